@@ -1,0 +1,132 @@
+"""The program's subcommands: the app, the table that lists them, and how one is run."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from softmax_cli.errors import ExitCode, UsageError
+
+PROGRAM = "softmax-cli"
+
+COMMANDS = {
+    "softmax": "Turn logits into probabilities.",
+    "jacobian": "The derivative of softmax or log-softmax, or its product with a vector.",
+    "xent": "Cross-entropy of two distributions, or of logits and labels.",
+    "gradcheck": "Check gradients: the built-in ones, a file's, or your function's.",
+}
+
+EPILOG = """\b
+Examples:
+  softmax-cli softmax 1 2 3
+  softmax-cli softmax logits.csv -o probabilities.csv
+  softmax-cli jacobian 1 2 3
+  softmax-cli xent logits.npy --labels labels.npy
+  softmax-cli gradcheck
+
+'softmax-cli COMMAND --help' shows the options of a command, with examples.
+"""
+
+
+class CommandTable(TyperGroup):
+    """Loads a command's module when that command is asked for, and no other."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
+        """Return the names, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
+        """Return the command of that name."""
+        return load(cmd_name) if cmd_name in COMMANDS else None
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+        """List the commands for the help, from the table alone."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+def load(name: str) -> Any:
+    """Return the subcommand as the parser sees it."""
+    from softmax_cli.commands.options import takes_groups
+    from softmax_cli.commands.parser import NumbersCommand
+
+    module = import_module(f"softmax_cli.commands.{name}")
+    app = typer.Typer(add_completion=False, rich_markup_mode=None)
+    app.command(
+        name,
+        cls=NumbersCommand,
+        help=f"{COMMANDS[name]}\n\n{module.DESCRIPTION}",
+        epilog="\b\nExamples:\n" + "\n".join(f"  {line}" for line in module.EXAMPLES),
+        short_help=COMMANDS[name],
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    )(takes_groups(module.command))
+    return typer.main.get_command(app)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from softmax_cli import __version__
+
+        typer.echo(f"{PROGRAM} {__version__}")
+        raise typer.Exit
+
+
+app = typer.Typer(
+    cls=CommandTable,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Softmax, its Jacobian, cross-entropy and gradient checks.",
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show a traceback with an error.")] = False,
+) -> None:
+    """Hold the options of the program itself."""
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line and return its exit code; Typer's own errors become ours."""
+    root = typer.main.get_command(app)
+    if "_SOFTMAX_CLI_COMPLETE" in os.environ:
+        root.main(arguments, prog_name=PROGRAM)
+    if not arguments:
+        # A group without a command: the help, where errors go.
+        with root.make_context(PROGRAM, ["--debug"]) as context:
+            print(root.get_help(context), file=sys.stderr)
+        return ExitCode.ERROR
+    try:
+        with root.make_context(PROGRAM, arguments) as context:
+            return int(root.invoke(context) or ExitCode.DONE)
+    except typer.Exit as exit_:
+        return exit_.exit_code
+    except typer.TyperException as error:
+        raise _usage_error(error) from error
+
+
+def _usage_error(error: typer.TyperException) -> UsageError:
+    describe = getattr(error, "format_message", None)
+    message = " ".join((describe() if describe else str(error)).split()).rstrip(".")
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else PROGRAM
+    place = path.removeprefix(PROGRAM).strip() or "command line"
+    return UsageError(message[:1].lower() + message[1:], f"see '{path} --help'", place)
+
+
+def show_help(command: str) -> int:
+    """Print the help of a command that was given nothing to work on."""
+    with load(command).make_context(f"{PROGRAM} {command}", ["x"]) as context:
+        print(context.get_help(), file=sys.stderr)
+    return ExitCode.ERROR

@@ -1,0 +1,241 @@
+"""`softmax-cli gradcheck`: is a gradient right? Ours, a file's, or your function's."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from softmax_cli.commands.options import Base, ReadOptions, Temperature, Values, WriteOptions
+from softmax_cli.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from softmax_cli.core.gradcheck import Report
+
+Of = Literal["softmax", "log-softmax", "xent"]
+Method = Literal["central", "complex", "richardson"]
+Reduction = Literal["mean", "batch-mean", "sum", "none"]
+
+DESCRIPTION = """Without values: the built-in derivatives at seeded points; with values: at yours.
+
+With --logits and --grad: a gradient that any framework wrote to a file, compared with the exact
+gradient in float64. With module:function: your Python function and gradient; this imports the
+module and runs its code.
+
+A pair agrees when |a - n| <= atol + rtol * max(|a|, |n|); NaN and infinity never agree. Verdicts:
+pass; fail; inconclusive (the reference is not accurate enough here to tell); vacuous (the
+derivative is zero to within rounding, so that a wrong formula would pass as well).
+
+Exit code: 0 all agree, 1 a gradient disagrees, 2 wrong usage or input, 3 nothing was proven."""
+
+EXAMPLES = (
+    "softmax-cli gradcheck",
+    "softmax-cli gradcheck 1 2 3 --of softmax --method central",
+    "softmax-cli gradcheck --logits samples/digits_logits.npy --labels samples/digits_labels.npy "
+    "--grad samples/digits_gradient.npy",
+    "softmax-cli gradcheck numpy:sum --grad numpy:ones_like --at 1,2,3",
+)
+
+EXIT_CODES = {
+    "pass": ExitCode.DONE,
+    "fail": ExitCode.GRADIENT_DISAGREES,
+    "inconclusive": ExitCode.NOTHING_PROVEN,
+    "vacuous": ExitCode.NOTHING_PROVEN,
+}
+
+
+def command(
+    context: typer.Context,
+    values: Values = None,
+    of: Annotated[
+        Of | None, typer.Option("--of", help="Which built-in derivatives.  [default: all]")
+    ] = None,
+    logits: Annotated[
+        str | None, typer.Option("--logits", metavar="Z", help="The logits of a gradient file.")
+    ] = None,
+    labels: Annotated[
+        str | None, typer.Option("--labels", metavar="L", help="Its labels, as in xent.")
+    ] = None,
+    targets: Annotated[
+        str | None, typer.Option("--targets", metavar="Y", help="Its targets, as in xent.")
+    ] = None,
+    upstream: Annotated[
+        str | None,
+        typer.Option(
+            "--upstream", metavar="V", help="The gradient for the result of --of, not for a loss."
+        ),
+    ] = None,
+    grad: Annotated[
+        str | None,
+        typer.Option("--grad", metavar="G", help="The gradient: a file, or module:gradient."),
+    ] = None,
+    jacobian: Annotated[
+        str | None, typer.Option("--jacobian", metavar="J", help="The Jacobian of --of: a file.")
+    ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option("--at", metavar="X", help="Where to check module:function: rows or a file."),
+    ] = None,
+    temperature: Temperature = 1.0,
+    reduction: Annotated[
+        Reduction, typer.Option("--reduction", help="How the losses were put together.")
+    ] = "mean",
+    base: Base = "e",
+    method: Annotated[
+        Method | None,
+        typer.Option(
+            "--method", help="Of the reference.  [default: complex for built-ins, else central]"
+        ),
+    ] = None,
+    step: Annotated[
+        float | None,
+        typer.Option("--step", metavar="H", help="Its step, relative to max(1, |x|)."),
+    ] = None,
+    rtol: Annotated[
+        float | None,
+        typer.Option("--rtol", help="Relative tolerance.  [default: from the dtype]"),
+    ] = None,
+    atol: Annotated[
+        float | None,
+        typer.Option("--atol", help="Absolute tolerance.  [default: from dtype and scale]"),
+    ] = None,
+    points: Annotated[
+        int, typer.Option("--points", metavar="N", min=1, help="How many seeded points.")
+    ] = 8,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of points and vectors.")] = 0,
+    worst: Annotated[
+        int, typer.Option("--worst", metavar="K", min=0, help="Worst entries to show.")
+    ] = 3,
+    read: ReadOptions = ReadOptions(),
+    write: WriteOptions = WriteOptions(),
+) -> int:
+    """Choose the form by what is given, compare, and report."""
+    from softmax_cli.commands.parser import ARGUMENTS
+    from softmax_cli.commands.verdict import write_report
+
+    _check_form(values, logits, labels, targets, upstream, grad, jacobian, at, of)
+    shown = write.format or ("json" if (write.output or "").endswith(".json") else "table")
+    if shown not in ("table", "json"):
+        raise UsageError(f"a report has no form in {shown}", "table or json", "--format")
+    if logits is not None:
+        from softmax_cli.commands.gradient_files import GradientFile, check_gradient_file
+
+        form = GradientFile(
+            logits=logits,
+            labels=labels,
+            targets=targets,
+            upstream=upstream,
+            gradient=grad,
+            jacobian=jacobian,
+            of=of,
+            temperature=temperature,
+            reduction=reduction,
+            base=base,
+        )
+        report = check_gradient_file(form, rtol, atol, worst, seed, read, write)
+    elif values and _is_function(values):
+        from softmax_cli.commands.user_functions import check_function
+
+        report = check_function(
+            values[0], grad, at or "", method, step, rtol, atol, seed, worst, read
+        )
+    else:
+        report = _check_builtins(
+            values, of, temperature, method, step, rtol, atol, points, seed, worst, read
+        )
+    report = _repeatable(report, context.meta[ARGUMENTS])
+    write_report(report, shown, write)
+    return EXIT_CODES[report.verdict]
+
+
+def _check_form(
+    values: list[str] | None,
+    logits: str | None,
+    labels: str | None,
+    targets: str | None,
+    upstream: str | None,
+    grad: str | None,
+    jacobian: str | None,
+    at: str | None,
+    of: Of | None,
+) -> None:
+    """Refuse options that do not make up one of the command's forms."""
+    of_files = {"--labels": labels, "--targets": targets, "--upstream": upstream}
+    given = [option for option, value in of_files.items() if value is not None]
+    if logits is None:
+        for option in given + (["--jacobian"] if jacobian is not None else []):
+            raise UsageError("goes with --logits", "give the logits of the gradient", option)
+        if values and _is_function(values):
+            if at is None:
+                raise UsageError("no point to check at", "give --at 1,2,3 or a file", values[0])
+        elif grad is not None or at is not None:
+            option = "--grad" if grad is not None else "--at"
+            raise UsageError("of what?", "give --logits Z, or module:function", option)
+        return
+    if values:
+        raise UsageError("takes no values beside it", "leave them out", "--logits")
+    if (grad is None) == (jacobian is None):
+        raise UsageError("has nothing to check", "give one of --grad and --jacobian", "--logits")
+    if jacobian is None and len(given) != 1:
+        raise UsageError(
+            "a gradient of what?", "give one of --labels, --targets and --upstream", "--grad"
+        )
+    if (jacobian is not None or upstream is not None) and of not in ("softmax", "log-softmax"):
+        option = "--jacobian" if jacobian is not None else "--upstream"
+        raise UsageError("of which function?", "give --of softmax or --of log-softmax", option)
+
+
+def _is_function(values: list[str]) -> bool:
+    """Tell whether the values are one module:function."""
+    module, _, name = values[0].partition(":")
+    return (
+        len(values) == 1
+        and name.isidentifier()
+        and all(part.isidentifier() for part in module.split("."))
+    )
+
+
+def _check_builtins(
+    values: list[str] | None,
+    of: Of | None,
+    temperature: float,
+    method: Method | None,
+    step: float | None,
+    rtol: float | None,
+    atol: float | None,
+    points: int,
+    seed: int,
+    worst: int,
+    read: ReadOptions,
+) -> Report:
+    from softmax_cli.core.gradcheck import gradcheck
+
+    at = None
+    if values:
+        from softmax_cli.commands.inputs import opened
+        from softmax_cli.formats.array import whole_array
+
+        with opened("gradcheck", values, read) as source:
+            at = whole_array(source).reshape(-1, source.classes)
+    return gradcheck(
+        at=at,
+        of=of,
+        temperature=temperature,
+        method=method,
+        step=step,
+        rtol=rtol,
+        atol=atol,
+        dtype=read.dtype or "float64",
+        points=points,
+        seed=seed,
+        worst=worst,
+    )
+
+
+def _repeatable(report: Report, arguments: list[str]) -> Report:
+    """Return the report with the command that repeats each check."""
+    typed = [*arguments, *([] if "--seed" in arguments else ["--seed", str(report.seed)])]
+    line = f"softmax-cli gradcheck {shlex.join(typed)}"
+    return replace(report, checks=[replace(check, reproduce=line) for check in report.checks])

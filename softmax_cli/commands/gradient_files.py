@@ -1,0 +1,195 @@
+"""Checks a gradient that some framework wrote to a file, against the exact one in float64."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmax_cli.commands.inputs import opened_option
+from softmax_cli.commands.loss import checked_labels
+from softmax_cli.commands.options import LOG_OF_BASE
+from softmax_cli.core import jacobian as jacobians
+from softmax_cli.core.arrays import checked_temperature
+from softmax_cli.core.comparison import (
+    DIAGONAL_ONLY,
+    FLIPPED_SIGN,
+    TRANSPOSED,
+    Comparison,
+    Hypothesis,
+    constant_factors,
+    tolerances,
+)
+from softmax_cli.core.cross_entropy import Reduction, denominator, row_gradients
+from softmax_cli.core.gradcheck import Report
+from softmax_cli.errors import InputError, ShapeError, UsageError
+from softmax_cli.formats.blocks import Block, ReadOptions, Source, WriteOptions
+from softmax_cli.formats.labels import open_labels
+from softmax_cli.pipeline import Counts, RowReader, good_rows, paired, progress
+
+EXACT = "exact"
+
+
+@dataclass(frozen=True)
+class GradientFile:
+    """A gradient file, and the files and settings that say what it should hold."""
+
+    logits: str
+    labels: str | None
+    targets: str | None
+    upstream: str | None
+    gradient: str | None
+    jacobian: str | None
+    of: str | None
+    temperature: float
+    reduction: Reduction
+    base: str
+
+
+def check_gradient_file(
+    form: GradientFile,
+    rtol: float | None,
+    atol: float | None,
+    worst: int,
+    seed: int,
+    read: ReadOptions,
+    write: WriteOptions,
+) -> Report:
+    """Compare the file with the exact gradient, block by block."""
+    T = checked_temperature(form.temperature)
+    with (
+        opened_option(form.logits, "--logits", read) as logits,
+        opened_option(form.gradient or form.jacobian or "", "--grad", read) as given,
+    ):
+        if given.classes != logits.classes:
+            raise ShapeError(
+                f"{given.classes} columns, and {logits.place} has {logits.classes}",
+                place=given.place,
+            )
+        divisor, rows = 1.0, logits.rows or 1
+        if form.labels or form.targets:
+            rows = _counted(form, logits, read)
+            divisor = denominator(rows, form.reduction) * LOG_OF_BASE[form.base]
+        scale = 1 / (divisor * T)
+        dtype = given.dtype.name
+        zero = 4 * float(np.finfo(given.dtype).eps) * scale
+        used_rtol, default_atol = tolerances(dtype, scale, rtol, atol)
+        smallest = float(np.finfo(given.dtype).smallest_subnormal)
+        comparison = Comparison(
+            used_rtol,
+            default_atol if atol is not None else max(default_atol, zero, smallest),
+            zero,
+            worst,
+        )
+        source = _with_partner(form, logits, read)
+        references = _References(form, T, divisor)
+        comparison.hypotheses = references.hypotheses(logits.classes, rows)
+        reader = RowReader(given)
+        with progress(logits, write) as advance:
+            counts = Counts()
+            for block in good_rows(source, "error", counts, write):
+                for first, reference in references.of(block):
+                    lines = reader.take(reference.size // logits.classes, logits.place)
+                    comparison.add(lines.reshape(reference.shape), reference, offset=first)
+                advance(counts.read)
+        reader.finish(logits.place)
+        name = f"{form.gradient or form.jacobian}"
+        check = comparison.check(name, method=EXACT, step=None, dtype=dtype, reproduce="")
+    return Report(seed, [check])
+
+
+def _counted(form: GradientFile, logits: Source, read: ReadOptions) -> int:
+    """Return the number of rows, which the reference of a mean needs before the first row."""
+    if logits.rows is not None:
+        return logits.rows
+    if form.reduction in ("sum", "none"):
+        return 1
+    if form.logits == "-":
+        raise UsageError(
+            "standard input cannot be read twice, as a mean needs", "name a file", "--logits"
+        )
+    with opened_option(form.logits, "--logits", read) as counted:
+        return sum(len(block.values) for block in counted.blocks())
+
+
+def _with_partner(form: GradientFile, logits: Source, read: ReadOptions) -> Source:
+    if form.labels is not None:
+        return paired(logits, open_labels(form.labels, logits.class_names, key=read.key))
+    token = form.targets or form.upstream
+    if token is None:
+        return logits
+    option = "--targets" if form.targets else "--upstream"
+    partner = opened_option(token, option, read)
+    if partner.classes != logits.classes:
+        raise ShapeError(
+            f"{partner.classes} columns, and {logits.place} has {logits.classes}", place=option
+        )
+    return paired(logits, partner, every_row=form.upstream is not None)
+
+
+class _References:
+    """The exact gradients of a block's rows, and what wrong ones would look like."""
+
+    def __init__(self, form: GradientFile, T: float, divisor: float) -> None:
+        self._form, self._T, self._divisor = form, T, divisor
+        self._one_hot: NDArray[Any] | None = None
+
+    def of(self, block: Block) -> list[tuple[int, NDArray[Any]]]:
+        """Return (number of the first row, exact gradients) for parts of the block."""
+        form, T = self._form, self._T
+        values = block.values.astype(np.float64)
+        if form.jacobian is not None:
+            function = (
+                jacobians.softmax_jacobian
+                if form.of == "softmax"
+                else jacobians.log_softmax_jacobian
+            )
+            return [
+                (block.start + row, function(values[row : row + 1], temperature=T))
+                for row in range(len(values))
+            ]
+        if form.upstream is not None:
+            product = jacobians.softmax_vjp if form.of == "softmax" else jacobians.log_softmax_vjp
+            upstream = np.asarray(block.partner, dtype=np.float64)
+            return [(block.start, product(values, upstream, temperature=T))]
+        classes = values.shape[-1]
+        if form.labels is not None:
+            wanted: NDArray[Any] = checked_labels(block, classes)
+            self._one_hot = np.eye(classes)[wanted] if classes <= 4096 else None
+        else:
+            wanted = np.asarray(block.partner, dtype=np.float64)
+            self._one_hot = wanted
+            if (wanted < 0).any():
+                row = int((wanted < 0).any(axis=-1).argmax())
+                raise InputError("the targets have a negative entry", place=block.place(row))
+        gradient = row_gradients(values, wanted, temperature=T)
+        gradient /= self._divisor
+        return [(block.start, gradient)]
+
+    def hypotheses(self, N: int, rows: int) -> list[Hypothesis]:
+        """Return the ways to be wrong that are tried."""
+        T = self._T
+        factors = {
+            "a missing 1/T": T,
+            "1/T taken twice": 1 / T,
+            "a missing division by the number of rows": float(rows),
+            "a division by the number of rows too many": 1 / rows,
+            "a factor of 2": 2.0,
+            "a factor of 1/2": 0.5,
+            "a factor of N, the number of classes": float(N),
+            "a division by N, the number of classes": 1 / N,
+        }
+        tried = [FLIPPED_SIGN, *constant_factors(factors)]
+        if self._form.jacobian is not None:
+            return [FLIPPED_SIGN, DIAGONAL_ONLY, TRANSPOSED, *constant_factors(factors)]
+        if self._form.labels or self._form.targets:
+            tried.append(Hypothesis("the missing -1 at the label", self._without_targets))
+        return tried
+
+    def _without_targets(self, n: NDArray[Any]) -> NDArray[Any]:
+        if self._one_hot is None:
+            return np.full_like(n, np.nan)
+        wrong: NDArray[Any] = n + self._one_hot / (self._divisor * self._T)
+        return wrong

@@ -1,0 +1,75 @@
+"""Opens what a command was given to work on."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from softmax_cli.formats.blocks import Block, Keep, ReadOptions, Source
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def opened(
+    command: str, values: Sequence[str] | None, read: ReadOptions, keep: Keep = Keep()
+) -> Source:
+    """Open the values of a command line; without any, standard input, or the command's help.
+
+    A person at a terminal who typed nothing is shown the help, and the program ends with 2.
+    """
+    from softmax_cli.formats import open_source
+
+    if not values and sys.stdin is not None and sys.stdin.isatty():
+        from softmax_cli.commands import show_help
+
+        raise typer.Exit(show_help(command))
+    return _retyped(open_source(values or ["-"], read, keep), read)
+
+
+def opened_option(token: str, option: str, read: ReadOptions) -> Source:
+    """Open the value of an option: a row typed inline, or a file."""
+    from softmax_cli.errors import SoftmaxCliError, UsageError
+    from softmax_cli.formats import open_source
+
+    try:
+        return _retyped(open_source([token], ReadOptions(key=read.key, axis=read.axis)), read)
+    except SoftmaxCliError as error:
+        if error.place == token:
+            raise UsageError(f"{token!r}: {error.problem}", error.remedy, option) from error
+        raise
+
+
+def _retyped(source: Source, read: ReadOptions) -> Source:
+    """Return the source with the dtype that was asked for; never narrowed before the result."""
+    if read.dtype is None:
+        return source
+    import numpy as np
+
+    dtype: np.dtype[Any] = np.dtype(read.dtype)
+    wide = np.promote_types(dtype, source.dtype)
+
+    def blocks() -> Iterator[Block]:
+        return (block.with_values(block.values.astype(wide)) for block in source.blocks())
+
+    return replace(source, dtype=dtype, blocks=blocks)
+
+
+def labelled(source: Source) -> Source:
+    """Return the source with the class numbers of its label column beside its rows."""
+    import numpy as np
+
+    from softmax_cli.formats.labels import class_numbers
+
+    def blocks() -> Iterator[Block]:
+        for block in source.blocks():
+            places = (block.place(row) for row in range(len(block.values)))
+            labels = list(zip(block.labels or (), places, strict=True))
+            numbers = class_numbers(labels, source.class_names)
+            yield replace(block, partner=np.array(numbers)[:, None])
+
+    return replace(source, blocks=blocks)

@@ -1,0 +1,151 @@
+"""`softmax-cli jacobian`: the derivative of softmax, or its product with a vector."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from softmax_cli.commands.options import ReadOptions, Temperature, Values, WriteOptions
+from softmax_cli.errors import ShapeError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from softmax_cli.formats.blocks import Block, Source
+    from softmax_cli.pipeline import Kernel
+
+Of = Literal["softmax", "log-softmax"]
+
+DESCRIPTION = """Of softmax: dS_i/da_j = S_i (delta_ij - S_j) / T.
+
+Of log-softmax: d log S_i/da_j = (delta_ij - S_j) / T.
+
+One row gives a matrix. Several rows give an array (rows, N, N) in NPY, NPZ and JSON, and in CSV
+a line 'row,i,j,value' for each entry, all counted from 0. With --vjp or --jvp the product is
+computed in O(N), never through the matrix."""
+
+EXAMPLES = (
+    "softmax-cli jacobian 1 2 3",
+    "softmax-cli jacobian 1 2 3 --of log-softmax --temperature 0.5",
+    "softmax-cli jacobian 1 2 3 --vjp 1,0,0",
+    "softmax-cli jacobian samples/digits_logits.npy -o jacobians.npy",
+    "softmax-cli jacobian samples/digits_logits.npy --jvp 1,0,0,0,0,0,0,0,0,0 -o products.npy",
+)
+
+
+def command(
+    values: Values = None,
+    of: Annotated[Of, typer.Option("--of", help="The function to differentiate.")] = "softmax",
+    temperature: Temperature = 1.0,
+    vjp: Annotated[
+        str | None,
+        typer.Option(
+            "--vjp",
+            metavar="V",
+            help="v J: the gradient for the logits. A row '1,0,0', or a file "
+            "with one vector for all rows or one a row.",
+        ),
+    ] = None,
+    jvp: Annotated[
+        str | None,
+        typer.Option("--jvp", metavar="V", help="J v: the change of the result. As --vjp."),
+    ] = None,
+    read: ReadOptions = ReadOptions(),
+    write: WriteOptions = WriteOptions(),
+) -> int:
+    """Read rows, and write their Jacobians or products."""
+    from softmax_cli.commands.inputs import opened, opened_option
+    from softmax_cli.formats import open_sink
+    from softmax_cli.formats.blocks import Result
+    from softmax_cli.pipeline import paired, peeked, run, zero_bad_rows
+
+    if vjp is not None and jvp is not None:
+        raise UsageError("is one product and --jvp another", "give one of the two", "--vjp")
+    with opened("jacobian", values, read) as source:
+        source, single = peeked(source)
+        result = Result(
+            command="jacobian",
+            name="jacobian",
+            columns=source.classes,
+            dtype=source.dtype,
+            class_names=source.class_names,
+            column_names=source.class_names,
+            id_names=source.id_names,
+            facts={"of": of, "temperature": temperature},
+            matrix=True,
+            single=single,
+            leading=source.leading,
+        )
+        vector = vjp if vjp is not None else jvp
+        if vector is None:
+            kernel = _matrix_kernel(source, of, temperature)
+        else:
+            product, option = ("vjp", "--vjp") if vjp is not None else ("jvp", "--jvp")
+            other = opened_option(vector, option, read)
+            if other.classes != source.classes:
+                raise ShapeError(
+                    f"a vector of {other.classes} entries for {source.classes} classes",
+                    place=option,
+                )
+            source = paired(source, other, every_row=True)
+            result = replace(result, name=product, matrix=False)
+            kernel = _product_kernel(source, of, temperature, product)
+        kernel = zero_bad_rows(kernel, read.on_bad_row)
+        with open_sink(result, write, source.paths) as sink:
+            run(source, kernel, sink, read.on_bad_row, write)
+    return 0
+
+
+def _matrix_kernel(source: Source, of: Of, temperature: float) -> Kernel:
+    from softmax_cli.core import jacobian
+    from softmax_cli.core.arrays import checked_temperature, working_dtype
+    from softmax_cli.core.softmax import softmax
+    from softmax_cli.formats.blocks import rows_per_block
+
+    T = checked_temperature(temperature)
+    N = source.classes
+    lines_of = {
+        "softmax": jacobian.softmax_jacobian_lines,
+        "log-softmax": jacobian.log_softmax_jacobian_lines,
+    }[of]
+
+    def kernel(block: Block) -> Iterator[Block]:
+        """Yield the lines of the matrices, as many at a time as stay in a cache."""
+        S = softmax(block.values.astype(working_dtype(block.values.dtype)), temperature=T)
+        lines_at_a_time = rows_per_block(N, S.itemsize)
+        rows_at_a_time = max(1, lines_at_a_time // N)
+        step = min(N, lines_at_a_time)
+        for first in range(0, len(S), rows_at_a_time):
+            rows = S[first : first + rows_at_a_time]
+            ids = None if block.ids is None else block.ids[first : first + len(rows)]
+            for i in range(0, N, step):
+                lines = lines_of(rows, i, min(N, i + step), temperature=T)
+                each = lines.shape[-2]
+                yield replace(
+                    block,
+                    start=(block.start + first) * N + i,
+                    values=lines.reshape(-1, N).astype(source.dtype, copy=False),
+                    ids=None if ids is None else [kept for kept in ids for _ in range(each)],
+                )
+
+    return kernel
+
+
+def _product_kernel(source: Source, of: Of, temperature: float, product: str) -> Kernel:
+    from softmax_cli.core import jacobian
+
+    product_of = {
+        ("softmax", "vjp"): jacobian.softmax_vjp,
+        ("softmax", "jvp"): jacobian.softmax_jvp,
+        ("log-softmax", "vjp"): jacobian.log_softmax_vjp,
+        ("log-softmax", "jvp"): jacobian.log_softmax_jvp,
+    }[of, product]
+
+    def kernel(block: Block) -> Iterator[Block]:
+        assert block.partner is not None
+        products = product_of(block.values, block.partner, temperature=temperature)
+        yield block.with_values(products.astype(source.dtype, copy=False))
+
+    return kernel

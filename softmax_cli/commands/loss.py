@@ -1,0 +1,281 @@
+"""The running loss of xent: rows in, one report out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmax_cli.core.arrays import FloatArray, checked_temperature
+from softmax_cli.core.cross_entropy import (
+    Reduction,
+    denominator,
+    distribution_cross_entropy,
+    kl_divergence,
+    row_losses,
+)
+from softmax_cli.core.cross_entropy import Source as Kind
+from softmax_cli.errors import InputError
+from softmax_cli.formats import open_sink, output_format
+from softmax_cli.formats.blocks import Block, ReadOptions, Result, Source, WriteOptions
+from softmax_cli.formats.streams import Target
+from softmax_cli.pipeline import Counts, good_rows, note, progress
+
+# A distribution typed with four digits still sums to 1 within this.
+SUM_TOLERANCE = 1e-3
+UNITS = {"e": "nats", "2": "bits", "10": "decimal digits"}
+
+
+@dataclass
+class RunningSum:
+    """A sum of many losses, each block rounded once."""
+
+    parts: list[float] = field(default_factory=list)
+
+    def add(self, losses: FloatArray) -> None:
+        """Add a block's losses."""
+        total = float(losses.sum()) if not np.isfinite(losses).all() else math.fsum(losses.tolist())
+        self.parts.append(total)
+
+    def total(self) -> float:
+        """Return the sum."""
+        return math.fsum(self.parts) if all(map(math.isfinite, self.parts)) else sum(self.parts)
+
+
+@dataclass
+class Losses:
+    """How the losses are computed, and what they have come to so far."""
+
+    form: Literal["distributions", "labels", "targets"]
+    source: Kind
+    temperature: float
+    reduction: Reduction
+    base: str
+    log_of_base: float
+    normalize: bool
+    rows: int = 0
+    correct: int | None = 0
+    infinite: int = 0
+    first_infinite: str = ""
+    like_probabilities: int = 0
+    sum_: RunningSum = field(default_factory=RunningSum)
+    entropy: RunningSum = field(default_factory=RunningSum)
+    divergence: RunningSum = field(default_factory=RunningSum)
+
+    def __post_init__(self) -> None:
+        """Check what can be checked before any row is read."""
+        checked_temperature(self.temperature)
+
+    def of(self, block: Block) -> FloatArray:
+        """Return the losses of a block's rows and add them to what is known."""
+        values: FloatArray = block.values.astype(np.float64, copy=False)
+        partner = np.asarray(block.partner)
+        if self.form == "distributions":
+            losses = self._of_distributions(block, values, partner)
+        else:
+            if self.source == "probabilities":
+                values = self._distribution(block, values, "probabilities")
+            elif self.source == "log-probabilities":
+                self._check_log_probabilities(block, values)
+            else:
+                self.like_probabilities += _like_probabilities(values)
+            if self.form == "labels":
+                wanted: NDArray[Any] = checked_labels(block, values.shape[-1])
+                self._count_correct(values, wanted)
+            else:
+                wanted = self._distribution(block, partner, "the targets")
+                if ((wanted == 0) | (wanted == 1)).all():
+                    self._count_correct(values, wanted.argmax(axis=-1))
+                else:
+                    self.correct = None
+            losses = row_losses(values, wanted, temperature=self.temperature, source=self.source)
+            losses = losses / self.log_of_base
+        self._note_infinite(block, losses)
+        self.rows += len(losses)
+        self.sum_.add(losses)
+        return losses
+
+    def loss(self) -> float | None:
+        """Return the reduced loss; None if every row keeps its own."""
+        if self.reduction == "none":
+            return None
+        return self.sum_.total() / denominator(self.rows, self.reduction)
+
+    def report(self) -> dict[str, object]:
+        """Return the object of the command's contract."""
+        mean = self.sum_.total() / self.rows
+        with np.errstate(over="ignore"):
+            perplexity = float(np.exp(mean * self.log_of_base))
+        accuracy = None if self.correct is None else self.correct / self.rows
+        report: dict[str, object] = {
+            "command": "xent",
+            "loss": self.loss(),
+            "reduction": self.reduction,
+            "base": self.base,
+            "rows": self.rows,
+            "used": self.rows,
+            "ignored": 0,
+            "denominator": denominator(self.rows, self.reduction),
+            "perplexity": perplexity,
+            "accuracy": None if self.form == "distributions" else accuracy,
+        }
+        if self.form == "distributions":
+            divisor = denominator(self.rows, self.reduction)
+            report["entropy"] = self.entropy.total() / divisor
+            report["kl_divergence"] = self.divergence.total() / divisor
+        return report
+
+    def _of_distributions(self, block: Block, q: FloatArray, p: NDArray[Any]) -> FloatArray:
+        q = self._distribution(block, q, "q")
+        p = self._distribution(block, p, "p")
+        base = math.exp(self.log_of_base) if self.base == "e" else float(self.base)
+        self.entropy.add(distribution_cross_entropy(p, p, base=base))
+        self.divergence.add(kl_divergence(p, q, base=base))
+        return distribution_cross_entropy(p, q, base=base)
+
+    def _distribution(self, block: Block, values: NDArray[Any], name: str) -> FloatArray:
+        """Return rows that sum to 1, or say which does not."""
+        rows: FloatArray = values.astype(np.float64, copy=False)
+        negative = (rows < 0).any(axis=-1)
+        if negative.any():
+            row = int(negative.argmax())
+            remedy = "--from says what the values are" if name == "probabilities" else ""
+            raise InputError(f"{name} have a negative entry", remedy, block.place(row))
+        sums = rows.sum(axis=-1)
+        wrong = ~(np.abs(sums - 1) <= SUM_TOLERANCE) & (sums == sums)
+        if self.normalize:
+            wrong = ~((sums > 0) & np.isfinite(sums))
+        if wrong.any():
+            row = int(wrong.argmax())
+            remedy = "--normalize divides by the sum"
+            if name == "probabilities":
+                remedy += ", --from logits takes them as logits"
+            raise InputError(f"{name} sum to {sums[row]:.6g}, not to 1", remedy, block.place(row))
+        return rows / sums[:, None] if self.normalize else rows
+
+    def _check_log_probabilities(self, block: Block, values: FloatArray) -> None:
+        sums = np.exp(values).sum(axis=-1)
+        wrong = np.abs(sums - 1) > SUM_TOLERANCE
+        if wrong.any():
+            row = int(wrong.argmax())
+            problem = f"log-probabilities whose exponentials sum to {sums[row]:.6g}, not to 1"
+            raise InputError(problem, "--from says what the values are", block.place(row))
+
+    def _count_correct(self, values: FloatArray, labels: NDArray[Any]) -> None:
+        if self.correct is not None:
+            self.correct += int((values.argmax(axis=-1) == labels).sum())
+
+    def _note_infinite(self, block: Block, losses: FloatArray) -> None:
+        infinite = np.isinf(losses)
+        if infinite.any():
+            if not self.infinite:
+                self.first_infinite = block.place(int(infinite.argmax()))
+            self.infinite += int(infinite.sum())
+
+
+def checked_labels(block: Block, classes: int) -> NDArray[np.intp]:
+    """Return a block's labels as class numbers; one that is no class is named by its row."""
+    labels = np.asarray(block.partner)[:, 0]
+    outside = ~((labels >= 0) & (labels < classes) & (labels == np.floor(labels)))
+    if outside.any():
+        row = int(outside.argmax())
+        raise InputError(
+            f"the label {labels[row]:g} is no class",
+            f"labels are whole numbers from 0 to {classes - 1}",
+            block.place(row),
+        )
+    return labels.astype(np.intp)
+
+
+def _like_probabilities(values: FloatArray) -> int:
+    """Count the rows that are probabilities rather than logits: in 0..1, with the sum 1."""
+    within = ((values >= 0) & (values <= 1)).all(axis=-1)
+    return int((within & (np.abs(values.sum(axis=-1) - 1) < SUM_TOLERANCE)).sum())
+
+
+def write_losses(source: Source, losses: Losses, read: ReadOptions, write: WriteOptions) -> None:
+    """Read all rows, and write the loss: a report for people and JSON, else the number alone."""
+    form = output_format(write).name
+    report = form == "json" or (form == "table" and losses.reduction != "none")
+    if report:
+        target = Target(write.output or "-", source.paths, in_place=write.in_place)
+        try:
+            kept = [block.values[:, 0] for block in _loss_blocks(source, losses, read, write)]
+            _write_report(losses, kept, form, target, write)
+            target.commit()
+        except BaseException:
+            target.abandon()
+            raise
+    else:
+        result = Result("xent", "losses", 1, np.dtype(np.float64), id_names=source.id_names)
+        with open_sink(result, write, source.paths) as sink:
+            for block in _loss_blocks(source, losses, read, write):
+                if losses.reduction == "none":
+                    sink.write(block)
+            if (loss := losses.loss()) is not None:
+                sink.write(Block(0, np.array([[loss]]), lambda _: source.place))
+    _say_what_is_odd(losses, write)
+
+
+def _loss_blocks(
+    source: Source, losses: Losses, read: ReadOptions, write: WriteOptions
+) -> Iterator[Block]:
+    counts = Counts()
+    with progress(source, write) as advance:
+        for block in good_rows(source, read.on_bad_row, counts, write):
+            of_block = losses.of(block)
+            if read.on_bad_row == "zero":
+                of_block = np.where(np.isnan(of_block), 0, of_block)
+            yield block.with_values(of_block[:, None])
+            advance(counts.read)
+    if not losses.rows:
+        raise InputError("has no rows, so there is no loss", place=source.place)
+
+
+def _write_report(
+    losses: Losses,
+    kept: list[NDArray[Any]],
+    form: str,
+    target: Target,
+    write: WriteOptions,
+) -> None:
+    report = losses.report()
+    if form == "json":
+        from softmax_cli.formats.json_text import json_report
+
+        if losses.reduction == "none":
+            report["losses"] = np.concatenate(kept).tolist()
+        target.write((json_report(report) + "\n").encode())
+        return
+    from softmax_cli.formats.table import DEFAULT_PRECISION, print_table
+
+    digits = write.precision or DEFAULT_PRECISION
+    unit = UNITS[losses.base]
+    divided = {"sum": "the sum"}.get(losses.reduction, f"the {losses.reduction}")
+    lines = [("loss", f"{report['loss']:.{digits}g}", f"{unit}, {divided} of {losses.rows} rows")]
+    if losses.form == "distributions":
+        lines += [
+            ("H(p)", f"{report['entropy']:.{digits}g}", f"{unit}, the entropy of p"),
+            ("KL(p||q)", f"{report['kl_divergence']:.{digits}g}", f"{unit}, loss - H(p)"),
+        ]
+    lines.append(("perplexity", f"{report['perplexity']:.{digits}g}", "exp of the mean in nats"))
+    if report["accuracy"] is not None:
+        right = f"{losses.correct} of {losses.rows} rows"
+        lines.append(("accuracy", f"{report['accuracy']:.{digits}g}", right))
+    print_table(("", "", ""), lines, target, write)
+
+
+def _say_what_is_odd(losses: Losses, write: WriteOptions) -> None:
+    if losses.infinite:
+        rows = "1 row has" if losses.infinite == 1 else f"{losses.infinite} rows have"
+        note(f"{rows} an infinite loss; the first: {losses.first_infinite}", write)
+    if losses.source == "logits" and losses.like_probabilities == losses.rows > 0:
+        note(
+            "warning: every row lies in 0..1 and sums to 1 as probabilities do, and was taken as "
+            "logits; --from probabilities takes it as it is",
+            write,
+        )

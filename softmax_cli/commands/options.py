@@ -1,0 +1,161 @@
+"""Options that several commands share: each flag and its help stands here once.
+
+The fields of ReadOptions and WriteOptions give the types and defaults; a command takes the whole
+group as one parameter.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import MISSING, Field, fields, is_dataclass
+from typing import Annotated, Any, Literal, get_type_hints
+
+import typer
+
+from softmax_cli.formats import FORMATS
+from softmax_cli.formats.blocks import ReadOptions, WriteOptions
+
+__all__ = [
+    "LOG_OF_BASE",
+    "Base",
+    "ReadOptions",
+    "Temperature",
+    "Values",
+    "WriteOptions",
+    "takes_groups",
+]
+
+
+def _names(*, reads: bool = False, text: bool = False) -> list[str]:
+    return [form.name for form in FORMATS if (form.reads or not reads) and (form.text or not text)]
+
+
+def _completed(choices: list[str]) -> Callable[[str], list[str]]:
+    return lambda incomplete: [choice for choice in choices if choice.startswith(incomplete)]
+
+
+_READ, _TEXT = _names(reads=True), _names(text=True)
+
+FLAGS: dict[str, Any] = {
+    "input_format": typer.Option(
+        "--input-format",
+        metavar="NAME",
+        help=f"Format of the input: {', '.join(_READ)}. Default: from the suffix or the content.",
+        autocompletion=_completed(_READ),
+    ),
+    "header": typer.Option(
+        "--header/--no-header",
+        show_default=False,
+        help="Whether the first line names the columns. Default: if no cell of it is a number.",
+    ),
+    "delimiter": typer.Option(
+        "--delimiter", metavar="CHAR", help="What separates cells, 'tab' for a tab."
+    ),
+    "columns": typer.Option(
+        "--columns",
+        metavar="COLUMNS",
+        help="The columns of classes: names, numbers from 1, ranges 2-11, patterns 'logit_*', "
+        "with commas between.",
+    ),
+    "id_columns": typer.Option(
+        "--id-columns", metavar="COLUMNS", help="Columns that pass through to the output untouched."
+    ),
+    "key": typer.Option("--key", metavar="NAME", help="Which array of an NPZ or JSON file."),
+    "axis": typer.Option(
+        "--axis", metavar="N", help="The dimension of an array that is the classes."
+    ),
+    "dtype": typer.Option("--dtype", help="Type of the result. Default: that of the input."),
+    "on_bad_row": typer.Option(
+        "--on-bad-row",
+        help="What to do with rows that have no softmax: a NaN, a +inf, or nothing but -inf.",
+    ),
+    "format": typer.Option(
+        "--format",
+        metavar="NAME",
+        help=f"Format of the output: {', '.join(_TEXT)}. Default: from the suffix of -o; "
+        "a table at a terminal, csv in a pipe.",
+        autocompletion=_completed(_TEXT),
+    ),
+    "output": typer.Option(
+        "--output",
+        "-o",
+        metavar="PATH",
+        help="Write a file: .csv .tsv .txt .json .jsonl (also .gz .zst), .npy .npz; - is standard "
+        "output.",
+    ),
+    "in_place": typer.Option("--in-place", help="Let -o replace an input file."),
+    "precision": typer.Option(
+        "--precision",
+        metavar="N",
+        min=1,
+        max=17,
+        help="Significant digits. Default: 6 in tables; elsewhere as many as the number has.",
+    ),
+    "color": typer.Option("--color", help="Colour in tables."),
+    "quiet": typer.Option("--quiet", "-q", help="Say nothing but errors on standard error."),
+    "no_progress": typer.Option("--no-progress", help="Show no progress bar."),
+    "debug": typer.Option("--debug", help="Show a traceback with an error."),
+}
+
+Values = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[VALUES]...",
+        show_default=False,
+        help="Numbers (one vector), rows '1,2,3' or '[1,2,3]', files, quoted globs, or - for "
+        "standard input.",
+    ),
+]
+Temperature = Annotated[
+    float, typer.Option("--temperature", "-t", metavar="T", help="Divides the logits; positive.")
+]
+Base = Annotated[
+    Literal["e", "2", "10"],
+    typer.Option("--base", help="Base of logarithms: nats, bits or digits."),
+]
+
+LOG_OF_BASE = {"e": 1.0, "2": math.log(2), "10": math.log(10)}
+
+
+def takes_groups(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a command take each dataclass parameter as the options that are its fields."""
+    hints = get_type_hints(command, include_extras=True)
+    parameters: list[inspect.Parameter] = []
+    groups: dict[str, type[Any]] = {}
+    for parameter in inspect.signature(command).parameters.values():
+        hint = hints[parameter.name]
+        if is_dataclass(hint) and isinstance(hint, type):
+            groups[parameter.name] = hint
+            parameters.extend(_options(hint))
+        else:
+            parameters.append(parameter.replace(annotation=hint))
+
+    @functools.wraps(command)
+    def grouped(**given: Any) -> Any:
+        built = {
+            name: group(**{option.name: given.pop(option.name) for option in fields(group)})
+            for name, group in groups.items()
+        }
+        return command(**given, **built)
+
+    grouped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    grouped.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return grouped
+
+
+def _options(group: type[Any]) -> Iterator[inspect.Parameter]:
+    hints = get_type_hints(group)
+    for option in fields(group):
+        yield inspect.Parameter(
+            option.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=_default(option),
+            annotation=Annotated[hints[option.name], FLAGS[option.name]],
+        )
+
+
+def _default(option: Field[Any]) -> Any:
+    return [] if option.default is MISSING else option.default

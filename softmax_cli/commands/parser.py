@@ -1,0 +1,67 @@
+"""The parser: a token that float() takes is a value, never an option."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from typer.core import TyperCommand, TyperOption
+
+from softmax_cli.formats.numbers import is_number
+
+ARGUMENTS = "softmax_cli.arguments"
+
+
+class NumbersCommand(TyperCommand):
+    """A command whose values may start with a minus: `-1`, `-1e5`, `-inf`, `-.5`, `-1,2`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put options first, then `--`, then the values in their order.
+
+        What was typed is kept in the context, for reports that tell how to repeat them.
+        """
+        ctx.meta[ARGUMENTS] = list(args)
+        options: list[str] = []
+        values: list[str] = []
+        rest = iter(args)
+        for token in rest:
+            if token == "--":
+                values.extend(rest)
+            elif is_option(token):
+                options.append(token)
+                if self._takes_next(token):
+                    value = next(rest, None)
+                    if value is None:
+                        # The parser says which option lacks its value.
+                        return super().parse_args(ctx, options)
+                    options.append(value)
+            else:
+                values.append(token)
+        return super().parse_args(ctx, [*options, "--", *values])
+
+    def _takes_next(self, token: str) -> bool:
+        """Tell whether the value of this option is the next token."""
+        flags = {
+            name: option.is_flag
+            for option in self._options()
+            for name in (*option.opts, *option.secondary_opts)
+        }
+        if token.startswith("--"):
+            return not flags.get(token, True)
+        # Of short options that stand together, the first that takes a value takes the rest.
+        for position, letter in enumerate(token[1:], 2):
+            if not flags.get(f"-{letter}", True):
+                return position == len(token)
+        return False
+
+    def _options(self) -> Iterator[TyperOption]:
+        return (parameter for parameter in self.params if isinstance(parameter, TyperOption))
+
+
+def is_option(token: str) -> bool:
+    """Tell whether a token is meant as an option.
+
+    >>> [is_option(token) for token in ("-t", "--typo", "-1e5", "-inf", "-1,2", "-", "a")]
+    [True, True, False, False, False, False, False]
+    """
+    return token.startswith("-") and token != "-" and not is_number(token.split(",")[0])

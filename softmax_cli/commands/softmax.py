@@ -1,0 +1,122 @@
+"""`softmax-cli softmax`: logits into probabilities."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from softmax_cli.commands.options import (
+    LOG_OF_BASE,
+    Base,
+    ReadOptions,
+    Temperature,
+    Values,
+    WriteOptions,
+)
+from softmax_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from softmax_cli.formats.blocks import Block, Source
+    from softmax_cli.pipeline import Kernel
+
+DESCRIPTION = """S_j = exp(a_j / T) / sum_k exp(a_k / T) for every row of logits a."""
+
+EXAMPLES = (
+    "softmax-cli softmax 1 2 3",
+    "softmax-cli softmax -1 -2.5 -inf --temperature 2",
+    "softmax-cli softmax 1,2,3 4,5,6 --log --base 2",
+    "softmax-cli softmax samples/iris.csv --id-columns label --top-k 1",
+    "softmax-cli softmax samples/digits_logits.npy -o probabilities.npy",
+)
+
+
+def command(
+    values: Values = None,
+    temperature: Temperature = 1.0,
+    log: Annotated[bool, typer.Option("--log", help="Log-probabilities instead.")] = False,
+    base: Base = "e",
+    top_k: Annotated[
+        int | None,
+        typer.Option("--top-k", "-k", metavar="K", min=1, help="The K likeliest classes of a row."),
+    ] = None,
+    append: Annotated[
+        bool, typer.Option("--append", help="Keep the input's columns and add the new ones.")
+    ] = False,
+    read: ReadOptions = ReadOptions(),
+    write: WriteOptions = WriteOptions(),
+) -> int:
+    """Read rows, and write their softmax."""
+    from softmax_cli.commands.inputs import opened
+    from softmax_cli.formats import open_sink
+    from softmax_cli.formats.blocks import Keep, Result
+    from softmax_cli.pipeline import run, zero_bad_rows
+
+    if base != "e" and not log:
+        raise UsageError("there is no logarithm to take", "add --log", "--base")
+    if top_k is not None and read.axis != -1:
+        raise UsageError("works along the last axis alone", "leave --axis out", "--top-k")
+    with opened("softmax", values, read, Keep(every_column=append)) as source:
+        if top_k is not None:
+            top_k = min(top_k, source.classes)
+        result = Result(
+            command="softmax",
+            name="log_probabilities" if log else "probabilities",
+            columns=top_k or source.classes,
+            dtype=source.dtype,
+            class_names=source.class_names,
+            column_names=_column_names(source, log=log, top_k=top_k, append=append),
+            id_names=source.id_names,
+            facts={"classes": source.classes, "temperature": temperature, "log": log},
+            leading=source.leading,
+            axis=source.axis,
+            text_columns="class names beside their probabilities" if top_k else "",
+        )
+        if log:
+            result = replace(result, facts={**result.facts, "base": base})
+        kernel = _kernel(source, temperature, LOG_OF_BASE[base] if log else None, top_k)
+        kernel = zero_bad_rows(kernel, read.on_bad_row)
+        with open_sink(result, write, source.paths) as sink:
+            run(source, kernel, sink, read.on_bad_row, write)
+    return 0
+
+
+def _column_names(
+    source: Source, *, log: bool, top_k: int | None, append: bool
+) -> tuple[str, ...] | None:
+    if source.class_names is None:
+        return None
+    what = "log_probability" if log else "probability"
+    if top_k is not None:
+        return tuple(
+            name for rank in range(1, top_k + 1) for name in (f"class_{rank}", f"{what}_{rank}")
+        )
+    return tuple(f"{what}_{name}" if append else name for name in source.class_names)
+
+
+def _kernel(
+    source: Source, temperature: float, log_of_base: float | None, top_k: int | None
+) -> Kernel:
+    import numpy as np
+
+    from softmax_cli.core.softmax import log_softmax, softmax
+
+    def kernel(block: Block) -> Iterator[Block]:
+        if log_of_base is None:
+            values = softmax(block.values, temperature=temperature)
+        else:
+            values = log_softmax(block.values, temperature=temperature)
+            values /= values.dtype.type(log_of_base)
+        values = values.astype(source.dtype, copy=False)
+        if top_k is None:
+            yield block.with_values(values)
+            return
+        # Stable: of equal logits the first class comes first.
+        likeliest = np.argsort(-block.values, axis=-1, kind="stable")[:, :top_k]
+        chosen = np.take_along_axis(values, likeliest, axis=-1)
+        yield replace(block, values=chosen, classes=likeliest)
+
+    return kernel

@@ -1,0 +1,87 @@
+"""Checks a Python function that the user names; importing it runs the user's code."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from softmax_cli.commands.inputs import opened_option
+from softmax_cli.core.gradcheck import Report, gradcheck
+from softmax_cli.core.references import Method
+from softmax_cli.errors import InputError, SoftmaxCliError, UsageError
+from softmax_cli.formats.array import whole_array
+from softmax_cli.formats.blocks import ReadOptions
+
+
+def check_function(
+    function: str,
+    gradient: str | None,
+    at: str,
+    method: Method | None,
+    step: float | None,
+    rtol: float | None,
+    atol: float | None,
+    seed: int,
+    worst: int,
+    read: ReadOptions,
+) -> Report:
+    """Compare `module:gradient` with differences of `module:function` at the rows of `at`."""
+    with opened_option(at, "--at", read) as source:
+        points = whole_array(source).reshape(-1, source.classes)
+    return gradcheck(
+        _imported(function, "gradcheck"),
+        None if gradient is None else _imported(gradient, "--grad"),
+        points,
+        method=method,
+        step=step,
+        rtol=rtol,
+        atol=atol,
+        seed=seed,
+        worst=worst,
+        name=function,
+    )
+
+
+def _imported(token: str, option: str) -> Callable[..., Any]:
+    module_name, _, name = token.partition(":")
+    if not name:
+        raise UsageError(f"{token!r} names no function", "write module:function", option)
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        found = getattr(import_module(module_name), name)
+    except ModuleNotFoundError as error:
+        if error.name != module_name.split(".")[0]:
+            raise InputError(_told(error), place=module_name) from error
+        raise UsageError(f"no module {module_name!r}", "run it where it lies", option) from error
+    except AttributeError as error:
+        raise UsageError(f"{module_name} has no {name!r}", place=option) from error
+    except Exception as error:
+        raise InputError(_told(error), place=module_name) from error
+    if not callable(found):
+        raise UsageError(f"{token} is no function", place=option)
+    return _guarded(found, token)
+
+
+def _guarded(function: Callable[..., Any], token: str) -> Callable[..., Any]:
+    """Return the function with what it raises told in one line that names where."""
+
+    def guarded(*arguments: Any) -> Any:
+        try:
+            return function(*arguments)
+        except (SoftmaxCliError, TypeError):
+            raise
+        except Exception as error:
+            raise InputError(_told(error), place=token) from error
+
+    return guarded
+
+
+def _told(error: BaseException) -> str:
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    where = f" ({Path(last.filename).name}, line {last.lineno})"
+    return f"raised {type(error).__name__}: {error}{where}"

@@ -1,0 +1,80 @@
+"""The report of gradcheck: a table for people, JSON for programs."""
+
+from __future__ import annotations
+
+from softmax_cli.core.comparison import Check
+from softmax_cli.core.gradcheck import Report
+from softmax_cli.formats.blocks import WriteOptions
+from softmax_cli.formats.json_text import json_report
+from softmax_cli.formats.streams import Target
+from softmax_cli.formats.table import DEFAULT_PRECISION, print_table
+
+RULE = "|a - n| <= atol + rtol * max(|a|, |n|); NaN and infinity never agree"
+STYLES = {
+    "pass": "bold green",
+    "fail": "bold red",
+    "inconclusive": "bold yellow",
+    "vacuous": "bold yellow",
+}
+HEADINGS = ("check", "verdict", "entries", "over", "max abs error", "max rel error")
+
+
+def write_report(report: Report, form: str, write: WriteOptions) -> None:
+    """Write the report to the output that was asked for."""
+    target = Target(write.output or "-", in_place=write.in_place)
+    try:
+        if form == "json":
+            target.write((json_report(report.as_dict()) + "\n").encode())
+        else:
+            digits = write.precision or DEFAULT_PRECISION
+            rows = [_line(check) for check in report.checks]
+            print_table(HEADINGS, rows, target, write, styles=STYLES, notes=_notes(report, digits))
+        target.commit()
+    except BaseException:
+        target.abandon()
+        raise
+
+
+def _line(check: Check) -> tuple[str, ...]:
+    return (
+        check.name,
+        check.verdict,
+        str(check.entries),
+        str(check.over_tolerance),
+        f"{check.max_abs_error:.2g}",
+        f"{check.max_rel_error:.2g}",
+    )
+
+
+def _notes(report: Report, digits: int) -> list[str]:
+    notes = []
+    for check in report.checks:
+        if check.verdict in ("fail", "inconclusive"):
+            notes.append("")
+            looks = f"; it looks like {check.diagnosis}" if check.diagnosis else ""
+            over = f"{check.over_tolerance} of {check.entries} entries over tolerance"
+            nonfinite = f", {check.non_finite} not finite" if check.non_finite else ""
+            notes.append(f"{check.name}: {check.verdict}, {over}{nonfinite}{looks}")
+            notes += [
+                f"  [{', '.join(map(str, entry.index))}] analytic {entry.analytic:.{digits}g}, "
+                f"reference {entry.reference:.{digits}g}, error {entry.abs_error:.2g}, "
+                f"allowed {entry.allowed:.2g}"
+                for entry in check.worst
+            ]
+    notes += ["", f"verdict: {report.verdict}", f"rule: {RULE}"]
+    if report.checks:
+        check = report.checks[0]
+        step = "" if check.step is None else f", step {check.step:.3g} * max(1, |x|)"
+        notes.append(f"reference: {check.method}{step}; dtype {check.dtype}; seed {report.seed}")
+        tolerances = {f"rtol {check.rtol:.3g}, atol {check.atol:.3g}" for check in report.checks}
+        shown = (
+            tolerances.pop()
+            if len(tolerances) == 1
+            else (
+                f"rtol {check.rtol:.3g}, atol {min(c.atol for c in report.checks):.3g} to "
+                f"{max(c.atol for c in report.checks):.3g} by check"
+            )
+        )
+        notes.append(f"tolerance: {shown}")
+        notes.append(f"repeat: {check.reproduce}")
+    return notes

@@ -1,0 +1,172 @@
+"""`softmax-cli xent`: cross-entropy of two distributions, or of logits and labels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from softmax_cli.commands.options import (
+    LOG_OF_BASE,
+    Base,
+    ReadOptions,
+    Temperature,
+    Values,
+    WriteOptions,
+)
+from softmax_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from softmax_cli.formats.blocks import Source
+
+Reduction = Literal["mean", "batch-mean", "sum", "none"]
+From = Literal["logits", "probabilities", "log-probabilities"]
+
+DESCRIPTION = """Of two distributions: xent(p, q) = -sum_k p(k) log q(k), with H(p) and KL(p||q).
+
+Of logits and labels: -log P(label), with P the softmax of the logits; of logits and targets Y:
+-sum_k Y(k) log P(k).
+
+The losses of the rows are put together by --reduction: mean and batch-mean divide their sum by
+the number of rows, sum does not, none gives one loss a row. In a pipe the loss is printed alone:
+loss=$(softmax-cli xent ...)."""
+
+EXAMPLES = (
+    "softmax-cli xent --p 0.5,0.5 --q 0.25,0.75 --base 2",
+    "softmax-cli xent 1,2,3 3,2,1 --labels 2,0",
+    "softmax-cli xent samples/iris.csv --label-column label",
+    "softmax-cli xent samples/digits_logits.npy --labels samples/digits_labels.npy --format json",
+    "softmax-cli xent 0.2,0.8 --from probabilities --targets 0,1 --reduction none",
+)
+
+
+def command(
+    values: Values = None,
+    p: Annotated[
+        str | None,
+        typer.Option("--p", metavar="P", help="The distribution p: a row '0.5,0.5', or a file."),
+    ] = None,
+    q: Annotated[
+        str | None, typer.Option("--q", metavar="Q", help="The distribution q, as --p.")
+    ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            "--labels",
+            metavar="L",
+            help="The label of each row: a file, or '2,0,1'; numbers from 0, or names of classes.",
+        ),
+    ] = None,
+    label_column: Annotated[
+        str | None,
+        typer.Option("--label-column", metavar="NAME", help="Labels in a column of the logits."),
+    ] = None,
+    targets: Annotated[
+        str | None,
+        typer.Option("--targets", metavar="Y", help="One-hot or soft targets: a row or a file."),
+    ] = None,
+    from_: Annotated[From, typer.Option("--from", help="What the values are.")] = "logits",
+    temperature: Temperature = 1.0,
+    reduction: Annotated[
+        Reduction, typer.Option("--reduction", help="How the losses of the rows are put together.")
+    ] = "mean",
+    normalize: Annotated[
+        bool,
+        typer.Option("--normalize", help="Divide distributions by their sum, if it is not 1."),
+    ] = False,
+    base: Base = "e",
+    read: ReadOptions = ReadOptions(),
+    write: WriteOptions = WriteOptions(),
+) -> int:
+    """Pair the inputs, and write their loss."""
+    from softmax_cli.commands.loss import Losses, write_losses
+
+    _check_form(values, p, q, labels, label_column, targets, temperature, from_)
+    with _paired(values, p, q, labels, label_column, targets, read) as source:
+        losses = Losses(
+            form="distributions" if p is not None else "targets" if targets else "labels",
+            source=from_,
+            temperature=temperature,
+            reduction=reduction,
+            base=base,
+            log_of_base=LOG_OF_BASE[base],
+            normalize=normalize,
+        )
+        write_losses(source, losses, read, write)
+    return 0
+
+
+def _check_form(
+    values: list[str] | None,
+    p: str | None,
+    q: str | None,
+    labels: str | None,
+    label_column: str | None,
+    targets: str | None,
+    temperature: float,
+    from_: From,
+) -> None:
+    """Refuse what is not exactly one of the command's forms."""
+    if (p is None) != (q is None):
+        raise UsageError("one distribution alone", "give both", "--p and --q")
+    given = [
+        option
+        for option, value in (
+            ("--p and --q", p),
+            ("--labels", labels),
+            ("--label-column", label_column),
+            ("--targets", targets),
+        )
+        if value is not None
+    ]
+    if len(given) > 1:
+        raise UsageError(f"{' and '.join(given)} are two forms of the command", "give one", "xent")
+    if not given and values:
+        raise UsageError(
+            "the values have nothing to be compared with",
+            "give --labels, --label-column or --targets; or two distributions with --p and --q",
+            "xent",
+        )
+    if p is not None and values:
+        raise UsageError("takes no values beside them", "leave the values out", "--p and --q")
+    if temperature != 1.0 and (from_ != "logits" or p is not None):
+        raise UsageError("goes with logits alone", "leave it out", "--temperature")
+
+
+def _paired(
+    values: list[str] | None,
+    p: str | None,
+    q: str | None,
+    labels: str | None,
+    label_column: str | None,
+    targets: str | None,
+    read: ReadOptions,
+) -> Source:
+    """Return the rows with their labels, targets, or, for q, the rows of p beside them."""
+    from softmax_cli.commands.inputs import labelled, opened, opened_option
+    from softmax_cli.errors import ShapeError
+    from softmax_cli.formats.blocks import Keep
+    from softmax_cli.formats.labels import open_labels
+    from softmax_cli.pipeline import paired
+
+    if p is not None and q is not None:
+        source, partner, option = opened_option(q, "--q", read), p, "--p"
+    else:
+        source = opened("xent", values, read, Keep(labels=label_column))
+        if label_column is not None:
+            return labelled(source)
+        if labels is not None:
+            return paired(source, open_labels(labels, source.class_names, key=read.key))
+        if targets is None:
+            raise UsageError("no labels", "give --labels, --label-column or --targets", "xent")
+        partner, option = targets, "--targets"
+    other = opened_option(partner, option, read)
+    if other.classes != source.classes:
+        raise ShapeError(
+            f"{other.classes} classes, and {source.place} has {source.classes}", place=option
+        )
+    if None not in (names := (other.class_names, source.class_names)) and names[0] != names[1]:
+        raise ShapeError(
+            f"the classes are named in another order than those of {source.place}", place=option
+        )
+    return paired(source, other)

@@ -1,0 +1,50 @@
+"""What every function of core asks of its arrays and scalars."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from softmax_cli.errors import DomainError, ShapeError
+
+FloatArray = NDArray[np.floating[Any]]
+
+
+def floating(values: ArrayLike, name: str = "logits") -> FloatArray:
+    """Return `values` as an array of floating point numbers; integers become float64."""
+    array = np.asarray(values)
+    if array.dtype.kind in "biu":
+        array = array.astype(np.float64)
+    if array.dtype.kind != "f":
+        raise DomainError(f"{name} of dtype {array.dtype} are not real numbers")
+    return array
+
+
+def with_classes(values: ArrayLike, axis: int, name: str = "logits") -> FloatArray:
+    """Return `values` as floats with at least one class along `axis`."""
+    array = floating(values, name)
+    if array.ndim == 0:
+        raise ShapeError(f"{name} of no dimension have no classes", "give at least a vector")
+    if not -array.ndim <= axis < array.ndim:
+        raise ShapeError(f"{name} of {array.ndim} dimensions have no axis {axis}")
+    if array.shape[axis] == 0:
+        raise ShapeError(f"{name} of shape {array.shape} have no class along axis {axis}")
+    return array
+
+
+def checked_temperature(temperature: float) -> float:
+    """Return a temperature that can divide logits."""
+    if not 0 < temperature < np.inf:
+        raise DomainError(f"the temperature is {temperature}", "it must be positive and finite")
+    return float(temperature)
+
+
+def working_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the dtype to compute in: that of the data, and float32 for half precision.
+
+    >>> working_dtype(np.dtype(np.float16)), working_dtype(np.dtype(np.float64))
+    (dtype('float32'), dtype('float64'))
+    """
+    return np.promote_types(dtype, np.float32)

@@ -1,0 +1,264 @@
+"""Comparing a gradient with a reference: the rule, the counts, the verdict, the diagnosis."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Verdict = Literal["pass", "fail", "inconclusive", "vacuous"]
+Array = NDArray[Any]
+
+# What a right gradient of each type keeps to, beside a reference in float64.
+RTOL = {"float64": 1e-6, "float32": 1e-3, "float16": 2e-2}
+# The absolute tolerance is this part of the relative one, times the largest gradient there is.
+ATOL_SHARE = 1e-3
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One compared pair: |analytic - reference| against what the rule allows."""
+
+    index: list[int]
+    analytic: float
+    reference: float
+    abs_error: float
+    rel_error: float
+    allowed: float
+
+
+@dataclass(frozen=True)
+class Check:
+    """The outcome of comparing one gradient with its reference."""
+
+    name: str
+    verdict: Verdict
+    method: str
+    step: float | None
+    dtype: str
+    rtol: float
+    atol: float
+    entries: int
+    over_tolerance: int
+    non_finite: int
+    max_abs_error: float
+    max_rel_error: float
+    worst: list[Entry]
+    diagnosis: str | None
+    reproduce: str
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """A way to be wrong: what the gradient would then be, from the reference."""
+
+    diagnosis: str
+    wrong: Callable[[Array], Array]
+
+
+def tolerances(
+    dtype: str, scale: float, rtol: float | None = None, atol: float | None = None
+) -> tuple[float, float]:
+    """Return the tolerances that were asked for, or those that fit the dtype and the scale.
+
+    >>> tolerances("float64", scale=1.0)
+    (1e-06, 1e-09)
+    """
+    rtol = RTOL.get(dtype, RTOL["float64"]) if rtol is None else rtol
+    return rtol, RTOL.get(dtype, RTOL["float64"]) * ATOL_SHARE * scale if atol is None else atol
+
+
+@dataclass
+class Comparison:
+    """Compares block after block; a pair agrees when |a - n| <= atol + rtol max(|a|, |n|).
+
+    zero        a derivative no larger than this is zero to within rounding
+    hypotheses  the ways to be wrong that are tried; one that explains every pair is named
+    """
+
+    rtol: float
+    atol: float
+    zero: float
+    worst_kept: int = 3
+    hypotheses: Sequence[Hypothesis] = ()
+    entries: int = 0
+    over_tolerance: int = 0
+    non_finite: int = 0
+    proven_wrong: int = 0
+    undecided: int = 0
+    max_abs_error: float = 0.0
+    max_rel_error: float = 0.0
+    largest: float = 0.0
+    worst: list[tuple[float, Entry]] = field(default_factory=list)
+    factor: float | None = None
+    factor_explains: bool = True
+    explained: list[Hypothesis] | None = None
+
+    def add(
+        self,
+        analytic: Array,
+        reference: Array,
+        uncertainty: Array | float = 0.0,
+        first: tuple[int, ...] = (),
+        offset: int = 0,
+    ) -> None:
+        """Compare arrays of one shape.
+
+        first    goes before the index of each entry: which array of several this is
+        offset   of the leading index: where a block of one long array starts
+        """
+        a = analytic.astype(np.float64)
+        n = reference.astype(np.float64)
+        error, allowed, agrees = self._judge(a, n)
+        finite = np.isfinite(a) & np.isfinite(n)
+        doubtful = np.broadcast_to(uncertainty, n.shape)
+        with np.errstate(invalid="ignore"):
+            # A difference that the reference's own error explains proves nothing, nor does an
+            # agreement within an error that is larger than what is allowed.
+            certain = ~finite | (error > allowed + doubtful)
+            undecided = finite & ~certain & (~agrees | (doubtful > allowed))
+        self.entries += n.size
+        self.over_tolerance += int((~agrees).sum())
+        self.non_finite += int((~finite).sum())
+        self.proven_wrong += int((~agrees & certain).sum())
+        self.undecided += int(undecided.sum())
+        if finite.any():
+            self.largest = max(self.largest, float(np.abs(n[finite]).max()))
+            self.max_abs_error = max(self.max_abs_error, float(error[finite].max()))
+            relative = error[finite] / _larger(a, n)[finite]
+            self.max_rel_error = max(self.max_rel_error, float(relative.max()))
+        self._keep_worst(a, n, error, allowed, first, offset)
+        self._try_hypotheses(a, n)
+
+    def verdict(self) -> Verdict:
+        """Return what the compared pairs prove."""
+        if self.proven_wrong:
+            return "fail"
+        if self.undecided:
+            return "inconclusive"
+        return "vacuous" if self.largest <= self.zero or not self.entries else "pass"
+
+    def diagnosis(self) -> str | None:
+        """Return what the failure looks like, if one way to be wrong explains all of it."""
+        if self.verdict() != "fail":
+            return None
+        if self.explained:
+            return self.explained[0].diagnosis
+        if self.factor is not None and self.factor_explains:
+            return f"a constant factor: the gradient is {self.factor:.6g} times the reference"
+        return None
+
+    def check(
+        self, name: str, *, method: str, step: float | None, dtype: str, reproduce: str
+    ) -> Check:
+        """Return the outcome."""
+        return Check(
+            name=name,
+            verdict=self.verdict(),
+            method=method,
+            step=step,
+            dtype=dtype,
+            rtol=self.rtol,
+            atol=self.atol,
+            entries=self.entries,
+            over_tolerance=self.over_tolerance,
+            non_finite=self.non_finite,
+            max_abs_error=self.max_abs_error,
+            max_rel_error=self.max_rel_error,
+            worst=[entry for _, entry in self.worst],
+            diagnosis=self.diagnosis(),
+            reproduce=reproduce,
+        )
+
+    def _judge(self, a: Array, n: Array) -> tuple[Array, Array, Array]:
+        with np.errstate(invalid="ignore", over="ignore"):
+            error = np.abs(a - n)
+            allowed = self.atol + self.rtol * np.maximum(np.abs(a), np.abs(n))
+            agrees = np.isfinite(a) & np.isfinite(n) & (error <= allowed)
+        return error, allowed, agrees
+
+    def _keep_worst(
+        self,
+        a: Array,
+        n: Array,
+        error: Array,
+        allowed: Array,
+        first: tuple[int, ...],
+        offset: int,
+    ) -> None:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            excess = np.where(np.isfinite(error), error / allowed, np.inf)
+        excess = np.where((error == 0) & (allowed == 0), 0.0, excess).ravel()
+        count = min(self.worst_kept, excess.size)
+        found = np.argpartition(-excess, count - 1)[:count] if count else np.empty(0, np.intp)
+        for flat in found:
+            place = np.unravel_index(int(flat), n.shape)
+            leading, *rest = map(int, place)
+            index = [*first, leading + offset, *rest]
+            relative = float(error[place] / _larger(a, n)[place])
+            entry = Entry(
+                index,
+                float(a[place]),
+                float(n[place]),
+                float(error[place]),
+                relative,
+                float(allowed[place]),
+            )
+            self.worst.append((float(excess[flat]), entry))
+        self.worst.sort(key=lambda scored: -scored[0])
+        del self.worst[self.worst_kept :]
+
+    def _try_hypotheses(self, a: Array, n: Array) -> None:
+        if self.explained is None:
+            self.explained = list(self.hypotheses)
+        self.explained = [
+            hypothesis
+            for hypothesis in self.explained
+            if self._judge(a, hypothesis.wrong(n))[2].all()
+        ]
+        if self.factor is None and n.size:
+            largest = np.unravel_index(int(np.abs(np.nan_to_num(n)).argmax()), n.shape)
+            if n[largest] and math.isfinite(n[largest]):
+                self.factor = float(a[largest] / n[largest])
+        if self.factor is not None and self.factor_explains:
+            self.factor_explains = bool(self.factor) and bool(
+                self._judge(a, n * self.factor)[2].all()
+            )
+
+
+def _larger(a: Array, n: Array) -> Array:
+    with np.errstate(invalid="ignore"):
+        larger = np.maximum(np.abs(a), np.abs(n))
+    result: Array = np.where(larger == 0, 1.0, larger)
+    return result
+
+
+def constant_factors(factors: dict[str, float]) -> list[Hypothesis]:
+    """Return the hypotheses that the gradient is a named multiple of the reference."""
+    return [
+        Hypothesis(name, partial(np.multiply, factor))
+        for name, factor in factors.items()
+        if factor != 1
+    ]
+
+
+FLIPPED_SIGN = Hypothesis("a flipped sign", lambda n: -n)
+TRANSPOSED = Hypothesis("a transposed matrix", lambda n: np.swapaxes(n, -1, -2))
+DIAGONAL_ONLY = Hypothesis(
+    "a Jacobian with only its diagonal", lambda n: n * np.eye(n.shape[-2], n.shape[-1])
+)
+
+
+def overall(verdicts: Sequence[Verdict]) -> Verdict:
+    """Return the verdict over several checks: the most serious one.
+
+    >>> overall(["pass", "vacuous", "pass"]), overall([])
+    ('vacuous', 'vacuous')
+    """
+    order: tuple[Verdict, ...] = ("fail", "inconclusive", "vacuous", "pass")
+    return next((verdict for verdict in order if verdict in verdicts), "vacuous")

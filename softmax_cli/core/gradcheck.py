@@ -1,0 +1,258 @@
+"""Checking gradients: the built-in ones, and those of any function, against a reference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from softmax_cli.core.arrays import checked_temperature, floating
+from softmax_cli.core.builtin import BUILTINS, Builtin, Of, builtin_points
+from softmax_cli.core.comparison import (
+    DIAGONAL_ONLY,
+    FLIPPED_SIGN,
+    TRANSPOSED,
+    Check,
+    Comparison,
+    Hypothesis,
+    Verdict,
+    constant_factors,
+    overall,
+    tolerances,
+)
+from softmax_cli.core.references import STEPS, Method, reference_jacobian
+from softmax_cli.core.softmax import has_no_softmax
+from softmax_cli.errors import DomainError, ShapeError
+
+UserFunction = Callable[[NDArray[Any]], Any]
+DEFAULT_POINTS = 8
+DEFAULT_WORST = 3
+
+
+@dataclass(frozen=True)
+class Report:
+    """The outcome of all checks of a run."""
+
+    seed: int
+    checks: list[Check]
+
+    @property
+    def verdict(self) -> Verdict:
+        """The most serious verdict of the checks; vacuous if there was none."""
+        return overall([check.verdict for check in self.checks])
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the report as the object that the command prints as JSON."""
+        checks = [asdict(check) for check in self.checks]
+        return {
+            "command": "gradcheck",
+            "verdict": self.verdict,
+            "seed": self.seed,
+            "checks": checks,
+        }
+
+
+def gradcheck(
+    function: UserFunction | None = None,
+    gradient: UserFunction | None = None,
+    at: ArrayLike | None = None,
+    *,
+    of: Of | None = None,
+    temperature: float = 1.0,
+    method: Method | None = None,
+    step: float | None = None,
+    rtol: float | None = None,
+    atol: float | None = None,
+    dtype: str = "float64",
+    points: int = DEFAULT_POINTS,
+    seed: int = 0,
+    worst: int = DEFAULT_WORST,
+    name: str | None = None,
+) -> Report:
+    """Compare analytic derivatives with independent references; say whether they agree.
+
+        |analytic - reference| <= atol + rtol max(|analytic|, |reference|)
+
+    Without a function the built-in derivatives are checked: at seeded points, or at the rows of
+    `at`. The reference is then a plain formula of its own, differentiated by a complex step.
+
+    function     takes (inputs,) and returns a number or (outputs,)
+    gradient     takes (inputs,) and returns the gradient (inputs,) or the Jacobian
+                 (outputs, inputs); without it, the function returns (value, gradient)
+    at           (inputs,) or (points, inputs): where to compare
+    of           check these built-in derivatives alone
+    temperature  of the built-in derivatives
+    method       "central" (the default for a function), "richardson", or "complex" (the default
+                 for the built-in ones) for functions that take complex numbers
+    step         relative to max(1, |x|); the default depends on the method
+    rtol, atol   tolerances; the defaults depend on dtype and on the largest derivative
+    dtype        of the built-in derivatives
+    points       how many seeded points there are without `at`
+    seed         of those points and of the vectors that products are checked with
+    worst        how many of the worst entries are kept
+    returns      a Report; its verdict is "pass", "fail", "inconclusive" (the reference is not
+                 accurate enough here to tell) or "vacuous" (the derivative is zero to within
+                 rounding, so that a wrong formula would pass as well)
+    raises       ShapeError if a gradient does not have the shape of its reference; DomainError
+                 for a setting out of range
+
+    >>> gradcheck().verdict
+    'pass'
+    >>> gradcheck(lambda x: x**3, lambda x: 2 * x**2, at=[2.0]).verdict
+    'fail'
+    """
+    T = checked_temperature(temperature)
+    for setting, value in (("rtol", rtol), ("atol", atol)):
+        if value is not None and not 0 <= value < np.inf:
+            raise DomainError(f"{setting} is {value}", "it must be 0 or more, and finite")
+    rows = None if at is None else np.atleast_2d(floating(at, "the points")).astype(np.float64)
+    settings = _Settings(
+        method or ("complex" if function is None else "central"), step, rtol, atol, worst
+    )
+    if function is None:
+        rng = np.random.default_rng(seed)
+        drawn = builtin_points(rng, points) if rows is None else list(rows)
+        checks = [
+            _check_builtin(builtin, drawn, rng, T, dtype, settings)
+            for builtin in BUILTINS
+            if of is None or builtin.of == of
+        ]
+        return Report(seed, checks)
+    if rows is None:
+        raise DomainError("no point to check the function at", "give `at`")
+    label = name or str(getattr(function, "__name__", "function"))
+    return Report(seed, [_check_function(function, gradient, rows, label, settings)])
+
+
+@dataclass(frozen=True)
+class _Settings:
+    method: Method
+    step: float | None
+    rtol: float | None
+    atol: float | None
+    worst: int
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """An analytic derivative at one point, its reference, and the error of that reference."""
+
+    analytic: NDArray[Any]
+    reference: NDArray[Any]
+    error: NDArray[Any]
+
+
+def _check_builtin(
+    builtin: Builtin,
+    points: list[NDArray[np.float64]],
+    rng: np.random.Generator,
+    T: float,
+    dtype: str,
+    settings: _Settings,
+) -> Check:
+    pairs = [_builtin_pair(builtin, point.astype(dtype), rng, T, settings) for point in points]
+    return _compared(builtin.name, pairs, dtype, 1 / T, T, settings)
+
+
+def _builtin_pair(
+    builtin: Builtin, a: NDArray[Any], rng: np.random.Generator, T: float, settings: _Settings
+) -> _Pair:
+    if has_no_softmax(a):
+        raise DomainError("a point has no softmax", "it holds a NaN, a +inf, or nothing but -inf")
+    # The reference knows nothing of masked classes: it is taken over the others.
+    kept = np.flatnonzero(np.isfinite(a))
+    drawn = builtin.draw(rng, kept.size)
+    extra = np.zeros(a.size)
+    extra[kept] = drawn
+
+    def formula(x: NDArray[Any]) -> NDArray[Any]:
+        return builtin.function(x, T, drawn)
+
+    J, error = reference_jacobian(
+        formula, a[kept].astype(np.float64), settings.method, settings.step
+    )
+    analytic = np.asarray(builtin.analytic(a, T, extra))
+    return _Pair(
+        analytic[np.ix_(*[kept] * analytic.ndim)],
+        builtin.combine(J, drawn),
+        builtin.combine(error, np.abs(drawn)),
+    )
+
+
+def _check_function(
+    function: UserFunction,
+    gradient: UserFunction | None,
+    rows: NDArray[np.float64],
+    name: str,
+    settings: _Settings,
+) -> Check:
+    def value_of(x: NDArray[Any]) -> NDArray[Any]:
+        value = function(x) if gradient is not None else _value_and_gradient(function(x))[0]
+        return np.atleast_1d(np.asarray(value)).ravel()
+
+    pairs = []
+    size = 0.0
+    for row in rows:
+        if gradient is None:
+            value, analytic = _value_and_gradient(function(row.copy()))
+        else:
+            value, analytic = function(row.copy()), gradient(row.copy())
+        analytic = np.asarray(analytic)
+        J, error = reference_jacobian(value_of, row, settings.method, settings.step)
+        if np.ndim(value) == 0 or (analytic.shape == row.shape and len(J) == 1):
+            J, error = J[0], error[0]
+        if analytic.shape != J.shape:
+            raise ShapeError(
+                f"the gradient of {name} has the shape {analytic.shape}",
+                f"the derivative at this point has the shape {J.shape}",
+            )
+        size = max(size, _largest(np.asarray(value)))
+        pairs.append(_Pair(analytic, J, error))
+    dtype = pairs[0].analytic.dtype
+    return _compared(name, pairs, dtype.name if dtype.kind == "f" else "float64", size, 1, settings)
+
+
+def _compared(
+    name: str, pairs: list[_Pair], dtype: str, size: float, T: float, settings: _Settings
+) -> Check:
+    """Compare all pairs; `size` is that of a derivative which is not zero to within rounding."""
+    scale = max((_largest(pair.reference) for pair in pairs), default=0.0)
+    zero = 4 * float(np.finfo(dtype).eps) * size
+    rtol, atol = tolerances(dtype, scale, settings.rtol, settings.atol)
+    if settings.atol is None:
+        atol = max(atol, zero)
+    dimensions = pairs[0].reference.ndim if pairs else 0
+    comparison = Comparison(rtol, atol, zero, settings.worst, _hypotheses(dimensions, T))
+    for number, pair in enumerate(pairs):
+        first = (number,) if len(pairs) > 1 else ()
+        comparison.add(pair.analytic, pair.reference, pair.error, first)
+    method = settings.method
+    step = STEPS[method] if settings.step is None else settings.step
+    return comparison.check(name, method=method, step=step, dtype=dtype, reproduce="")
+
+
+def _value_and_gradient(returned: Any) -> tuple[Any, Any]:
+    if not isinstance(returned, tuple) or len(returned) != 2:
+        raise ShapeError(
+            "the function returns no pair", "without a gradient it must return (value, gradient)"
+        )
+    return returned
+
+
+def _largest(array: NDArray[Any]) -> float:
+    finite = np.abs(array[np.isfinite(array)])
+    return float(finite.max()) if finite.size else 0.0
+
+
+def _hypotheses(dimensions: int, T: float) -> list[Hypothesis]:
+    matrix = [DIAGONAL_ONLY, TRANSPOSED] if dimensions == 2 else []
+    factors = {
+        "a missing 1/T": T,
+        "1/T taken twice": 1 / T,
+        "a factor of 2": 2.0,
+        "a factor of 1/2": 0.5,
+    }
+    return [FLIPPED_SIGN, *matrix, *constant_factors(factors)]

@@ -1,0 +1,111 @@
+"""Derivatives of a function by evaluating it: what an analytic gradient is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmax_cli.errors import DomainError
+
+Method = Literal["central", "complex", "richardson"]
+Vector = NDArray[Any]
+Function = Callable[[Vector], Vector]
+Matrix = NDArray[np.float64]
+
+EPS = float(np.finfo(np.float64).eps)
+# Relative to max(1, |x|): where truncation and rounding of a central difference meet, where they
+# meet after extrapolation, and where a complex step has no truncation left.
+STEPS: dict[Method, float] = {"central": EPS ** (1 / 3), "richardson": 2.0**-5, "complex": 1e-20}
+_HALVINGS = 6
+
+
+def reference_jacobian(
+    function: Function, at: Vector, method: Method = "central", step: float | None = None
+) -> tuple[Matrix, Matrix]:
+    """Return the Jacobian of a function at a point, and an estimate of the error of each entry.
+
+        central     (f(x + h) - f(x - h)) / 2h                error O(h^2), halved to estimate it
+        richardson  central at h, h/2, h/4, ... extrapolated to 0      (Ridders 1982)
+        complex     Im f(x + ih) / h                          no subtraction (Squire, Trapp 1998)
+
+    function  takes (inputs,) and returns (outputs,)
+    at        (inputs,) float64
+    step      h relative to max(1, |x|); the default is STEPS[method]
+    returns   (outputs, inputs) and its estimated error, both float64
+    raises    DomainError for a step that is not positive, or a function that does not take
+              complex numbers with the complex method
+
+    >>> J, error = reference_jacobian(lambda x: x**2, np.array([3.0]), "complex")
+    >>> J, bool(error[0, 0] < 1e-13)
+    (array([[6.]]), True)
+    """
+    relative = STEPS[method] if step is None else step
+    if not 0 < relative < np.inf:
+        raise DomainError(f"the step is {relative}", "it must be positive and finite")
+    steps = relative * np.maximum(1.0, np.abs(at))
+    difference = {"central": _central, "richardson": _richardson, "complex": _complex}[method]
+    columns = [difference(function, at, k, float(h)) for k, h in enumerate(steps)]
+    jacobian = np.stack([derivative for derivative, _ in columns], axis=-1)
+    error = np.stack([estimate for _, estimate in columns], axis=-1)
+    return jacobian, error
+
+
+def _difference(function: Function, at: Vector, k: int, h: float) -> tuple[Vector, Vector]:
+    """Return the central difference over the step that was really taken, and its rounding."""
+    ahead, behind = at.copy(), at.copy()
+    ahead[k] += h
+    behind[k] -= h
+    above, below = function(ahead), function(behind)
+    taken = ahead[k] - behind[k]
+    with np.errstate(invalid="ignore", over="ignore"):
+        rounding = EPS * (np.abs(above) + np.abs(below)) / taken
+        return (above - below) / taken, rounding
+
+
+def _central(function: Function, at: Vector, k: int, h: float) -> tuple[Vector, Vector]:
+    derivative, rounding = _difference(function, at, k, h)
+    halved, halved_rounding = _difference(function, at, k, h / 2)
+    with np.errstate(invalid="ignore"):
+        truncation = np.abs(derivative - halved) * 4 / 3
+    return derivative, truncation + rounding + halved_rounding
+
+
+def _richardson(function: Function, at: Vector, k: int, h: float) -> tuple[Vector, Vector]:
+    row, rounding = _difference(function, at, k, h)
+    table = [row]
+    best, error = row, np.full_like(row, np.inf)
+    for halving in range(1, _HALVINGS + 1):
+        row, rounding = _difference(function, at, k, h / 2**halving)
+        extrapolated = [row]
+        for order, coarser in enumerate(table, 1):
+            finer = extrapolated[-1]
+            extrapolated.append(finer + (finer - coarser) / (4**order - 1))
+            estimate = np.maximum(
+                np.abs(extrapolated[-1] - finer), np.abs(extrapolated[-1] - coarser)
+            )
+            estimate = estimate + rounding
+            better = estimate < error
+            best = np.where(better, extrapolated[-1], best)
+            error = np.where(better, estimate, error)
+        table = extrapolated
+    return best, error
+
+
+def _complex(function: Function, at: Vector, k: int, h: float) -> tuple[Vector, Vector]:
+    shifted = at.astype(np.complex128)
+    shifted[k] += 1j * h
+    try:
+        value = np.asarray(function(shifted))
+    except TypeError as error:
+        raise _not_complex() from error
+    if value.dtype.kind != "c":
+        raise _not_complex()
+    derivative = value.imag / h
+    return derivative, 8 * EPS * np.abs(derivative)
+
+
+def _not_complex() -> DomainError:
+    return DomainError("the function does not take complex numbers", "use --method central")

@@ -1,0 +1,122 @@
+"""softmax, log-softmax and logsumexp, and the shift that keeps them finite."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from softmax_cli.core.arrays import (
+    FloatArray,
+    checked_temperature,
+    floating,
+    with_classes,
+    working_dtype,
+)
+
+
+def softmax(logits: ArrayLike, *, axis: int = -1, temperature: float = 1.0) -> FloatArray:
+    """Turn logits into probabilities.
+
+        S[i, j] = exp(a[i, j] / T) / sum_k exp(a[i, k] / T)      (Bendersky 2016)
+
+    logits       (..., classes) real; -inf is a masked class
+    axis         the dimension of the classes
+    temperature  T, positive, in the unit of the logits
+    returns      the shape and dtype of the logits (float64 for integers); each row sums to 1,
+                 and is NaN where it has no softmax (a NaN, a +inf, or every entry -inf)
+    raises       ShapeError if there is no class; DomainError for logits that are not real or
+                 a temperature that is not positive
+
+    >>> softmax([1.0, 2.0, 3.0])
+    array([0.09003057, 0.24472847, 0.66524096])
+    """
+    array = with_classes(logits, axis)
+    shifted, _ = shift_by_maximum(array, axis, checked_temperature(temperature))
+    exponentials = np.exp(shifted, out=shifted)
+    exponentials /= exponentials.sum(axis=axis, keepdims=True)
+    return exponentials.astype(array.dtype, copy=False)
+
+
+def log_softmax(logits: ArrayLike, *, axis: int = -1, temperature: float = 1.0) -> FloatArray:
+    """Turn logits into natural log-probabilities, exact where the probability is close to 1.
+
+        log S[i, j] = (a[i, j] - m[i]) / T - log1p(sum_{k != argmax} exp((a[i, k] - m[i]) / T))
+
+    with m the largest logit of the row, whose own term is the 1 of log1p.
+
+    logits       (..., classes) real; -inf is a masked class
+    axis         the dimension of the classes
+    temperature  T, positive, in the unit of the logits
+    returns      the shape and dtype of the logits, in nats; NaN where a row has no softmax
+    raises       as softmax
+    source       the formula of Bendersky 2016, shifted; scipy#19521 for why log1p
+
+    >>> log_softmax([60.0, 0.0])
+    array([-8.75651076e-27, -6.00000000e+01])
+    """
+    array = with_classes(logits, axis)
+    shifted, _ = shift_by_maximum(array, axis, checked_temperature(temperature))
+    shifted -= np.log1p(sum_of_others(shifted, axis))
+    return shifted.astype(array.dtype, copy=False)
+
+
+def logsumexp(logits: ArrayLike, *, axis: int = -1, temperature: float = 1.0) -> FloatArray:
+    """Return the natural logarithm of the sum of exponentials.
+
+        L[i] = log sum_k exp(a[i, k] / T)
+
+    logits       (..., classes) real
+    axis         the dimension of the classes
+    temperature  T, positive, in the unit of the logits
+    returns      the shape of the logits without `axis`, in nats; -inf for a row of -inf, +inf
+                 for a row with a +inf, NaN for a row with a NaN
+    raises       as softmax
+
+    >>> logsumexp([[1000.0, 1000.0], [0.0, -np.inf]])
+    array([1000.69314718,    0.        ])
+    """
+    array = with_classes(logits, axis)
+    shifted, maximum = shift_by_maximum(array, axis, checked_temperature(temperature))
+    with np.errstate(over="ignore"):
+        scaled = maximum / maximum.dtype.type(temperature)
+        total = scaled + np.log1p(sum_of_others(shifted, axis))
+    result = np.where(np.isinf(maximum), maximum, total).astype(array.dtype, copy=False)
+    return np.squeeze(result, axis=axis)[()]
+
+
+def shift_by_maximum(
+    logits: FloatArray, axis: int, temperature: float
+) -> tuple[FloatArray, FloatArray]:
+    """Return (a - max a) / T in a new array, and max a with its axis kept.
+
+    Subtracting before dividing keeps 1e308 over a temperature of 0.01 finite.
+    """
+    working = logits.astype(working_dtype(logits.dtype))
+    maximum = working.max(axis=axis, keepdims=True)
+    with np.errstate(invalid="ignore", over="ignore"):
+        working -= maximum
+        if temperature != 1.0:
+            working /= working.dtype.type(temperature)
+    return working, maximum
+
+
+def sum_of_others(shifted: FloatArray, axis: int) -> FloatArray:
+    """Return the sum of exp(shifted) without the first largest entry, whose exp is 1."""
+    exponentials = np.exp(shifted)
+    largest = np.expand_dims(shifted.argmax(axis=axis), axis)
+    # A row without a softmax is NaN there, and must stay NaN.
+    keep_nan = np.take_along_axis(exponentials, largest, axis) * 0
+    np.put_along_axis(exponentials, largest, keep_nan, axis)
+    result: FloatArray = exponentials.sum(axis=axis, keepdims=True)
+    return result
+
+
+def has_no_softmax(logits: ArrayLike, *, axis: int = -1) -> NDArray[np.bool_]:
+    """Return which rows have no softmax: a NaN, a +inf, or every entry -inf.
+
+    >>> has_no_softmax([[0.0, -np.inf], [np.nan, 0.0], [-np.inf, -np.inf]])
+    array([False,  True,  True])
+    """
+    maximum = floating(logits).max(axis=axis)
+    result: NDArray[np.bool_] = ~np.isfinite(maximum)
+    return result

@@ -1,0 +1,63 @@
+"""What can go wrong, and the exit code that says so."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Every exit code of the program."""
+
+    DONE = 0
+    GRADIENT_DISAGREES = 1
+    ERROR = 2
+    NOTHING_PROVEN = 3
+    INTERRUPTED = 130
+    PIPE_CLOSED = 141
+
+
+class SoftmaxCliError(Exception):
+    """An error that the user can mend: where it is, what is wrong, what would be right."""
+
+    def __init__(self, problem: str, remedy: str = "", place: str = "") -> None:
+        """Keep the three parts; `str()` joins them into the one line that is shown."""
+        super().__init__(problem, remedy, place)
+        self.problem = problem
+        self.remedy = remedy
+        self.place = place
+
+    def __str__(self) -> str:
+        """`PLACE: what is wrong; what would be right`."""
+        line = f"{self.place}: {self.problem}" if self.place else self.problem
+        return f"{line}; {self.remedy}" if self.remedy else line
+
+
+class UsageError(SoftmaxCliError):
+    """The command line asks for something that there is not."""
+
+
+class InputError(SoftmaxCliError):
+    """A file, or what was typed, does not hold what it should."""
+
+
+class OutputError(SoftmaxCliError):
+    """A result cannot be written."""
+
+
+class ShapeError(SoftmaxCliError, ValueError):
+    """Arrays whose shapes do not fit, or that have no class."""
+
+
+class DomainError(SoftmaxCliError, ValueError):
+    """A number outside the range where the formula is defined."""
+
+
+def printable(text: str) -> str:
+    r"""Return the text on one line without control characters, which a file name may hold.
+
+    >>> printable("a\nb\x1b[31m")
+    'a\\nb\\x1b[31m'
+    """
+    return "".join(
+        character if character.isprintable() else repr(character)[1:-1] for character in text
+    )

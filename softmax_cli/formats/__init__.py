@@ -1,0 +1,203 @@
+"""Bytes <-> blocks of rows; one file a format; no mathematics."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from softmax_cli.errors import InputError, UsageError
+from softmax_cli.formats.blocks import Keep, ReadOptions, Result, Sink, Source, WriteOptions
+from softmax_cli.formats.streams import COMPRESSIONS, Input, Target, open_input
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+__all__ = ["FORMATS", "Format", "open_file", "open_sink", "open_source", "output_format"]
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format of files: one line of the table below, one module that reads and writes it.
+
+    The module has read(source, options, keep) -> Source and write(result, target, options) -> Sink.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    module: str
+    reads: bool = True
+    text: bool = True
+
+
+FORMATS = (
+    Format("csv", (".csv",), "delimited"),
+    Format("tsv", (".tsv",), "delimited"),
+    Format("txt", (".txt",), "delimited"),
+    Format("json", (".json",), "json_text"),
+    Format("jsonl", (".jsonl", ".ndjson"), "jsonl"),
+    Format("npy", (".npy",), "npy", text=False),
+    Format("npz", (".npz",), "npz", text=False),
+    Format("table", (), "table", reads=False),
+)
+
+NOTHING_KEPT = Keep()
+_PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".joblib", ".ckpt")
+_BY_NAME = {form.name: form for form in FORMATS}
+_BY_SUFFIX = {suffix: form for form in FORMATS for suffix in form.suffixes}
+
+
+def open_source(
+    tokens: Sequence[str],
+    options: ReadOptions,
+    keep: Keep = NOTHING_KEPT,
+    *,
+    one_column: bool = False,
+) -> Source:
+    """Open what was typed: numbers, rows of numbers, paths, globs, or `-` for standard input.
+
+    Headers are read, rows are not. With `one_column` a one-dimensional array is a column.
+    """
+    from softmax_cli.formats.inline import read_inline
+
+    rows = read_inline(tokens)
+    if rows is not None:
+        return rows
+    paths = [path for token in tokens for path in _expanded(token)]
+    first = open_file(paths[0], options, keep, one_column=one_column)
+    if len(paths) == 1:
+        return first
+    from softmax_cli.formats.several import check_alike, concatenated
+
+    for path in paths[1:]:
+        with open_file(path, options, keep) as source:
+            check_alike(first, source)
+    rest = [partial(open_file, path, options, keep) for path in paths[1:]]
+    return concatenated(first, rest, [Path(path) for path in paths])
+
+
+def open_file(
+    path: str, options: ReadOptions, keep: Keep = NOTHING_KEPT, *, one_column: bool = False
+) -> Source:
+    """Open one file in its format: `--input-format`, its suffix, or what its first bytes say."""
+    refuse_pickle(path)
+    source = open_input(path)
+    try:
+        form = _input_format(path, source, options)
+        reader = import_module(f"softmax_cli.formats.{form.module}")
+        opened: Source = reader.read(source, form.name, options, keep)
+        if one_column or options.axis != -1:
+            from softmax_cli.formats.array import along_axis, as_column
+
+            opened = as_column(opened) if one_column else along_axis(opened, options.axis)
+    except BaseException:
+        source.stream.close()
+        raise
+    paths = () if source.path is None else (source.path,)
+    return replace(opened, paths=paths, close=source.stream.close)
+
+
+def refuse_pickle(path: str) -> None:
+    """Refuse a file that could only be read by running the code in it."""
+    if Path(path).suffix.lower() in _PICKLES:
+        script = f"numpy.save('logits.npy', torch.load('{path}', weights_only=True).numpy())"
+        raise InputError(
+            "pickles run code and are never read here",
+            f'convert it with python -c "import numpy, torch; {script}"',
+            path,
+        )
+
+
+def _expanded(token: str) -> list[str]:
+    if token == "-" or Path(token).exists():
+        return [token]
+    if any(character in token for character in "*?["):
+        from glob import glob
+
+        if found := sorted(glob(token, recursive=True)):  # noqa: PTH207 - takes absolute patterns
+            return found
+    raise InputError(
+        "neither a number nor a file that exists", "check the spelling of the number or path", token
+    )
+
+
+def suffix_format(path: str) -> Format | None:
+    """Return the format that a path's suffix names, below `.gz` and `.zst`; None if it names none.
+
+    >>> suffix_format("logits.csv.gz").name
+    'csv'
+    """
+    name = Path(path)
+    if name.suffix.lower() in COMPRESSIONS:
+        name = name.with_suffix("")
+    return _BY_SUFFIX.get(name.suffix.lower())
+
+
+def _input_format(path: str, source: Input, options: ReadOptions) -> Format:
+    if options.input_format is not None:
+        return named_format(options.input_format, "--input-format", reads=True)
+    if path != "-" and (form := suffix_format(path)):
+        return form
+    from softmax_cli.formats.detection import detected_format
+
+    return _BY_NAME[detected_format(source)]
+
+
+def named_format(name: str, option: str, *, reads: bool = False, text: bool = False) -> Format:
+    """Return the format of that name, if the option that names it can take it."""
+    choices = [
+        form.name for form in FORMATS if (form.reads or not reads) and (form.text or not text)
+    ]
+    if name not in choices:
+        raise UsageError(f"no format {name!r}", "one of " + ", ".join(choices), option)
+    return _BY_NAME[name]
+
+
+def output_format(options: WriteOptions) -> Format:
+    """Return the format of the result: `--format`, the suffix of `-o`, or what standard output is.
+
+    A person at a terminal gets a table, a pipe gets CSV.
+    """
+    path = options.output
+    if options.format is not None:
+        form = named_format(options.format, "--format", text=True)
+    elif path is not None and path != "-":
+        suffixed = suffix_format(path)
+        if suffixed is None:
+            known = " ".join(_BY_SUFFIX)
+            raise UsageError("no format has this suffix", f"use --format, or one of {known}", path)
+        form = suffixed
+    else:
+        import sys
+
+        form = _BY_NAME["table" if sys.stdout.isatty() else "csv"]
+    if path is not None and not form.text and path.lower().endswith(COMPRESSIONS):
+        raise UsageError(f"{form.name} is not written compressed", "leave the suffix out", path)
+    return form
+
+
+@contextmanager
+def open_sink(result: Result, options: WriteOptions, inputs: Sequence[Path] = ()) -> Iterator[Sink]:
+    """Open where the result goes; the file appears when the block is left without an error."""
+    form = output_format(options)
+    writer = import_module(f"softmax_cli.formats.{form.module}")
+    target = Target(options.output or "-", inputs, in_place=options.in_place)
+    try:
+        sink = _along_axis(result, lambda shaped: writer.write(shaped, form.name, target, options))
+        yield sink
+        sink.finish()
+        target.commit()
+    except BaseException:
+        target.abandon()
+        raise
+
+
+def _along_axis(result: Result, open_inner: Callable[[Result], Sink]) -> Sink:
+    if result.axis == -1:
+        return open_inner(result)
+    from softmax_cli.formats.array import AlongAxisSink
+
+    return AlongAxisSink(result, open_inner)

@@ -1,0 +1,179 @@
+"""Arrays that are held whole: as a source of rows, along another axis, from nested lists."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmax_cli.errors import InputError
+from softmax_cli.formats.blocks import Block, Result, Sink, Source, rows_per_block
+from softmax_cli.formats.numbers import NotANumberError
+
+
+def array_source(
+    array: NDArray[Any], place: str, class_names: tuple[str, ...] | None = None
+) -> Source:
+    """Return the rows of an array: 1-D is one row, leading dimensions are flattened."""
+    checked_dtype(array.dtype, place)
+    shape = checked_shape(array.shape, place)
+    rows = array.reshape(-1, shape[-1])
+    if rows.dtype.kind in "iu":
+        rows = rows.astype(np.float64)
+
+    def blocks() -> Iterator[Block]:
+        step = rows_per_block(shape[-1], rows.dtype.itemsize)
+        for start in range(0, len(rows), step):
+            yield Block(start, rows[start : start + step], row_place(place, start))
+
+    return Source(
+        place,
+        shape[-1],
+        rows.dtype,
+        blocks,
+        rows=len(rows),
+        leading=shape[:-1],
+        class_names=class_names,
+    )
+
+
+def row_place(place: str, start: int) -> Callable[[int], str]:
+    """Name the rows of a block that starts at row `start` by their numbers, from 0."""
+    return lambda row: f"{place}: row {start + row}"
+
+
+def checked_dtype(dtype: np.dtype[Any], place: str) -> None:
+    """Refuse what is not real numbers, and say what it is."""
+    if dtype.kind in "fiu" and dtype.itemsize <= 8:
+        return
+    kinds = {"O": "objects", "c": "complex numbers", "b": "truth values", "V": "raw bytes"}
+    what = "records of several fields" if dtype.names else kinds.get(dtype.kind, f"{dtype} values")
+    raise InputError(
+        f"holds {what} (dtype {dtype})", "integers or float16, float32 or float64 are read", place
+    )
+
+
+def checked_shape(shape: tuple[int, ...], place: str) -> tuple[int, ...]:
+    """Refuse an array without classes."""
+    if not shape:
+        raise InputError("holds a single number of no dimension", "a row needs classes", place)
+    if shape[-1] == 0:
+        raise InputError(f"holds an array of shape {shape}, without classes", place=place)
+    return shape
+
+
+def whole_array(source: Source) -> NDArray[Any]:
+    """Read all rows of a source into one array, with its leading dimensions."""
+    blocks = [block.values for block in source.blocks()]
+    rows = np.concatenate(blocks) if blocks else np.empty((0, source.classes), source.dtype)
+    leading = (len(rows),) if source.leading is None else source.leading
+    array: NDArray[Any] = rows.reshape(*leading, source.classes)
+    return array
+
+
+def along_axis(source: Source, axis: int) -> Source:
+    """Return the rows along another axis; the array is held whole."""
+    array = whole_array(source)
+    if not -array.ndim <= axis < array.ndim:
+        raise InputError(f"has {array.ndim} dimensions and no axis {axis}", place=source.place)
+    moved = array_source(np.moveaxis(array, axis, -1), f"{source.place}: along axis {axis}")
+    return replace(moved, axis=axis % array.ndim - array.ndim, paths=source.paths)
+
+
+def as_column(source: Source) -> Source:
+    """Return a one-dimensional array as rows of one number each, as labels are."""
+    if source.leading != ():
+        return source
+    return replace(array_source(whole_array(source)[:, None], source.place), paths=source.paths)
+
+
+class AlongAxisSink(Sink):
+    """Holds rows that lie along another axis, and passes them on the way the input lay."""
+
+    def __init__(self, result: Result, open_inner: Callable[[Result], Sink]) -> None:
+        """Keep what is needed to open the sink behind it once all rows are there."""
+        self._result, self._open_inner = result, open_inner
+        self._blocks: list[NDArray[Any]] = []
+
+    def write(self, block: Block) -> None:
+        """Hold the rows."""
+        self._blocks.append(block.values)
+
+    def finish(self) -> None:
+        """Move the axis back and write all rows."""
+        result = self._result
+        leading = result.leading or ()
+        moved = np.concatenate(self._blocks).reshape(*leading, result.columns)
+        array = np.moveaxis(moved, -1, result.axis)
+        inner = self._open_inner(
+            replace(
+                result,
+                columns=array.shape[-1],
+                leading=array.shape[:-1],
+                axis=-1,
+                facts={**result.facts, "axis": result.axis},
+            )
+        )
+        for block in array_source(array, "").blocks():
+            inner.write(block)
+        inner.finish()
+
+
+def numeric_array(nested: object, place: str) -> NDArray[np.float64]:
+    """Return nested lists of numbers as an array; anything else among them is named.
+
+    >>> numeric_array([[1, "-inf"], [3, 4]], "example").tolist()
+    [[1.0, -inf], [3.0, 4.0]]
+    """
+    shape: list[int] = []
+    level = nested
+    while isinstance(level, list):
+        shape.append(len(level))
+        level = level[0] if level else None
+    flat: list[float] = []
+    _flatten(nested, tuple(shape), place, "", flat)
+    return np.array(flat, dtype=np.float64).reshape(shape)
+
+
+NON_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+
+
+def json_float(value: object) -> float:
+    """Return a JSON value as a number; what is not finite is a string, as JSON output has it."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        try:
+            return float(value)
+        except OverflowError:
+            raise NotANumberError(f"{str(value)[:12]}... is beyond the range of float64") from None
+    if isinstance(value, str) and value in NON_FINITE:
+        return NON_FINITE[value]
+    shown = repr(value) if len(repr(value)) <= 40 else repr(value)[:37] + "..."
+    raise NotANumberError(f"{shown} is not a number")
+
+
+def _flatten(
+    value: object, shape: tuple[int, ...], place: str, index: str, flat: list[float]
+) -> None:
+    where = f"{place}: {index}" if index else place
+    if not shape:
+        if isinstance(value, list):
+            raise InputError("a list where its neighbours are numbers", place=where)
+        try:
+            flat.append(json_float(value))
+        except NotANumberError as error:
+            raise InputError(str(error), place=where) from None
+        return
+    if not isinstance(value, list):
+        raise InputError("a number where its neighbours are lists", place=where)
+    if len(value) != shape[0]:
+        raise InputError(
+            f"a row of {len(value)} entries, and the first has {shape[0]}",
+            "all rows need the same classes",
+            where,
+        )
+    for position, entry in enumerate(value):
+        _flatten(entry, shape[1:], place, f"{index}[{position}]", flat)

@@ -1,0 +1,189 @@
+"""Blocks of rows, where they come from and where they go: the terms all formats share."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+BLOCK_BYTES = 1 << 20
+
+OnBadRow = Literal["error", "nan", "zero", "skip"]
+Color = Literal["auto", "always", "never"]
+DTypeName = Literal["float16", "float32", "float64"]
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How to read the input; None and empty mean: find out from the input."""
+
+    input_format: str | None = None
+    header: bool | None = None
+    delimiter: str | None = None
+    columns: list[str] = field(default_factory=list)
+    id_columns: list[str] = field(default_factory=list)
+    key: str | None = None
+    axis: int = -1
+    dtype: DTypeName | None = None
+    on_bad_row: OnBadRow = "error"
+
+
+@dataclass(frozen=True)
+class Keep:
+    """What a command wants of a table beside its numbers.
+
+    labels         the column of labels, which is then no class
+    every_column   pass all columns through, not the id columns alone
+    """
+
+    labels: str | None = None
+    every_column: bool = False
+
+
+@dataclass(frozen=True)
+class WriteOptions:
+    """Where the result goes, and how it looks there."""
+
+    format: str | None = None
+    output: str | None = None
+    in_place: bool = False
+    precision: int | None = None
+    color: Color = "auto"
+    quiet: bool = False
+    no_progress: bool = False
+    debug: bool = False
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some consecutive rows, on their way from a source through a kernel to a sink.
+
+    start    number of the first row, from 0
+    values   (rows, ...) numbers
+    place    how an error names the row at this position of the block
+    ids      cells that pass through untouched, as the bytes of the input, a tuple a row
+    labels   cells of the label column
+    classes  (rows, k) class numbers that go with the values, for the likeliest classes alone
+    partner  (rows, ...) what a second input holds for these rows: labels, targets or vectors
+    """
+
+    start: int
+    values: NDArray[Any]
+    place: Callable[[int], str]
+    ids: list[tuple[bytes, ...]] | None = None
+    labels: list[str] | None = None
+    classes: NDArray[np.intp] | None = None
+    partner: NDArray[Any] | None = None
+
+    def with_values(self, values: NDArray[Any]) -> Block:
+        """Return the block with other numbers in it."""
+        return replace(self, values=values)
+
+    def rows(self, chosen: NDArray[np.intp], start: int) -> Block:
+        """Return the chosen rows alone, numbered from `start`."""
+        return Block(
+            start,
+            self.values[chosen],
+            lambda row: self.place(int(chosen[row])),
+            None if self.ids is None else [self.ids[row] for row in chosen],
+            None if self.labels is None else [self.labels[row] for row in chosen],
+            None if self.classes is None else self.classes[chosen],
+            None if self.partner is None else self.partner[chosen],
+        )
+
+
+@dataclass(frozen=True)
+class Source:
+    """Rows of numbers that can be read once, a block at a time.
+
+    place        how errors name it
+    classes      columns of numbers
+    dtype        of the blocks, and of the result if nothing else is asked for
+    blocks       reads the blocks, in order
+    rows         how many there are, if that is known before they are read
+    leading      dimensions to restore on output, if the rows came from an array
+    class_names  names of the columns, if the input names them
+    id_names     names of the pass-through columns; empty strings where there is no header
+    paths        the files behind it
+    axis         where the classes lay in the input, counted from the end
+    close        lets go of the file; leaving the source's `with` block calls it
+    """
+
+    place: str
+    classes: int
+    dtype: np.dtype[Any]
+    blocks: Callable[[], Iterator[Block]]
+    rows: int | None = None
+    leading: tuple[int, ...] | None = None
+    class_names: tuple[str, ...] | None = None
+    id_names: tuple[str, ...] = ()
+    paths: tuple[Path, ...] = ()
+    axis: int = -1
+    close: Callable[[], None] = lambda: None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a sink must know of the rows that it will be given.
+
+    command       the subcommand, for JSON
+    name          what the values are, plural: the JSON key and the title of a table
+    columns       values in a line
+    dtype         of the values
+    class_names   names of the classes, if the input named them
+    column_names  names of the columns of text files, if there is a header to write
+    id_names      names of the pass-through columns
+    facts         further keys of the JSON object
+    matrix        each row is a matrix of `columns` lines, and lines are written, not rows
+    single        there is one row
+    leading       dimensions that an array is given back, before the columns
+    axis          where the classes go in the output, counted from the end
+    text_columns  what stands beside the numbers that an array cannot hold
+    """
+
+    command: str
+    name: str
+    columns: int
+    dtype: np.dtype[Any]
+    class_names: tuple[str, ...] | None = None
+    column_names: tuple[str, ...] | None = None
+    id_names: tuple[str, ...] = ()
+    facts: dict[str, object] = field(default_factory=dict)
+    matrix: bool = False
+    single: bool = False
+    leading: tuple[int, ...] | None = None
+    axis: int = -1
+    text_columns: str = ""
+
+
+class Sink(ABC):
+    """Takes the blocks of a result in order and writes them down."""
+
+    @abstractmethod
+    def write(self, block: Block) -> None:
+        """Write the rows of one block."""
+
+    @abstractmethod
+    def finish(self) -> None:
+        """Write what comes after the last row."""
+
+
+def rows_per_block(classes: int, itemsize: int) -> int:
+    """Return how many rows make a block that stays in a cache.
+
+    >>> rows_per_block(classes=1000, itemsize=4), rows_per_block(10**9, 8)
+    (262, 1)
+    """
+    return max(1, BLOCK_BYTES // (classes * itemsize))

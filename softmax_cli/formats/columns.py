@@ -1,0 +1,67 @@
+"""Which columns of a table are meant: by name, by number from 1, by range, by pattern."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+
+from softmax_cli.errors import UsageError
+
+_NUMBERS = re.compile(r"(\d+)(?:-(\d+))?")
+
+
+def by_number_alone(specs: Sequence[str]) -> bool:
+    """Tell whether every spec is a number or a range, so that no header is needed.
+
+    >>> by_number_alone(["1", "3-5"]), by_number_alone(["id"])
+    (True, False)
+    """
+    return all(_NUMBERS.fullmatch(part) for spec in specs for part in spec.split(","))
+
+
+def select_columns(
+    specs: Sequence[str], names: Sequence[str] | None, count: int, option: str
+) -> list[int]:
+    """Return the positions, from 0, of the columns that the specs name, each once, in their order.
+
+    A spec is a name, a number from 1, a range `2-4`, a pattern `logit_*`, or several of these
+    with commas between. A name wins over a number.
+
+    >>> select_columns(["id", "logit_*"], ["logit_a", "logit_b", "id"], 3, "--columns")
+    [2, 0, 1]
+    >>> select_columns(["2-3"], None, 3, "--columns")
+    [1, 2]
+    """
+    chosen: list[int] = []
+    for spec in specs:
+        parts = [spec] if names is not None and spec in names else spec.split(",")
+        for part in parts:
+            chosen.extend(_positions(part, names, count, option))
+    return list(dict.fromkeys(chosen))
+
+
+def _positions(part: str, names: Sequence[str] | None, count: int, option: str) -> list[int]:
+    if names is not None:
+        found = [position for position, name in enumerate(names) if name == part]
+        if len(found) > 1:
+            raise UsageError(f"{len(found)} columns are named {part!r}", "give a number", option)
+        if found:
+            return found
+    if match := _NUMBERS.fullmatch(part):
+        first = int(match[1])
+        last = int(match[2] or first)
+        if not 1 <= first <= last <= count:
+            raise UsageError(f"no column {part}", f"the columns are 1 to {count}", option)
+        return list(range(first - 1, last))
+    if names is None:
+        raise UsageError(
+            f"no column named {part!r}, the input has no header",
+            "give numbers, or --header if its first line is one",
+            option,
+        )
+    found = [position for position, name in enumerate(names) if fnmatchcase(name, part)]
+    if not found:
+        listed = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+        raise UsageError(f"no column named {part!r}", f"the columns are {listed}", option)
+    return found

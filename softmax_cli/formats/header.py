@@ -1,0 +1,87 @@
+"""The first line of a table: is it a header, and which columns are classes, ids and labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from softmax_cli.errors import InputError, UsageError
+from softmax_cli.formats.blocks import Keep, ReadOptions
+from softmax_cli.formats.columns import by_number_alone, select_columns
+from softmax_cli.formats.numbers import is_number
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Which columns of a table are classes, ids and labels, and how they are called.
+
+    names      of all columns, if the first line is a header
+    numbering  the first line is not known to be a header, but reads 0, 1, 2, ... like one
+    """
+
+    columns: int
+    classes: list[int]
+    ids: list[int]
+    label: int | None
+    names: list[str] | None
+    numbering: bool = False
+
+
+def judged_layout(cells: list[str], options: ReadOptions, keep: Keep, place: str) -> Layout:
+    """Judge the first line: is it a header, and which of its columns are what."""
+    specs = [*options.columns, *options.id_columns, *([keep.labels] if keep.labels else [])]
+    header = options.header
+    if header is None and not by_number_alone(specs):
+        header = True
+    names = cells if header else None
+    layout = selected_layout(cells, names, options, keep)
+    judged = [cells[column] for column in layout.classes]
+    numeric = [is_number(cell) for cell in judged]
+    if header is None and any(numeric) and not all(numeric):
+        raise _partly_numeric(cells, judged, numeric, place)
+    if header is None and not any(numeric):
+        layout = selected_layout(cells, cells, options, keep)
+    if layout.names is not None and "" in (layout.names[column] for column in layout.classes):
+        column = layout.names.index("") + 1
+        raise InputError(
+            "the header has a column without a name, as the index of a data frame has",
+            f"--id-columns {column} passes it through",
+            f"{place}:{column}",
+        )
+    numbering = header is None and len(judged) > 1 and judged == list(map(str, range(len(judged))))
+    return replace(layout, numbering=numbering)
+
+
+def selected_layout(
+    cells: Sequence[str], names: list[str] | None, options: ReadOptions, keep: Keep
+) -> Layout:
+    """Return the columns that the options choose: the classes are those that nothing else takes."""
+    count = len(cells)
+    label = None
+    if keep.labels is not None:
+        found = select_columns([keep.labels], names, count, "--label-column")
+        if len(found) != 1:
+            raise UsageError(f"{keep.labels!r} is {len(found)} columns", place="--label-column")
+        label = found[0]
+    ids = select_columns(options.id_columns, names, count, "--id-columns")
+    if options.columns:
+        classes = select_columns(options.columns, names, count, "--columns")
+    else:
+        classes = [column for column in range(count) if column not in ids and column != label]
+    if not classes:
+        raise UsageError("no column is left for the numbers", place="--id-columns")
+    return Layout(count, classes, list(range(count)) if keep.every_column else ids, label, names)
+
+
+def _partly_numeric(
+    cells: list[str], judged: list[str], numeric: list[bool], place: str
+) -> InputError:
+    word = judged[numeric.index(False)]
+    column = cells.index(word) + 1
+    shown = repr(word) if word else "an empty cell"
+    return InputError(
+        f"the first line is partly numeric: {shown} is not a number",
+        f"--header if it names the columns, --no-header if not, "
+        f"--id-columns {column} if that column is no class",
+        f"{place}:{column}",
+    )

@@ -1,0 +1,84 @@
+"""Numbers typed in the shell: one vector, or one row a token."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from softmax_cli.errors import InputError
+from softmax_cli.formats.array import array_source, numeric_array
+from softmax_cli.formats.blocks import Source
+from softmax_cli.formats.numbers import NotANumberError, is_number, parse_number
+
+PLACE = "arguments"
+
+
+def read_inline(tokens: Sequence[str]) -> Source | None:
+    """Return the rows that the tokens spell; None if they are paths.
+
+    `1 2 3` is one row; a token `1,2,3` or `[1,2,3]` is a row, `[[1,2],[3,4]]` two.
+    """
+    typed = [token for token in tokens if _is_typed(token)]
+    if not typed:
+        return None
+    if len(typed) < len(tokens):
+        other = next(token for token in tokens if token not in typed)
+        if other != "-" and not Path(other).exists():
+            raise _unknown(other)
+        raise InputError(
+            "is a path among numbers, and the two do not mix", "give one or the other", other
+        )
+    if all(is_number(token) for token in tokens):
+        return array_source(numeric_array([_number(token) for token in tokens], PLACE), PLACE)
+    rows: list[object] = []
+    for token in tokens:
+        if token.startswith("["):
+            row = _json(token)
+            rows.extend(row if row and isinstance(row[0], list) else [row])
+        else:
+            rows.append([_number(part) for part in token.split(",")])
+    return array_source(numeric_array(rows, PLACE), PLACE)
+
+
+def _is_typed(token: str) -> bool:
+    if is_number(token):
+        return True
+    if Path(token).exists():
+        return False
+    if token.startswith("["):
+        return token.endswith("]")
+    parts = token.split(",")
+    if len(parts) > 1 and is_number(parts[0]):
+        for part in parts:
+            if not is_number(part):
+                raise InputError(
+                    f"{part!r} is not a number, and no file has this name",
+                    "a row is numbers with commas between, without spaces",
+                    token,
+                )
+        return True
+    return False
+
+
+def _number(text: str) -> float:
+    try:
+        return parse_number(text)
+    except NotANumberError as error:
+        raise InputError(str(error), place=PLACE) from None
+
+
+def _json(token: str) -> list[object]:
+    try:
+        row = json.loads(token)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"not JSON: {error}", place=token) from None
+    if not isinstance(row, list):
+        raise _unknown(token)
+    return row
+
+
+def _unknown(token: str) -> InputError:
+    return InputError(
+        "neither a number nor a file that exists", "check the spelling of the number or path", token
+    )

@@ -1,0 +1,142 @@
+"""JSON: an object or nested lists, strict: numbers that are not finite are strings."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from numpy.typing import NDArray
+
+from softmax_cli.errors import InputError
+from softmax_cli.formats.array import array_source, numeric_array
+from softmax_cli.formats.blocks import Block, Keep, ReadOptions, Result, Sink, Source, WriteOptions
+from softmax_cli.formats.npy import refuse_table_options
+from softmax_cli.formats.numbers import json_number, text_rows
+from softmax_cli.formats.streams import Input, Target, reading
+
+_KEYS = ("logits", "probabilities", "log_probabilities", "jacobian")
+
+
+def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
+    """Read nested lists, or the object that this program writes, whole."""
+    refuse_table_options(form, options, keep)
+    document = parsed(source)
+    names = None
+    if isinstance(document, dict):
+        key = options.key or next((key for key in _KEYS if key in document), None)
+        if key not in document:
+            raise InputError(
+                f"has no array {key!r}" if key else "has no array of a known name",
+                f"--key is one of {', '.join(document)}",
+                source.place,
+            )
+        names, document = document.get("class_names"), document[key]
+    array = numeric_array(document, source.place)
+    class_names = tuple(map(str, names)) if isinstance(names, list) else None
+    return array_source(array, source.place, class_names)
+
+
+def parsed(source: Input) -> Any:
+    """Return the document that the stream holds."""
+    with reading(source.place):
+        data = source.stream.read()
+    try:
+        return json.loads(data.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        raise InputError("is not UTF-8 text", "save it as UTF-8", source.place) from None
+    except json.JSONDecodeError as error:
+        place = f"{source.place}:{error.lineno}:{error.colno}"
+        raise InputError(f"is not JSON: {error.msg}", place=place) from None
+    except (RecursionError, ValueError) as error:
+        problem = "nested too deep" if isinstance(error, RecursionError) else str(error)
+        raise InputError(f"is not JSON: {problem}", place=source.place) from None
+
+
+def json_rows(values: NDArray[Any], precision: int | None) -> list[str]:
+    """Return each row as a JSON list.
+
+    >>> import numpy as np
+    >>> json_rows(np.array([[0.5, -np.inf]]), None)
+    ['[0.5, "-inf"]']
+    """
+    rows = text_rows(values, precision)
+    return ["[" + ", ".join(map(json_number, row)) + "]" for row in rows]
+
+
+def write(result: Result, form: str, target: Target, options: WriteOptions) -> Sink:  # noqa: ARG001
+    """Open a sink for one JSON object."""
+    return JsonSink(result, target, options.precision)
+
+
+class JsonSink(Sink):
+    """Writes the object that the command's contract names; a line of it is a row."""
+
+    def __init__(self, result: Result, target: Target, precision: int | None) -> None:
+        """Write what comes before the rows; what is only known after them comes last."""
+        self._result, self._target, self._precision = result, target, precision
+        self._lines = 0
+        self._ids: list[list[str]] = []
+        self._classes: list[list[object]] = []
+        names = None if result.class_names is None else list(result.class_names)
+        facts = {"command": result.command, **result.facts, "class_names": names}
+        opening = json.dumps(facts, ensure_ascii=False, allow_nan=False)
+        target.write(f'{opening[:-1]}, "{result.name}": ['.encode())
+
+    def write(self, block: Block) -> None:
+        """Write the rows of a block."""
+        result = self._result
+        for row in json_rows(block.values, self._precision):
+            matrix_starts = result.matrix and self._lines % result.columns == 0
+            closed = "]," if self._lines and matrix_starts else "," if self._lines else ""
+            opened = "\n[" if matrix_starts else ""
+            self._target.write(f"{closed}{opened}\n{row}".encode())
+            self._lines += 1
+        if block.ids is not None and not result.matrix:
+            self._ids.extend([text_cell(cell) for cell in row] for row in block.ids)
+        if block.classes is not None:
+            self._classes.extend(named_classes(block.classes, result.class_names))
+
+    def finish(self) -> None:
+        """Close the lists and write what is known by now."""
+        result = self._result
+        closed = "]\n]" if result.matrix and self._lines else "\n]"
+        rows = self._lines // result.columns if result.matrix else self._lines
+        after: dict[str, object] = {"rows": rows}
+        if self._classes:
+            after["top_classes"] = self._classes
+        if self._ids:
+            after["ids"] = self._ids
+        self._target.write(f"{closed}, {json.dumps(after, ensure_ascii=False)[1:]}\n".encode())
+
+
+def named_classes(classes: NDArray[Any], names: tuple[str, ...] | None) -> list[list[object]]:
+    """Return class numbers as lists, or the names of the classes if they have names."""
+    return [
+        [number if names is None else names[number] for number in row] for row in classes.tolist()
+    ]
+
+
+def text_cell(cell: bytes) -> str:
+    """Return the content of a pass-through cell."""
+    if cell[:1] == b'"' and cell[-1:] == b'"' and len(cell) > 1:
+        cell = cell[1:-1].replace(b'""', b'"')
+    return cell.decode("utf-8", "replace")
+
+
+def json_report(report: dict[str, object]) -> str:
+    """Return a report as strict JSON: numbers that are not finite become strings.
+
+    >>> json_report({"loss": float("inf")})
+    '{"loss": "inf"}'
+    """
+    return json.dumps(_strict(report), ensure_ascii=False, allow_nan=False)
+
+
+def _strict(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _strict(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_strict(entry) for entry in value]
+    if isinstance(value, float) and value - value != 0:
+        return repr(value)
+    return value

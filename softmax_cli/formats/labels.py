@@ -1,0 +1,133 @@
+"""Labels: one class number or class name a row, from a file, a column, or typed inline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
+from pathlib import Path
+
+import numpy as np
+
+from softmax_cli.errors import InputError
+from softmax_cli.formats import open_file, refuse_pickle, suffix_format
+from softmax_cli.formats.array import row_place
+from softmax_cli.formats.blocks import BLOCK_BYTES, Block, ReadOptions, Source
+from softmax_cli.formats.delimited import records, splitter, unquoted
+from softmax_cli.formats.detection import detected_format
+from softmax_cli.formats.json_text import parsed
+from softmax_cli.formats.numbers import is_number
+from softmax_cli.formats.streams import Input, open_input
+
+_LABELS_PER_BLOCK = BLOCK_BYTES // 64
+Label = tuple[str, str]
+
+
+def open_labels(
+    token: str, class_names: tuple[str, ...] | None, *, key: str | None = None
+) -> Source:
+    """Open labels as rows of one class number each.
+
+    The token is a file, or the labels themselves: `2,0,1`, `setosa,virginica` or `[2,0,1]`.
+    Text files hold one label a line, and a header if the first line is neither a number nor the
+    name of a class.
+    """
+    if token != "-" and not Path(token).exists():
+        return _source(_typed(token), class_names, "--labels")
+    refuse_pickle(token)
+    form = suffix_format(token)
+    source = open_input(token)
+    try:
+        name = form.name if form and token != "-" else detected_format(source)
+        if name in ("npy", "npz"):
+            source.stream.close()
+            return open_file(token, ReadOptions(key=key), one_column=True)
+        lines = _from_json(source) if name == "json" else _from_text(source, class_names)
+    except BaseException:
+        source.stream.close()
+        raise
+    return _source(lines, class_names, source.place, source)
+
+
+def class_numbers(labels: Sequence[Label], class_names: tuple[str, ...] | None) -> list[float]:
+    """Return the number of each label's class; the header's names win over numbers.
+
+    >>> class_numbers([("2", "labels.csv:2"), ("cat", "labels.csv:3")], ("dog", "owl", "cat"))
+    [2.0, 2.0]
+    """
+    known = {name: float(number) for number, name in enumerate(class_names or ())}
+    duplicates = len(known) < len(class_names or ())
+    numbers = []
+    for text, place in labels:
+        number = known.get(text)
+        if number is None:
+            if not is_number(text) or not float(text).is_integer():
+                raise InputError(
+                    f"the label {text!r} is no class",
+                    "labels are class numbers from 0"
+                    + (f" or names: {', '.join(list(known)[:8])}" if known else ""),
+                    place,
+                )
+            number = float(text)
+        elif duplicates and list(class_names or ()).count(text) > 1:
+            raise InputError(f"several columns are named {text!r}", "give numbers", place)
+        numbers.append(number)
+    return numbers
+
+
+def _source(
+    labels: Iterator[Label],
+    class_names: tuple[str, ...] | None,
+    place: str,
+    opened: Input | None = None,
+) -> Source:
+    def blocks() -> Iterator[Block]:
+        start = 0
+        while batch := list(islice(labels, _LABELS_PER_BLOCK)):
+            values = np.array(class_numbers(batch, class_names))[:, None]
+            yield Block(start, values, row_place(place, start))
+            start += len(batch)
+
+    source = Source(place, 1, np.dtype(np.float64), blocks)
+    if opened is None:
+        return source
+    paths = () if opened.path is None else (opened.path,)
+    return Source(place, 1, source.dtype, blocks, paths=paths, close=opened.stream.close)
+
+
+def _typed(token: str) -> Iterator[Label]:
+    texts = [part.strip() for part in token.strip("[]").split(",")]
+    looks_like_a_path = len(texts) == 1 and ("/" in token or suffix_format(token) is not None)
+    if looks_like_a_path:
+        raise InputError("no such file", place=token)
+    return ((text.strip("\"'"), f"--labels, label {number}") for number, text in enumerate(texts))
+
+
+def _from_json(source: Input) -> Iterator[Label]:
+    document = parsed(source)
+    if not isinstance(document, list):
+        raise InputError("is not a list of labels", place=source.place)
+    return ((str(label), f"{source.place}: [{row}]") for row, label in enumerate(document))
+
+
+def _from_text(source: Input, class_names: tuple[str, ...] | None) -> Iterator[Label]:
+    split = splitter(",")
+    lines = records(source)
+
+    def cell(line: int, record: bytes) -> Label:
+        cells = split(record)
+        place = f"{source.place}:{line}"
+        if len(cells) != 1:
+            raise InputError(
+                f"{len(cells)} columns where one of labels is needed",
+                "cut the others off, or use --label-column for labels beside the logits",
+                place,
+            )
+        return unquoted(cells[0]).decode("utf-8", "replace"), place
+
+    first = next(lines, None)
+    if first is None:
+        raise InputError("is empty", "give one label a line", source.place)
+    label = cell(*first)
+    is_header = not is_number(label[0]) and label[0] not in (class_names or ())
+    rest = (cell(*line) for line in lines)
+    return rest if is_header else chain([label], rest)

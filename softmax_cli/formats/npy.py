@@ -1,0 +1,154 @@
+"""NPY: an array's header, then its numbers in a row. Never a pickle, never a trusted size."""
+
+from __future__ import annotations
+
+import ast
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from softmax_cli.errors import InputError, UsageError
+from softmax_cli.formats.array import array_source, checked_dtype, checked_shape, row_place
+from softmax_cli.formats.blocks import (
+    Block,
+    Keep,
+    ReadOptions,
+    Result,
+    Sink,
+    Source,
+    WriteOptions,
+    rows_per_block,
+)
+from softmax_cli.formats.streams import Input, Target, read_exactly
+
+MAGIC = b"\x93NUMPY"
+_LONGEST_HEADER = 1 << 16
+_HEADER_ROOM = 192
+
+
+def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
+    """Open an NPY file or stream; only its header is read."""
+    refuse_table_options(form, options, keep)
+    dtype, shape, fortran_order, header_size = read_header(source)
+    size = dtype.itemsize * math.prod(shape)
+    if source.size is not None and source.size != header_size + size:
+        raise InputError(
+            f"holds {source.size} bytes, and its header speaks of {header_size + size}",
+            "the file is cut short or damaged",
+            source.place,
+        )
+    return rows_of(source, dtype, shape, fortran_order=fortran_order)
+
+
+def rows_of(
+    source: Input, dtype: np.dtype[Any], shape: tuple[int, ...], *, fortran_order: bool
+) -> Source:
+    """Return the rows of the array whose numbers the stream is about to yield."""
+    checked_dtype(dtype, source.place)
+    classes = checked_shape(shape, source.place)[-1]
+    if fortran_order and len(shape) > 1:
+        data = read_exactly(source, dtype.itemsize * math.prod(shape))
+        return array_source(np.frombuffer(data, dtype).reshape(shape, order="F"), source.place)
+    rows = math.prod(shape[:-1])
+    widened = np.dtype(np.float64) if dtype.kind in "iu" else dtype.newbyteorder("=")
+    step = rows_per_block(classes, dtype.itemsize)
+
+    def blocks() -> Iterator[Block]:
+        for start in range(0, rows, step):
+            count = min(step, rows - start)
+            data = read_exactly(source, count * classes * dtype.itemsize)
+            values = np.frombuffer(data, dtype).reshape(count, classes)
+            yield Block(start, values.astype(widened, copy=False), row_place(source.place, start))
+
+    return Source(source.place, classes, widened, blocks, rows=rows, leading=shape[:-1])
+
+
+def read_header(source: Input) -> tuple[np.dtype[Any], tuple[int, ...], bool, int]:
+    """Return dtype, shape, Fortran order and the header's own size, with every part checked."""
+    start = read_exactly(source, 8)
+    if not start.startswith(MAGIC) or start[6] not in (1, 2, 3):
+        raise InputError("is not an NPY file", "--input-format names another format", source.place)
+    width = 2 if start[6] == 1 else 4
+    length = int.from_bytes(read_exactly(source, width), "little")
+    if length > _LONGEST_HEADER:
+        raise InputError(f"has a header of {length} bytes", "the file is damaged", source.place)
+    text = read_exactly(source, length).decode("utf-8" if start[6] == 3 else "latin-1", "replace")
+    try:
+        header = ast.literal_eval(text.strip())
+        descr, shape, fortran_order = header["descr"], header["shape"], header["fortran_order"]
+        dtype = np.lib.format.descr_to_dtype(descr)
+    except (ValueError, SyntaxError, TypeError, KeyError, RecursionError, MemoryError) as error:
+        raise InputError("has a header that cannot be read", place=source.place) from error
+    sizes = isinstance(shape, tuple) and all(type(size) is int and size >= 0 for size in shape)
+    if not sizes or dtype.itemsize * math.prod(shape) >= 1 << 63:
+        raise InputError(f"has a header with the shape {shape}", "it is damaged", source.place)
+    return dtype, shape, bool(fortran_order), 8 + width + length
+
+
+def refuse_table_options(form: str, options: ReadOptions, keep: Keep) -> None:
+    """Refuse options that only a table with named columns can honour."""
+    for option, given in (
+        ("--columns", options.columns),
+        ("--id-columns", options.id_columns),
+        ("--label-column", keep.labels),
+        ("--append", keep.every_column),
+        ("--delimiter", options.delimiter),
+        ("--header", options.header),
+    ):
+        if given:
+            raise UsageError(f"{form} input has no such columns", "it goes with CSV", option)
+
+
+def header_bytes(dtype: np.dtype[Any], shape: tuple[int, ...], *, room: int = 0) -> bytes:
+    """Return the header of a C-ordered array, padded to `room` bytes and to a multiple of 64."""
+    fields = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+    text = repr(fields).encode("latin-1")
+    size = max(room, len(MAGIC) + 4 + len(text) + 1)
+    size += -size % 64
+    length = size - len(MAGIC) - 4
+    return MAGIC + b"\x01\x00" + length.to_bytes(2, "little") + text.ljust(length - 1) + b"\n"
+
+
+def write(result: Result, form: str, target: Target, options: WriteOptions) -> Sink:  # noqa: ARG001
+    """Open a sink for an NPY file."""
+    return NpySink(result, target)
+
+
+class NpySink(Sink):
+    """Writes an array; its header is completed when the number of rows is known."""
+
+    def __init__(self, result: Result, target: Target) -> None:
+        """Leave room for the header."""
+        if result.text_columns:
+            raise UsageError(
+                f"an array cannot hold {result.text_columns}",
+                "write .npz, .csv or .json",
+                target.place,
+            )
+        if not target.seekable:
+            raise UsageError("a pipe cannot hold an NPY file", "name a file with -o", target.place)
+        self._result, self._target, self._lines = result, target, 0
+        target.write(b" " * _HEADER_ROOM)
+
+    def write(self, block: Block) -> None:
+        """Write the numbers of a block."""
+        values = np.ascontiguousarray(block.values, dtype=self._result.dtype)
+        self._lines += len(values)
+        self._target.write(values.reshape(-1).data.cast("B"))
+
+    def finish(self) -> None:
+        """Write the header."""
+        shape = result_shape(self._result, self._lines)
+        self._target.overwrite(0, header_bytes(self._result.dtype, shape, room=_HEADER_ROOM))
+
+
+def result_shape(result: Result, lines: int) -> tuple[int, ...]:
+    """Return the shape of the array that holds all lines: leading dimensions, then the classes."""
+    per_row = (result.columns, result.columns) if result.matrix else (result.columns,)
+    rows = lines // result.columns if result.matrix else lines
+    leading = result.leading
+    if leading is None or math.prod(leading) != rows:
+        leading = (rows,)
+    return (*leading, *per_row)

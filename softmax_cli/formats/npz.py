@@ -1,0 +1,96 @@
+"""NPZ: a zip of NPY arrays, read and written an array at a time."""
+
+from __future__ import annotations
+
+import io
+import math
+import zipfile
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmax_cli.errors import InputError
+from softmax_cli.formats.blocks import Block, Keep, ReadOptions, Result, Sink, Source, WriteOptions
+from softmax_cli.formats.npy import (
+    header_bytes,
+    read_header,
+    refuse_table_options,
+    result_shape,
+    rows_of,
+)
+from softmax_cli.formats.streams import Input, Target, reading
+
+
+def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
+    """Open the array that `--key` names, or the only one."""
+    refuse_table_options(form, options, keep)
+    stream = source.stream if source.size is not None else io.BytesIO(source.stream.read())
+    try:
+        archive = zipfile.ZipFile(stream)
+        member = _member(archive, options.key, source.place)
+        with reading(source.place):
+            opened = archive.open(member)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        raise InputError(f"is not a readable NPZ file: {error}", place=source.place) from error
+    place = f"{source.place}[{member.filename.removesuffix('.npy')}]"
+    array = Input(place, io.BufferedReader(cast(io.RawIOBase, opened)))
+    dtype, shape, fortran_order, header_size = read_header(array)
+    if dtype.itemsize * math.prod(shape) + header_size != member.file_size:
+        raise InputError("its header lies about its size", "the file is damaged", place)
+    return rows_of(array, dtype, shape, fortran_order=fortran_order)
+
+
+def _member(archive: zipfile.ZipFile, key: str | None, place: str) -> zipfile.ZipInfo:
+    members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+    if key is None and len(members) == 1:
+        return next(iter(members.values()))
+    if key in members:
+        return members[key]
+    problem = f"has no array {key!r}" if key is not None else f"holds {len(members)} arrays"
+    raise InputError(problem, f"--key is one of {', '.join(members)}", place)
+
+
+def write(result: Result, form: str, target: Target, options: WriteOptions) -> Sink:  # noqa: ARG001
+    """Open a sink for an NPZ file."""
+    return NpzSink(result, target)
+
+
+class NpzSink(Sink):
+    """Writes the values under the result's name, and the likeliest classes as `classes`."""
+
+    def __init__(self, result: Result, target: Target) -> None:
+        """Hold nothing yet."""
+        self._result, self._target = result, target
+        self._values: list[NDArray[Any]] = []
+        self._classes: list[NDArray[Any]] = []
+
+    def write(self, block: Block) -> None:
+        """Hold the numbers: the array's header comes before them in a zip."""
+        self._values.append(np.asarray(block.values, dtype=self._result.dtype))
+        if block.classes is not None:
+            self._classes.append(block.classes)
+
+    def finish(self) -> None:
+        """Write the arrays."""
+        with (
+            self._target.writing(),
+            zipfile.ZipFile(self._target.stream, "w", allowZip64=True) as archive,
+        ):
+            self._add(archive, self._result.name, self._values, self._result.dtype)
+            if self._classes:
+                self._add(archive, "classes", self._classes, np.dtype(np.int64))
+
+    def _add(
+        self,
+        archive: zipfile.ZipFile,
+        name: str,
+        blocks: list[NDArray[Any]],
+        dtype: np.dtype[Any],
+    ) -> None:
+        shape = result_shape(self._result, sum(map(len, blocks)))
+        member = zipfile.ZipInfo(f"{name}.npy")
+        with archive.open(member, "w", force_zip64=True) as stream:
+            stream.write(header_bytes(dtype, shape))
+            for block in blocks:
+                stream.write(np.ascontiguousarray(block, dtype=dtype).tobytes())

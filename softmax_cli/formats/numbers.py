@@ -1,0 +1,77 @@
+"""Numbers as text: which tokens are numbers, and the digits that read back as the same number."""
+
+from __future__ import annotations
+
+import math
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class NotANumberError(Exception):
+    """Says what is wrong with a text that should be a number; the reader adds the place."""
+
+
+def is_number(token: str) -> bool:
+    """Tell whether the token is a number, as float() sees it.
+
+    >>> [is_number(token) for token in ("-1e5", "-inf", ".5", "--typo", "1,2")]
+    [True, True, True, False, False]
+    """
+    try:
+        float(token)
+    except ValueError:
+        return False
+    return True
+
+
+def parse_number(text: str) -> float:
+    """Return the number that a cell or token holds; NotANumberError says what is wrong with it.
+
+    Nothing is changed in silence: a number beyond the largest double is refused, and so are the
+    underscores that Python alone allows.
+
+    >>> parse_number(" -2.5e3 ")
+    -2500.0
+    """
+    if "_" not in text:
+        with suppress(ValueError):
+            return _in_range(float(text), text)
+    if not text.strip():
+        raise NotANumberError("an empty cell is not a number")
+    shown = text if len(text) <= 40 else text[:37] + "..."
+    raise NotANumberError(f"{shown!r} is not a number")
+
+
+def _in_range(number: float, text: str) -> float:
+    if math.isinf(number) and any(character.isdigit() for character in text):
+        raise NotANumberError(f"{text!r} is beyond the range of float64")
+    return number
+
+
+def text_rows(values: NDArray[Any], precision: int | None) -> list[list[str]]:
+    """Return the rows of a matrix as text, in the fewest digits that read back the same.
+
+    >>> import numpy as np
+    >>> text_rows(np.array([[0.1, -np.inf]], dtype=np.float32), None)
+    [['0.1', '-inf']]
+    >>> text_rows(np.array([[2 / 3, 1.0]]), 3)
+    [['0.667', '1']]
+    """
+    if precision is not None:
+        return [[f"{number:.{precision}g}" for number in row] for row in values.tolist()]
+    if values.dtype.itemsize == 8:
+        return [[repr(number) for number in row] for row in values.tolist()]
+    rows: list[list[str]] = values.astype(str).tolist()
+    return rows
+
+
+def json_number(text: str) -> str:
+    """Return a number's text as strict JSON: what is not finite becomes a string.
+
+    >>> [json_number(text) for text in ("0.5", "nan", "-inf")]
+    ['0.5', '"nan"', '"-inf"']
+    """
+    return f'"{text}"' if text[-1] in "nf" else text

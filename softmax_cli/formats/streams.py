@@ -1,0 +1,249 @@
+"""Bytes in and bytes out: files, pipes and compression; output that is whole or absent."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import stat
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from softmax_cli.errors import InputError, OutputError
+
+STANDARD_INPUT = "standard input"
+_GZIP_MAGIC = b"\x1f\x8b"
+_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+COMPRESSIONS = (".gz", ".zst")
+_HELD_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Input:
+    """A stream of bytes, decompressed, at its start.
+
+    place   how errors name it
+    stream  can be peeked at
+    path    the file behind it, if any
+    size    of the plain file in bytes; None for a pipe or a compressed file
+    """
+
+    place: str
+    stream: io.BufferedReader
+    path: Path | None = None
+    size: int | None = None
+
+    def head(self, size: int = 4096) -> bytes:
+        """Return the first bytes without consuming them."""
+        with reading(self.place):
+            return self.stream.peek(size)
+
+
+def open_input(token: str) -> Input:
+    """Open a path, or standard input for `-`; what is compressed is decompressed on the way."""
+    if token == "-":
+        return _decompressed(Input(STANDARD_INPUT, io.BufferedReader(_standard_input())))
+    path = Path(token)
+    if path.is_dir():
+        raise InputError(
+            "is a directory", "name a file, or a quoted glob such as 'DIR/*.csv'", token
+        )
+    with reading(token):
+        stream = path.open("rb")
+    status = os.fstat(stream.fileno())
+    regular = stat.S_ISREG(status.st_mode)
+    return _decompressed(Input(token, stream, path, status.st_size if regular else None))
+
+
+def _standard_input() -> io.RawIOBase:
+    if sys.stdin is None:
+        raise InputError("is closed", place=STANDARD_INPUT)
+    return cast(io.RawIOBase, sys.stdin.buffer)
+
+
+def _decompressed(source: Input) -> Input:
+    head = source.head(4)
+    if head.startswith(_GZIP_MAGIC):
+        import gzip
+
+        plain: BinaryIO = cast(BinaryIO, gzip.GzipFile(fileobj=source.stream))
+    elif head.startswith(_ZSTD_MAGIC):
+        plain = _zstandard_reader(source.stream)
+    else:
+        return source
+    return Input(source.place, io.BufferedReader(cast(io.RawIOBase, plain)), source.path)
+
+
+def _zstandard_reader(stream: BinaryIO) -> BinaryIO:
+    import zstandard
+
+    return cast(BinaryIO, zstandard.ZstdDecompressor().stream_reader(stream))
+
+
+@contextlib.contextmanager
+def reading(place: str) -> Iterator[None]:
+    """Turn what goes wrong while bytes are read into an error that names the place."""
+    import zlib
+
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise InputError("no such file", place=place) from error
+    except (EOFError, zlib.error) as error:
+        raise InputError("the compressed data is cut short or damaged", place=place) from error
+    except (BlockingIOError, BrokenPipeError):
+        raise
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror or error}", place=place) from error
+    except Exception as error:
+        if type(error).__name__ != "ZstdError":
+            raise
+        raise InputError("the compressed data is cut short or damaged", place=place) from error
+
+
+def read_exactly(source: Input, size: int) -> bytearray:
+    """Return the next `size` bytes; a stream that ends before them is an error."""
+    data = bytearray(size)
+    view, filled = memoryview(data), 0
+    with reading(source.place):
+        while filled < size:
+            count = source.stream.readinto(view[filled:])
+            if not count:
+                raise InputError(
+                    f"ends after {filled} of the {size} bytes that should follow its header",
+                    place=source.place,
+                )
+            filled += count
+    return data
+
+
+class Target:
+    """Where output goes: standard output, a device, or a file that appears when it is whole."""
+
+    def __init__(
+        self, destination: str, inputs: Sequence[Path] = (), *, in_place: bool = False
+    ) -> None:
+        """Open the destination; `-` is standard output."""
+        self.place = "standard output" if destination == "-" else destination
+        self._temporary: Path | None = None
+        self._final = Path(destination)
+        self._compressor: BinaryIO | None = None
+        # What goes to standard output is held back at first, so that an error in a short input
+        # leaves nothing there either.
+        self._held: bytearray | None = bytearray() if destination == "-" else None
+        if destination == "-":
+            self._raw: BinaryIO = sys.stdout.buffer
+            self.stream = self._raw
+            return
+        _refuse_input(self._final, inputs, in_place=in_place)
+        with self.writing():
+            self._raw = self._open_file()
+        self.stream = self._raw
+        suffix = self._final.suffix.lower()
+        if suffix == ".gz":
+            import gzip
+
+            # No time stamp: the same input gives the same bytes.
+            gzipped = gzip.GzipFile(filename="", fileobj=self._raw, mode="wb", mtime=0)
+            self._compressor = self.stream = cast(BinaryIO, gzipped)
+        elif suffix == ".zst":
+            import zstandard
+
+            writer = zstandard.ZstdCompressor().stream_writer(self._raw, closefd=False)
+            self._compressor = self.stream = cast(BinaryIO, writer)
+
+    def _open_file(self) -> BinaryIO:
+        # The file that a symbolic link names is replaced, not the link.
+        self._final = self._final.resolve()
+        if self._final.exists() and not self._final.is_file():
+            return self._final.open("wb")
+        descriptor, name = tempfile.mkstemp(
+            dir=self._final.parent, prefix=f".{self._final.name[:100]}.", suffix=".tmp"
+        )
+        self._temporary = Path(name)
+        os.fchmod(descriptor, _new_file_mode(self._final))
+        return os.fdopen(descriptor, "wb")
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Turn what goes wrong while bytes are written into an error that names the place."""
+        try:
+            yield
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            why = error.strerror or error
+            raise OutputError(f"cannot be written: {why}", place=self.place) from error
+
+    @property
+    def seekable(self) -> bool:
+        """Whether bytes can be written over earlier ones."""
+        return self.stream is self._raw and self._raw.seekable()
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Write bytes."""
+        if self._held is not None and len(self._held) + len(data) <= _HELD_BYTES:
+            self._held += data
+            return
+        with self.writing():
+            self._release()
+            self.stream.write(data)
+
+    def _release(self) -> None:
+        held, self._held = self._held, None
+        if held:
+            self.stream.write(held)
+
+    def overwrite(self, offset: int, data: bytes) -> None:
+        """Write bytes over earlier ones, in a file that is not compressed."""
+        with self.writing():
+            self._raw.seek(offset)
+            self._raw.write(data)
+
+    def commit(self) -> None:
+        """Flush; let a file appear under its name."""
+        with self.writing():
+            self._release()
+            if self._compressor is not None:
+                self._compressor.close()
+            self._raw.flush()
+            if self._temporary is not None:
+                os.fsync(self._raw.fileno())
+                self._raw.close()
+                self._temporary.replace(self._final)
+                self._temporary = None
+            elif self.place != "standard output":
+                self._raw.close()
+
+    def abandon(self) -> None:
+        """Leave nothing behind."""
+        if self._temporary is not None:
+            with contextlib.suppress(OSError):
+                self._raw.close()
+            with contextlib.suppress(OSError):
+                self._temporary.unlink()
+
+
+def _new_file_mode(path: Path) -> int:
+    """Return the permissions of the file that is replaced, or those of a new one."""
+    if path.exists():
+        return stat.S_IMODE(path.stat().st_mode)
+    umask = os.umask(0)
+    os.umask(umask)
+    return 0o666 & ~umask
+
+
+def _refuse_input(target: Path, inputs: Sequence[Path], *, in_place: bool) -> None:
+    if in_place or not target.exists():
+        return
+    for path in inputs:
+        if path.exists() and path.samefile(target):
+            raise OutputError(
+                "is also an input, and is left as it is",
+                "name another file, or add --in-place",
+                str(target),
+            )

@@ -1,0 +1,332 @@
+"""What a person sees at a terminal: tables, bars, shading, progress. The only file with rich."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich import box
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from softmax_cli.errors import printable
+from softmax_cli.formats.blocks import Block, Result, Sink, WriteOptions
+from softmax_cli.formats.json_text import named_classes, text_cell
+from softmax_cli.formats.streams import Target
+
+DEFAULT_PRECISION = 6
+SHOWN_ROWS = 10
+SHOWN_CLASSES = 20
+SHOWN_MATRICES = 3
+LONGEST_NAME = 24
+LONGEST_BAR = 40
+
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
+_HEIGHTS = " ▁▂▃▄▅▆▇█"
+_SHADES = " ░▒▓█"
+# Backgrounds from faint to strong, each with black or white on it, for light and dark terminals.
+_POSITIVE = ("", "black on #d6e6f4", "black on #9dc6e0", "black on #5b9ec9", "white on #1f5f9e")
+_NEGATIVE = ("", "black on #fbd9c8", "black on #f2a889", "black on #dc7257", "white on #b03a2e")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a table: its name, its numbers, and the classes that go with them."""
+
+    name: str
+    values: list[float]
+    classes: list[object] | None = None
+
+
+def console_for(options: WriteOptions, *, terminal: bool) -> Console:
+    """Return a console that writes into memory, as wide and as colourful as the output is."""
+    colourful = {"always": True, "never": False, "auto": terminal}[options.color]
+    return Console(
+        file=io.StringIO(),
+        force_terminal=colourful or None if options.color == "auto" else colourful,
+        color_system="auto" if colourful else None,
+        no_color=False if options.color == "always" else None,
+        highlight=False,
+        legacy_windows=False,
+        width=None if terminal or "COLUMNS" in os.environ else 80,
+    )
+
+
+def write(result: Result, form: str, target: Target, options: WriteOptions) -> Sink:  # noqa: ARG001
+    """Open a sink for a table."""
+    return TableSink(result, target, options)
+
+
+class TableSink(Sink):
+    """Keeps the first and the last rows, and shows them when all have gone by."""
+
+    def __init__(self, result: Result, target: Target, options: WriteOptions) -> None:
+        """Keep nothing yet."""
+        self._result, self._target, self._options = result, target, options
+        self._precision = options.precision or DEFAULT_PRECISION
+        self._first: list[tuple[int, Line]] = []
+        self._last: deque[tuple[int, Line]] = deque(maxlen=SHOWN_ROWS)
+        self._count = 0
+
+    def write(self, block: Block) -> None:
+        """Keep the rows that will be shown."""
+        if self._result.matrix:
+            self._keep_matrix_lines(block)
+        else:
+            count = len(block.values)
+            ahead = min(max(0, SHOWN_ROWS - self._count), count)
+            self._first.extend(self._line(block, row) for row in range(ahead))
+            behind = range(max(ahead, count - SHOWN_ROWS), count)
+            self._last.extend(self._line(block, row) for row in behind)
+        self._count += len(block.values)
+
+    def finish(self) -> None:
+        """Write the table."""
+        terminal = self._target.place == "standard output" and sys.stdout.isatty()
+        console = console_for(self._options, terminal=terminal)
+        if self._result.matrix:
+            self._print_matrices(console)
+        elif self._count == 1:
+            self._print_one_row(console)
+        else:
+            self._print_rows(console)
+        assert isinstance(console.file, io.StringIO)
+        self._target.write(console.file.getvalue().encode())
+
+    def _keep_matrix_lines(self, block: Block) -> None:
+        classes = self._result.columns
+        for position in range(len(block.values)):
+            matrix, i = divmod(block.start + position, classes)
+            if matrix < SHOWN_MATRICES and (i < SHOWN_ROWS or i >= classes - SHOWN_ROWS):
+                self._first.append(self._line(block, position))
+
+    def _line(self, block: Block, row: int) -> tuple[int, Line]:
+        number = block.start + row
+        ids = None if block.ids is None else " ".join(text_cell(cell) for cell in block.ids[row])
+        classes = None
+        if block.classes is not None:
+            classes = named_classes(block.classes[row : row + 1], self._result.class_names)[0]
+        return number, Line(
+            str(number) if ids is None else ids, block.values[row].tolist(), classes
+        )
+
+    def _print_one_row(self, console: Console) -> None:
+        (_, line), *_ = [*self._first, *self._last]
+        names = line.classes or self._result.class_names or range(len(line.values))
+        shown, hidden = _ends(len(line.values), SHOWN_CLASSES * 2)
+        table = _table()
+        table.add_column("class", no_wrap=True)
+        table.add_column(_singular(self._result.name), justify="right", no_wrap=True)
+        bars = self._result.name == "probabilities"
+        top = max(shown, key=lambda column: _or_zero(line.values[column]))
+        labels = {column: _short(str(names[column])) for column in shown}
+        numbers = {column: self._number(line.values[column]) for column in shown}
+        used = max(map(cell_len, labels.values())) + max(map(len, numbers.values()))
+        room = max(4, min(LONGEST_BAR, console.width - max(used, 16) - 8))
+        if bars:
+            table.add_column("", width=room, no_wrap=True)
+        for column in shown:
+            if hidden and column == shown[len(shown) // 2]:
+                table.add_row("⋮", "⋮", *[""] * bars, style="dim")
+            bar = [Text(_bar(line.values[column], room), style="cyan")] if bars else []
+            style = "bold" if column == top and bars else ""
+            table.add_row(Text(labels[column]), numbers[column], *bar, style=style)
+        console.print(table)
+        if hidden:
+            _print_note(console, f"{len(shown)} of {len(line.values)} classes shown")
+
+    def _print_rows(self, console: Console) -> None:
+        lines = [line for _, line in (*self._first, *self._last)]
+        if not lines:
+            _print_note(console, "no rows")
+            return
+        gap = len(self._first) if self._count > len(lines) else None
+        bars = self._result.name == "probabilities"
+        names = self._result.class_names
+        if lines[0].classes is not None:
+            headings = [f"#{place + 1}" for place in range(self._result.columns)]
+        else:
+            headings = [_short(str(name)) for name in names or range(self._result.columns)]
+        grid = [
+            [self._cell(line, column, bars=bars) for column in range(len(headings))]
+            for line in lines
+        ]
+        note = _print_grid(console, "row", headings, [line.name for line in lines], grid, gap)
+        if gap is not None:
+            note = [f"{len(lines)} of {self._count} rows", *note]
+        if note:
+            _print_note(console, ", ".join(note) + " shown")
+
+    def _print_matrices(self, console: Console) -> None:
+        classes = self._result.columns
+        total = self._count // classes
+        names = [_short(str(name)) for name in self._result.class_names or range(classes)]
+        for matrix in range(min(total, SHOWN_MATRICES)):
+            kept = [(n % classes, line) for n, line in self._first if n // classes == matrix]
+            lines = [line for _, line in kept]
+            if total > 1:
+                console.print(Text(f"row {matrix}", style="bold"))
+            largest = max((abs(_or_zero(v)) for line in lines for v in line.values), default=0.0)
+            grid = [[self._shaded(value, largest) for value in line.values] for line in lines]
+            labels = [names[i] for i, _ in kept]
+            gap = SHOWN_ROWS if classes > len(lines) else None
+            note = _print_grid(console, r"i \ j", names, labels, grid, gap)
+            if gap is not None:
+                note = [f"{len(lines)} of {classes} lines", *note]
+            if note:
+                _print_note(console, ", ".join(note) + " shown")
+            _print_legend(console, self._number(largest))
+        if total > SHOWN_MATRICES:
+            _print_note(console, f"{SHOWN_MATRICES} of {total} rows shown")
+
+    def _number(self, value: float) -> str:
+        return f"{value:.{self._precision}g}"
+
+    def _cell(self, line: Line, column: int, *, bars: bool) -> Text:
+        value = line.values[column]
+        text = Text(self._number(value))
+        if line.classes is not None:
+            text = Text(_short(str(line.classes[column])) + " ") + text
+        if bars:
+            text.append(" " + _HEIGHTS[round(8 * min(1.0, _or_zero(value)))], style="cyan")
+        return text
+
+    def _shaded(self, value: float, largest: float) -> Text:
+        step = 0 if not largest else min(4, int(4 * abs(_or_zero(value)) / largest + 0.5))
+        style = (_NEGATIVE if value < 0 else _POSITIVE)[step]
+        return Text(f" {self._number(value)} {_SHADES[step]}", style=style)
+
+
+def _print_grid(
+    console: Console,
+    corner: str,
+    headings: Sequence[str],
+    labels: Sequence[str],
+    grid: Sequence[Sequence[Text]],
+    gap: int | None,
+) -> list[str]:
+    """Print a grid with as many columns as fit; return what must be said of those that do not."""
+    labels = [_short(label) for label in labels]
+    label_width = max(cell_len(text) for text in (corner, *labels))
+    width = max(max(map(cell_len, headings)), max(text.cell_len for line in grid for text in line))
+    fitting = (console.width - label_width - 3) // (width + 2)
+    shown, hidden = list(range(len(headings))), False
+    if fitting < len(headings):
+        # One place goes to the dots.
+        shown, hidden = _ends(
+            len(headings), max(2, (console.width - label_width - 6) // (width + 2))
+        )
+    table = _table()
+    table.add_column(corner, no_wrap=True)
+    dots = (len(shown) + 1) // 2 if hidden else None
+    for place, column in enumerate(shown):
+        if place == dots:
+            table.add_column("…", width=1, no_wrap=True)
+        table.add_column(Text(headings[column]), justify="right", no_wrap=True, width=width)
+    for number, (label, line) in enumerate(zip(labels, grid, strict=True)):
+        if number == gap:
+            table.add_row(*["⋮"] * len(table.columns), style="dim")
+        cells: list[Text | str] = [line[column] for column in shown]
+        if dots is not None:
+            cells.insert(dots, "…")
+        table.add_row(Text(label), *cells)
+    console.print(table)
+    return [f"{len(shown)} of {len(headings)} classes"] if hidden else []
+
+
+def print_table(
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    target: Target,
+    options: WriteOptions,
+    *,
+    styles: dict[str, str] | None = None,
+    notes: Sequence[str] = (),
+) -> None:
+    """Write a report: a table of texts, whose cells named in `styles` are styled, and notes."""
+    terminal = target.place == "standard output" and sys.stdout.isatty()
+    console = console_for(options, terminal=terminal)
+    table = _table(show_header=any(headings))
+    for place, heading in enumerate(headings):
+        table.add_column(heading, justify="left" if place == 0 else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell, style=(styles or {}).get(cell, "")) for cell in row))
+    console.print(table)
+    for text in notes:
+        console.print(Text(printable(text)), soft_wrap=True)
+    assert isinstance(console.file, io.StringIO)
+    target.write(console.file.getvalue().encode())
+
+
+def progress_bar(description: str, rows: int | None) -> Progress:
+    """Return a progress bar on standard error, with one task."""
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("rows"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    bar.add_task(_short(description), total=rows)
+    return bar
+
+
+def _table(**options: Any) -> Table:
+    return Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1), **options)
+
+
+def _print_note(console: Console, text: str) -> None:
+    console.print(Text(text, style="dim"))
+
+
+def _print_legend(console: Console, largest: str) -> None:
+    legend = Text("shade: ", style="dim")
+    legend.append(" + ", style=_POSITIVE[3])
+    legend.append(" ")
+    legend.append(" - ", style=_NEGATIVE[3])
+    legend.append(f" by sign, ░▒▓█ by size, █ is {largest}", style="dim")
+    console.print(legend)
+
+
+def _ends(count: int, room: int) -> tuple[list[int], bool]:
+    """Return the first and the last positions that fit, and whether any is left out."""
+    if count <= room:
+        return list(range(count)), False
+    ahead = (room + 1) // 2
+    return [*range(ahead), *range(count - (room - ahead), count)], True
+
+
+def _short(name: str) -> str:
+    name = printable(name)
+    if cell_len(name) <= LONGEST_NAME:
+        return name
+    return set_cell_size(name, LONGEST_NAME - 1).rstrip() + "…"
+
+
+def _singular(name: str) -> str:
+    return {"probabilities": "probability", "log_probabilities": "log-probability"}.get(name, name)
+
+
+def _or_zero(value: float) -> float:
+    return value if value - value == 0 else 0.0
+
+
+def _bar(value: float, room: int) -> str:
+    eighths = round(8 * room * min(1.0, max(0.0, _or_zero(value))))
+    return "█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip()
