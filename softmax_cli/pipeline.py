@@ -112,7 +112,7 @@ def _conclude(source: Source, on_bad_row: OnBadRow, counts: Counts, options: Wri
     place = counts.first_bad_place
     if on_bad_row == "error":
         more = counts.bad - 1
-        others = f", and {more} more {'row' if more == 1 else 'rows'} have none" if more else ""
+        others = f", and {more} more row{'s have' if more > 1 else ' has'} none" if more else ""
         remedy = "--on-bad-row nan, zero or skip goes on without it"
         raise InputError(counts.first_bad_problem + others, remedy, place)
     done = {"skip": "left out", "nan": "set to NaN", "zero": "set to 0"}[on_bad_row]
@@ -181,7 +181,9 @@ class RowReader:
                 block = next(self._blocks, None)
                 if block is None:
                     raise InputError(
-                        f"has fewer rows than {partner}", "rows go together", self._source.place
+                        f"has fewer rows than {partner}",
+                        "a row goes with a row",
+                        self._source.place,
                     )
                 rest = block.values
             parts.append(rest[:missing])
@@ -194,7 +196,7 @@ class RowReader:
         left = self._rest is not None and len(self._rest)
         if left or any(len(block.values) for block in self._blocks):
             raise InputError(
-                f"has more rows than {partner}", "rows go together", self._source.place
+                f"has more rows than {partner}", "a row goes with a row", self._source.place
             )
 
 

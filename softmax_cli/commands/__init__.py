@@ -24,9 +24,9 @@ COMMANDS = {
 EPILOG = """\b
 Examples:
   softmax-cli softmax 1 2 3
-  softmax-cli softmax logits.csv -o probabilities.csv
+  softmax-cli softmax samples/iris.csv --id-columns label -o probabilities.csv
   softmax-cli jacobian 1 2 3
-  softmax-cli xent logits.npy --labels labels.npy
+  softmax-cli xent samples/iris.csv --label-column label
   softmax-cli gradcheck
 
 'softmax-cli COMMAND --help' shows the options of a command, with examples.
@@ -107,22 +107,51 @@ def run(arguments: list[str]) -> int:
         with root.make_context(PROGRAM, ["--debug"]) as context:
             print(root.get_help(context), file=sys.stderr)
         return ExitCode.ERROR
+    _check_command(arguments[0])
     try:
-        with root.make_context(PROGRAM, arguments) as context:
+        # The parser empties the list that it is given.
+        with root.make_context(PROGRAM, list(arguments)) as context:
             return int(root.invoke(context) or ExitCode.DONE)
     except typer.Exit as exit_:
         return exit_.exit_code
     except typer.TyperException as error:
-        raise _usage_error(error) from error
+        raise _usage_error(error, arguments) from error
 
 
-def _usage_error(error: typer.TyperException) -> UsageError:
-    describe = getattr(error, "format_message", None)
-    message = " ".join((describe() if describe else str(error)).split()).rstrip(".")
-    context = getattr(error, "ctx", None)
-    path = context.command_path if context is not None else PROGRAM
-    place = path.removeprefix(PROGRAM).strip() or "command line"
-    return UsageError(message[:1].lower() + message[1:], f"see '{path} --help'", place)
+def _check_command(name: str) -> None:
+    from softmax_cli.commands.parser import is_option
+
+    if name in COMMANDS or is_option(name):
+        return
+    from difflib import get_close_matches
+
+    from softmax_cli.formats.numbers import is_number
+
+    listed = ", ".join(COMMANDS)
+    if is_number(name.split(",")[0]):
+        remedy = f"for the softmax of numbers: {PROGRAM} softmax {name} ..."
+    elif close := get_close_matches(name, COMMANDS):
+        remedy = f"did you mean {close[0]}?"
+    else:
+        remedy = f"the commands are {listed}"
+    raise UsageError("no such command", remedy, name)
+
+
+def _usage_error(error: typer.TyperException, arguments: list[str]) -> UsageError:
+    """Return Typer's error as ours: the option first, then what is wrong with it."""
+    command = f"{PROGRAM} {arguments[0]}" if arguments[0] in COMMANDS else PROGRAM
+    problem = " ".join(str(getattr(error, "message", error)).split()).rstrip(".")
+    remedy = f"see '{command} --help'"
+    option = getattr(error, "option_name", None)
+    parameter = getattr(error, "param", None)
+    if option is not None:
+        place = option
+        if possibilities := getattr(error, "possibilities", None):
+            remedy = f"did you mean {' or '.join(sorted(possibilities))}?"
+        problem = "no such option" if problem.startswith("No such") else "needs a value"
+    else:
+        place = parameter.opts[0] if parameter is not None else command
+    return UsageError(problem, remedy, place)
 
 
 def show_help(command: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,10 +60,12 @@ def check_gradient_file(
 ) -> Report:
     """Compare the file with the exact gradient, block by block."""
     T = checked_temperature(form.temperature)
-    with (
-        opened_option(form.logits, "--logits", read) as logits,
-        opened_option(form.gradient or form.jacobian or "", "--grad", read) as given,
-    ):
+    with ExitStack() as stack:
+        logits = stack.enter_context(opened_option(form.logits, "--logits", read))
+        checked, option = form.gradient, "--grad"
+        if checked is None:
+            checked, option = form.jacobian or "", "--jacobian"
+        given = stack.enter_context(opened_option(checked, option, read))
         if given.classes != logits.classes:
             raise ShapeError(
                 f"{given.classes} columns, and {logits.place} has {logits.classes}",
@@ -83,7 +86,7 @@ def check_gradient_file(
             zero,
             worst,
         )
-        source = _with_partner(form, logits, read)
+        source = _with_partner(stack, form, logits, read)
         references = _References(form, T, divisor)
         comparison.hypotheses = references.hypotheses(logits.classes, rows)
         reader = RowReader(given)
@@ -95,8 +98,7 @@ def check_gradient_file(
                     comparison.add(lines.reshape(reference.shape), reference, offset=first)
                 advance(counts.read)
         reader.finish(logits.place)
-        name = f"{form.gradient or form.jacobian}"
-        check = comparison.check(name, method=EXACT, step=None, dtype=dtype, reproduce="")
+        check = comparison.check(checked, method=EXACT, step=None, dtype=dtype, reproduce="")
     return Report(seed, [check])
 
 
@@ -114,14 +116,17 @@ def _counted(form: GradientFile, logits: Source, read: ReadOptions) -> int:
         return sum(len(block.values) for block in counted.blocks())
 
 
-def _with_partner(form: GradientFile, logits: Source, read: ReadOptions) -> Source:
+def _with_partner(
+    stack: ExitStack, form: GradientFile, logits: Source, read: ReadOptions
+) -> Source:
     if form.labels is not None:
-        return paired(logits, open_labels(form.labels, logits.class_names, key=read.key))
+        labels = open_labels(form.labels, logits.class_names, key=read.key)
+        return paired(logits, stack.enter_context(labels))
     token = form.targets or form.upstream
     if token is None:
         return logits
     option = "--targets" if form.targets else "--upstream"
-    partner = opened_option(token, option, read)
+    partner = stack.enter_context(opened_option(token, option, read))
     if partner.classes != logits.classes:
         raise ShapeError(
             f"{partner.classes} columns, and {logits.place} has {logits.classes}", place=option

@@ -32,16 +32,12 @@ def opened(
 
 
 def opened_option(token: str, option: str, read: ReadOptions) -> Source:
-    """Open the value of an option: a row typed inline, or a file."""
-    from softmax_cli.errors import SoftmaxCliError, UsageError
+    """Open the value of an option: rows typed inline, or a file."""
     from softmax_cli.formats import open_source
 
-    try:
-        return _retyped(open_source([token], ReadOptions(key=read.key, axis=read.axis)), read)
-    except SoftmaxCliError as error:
-        if error.place == token:
-            raise UsageError(f"{token!r}: {error.problem}", error.remedy, option) from error
-        raise
+    return _retyped(
+        open_source([token], ReadOptions(key=read.key, axis=read.axis), place=option), read
+    )
 
 
 def _retyped(source: Source, read: ReadOptions) -> Source:

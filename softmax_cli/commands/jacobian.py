@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -63,8 +64,8 @@ def command(
 
     if vjp is not None and jvp is not None:
         raise UsageError("is one product and --jvp another", "give one of the two", "--vjp")
-    with opened("jacobian", values, read) as source:
-        source, single = peeked(source)
+    with ExitStack() as stack:
+        source, single = peeked(stack.enter_context(opened("jacobian", values, read)))
         result = Result(
             command="jacobian",
             name="jacobian",
@@ -83,7 +84,7 @@ def command(
             kernel = _matrix_kernel(source, of, temperature)
         else:
             product, option = ("vjp", "--vjp") if vjp is not None else ("jvp", "--jvp")
-            other = opened_option(vector, option, read)
+            other = stack.enter_context(opened_option(vector, option, read))
             if other.classes != source.classes:
                 raise ShapeError(
                     f"a vector of {other.classes} entries for {source.classes} classes",

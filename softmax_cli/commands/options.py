@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 import typer
 
+from softmax_cli.errors import UsageError
 from softmax_cli.formats import FORMATS
 from softmax_cli.formats.blocks import ReadOptions, WriteOptions
 
@@ -100,6 +101,15 @@ FLAGS: dict[str, Any] = {
     "debug": typer.Option("--debug", help="Show a traceback with an error."),
 }
 
+
+def _positive(temperature: float) -> float:
+    if not 0 < temperature < math.inf:
+        raise UsageError(
+            f"{temperature:g} is no temperature", "give a positive number", "--temperature"
+        )
+    return temperature
+
+
 Values = Annotated[
     list[str] | None,
     typer.Argument(
@@ -110,7 +120,14 @@ Values = Annotated[
     ),
 ]
 Temperature = Annotated[
-    float, typer.Option("--temperature", "-t", metavar="T", help="Divides the logits; positive.")
+    float,
+    typer.Option(
+        "--temperature",
+        "-t",
+        metavar="T",
+        callback=_positive,
+        help="Divides the logits; positive.",
+    ),
 ]
 Base = Annotated[
     Literal["e", "2", "10"],

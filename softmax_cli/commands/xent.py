@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -82,7 +83,8 @@ def command(
     from softmax_cli.commands.loss import Losses, write_losses
 
     _check_form(values, p, q, labels, label_column, targets, temperature, from_)
-    with _paired(values, p, q, labels, label_column, targets, read) as source:
+    with ExitStack() as stack:
+        source = _paired(stack, values, p, q, labels, label_column, targets, read)
         losses = Losses(
             form="distributions" if p is not None else "targets" if targets else "labels",
             source=from_,
@@ -134,6 +136,7 @@ def _check_form(
 
 
 def _paired(
+    stack: ExitStack,
     values: list[str] | None,
     p: str | None,
     q: str | None,
@@ -150,23 +153,27 @@ def _paired(
     from softmax_cli.pipeline import paired
 
     if p is not None and q is not None:
-        source, partner, option = opened_option(q, "--q", read), p, "--p"
+        partner, option = p, "--p"
+        source = stack.enter_context(opened_option(q, "--q", read))
     else:
-        source = opened("xent", values, read, Keep(labels=label_column))
+        source = stack.enter_context(opened("xent", values, read, Keep(labels=label_column)))
         if label_column is not None:
             return labelled(source)
         if labels is not None:
-            return paired(source, open_labels(labels, source.class_names, key=read.key))
+            opened_labels = open_labels(labels, source.class_names, key=read.key)
+            return paired(source, stack.enter_context(opened_labels))
         if targets is None:
             raise UsageError("no labels", "give --labels, --label-column or --targets", "xent")
         partner, option = targets, "--targets"
-    other = opened_option(partner, option, read)
+    other = stack.enter_context(opened_option(partner, option, read))
     if other.classes != source.classes:
         raise ShapeError(
             f"{other.classes} classes, and {source.place} has {source.classes}", place=option
         )
-    if None not in (names := (other.class_names, source.class_names)) and names[0] != names[1]:
+    if other.class_names and source.class_names and other.class_names != source.class_names:
         raise ShapeError(
-            f"the classes are named in another order than those of {source.place}", place=option
+            f"the columns of {other.place} are not named as those of {source.place}",
+            "the same classes are needed in the same order",
+            option,
         )
     return paired(source, other)

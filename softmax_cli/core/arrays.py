@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -41,10 +42,26 @@ def checked_temperature(temperature: float) -> float:
     return float(temperature)
 
 
-def working_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+def checked_base(base: float) -> float:
+    """Return the natural logarithm of a base of logarithms."""
+    if not 1 < base < np.inf:
+        raise DomainError(f"the base of the logarithm is {base}", "it must be more than 1")
+    return math.log(base)
+
+
+def working_dtype(dtype: np.dtype[Any], temperature: float = 1.0) -> np.dtype[Any]:
     """Return the dtype to compute in: that of the data, and float32 for half precision.
+
+    A temperature that float32 cannot hold needs float64.
 
     >>> working_dtype(np.dtype(np.float16)), working_dtype(np.dtype(np.float64))
     (dtype('float32'), dtype('float64'))
     """
-    return np.promote_types(dtype, np.float32)
+    fits = 1e-30 < temperature < 1e30
+    return np.promote_types(dtype, np.float32 if fits else np.float64)
+
+
+def narrowed(result: FloatArray, dtype: np.dtype[Any]) -> FloatArray:
+    """Return a result in the dtype of the input; what is too large for it becomes infinite."""
+    with np.errstate(over="ignore"):
+        return result.astype(dtype, copy=False)

@@ -8,7 +8,15 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from softmax_cli.core.arrays import FloatArray, checked_temperature, floating, with_classes
+from softmax_cli.core.arrays import (
+    FloatArray,
+    checked_base,
+    checked_temperature,
+    floating,
+    narrowed,
+    with_classes,
+    working_dtype,
+)
 from softmax_cli.core.jacobian import complement
 from softmax_cli.core.softmax import log_softmax, shift_by_maximum, softmax, sum_of_others
 from softmax_cli.errors import DomainError, ShapeError
@@ -51,7 +59,7 @@ def cross_entropy(
     array = np.moveaxis(with_classes(logits, axis), axis, -1)
     Y = _targets(targets, array.shape, axis)
     losses = row_losses(array, Y, temperature=checked_temperature(temperature))
-    return reduced(losses / losses.dtype.type(math.log(base)), reduction)
+    return reduced(losses / losses.dtype.type(checked_base(base)), reduction)
 
 
 def cross_entropy_gradient(
@@ -82,8 +90,8 @@ def cross_entropy_gradient(
     array = np.moveaxis(with_classes(logits, axis), axis, -1)
     Y = _targets(targets, array.shape, axis)
     gradient = row_gradients(array, Y, temperature=checked_temperature(temperature))
-    gradient /= gradient.dtype.type(math.log(base) * denominator(array[..., 0].size, reduction))
-    return np.moveaxis(gradient, -1, axis).astype(array.dtype, copy=False)
+    gradient /= gradient.dtype.type(checked_base(base) * denominator(array[..., 0].size, reduction))
+    return narrowed(np.moveaxis(gradient, -1, axis), array.dtype)
 
 
 def distribution_cross_entropy(
@@ -99,13 +107,13 @@ def distribution_cross_entropy(
     returns      (...): the entropy of p plus the divergence KL(p||q); inf where q is 0 and p not
     raises       ShapeError if the shapes differ, DomainError for a negative probability
 
-    >>> float(distribution_cross_entropy([0.5, 0.5], [0.25, 0.75], base=2))
-    1.207518749639422
+    >>> print(f"{distribution_cross_entropy([0.5, 0.5], [0.25, 0.75], base=2):.12f}")
+    1.207518749639
     """
     P, Q = _distributions(p, q, axis)
     with np.errstate(divide="ignore"):
         losses = expected_losses(P, np.log(Q), axis=axis)
-    losses /= losses.dtype.type(math.log(base))
+    losses /= losses.dtype.type(checked_base(base))
     return losses
 
 
@@ -121,13 +129,16 @@ def kl_divergence(
     raises             as distribution_cross_entropy
     source             Bendersky 2016
 
-    >>> float(kl_divergence([0.5, 0.5], [0.25, 0.75], base=2))
-    0.20751874963942185
+    >>> print(f"{kl_divergence([0.5, 0.5], [0.25, 0.75], base=2):.12f}")
+    0.207518749639
     """
     P, Q = _distributions(p, q, axis)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        divergences = 0 - expected_losses(P, np.log(P / Q), axis=axis)
-    divergences /= divergences.dtype.type(math.log(base))
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        # Where p and q are close, the quotient is close to 1 and its logarithm keeps no digit of
+        # their difference unless that is taken first.
+        ratio = np.where(np.abs(P - Q) < Q / 2, np.log1p((P - Q) / Q), np.log(P) - np.log(Q))
+        divergences = 0 - expected_losses(P, ratio, axis=axis)
+    divergences /= divergences.dtype.type(checked_base(base))
     return divergences
 
 
@@ -172,11 +183,11 @@ def row_gradients(
     logits: FloatArray, targets: NDArray[Any], *, temperature: float = 1.0
 ) -> FloatArray:
     """Return the gradient of every row's loss in nats, in the working dtype of the logits."""
-    wide = logits.astype(np.promote_types(logits.dtype, np.float32), copy=False)
+    wide = logits.astype(working_dtype(logits.dtype, temperature), copy=False)
     P = softmax(wide, temperature=temperature)
     if targets.ndim == logits.ndim:
         Y = targets.astype(P.dtype, copy=False)
-        gradient = P * Y.sum(axis=-1, keepdims=True) - Y
+        gradient: FloatArray = P * Y.sum(axis=-1, keepdims=True) - Y
     else:
         label = targets[..., None]
         but_label = -np.take_along_axis(complement(P), label, axis=-1)
@@ -198,7 +209,10 @@ def reduced(losses: FloatArray, reduction: Reduction) -> FloatArray:
     """Return the losses put together as `reduction` says."""
     if reduction == "none":
         return losses
-    total: FloatArray = losses.sum() / denominator(losses.size, reduction)
+    if not losses.size and reduction != "sum":
+        raise ShapeError("no rows have no mean loss")
+    with np.errstate(over="ignore"):
+        total: FloatArray = losses.sum() / denominator(losses.size, reduction)
     return total
 
 
@@ -215,7 +229,7 @@ def denominator(rows: int, reduction: Reduction) -> float:
 
 def _log_probabilities(values: FloatArray, temperature: float, source: Source) -> FloatArray:
     if source == "logits":
-        wide = values.astype(np.promote_types(values.dtype, np.float32), copy=False)
+        wide = values.astype(working_dtype(values.dtype, temperature), copy=False)
         return log_softmax(wide, temperature=temperature)
     if source == "log-probabilities":
         return values

@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from softmax_cli.core.arrays import FloatArray, checked_temperature, floating, working_dtype
+from softmax_cli.core.arrays import (
+    FloatArray,
+    checked_temperature,
+    floating,
+    narrowed,
+    working_dtype,
+)
 from softmax_cli.core.softmax import softmax
 from softmax_cli.errors import ShapeError
 
@@ -26,7 +32,7 @@ def softmax_jacobian(logits: ArrayLike, *, axis: int = -1, temperature: float = 
     array([[ 0.25, -0.25],
            [-0.25,  0.25]])
     """
-    S = _last(softmax(_wide(logits), axis=axis, temperature=temperature), axis)
+    S = _last(softmax(_wide(logits, temperature), axis=axis, temperature=temperature), axis)
     lines = softmax_jacobian_lines(S, 0, S.shape[-1], temperature=temperature)
     return _as_given(lines, logits)
 
@@ -48,7 +54,7 @@ def log_softmax_jacobian(
     array([[ 0.25, -0.25],
            [-0.25,  0.25]])
     """
-    S = _last(softmax(_wide(logits), axis=axis, temperature=temperature), axis)
+    S = _last(softmax(_wide(logits, temperature), axis=axis, temperature=temperature), axis)
     lines = log_softmax_jacobian_lines(S, 0, S.shape[-1], temperature=temperature)
     return _as_given(lines, logits)
 
@@ -182,13 +188,13 @@ def complement(S: FloatArray) -> FloatArray:
     return result
 
 
-def _wide(logits: ArrayLike) -> FloatArray:
+def _wide(logits: ArrayLike, temperature: float) -> FloatArray:
     array = floating(logits)
-    return array.astype(working_dtype(array.dtype), copy=False)
+    return array.astype(working_dtype(array.dtype, temperature), copy=False)
 
 
 def _as_given(result: FloatArray, logits: ArrayLike) -> FloatArray:
-    return result.astype(floating(logits).dtype, copy=False)
+    return narrowed(result, floating(logits).dtype)
 
 
 def _last(S: FloatArray, axis: int) -> FloatArray:
@@ -198,7 +204,8 @@ def _last(S: FloatArray, axis: int) -> FloatArray:
 def _probabilities_and_vector(
     logits: ArrayLike, vector: ArrayLike, axis: int, temperature: float
 ) -> tuple[FloatArray, FloatArray]:
-    S = softmax(_wide(logits), axis=axis, temperature=checked_temperature(temperature))
+    T = checked_temperature(temperature)
+    S = softmax(_wide(logits, T), axis=axis, temperature=T)
     v = floating(vector, "the vector").astype(S.dtype, copy=False)
     if v.ndim == 1:
         if v.shape[0] != S.shape[axis]:

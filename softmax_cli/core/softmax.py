@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from softmax_cli.core.arrays import (
     FloatArray,
     checked_temperature,
-    floating,
+    narrowed,
     with_classes,
     working_dtype,
 )
@@ -34,7 +34,7 @@ def softmax(logits: ArrayLike, *, axis: int = -1, temperature: float = 1.0) -> F
     shifted, _ = shift_by_maximum(array, axis, checked_temperature(temperature))
     exponentials = np.exp(shifted, out=shifted)
     exponentials /= exponentials.sum(axis=axis, keepdims=True)
-    return exponentials.astype(array.dtype, copy=False)
+    return narrowed(exponentials, array.dtype)
 
 
 def log_softmax(logits: ArrayLike, *, axis: int = -1, temperature: float = 1.0) -> FloatArray:
@@ -57,7 +57,7 @@ def log_softmax(logits: ArrayLike, *, axis: int = -1, temperature: float = 1.0) 
     array = with_classes(logits, axis)
     shifted, _ = shift_by_maximum(array, axis, checked_temperature(temperature))
     shifted -= np.log1p(sum_of_others(shifted, axis))
-    return shifted.astype(array.dtype, copy=False)
+    return narrowed(shifted, array.dtype)
 
 
 def logsumexp(logits: ArrayLike, *, axis: int = -1, temperature: float = 1.0) -> FloatArray:
@@ -80,7 +80,7 @@ def logsumexp(logits: ArrayLike, *, axis: int = -1, temperature: float = 1.0) ->
     with np.errstate(over="ignore"):
         scaled = maximum / maximum.dtype.type(temperature)
         total = scaled + np.log1p(sum_of_others(shifted, axis))
-    result = np.where(np.isinf(maximum), maximum, total).astype(array.dtype, copy=False)
+    result = narrowed(np.where(np.isinf(maximum), maximum, total), array.dtype)
     return np.squeeze(result, axis=axis)[()]
 
 
@@ -89,15 +89,19 @@ def shift_by_maximum(
 ) -> tuple[FloatArray, FloatArray]:
     """Return (a - max a) / T in a new array, and max a with its axis kept.
 
-    Subtracting before dividing keeps 1e308 over a temperature of 0.01 finite.
+    Subtracting first loses the least, and keeps 1e308 over a temperature of 0.01 finite; where
+    the difference itself overflows, dividing first keeps it.
     """
-    working = logits.astype(working_dtype(logits.dtype))
+    working = logits.astype(working_dtype(logits.dtype, temperature))
     maximum = working.max(axis=axis, keepdims=True)
+    T = working.dtype.type(temperature)
     with np.errstate(invalid="ignore", over="ignore"):
-        working -= maximum
-        if temperature != 1.0:
-            working /= working.dtype.type(temperature)
-    return working, maximum
+        shifted = working - maximum
+        if T != 1:
+            shifted /= T
+        if T > 1 and np.isinf(shifted).any():
+            np.copyto(shifted, working / T - maximum / T, where=np.isinf(shifted))
+    return shifted, maximum
 
 
 def sum_of_others(shifted: FloatArray, axis: int) -> FloatArray:
@@ -117,6 +121,6 @@ def has_no_softmax(logits: ArrayLike, *, axis: int = -1) -> NDArray[np.bool_]:
     >>> has_no_softmax([[0.0, -np.inf], [np.nan, 0.0], [-np.inf, -np.inf]])
     array([False,  True,  True])
     """
-    maximum = floating(logits).max(axis=axis)
+    maximum = with_classes(logits, axis).max(axis=axis)
     result: NDArray[np.bool_] = ~np.isfinite(maximum)
     return result

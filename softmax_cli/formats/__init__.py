@@ -55,19 +55,19 @@ def open_source(
     options: ReadOptions,
     keep: Keep = NOTHING_KEPT,
     *,
-    one_column: bool = False,
+    place: str = "arguments",
 ) -> Source:
     """Open what was typed: numbers, rows of numbers, paths, globs, or `-` for standard input.
 
-    Headers are read, rows are not. With `one_column` a one-dimensional array is a column.
+    Headers are read, rows are not. Errors in typed numbers name `place`.
     """
     from softmax_cli.formats.inline import read_inline
 
-    rows = read_inline(tokens)
+    rows = read_inline(tokens, place)
     if rows is not None:
         return rows
-    paths = [path for token in tokens for path in _expanded(token)]
-    first = open_file(paths[0], options, keep, one_column=one_column)
+    paths = [path for token in tokens for path in _expanded(token, place)]
+    first = open_file(paths[0], options, keep)
     if len(paths) == 1:
         return first
     from softmax_cli.formats.several import check_alike, concatenated
@@ -111,7 +111,7 @@ def refuse_pickle(path: str) -> None:
         )
 
 
-def _expanded(token: str) -> list[str]:
+def _expanded(token: str, place: str) -> list[str]:
     if token == "-" or Path(token).exists():
         return [token]
     if any(character in token for character in "*?["):
@@ -119,8 +119,15 @@ def _expanded(token: str) -> list[str]:
 
         if found := sorted(glob(token, recursive=True)):  # noqa: PTH207 - takes absolute patterns
             return found
-    raise InputError(
-        "neither a number nor a file that exists", "check the spelling of the number or path", token
+    raise unknown_token(token, place)
+
+
+def unknown_token(token: str, place: str) -> InputError:
+    """Return the error for what is neither a number nor a file, with the option it was given to."""
+    return InputError(
+        "neither a number nor a file that exists",
+        "check the spelling of the number or path",
+        f"{place}: {token}" if place.startswith("--") else token,
     )
 
 

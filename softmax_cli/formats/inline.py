@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from softmax_cli.errors import InputError
+from softmax_cli.formats import unknown_token
 from softmax_cli.formats.array import array_source, numeric_array
 from softmax_cli.formats.blocks import Source
 from softmax_cli.formats.numbers import NotANumberError, is_number, parse_number
 
-PLACE = "arguments"
 
-
-def read_inline(tokens: Sequence[str]) -> Source | None:
+def read_inline(tokens: Sequence[str], place: str) -> Source | None:
     """Return the rows that the tokens spell; None if they are paths.
 
     `1 2 3` is one row; a token `1,2,3` or `[1,2,3]` is a row, `[[1,2],[3,4]]` two.
@@ -25,20 +24,22 @@ def read_inline(tokens: Sequence[str]) -> Source | None:
     if len(typed) < len(tokens):
         other = next(token for token in tokens if token not in typed)
         if other != "-" and not Path(other).exists():
-            raise _unknown(other)
+            raise unknown_token(other, place)
         raise InputError(
             "is a path among numbers, and the two do not mix", "give one or the other", other
         )
     if all(is_number(token) for token in tokens):
-        return array_source(numeric_array([_number(token) for token in tokens], PLACE), PLACE)
+        return array_source(
+            numeric_array([_number(token, place) for token in tokens], place), place
+        )
     rows: list[object] = []
     for token in tokens:
         if token.startswith("["):
             row = _json(token)
             rows.extend(row if row and isinstance(row[0], list) else [row])
         else:
-            rows.append([_number(part) for part in token.split(",")])
-    return array_source(numeric_array(rows, PLACE), PLACE)
+            rows.append([_number(part, place) for part in token.split(",")])
+    return array_source(numeric_array(rows, place), place)
 
 
 def _is_typed(token: str) -> bool:
@@ -61,11 +62,11 @@ def _is_typed(token: str) -> bool:
     return False
 
 
-def _number(text: str) -> float:
+def _number(text: str, place: str) -> float:
     try:
         return parse_number(text)
     except NotANumberError as error:
-        raise InputError(str(error), place=PLACE) from None
+        raise InputError(str(error), place=place) from None
 
 
 def _json(token: str) -> list[object]:
@@ -74,11 +75,5 @@ def _json(token: str) -> list[object]:
     except (ValueError, RecursionError) as error:
         raise InputError(f"not JSON: {error}", place=token) from None
     if not isinstance(row, list):
-        raise _unknown(token)
+        raise InputError("not a list of numbers", place=token)
     return row
-
-
-def _unknown(token: str) -> InputError:
-    return InputError(
-        "neither a number nor a file that exists", "check the spelling of the number or path", token
-    )

@@ -104,8 +104,7 @@ class TableSink(Sink):
             self._print_one_row(console)
         else:
             self._print_rows(console)
-        assert isinstance(console.file, io.StringIO)
-        self._target.write(console.file.getvalue().encode())
+        _send(console, self._target)
 
     def _keep_matrix_lines(self, block: Block) -> None:
         classes = self._result.columns
@@ -230,22 +229,28 @@ def _print_grid(
         shown, hidden = _ends(
             len(headings), max(2, (console.width - label_width - 6) // (width + 2))
         )
+    # Padded here and set to the left: at the right, the blank of an empty bar would be stripped.
     table = _table()
     table.add_column(corner, no_wrap=True)
     dots = (len(shown) + 1) // 2 if hidden else None
     for place, column in enumerate(shown):
         if place == dots:
             table.add_column("…", width=1, no_wrap=True)
-        table.add_column(Text(headings[column]), justify="right", no_wrap=True, width=width)
+        table.add_column(_padded(Text(headings[column]), width), no_wrap=True, width=width)
     for number, (label, line) in enumerate(zip(labels, grid, strict=True)):
         if number == gap:
-            table.add_row(*["⋮"] * len(table.columns), style="dim")
-        cells: list[Text | str] = [line[column] for column in shown]
+            gaps = [_padded(Text("⋮"), column.width or 1) for column in table.columns[1:]]
+            table.add_row("⋮", *gaps, style="dim")
+        cells: list[Text | str] = [_padded(line[column], width) for column in shown]
         if dots is not None:
             cells.insert(dots, "…")
         table.add_row(Text(label), *cells)
     console.print(table)
     return [f"{len(shown)} of {len(headings)} classes"] if hidden else []
+
+
+def _padded(text: Text, width: int) -> Text:
+    return Text(" " * (width - text.cell_len)) + text
 
 
 def print_table(
@@ -268,8 +273,13 @@ def print_table(
     console.print(table)
     for text in notes:
         console.print(Text(printable(text)), soft_wrap=True)
+    _send(console, target)
+
+
+def _send(console: Console, target: Target) -> None:
     assert isinstance(console.file, io.StringIO)
-    target.write(console.file.getvalue().encode())
+    lines = console.file.getvalue().splitlines()
+    target.write("".join(f"{line.rstrip()}\n" for line in lines).encode())
 
 
 def progress_bar(description: str, rows: int | None) -> Progress:

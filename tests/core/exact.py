@@ -1,0 +1,218 @@
+"""The formulas word for word in 400 digits, logits that are hard on them, and the comparison.
+
+1 - S of a row whose logits lie 700 apart is 1e-304: 80 digits would round it to 0, 400 do not.
+Nothing is shifted or rearranged here; mpmath has no largest number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Any, NamedTuple
+
+import mpmath
+import numpy as np
+import pytest
+from numpy.typing import ArrayLike, NDArray
+
+Float64Array = NDArray[np.float64]
+
+real = mpmath.MPContext()
+real.dps = 400
+
+# In float64 and float32 rounding (a - max)/T costs |(a - max)/T| units in the last place, and
+# float16 is float32 rounded once more.
+RELATIVE = {"float64": 1e-12, "float32": 1e-5, "float16": 2.0**-11 + 1e-5}
+
+
+# Close to the smallest normal number digits are lost, whatever the formula.
+TINY = 1e-300
+
+
+class Case(NamedTuple):
+    """One row of logits and its temperature."""
+
+    logits: tuple[float, ...]
+    temperature: float = 1.0
+
+
+def _normal(classes: int, scale: float) -> tuple[float, ...]:
+    return tuple(np.random.default_rng(2016).normal(0.0, scale, classes).tolist())
+
+
+CASES = {
+    "ordinary": Case((1.0, 2.0, 3.0)),
+    "one class": Case((-3.5,)),
+    "two classes": Case((0.25, -1.5)),
+    "two equal": Case((2.0, 2.0)),
+    "almost equal": Case((1.0, 1.0 + 2.0**-52, 1.0 - 2.0**-53)),
+    "all equal": Case((-7.0,) * 5),
+    "tie at the top": Case((40.0, -1.0, 40.0, 3.0)),
+    "gap 20": Case((20.0, 0.0)),
+    "gap 60": Case((0.0, 60.0)),
+    "gap 300": Case((300.0, 0.0, 1.0)),
+    "gap 700": Case((-350.0, 350.0, -349.5)),
+    "subnormal probability": Case((0.0, -740.0, -744.0)),
+    "subnormal probability in float32": Case((-95.0, 0.0, -101.0)),
+    "probability below all numbers": Case((0.0, -1e4, -3.0)),
+    "offset 1e4": Case((1e4, 1e4 + 0.5, 1e4 - 33.25)),
+    "offset -1e4": Case((-1e4, -1e4 + 0.5, -1e4 - 33.25)),
+    "offset 1e300": Case((1e300, 1e300, 1e300 - 1e285)),
+    "offset -1e300": Case((-1e300, -1e300, -1e300 + 1e285)),
+    "both ends": Case((1e308, -1e308, 0.0)),
+    "both ends of float32": Case((3e38, -3e38, 0.0)),
+    "subnormal logits": Case((5e-324, -5e-324, 1e-310)),
+    "negative zero": Case((-0.0, 0.0, 1.0)),
+    "one masked": Case((1.0, -np.inf, 2.5)),
+    "all masked but one": Case((-np.inf, 4.0, -np.inf)),
+    "masked and confident": Case((-np.inf, 0.0, 64.0)),
+    "T 0.01": Case((1.0, 1.5, 1.25), 0.01),
+    "T 0.3": Case((-1.0, 2.0, 0.5), 0.3),
+    "T 7": Case((-1.0, 2.0, 0.5), 7.0),
+    "T 100": Case((1.0, 1.5, -300.0), 100.0),
+    "1e308 over T 0.01": Case((1e308, 1e308, 9e307), 0.01),
+    "3e38 over T 0.01": Case((3e38, 3e38, 2e38), 0.01),
+    "masked over T 0.01": Case((-np.inf, 0.5, 0.125), 0.01),
+    "1000 classes": Case(_normal(1000, 5.0)),
+    "1000 classes, T 0.2": Case(_normal(1000, 3.0), 0.2),
+    "1 of 1000 classes": Case((45.0,) + (0.0,) * 999),
+}
+
+
+def cases(classes: int = 1000, dtypes: Iterable[str] = RELATIVE) -> list[Any]:
+    """Return the cases of at most `classes` classes as parameters (logits, temperature).
+
+    The logits are arrays of every dtype that can hold them.
+    """
+    parameters = []
+    for dtype in dtypes:
+        for name, (logits, temperature) in CASES.items():
+            row = np.array(logits)
+            largest = np.abs(row[np.isfinite(row)]).max()
+            if row.size <= classes and largest <= np.finfo(dtype).max:
+                case = (row.astype(dtype), temperature)
+                parameters.append(pytest.param(*case, id=f"{name}, {dtype}"))
+    return parameters
+
+
+@cache
+def _probabilities(logits: tuple[float, ...], temperature: float) -> tuple[Any, ...]:
+    exponentials = [real.exp(real.mpf(a) / real.mpf(temperature)) for a in logits]
+    total = real.fsum(exponentials)
+    return tuple(exponential / total for exponential in exponentials)
+
+
+def probabilities(logits: ArrayLike, temperature: float) -> tuple[Any, ...]:
+    """S_j = exp(a_j/T) / sum_k exp(a_k/T), in 400 digits."""
+    row: list[float] = np.asarray(logits, np.float64).tolist()
+    return _probabilities(tuple(row), temperature)
+
+
+def rounded(values: Iterable[Any]) -> Float64Array:
+    """The float64 nearest to each value."""
+    return np.array([float(value) for value in values])
+
+
+def softmax(logits: ArrayLike, temperature: float = 1.0) -> Float64Array:
+    """The probabilities, rounded once."""
+    return rounded(probabilities(logits, temperature))
+
+
+def log_softmax(logits: ArrayLike, temperature: float = 1.0) -> Float64Array:
+    """log S_j."""
+    return rounded(real.log(S_j) for S_j in probabilities(logits, temperature))
+
+
+def logsumexp(logits: ArrayLike, temperature: float = 1.0) -> Float64Array:
+    """log sum_k exp(a_k/T)."""
+    row: list[float] = np.asarray(logits, np.float64).tolist()
+    total = real.fsum(real.exp(real.mpf(a) / real.mpf(temperature)) for a in row)
+    return np.array(float(real.log(total)))
+
+
+def softmax_jacobian(
+    logits: ArrayLike, temperature: float = 1.0, *, sign: int = -1
+) -> list[list[Any]]:
+    """S_i (delta_ij - S_j) / T in 400 digits; `sign` 1 gives the size of the two terms."""
+    S = probabilities(logits, temperature)
+    lines = log_softmax_jacobian(logits, temperature, sign=sign)
+    return [[S_i * entry for entry in line] for S_i, line in zip(S, lines, strict=True)]
+
+
+def log_softmax_jacobian(
+    logits: ArrayLike, temperature: float = 1.0, *, sign: int = -1
+) -> list[list[Any]]:
+    """(delta_ij - S_j) / T in 400 digits; `sign` 1 gives the size of the two terms."""
+    S = probabilities(logits, temperature)
+    T = real.mpf(temperature)
+    return [[((i == j) + sign * S_j) / T for j, S_j in enumerate(S)] for i in range(len(S))]
+
+
+def times(lines: Sequence[Sequence[Any]], vector: ArrayLike) -> Float64Array:
+    """A matrix of 400 digits times a vector of doubles."""
+    v = [real.mpf(entry) for entry in np.asarray(vector, np.float64).tolist()]
+    return rounded(real.fdot(line, v) for line in lines)
+
+
+def label_loss(logits: ArrayLike, label: int, temperature: float = 1.0) -> float:
+    """-log P(label)."""
+    return float(-real.log(probabilities(logits, temperature)[label]))
+
+
+def target_loss(logits: ArrayLike, targets: ArrayLike, temperature: float = 1.0) -> float:
+    """-sum_k Y(k) log P(k), with 0 log 0 = 0."""
+    return _cross_entropy(_reals(targets), probabilities(logits, temperature))
+
+
+def target_gradient(
+    logits: ArrayLike, targets: ArrayLike, temperature: float = 1.0, *, sign: int = -1
+) -> Float64Array:
+    """(P_j sum_k Y_k - Y_j) / T; `sign` 1 gives the size of the two terms."""
+    P, Y = probabilities(logits, temperature), _reals(targets)
+    total, T = real.fsum(Y), real.mpf(temperature)
+    return rounded((P_j * total + sign * Y_j) / T for P_j, Y_j in zip(P, Y, strict=True))
+
+
+def distribution_cross_entropy(p: ArrayLike, q: ArrayLike, base: float) -> float:
+    """-sum_k p(k) log q(k), with 0 log 0 = 0."""
+    return _cross_entropy(_reals(p), _reals(q), base)
+
+
+def kl_divergence(p: ArrayLike, q: ArrayLike, base: float) -> float:
+    """sum_k p(k) log (p(k) / q(k)), with 0 log 0 = 0."""
+    P, Q = _reals(p), _reals(q)
+    ratios = [q_k / p_k if p_k != 0 else q_k for p_k, q_k in zip(P, Q, strict=True)]
+    return _cross_entropy(P, ratios, base)
+
+
+def _reals(values: ArrayLike) -> list[Any]:
+    return [real.mpf(value) for value in np.asarray(values, np.float64).tolist()]
+
+
+def _cross_entropy(p: Iterable[Any], q: Iterable[Any], base: float = np.e) -> float:
+    terms = [p_k * real.log(q_k) for p_k, q_k in zip(p, q, strict=True) if p_k != 0]
+    unit = 1 if base == np.e else real.log(real.mpf(base))
+    return float(-real.fsum(terms) / unit)
+
+
+def assert_digits(actual: ArrayLike, expected: ArrayLike, *, scale: ArrayLike = 0.0) -> None:
+    """Refuse a number that is further from the expected one than the dtype of `actual` explains.
+
+    `scale` is the size of the terms that cancel in the result, if they do.
+    """
+    result, exact = np.asarray(actual), np.asarray(expected, np.float64)
+    if result.shape != exact.shape:
+        raise AssertionError(f"shape {result.shape} is not {exact.shape}")
+    with np.errstate(all="ignore"):
+        representable = np.isfinite(exact.astype(result.dtype))
+        allowed = RELATIVE[result.dtype.name] * np.maximum(np.abs(exact), scale)
+        # Below the normal numbers the spacing no longer shrinks with the number.
+        allowed += 2 * float(np.finfo(result.dtype).smallest_subnormal)
+        close = representable & (np.abs(result.astype(np.float64) - exact) <= allowed)
+        right = close | (result == exact.astype(result.dtype))
+    if not right.all():
+        index = tuple(np.argwhere(~right)[0].tolist())
+        raise AssertionError(
+            f"{(~right).sum()} of {right.size} numbers are wrong, the first at {index}: "
+            f"{result[index]!r} is not {exact[index]!r}"
+        )

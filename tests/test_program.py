@@ -1,0 +1,176 @@
+"""The program as the shell sees it: exit codes, closed pipes, signals, what is left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+import pytest
+
+from softmax_cli.__main__ import main
+from softmax_cli.errors import ExitCode
+from tests.running import ROOT, run
+
+PROGRAM = [sys.executable, "-m", "softmax_cli"]
+ONE_LINE = re.compile(r"softmax-cli: [^\n]+\n")
+
+
+@pytest.fixture
+def big(tmp_path: Path) -> Path:
+    """Logits that take seconds to print."""
+    path = tmp_path / "big.npy"
+    np.save(path, np.random.default_rng(0).standard_normal((200_000, 20)))
+    return path
+
+
+def test_the_exit_codes_are_those_of_the_contract() -> None:
+    assert [int(code) for code in ExitCode] == [0, 1, 2, 3, 130, 141]
+
+
+def test_a_closed_pipe_is_silent(big: Path) -> None:
+    program = subprocess.Popen(
+        [*PROGRAM, "softmax", str(big)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert program.stdout is not None
+    assert program.stderr is not None
+    assert program.stdout.readline()
+    program.stdout.close()
+    assert program.stderr.read() == b""
+    program.stderr.close()
+    assert program.wait() == ExitCode.PIPE_CLOSED
+
+
+def test_an_interrupt_leaves_nothing_behind(big: Path) -> None:
+    before = set(big.parent.iterdir())
+    program = subprocess.Popen(
+        [*PROGRAM, "softmax", str(big), "-o", str(big.parent / "out.csv")], stderr=subprocess.PIPE
+    )
+    while not list(big.parent.glob(".out.csv.*.tmp")):
+        assert program.poll() is None
+        time.sleep(0.01)
+    program.send_signal(signal.SIGINT)
+    _, err = program.communicate()
+    assert (program.returncode, err) == (ExitCode.INTERRUPTED, b"")
+    assert set(big.parent.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (RuntimeError("boom\nbang"), 2),
+        (MemoryError(), 2),
+        (OSError(5, "Input/output error"), 2),
+        (RecursionError("too deep"), 2),
+        (KeyboardInterrupt(), 130),
+    ],
+    ids=repr,
+)
+def test_no_error_is_ever_exit_code_1(
+    error: BaseException, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with mock.patch("softmax_cli.core.softmax.softmax", side_effect=error):
+        assert main(["softmax", "1", "2"]) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert (ONE_LINE.fullmatch(err) is not None) == (code == 2)
+
+
+def test_debug_shows_the_traceback() -> None:
+    outcome = run("softmax-cli softmax abc --debug")
+    assert outcome.code == 2
+    assert outcome.err.startswith("Traceback")
+    assert ONE_LINE.fullmatch(outcome.err.splitlines(keepends=True)[-1])
+
+
+def test_a_full_device_is_an_error() -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [*PROGRAM, "softmax", "1", "2"], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert done.returncode == ExitCode.ERROR
+    assert (
+        done.stderr == "softmax-cli: standard output: cannot be written: No space left on device\n"
+    )
+
+
+@pytest.mark.parametrize("name", ["a\nb.csv", "\x1b[31mred.csv"])
+def test_a_file_name_is_never_sent_raw(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["softmax", name]) == ExitCode.ERROR
+    err = capsys.readouterr().err
+    assert ONE_LINE.fullmatch(err)
+    assert err.strip().isprintable()
+
+
+def _at_a_terminal(*arguments: str, **environment: str) -> str:
+    """Return what a person sees: standard output and error of a real terminal."""
+    controller, terminal = pty.openpty()
+    variables = {**os.environ, "COLUMNS": "80", "TERM": "xterm-256color", **environment}
+    program = subprocess.Popen(
+        [*PROGRAM, *arguments], stdin=terminal, stdout=terminal, stderr=terminal, env=variables
+    )
+    os.close(terminal)
+    shown = b""
+    # Reading from a terminal that its program has left is an error on Linux.
+    with contextlib.suppress(OSError):
+        while chunk := os.read(controller, 65536):
+            shown += chunk
+    program.wait()
+    os.close(controller)
+    return shown.decode().replace("\r\n", "\n")
+
+
+def test_a_person_gets_a_table_with_bars_and_colour() -> None:
+    shown = _at_a_terminal("softmax", "1", "2", "3")
+    assert "probability" in shown
+    assert "█" in shown
+    assert "\x1b[" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment"), [(("--color", "never"), {}), ((), {"NO_COLOR": "1"})]
+)
+def test_no_colour(arguments: tuple[str, ...], environment: dict[str, str]) -> None:
+    shown = _at_a_terminal("jacobian", "1", "2", "3", *arguments, **environment)
+    assert not re.search("\x1b\\[[0-9;]*(3[0-9]|4[0-9])", shown)
+    assert "shade" in shown
+
+
+def test_colour_in_a_pipe_when_asked_for() -> None:
+    outcome = run("softmax-cli jacobian 1 2 3 --format table --color always")
+    assert "\x1b[" in outcome.out
+    assert "\x1b[" not in run("softmax-cli jacobian 1 2 3 --format table").out
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("softmax", "samples/digits_logits.npy"),
+        ("softmax", "samples/iris.csv", "--id-columns", "label"),
+        ("softmax", "samples/iris.csv", "--id-columns", "label", "-k", "2"),
+        ("jacobian", "samples/digits_logits.npy"),
+        ("xent", "samples/iris.csv", "--label-column", "label"),
+        ("softmax", *map(str, range(100))),
+    ],
+    ids=lambda arguments: " ".join(arguments[:2]),
+)
+def test_a_table_fits_its_terminal(
+    arguments: tuple[str, ...], width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("COLUMNS", str(width))
+    outcome = run(f"softmax-cli {' '.join(arguments)}", terminal=True)
+    lines = re.sub("\x1b\\[[0-9;]*m", "", outcome.out).splitlines()
+    assert max(map(len, lines)) <= width
+    if arguments[0] == "softmax" and arguments[1].startswith("samples/digits"):
+        assert any("…" in line for line in lines) == (width < 200)
+        assert "20 of 1797 rows" in outcome.out
