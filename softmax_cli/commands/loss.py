@@ -255,8 +255,9 @@ def _write_report(
 
     digits = write.precision or DEFAULT_PRECISION
     unit = UNITS[losses.base]
+    counted = "1 row" if losses.rows == 1 else f"{losses.rows} rows"
     divided = {"sum": "the sum"}.get(losses.reduction, f"the {losses.reduction}")
-    lines = [("loss", f"{report['loss']:.{digits}g}", f"{unit}, {divided} of {losses.rows} rows")]
+    lines = [("loss", f"{report['loss']:.{digits}g}", f"{unit}, {divided} of {counted}")]
     if losses.form == "distributions":
         lines += [
             ("H(p)", f"{report['entropy']:.{digits}g}", f"{unit}, the entropy of p"),
@@ -264,9 +265,9 @@ def _write_report(
         ]
     lines.append(("perplexity", f"{report['perplexity']:.{digits}g}", "exp of the mean in nats"))
     if report["accuracy"] is not None:
-        right = f"{losses.correct} of {losses.rows} rows"
+        right = f"{losses.correct} of {counted}"
         lines.append(("accuracy", f"{report['accuracy']:.{digits}g}", right))
-    print_table(("", "", ""), lines, target, write)
+    print_table(("", "", ""), lines, target, write, left=(0, 2))
 
 
 def _say_what_is_odd(losses: Losses, write: WriteOptions) -> None:

@@ -7,7 +7,7 @@ from softmax_cli.core.gradcheck import Report
 from softmax_cli.formats.blocks import WriteOptions
 from softmax_cli.formats.json_text import json_report
 from softmax_cli.formats.streams import Target
-from softmax_cli.formats.table import DEFAULT_PRECISION, print_table
+from softmax_cli.formats.table import DEFAULT_PRECISION, LONGEST_NAME, print_table
 
 RULE = "|a - n| <= atol + rtol * max(|a|, |n|); NaN and infinity never agree"
 STYLES = {
@@ -16,7 +16,7 @@ STYLES = {
     "inconclusive": "bold yellow",
     "vacuous": "bold yellow",
 }
-HEADINGS = ("check", "verdict", "entries", "over", "max abs error", "max rel error")
+HEADINGS = ("check", "verdict", "entries", "over", "abs error", "rel error")
 
 
 def write_report(report: Report, form: str, write: WriteOptions) -> None:
@@ -36,8 +36,9 @@ def write_report(report: Report, form: str, write: WriteOptions) -> None:
 
 
 def _line(check: Check) -> tuple[str, ...]:
+    name = check.name if len(check.name) <= LONGEST_NAME else "…" + check.name[1 - LONGEST_NAME :]
     return (
-        check.name,
+        name,
         check.verdict,
         str(check.entries),
         str(check.over_tolerance),

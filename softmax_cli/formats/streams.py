@@ -165,7 +165,7 @@ class Target:
             dir=self._final.parent, prefix=f".{self._final.name[:100]}.", suffix=".tmp"
         )
         self._temporary = Path(name)
-        os.fchmod(descriptor, _new_file_mode(self._final))
+        self._temporary.chmod(_new_file_mode(self._final))
         return os.fdopen(descriptor, "wb")
 
     @contextlib.contextmanager

@@ -35,12 +35,21 @@ SHOWN_MATRICES = 3
 LONGEST_NAME = 24
 LONGEST_BAR = 40
 
+Tints = dict[int, tuple[str, ...]]
+
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _HEIGHTS = " ▁▂▃▄▅▆▇█"
 _SHADES = " ░▒▓█"
-# Backgrounds from faint to strong, each with black or white on it, for light and dark terminals.
-_POSITIVE = ("", "black on #d6e6f4", "black on #9dc6e0", "black on #5b9ec9", "white on #1f5f9e")
-_NEGATIVE = ("", "black on #fbd9c8", "black on #f2a889", "black on #dc7257", "white on #b03a2e")
+# From faint to strong, by sign. Each background has black or white on it, so that it reads on
+# light and on dark terminals; 16 colours have too few tints, and get coloured digits.
+_TINTS: Tints = {
+    1: ("", "black on #d6e6f4", "black on #9dc6e0", "black on #5b9ec9", "white on #1f5f9e"),
+    -1: ("", "black on #fbd9c8", "black on #f2a889", "black on #dc7257", "white on #b03a2e"),
+}
+_SIXTEEN: Tints = {
+    1: ("", "blue", "blue", "white on blue", "bold white on blue"),
+    -1: ("", "red", "red", "white on red", "bold white on red"),
+}
 
 
 @dataclass(frozen=True)
@@ -180,7 +189,10 @@ class TableSink(Sink):
             if total > 1:
                 console.print(Text(f"row {matrix}", style="bold"))
             largest = max((abs(_or_zero(v)) for line in lines for v in line.values), default=0.0)
-            grid = [[self._shaded(value, largest) for value in line.values] for line in lines]
+            tints = _tints(console)
+            grid = [
+                [self._shaded(value, largest, tints) for value in line.values] for line in lines
+            ]
             labels = [names[i] for i, _ in kept]
             gap = SHOWN_ROWS if classes > len(lines) else None
             note = _print_grid(console, r"i \ j", names, labels, grid, gap)
@@ -204,9 +216,9 @@ class TableSink(Sink):
             text.append(" " + _HEIGHTS[round(8 * min(1.0, _or_zero(value)))], style="cyan")
         return text
 
-    def _shaded(self, value: float, largest: float) -> Text:
+    def _shaded(self, value: float, largest: float, tints: Tints) -> Text:
         step = 0 if not largest else min(4, int(4 * abs(_or_zero(value)) / largest + 0.5))
-        style = (_NEGATIVE if value < 0 else _POSITIVE)[step]
+        style = tints[-1 if value < 0 else 1][step]
         return Text(f" {self._number(value)} {_SHADES[step]}", style=style)
 
 
@@ -259,15 +271,20 @@ def print_table(
     target: Target,
     options: WriteOptions,
     *,
+    left: Sequence[int] = (0,),
     styles: dict[str, str] | None = None,
     notes: Sequence[str] = (),
 ) -> None:
-    """Write a report: a table of texts, whose cells named in `styles` are styled, and notes."""
+    """Write a report: a table of texts and notes under it.
+
+    left    the columns that are set to the left
+    styles  of the cells with these texts
+    """
     terminal = target.place == "standard output" and sys.stdout.isatty()
     console = console_for(options, terminal=terminal)
     table = _table(show_header=any(headings))
     for place, heading in enumerate(headings):
-        table.add_column(heading, justify="left" if place == 0 else "right", overflow="fold")
+        table.add_column(heading, justify="left" if place in left else "right")
     for row in rows:
         table.add_row(*(Text(cell, style=(styles or {}).get(cell, "")) for cell in row))
     console.print(table)
@@ -305,11 +322,15 @@ def _print_note(console: Console, text: str) -> None:
     console.print(Text(text, style="dim"))
 
 
+def _tints(console: Console) -> Tints:
+    return _SIXTEEN if console.color_system in ("standard", "windows") else _TINTS
+
+
 def _print_legend(console: Console, largest: str) -> None:
     legend = Text("shade: ", style="dim")
-    legend.append(" + ", style=_POSITIVE[3])
+    legend.append(" + ", style=_tints(console)[1][3])
     legend.append(" ")
-    legend.append(" - ", style=_NEGATIVE[3])
+    legend.append(" - ", style=_tints(console)[-1][3])
     legend.append(f" by sign, ░▒▓█ by size, █ is {largest}", style="dim")
     console.print(legend)
 
