@@ -5,9 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from rich import box
@@ -25,13 +23,17 @@ from rich.text import Text
 
 from softmax_cli.errors import printable
 from softmax_cli.formats.blocks import Block, Result, Sink, WriteOptions
-from softmax_cli.formats.json_text import named_classes, text_cell
+from softmax_cli.formats.shown import (
+    SHOWN_CLASSES,
+    SHOWN_MATRICES,
+    SHOWN_ROWS,
+    Line,
+    ShownRows,
+    first_and_last,
+)
 from softmax_cli.formats.streams import Target
 
 DEFAULT_PRECISION = 6
-SHOWN_ROWS = 10
-SHOWN_CLASSES = 20
-SHOWN_MATRICES = 3
 LONGEST_NAME = 24
 LONGEST_BAR = 40
 
@@ -52,22 +54,13 @@ _SIXTEEN: Tints = {
 }
 
 
-@dataclass(frozen=True)
-class Line:
-    """A line of a table: its name, its numbers, and the classes that go with them."""
-
-    name: str
-    values: list[float]
-    classes: list[object] | None = None
-
-
 def console_for(options: WriteOptions, *, terminal: bool) -> Console:
     """Return a console that writes into memory, as wide and as colourful as the output is."""
     colourful = {"always": True, "never": False, "auto": terminal}[options.color]
     return Console(
         file=io.StringIO(),
-        force_terminal=colourful or None if options.color == "auto" else colourful,
-        color_system="auto" if colourful else None,
+        force_terminal=colourful,
+        color_system={"always": "256", "never": None, "auto": "auto"}[options.color],
         no_color=False if options.color == "always" else None,
         highlight=False,
         legacy_windows=False,
@@ -87,21 +80,11 @@ class TableSink(Sink):
         """Keep nothing yet."""
         self._result, self._target, self._options = result, target, options
         self._precision = options.precision or DEFAULT_PRECISION
-        self._first: list[tuple[int, Line]] = []
-        self._last: deque[tuple[int, Line]] = deque(maxlen=SHOWN_ROWS)
-        self._count = 0
+        self._rows = ShownRows(result)
 
     def write(self, block: Block) -> None:
         """Keep the rows that will be shown."""
-        if self._result.matrix:
-            self._keep_matrix_lines(block)
-        else:
-            count = len(block.values)
-            ahead = min(max(0, SHOWN_ROWS - self._count), count)
-            self._first.extend(self._line(block, row) for row in range(ahead))
-            behind = range(max(ahead, count - SHOWN_ROWS), count)
-            self._last.extend(self._line(block, row) for row in behind)
-        self._count += len(block.values)
+        self._rows.add(block)
 
     def finish(self) -> None:
         """Write the table."""
@@ -109,33 +92,16 @@ class TableSink(Sink):
         console = console_for(self._options, terminal=terminal)
         if self._result.matrix:
             self._print_matrices(console)
-        elif self._count == 1:
+        elif self._rows.count == 1:
             self._print_one_row(console)
         else:
             self._print_rows(console)
         _send(console, self._target)
 
-    def _keep_matrix_lines(self, block: Block) -> None:
-        classes = self._result.columns
-        for position in range(len(block.values)):
-            matrix, i = divmod(block.start + position, classes)
-            if matrix < SHOWN_MATRICES and (i < SHOWN_ROWS or i >= classes - SHOWN_ROWS):
-                self._first.append(self._line(block, position))
-
-    def _line(self, block: Block, row: int) -> tuple[int, Line]:
-        number = block.start + row
-        ids = None if block.ids is None else " ".join(text_cell(cell) for cell in block.ids[row])
-        classes = None
-        if block.classes is not None:
-            classes = named_classes(block.classes[row : row + 1], self._result.class_names)[0]
-        return number, Line(
-            str(number) if ids is None else ids, block.values[row].tolist(), classes
-        )
-
     def _print_one_row(self, console: Console) -> None:
-        (_, line), *_ = [*self._first, *self._last]
+        line = self._rows.first[0]
         names = line.classes or self._result.class_names or range(len(line.values))
-        shown, hidden = _ends(len(line.values), SHOWN_CLASSES * 2)
+        shown, hidden = first_and_last(len(line.values), SHOWN_CLASSES)
         table = _table()
         table.add_column("class", no_wrap=True)
         table.add_column(_singular(self._result.name), justify="right", no_wrap=True)
@@ -158,11 +124,12 @@ class TableSink(Sink):
             _print_note(console, f"{len(shown)} of {len(line.values)} classes shown")
 
     def _print_rows(self, console: Console) -> None:
-        lines = [line for _, line in (*self._first, *self._last)]
+        lines = [*self._rows.first, *self._rows.last]
         if not lines:
             _print_note(console, "no rows")
             return
-        gap = len(self._first) if self._count > len(lines) else None
+        total = self._rows.count
+        gap = len(self._rows.first) if total > len(lines) else None
         bars = self._result.name == "probabilities"
         names = self._result.class_names
         if lines[0].classes is not None:
@@ -175,17 +142,16 @@ class TableSink(Sink):
         ]
         note = _print_grid(console, "row", headings, [line.name for line in lines], grid, gap)
         if gap is not None:
-            note = [f"{len(lines)} of {self._count} rows", *note]
+            note = [f"{len(lines)} of {total} rows", *note]
         if note:
             _print_note(console, ", ".join(note) + " shown")
 
     def _print_matrices(self, console: Console) -> None:
         classes = self._result.columns
-        total = self._count // classes
+        total = self._rows.count // classes
         names = [_short(str(name)) for name in self._result.class_names or range(classes)]
         for matrix in range(min(total, SHOWN_MATRICES)):
-            kept = [(n % classes, line) for n, line in self._first if n // classes == matrix]
-            lines = [line for _, line in kept]
+            lines = self._rows.of_matrix(matrix)
             if total > 1:
                 console.print(Text(f"row {matrix}", style="bold"))
             largest = max((abs(_or_zero(v)) for line in lines for v in line.values), default=0.0)
@@ -193,7 +159,7 @@ class TableSink(Sink):
             grid = [
                 [self._shaded(value, largest, tints) for value in line.values] for line in lines
             ]
-            labels = [names[i] for i, _ in kept]
+            labels = [names[line.number] for line in lines]
             gap = SHOWN_ROWS if classes > len(lines) else None
             note = _print_grid(console, r"i \ j", names, labels, grid, gap)
             if gap is not None:
@@ -238,7 +204,7 @@ def _print_grid(
     shown, hidden = list(range(len(headings))), False
     if fitting < len(headings):
         # One place goes to the dots.
-        shown, hidden = _ends(
+        shown, hidden = first_and_last(
             len(headings), max(2, (console.width - label_width - 6) // (width + 2))
         )
     # Padded here and set to the left: at the right, the blank of an empty bar would be stripped.
@@ -333,14 +299,6 @@ def _print_legend(console: Console, largest: str) -> None:
     legend.append(" - ", style=_tints(console)[-1][3])
     legend.append(f" by sign, ░▒▓█ by size, █ is {largest}", style="dim")
     console.print(legend)
-
-
-def _ends(count: int, room: int) -> tuple[list[int], bool]:
-    """Return the first and the last positions that fit, and whether any is left out."""
-    if count <= room:
-        return list(range(count)), False
-    ahead = (room + 1) // 2
-    return [*range(ahead), *range(count - (room - ahead), count)], True
 
 
 def _short(name: str) -> str:
