@@ -159,6 +159,7 @@ def test_colour_in_a_pipe_when_asked_for() -> None:
         ("softmax", "samples/iris.csv", "--id-columns", "label", "-k", "2"),
         ("jacobian", "samples/digits_logits.npy"),
         ("xent", "samples/iris.csv", "--label-column", "label"),
+        ("gradcheck", "1", "2"),
         ("softmax", *map(str, range(100))),
     ],
     ids=lambda arguments: " ".join(arguments[:2]),
@@ -169,8 +170,12 @@ def test_a_table_fits_its_terminal(
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("COLUMNS", str(width))
     outcome = run(f"softmax-cli {' '.join(arguments)}", terminal=True)
-    lines = re.sub("\x1b\\[[0-9;]*m", "", outcome.out).splitlines()
+    # Under the table of gradcheck stand sentences, and a command to copy: the terminal wraps them.
+    table = outcome.out.split("\n\n")[0]
+    lines = re.sub("\x1b\\[[0-9;]*m", "", table).splitlines()
     assert max(map(len, lines)) <= width
+    # What is left out is a whole column or row, never a part of a number.
+    assert not any(re.search(r"\w…", line) for line in lines)
     if arguments[0] == "softmax" and arguments[1].startswith("samples/digits"):
         assert any("…" in line for line in lines) == (width < 200)
         assert "20 of 1797 rows" in outcome.out

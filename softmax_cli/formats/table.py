@@ -200,13 +200,11 @@ def _print_grid(
     labels = [_short(label) for label in labels]
     label_width = max(cell_len(text) for text in (corner, *labels))
     width = max(max(map(cell_len, headings)), max(text.cell_len for line in grid for text in line))
-    fitting = (console.width - label_width - 3) // (width + 2)
+    # Three blanks stand between two columns; the dots in the middle need a column of their own.
     shown, hidden = list(range(len(headings))), False
-    if fitting < len(headings):
-        # One place goes to the dots.
-        shown, hidden = first_and_last(
-            len(headings), max(2, (console.width - label_width - 6) // (width + 2))
-        )
+    if label_width + len(headings) * (width + 3) > console.width:
+        room = (console.width - label_width - 4) // (width + 3)
+        shown, hidden = first_and_last(len(headings), max(1, room))
     # Padded here and set to the left: at the right, the blank of an empty bar would be stripped.
     table = _table()
     table.add_column(corner, no_wrap=True)
@@ -248,15 +246,30 @@ def print_table(
     """
     terminal = target.place == "standard output" and sys.stdout.isatty()
     console = console_for(options, terminal=terminal)
+    fitting = _fitting(console, headings, rows)
     table = _table(show_header=any(headings))
-    for place, heading in enumerate(headings):
+    for place, heading in enumerate(headings[:fitting]):
         table.add_column(heading, justify="left" if place in left else "right")
     for row in rows:
-        table.add_row(*(Text(cell, style=(styles or {}).get(cell, "")) for cell in row))
+        cells = row[:fitting]
+        table.add_row(*(Text(cell, style=(styles or {}).get(cell, "")) for cell in cells))
     console.print(table)
+    if fitting < len(headings):
+        _print_note(console, f"too narrow for: {', '.join(headings[fitting:])}")
     for text in notes:
         console.print(Text(printable(text)), soft_wrap=True)
     _send(console, target)
+
+
+def _fitting(console: Console, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    """Return how many columns fit; what has no heading to be named by is folded, not left out."""
+    if not any(headings):
+        return len(headings)
+    used, fitting = -3, 0
+    for column in zip(headings, *rows, strict=True):
+        used += 3 + max(map(cell_len, column))
+        fitting += used <= console.width
+    return max(2, fitting)
 
 
 def _send(console: Console, target: Target) -> None:
