@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
-from softmax_cli.errors import ExitCode, SoftmaxCliError, printable
+from softmax_cli.errors import ExitCode, SoftmaxCliError, say
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; whatever happens, the exit code is one of ExitCode."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        try:
-            from softmax_cli.commands import run
+        with _ended_by_signals():
+            try:
+                from softmax_cli.commands import run
 
-            return run(arguments)
-        finally:
-            sys.stdout.flush()
+                return run(arguments)
+            finally:
+                if sys.stdout is not None:
+                    sys.stdout.flush()
     except BrokenPipeError:
         _silence_standard_output()
         return ExitCode.PIPE_CLOSED
+    except Terminated as end:
+        # By now nothing is left behind; end as the signal would have ended the program.
+        signal.signal(end.number, signal.SIG_DFL)
+        os.kill(os.getpid(), end.number)
+        return ExitCode.ERROR
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except SoftmaxCliError as error:
@@ -35,12 +45,38 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _failed(text, arguments)
 
 
+class Terminated(BaseException):
+    """The program was asked to end by a signal."""
+
+    def __init__(self, number: int) -> None:
+        """Keep the signal's number."""
+        self.number = number
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Let the signals that end a program pass through it, so that it can tidy up."""
+
+    def terminate(number: int, _: object) -> None:
+        raise Terminated(number)
+
+    numbers = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    if threading.current_thread() is not threading.main_thread():
+        numbers = []
+    before = [signal.signal(number, terminate) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
 def _failed(line: str, arguments: Sequence[str]) -> int:
-    if "--debug" in arguments:
+    if "--debug" in arguments and sys.stderr is not None:
         import traceback
 
         traceback.print_exc()
-    print(f"softmax-cli: {printable(line)}", file=sys.stderr)
+    say(line)
     return ExitCode.ERROR
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from enum import IntEnum
 
 
@@ -50,6 +51,12 @@ class ShapeError(SoftmaxCliError, ValueError):
 
 class DomainError(SoftmaxCliError, ValueError):
     """A number outside the range where the formula is defined."""
+
+
+def say(line: str) -> None:
+    """Print a line on standard error, if there is one."""
+    if sys.stderr is not None:
+        print(f"softmax-cli: {printable(line)}", file=sys.stderr)
 
 
 def printable(text: str) -> str:

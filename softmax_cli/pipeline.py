@@ -11,7 +11,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from softmax_cli.core.softmax import has_no_softmax
-from softmax_cli.errors import InputError, SoftmaxCliError
+from softmax_cli.errors import InputError, SoftmaxCliError, say
 from softmax_cli.formats.blocks import Block, OnBadRow, Sink, Source, WriteOptions
 
 if TYPE_CHECKING:
@@ -123,9 +123,7 @@ def _conclude(source: Source, on_bad_row: OnBadRow, counts: Counts, options: Wri
 def note(message: str, options: WriteOptions) -> None:
     """Say something that is no error on standard error, unless `--quiet` is given."""
     if not options.quiet:
-        from softmax_cli.errors import printable
-
-        print(f"softmax-cli: {printable(message)}", file=sys.stderr)
+        say(message)
 
 
 def peeked(source: Source) -> tuple[Source, bool]:
@@ -146,6 +144,13 @@ def paired(source: Source, other: Source, *, every_row: bool = False) -> Source:
     With `every_row`, an other of one single row goes with every row of the source.
     """
     other, single = peeked(other)
+    several = other.rows is not None and not (single and every_row)
+    if several and source.rows is not None and other.rows != source.rows:
+        remedy = "a row goes with a row"
+        if other.classes == 1 and other.rows == source.rows * source.classes:
+            remedy = "labels are one number a row, and --targets takes one-hot rows"
+        problem = f"has {other.rows} rows, and {source.place} has {source.rows}"
+        raise InputError(problem, remedy, other.place)
 
     def blocks() -> Iterator[Block]:
         reader = RowReader(other)
@@ -157,7 +162,7 @@ def paired(source: Source, other: Source, *, every_row: bool = False) -> Source:
                 yield replace(block, partner=reader.take(len(block.values), source.place))
         reader.finish(source.place)
 
-    return replace(source, blocks=blocks)
+    return replace(source, blocks=blocks, paths=(*source.paths, *other.paths))
 
 
 class RowReader:
@@ -171,25 +176,33 @@ class RowReader:
 
     def take(self, count: int, partner: str) -> NDArray[Any]:
         """Return the next `count` rows; a source that ends before them is an error."""
+        rows = self.up_to(count)
+        if count and (rows is None or len(rows) < count):
+            raise InputError(
+                f"has fewer rows than {partner}", "a row goes with a row", self._source.place
+            )
+        if rows is None:
+            import numpy as np
+
+            return np.empty((0, self._source.classes), self._source.dtype)
+        return rows
+
+    def up_to(self, count: int) -> NDArray[Any] | None:
+        """Return the next rows, at most `count`; None if there are no more."""
         import numpy as np
 
         parts: list[NDArray[Any]] = []
         missing = count
         while missing:
-            rest = self._rest
-            if rest is None or not len(rest):
+            if self._rest is None or not len(self._rest):
                 block = next(self._blocks, None)
                 if block is None:
-                    raise InputError(
-                        f"has fewer rows than {partner}",
-                        "a row goes with a row",
-                        self._source.place,
-                    )
-                rest = block.values
-            parts.append(rest[:missing])
-            self._rest = rest[missing:]
+                    break
+                self._rest = block.values
+            parts.append(self._rest[:missing])
+            self._rest = self._rest[missing:]
             missing -= len(parts[-1])
-        return parts[0] if len(parts) == 1 else np.concatenate(parts or [np.empty((0, 1))])
+        return np.concatenate(parts) if len(parts) > 1 else parts[0] if parts else None
 
     def finish(self, partner: str) -> None:
         """Raise an error if rows are left."""
@@ -203,7 +216,7 @@ class RowReader:
 @contextmanager
 def progress(source: Source, options: WriteOptions) -> Iterator[Callable[[int], None]]:
     """Show a bar on standard error for work that lasts longer than a second, at a terminal."""
-    if options.quiet or options.no_progress or not sys.stderr.isatty():
+    if options.quiet or options.no_progress or sys.stderr is None or not sys.stderr.isatty():
         yield lambda _: None
         return
     begun = monotonic()

@@ -49,7 +49,15 @@ def test_a_closed_pipe_is_silent(big: Path) -> None:
     assert program.wait() == ExitCode.PIPE_CLOSED
 
 
-def test_an_interrupt_leaves_nothing_behind(big: Path) -> None:
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [
+        (signal.SIGINT, ExitCode.INTERRUPTED),
+        (signal.SIGTERM, -signal.SIGTERM),
+        (signal.SIGHUP, -signal.SIGHUP),
+    ],
+)
+def test_a_signal_leaves_nothing_behind(sent: int, code: int, big: Path) -> None:
     before = set(big.parent.iterdir())
     program = subprocess.Popen(
         [*PROGRAM, "softmax", str(big), "-o", str(big.parent / "out.csv")], stderr=subprocess.PIPE
@@ -57,9 +65,9 @@ def test_an_interrupt_leaves_nothing_behind(big: Path) -> None:
     while not list(big.parent.glob(".out.csv.*.tmp")):
         assert program.poll() is None
         time.sleep(0.01)
-    program.send_signal(signal.SIGINT)
+    program.send_signal(sent)
     _, err = program.communicate()
-    assert (program.returncode, err) == (ExitCode.INTERRUPTED, b"")
+    assert (program.returncode, err) == (code, b"")
     assert set(big.parent.iterdir()) == before
 
 
@@ -97,9 +105,16 @@ def test_a_full_device_is_an_error() -> None:
             [*PROGRAM, "softmax", "1", "2"], stdout=full, stderr=subprocess.PIPE, text=True
         )
     assert done.returncode == ExitCode.ERROR
-    assert (
-        done.stderr == "softmax-cli: standard output: cannot be written: No space left on device\n"
-    )
+    assert ONE_LINE.fullmatch(done.stderr)
+    assert "standard output: cannot be written: No space left on device" in done.stderr
+
+
+@pytest.mark.parametrize(("closed", "code"), [(">&-", 2), ("2>&-", 0)])
+def test_a_closed_standard_stream(closed: str, code: int) -> None:
+    line = f"exec {sys.executable} -m softmax_cli softmax 1 2 {closed}"
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True)
+    assert done.returncode == code
+    assert ("Traceback" in done.stderr, "softmax-cli" in done.stdout) == (False, False)
 
 
 @pytest.mark.parametrize("name", ["a\nb.csv", "\x1b[31mred.csv"])

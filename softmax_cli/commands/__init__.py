@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from softmax_cli.errors import ExitCode, UsageError
+from softmax_cli.errors import ExitCode, SoftmaxCliError, UsageError
 
 PROGRAM = "softmax-cli"
 
@@ -114,6 +114,9 @@ def run(arguments: list[str]) -> int:
             return int(root.invoke(context) or ExitCode.DONE)
     except typer.Exit as exit_:
         return exit_.exit_code
+    except SoftmaxCliError as error:
+        error.place = error.place or arguments[0]
+        raise
     except typer.TyperException as error:
         raise _usage_error(error, arguments) from error
 
@@ -143,12 +146,13 @@ def _usage_error(error: typer.TyperException, arguments: list[str]) -> UsageErro
     problem = " ".join(str(getattr(error, "message", error)).split()).rstrip(".")
     remedy = f"see '{command} --help'"
     option = getattr(error, "option_name", None)
+    problem = problem.removeprefix(f"Option '{option}' ")
     parameter = getattr(error, "param", None)
     if option is not None:
         place = option
         if possibilities := getattr(error, "possibilities", None):
             remedy = f"did you mean {' or '.join(sorted(possibilities))}?"
-        problem = "no such option" if problem.startswith("No such") else "needs a value"
+        problem = "no such option" if problem.startswith("No such") else problem
     else:
         place = parameter.opts[0] if parameter is not None else command
     return UsageError(problem, remedy, place)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -113,12 +114,10 @@ def command(
 ) -> int:
     """Choose the form by what is given, compare, and report."""
     from softmax_cli.commands.parser import ARGUMENTS
-    from softmax_cli.commands.verdict import write_report
+    from softmax_cli.commands.verdict import report_form, write_report
 
-    _check_form(values, logits, labels, targets, upstream, grad, jacobian, at, of)
-    shown = write.format or ("json" if (write.output or "").endswith(".json") else "table")
-    if shown not in ("table", "json"):
-        raise UsageError(f"a report has no form in {shown}", "table or json", "--format")
+    _check_form(context, values, grad, jacobian, at)
+    shown = report_form(write)
     if logits is not None:
         from softmax_cli.commands.gradient_files import GradientFile, check_gradient_file
 
@@ -143,48 +142,71 @@ def command(
         )
     else:
         report = _check_builtins(
-            values, of, temperature, method, step, rtol, atol, points, seed, worst, read
+            values, of, temperature, method, step, rtol, atol, points, seed, worst, read, write
         )
     report = _repeatable(report, context.meta[ARGUMENTS])
-    write_report(report, shown, write)
+    inputs = [*(values or ()), logits, labels, targets, upstream, grad, jacobian, at]
+    write_report(report, shown, write, [Path(name) for name in inputs if name])
     return EXIT_CODES[report.verdict]
 
 
+# Which options belong to which form; what is in none of them belongs to all.
+FORMS = {
+    "--logits": {
+        *("logits", "labels", "targets", "upstream", "grad", "jacobian"),
+        *("of", "temperature", "reduction", "base"),
+    },
+    "module:function": {"grad", "at", "method", "step"},
+    "the built-in derivatives": {"of", "temperature", "method", "step", "points"},
+}
+
+
 def _check_form(
+    context: typer.Context,
     values: list[str] | None,
-    logits: str | None,
-    labels: str | None,
-    targets: str | None,
-    upstream: str | None,
     grad: str | None,
     jacobian: str | None,
     at: str | None,
-    of: Of | None,
 ) -> None:
     """Refuse options that do not make up one of the command's forms."""
-    of_files = {"--labels": labels, "--targets": targets, "--upstream": upstream}
-    given = [option for option, value in of_files.items() if value is not None]
-    if logits is None:
-        for option in given + (["--jacobian"] if jacobian is not None else []):
-            raise UsageError("goes with --logits", "give the logits of the gradient", option)
-        if values and _is_function(values):
-            if at is None:
-                raise UsageError("no point to check at", "give --at 1,2,3 or a file", values[0])
-        elif grad is not None or at is not None:
-            option = "--grad" if grad is not None else "--at"
-            raise UsageError("of what?", "give --logits Z, or module:function", option)
+    given = [
+        name
+        for name in sorted(set().union(*FORMS.values()))
+        if context.get_parameter_source(name).name == "COMMANDLINE"  # type: ignore[union-attr]
+    ]
+    if "logits" in given:
+        form = "--logits"
+    elif values and _is_function(values):
+        form = "module:function"
+    else:
+        form = "the built-in derivatives"
+    for name in given:
+        if name not in FORMS[form]:
+            forms = [other for other in FORMS if name in FORMS[other]]
+            raise UsageError(
+                f"does not go with {form}", f"it goes with {' and '.join(forms)}", f"--{name}"
+            )
+    if form == "module:function" and at is None:
+        raise UsageError("no point to check at", "give --at 1,2,3 or a file", str(values))
+    if form != "--logits":
         return
     if values:
         raise UsageError("takes no values beside it", "leave them out", "--logits")
     if (grad is None) == (jacobian is None):
-        raise UsageError("has nothing to check", "give one of --grad and --jacobian", "--logits")
-    if jacobian is None and len(given) != 1:
-        raise UsageError(
-            "a gradient of what?", "give one of --labels, --targets and --upstream", "--grad"
-        )
-    if (jacobian is not None or upstream is not None) and of not in ("softmax", "log-softmax"):
+        raise UsageError("nothing to check", "give one of --grad and --jacobian", "--logits")
+    partners = [name for name in ("labels", "targets", "upstream") if name in given]
+    if len(partners) != (jacobian is None):
+        remedy = "give one of --labels, --targets and --upstream"
+        if jacobian is not None:
+            remedy = "a Jacobian takes neither labels, targets nor upstream"
+        raise UsageError("a gradient of what?", remedy, "--grad" if grad else "--jacobian")
+    of = context.params["of"]
+    if "labels" in partners or "targets" in partners:
+        if of not in (None, "xent"):
+            raise UsageError("labels and targets make a loss", "leave it out", "--of")
+    elif of not in ("softmax", "log-softmax"):
         option = "--jacobian" if jacobian is not None else "--upstream"
-        raise UsageError("of which function?", "give --of softmax or --of log-softmax", option)
+        raise UsageError("of which function?", "add --of softmax or --of log-softmax", option)
 
 
 def _is_function(values: list[str]) -> bool:
@@ -209,6 +231,7 @@ def _check_builtins(
     seed: int,
     worst: int,
     read: ReadOptions,
+    write: WriteOptions,
 ) -> Report:
     from softmax_cli.core.gradcheck import gradcheck
 
@@ -216,9 +239,15 @@ def _check_builtins(
     if values:
         from softmax_cli.commands.inputs import opened
         from softmax_cli.formats.array import whole_array
+        from softmax_cli.pipeline import Counts, good_rows
 
         with opened("gradcheck", values, read) as source:
-            at = whole_array(source).reshape(-1, source.classes)
+            good = replace(
+                source,
+                blocks=lambda: good_rows(source, read.on_bad_row, Counts(), write),
+                leading=None,
+            )
+            at = whole_array(good)
     return gradcheck(
         at=at,
         of=of,

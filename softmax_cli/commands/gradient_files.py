@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,7 @@ from softmax_cli.core.comparison import (
 from softmax_cli.core.cross_entropy import Reduction, denominator, row_gradients
 from softmax_cli.core.gradcheck import Report
 from softmax_cli.errors import InputError, ShapeError, UsageError
+from softmax_cli.formats.array import row_place
 from softmax_cli.formats.blocks import Block, ReadOptions, Source, WriteOptions
 from softmax_cli.formats.labels import open_labels
 from softmax_cli.pipeline import Counts, RowReader, good_rows, paired, progress
@@ -66,15 +69,19 @@ def check_gradient_file(
         if checked is None:
             checked, option = form.jacobian or "", "--jacobian"
         given = stack.enter_context(opened_option(checked, option, read))
+        if form.jacobian is not None:
+            given = _entries_as_lines(given, logits.classes)
         if given.classes != logits.classes:
             raise ShapeError(
                 f"{given.classes} columns, and {logits.place} has {logits.classes}",
-                place=given.place,
+                "a gradient has the shape of its logits",
+                given.place,
             )
         divisor, rows = 1.0, logits.rows or 1
         if form.labels or form.targets:
             rows = _counted(form, logits, read)
-            divisor = denominator(rows, form.reduction) * LOG_OF_BASE[form.base]
+            # Of no rows there is nothing to compare, and nothing to divide.
+            divisor = denominator(max(1, rows), form.reduction) * LOG_OF_BASE[form.base]
         scale = 1 / (divisor * T)
         dtype = given.dtype.name
         zero = 4 * float(np.finfo(given.dtype).eps) * scale
@@ -100,6 +107,37 @@ def check_gradient_file(
         reader.finish(logits.place)
         check = comparison.check(checked, method=EXACT, step=None, dtype=dtype, reproduce="")
     return Report(seed, [check])
+
+
+def _entries_as_lines(given: Source, N: int) -> Source:
+    """Return the lines of Jacobians that are spelt as `row,i,j,value`, an entry a line.
+
+    The lines of a Jacobian sum to 0, so that no matrix starts with 0, 0, 0 and 0, 0, 1.
+    """
+    blocks = given.blocks()
+    first = next(blocks, None)
+    if first is None or given.classes != 4:
+        return replace(given, blocks=lambda: chain([first] if first else [], blocks))
+    starts = first.values[:2, :3].tolist()
+    if starts != [[0, 0, 0], [0, 0, 1]]:
+        return replace(given, blocks=lambda: chain([first], blocks))
+    entries = replace(given, blocks=lambda: chain([first], blocks))
+
+    def lines() -> Iterator[Block]:
+        reader = RowReader(entries)
+        line = 0
+        while (rows := reader.up_to(N)) is not None:
+            expected = [[line // N, line % N, j] for j in range(N)]
+            if rows[:, :3].tolist() != expected:
+                raise InputError(
+                    f"is not in the order of rows, i and j at entry {line * N}",
+                    f"each row of logits has {N} x {N} entries",
+                    given.place,
+                )
+            yield Block(line, rows[:, 3][None], row_place(given.place, line))
+            line += 1
+
+    return replace(given, classes=N, blocks=lines, rows=None)
 
 
 def _counted(form: GradientFile, logits: Source, read: ReadOptions) -> int:

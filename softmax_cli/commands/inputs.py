@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from softmax_cli.errors import UsageError
 from softmax_cli.formats.blocks import Block, Keep, ReadOptions, Source
 
 if TYPE_CHECKING:
@@ -24,6 +25,12 @@ def opened(
     """
     from softmax_cli.formats import open_source
 
+    if read.axis != -1 and read.on_bad_row == "skip":
+        raise UsageError(
+            "an array without some of its rows has no shape along another axis",
+            "use nan or zero",
+            "--on-bad-row",
+        )
     if not values and sys.stdin is not None and sys.stdin.isatty():
         from softmax_cli.commands import show_help
 
@@ -33,11 +40,16 @@ def opened(
 
 def opened_option(token: str, option: str, read: ReadOptions) -> Source:
     """Open the value of an option: rows typed inline, or a file."""
-    from softmax_cli.formats import open_source
+    from softmax_cli.formats import open_source, suffix_format
 
-    return _retyped(
-        open_source([token], ReadOptions(key=read.key, axis=read.axis), place=option), read
-    )
+    form = suffix_format(token)
+    key = read.key if form is not None and form.name in ("npz", "json") else None
+    source = open_source([token], ReadOptions(key=key, dtype=read.dtype), place=option)
+    if read.axis != -1 and source.paths and source.leading:
+        from softmax_cli.formats.array import along_axis
+
+        source = along_axis(source, read.axis)
+    return _retyped(source, read)
 
 
 def _retyped(source: Source, read: ReadOptions) -> Source:
@@ -47,10 +59,11 @@ def _retyped(source: Source, read: ReadOptions) -> Source:
     import numpy as np
 
     dtype: np.dtype[Any] = np.dtype(read.dtype)
-    wide = np.promote_types(dtype, source.dtype)
 
     def blocks() -> Iterator[Block]:
-        return (block.with_values(block.values.astype(wide)) for block in source.blocks())
+        for block in source.blocks():
+            wide = np.promote_types(dtype, block.values.dtype)
+            yield block.with_values(block.values.astype(wide, copy=False))
 
     return replace(source, dtype=dtype, blocks=blocks)
 

@@ -91,7 +91,7 @@ def command(
                     place=option,
                 )
             source = paired(source, other, every_row=True)
-            result = replace(result, name=product, matrix=False)
+            result = replace(result, name=product, matrix=False, axis=source.axis)
             kernel = _product_kernel(source, of, temperature, product)
         kernel = zero_bad_rows(kernel, read.on_bad_row)
         with open_sink(result, write, source.paths) as sink:
@@ -101,7 +101,7 @@ def command(
 
 def _matrix_kernel(source: Source, of: Of, temperature: float) -> Kernel:
     from softmax_cli.core import jacobian
-    from softmax_cli.core.arrays import checked_temperature, working_dtype
+    from softmax_cli.core.arrays import checked_temperature, narrowed, working_dtype
     from softmax_cli.core.softmax import softmax
     from softmax_cli.formats.blocks import rows_per_block
 
@@ -114,7 +114,7 @@ def _matrix_kernel(source: Source, of: Of, temperature: float) -> Kernel:
 
     def kernel(block: Block) -> Iterator[Block]:
         """Yield the lines of the matrices, as many at a time as stay in a cache."""
-        S = softmax(block.values.astype(working_dtype(block.values.dtype)), temperature=T)
+        S = softmax(block.values.astype(working_dtype(block.values.dtype, T)), temperature=T)
         lines_at_a_time = rows_per_block(N, S.itemsize)
         rows_at_a_time = max(1, lines_at_a_time // N)
         step = min(N, lines_at_a_time)
@@ -127,7 +127,7 @@ def _matrix_kernel(source: Source, of: Of, temperature: float) -> Kernel:
                 yield replace(
                     block,
                     start=(block.start + first) * N + i,
-                    values=lines.reshape(-1, N).astype(source.dtype, copy=False),
+                    values=narrowed(lines.reshape(-1, N), source.dtype),
                     ids=None if ids is None else [kept for kept in ids for _ in range(each)],
                 )
 
@@ -135,7 +135,10 @@ def _matrix_kernel(source: Source, of: Of, temperature: float) -> Kernel:
 
 
 def _product_kernel(source: Source, of: Of, temperature: float, product: str) -> Kernel:
+    import numpy as np
+
     from softmax_cli.core import jacobian
+    from softmax_cli.core.arrays import narrowed
 
     product_of = {
         ("softmax", "vjp"): jacobian.softmax_vjp,
@@ -146,7 +149,9 @@ def _product_kernel(source: Source, of: Of, temperature: float, product: str) ->
 
     def kernel(block: Block) -> Iterator[Block]:
         assert block.partner is not None
-        products = product_of(block.values, block.partner, temperature=temperature)
-        yield block.with_values(products.astype(source.dtype, copy=False))
+        wide = np.promote_types(block.values.dtype, block.partner.dtype)
+        logits = block.values.astype(wide, copy=False)
+        products = product_of(logits, block.partner, temperature=temperature)
+        yield block.with_values(narrowed(products, source.dtype))
 
     return kernel

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -21,7 +21,14 @@ from softmax_cli.core.cross_entropy import (
 from softmax_cli.core.cross_entropy import Source as Kind
 from softmax_cli.errors import InputError
 from softmax_cli.formats import open_sink, output_format
-from softmax_cli.formats.blocks import Block, ReadOptions, Result, Source, WriteOptions
+from softmax_cli.formats.blocks import (
+    Block,
+    OnBadRow,
+    ReadOptions,
+    Result,
+    Source,
+    WriteOptions,
+)
 from softmax_cli.formats.streams import Target
 from softmax_cli.pipeline import Counts, good_rows, note, progress
 
@@ -48,7 +55,10 @@ class RunningSum:
 
 @dataclass
 class Losses:
-    """How the losses are computed, and what they have come to so far."""
+    """How the losses are computed, and what they have come to so far.
+
+    partner  how errors name what is paired with the values
+    """
 
     form: Literal["distributions", "labels", "targets"]
     source: Kind
@@ -57,6 +67,8 @@ class Losses:
     base: str
     log_of_base: float
     normalize: bool
+    on_bad_row: OnBadRow
+    partner: str
     rows: int = 0
     correct: int | None = 0
     infinite: int = 0
@@ -87,13 +99,15 @@ class Losses:
                 wanted: NDArray[Any] = checked_labels(block, values.shape[-1])
                 self._count_correct(values, wanted)
             else:
-                wanted = self._distribution(block, partner, "the targets")
+                wanted = self._partner_distribution(block, partner, "the targets")
                 if ((wanted == 0) | (wanted == 1)).all():
                     self._count_correct(values, wanted.argmax(axis=-1))
                 else:
                     self.correct = None
             losses = row_losses(values, wanted, temperature=self.temperature, source=self.source)
             losses = losses / self.log_of_base
+        if self.on_bad_row == "zero":
+            losses = np.where(np.isnan(losses), 0, losses)
         self._note_infinite(block, losses)
         self.rows += len(losses)
         self.sum_.add(losses)
@@ -131,30 +145,50 @@ class Losses:
 
     def _of_distributions(self, block: Block, q: FloatArray, p: NDArray[Any]) -> FloatArray:
         q = self._distribution(block, q, "q")
-        p = self._distribution(block, p, "p")
+        p = self._partner_distribution(block, p, "p")
         base = math.exp(self.log_of_base) if self.base == "e" else float(self.base)
         self.entropy.add(distribution_cross_entropy(p, p, base=base))
         self.divergence.add(kl_divergence(p, q, base=base))
         return distribution_cross_entropy(p, q, base=base)
 
     def _distribution(self, block: Block, values: NDArray[Any], name: str) -> FloatArray:
-        """Return rows that sum to 1, or say which does not."""
+        """Return the values as rows that sum to 1; a NaN is here by --on-bad-row alone."""
+        remedy = "--normalize divides by the sum"
+        if name == "probabilities":
+            remedy += ", --from says what the values are"
+        return self._summing_to_1(values, name, block.place, remedy, may_be_nan=True)
+
+    def _partner_distribution(self, block: Block, rows: NDArray[Any], name: str) -> FloatArray:
+        """Return the partner's rows as rows that sum to 1."""
+
+        def place(row: int) -> str:
+            return f"{self.partner}: row {block.start + row}"
+
+        remedy = "--normalize divides by the sum"
+        return self._summing_to_1(rows, name, place, remedy, may_be_nan=False)
+
+    def _summing_to_1(
+        self,
+        values: NDArray[Any],
+        name: str,
+        place: Callable[[int], str],
+        remedy: str,
+        *,
+        may_be_nan: bool,
+    ) -> FloatArray:
         rows: FloatArray = values.astype(np.float64, copy=False)
         negative = (rows < 0).any(axis=-1)
         if negative.any():
             row = int(negative.argmax())
-            remedy = "--from says what the values are" if name == "probabilities" else ""
-            raise InputError(f"{name} have a negative entry", remedy, block.place(row))
+            raise InputError(f"{name} with a negative entry", "they are 0 or more", place(row))
         sums = rows.sum(axis=-1)
-        wrong = ~(np.abs(sums - 1) <= SUM_TOLERANCE) & (sums == sums)
-        if self.normalize:
-            wrong = ~((sums > 0) & np.isfinite(sums))
+        right = (
+            (sums > 0) & np.isfinite(sums) if self.normalize else np.abs(sums - 1) <= SUM_TOLERANCE
+        )
+        wrong = ~right & ~(np.isnan(sums) & may_be_nan)
         if wrong.any():
             row = int(wrong.argmax())
-            remedy = "--normalize divides by the sum"
-            if name == "probabilities":
-                remedy += ", --from logits takes them as logits"
-            raise InputError(f"{name} sum to {sums[row]:.6g}, not to 1", remedy, block.place(row))
+            raise InputError(f"{name} with the sum {sums[row]:.6g}, not 1", remedy, place(row))
         return rows / sums[:, None] if self.normalize else rows
 
     def _check_log_probabilities(self, block: Block, values: FloatArray) -> None:
@@ -167,7 +201,8 @@ class Losses:
 
     def _count_correct(self, values: FloatArray, labels: NDArray[Any]) -> None:
         if self.correct is not None:
-            self.correct += int((values.argmax(axis=-1) == labels).sum())
+            known = ~np.isnan(values).any(axis=-1)
+            self.correct += int(((values.argmax(axis=-1) == labels) & known).sum())
 
     def _note_infinite(self, block: Block, losses: FloatArray) -> None:
         infinite = np.isinf(losses)
@@ -211,7 +246,15 @@ def write_losses(source: Source, losses: Losses, read: ReadOptions, write: Write
             target.abandon()
             raise
     else:
-        result = Result("xent", "losses", 1, np.dtype(np.float64), id_names=source.id_names)
+        result = Result(
+            command="xent",
+            name="losses",
+            columns=1,
+            dtype=np.dtype(np.float64),
+            class_names=("loss",),
+            id_names=source.id_names,
+            flat="one" if losses.reduction != "none" else "rows",
+        )
         with open_sink(result, write, source.paths) as sink:
             for block in _loss_blocks(source, losses, read, write):
                 if losses.reduction == "none":
@@ -227,10 +270,7 @@ def _loss_blocks(
     counts = Counts()
     with progress(source, write) as advance:
         for block in good_rows(source, read.on_bad_row, counts, write):
-            of_block = losses.of(block)
-            if read.on_bad_row == "zero":
-                of_block = np.where(np.isnan(of_block), 0, of_block)
-            yield block.with_values(of_block[:, None])
+            yield block.with_values(losses.of(block)[:, None])
             advance(counts.read)
     if not losses.rows:
         raise InputError("has no rows, so there is no loss", place=source.place)
@@ -249,7 +289,7 @@ def _write_report(
 
         if losses.reduction == "none":
             report["losses"] = np.concatenate(kept).tolist()
-        target.write((json_report(report) + "\n").encode())
+        target.write((json_report(report, write.precision) + "\n").encode())
         return
     from softmax_cli.formats.table import DEFAULT_PRECISION, print_table
 

@@ -61,7 +61,10 @@ class NumbersCommand(TyperCommand):
 def is_option(token: str) -> bool:
     """Tell whether a token is meant as an option.
 
-    >>> [is_option(token) for token in ("-t", "--typo", "-1e5", "-inf", "-1,2", "-", "a")]
-    [True, True, False, False, False, False, False]
+    >>> [is_option(token) for token in ("-t", "--typo", "-1e5", "-inf", "-1,2", "-1x", "-", "a")]
+    [True, True, False, False, False, False, False, False]
     """
-    return token.startswith("-") and token != "-" and not is_number(token.split(",")[0])
+    if not token.startswith("-") or token == "-":
+        return False
+    # No option starts with a digit: `-1e5x` is a mistyped number.
+    return not is_number(token.split(",")[0]) and token[1] not in ".0123456789"

@@ -102,6 +102,7 @@ def _kernel(
 ) -> Kernel:
     import numpy as np
 
+    from softmax_cli.core.arrays import narrowed
     from softmax_cli.core.softmax import log_softmax, softmax
 
     def kernel(block: Block) -> Iterator[Block]:
@@ -110,7 +111,7 @@ def _kernel(
         else:
             values = log_softmax(block.values, temperature=temperature)
             values /= values.dtype.type(log_of_base)
-        values = values.astype(source.dtype, copy=False)
+        values = narrowed(values, source.dtype)
         if top_k is None:
             yield block.with_values(values)
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from softmax_cli.commands.inputs import opened_option
 from softmax_cli.core.gradcheck import Report, gradcheck
 from softmax_cli.core.references import Method
-from softmax_cli.errors import InputError, SoftmaxCliError, UsageError
+from softmax_cli.errors import InputError, UsageError
 from softmax_cli.formats.array import whole_array
 from softmax_cli.formats.blocks import ReadOptions
 
@@ -53,35 +54,38 @@ def _imported(token: str, option: str) -> Callable[..., Any]:
     if (here := str(Path.cwd())) not in sys.path:
         sys.path.insert(0, here)
     try:
-        found = getattr(import_module(module_name), name)
+        with redirect_stdout(sys.stderr):
+            found = getattr(import_module(module_name), name)
     except ModuleNotFoundError as error:
-        if error.name != module_name.split(".")[0]:
-            raise InputError(_told(error), place=module_name) from error
-        raise UsageError(f"no module {module_name!r}", "run it where it lies", option) from error
+        if error.name is None or not module_name.startswith(error.name):
+            raise _told(error, module_name) from error
+        raise UsageError(
+            f"no module {module_name!r}", "run it from the folder that holds it", option
+        ) from error
     except AttributeError as error:
-        raise UsageError(f"{module_name} has no {name!r}", place=option) from error
-    except Exception as error:
-        raise InputError(_told(error), place=module_name) from error
+        raise UsageError(f"{module_name} has no {name!r}", "check the name", option) from error
+    except (Exception, SystemExit) as error:
+        raise _told(error, module_name) from error
     if not callable(found):
-        raise UsageError(f"{token} is no function", place=option)
+        raise UsageError(f"{token} is no function", "name one", option)
     return _guarded(found, token)
 
 
 def _guarded(function: Callable[..., Any], token: str) -> Callable[..., Any]:
-    """Return the function with what it raises told in one line that names where."""
+    """Return the function so that what it prints is no output, and what it raises is one line."""
 
     def guarded(*arguments: Any) -> Any:
         try:
-            return function(*arguments)
-        except (SoftmaxCliError, TypeError):
-            raise
-        except Exception as error:
-            raise InputError(_told(error), place=token) from error
+            with redirect_stdout(sys.stderr):
+                return function(*arguments)
+        except (Exception, SystemExit) as error:
+            raise _told(error, token) from error
 
     return guarded
 
 
-def _told(error: BaseException) -> str:
+def _told(error: BaseException, place: str) -> InputError:
+    """Return what the user's code raised, with the line of it where that happened."""
     last = traceback.extract_tb(error.__traceback__)[-1]
-    where = f" ({Path(last.filename).name}, line {last.lineno})"
-    return f"raised {type(error).__name__}: {error}{where}"
+    where = f"{Path(last.filename).name}, line {last.lineno}"
+    return InputError(f"raised {type(error).__name__}: {error}", f"see {where}", place)

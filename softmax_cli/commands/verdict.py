@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from softmax_cli.core.comparison import Check
 from softmax_cli.core.gradcheck import Report
+from softmax_cli.errors import UsageError
+from softmax_cli.formats import output_format
 from softmax_cli.formats.blocks import WriteOptions
 from softmax_cli.formats.json_text import json_report
 from softmax_cli.formats.streams import Target
@@ -19,12 +24,27 @@ STYLES = {
 HEADINGS = ("check", "verdict", "entries", "over", "abs error", "rel error")
 
 
-def write_report(report: Report, form: str, write: WriteOptions) -> None:
+def report_form(write: WriteOptions) -> str:
+    """Return the form of the report: `--format`, else the suffix of `-o`, else a table."""
+    if write.format is not None:
+        form = write.format
+    elif write.output in (None, "-"):
+        form = "table"
+    else:
+        form = output_format(write).name
+        form = "table" if form == "txt" else form
+    if form not in ("table", "json"):
+        option = "--format" if write.format is not None else str(write.output)
+        raise UsageError(f"a report has no form in {form}", "table or json", option)
+    return form
+
+
+def write_report(report: Report, form: str, write: WriteOptions, inputs: Sequence[Path]) -> None:
     """Write the report to the output that was asked for."""
-    target = Target(write.output or "-", in_place=write.in_place)
+    target = Target(write.output or "-", inputs, in_place=write.in_place)
     try:
         if form == "json":
-            target.write((json_report(report.as_dict()) + "\n").encode())
+            target.write((json_report(report.as_dict(), write.precision) + "\n").encode())
         else:
             digits = write.precision or DEFAULT_PRECISION
             rows = [_line(check) for check in report.checks]

@@ -93,9 +93,18 @@ def command(
             base=base,
             log_of_base=LOG_OF_BASE[base],
             normalize=normalize,
+            on_bad_row=read.on_bad_row,
+            partner=_named(p, "--p") if p is not None else _named(targets or "", "--targets"),
         )
         write_losses(source, losses, read, write)
     return 0
+
+
+def _named(token: str, option: str) -> str:
+    """Return how errors name the rows of an option: by its file, or by the option itself."""
+    from pathlib import Path
+
+    return token if Path(token).is_file() else option
 
 
 def _check_form(

@@ -11,6 +11,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from softmax_cli.errors import DomainError
+
 Verdict = Literal["pass", "fail", "inconclusive", "vacuous"]
 Array = NDArray[Any]
 
@@ -18,6 +20,8 @@ Array = NDArray[Any]
 RTOL = {"float64": 1e-6, "float32": 1e-3, "float16": 2e-2}
 # The absolute tolerance is this part of the relative one, times the largest gradient there is.
 ATOL_SHARE = 1e-3
+# How many times the estimate of the reference's error a difference must exceed to prove anything.
+_MARGIN = 4
 
 
 @dataclass(frozen=True)
@@ -69,8 +73,14 @@ def tolerances(
     >>> tolerances("float64", scale=1.0)
     (1e-06, 1e-09)
     """
-    rtol = RTOL.get(dtype, RTOL["float64"]) if rtol is None else rtol
-    return rtol, RTOL.get(dtype, RTOL["float64"]) * ATOL_SHARE * scale if atol is None else atol
+    for name, asked in (("rtol", rtol), ("atol", atol)):
+        if asked is not None and not 0 <= asked < math.inf:
+            raise DomainError(f"{name} is {asked:g}", "it must be 0 or more, and finite")
+    default = RTOL.get(dtype, RTOL["float64"])
+    return (
+        default if rtol is None else rtol,
+        default * ATOL_SHARE * scale if atol is None else atol,
+    )
 
 
 @dataclass
@@ -120,8 +130,8 @@ class Comparison:
         with np.errstate(invalid="ignore"):
             # A difference that the reference's own error explains proves nothing, nor does an
             # agreement within an error that is larger than what is allowed.
-            certain = ~finite | (error > allowed + doubtful)
-            undecided = finite & ~certain & (~agrees | (doubtful > allowed))
+            certain = ~np.isfinite(a) | (error > allowed + _MARGIN * doubtful)
+            undecided = ~certain & (~agrees | (doubtful > allowed))
         self.entries += n.size
         self.over_tolerance += int((~agrees).sum())
         self.non_finite += int((~finite).sum())
@@ -137,11 +147,14 @@ class Comparison:
 
     def verdict(self) -> Verdict:
         """Return what the compared pairs prove."""
+        if 2 * self.undecided > self.entries:
+            # A reference that is mostly in doubt proves nothing by the rest.
+            return "inconclusive" if self.largest > self.zero else "vacuous"
         if self.proven_wrong:
             return "fail"
-        if self.undecided:
-            return "inconclusive"
-        return "vacuous" if self.largest <= self.zero or not self.entries else "pass"
+        if self.largest <= self.zero or not self.entries:
+            return "vacuous"
+        return "inconclusive" if self.undecided else "pass"
 
     def diagnosis(self) -> str | None:
         """Return what the failure looks like, if one way to be wrong explains all of it."""
@@ -247,8 +260,14 @@ def constant_factors(factors: dict[str, float]) -> list[Hypothesis]:
     ]
 
 
+def _transposed(n: Array) -> Array:
+    if n.shape[-1] != n.shape[-2]:
+        return np.full_like(n, np.nan)
+    return np.swapaxes(n, -1, -2)
+
+
 FLIPPED_SIGN = Hypothesis("a flipped sign", lambda n: -n)
-TRANSPOSED = Hypothesis("a transposed matrix", lambda n: np.swapaxes(n, -1, -2))
+TRANSPOSED = Hypothesis("a transposed matrix", _transposed)
 DIAGONAL_ONLY = Hypothesis(
     "a Jacobian with only its diagonal", lambda n: n * np.eye(n.shape[-2], n.shape[-1])
 )

@@ -17,7 +17,7 @@ from softmax_cli.core.arrays import (
     with_classes,
     working_dtype,
 )
-from softmax_cli.core.jacobian import complement
+from softmax_cli.core.jacobian import complement, excess
 from softmax_cli.core.softmax import log_softmax, shift_by_maximum, softmax, sum_of_others
 from softmax_cli.errors import DomainError, ShapeError
 
@@ -187,7 +187,7 @@ def row_gradients(
     P = softmax(wide, temperature=temperature)
     if targets.ndim == logits.ndim:
         Y = targets.astype(P.dtype, copy=False)
-        gradient: FloatArray = P * Y.sum(axis=-1, keepdims=True) - Y
+        gradient = excess(P, Y, -1)
     else:
         label = targets[..., None]
         but_label = -np.take_along_axis(complement(P), label, axis=-1)

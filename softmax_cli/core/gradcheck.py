@@ -23,7 +23,7 @@ from softmax_cli.core.comparison import (
     overall,
     tolerances,
 )
-from softmax_cli.core.references import STEPS, Method, reference_jacobian
+from softmax_cli.core.references import EPS, STEPS, Method, reference_jacobian
 from softmax_cli.core.softmax import has_no_softmax
 from softmax_cli.errors import DomainError, ShapeError
 
@@ -105,9 +105,6 @@ def gradcheck(
     'fail'
     """
     T = checked_temperature(temperature)
-    for setting, value in (("rtol", rtol), ("atol", atol)):
-        if value is not None and not 0 <= value < np.inf:
-            raise DomainError(f"{setting} is {value}", "it must be 0 or more, and finite")
     rows = None if at is None else np.atleast_2d(floating(at, "the points")).astype(np.float64)
     settings = _Settings(
         method or ("complex" if function is None else "central"), step, rtol, atol, worst
@@ -138,11 +135,15 @@ class _Settings:
 
 @dataclass(frozen=True)
 class _Pair:
-    """An analytic derivative at one point, its reference, and the error of that reference."""
+    """An analytic derivative at one point, its reference, and the error of that reference.
+
+    value  the largest value of the function there, whose rounding is in the reference
+    """
 
     analytic: NDArray[Any]
     reference: NDArray[Any]
     error: NDArray[Any]
+    value: float
 
 
 def _check_builtin(
@@ -154,7 +155,7 @@ def _check_builtin(
     settings: _Settings,
 ) -> Check:
     pairs = [_builtin_pair(builtin, point.astype(dtype), rng, T, settings) for point in points]
-    return _compared(builtin.name, pairs, dtype, 1 / T, T, settings)
+    return _compared(builtin.name, pairs, dtype, T, settings)
 
 
 def _builtin_pair(
@@ -179,6 +180,7 @@ def _builtin_pair(
         analytic[np.ix_(*[kept] * analytic.ndim)],
         builtin.combine(J, drawn),
         builtin.combine(error, np.abs(drawn)),
+        _largest(formula(a[kept].astype(np.float64))),
     )
 
 
@@ -191,16 +193,15 @@ def _check_function(
 ) -> Check:
     def value_of(x: NDArray[Any]) -> NDArray[Any]:
         value = function(x) if gradient is not None else _value_and_gradient(function(x))[0]
-        return np.atleast_1d(np.asarray(value)).ravel()
+        return np.atleast_1d(_numbers(value, name)).ravel()
 
     pairs = []
-    size = 0.0
     for row in rows:
         if gradient is None:
             value, analytic = _value_and_gradient(function(row.copy()))
         else:
             value, analytic = function(row.copy()), gradient(row.copy())
-        analytic = np.asarray(analytic)
+        analytic = _numbers(analytic, f"the gradient of {name}")
         J, error = reference_jacobian(value_of, row, settings.method, settings.step)
         if np.ndim(value) == 0 or (analytic.shape == row.shape and len(J) == 1):
             J, error = J[0], error[0]
@@ -209,18 +210,20 @@ def _check_function(
                 f"the gradient of {name} has the shape {analytic.shape}",
                 f"the derivative at this point has the shape {J.shape}",
             )
-        size = max(size, _largest(np.asarray(value)))
-        pairs.append(_Pair(analytic, J, error))
-    dtype = pairs[0].analytic.dtype
-    return _compared(name, pairs, dtype.name if dtype.kind == "f" else "float64", size, 1, settings)
+        pairs.append(_Pair(analytic, J, error, _largest(_numbers(value, name))))
+    dtype = pairs[0].analytic.dtype if pairs else np.dtype(np.float64)
+    return _compared(name, pairs, dtype.name if dtype.kind == "f" else "float64", 1, settings)
 
 
-def _compared(
-    name: str, pairs: list[_Pair], dtype: str, size: float, T: float, settings: _Settings
-) -> Check:
-    """Compare all pairs; `size` is that of a derivative which is not zero to within rounding."""
+def _compared(name: str, pairs: list[_Pair], dtype: str, T: float, settings: _Settings) -> Check:
+    """Compare all pairs, with tolerances that fit the dtype, the scale, and the method."""
     scale = max((_largest(pair.reference) for pair in pairs), default=0.0)
-    zero = 4 * float(np.finfo(dtype).eps) * size
+    value = max((pair.value for pair in pairs), default=0.0)
+    method = settings.method
+    step = STEPS[method] if settings.step is None else settings.step
+    # A difference over a small step magnifies the rounding of the function's value.
+    noise = 0.0 if method == "complex" else 16 * EPS * value / min(1.0, step)
+    zero = max(4 * float(np.finfo(dtype).eps) * value / T, noise)
     rtol, atol = tolerances(dtype, scale, settings.rtol, settings.atol)
     if settings.atol is None:
         atol = max(atol, zero)
@@ -229,8 +232,6 @@ def _compared(
     for number, pair in enumerate(pairs):
         first = (number,) if len(pairs) > 1 else ()
         comparison.add(pair.analytic, pair.reference, pair.error, first)
-    method = settings.method
-    step = STEPS[method] if settings.step is None else settings.step
     return comparison.check(name, method=method, step=step, dtype=dtype, reproduce="")
 
 
@@ -240,6 +241,14 @@ def _value_and_gradient(returned: Any) -> tuple[Any, Any]:
             "the function returns no pair", "without a gradient it must return (value, gradient)"
         )
     return returned
+
+
+def _numbers(value: Any, name: str) -> NDArray[Any]:
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiubc":
+        shown = "nothing" if value is None else f"a {type(value).__name__}"
+        raise DomainError(f"{name} returned {shown}", "it must return numbers")
+    return array
 
 
 def _largest(array: NDArray[Any]) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from softmax_cli.core.arrays import (
     FloatArray,
@@ -106,8 +106,7 @@ def softmax_jvp(
     array([ 0.25, -0.25])
     """
     S, v = _probabilities_and_vector(logits, vector, axis, temperature)
-    mean = np.sum(S * v, axis=axis, keepdims=True)
-    return _as_given(S * (v - mean) / S.dtype.type(temperature), logits)
+    return _as_given(S * _centred(S, v, axis) / S.dtype.type(temperature), logits)
 
 
 def softmax_vjp(
@@ -148,8 +147,7 @@ def log_softmax_jvp(
     array([ 0.5, -0.5])
     """
     S, v = _probabilities_and_vector(logits, vector, axis, temperature)
-    mean = np.sum(S * v, axis=axis, keepdims=True)
-    return _as_given((v - mean) / S.dtype.type(temperature), logits)
+    return _as_given(_centred(S, v, axis) / S.dtype.type(temperature), logits)
 
 
 def log_softmax_vjp(
@@ -170,8 +168,7 @@ def log_softmax_vjp(
     array([ 0.5, -0.5])
     """
     S, v = _probabilities_and_vector(logits, vector, axis, temperature)
-    total = np.sum(v, axis=axis, keepdims=True)
-    return _as_given((v - S * total) / S.dtype.type(temperature), logits)
+    return _as_given(-excess(S, v, axis) / S.dtype.type(temperature), logits)
 
 
 def complement(S: FloatArray) -> FloatArray:
@@ -180,12 +177,42 @@ def complement(S: FloatArray) -> FloatArray:
     >>> complement(np.array([[1.0, 1e-20]]))
     array([[1.e-20, 1.e+00]])
     """
-    result: FloatArray = 1 - S
     likeliest = S.argmax(axis=-1)[..., None]
-    others = S.copy()
-    np.put_along_axis(others, likeliest, 0, axis=-1)
-    np.put_along_axis(result, likeliest, others.sum(axis=-1, keepdims=True), axis=-1)
+    result: FloatArray = 1 - S
+    np.put_along_axis(result, likeliest, _sum_without(S, likeliest, -1), axis=-1)
     return result
+
+
+def excess(S: FloatArray, v: FloatArray, axis: int) -> FloatArray:
+    """Return S_j sum_k v_k - v_j, for the likeliest class without subtracting close numbers.
+
+    With S_j = 1 - (sum of the other S) it is there sum_{k != j} v_k - (1 - S_j) sum_k v_k.
+
+    >>> excess(np.array([1.0, 1e-20]), np.array([1.0, 0.0]), -1)
+    array([-1.e-20,  1.e-20])
+    """
+    total = np.sum(v, axis=axis, keepdims=True)
+    likeliest = np.expand_dims(S.argmax(axis=axis), axis)
+    result: FloatArray = S * total - v
+    but_likeliest = _sum_without(v, likeliest, axis) - _sum_without(S, likeliest, axis) * total
+    np.put_along_axis(result, likeliest, but_likeliest, axis)
+    return result
+
+
+def _centred(S: FloatArray, v: FloatArray, axis: int) -> FloatArray:
+    """Return v_i - sum_k S_k v_k, counted from the likeliest class, whose part is then exact."""
+    likeliest = np.expand_dims(S.argmax(axis=axis), axis)
+    from_likeliest: FloatArray = v - np.take_along_axis(v, likeliest, axis)
+    mean = np.sum(S * from_likeliest, axis=axis, keepdims=True)
+    centred: FloatArray = from_likeliest - mean
+    return centred
+
+
+def _sum_without(values: FloatArray, left_out: NDArray[np.intp], axis: int) -> FloatArray:
+    others = values.copy()
+    np.put_along_axis(others, left_out, 0, axis)
+    total: FloatArray = others.sum(axis=axis, keepdims=True)
+    return total
 
 
 def _wide(logits: ArrayLike, temperature: float) -> FloatArray:
@@ -205,8 +232,10 @@ def _probabilities_and_vector(
     logits: ArrayLike, vector: ArrayLike, axis: int, temperature: float
 ) -> tuple[FloatArray, FloatArray]:
     T = checked_temperature(temperature)
-    S = softmax(_wide(logits, T), axis=axis, temperature=T)
-    v = floating(vector, "the vector").astype(S.dtype, copy=False)
+    v = floating(vector, "the vector")
+    wide = np.promote_types(_wide(logits, T).dtype, v.dtype)
+    S = softmax(floating(logits).astype(wide, copy=False), axis=axis, temperature=T)
+    v = v.astype(wide, copy=False)
     if v.ndim == 1:
         if v.shape[0] != S.shape[axis]:
             raise ShapeError(

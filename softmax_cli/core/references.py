@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_cli.errors import DomainError
+from softmax_cli.errors import DomainError, SoftmaxCliError
 
 Method = Literal["central", "complex", "richardson"]
 Vector = NDArray[Any]
@@ -20,6 +20,8 @@ EPS = float(np.finfo(np.float64).eps)
 # meet after extrapolation, and where a complex step has no truncation left.
 STEPS: dict[Method, float] = {"central": EPS ** (1 / 3), "richardson": 2.0**-5, "complex": 1e-20}
 _HALVINGS = 6
+# How many times its last digit a function may be off before that counts as noise.
+_NOISE = 64
 
 
 def reference_jacobian(
@@ -27,7 +29,7 @@ def reference_jacobian(
 ) -> tuple[Matrix, Matrix]:
     """Return the Jacobian of a function at a point, and an estimate of the error of each entry.
 
-        central     (f(x + h) - f(x - h)) / 2h                error O(h^2), halved to estimate it
+        central     (f(x + h) - f(x - h)) / 2h                error O(h^2), doubled to estimate it
         richardson  central at h, h/2, h/4, ... extrapolated to 0      (Ridders 1982)
         complex     Im f(x + ih) / h                          no subtraction (Squire, Trapp 1998)
 
@@ -46,8 +48,17 @@ def reference_jacobian(
     if not 0 < relative < np.inf:
         raise DomainError(f"the step is {relative}", "it must be positive and finite")
     steps = relative * np.maximum(1.0, np.abs(at))
+    if method != "complex" and (at + steps == at).any():
+        raise DomainError(f"a step of {relative:g} changes nothing at this point", "take more")
     difference = {"central": _central, "richardson": _richardson, "complex": _complex}[method]
-    columns = [difference(function, at, k, float(h)) for k, h in enumerate(steps)]
+    with np.errstate(all="ignore"):
+        columns = [difference(function, at, k, float(h)) for k, h in enumerate(steps)]
+        if method != "complex":
+            value = function(at)
+            columns = [
+                (derivative, np.where(_has_kink(function, at, k, float(h), value), np.inf, error))
+                for k, (h, (derivative, error)) in enumerate(zip(steps, columns, strict=True))
+            ]
     jacobian = np.stack([derivative for derivative, _ in columns], axis=-1)
     error = np.stack([estimate for _, estimate in columns], axis=-1)
     return jacobian, error
@@ -60,17 +71,42 @@ def _difference(function: Function, at: Vector, k: int, h: float) -> tuple[Vecto
     behind[k] -= h
     above, below = function(ahead), function(behind)
     taken = ahead[k] - behind[k]
-    with np.errstate(invalid="ignore", over="ignore"):
-        rounding = EPS * (np.abs(above) + np.abs(below)) / taken
-        return (above - below) / taken, rounding
+    return (above - below) / taken, EPS * (np.abs(above) + np.abs(below)) / taken
 
 
 def _central(function: Function, at: Vector, k: int, h: float) -> tuple[Vector, Vector]:
     derivative, rounding = _difference(function, at, k, h)
-    halved, halved_rounding = _difference(function, at, k, h / 2)
-    with np.errstate(invalid="ignore"):
-        truncation = np.abs(derivative - halved) * 4 / 3
-    return derivative, truncation + rounding + halved_rounding
+    doubled, _ = _difference(function, at, k, 2 * h)
+    doubled_again, _ = _difference(function, at, k, 4 * h)
+    change, next_change = np.abs(doubled_again - doubled), np.abs(doubled - derivative)
+    # An error in O(h^2) shrinks to a quarter when h is halved. One that does not is no error of
+    # this order: the step is too large for the function, or it is noisy there.
+    converges = next_change <= np.maximum(change / 2, _noise(function(at), h))
+    return derivative, np.where(converges, next_change / 3 + rounding, np.inf)
+
+
+def _has_kink(function: Function, at: Vector, k: int, h: float, value: Vector) -> Vector:
+    """Tell where the slopes on the two sides differ by as much however small the step is.
+
+    A central difference alone takes the mean of the two slopes for the derivative.
+    """
+    jumps = []
+    for step in (h, h / 4):
+        ahead, behind = at.copy(), at.copy()
+        ahead[k] += step
+        behind[k] -= step
+        jumps.append(np.abs(function(ahead) + function(behind) - 2 * value) / step)
+    kink: Vector = jumps[1] > np.maximum(jumps[0] / 2, _noise(value, h / 4))
+    return kink
+
+
+def _noise(value: Vector, h: float) -> float:
+    """Return how large a difference over h may be by rounding alone, in the function too.
+
+    A small result may come out of large ones: the logarithm of a probability close to 1.
+    """
+    finite = np.abs(value[np.isfinite(value)])
+    return _NOISE * EPS * max(1.0, float(finite.max()) if finite.size else 0.0) / h
 
 
 def _richardson(function: Function, at: Vector, k: int, h: float) -> tuple[Vector, Vector]:
@@ -99,7 +135,7 @@ def _complex(function: Function, at: Vector, k: int, h: float) -> tuple[Vector, 
     shifted[k] += 1j * h
     try:
         value = np.asarray(function(shifted))
-    except TypeError as error:
+    except (TypeError, SoftmaxCliError) as error:
         raise _not_complex() from error
     if value.dtype.kind != "c":
         raise _not_complex()

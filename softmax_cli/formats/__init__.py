@@ -63,56 +63,94 @@ def open_source(
     """
     from softmax_cli.formats.inline import read_inline
 
-    rows = read_inline(tokens, place)
-    if rows is not None:
-        return rows
-    paths = [path for token in tokens for path in _expanded(token, place)]
+    source = read_inline(tokens, place)
+    if source is not None:
+        refuse_table_options("typed", options, keep)
+        if options.input_format is not None:
+            raise UsageError("typed numbers have no format", "it goes with files", "--input-format")
+    else:
+        paths = [path for token in tokens for path in _expanded(token, place)]
+        source = _opened_files(paths, options, keep)
+    if options.axis == -1:
+        return source
+    from softmax_cli.formats.array import along_axis
+
+    return along_axis(source, options.axis)
+
+
+def _opened_files(paths: Sequence[str], options: ReadOptions, keep: Keep) -> Source:
     first = open_file(paths[0], options, keep)
     if len(paths) == 1:
         return first
     from softmax_cli.formats.several import check_alike, concatenated
 
+    rest: list[Callable[[], Source]] = []
     for path in paths[1:]:
-        with open_file(path, options, keep) as source:
-            check_alike(first, source)
-    rest = [partial(open_file, path, options, keep) for path in paths[1:]]
-    return concatenated(first, rest, [Path(path) for path in paths])
+        source = open_file(path, options, keep)
+        check_alike(first, source, any_dtype=options.dtype is not None)
+        if Path(path).is_file():
+            # There may be more files than can be open at once.
+            source.close()
+            rest.append(partial(open_file, path, options, keep))
+        else:
+            rest.append(partial(_the_same, source))
+    return concatenated(first, rest, [Path(path) for path in paths if path != "-"])
 
 
-def open_file(
-    path: str, options: ReadOptions, keep: Keep = NOTHING_KEPT, *, one_column: bool = False
-) -> Source:
+def _the_same(source: Source) -> Source:
+    return source
+
+
+def open_file(path: str, options: ReadOptions, keep: Keep = NOTHING_KEPT) -> Source:
     """Open one file in its format: `--input-format`, its suffix, or what its first bytes say."""
     refuse_pickle(path)
     source = open_input(path)
     try:
         form = _input_format(path, source, options)
+        if form.name not in ("json", "npz") and options.key is not None:
+            raise UsageError(f"{form.name} holds no arrays by name", "leave it out", "--key")
         reader = import_module(f"softmax_cli.formats.{form.module}")
         opened: Source = reader.read(source, form.name, options, keep)
-        if one_column or options.axis != -1:
-            from softmax_cli.formats.array import along_axis, as_column
-
-            opened = as_column(opened) if one_column else along_axis(opened, options.axis)
     except BaseException:
-        source.stream.close()
+        source.close()
         raise
     paths = () if source.path is None else (source.path,)
-    return replace(opened, paths=paths, close=source.stream.close)
+    return replace(opened, paths=paths, close=source.close)
+
+
+def refuse_table_options(form: str, options: ReadOptions, keep: Keep) -> None:
+    """Refuse options that only a table with named columns can honour."""
+    for option, given in (
+        ("--columns", options.columns),
+        ("--id-columns", options.id_columns),
+        ("--label-column", keep.labels),
+        ("--append", keep.every_column),
+        ("--delimiter", options.delimiter),
+        ("--header", options.header),
+    ):
+        if given:
+            raise UsageError(f"{form} input has no such columns", "it goes with CSV", option)
 
 
 def refuse_pickle(path: str) -> None:
     """Refuse a file that could only be read by running the code in it."""
     if Path(path).suffix.lower() in _PICKLES:
-        script = f"numpy.save('logits.npy', torch.load('{path}', weights_only=True).numpy())"
+        name = Path(path).with_suffix(".npy").name
+        load = f"torch.load('{path}', weights_only=True).numpy()"
+        modules = "numpy, torch"
+        if Path(path).suffix.lower() in (".pkl", ".pickle"):
+            load, modules = f"pickle.load(open('{path}', 'rb'))", "numpy, pickle"
+        elif Path(path).suffix.lower() == ".joblib":
+            load, modules = f"joblib.load('{path}')", "joblib, numpy"
         raise InputError(
             "pickles run code and are never read here",
-            f'convert it with python -c "import numpy, torch; {script}"',
+            f"convert it with python -c \"import {modules}; numpy.save('{name}', {load})\"",
             path,
         )
 
 
 def _expanded(token: str, place: str) -> list[str]:
-    if token == "-" or Path(token).exists():
+    if token == "-" or (token and Path(token).exists()):
         return [token]
     if any(character in token for character in "*?["):
         from glob import glob
@@ -127,7 +165,7 @@ def unknown_token(token: str, place: str) -> InputError:
     return InputError(
         "neither a number nor a file that exists",
         "check the spelling of the number or path",
-        f"{place}: {token}" if place.startswith("--") else token,
+        f"{place}: {token}" if place.startswith("--") else token or "''",
     )
 
 
@@ -169,6 +207,8 @@ def output_format(options: WriteOptions) -> Format:
     A person at a terminal gets a table, a pipe gets CSV.
     """
     path = options.output
+    if options.in_place and path in (None, "-"):
+        raise UsageError("there is no file to replace", "name it with -o", "--in-place")
     if options.format is not None:
         form = named_format(options.format, "--format", text=True)
     elif path is not None and path != "-":
@@ -180,7 +220,7 @@ def output_format(options: WriteOptions) -> Format:
     else:
         import sys
 
-        form = _BY_NAME["table" if sys.stdout.isatty() else "csv"]
+        form = _BY_NAME["table" if sys.stdout is not None and sys.stdout.isatty() else "csv"]
     if path is not None and not form.text and path.lower().endswith(COMPRESSIONS):
         raise UsageError(f"{form.name} is not written compressed", "leave the suffix out", path)
     return form

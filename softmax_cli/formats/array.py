@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_cli.errors import InputError
+from softmax_cli.errors import InputError, UsageError
 from softmax_cli.formats.blocks import Block, Result, Sink, Source, rows_per_block
 from softmax_cli.formats.numbers import NotANumberError
 
@@ -62,7 +62,9 @@ def checked_shape(shape: tuple[int, ...], place: str) -> tuple[int, ...]:
     if not shape:
         raise InputError("holds a single number of no dimension", "a row needs classes", place)
     if shape[-1] == 0:
-        raise InputError(f"holds an array of shape {shape}, without classes", place=place)
+        raise InputError(
+            f"holds an array of shape {shape}, without classes", "a row needs a number", place
+        )
     return shape
 
 
@@ -77,18 +79,22 @@ def whole_array(source: Source) -> NDArray[Any]:
 
 def along_axis(source: Source, axis: int) -> Source:
     """Return the rows along another axis; the array is held whole."""
+    if source.class_names is not None or source.id_names:
+        raise UsageError("a table's classes are its columns", "it goes with arrays", "--axis")
     array = whole_array(source)
     if not -array.ndim <= axis < array.ndim:
-        raise InputError(f"has {array.ndim} dimensions and no axis {axis}", place=source.place)
+        remedy = f"its axes are {-array.ndim} to {array.ndim - 1}"
+        raise InputError(f"has no axis {axis}", remedy, source.place)
     moved = array_source(np.moveaxis(array, axis, -1), f"{source.place}: along axis {axis}")
-    return replace(moved, axis=axis % array.ndim - array.ndim, paths=source.paths)
+    return replace(
+        moved, axis=axis % array.ndim - array.ndim, paths=source.paths, close=source.close
+    )
 
 
 def as_column(source: Source) -> Source:
-    """Return a one-dimensional array as rows of one number each, as labels are."""
-    if source.leading != ():
-        return source
-    return replace(array_source(whole_array(source)[:, None], source.place), paths=source.paths)
+    """Return the numbers of an array of any shape as rows of one each, as labels are."""
+    column = array_source(whole_array(source).reshape(-1, 1), source.place)
+    return replace(column, paths=source.paths, close=source.close)
 
 
 class AlongAxisSink(Sink):
@@ -132,6 +138,8 @@ def numeric_array(nested: object, place: str) -> NDArray[np.float64]:
     shape: list[int] = []
     level = nested
     while isinstance(level, list):
+        if len(shape) == _MOST_DIMENSIONS:
+            raise InputError("is nested too deep", "rows are lists of numbers", place)
         shape.append(len(level))
         level = level[0] if level else None
     flat: list[float] = []
@@ -139,6 +147,7 @@ def numeric_array(nested: object, place: str) -> NDArray[np.float64]:
     return np.array(flat, dtype=np.float64).reshape(shape)
 
 
+_MOST_DIMENSIONS = 32
 NON_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 
@@ -161,14 +170,14 @@ def _flatten(
     where = f"{place}: {index}" if index else place
     if not shape:
         if isinstance(value, list):
-            raise InputError("a list where its neighbours are numbers", place=where)
+            raise InputError("a list among numbers", "rows are lists of numbers", where)
         try:
             flat.append(json_float(value))
         except NotANumberError as error:
-            raise InputError(str(error), place=where) from None
+            raise InputError(str(error), "give a number", where) from None
         return
     if not isinstance(value, list):
-        raise InputError("a number where its neighbours are lists", place=where)
+        raise InputError("a number among lists", "rows are lists of numbers", where)
     if len(value) != shape[0]:
         raise InputError(
             f"a row of {len(value)} entries, and the first has {shape[0]}",

@@ -151,6 +151,7 @@ class Result:
     leading       dimensions that an array is given back, before the columns
     axis          where the classes go in the output, counted from the end
     text_columns  what stands beside the numbers that an array cannot hold
+    flat          an array of it has no dimension of columns: a number a row, or one number
     """
 
     command: str
@@ -166,6 +167,7 @@ class Result:
     leading: tuple[int, ...] | None = None
     axis: int = -1
     text_columns: str = ""
+    flat: Literal["", "rows", "one"] = ""
 
 
 class Sink(ABC):

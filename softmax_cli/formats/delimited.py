@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_cli.errors import InputError, UsageError
+from softmax_cli.errors import InputError, OutputError, UsageError
 from softmax_cli.formats.blocks import (
     Block,
     Keep,
@@ -23,12 +23,10 @@ from softmax_cli.formats.blocks import (
     rows_per_block,
 )
 from softmax_cli.formats.detection import detected_delimiter
-from softmax_cli.formats.header import Layout, judged_layout
+from softmax_cli.formats.header import Layout, judged_layout, reads_like_numbering
 from softmax_cli.formats.numbers import NotANumberError, parse_number, text_rows
-from softmax_cli.formats.streams import Input, Target, reading
-
-Split = Callable[[bytes], list[bytes]]
-Record = tuple[int, bytes]
+from softmax_cli.formats.records import Record, Split, quoted, records, splitter, unquoted
+from softmax_cli.formats.streams import Input, Target
 
 
 def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
@@ -56,79 +54,6 @@ def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
         class_names=None if names is None else tuple(names[column] for column in layout.classes),
         id_names=tuple("" if names is None else names[column] for column in layout.ids),
     )
-
-
-def records(source: Input, *, comments: bool = False) -> Iterator[Record]:
-    """Yield each record with the number of its first line; a quoted cell may hold newlines.
-
-    Blank lines are left out at the end of the input and nowhere else.
-    """
-    number, blank = 0, 0
-    with reading(source.place):
-        for line in source.stream:
-            number += 1
-            if number == 1:
-                line = _without_byte_order_mark(line, source.place)
-            first, parts, quotes = number, [line], line.count(b'"')
-            while quotes % 2 and not comments:
-                more = source.stream.readline()
-                if not more:
-                    raise InputError(
-                        "a quote is opened and never closed", place=f"{source.place}:{first}"
-                    )
-                number += 1
-                parts.append(more)
-                quotes += more.count(b'"')
-            record = b"".join(parts).rstrip(b"\r\n")
-            if b"\0" in record:
-                raise InputError(
-                    "holds a NUL byte, so it is not text", place=f"{source.place}:{first}"
-                )
-            if not record.strip():
-                blank = blank or first
-                continue
-            if comments and record.lstrip().startswith(b"#"):
-                continue
-            if blank:
-                raise InputError("an empty line among the rows", place=f"{source.place}:{blank}")
-            yield first, record
-
-
-def splitter(delimiter: str | None) -> Split:
-    """Return the function that cuts a record into its cells, quotes and all; None cuts at blanks.
-
-    >>> splitter(",")(b'1,"a,b",2')
-    [b'1', b'"a,b"', b'2']
-    """
-    if delimiter is None:
-        return bytes.split
-    mark = delimiter.encode()
-    cell = re.compile(b'("(?:[^"]|"")*"|[^%s]*)%s' % (re.escape(mark), re.escape(mark)))
-
-    def split(record: bytes) -> list[bytes]:
-        if b'"' not in record:
-            return record.split(mark)
-        return cell.findall(record + mark)
-
-    return split
-
-
-def unquoted(cell: bytes) -> bytes:
-    """Return a cell's content.
-
-    >>> unquoted(b'"a ""b"" c"')
-    b'a "b" c'
-    """
-    stripped = cell.strip()
-    if len(stripped) > 1 and stripped.startswith(b'"') and stripped.endswith(b'"'):
-        return stripped[1:-1].replace(b'""', b'"')
-    return stripped
-
-
-def _without_byte_order_mark(line: bytes, place: str) -> bytes:
-    if line.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise InputError("is UTF-16 text", "save it as UTF-8", place)
-    return line.removeprefix(b"\xef\xbb\xbf")
 
 
 def _delimiter(asked: str | None, form: str, place: str, first: bytes) -> str | None:
@@ -218,6 +143,8 @@ def _parsed(cell: bytes, layout: Layout, column: int, place: str, line: int) -> 
 def _remedy(text: str, layout: Layout, column: int) -> str:
     if re.fullmatch(r"[+-]?\d+,\d+", text):
         return "numbers need a decimal point, not a comma"
+    if re.fullmatch(r"[+-]?[\d_.]+(e[+-]?\d+)?", text, re.IGNORECASE):
+        return "write it as float64 can hold it, without underscores"
     if layout.columns == 1 and (found := detected_delimiter(text)):
         return f"--delimiter '{found}' would cut it into cells"
     name = layout.names[column] if layout.names else ""
@@ -230,12 +157,8 @@ def _remedy(text: str, layout: Layout, column: int) -> str:
 def _refuse_numbering(cells: list[bytes], layout: Layout, place: str, line: int) -> None:
     """Refuse a first line 0,1,2,... above numbers that are not whole: it is no row of logits."""
     if any(re.search(rb"[^\s\d+-]", unquoted(cells[column])) for column in layout.classes):
-        raise InputError(
-            f"the first line reads 0 to {len(layout.classes) - 1} like the header of a data "
-            f"frame, and the numbers of line {line} are not whole",
-            "--header if it names the columns, --no-header if it is a row",
-            f"{place}:1",
-        )
+        why = f"and the numbers of line {line} are not whole"
+        raise reads_like_numbering(len(layout.classes), why, f"{place}:1")
 
 
 def write(result: Result, form: str, target: Target, options: WriteOptions) -> Sink:
@@ -287,12 +210,12 @@ class DelimitedSink(Sink):
             self._target.write(b"\n".join(map(self._delimiter.join, lines)) + b"\n")
 
     def _quoted(self, cell: bytes) -> bytes:
-        """Return the cell as it is, or in quotes if it would be cut apart without them."""
-        if cell[:1] == b'"' and cell[-1:] == b'"' and len(cell) > 1:
-            return cell
-        if self._delimiter in cell or b'"' in cell or b"\n" in cell:
-            return b'"' + cell.replace(b'"', b'""') + b'"'
-        return cell
+        if self._delimiter == b" " and (b" " in cell or not cell):
+            shown = cell.decode("utf-8", "replace")
+            raise OutputError(
+                f"blanks separate its cells, and {shown!r} has one", "write csv", self._target.place
+            )
+        return quoted(cell, self._delimiter)
 
     def _with_class_names(self, classes: NDArray[Any], rows: list[list[str]]) -> list[list[str]]:
         names = self._result.class_names

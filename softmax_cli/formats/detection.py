@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 
 from softmax_cli.errors import InputError
 from softmax_cli.formats.streams import Input
 
 DELIMITERS = ",;\t|"
+_DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+(,\d+)?\s*")
 
 
 def detected_format(source: Input) -> str:
@@ -29,10 +31,16 @@ def detected_format(source: Input) -> str:
 def detected_delimiter(line: str) -> str | None:
     """Return the one of `, ; tab |` that a line has outside quotes; None if it has none.
 
-    >>> detected_delimiter('"a;b",c'), detected_delimiter("1 2 3")
-    (',', None)
+    A comma inside numbers that stand between semicolons is a decimal comma.
+
+    >>> [detected_delimiter(line) for line in ('"a;b",c', "1 2 3", "1,5;2,5")]
+    [',', None, ';']
     """
     unquoted = "".join(line.split('"')[::2])
+    for mark in ";\t":
+        cells = unquoted.split(mark)
+        if len(cells) > 1 and "," in unquoted and all(map(_DECIMAL_COMMA.fullmatch, cells)):
+            return mark
     return next((mark for mark in DELIMITERS if mark in unquoted), None)
 
 

@@ -49,7 +49,18 @@ def judged_layout(cells: list[str], options: ReadOptions, keep: Keep, place: str
             f"{place}:{column}",
         )
     numbering = header is None and len(judged) > 1 and judged == list(map(str, range(len(judged))))
+    if numbering and not all(map(is_number, cells)):
+        raise reads_like_numbering(len(judged), "beside words", place)
     return replace(layout, numbering=numbering)
+
+
+def reads_like_numbering(classes: int, why: str, place: str) -> InputError:
+    """Return the error for a first line 0,1,2,... that is more likely a header than a row."""
+    return InputError(
+        f"the first line reads 0 to {classes - 1}, like the header of a data frame, {why}",
+        "--header if it names the columns, --no-header if it is a row",
+        place,
+    )
 
 
 def selected_layout(

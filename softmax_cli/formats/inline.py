@@ -66,14 +66,14 @@ def _number(text: str, place: str) -> float:
     try:
         return parse_number(text)
     except NotANumberError as error:
-        raise InputError(str(error), place=place) from None
+        raise InputError(str(error), "type a number that float64 can hold", place) from None
 
 
 def _json(token: str) -> list[object]:
     try:
         row = json.loads(token)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"not JSON: {error}", place=token) from None
+        raise InputError(f"not JSON: {error}", "a row is [1, 2, 3]", token) from None
     if not isinstance(row, list):
-        raise InputError("not a list of numbers", place=token)
+        raise InputError("not a list of numbers", "a row is [1, 2, 3]", token)
     return row

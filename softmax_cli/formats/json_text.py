@@ -8,10 +8,11 @@ from typing import Any
 from numpy.typing import NDArray
 
 from softmax_cli.errors import InputError
+from softmax_cli.formats import refuse_table_options
 from softmax_cli.formats.array import array_source, numeric_array
 from softmax_cli.formats.blocks import Block, Keep, ReadOptions, Result, Sink, Source, WriteOptions
-from softmax_cli.formats.npy import refuse_table_options
 from softmax_cli.formats.numbers import json_number, text_rows
+from softmax_cli.formats.records import unquoted
 from softmax_cli.formats.streams import Input, Target, reading
 
 _KEYS = ("logits", "probabilities", "log_probabilities", "jacobian")
@@ -33,6 +34,12 @@ def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
         names, document = document.get("class_names"), document[key]
     array = numeric_array(document, source.place)
     class_names = tuple(map(str, names)) if isinstance(names, list) else None
+    if class_names is not None and len(class_names) != array.shape[-1]:
+        raise InputError(
+            f"has {len(class_names)} class names and {array.shape[-1]} classes",
+            "every class needs one name",
+            source.place,
+        )
     return array_source(array, source.place, class_names)
 
 
@@ -46,10 +53,11 @@ def parsed(source: Input) -> Any:
         raise InputError("is not UTF-8 text", "save it as UTF-8", source.place) from None
     except json.JSONDecodeError as error:
         place = f"{source.place}:{error.lineno}:{error.colno}"
-        raise InputError(f"is not JSON: {error.msg}", place=place) from None
+        remedy = "--input-format jsonl reads a row a line" if error.lineno > 1 else "check it"
+        raise InputError(f"is not JSON: {error.msg}", remedy, place) from None
     except (RecursionError, ValueError) as error:
         problem = "nested too deep" if isinstance(error, RecursionError) else str(error)
-        raise InputError(f"is not JSON: {problem}", place=source.place) from None
+        raise InputError(f"is not JSON: {problem}", "check it", source.place) from None
 
 
 def json_rows(values: NDArray[Any], precision: int | None) -> list[str]:
@@ -91,8 +99,10 @@ class JsonSink(Sink):
             opened = "\n[" if matrix_starts else ""
             self._target.write(f"{closed}{opened}\n{row}".encode())
             self._lines += 1
-        if block.ids is not None and not result.matrix:
-            self._ids.extend([text_cell(cell) for cell in row] for row in block.ids)
+        if block.ids is not None:
+            each = result.columns if result.matrix else 1
+            first_of_row = -block.start % each
+            self._ids.extend(list(map(text_cell, row)) for row in block.ids[first_of_row::each])
         if block.classes is not None:
             self._classes.extend(named_classes(block.classes, result.class_names))
 
@@ -117,26 +127,26 @@ def named_classes(classes: NDArray[Any], names: tuple[str, ...] | None) -> list[
 
 
 def text_cell(cell: bytes) -> str:
-    """Return the content of a pass-through cell."""
-    if cell[:1] == b'"' and cell[-1:] == b'"' and len(cell) > 1:
-        cell = cell[1:-1].replace(b'""', b'"')
-    return cell.decode("utf-8", "replace")
+    """Return the content of a pass-through cell, which is spelt as in CSV."""
+    return unquoted(cell).decode("utf-8", "replace")
 
 
-def json_report(report: dict[str, object]) -> str:
+def json_report(report: dict[str, object], precision: int | None = None) -> str:
     """Return a report as strict JSON: numbers that are not finite become strings.
 
     >>> json_report({"loss": float("inf")})
     '{"loss": "inf"}'
     """
-    return json.dumps(_strict(report), ensure_ascii=False, allow_nan=False)
+    return json.dumps(_strict(report, precision), ensure_ascii=False, allow_nan=False)
 
 
-def _strict(value: object) -> object:
+def _strict(value: object, precision: int | None) -> object:
     if isinstance(value, dict):
-        return {key: _strict(entry) for key, entry in value.items()}
+        return {key: _strict(entry, precision) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_strict(entry) for entry in value]
+        return [_strict(entry, precision) for entry in value]
     if isinstance(value, float) and value - value != 0:
         return repr(value)
+    if isinstance(value, float) and precision is not None:
+        return float(f"{value:.{precision}g}")
     return value

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from softmax_cli.errors import InputError
+from softmax_cli.errors import InputError, UsageError
 from softmax_cli.formats.array import json_float
 from softmax_cli.formats.blocks import (
     Block,
@@ -24,6 +24,7 @@ from softmax_cli.formats.blocks import (
 from softmax_cli.formats.header import Layout, selected_layout
 from softmax_cli.formats.json_text import json_rows, named_classes, text_cell
 from softmax_cli.formats.numbers import NotANumberError
+from softmax_cli.formats.records import quoted
 from softmax_cli.formats.streams import Input, Target, reading
 
 Line = tuple[int, list[Any]]
@@ -64,9 +65,8 @@ def _lines(source: Input) -> Iterator[tuple[int, Any]]:
                 row = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
             except (ValueError, RecursionError) as error:
                 problem = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
-                raise InputError(
-                    f"is not JSON: {problem}", place=f"{source.place}:{number}"
-                ) from None
+                place = f"{source.place}:{number}"
+                raise InputError(f"is not JSON: {problem}", "check the line", place) from None
             if not isinstance(row, (list, dict)) or not row:
                 raise InputError(
                     "is neither a list of numbers nor an object",
@@ -81,13 +81,15 @@ def _cells(line: int, row: Any, layout: Layout, place: str) -> Line:
         if not isinstance(row, list) or len(row) != layout.columns:
             raise InputError(
                 f"is not a list of {layout.columns} numbers like the first line",
-                place=f"{place}:{line}",
+                "every line needs the same classes",
+                f"{place}:{line}",
             )
         return line, row
     if not isinstance(row, dict) or row.keys() != set(layout.names):
         raise InputError(
             f"has not the keys of the first line, {', '.join(layout.names)}",
-            place=f"{place}:{line}",
+            "every line needs the same keys",
+            f"{place}:{line}",
         )
     return line, [row[name] for name in layout.names]
 
@@ -100,7 +102,7 @@ def _block(batch: list[Line], layout: Layout, place: str, start: int) -> Block:
                 values[position, column] = json_float(cells[source_column])
             except NotANumberError as error:
                 where = f"{place}:{line}:{source_column + 1}"
-                raise InputError(str(error), place=where) from None
+                raise InputError(str(error), "give a number", where) from None
     numbers = [line for line, _ in batch]
     ids = [tuple(_raw(cells[column]) for column in layout.ids) for _, cells in batch]
     label = layout.label
@@ -114,7 +116,9 @@ def _block(batch: list[Line], layout: Layout, place: str, start: int) -> Block:
 
 
 def _raw(value: object) -> bytes:
-    return (value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)).encode()
+    """Return a value as a pass-through cell, which is spelt as in CSV."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return quoted(text.encode(), b",")
 
 
 def write(result: Result, form: str, target: Target, options: WriteOptions) -> Sink:  # noqa: ARG001
@@ -128,6 +132,14 @@ class JsonLinesSink(Sink):
     def __init__(self, result: Result, target: Target, precision: int | None) -> None:
         """Nothing comes before the first row."""
         self._result, self._target, self._precision = result, target, precision
+        self._names = result.column_names or result.class_names
+        keys = [*self._id_names(), *(self._names or ())]
+        if len(set(keys)) < len(keys) and not result.matrix:
+            raise UsageError(
+                "two columns have the same name, and an object only one place for it",
+                "write csv",
+                target.place,
+            )
 
     def write(self, block: Block) -> None:
         """Write the rows of a block; of a matrix, a line of it a line."""
@@ -142,31 +154,29 @@ class JsonLinesSink(Sink):
                 + f', "{result.name}": {row}}}'
                 for classes, row in pairs
             ]
-        elif result.matrix:
-            rows = [
-                f'{{"row": {line // result.columns}, "i": {line % result.columns}, '
-                f'"{result.name}": {row}}}'
-                for line, row in enumerate(rows, block.start)
-            ]
-        elif names is not None or block.ids is not None:
+        elif result.matrix or self._names is not None or block.ids is not None:
             rows = [self._object(block, position, row) for position, row in enumerate(rows)]
         self._target.write("".join(f"{row}\n" for row in rows).encode())
 
     def finish(self) -> None:
         """Nothing follows the last row."""
 
+    def _id_names(self) -> list[str]:
+        return [name or f"id_{place}" for place, name in enumerate(self._result.id_names, 1)]
+
     def _object(self, block: Block, position: int, row: str) -> str:
         result = self._result
         members: dict[str, str] = {}
         if block.ids is not None:
-            for column, cell in enumerate(block.ids[position]):
-                name = result.id_names[column] or f"id_{column + 1}"
+            for name, cell in zip(self._id_names(), block.ids[position], strict=True):
                 members[name] = json.dumps(text_cell(cell), ensure_ascii=False)
-        if result.class_names is None:
+        if result.matrix:
+            matrix, i = divmod(block.start + position, result.columns)
+            members.update({"row": str(matrix), "i": str(i), result.name: row})
+        elif self._names is None:
             members[result.name] = row
         else:
-            numbers = row[1:-1].split(", ")
-            members.update(zip(result.class_names, numbers, strict=True))
+            members.update(zip(self._names, row[1:-1].split(", "), strict=True))
         inner = ", ".join(
             f"{json.dumps(name, ensure_ascii=False)}: {text}" for name, text in members.items()
         )

@@ -10,12 +10,12 @@ import numpy as np
 
 from softmax_cli.errors import InputError
 from softmax_cli.formats import open_file, refuse_pickle, suffix_format
-from softmax_cli.formats.array import row_place
+from softmax_cli.formats.array import as_column, row_place
 from softmax_cli.formats.blocks import BLOCK_BYTES, Block, ReadOptions, Source
-from softmax_cli.formats.delimited import records, splitter, unquoted
 from softmax_cli.formats.detection import detected_format
 from softmax_cli.formats.json_text import parsed
 from softmax_cli.formats.numbers import is_number
+from softmax_cli.formats.records import records, splitter, unquoted
 from softmax_cli.formats.streams import Input, open_input
 
 _LABELS_PER_BLOCK = BLOCK_BYTES // 64
@@ -28,8 +28,8 @@ def open_labels(
     """Open labels as rows of one class number each.
 
     The token is a file, or the labels themselves: `2,0,1`, `setosa,virginica` or `[2,0,1]`.
-    Text files hold one label a line, and a header if the first line is neither a number nor the
-    name of a class.
+    CSV holds one label a line, text any number between blanks; the first line is a header if it is
+    neither a number nor the name of a class.
     """
     if token != "-" and not Path(token).exists():
         return _source(_typed(token), class_names, "--labels")
@@ -39,13 +39,18 @@ def open_labels(
     try:
         name = form.name if form and token != "-" else detected_format(source)
         if name in ("npy", "npz"):
-            source.stream.close()
-            return open_file(token, ReadOptions(key=key), one_column=True)
-        lines = _from_json(source) if name == "json" else _from_text(source, class_names)
+            source.close()
+            return as_column(open_file(token, ReadOptions(key=key if name == "npz" else None)))
+        place = source.place
+        if name == "json":
+            lines = _from_json(source)
+        else:
+            lines, header = _from_text(source, class_names, words=name == "txt")
+            place += f", below its header {header!r}" if header else ""
     except BaseException:
-        source.stream.close()
+        source.close()
         raise
-    return _source(lines, class_names, source.place, source)
+    return _source(lines, class_names, place, source)
 
 
 def class_numbers(labels: Sequence[Label], class_names: tuple[str, ...] | None) -> list[float]:
@@ -91,43 +96,49 @@ def _source(
     if opened is None:
         return source
     paths = () if opened.path is None else (opened.path,)
-    return Source(place, 1, source.dtype, blocks, paths=paths, close=opened.stream.close)
+    return Source(place, 1, source.dtype, blocks, paths=paths, close=opened.close)
 
 
 def _typed(token: str) -> Iterator[Label]:
+    if not token:
+        raise InputError("no labels", "name a file, or type 2,0,1", "--labels")
     texts = [part.strip() for part in token.strip("[]").split(",")]
     looks_like_a_path = len(texts) == 1 and ("/" in token or suffix_format(token) is not None)
     if looks_like_a_path:
-        raise InputError("no such file", place=token)
+        raise InputError("no such file", "check the spelling", f"--labels: {token}")
     return ((text.strip("\"'"), f"--labels, label {number}") for number, text in enumerate(texts))
 
 
 def _from_json(source: Input) -> Iterator[Label]:
     document = parsed(source)
     if not isinstance(document, list):
-        raise InputError("is not a list of labels", place=source.place)
+        raise InputError("is not a list", "labels are [2, 0, 1]", source.place)
     return ((str(label), f"{source.place}: [{row}]") for row, label in enumerate(document))
 
 
-def _from_text(source: Input, class_names: tuple[str, ...] | None) -> Iterator[Label]:
-    split = splitter(",")
-    lines = records(source)
+def _from_text(
+    source: Input, class_names: tuple[str, ...] | None, *, words: bool
+) -> tuple[Iterator[Label], str]:
+    """Return the labels of a text, and its header if it has one; `words` are cut at blanks."""
+    split = splitter(None if words else ",")
 
-    def cell(line: int, record: bytes) -> Label:
-        cells = split(record)
+    def cells(line: int, record: bytes) -> Iterator[Label]:
+        found = split(record)
         place = f"{source.place}:{line}"
-        if len(cells) != 1:
+        if len(found) != 1 and not words:
             raise InputError(
-                f"{len(cells)} columns where one of labels is needed",
+                f"{len(found)} columns where one of labels is needed",
                 "cut the others off, or use --label-column for labels beside the logits",
                 place,
             )
-        return unquoted(cells[0]).decode("utf-8", "replace"), place
+        return ((unquoted(cell).decode("utf-8", "replace"), place) for cell in found)
 
-    first = next(lines, None)
-    if first is None:
+    lines = records(source, comments=words)
+    first = list(chain.from_iterable(cells(*line) for line in islice(lines, 1)))
+    if not first:
         raise InputError("is empty", "give one label a line", source.place)
-    label = cell(*first)
-    is_header = not is_number(label[0]) and label[0] not in (class_names or ())
-    rest = (cell(*line) for line in lines)
-    return rest if is_header else chain([label], rest)
+    rest = chain.from_iterable(cells(*line) for line in lines)
+    header = first[0][0]
+    if len(first) == 1 and not is_number(header) and header not in (class_names or ()):
+        return rest, header
+    return chain(first, rest), ""

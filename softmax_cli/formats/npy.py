@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from softmax_cli.errors import InputError, UsageError
+from softmax_cli.formats import refuse_table_options
 from softmax_cli.formats.array import array_source, checked_dtype, checked_shape, row_place
 from softmax_cli.formats.blocks import (
     Block,
@@ -32,6 +33,7 @@ def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
     """Open an NPY file or stream; only its header is read."""
     refuse_table_options(form, options, keep)
     dtype, shape, fortran_order, header_size = read_header(source)
+    checked_dtype(dtype, source.place)
     size = dtype.itemsize * math.prod(shape)
     if source.size is not None and source.size != header_size + size:
         raise InputError(
@@ -80,25 +82,13 @@ def read_header(source: Input) -> tuple[np.dtype[Any], tuple[int, ...], bool, in
         descr, shape, fortran_order = header["descr"], header["shape"], header["fortran_order"]
         dtype = np.lib.format.descr_to_dtype(descr)
     except (ValueError, SyntaxError, TypeError, KeyError, RecursionError, MemoryError) as error:
-        raise InputError("has a header that cannot be read", place=source.place) from error
+        raise InputError(
+            "has a header that cannot be read", "it is damaged", source.place
+        ) from error
     sizes = isinstance(shape, tuple) and all(type(size) is int and size >= 0 for size in shape)
     if not sizes or dtype.itemsize * math.prod(shape) >= 1 << 63:
         raise InputError(f"has a header with the shape {shape}", "it is damaged", source.place)
     return dtype, shape, bool(fortran_order), 8 + width + length
-
-
-def refuse_table_options(form: str, options: ReadOptions, keep: Keep) -> None:
-    """Refuse options that only a table with named columns can honour."""
-    for option, given in (
-        ("--columns", options.columns),
-        ("--id-columns", options.id_columns),
-        ("--label-column", keep.labels),
-        ("--append", keep.every_column),
-        ("--delimiter", options.delimiter),
-        ("--header", options.header),
-    ):
-        if given:
-            raise UsageError(f"{form} input has no such columns", "it goes with CSV", option)
 
 
 def header_bytes(dtype: np.dtype[Any], shape: tuple[int, ...], *, room: int = 0) -> bytes:
@@ -146,6 +136,8 @@ class NpySink(Sink):
 
 def result_shape(result: Result, lines: int) -> tuple[int, ...]:
     """Return the shape of the array that holds all lines: leading dimensions, then the classes."""
+    if result.flat:
+        return (lines,) if result.flat == "rows" else ()
     per_row = (result.columns, result.columns) if result.matrix else (result.columns,)
     rows = lines // result.columns if result.matrix else lines
     leading = result.leading

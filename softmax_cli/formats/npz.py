@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.errors import InputError
+from softmax_cli.formats import refuse_table_options
 from softmax_cli.formats.blocks import Block, Keep, ReadOptions, Result, Sink, Source, WriteOptions
 from softmax_cli.formats.npy import (
     header_bytes,
     read_header,
-    refuse_table_options,
     result_shape,
     rows_of,
 )
@@ -32,7 +32,7 @@ def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
         with reading(source.place):
             opened = archive.open(member)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-        raise InputError(f"is not a readable NPZ file: {error}", place=source.place) from error
+        raise InputError(f"is no NPZ file: {error}", "it is damaged", source.place) from error
     place = f"{source.place}[{member.filename.removesuffix('.npy')}]"
     array = Input(place, io.BufferedReader(cast(io.RawIOBase, opened)))
     dtype, shape, fortran_order, header_size = read_header(array)

@@ -19,7 +19,7 @@ def concatenated(
         start = 0
         for reopen in (lambda: first, *rest):
             with reopen() as source:
-                check_alike(first, source)
+                check_alike(first, source, any_dtype=True)
                 for block in source.blocks():
                     yield replace(block, start=start)
                     start += len(block.values)
@@ -27,11 +27,13 @@ def concatenated(
     return replace(first, blocks=blocks, rows=None, leading=None, paths=tuple(paths))
 
 
-def check_alike(first: Source, other: Source) -> None:
+def check_alike(first: Source, other: Source, *, any_dtype: bool) -> None:
     """Refuse a source whose rows cannot follow those of the first, and name it."""
     if other.classes != first.classes:
         raise InputError(
-            f"{other.classes} columns, and {first.place} has {first.classes}", place=other.place
+            f"{other.classes} columns, and {first.place} has {first.classes}",
+            "files that follow each other need the same columns",
+            other.place,
         )
     if other.class_names != first.class_names or other.id_names != first.id_names:
         raise InputError(
@@ -39,7 +41,7 @@ def check_alike(first: Source, other: Source) -> None:
             "the same columns are needed in the same order",
             other.place,
         )
-    if other.dtype != first.dtype:
+    if other.dtype != first.dtype and not any_dtype:
         raise InputError(
             f"holds {other.dtype}, and {first.place} {first.dtype}",
             "--dtype settles which is written",

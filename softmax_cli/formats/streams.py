@@ -37,6 +37,11 @@ class Input:
     path: Path | None = None
     size: int | None = None
 
+    def close(self) -> None:
+        """Let go of the file; standard input stays open, others may read on."""
+        if self.place != STANDARD_INPUT:
+            self.stream.close()
+
     def head(self, size: int = 4096) -> bytes:
         """Return the first bytes without consuming them."""
         with reading(self.place):
@@ -46,7 +51,8 @@ class Input:
 def open_input(token: str) -> Input:
     """Open a path, or standard input for `-`; what is compressed is decompressed on the way."""
     if token == "-":
-        return _decompressed(Input(STANDARD_INPUT, io.BufferedReader(_standard_input())))
+        # Named so that writing onto a file that was redirected here is refused.
+        return _decompressed(Input(STANDARD_INPUT, _standard_input(), Path("/dev/stdin")))
     path = Path(token)
     if path.is_dir():
         raise InputError(
@@ -59,10 +65,13 @@ def open_input(token: str) -> Input:
     return _decompressed(Input(token, stream, path, status.st_size if regular else None))
 
 
-def _standard_input() -> io.RawIOBase:
+def _standard_input() -> io.BufferedReader:
     if sys.stdin is None:
-        raise InputError("is closed", place=STANDARD_INPUT)
-    return cast(io.RawIOBase, sys.stdin.buffer)
+        raise InputError("is closed", "name a file, or type numbers", STANDARD_INPUT)
+    stream = sys.stdin.buffer
+    if isinstance(stream, io.BufferedReader):
+        return stream
+    return io.BufferedReader(cast(io.RawIOBase, stream))
 
 
 def _decompressed(source: Input) -> Input:
@@ -87,22 +96,28 @@ def _zstandard_reader(stream: BinaryIO) -> BinaryIO:
 @contextlib.contextmanager
 def reading(place: str) -> Iterator[None]:
     """Turn what goes wrong while bytes are read into an error that names the place."""
-    import zlib
-
     try:
         yield
     except FileNotFoundError as error:
         raise InputError("no such file", place=place) from error
-    except (EOFError, zlib.error) as error:
-        raise InputError("the compressed data is cut short or damaged", place=place) from error
+    except EOFError as error:
+        raise _damaged(place) from error
     except (BlockingIOError, BrokenPipeError):
         raise
     except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror or error}", place=place) from error
+        # gzip tells damage by an error of its own, without a number.
+        if error.errno is None:
+            raise _damaged(place) from error
+        raise InputError(f"cannot be read: {error.strerror}", "check it", place) from error
     except Exception as error:
-        if type(error).__name__ != "ZstdError":
+        # By name: the modules that define these are not imported for every run.
+        if type(error).__name__ not in ("ZstdError", "BadZipFile", "error"):
             raise
-        raise InputError("the compressed data is cut short or damaged", place=place) from error
+        raise _damaged(place) from error
+
+
+def _damaged(place: str) -> InputError:
+    return InputError("the compressed data is cut short or damaged", "make it anew", place)
 
 
 def read_exactly(source: Input, size: int) -> bytearray:
@@ -114,8 +129,9 @@ def read_exactly(source: Input, size: int) -> bytearray:
             count = source.stream.readinto(view[filled:])
             if not count:
                 raise InputError(
-                    f"ends after {filled} of the {size} bytes that should follow its header",
-                    place=source.place,
+                    f"ends after {filled} of the {size} bytes that should come next",
+                    "it is cut short",
+                    source.place,
                 )
             filled += count
     return data
@@ -135,7 +151,11 @@ class Target:
         # What goes to standard output is held back at first, so that an error in a short input
         # leaves nothing there either.
         self._held: bytearray | None = bytearray() if destination == "-" else None
+        if not destination:
+            raise OutputError("an empty name", "name a file, or - for standard output", "--output")
         if destination == "-":
+            if sys.stdout is None:
+                raise OutputError("is closed", "name a file with -o", self.place)
             self._raw: BinaryIO = sys.stdout.buffer
             self.stream = self._raw
             return
@@ -157,10 +177,10 @@ class Target:
             self._compressor = self.stream = cast(BinaryIO, writer)
 
     def _open_file(self) -> BinaryIO:
-        # The file that a symbolic link names is replaced, not the link.
-        self._final = self._final.resolve()
         if self._final.exists() and not self._final.is_file():
             return self._final.open("wb")
+        # The file that a symbolic link names is replaced, not the link.
+        self._final = self._final.resolve()
         descriptor, name = tempfile.mkstemp(
             dir=self._final.parent, prefix=f".{self._final.name[:100]}.", suffix=".tmp"
         )
@@ -177,7 +197,9 @@ class Target:
             raise
         except OSError as error:
             why = error.strerror or error
-            raise OutputError(f"cannot be written: {why}", place=self.place) from error
+            raise OutputError(
+                f"cannot be written: {why}", "name a place that can be", self.place
+            ) from error
 
     @property
     def seekable(self) -> bool:

@@ -6,7 +6,8 @@ import io
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from shutil import get_terminal_size
+from typing import Any, Literal
 
 from rich import box
 from rich.cells import cell_len, set_cell_size
@@ -39,6 +40,7 @@ LONGEST_BAR = 40
 
 Tints = dict[int, tuple[str, ...]]
 
+_NARROWEST = 20
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _HEIGHTS = " ▁▂▃▄▅▆▇█"
 _SHADES = " ░▒▓█"
@@ -56,16 +58,26 @@ _SIXTEEN: Tints = {
 
 def console_for(options: WriteOptions, *, terminal: bool) -> Console:
     """Return a console that writes into memory, as wide and as colourful as the output is."""
-    colourful = {"always": True, "never": False, "auto": terminal}[options.color]
+    wanted = options.color
+    if wanted == "auto" and (not terminal or os.environ.get("NO_COLOR")):
+        wanted = "never"
+    systems: dict[str, Literal["auto", "256"] | None]
+    systems = {"always": "256", "never": None, "auto": "auto"}
     return Console(
         file=io.StringIO(),
-        force_terminal=colourful,
-        color_system={"always": "256", "never": None, "auto": "auto"}[options.color],
-        no_color=False if options.color == "always" else None,
+        force_terminal=wanted != "never",
+        color_system=systems[wanted],
+        no_color=False,
         highlight=False,
         legacy_windows=False,
-        width=None if terminal or "COLUMNS" in os.environ else 80,
+        width=_width(terminal=terminal),
     )
+
+
+def _width(*, terminal: bool) -> int:
+    if not terminal and "COLUMNS" not in os.environ:
+        return 80
+    return max(_NARROWEST, get_terminal_size().columns)
 
 
 def write(result: Result, form: str, target: Target, options: WriteOptions) -> Sink:  # noqa: ARG001
@@ -257,7 +269,8 @@ def print_table(
     if fitting < len(headings):
         _print_note(console, f"too narrow for: {', '.join(headings[fitting:])}")
     for text in notes:
-        console.print(Text(printable(text)), soft_wrap=True)
+        # A command to copy must not be broken into lines.
+        console.print(Text(printable(text)), soft_wrap=text.startswith("repeat:"))
     _send(console, target)
 
 

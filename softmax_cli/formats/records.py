@@ -1,0 +1,106 @@
+"""Delimited text: bytes into records, records into cells, and cells into what they hold."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+from softmax_cli.errors import InputError
+from softmax_cli.formats.streams import Input, reading
+
+Split = Callable[[bytes], list[bytes]]
+Record = tuple[int, bytes]
+
+_QUOTED = re.compile(rb'"(?:[^"]|"")*"')
+
+
+def records(source: Input, *, comments: bool = False) -> Iterator[Record]:
+    """Yield each record with the number of its first line; a quoted cell may hold newlines.
+
+    Blank lines are left out at the end of the input and nowhere else.
+    """
+    number, blank = 0, 0
+    with reading(source.place):
+        for line in source.stream:
+            number += 1
+            if number == 1:
+                line = _without_byte_order_mark(line, source.place)
+            first, parts, quotes = number, [line], line.count(b'"')
+            while quotes % 2 and not comments:
+                more = source.stream.readline()
+                if not more:
+                    raise InputError(
+                        "a quote is opened and never closed",
+                        "close it, or double it if it is meant",
+                        f"{source.place}:{first}",
+                    )
+                number += 1
+                parts.append(more)
+                quotes += more.count(b'"')
+            record = b"".join(parts).rstrip(b"\r\n")
+            if b"\0" in record:
+                raise InputError(
+                    "holds a NUL byte, so it is not text",
+                    "--input-format says what it is",
+                    f"{source.place}:{first}",
+                )
+            if not record.strip():
+                blank = blank or first
+                continue
+            if comments and record.lstrip().startswith(b"#"):
+                continue
+            if blank:
+                raise InputError(
+                    "an empty line among the rows", "delete it", f"{source.place}:{blank}"
+                )
+            yield first, record
+
+
+def splitter(delimiter: str | None) -> Split:
+    """Return the function that cuts a record into its cells, quotes and all; None cuts at blanks.
+
+    >>> splitter(",")(b'1,"a,b",2')
+    [b'1', b'"a,b"', b'2']
+    """
+    if delimiter is None:
+        return bytes.split
+    mark = delimiter.encode()
+    cell = re.compile(b'("(?:[^"]|"")*"|[^%s]*)%s' % (re.escape(mark), re.escape(mark)))
+
+    def split(record: bytes) -> list[bytes]:
+        if b'"' not in record:
+            return record.split(mark)
+        return cell.findall(record + mark)
+
+    return split
+
+
+def unquoted(cell: bytes) -> bytes:
+    """Return a cell's content.
+
+    >>> unquoted(b'"a ""b"" c"')
+    b'a "b" c'
+    """
+    stripped = cell.strip()
+    if _QUOTED.fullmatch(stripped):
+        return stripped[1:-1].replace(b'""', b'"')
+    return stripped
+
+
+def quoted(cell: bytes, delimiter: bytes) -> bytes:
+    """Return a cell as it is, or in quotes if it would be cut apart or changed without them.
+
+    >>> quoted(b"a,b", b","), quoted(b'"a,b"', b","), quoted(b"a", b",")
+    (b'"a,b"', b'"a,b"', b'a')
+    """
+    if _QUOTED.fullmatch(cell):
+        return cell
+    if any(mark in cell for mark in (delimiter, b'"', b"\n", b"\r")):
+        return b'"' + cell.replace(b'"', b'""') + b'"'
+    return cell
+
+
+def _without_byte_order_mark(line: bytes, place: str) -> bytes:
+    if line.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise InputError("is UTF-16 text", "save it as UTF-8", place)
+    return line.removeprefix(b"\xef\xbb\xbf")
