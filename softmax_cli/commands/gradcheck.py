@@ -265,6 +265,7 @@ def _check_builtins(
 
 def _repeatable(report: Report, arguments: list[str]) -> Report:
     """Return the report with the command that repeats each check."""
-    typed = [*arguments, *([] if "--seed" in arguments else ["--seed", str(report.seed)])]
+    seeded = any(typed.split("=")[0] == "--seed" for typed in arguments)
+    typed = [*([] if seeded else ["--seed", str(report.seed)]), *arguments]
     line = f"softmax-cli gradcheck {shlex.join(typed)}"
     return replace(report, checks=[replace(check, reproduce=line) for check in report.checks])

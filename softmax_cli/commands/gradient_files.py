@@ -63,8 +63,10 @@ def check_gradient_file(
 ) -> Report:
     """Compare the file with the exact gradient, block by block."""
     T = checked_temperature(form.temperature)
+    if read.on_bad_row != "error":
+        raise UsageError("a row without a softmax has no gradient", "leave it out", "--on-bad-row")
     with ExitStack() as stack:
-        logits = stack.enter_context(opened_option(form.logits, "--logits", read))
+        logits = stack.enter_context(opened_option(form.logits, "--logits", read, table=True))
         checked, option = form.gradient, "--grad"
         if checked is None:
             checked, option = form.jacobian or "", "--jacobian"
@@ -150,7 +152,7 @@ def _counted(form: GradientFile, logits: Source, read: ReadOptions) -> int:
         raise UsageError(
             "standard input cannot be read twice, as a mean needs", "name a file", "--logits"
         )
-    with opened_option(form.logits, "--logits", read) as counted:
+    with opened_option(form.logits, "--logits", read, table=True) as counted:
         return sum(len(block.values) for block in counted.blocks())
 
 

@@ -38,13 +38,19 @@ def opened(
     return _retyped(open_source(values or ["-"], read, keep), read)
 
 
-def opened_option(token: str, option: str, read: ReadOptions) -> Source:
-    """Open the value of an option: rows typed inline, or a file."""
+def opened_option(token: str, option: str, read: ReadOptions, *, table: bool = False) -> Source:
+    """Open the value of an option: rows typed inline, or a file.
+
+    With `table`, all options on how to read apply to it, as they do to the values.
+    """
     from softmax_cli.formats import open_source, suffix_format
 
     form = suffix_format(token)
     key = read.key if form is not None and form.name in ("npz", "json") else None
-    source = open_source([token], ReadOptions(key=key, dtype=read.dtype), place=option)
+    chosen = ReadOptions(key=key, dtype=read.dtype)
+    if table:
+        chosen = replace(read, key=key, axis=-1)
+    source = open_source([token], chosen, place=option)
     if read.axis != -1 and source.paths and source.leading:
         from softmax_cli.formats.array import along_axis
 

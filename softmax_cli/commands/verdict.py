@@ -85,7 +85,9 @@ def _notes(report: Report, digits: int) -> list[str]:
     notes += ["", f"verdict: {report.verdict}", f"rule: {RULE}"]
     if report.checks:
         check = report.checks[0]
-        step = "" if check.step is None else f", step {check.step:.3g} * max(1, |x|)"
+        step = "" if check.step is None else f", step {check.step:.3g}"
+        if check.step is not None and check.method != "complex":
+            step += " * max(1, |x|)"
         notes.append(f"reference: {check.method}{step}; dtype {check.dtype}; seed {report.seed}")
         tolerances = {f"rtol {check.rtol:.3g}, atol {check.atol:.3g}" for check in report.checks}
         shown = (

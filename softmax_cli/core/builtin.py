@@ -32,6 +32,7 @@ class Builtin:
     analytic  what is checked: (logits, T, extra) -> array
     combine   what the analytic derivative should be: (Jacobian of the formula, extra) -> array
     draw      a label, targets or a vector: (generator, classes) -> extra
+    masked_outputs  whether the result for a masked class has a derivative, which is then 0
     """
 
     name: str
@@ -40,6 +41,7 @@ class Builtin:
     analytic: Callable[[Array, float, Array], Array]
     combine: Callable[[Array, Array], Array]
     draw: Callable[[np.random.Generator, int], Array]
+    masked_outputs: bool = True
 
 
 def builtin_points(rng: np.random.Generator, count: int) -> list[NDArray[np.float64]]:
@@ -47,21 +49,32 @@ def builtin_points(rng: np.random.Generator, count: int) -> list[NDArray[np.floa
     return [2 * rng.standard_normal(2 + number % 9) for number in range(count)]
 
 
+def _shifted(a: Array, T: float) -> Array:
+    """Return (a - max a) / T, real and imaginary part apart: an infinite part stays alone."""
+    with np.errstate(over="ignore"):
+        real: Array = (a.real - a.real.max()) / T
+    if a.dtype.kind != "c":
+        return real
+    shifted = np.empty_like(a)
+    shifted.real, shifted.imag = real, a.imag / T
+    return shifted
+
+
 def _softmax(a: Array, T: float, _: Array) -> Array:
-    exponentials = np.exp((a - a.real.max()) / T)
+    exponentials = np.exp(_shifted(a, T))
     S: Array = exponentials / exponentials.sum()
     return S
 
 
 def _log_softmax(a: Array, T: float, _: Array) -> Array:
-    shifted = (a - a.real.max()) / T
+    shifted = _shifted(a, T)
     log_S: Array = shifted - np.log(np.exp(shifted).sum())
     return log_S
 
 
 def _loss(a: Array, T: float, Y: Array) -> Array:
     logs = _log_softmax(a, T, Y)
-    loss: Array = -np.where(Y == 0, 0, Y * logs).sum()[None]
+    loss: Array = -(Y * np.where(Y == 0, 0, logs)).sum()[None]
     return loss
 
 
@@ -138,6 +151,7 @@ BUILTINS = (
         lambda a, T, _: log_softmax_jacobian(a, temperature=T),
         _jacobian,
         _vector,
+        masked_outputs=False,
     ),
     Builtin(
         "log-softmax jvp",
@@ -146,6 +160,7 @@ BUILTINS = (
         lambda a, T, v: log_softmax_jvp(a, v, temperature=T),
         _jacobian_times,
         _vector,
+        masked_outputs=False,
     ),
     Builtin(
         "log-softmax vjp",

@@ -104,6 +104,7 @@ class Comparison:
     max_abs_error: float = 0.0
     max_rel_error: float = 0.0
     largest: float = 0.0
+    zero_agrees: bool = True
     worst: list[tuple[float, Entry]] = field(default_factory=list)
     factor: float | None = None
     factor_explains: bool = True
@@ -122,16 +123,26 @@ class Comparison:
         first    goes before the index of each entry: which array of several this is
         offset   of the leading index: where a block of one long array starts
         """
-        a = analytic.astype(np.float64)
-        n = reference.astype(np.float64)
+        with np.errstate(all="ignore"):
+            self._add(
+                analytic.astype(np.float64),
+                reference.astype(np.float64),
+                np.nan_to_num(np.asarray(uncertainty), nan=np.inf, posinf=np.inf),
+                first,
+                offset,
+            )
+
+    def _add(
+        self, a: Array, n: Array, uncertainty: Array, first: tuple[int, ...], offset: int
+    ) -> None:
         error, allowed, agrees = self._judge(a, n)
         finite = np.isfinite(a) & np.isfinite(n)
         doubtful = np.broadcast_to(uncertainty, n.shape)
-        with np.errstate(invalid="ignore"):
-            # A difference that the reference's own error explains proves nothing, nor does an
-            # agreement within an error that is larger than what is allowed.
-            certain = ~np.isfinite(a) | (error > allowed + _MARGIN * doubtful)
-            undecided = ~certain & (~agrees | (doubtful > allowed))
+        self.zero_agrees = self.zero_agrees and bool(self._judge(np.zeros_like(n), n)[2].all())
+        # A difference that the reference's own error explains proves nothing, nor does an
+        # agreement within an error that is larger than what is allowed.
+        certain = ~np.isfinite(a) | (error > allowed + _MARGIN * doubtful)
+        undecided = ~certain & (~agrees | (doubtful > allowed))
         self.entries += n.size
         self.over_tolerance += int((~agrees).sum())
         self.non_finite += int((~finite).sum())
@@ -147,12 +158,14 @@ class Comparison:
 
     def verdict(self) -> Verdict:
         """Return what the compared pairs prove."""
+        # Where a gradient of zeros would agree as well, agreement proves nothing.
+        vacuous = self.zero_agrees or self.largest <= self.zero
         if 2 * self.undecided > self.entries:
-            # A reference that is mostly in doubt proves nothing by the rest.
-            return "inconclusive" if self.largest > self.zero else "vacuous"
+            # A reference that is mostly in doubt proves nothing by the rest either.
+            return "vacuous" if vacuous else "inconclusive"
         if self.proven_wrong:
             return "fail"
-        if self.largest <= self.zero or not self.entries:
+        if vacuous:
             return "vacuous"
         return "inconclusive" if self.undecided else "pass"
 
@@ -189,11 +202,9 @@ class Comparison:
         )
 
     def _judge(self, a: Array, n: Array) -> tuple[Array, Array, Array]:
-        with np.errstate(invalid="ignore", over="ignore"):
-            error = np.abs(a - n)
-            allowed = self.atol + self.rtol * np.maximum(np.abs(a), np.abs(n))
-            agrees = np.isfinite(a) & np.isfinite(n) & (error <= allowed)
-        return error, allowed, agrees
+        error = np.abs(a - n)
+        allowed = self.atol + self.rtol * np.maximum(np.abs(a), np.abs(n))
+        return error, allowed, np.isfinite(a) & np.isfinite(n) & (error <= allowed)
 
     def _keep_worst(
         self,
@@ -204,8 +215,7 @@ class Comparison:
         first: tuple[int, ...],
         offset: int,
     ) -> None:
-        with np.errstate(invalid="ignore", divide="ignore"):
-            excess = np.where(np.isfinite(error), error / allowed, np.inf)
+        excess = np.where(np.isfinite(error), error / allowed, np.inf)
         excess = np.where((error == 0) & (allowed == 0), 0.0, excess).ravel()
         count = min(self.worst_kept, excess.size)
         found = np.argpartition(-excess, count - 1)[:count] if count else np.empty(0, np.intp)
@@ -245,8 +255,7 @@ class Comparison:
 
 
 def _larger(a: Array, n: Array) -> Array:
-    with np.errstate(invalid="ignore"):
-        larger = np.maximum(np.abs(a), np.abs(n))
+    larger = np.maximum(np.abs(a), np.abs(n))
     result: Array = np.where(larger == 0, 1.0, larger)
     return result
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -105,6 +105,13 @@ def gradcheck(
     'fail'
     """
     T = checked_temperature(temperature)
+    known = {builtin.of for builtin in BUILTINS}
+    if of is not None and of not in known:
+        raise DomainError(
+            f"no built-in derivatives of {of!r}", f"one of {', '.join(sorted(known))}"
+        )
+    if points < 1 or worst < 0:
+        raise DomainError(f"{points} points and {worst} worst entries", "give 1 and 0 or more")
     rows = None if at is None else np.atleast_2d(floating(at, "the points")).astype(np.float64)
     settings = _Settings(
         method or ("complex" if function is None else "central"), step, rtol, atol, worst
@@ -155,7 +162,7 @@ def _check_builtin(
     settings: _Settings,
 ) -> Check:
     pairs = [_builtin_pair(builtin, point.astype(dtype), rng, T, settings) for point in points]
-    return _compared(builtin.name, pairs, dtype, T, settings)
+    return _compared(builtin.name, pairs, dtype, 1 / T, settings)
 
 
 def _builtin_pair(
@@ -163,24 +170,34 @@ def _builtin_pair(
 ) -> _Pair:
     if has_no_softmax(a):
         raise DomainError("a point has no softmax", "it holds a NaN, a +inf, or nothing but -inf")
-    # The reference knows nothing of masked classes: it is taken over the others.
+    # The formula is taken over the classes that are not masked. What a masked logit would change
+    # is 0, but for its own log-probability, which has no derivative.
     kept = np.flatnonzero(np.isfinite(a))
     drawn = builtin.draw(rng, kept.size)
-    extra = np.zeros(a.size)
+    extra, J, error = np.zeros(a.size), np.zeros((a.size, a.size)), np.zeros((a.size, a.size))
     extra[kept] = drawn
 
     def formula(x: NDArray[Any]) -> NDArray[Any]:
         return builtin.function(x, T, drawn)
 
-    J, error = reference_jacobian(
-        formula, a[kept].astype(np.float64), settings.method, settings.step
+    at = a[kept].astype(np.float64)
+    found, found_error = reference_jacobian(formula, at, settings.method, settings.step)
+    outputs = kept if len(found) > 1 or kept.size == 1 else np.array([0])
+    J[np.ix_(outputs, kept)] = found
+    error[np.ix_(outputs, kept)] = found_error
+    pair = _Pair(
+        np.asarray(builtin.analytic(a, T, extra)),
+        builtin.combine(J, extra),
+        builtin.combine(error, np.abs(extra)),
+        _largest(formula(at)),
     )
-    analytic = np.asarray(builtin.analytic(a, T, extra))
-    return _Pair(
-        analytic[np.ix_(*[kept] * analytic.ndim)],
-        builtin.combine(J, drawn),
-        builtin.combine(error, np.abs(drawn)),
-        _largest(formula(a[kept].astype(np.float64))),
+    if builtin.masked_outputs:
+        return pair
+    return replace(
+        pair,
+        analytic=pair.analytic[kept],
+        reference=pair.reference[kept],
+        error=pair.error[kept],
     )
 
 
@@ -212,23 +229,32 @@ def _check_function(
             )
         pairs.append(_Pair(analytic, J, error, _largest(_numbers(value, name))))
     dtype = pairs[0].analytic.dtype if pairs else np.dtype(np.float64)
-    return _compared(name, pairs, dtype.name if dtype.kind == "f" else "float64", 1, settings)
+    return _compared(name, pairs, dtype.name if dtype.kind == "f" else "float64", None, settings)
 
 
-def _compared(name: str, pairs: list[_Pair], dtype: str, T: float, settings: _Settings) -> Check:
-    """Compare all pairs, with tolerances that fit the dtype, the scale, and the method."""
+def _compared(
+    name: str, pairs: list[_Pair], dtype: str, natural: float | None, settings: _Settings
+) -> Check:
+    """Compare all pairs, with tolerances that fit the dtype, the scale, and the method.
+
+    natural  the size of a derivative far from zero; None: that of the function's values
+    """
     scale = max((_largest(pair.reference) for pair in pairs), default=0.0)
     value = max((pair.value for pair in pairs), default=0.0)
     method = settings.method
     step = STEPS[method] if settings.step is None else settings.step
     # A difference over a small step magnifies the rounding of the function's value.
     noise = 0.0 if method == "complex" else 16 * EPS * value / min(1.0, step)
-    zero = max(4 * float(np.finfo(dtype).eps) * value / T, noise)
+    smallest = 4 * float(np.finfo(dtype).eps) * (value if natural is None else natural)
     rtol, atol = tolerances(dtype, scale, settings.rtol, settings.atol)
     if settings.atol is None:
-        atol = max(atol, zero)
+        # Never so wide that it swallows what rtol would find in the largest entry.
+        atol = max(atol, min(noise, rtol * scale), smallest)
+    zero = max(smallest, noise)
     dimensions = pairs[0].reference.ndim if pairs else 0
-    comparison = Comparison(rtol, atol, zero, settings.worst, _hypotheses(dimensions, T))
+    comparison = Comparison(
+        rtol, atol, zero, settings.worst, _hypotheses(dimensions, 1 / (natural or 1.0))
+    )
     for number, pair in enumerate(pairs):
         first = (number,) if len(pairs) > 1 else ()
         comparison.add(pair.analytic, pair.reference, pair.error, first)
@@ -244,11 +270,12 @@ def _value_and_gradient(returned: Any) -> tuple[Any, Any]:
 
 
 def _numbers(value: Any, name: str) -> NDArray[Any]:
-    array = np.asarray(value)
+    # A copy: a function may return the same buffer each time.
+    array = np.array(value)
     if array.dtype.kind not in "fiubc":
         shown = "nothing" if value is None else f"a {type(value).__name__}"
         raise DomainError(f"{name} returned {shown}", "it must return numbers")
-    return array
+    return array.astype(np.float64) if array.dtype.kind in "biu" else array
 
 
 def _largest(array: NDArray[Any]) -> float:

@@ -35,7 +35,7 @@ def reference_jacobian(
 
     function  takes (inputs,) and returns (outputs,)
     at        (inputs,) float64
-    step      h relative to max(1, |x|); the default is STEPS[method]
+    step      h relative to max(1, |x|), of a complex step h itself; the default is STEPS[method]
     returns   (outputs, inputs) and its estimated error, both float64
     raises    DomainError for a step that is not positive, or a function that does not take
               complex numbers with the complex method
@@ -47,16 +47,23 @@ def reference_jacobian(
     relative = STEPS[method] if step is None else step
     if not 0 < relative < np.inf:
         raise DomainError(f"the step is {relative}", "it must be positive and finite")
-    steps = relative * np.maximum(1.0, np.abs(at))
+    steps = np.full_like(at, relative)
+    if method != "complex":
+        steps *= np.maximum(1.0, np.abs(at))
     if method != "complex" and (at + steps == at).any():
         raise DomainError(f"a step of {relative:g} changes nothing at this point", "take more")
     difference = {"central": _central, "richardson": _richardson, "complex": _complex}[method]
+
+    def evaluated(x: Vector) -> Vector:
+        # Copies: a function may change its argument, or return the same buffer each time.
+        return np.array(function(x.copy()))
+
     with np.errstate(all="ignore"):
-        columns = [difference(function, at, k, float(h)) for k, h in enumerate(steps)]
+        columns = [difference(evaluated, at, k, float(h)) for k, h in enumerate(steps)]
         if method != "complex":
-            value = function(at)
+            value = evaluated(at)
             columns = [
-                (derivative, np.where(_has_kink(function, at, k, float(h), value), np.inf, error))
+                (derivative, np.where(_has_kink(evaluated, at, k, float(h), value), np.inf, error))
                 for k, (h, (derivative, error)) in enumerate(zip(steps, columns, strict=True))
             ]
     jacobian = np.stack([derivative for derivative, _ in columns], axis=-1)

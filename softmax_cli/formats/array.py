@@ -91,12 +91,6 @@ def along_axis(source: Source, axis: int) -> Source:
     )
 
 
-def as_column(source: Source) -> Source:
-    """Return the numbers of an array of any shape as rows of one each, as labels are."""
-    column = array_source(whole_array(source).reshape(-1, 1), source.place)
-    return replace(column, paths=source.paths, close=source.close)
-
-
 class AlongAxisSink(Sink):
     """Holds rows that lie along another axis, and passes them on the way the input lay."""
 

@@ -40,10 +40,12 @@ class Keep:
 
     labels         the column of labels, which is then no class
     every_column   pass all columns through, not the id columns alone
+    one_column     of an array: its numbers, whatever its shape, are rows of one, as labels are
     """
 
     labels: str | None = None
     every_column: bool = False
+    one_column: bool = False
 
 
 @dataclass(frozen=True)

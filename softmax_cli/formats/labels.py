@@ -10,8 +10,8 @@ import numpy as np
 
 from softmax_cli.errors import InputError
 from softmax_cli.formats import open_file, refuse_pickle, suffix_format
-from softmax_cli.formats.array import as_column, row_place
-from softmax_cli.formats.blocks import BLOCK_BYTES, Block, ReadOptions, Source
+from softmax_cli.formats.array import row_place
+from softmax_cli.formats.blocks import BLOCK_BYTES, Block, Keep, ReadOptions, Source
 from softmax_cli.formats.detection import detected_format
 from softmax_cli.formats.json_text import parsed
 from softmax_cli.formats.numbers import is_number
@@ -40,7 +40,9 @@ def open_labels(
         name = form.name if form and token != "-" else detected_format(source)
         if name in ("npy", "npz"):
             source.close()
-            return as_column(open_file(token, ReadOptions(key=key if name == "npz" else None)))
+            return open_file(
+                token, ReadOptions(key=key if name == "npz" else None), Keep(one_column=True)
+            )
         place = source.place
         if name == "json":
             lines = _from_json(source)

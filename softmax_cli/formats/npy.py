@@ -41,18 +41,22 @@ def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
             "the file is cut short or damaged",
             source.place,
         )
-    return rows_of(source, dtype, shape, fortran_order=fortran_order)
+    return rows_of(source, dtype, shape, keep, fortran_order=fortran_order)
 
 
 def rows_of(
-    source: Input, dtype: np.dtype[Any], shape: tuple[int, ...], *, fortran_order: bool
+    source: Input, dtype: np.dtype[Any], shape: tuple[int, ...], keep: Keep, *, fortran_order: bool
 ) -> Source:
     """Return the rows of the array whose numbers the stream is about to yield."""
     checked_dtype(dtype, source.place)
-    classes = checked_shape(shape, source.place)[-1]
+    column = (math.prod(shape), 1)
+    classes = 1 if keep.one_column else checked_shape(shape, source.place)[-1]
     if fortran_order and len(shape) > 1:
         data = read_exactly(source, dtype.itemsize * math.prod(shape))
-        return array_source(np.frombuffer(data, dtype).reshape(shape, order="F"), source.place)
+        array = np.frombuffer(data, dtype).reshape(shape, order="F")
+        return array_source(array.reshape(column) if keep.one_column else array, source.place)
+    if keep.one_column:
+        shape = column
     rows = math.prod(shape[:-1])
     widened = np.dtype(np.float64) if dtype.kind in "iu" else dtype.newbyteorder("=")
     step = rows_per_block(classes, dtype.itemsize)

@@ -38,7 +38,7 @@ def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
     dtype, shape, fortran_order, header_size = read_header(array)
     if dtype.itemsize * math.prod(shape) + header_size != member.file_size:
         raise InputError("its header lies about its size", "the file is damaged", place)
-    return rows_of(array, dtype, shape, fortran_order=fortran_order)
+    return rows_of(array, dtype, shape, keep, fortran_order=fortran_order)
 
 
 def _member(archive: zipfile.ZipFile, key: str | None, place: str) -> zipfile.ZipInfo:

@@ -30,17 +30,21 @@ class Input:
     stream  can be peeked at
     path    the file behind it, if any
     size    of the plain file in bytes; None for a pipe or a compressed file
+    beneath what this is the decompressed content of
     """
 
     place: str
     stream: io.BufferedReader
     path: Path | None = None
     size: int | None = None
+    beneath: Input | None = None
 
     def close(self) -> None:
         """Let go of the file; standard input stays open, others may read on."""
         if self.place != STANDARD_INPUT:
             self.stream.close()
+        if self.beneath is not None:
+            self.beneath.close()
 
     def head(self, size: int = 4096) -> bytes:
         """Return the first bytes without consuming them."""
@@ -84,7 +88,9 @@ def _decompressed(source: Input) -> Input:
         plain = _zstandard_reader(source.stream)
     else:
         return source
-    return Input(source.place, io.BufferedReader(cast(io.RawIOBase, plain)), source.path)
+    return Input(
+        source.place, io.BufferedReader(cast(io.RawIOBase, plain)), source.path, beneath=source
+    )
 
 
 def _zstandard_reader(stream: BinaryIO) -> BinaryIO:
