@@ -75,7 +75,11 @@ def open_source(
         return source
     from softmax_cli.formats.array import along_axis
 
-    return along_axis(source, options.axis)
+    try:
+        return along_axis(source, options.axis)
+    except BaseException:
+        source.close()
+        raise
 
 
 def _opened_files(paths: Sequence[str], options: ReadOptions, keep: Keep) -> Source:
@@ -85,15 +89,22 @@ def _opened_files(paths: Sequence[str], options: ReadOptions, keep: Keep) -> Sou
     from softmax_cli.formats.several import check_alike, concatenated
 
     rest: list[Callable[[], Source]] = []
-    for path in paths[1:]:
-        source = open_file(path, options, keep)
-        check_alike(first, source, any_dtype=options.dtype is not None)
-        if Path(path).is_file():
-            # There may be more files than can be open at once.
+    opened = [first]
+    try:
+        for path in paths[1:]:
+            source = open_file(path, options, keep)
+            opened.append(source)
+            check_alike(first, source, any_dtype=options.dtype is not None)
+            if Path(path).is_file():
+                # There may be more files than can be open at once.
+                source.close()
+                rest.append(partial(open_file, path, options, keep))
+            else:
+                rest.append(partial(_the_same, source))
+    except BaseException:
+        for source in opened:
             source.close()
-            rest.append(partial(open_file, path, options, keep))
-        else:
-            rest.append(partial(_the_same, source))
+        raise
     return concatenated(first, rest, [Path(path) for path in paths if path != "-"])
 
 
@@ -126,7 +137,7 @@ def refuse_table_options(form: str, options: ReadOptions, keep: Keep) -> None:
         ("--label-column", keep.labels),
         ("--append", keep.every_column),
         ("--delimiter", options.delimiter),
-        ("--header", options.header),
+        ("--header" if options.header else "--no-header", options.header is not None),
     ):
         if given:
             raise UsageError(f"{form} input has no such columns", "it goes with CSV", option)
@@ -207,6 +218,8 @@ def output_format(options: WriteOptions) -> Format:
     A person at a terminal gets a table, a pipe gets CSV.
     """
     path = options.output
+    if path == "":
+        raise UsageError("an empty name", "name a file, or - for standard output", "--output")
     if options.in_place and path in (None, "-"):
         raise UsageError("there is no file to replace", "name it with -o", "--in-place")
     if options.format is not None:

@@ -22,8 +22,8 @@ def array_source(
     checked_dtype(array.dtype, place)
     shape = checked_shape(array.shape, place)
     rows = array.reshape(-1, shape[-1])
-    if rows.dtype.kind in "iu":
-        rows = rows.astype(np.float64)
+    native = np.dtype(np.float64) if rows.dtype.kind in "iu" else rows.dtype.newbyteorder("=")
+    rows = rows.astype(native, copy=False)
 
     def blocks() -> Iterator[Block]:
         step = rows_per_block(shape[-1], rows.dtype.itemsize)
@@ -107,7 +107,8 @@ class AlongAxisSink(Sink):
         """Move the axis back and write all rows."""
         result = self._result
         leading = result.leading or ()
-        moved = np.concatenate(self._blocks).reshape(*leading, result.columns)
+        none = np.empty((0, result.columns), result.dtype)
+        moved = np.concatenate([none, *self._blocks]).reshape(*leading, result.columns)
         array = np.moveaxis(moved, -1, result.axis)
         inner = self._open_inner(
             replace(

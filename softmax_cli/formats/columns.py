@@ -26,7 +26,8 @@ def select_columns(
     """Return the positions, from 0, of the columns that the specs name, each once, in their order.
 
     A spec is a name, a number from 1, a range `2-4`, a pattern `logit_*`, or several of these
-    with commas between. A name wins over a number.
+    with commas between. A name wins over a number, but a column without a name is meant by its
+    number.
 
     >>> select_columns(["id", "logit_*"], ["logit_a", "logit_b", "id"], 3, "--columns")
     [2, 0, 1]
@@ -42,15 +43,16 @@ def select_columns(
 
 
 def _positions(part: str, names: Sequence[str] | None, count: int, option: str) -> list[int]:
-    if names is not None:
+    number = _NUMBERS.fullmatch(part)
+    if names is not None and not _means_unnamed(number, names):
         found = [position for position, name in enumerate(names) if name == part]
         if len(found) > 1:
             raise UsageError(f"{len(found)} columns are named {part!r}", "give a number", option)
         if found:
             return found
-    if match := _NUMBERS.fullmatch(part):
-        first = int(match[1])
-        last = int(match[2] or first)
+    if number:
+        first = int(number[1])
+        last = int(number[2] or first)
         if not 1 <= first <= last <= count:
             raise UsageError(f"no column {part}", f"the columns are 1 to {count}", option)
         return list(range(first - 1, last))
@@ -65,3 +67,10 @@ def _positions(part: str, names: Sequence[str] | None, count: int, option: str) 
         listed = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
         raise UsageError(f"no column named {part!r}", f"the columns are {listed}", option)
     return found
+
+
+def _means_unnamed(number: re.Match[str] | None, names: Sequence[str]) -> bool:
+    if number is None or number[2]:
+        return False
+    position = int(number[1]) - 1
+    return 0 <= position < len(names) and not names[position]

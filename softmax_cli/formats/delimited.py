@@ -25,7 +25,7 @@ from softmax_cli.formats.blocks import (
 from softmax_cli.formats.detection import detected_delimiter
 from softmax_cli.formats.header import Layout, judged_layout, reads_like_numbering
 from softmax_cli.formats.numbers import NotANumberError, parse_number, text_rows
-from softmax_cli.formats.records import Record, Split, quoted, records, splitter, unquoted
+from softmax_cli.formats.records import Record, Split, records, requoted, spelt, splitter, unquoted
 from softmax_cli.formats.streams import Input, Target
 
 
@@ -37,10 +37,14 @@ def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
         raise InputError("is empty", "give at least one row of numbers", source.place)
     delimiter = _delimiter(options.delimiter, form, source.place, first[1])
     split = splitter(delimiter)
-    cells = [_text(cell, source.place, first[0]) for cell in split(first[1])]
+    raw = split(first[1])
+    cells = [unquoted(cell).decode("utf-8", "replace") for cell in raw]
     layout = judged_layout(cells, options, keep, f"{source.place}:{first[0]}")
     if layout.names is None:
         lines = chain([first], lines)
+    else:
+        for cell in raw:
+            _text(cell, source.place, first[0])
 
     def blocks() -> Iterator[Block]:
         return _blocks(lines, split, layout, source.place)
@@ -68,7 +72,7 @@ def _delimiter(asked: str | None, form: str, place: str, first: bytes) -> str | 
         return None
     if form == "tsv":
         return "\t"
-    if ".csv" in PurePath(place).suffixes[-2:]:
+    if ".csv" in PurePath(place.lower()).suffixes[-2:]:
         return ","
     return detected_delimiter(first.decode("utf-8", errors="replace")) or ","
 
@@ -180,9 +184,8 @@ class DelimitedSink(Sink):
         if names is not None:
             if self._as_entries:
                 names = ("row", "i", "j", "value")
-            self._write_lines(
-                [[self._quoted(name.encode()) for name in (*result.id_names, *names)]]
-            )
+            header = (name.encode() for name in (*result.id_names, *names))
+            self._write_lines([list(map(self._named, header))])
 
     def write(self, block: Block) -> None:
         """Write the rows of a block, or the entries of a batch of matrices."""
@@ -195,10 +198,12 @@ class DelimitedSink(Sink):
                 rows = self._with_class_names(block.classes, rows)
         lines = [[cell.encode() for cell in row] for row in rows]
         if block.classes is not None:
-            lines = [[self._quoted(cell) for cell in line] for line in lines]
+            lines = [
+                [self._fitting(spelt(cell, self._delimiter)) for cell in line] for line in lines
+            ]
         if ids is not None:
             lines = [
-                [*map(self._quoted, kept), *line] for kept, line in zip(ids, lines, strict=True)
+                [*map(self._fitting, kept), *line] for kept, line in zip(ids, lines, strict=True)
             ]
         self._write_lines(lines)
 
@@ -209,13 +214,17 @@ class DelimitedSink(Sink):
         if lines:
             self._target.write(b"\n".join(map(self._delimiter.join, lines)) + b"\n")
 
-    def _quoted(self, cell: bytes) -> bytes:
+    def _named(self, name: bytes) -> bytes:
+        return self._fitting(spelt(name, self._delimiter))
+
+    def _fitting(self, cell: bytes) -> bytes:
+        """Return a cell that the delimiter does not cut apart; between blanks, quotes are none."""
         if self._delimiter == b" " and (b" " in cell or not cell):
             shown = cell.decode("utf-8", "replace")
             raise OutputError(
                 f"blanks separate its cells, and {shown!r} has one", "write csv", self._target.place
             )
-        return quoted(cell, self._delimiter)
+        return requoted(cell, self._delimiter)
 
     def _with_class_names(self, classes: NDArray[Any], rows: list[list[str]]) -> list[list[str]]:
         names = self._result.class_names

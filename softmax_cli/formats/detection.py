@@ -23,8 +23,9 @@ def detected_format(source: Input) -> str:
         return "npz"
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if text.startswith((b"[", b"{")):
-        return "jsonl" if _is_a_document(text.split(b"\n", 1)[0]) and _goes_on(text) else "json"
-    first_line = text.split(b"\n", 1)[0].decode("utf-8", errors="replace")
+        return _kind_of_json(text)
+    lines = text.decode("utf-8", errors="replace").split("\n")
+    first_line = next((line for line in lines if not line.startswith("#")), "")
     return "tsv" if (found := detected_delimiter(first_line)) == "\t" else "csv" if found else "txt"
 
 
@@ -44,13 +45,14 @@ def detected_delimiter(line: str) -> str | None:
     return next((mark for mark in DELIMITERS if mark in unquoted), None)
 
 
-def _is_a_document(line: bytes) -> bool:
+def _kind_of_json(text: bytes) -> str:
+    """Return jsonl if the first line is a whole row: another follows, or it is a flat object."""
+    line, _, rest = text.partition(b"\n")
     try:
-        json.loads(line)
+        first = json.loads(line)
     except (ValueError, RecursionError):
-        return False
-    return True
-
-
-def _goes_on(text: bytes) -> bool:
-    return bool(text.partition(b"\n")[2].strip())
+        return "json"
+    is_flat = isinstance(first, dict) and not any(
+        isinstance(value, (list, dict)) for value in first.values()
+    )
+    return "jsonl" if rest.strip() or is_flat else "json"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -9,6 +10,8 @@ from softmax_cli.errors import InputError, UsageError
 from softmax_cli.formats.blocks import Keep, ReadOptions
 from softmax_cli.formats.columns import by_number_alone, select_columns
 from softmax_cli.formats.numbers import is_number
+
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 
 
 @dataclass(frozen=True)
@@ -38,11 +41,15 @@ def judged_layout(cells: list[str], options: ReadOptions, keep: Keep, place: str
     judged = [cells[column] for column in layout.classes]
     numeric = [is_number(cell) for cell in judged]
     if header is None and any(numeric) and not all(numeric):
-        raise _partly_numeric(cells, judged, numeric, place)
+        raise _partly_numeric(layout.classes[numeric.index(False)], cells, place)
+    if header is None and judged and all(map(_DECIMAL_COMMA.fullmatch, judged)):
+        raise InputError(
+            f"{judged[0]!r} is not a number", "numbers need a decimal point, not a comma", place
+        )
     if header is None and not any(numeric):
         layout = selected_layout(cells, cells, options, keep)
     if layout.names is not None and "" in (layout.names[column] for column in layout.classes):
-        column = layout.names.index("") + 1
+        column = next(column for column in layout.classes if not cells[column]) + 1
         raise InputError(
             "the header has a column without a name, as the index of a data frame has",
             f"--id-columns {column} passes it through",
@@ -84,11 +91,8 @@ def selected_layout(
     return Layout(count, classes, list(range(count)) if keep.every_column else ids, label, names)
 
 
-def _partly_numeric(
-    cells: list[str], judged: list[str], numeric: list[bool], place: str
-) -> InputError:
-    word = judged[numeric.index(False)]
-    column = cells.index(word) + 1
+def _partly_numeric(position: int, cells: list[str], place: str) -> InputError:
+    column, word = position + 1, cells[position]
     shown = repr(word) if word else "an empty cell"
     return InputError(
         f"the first line is partly numeric: {shown} is not a number",

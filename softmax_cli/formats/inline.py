@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from softmax_cli.errors import InputError
 from softmax_cli.formats import unknown_token
 from softmax_cli.formats.array import array_source, numeric_array
 from softmax_cli.formats.blocks import Source
+from softmax_cli.formats.json_text import loads
 from softmax_cli.formats.numbers import NotANumberError, is_number, parse_number
 
 
@@ -71,7 +71,7 @@ def _number(text: str, place: str) -> float:
 
 def _json(token: str) -> list[object]:
     try:
-        row = json.loads(token)
+        row = loads(token)
     except (ValueError, RecursionError) as error:
         raise InputError(f"not JSON: {error}", "a row is [1, 2, 3]", token) from None
     if not isinstance(row, list):

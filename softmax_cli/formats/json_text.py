@@ -34,6 +34,8 @@ def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
         names, document = document.get("class_names"), document[key]
     array = numeric_array(document, source.place)
     class_names = tuple(map(str, names)) if isinstance(names, list) else None
+    if not document and class_names is not None:
+        array = array.reshape(0, len(class_names))
     if class_names is not None and len(class_names) != array.shape[-1]:
         raise InputError(
             f"has {len(class_names)} class names and {array.shape[-1]} classes",
@@ -48,7 +50,7 @@ def parsed(source: Input) -> Any:
     with reading(source.place):
         data = source.stream.read()
     try:
-        return json.loads(data.decode("utf-8-sig"))
+        return loads(data.decode("utf-8-sig"))
     except UnicodeDecodeError:
         raise InputError("is not UTF-8 text", "save it as UTF-8", source.place) from None
     except json.JSONDecodeError as error:
@@ -58,6 +60,18 @@ def parsed(source: Input) -> Any:
     except (RecursionError, ValueError) as error:
         problem = "nested too deep" if isinstance(error, RecursionError) else str(error)
         raise InputError(f"is not JSON: {problem}", "check it", source.place) from None
+
+
+def loads(text: str) -> Any:
+    """Return the value of a JSON text; a number that becomes infinite is an error, not infinite."""
+    return json.loads(text, parse_float=_finite)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if number - number != 0:
+        raise ValueError(f"{text} is beyond the range of float64")
+    return number
 
 
 def json_rows(values: NDArray[Any], precision: int | None) -> list[str]:

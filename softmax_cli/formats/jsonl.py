@@ -22,9 +22,9 @@ from softmax_cli.formats.blocks import (
     rows_per_block,
 )
 from softmax_cli.formats.header import Layout, selected_layout
-from softmax_cli.formats.json_text import json_rows, named_classes, text_cell
+from softmax_cli.formats.json_text import json_rows, loads, named_classes, text_cell
 from softmax_cli.formats.numbers import NotANumberError
-from softmax_cli.formats.records import quoted
+from softmax_cli.formats.records import spelt
 from softmax_cli.formats.streams import Input, Target, reading
 
 Line = tuple[int, list[Any]]
@@ -62,7 +62,7 @@ def _lines(source: Input) -> Iterator[tuple[int, Any]]:
             if not line.strip():
                 continue
             try:
-                row = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
+                row = loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
             except (ValueError, RecursionError) as error:
                 problem = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
                 place = f"{source.place}:{number}"
@@ -118,7 +118,7 @@ def _block(batch: list[Line], layout: Layout, place: str, start: int) -> Block:
 def _raw(value: object) -> bytes:
     """Return a value as a pass-through cell, which is spelt as in CSV."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return quoted(text.encode(), b",")
+    return spelt(text.encode(), b",")
 
 
 def write(result: Result, form: str, target: Target, options: WriteOptions) -> Sink:  # noqa: ARG001

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,16 +25,19 @@ from softmax_cli.formats.blocks import (
 )
 from softmax_cli.formats.streams import Input, Target, read_exactly
 
+_HEADER_ERRORS = (
+    *(ValueError, SyntaxError, TypeError, KeyError, IndexError),
+    *(RecursionError, MemoryError, Warning),
+)
 MAGIC = b"\x93NUMPY"
 _LONGEST_HEADER = 1 << 16
-_HEADER_ROOM = 192
+_MOST_DIMENSIONS = 64
 
 
 def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
     """Open an NPY file or stream; only its header is read."""
     refuse_table_options(form, options, keep)
     dtype, shape, fortran_order, header_size = read_header(source)
-    checked_dtype(dtype, source.place)
     size = dtype.itemsize * math.prod(shape)
     if source.size is not None and source.size != header_size + size:
         raise InputError(
@@ -48,12 +52,14 @@ def rows_of(
     source: Input, dtype: np.dtype[Any], shape: tuple[int, ...], keep: Keep, *, fortran_order: bool
 ) -> Source:
     """Return the rows of the array whose numbers the stream is about to yield."""
-    checked_dtype(dtype, source.place)
     column = (math.prod(shape), 1)
     classes = 1 if keep.one_column else checked_shape(shape, source.place)[-1]
     if fortran_order and len(shape) > 1:
         data = read_exactly(source, dtype.itemsize * math.prod(shape))
-        array = np.frombuffer(data, dtype).reshape(shape, order="F")
+        try:
+            array = np.frombuffer(data, dtype).reshape(shape, order="F")
+        except ValueError as error:
+            raise InputError(f"has the shape {shape}", "it is damaged", source.place) from error
         return array_source(array.reshape(column) if keep.one_column else array, source.place)
     if keep.one_column:
         shape = column
@@ -67,6 +73,8 @@ def rows_of(
             data = read_exactly(source, count * classes * dtype.itemsize)
             values = np.frombuffer(data, dtype).reshape(count, classes)
             yield Block(start, values.astype(widened, copy=False), row_place(source.place, start))
+        if source.size is None and source.head():
+            raise InputError("goes on after its array", "it is damaged", source.place)
 
     return Source(source.place, classes, widened, blocks, rows=rows, leading=shape[:-1])
 
@@ -84,15 +92,19 @@ def read_header(source: Input) -> tuple[np.dtype[Any], tuple[int, ...], bool, in
     try:
         header = ast.literal_eval(text.strip())
         descr, shape, fortran_order = header["descr"], header["shape"], header["fortran_order"]
-        dtype = np.lib.format.descr_to_dtype(descr)
-    except (ValueError, SyntaxError, TypeError, KeyError, RecursionError, MemoryError) as error:
-        raise InputError(
-            "has a header that cannot be read", "it is damaged", source.place
-        ) from error
+        if not isinstance(descr, (str, list)) or not isinstance(fortran_order, bool):
+            raise TypeError
+        with warnings.catch_warnings(action="error"):
+            dtype: np.dtype[Any] = np.dtype(descr)
+    except _HEADER_ERRORS as error:
+        problem = "has a header that cannot be read"
+        raise InputError(problem, "the file is damaged", source.place) from error
+    checked_dtype(dtype, source.place)
     sizes = isinstance(shape, tuple) and all(type(size) is int and size >= 0 for size in shape)
-    if not sizes or dtype.itemsize * math.prod(shape) >= 1 << 63:
+    most = max(8, dtype.itemsize) * math.prod(max(1, size) for size in shape) if sizes else 0
+    if not sizes or most >= 1 << 63 or len(shape) > _MOST_DIMENSIONS:
         raise InputError(f"has a header with the shape {shape}", "it is damaged", source.place)
-    return dtype, shape, bool(fortran_order), 8 + width + length
+    return dtype, shape, fortran_order, 8 + width + length
 
 
 def header_bytes(dtype: np.dtype[Any], shape: tuple[int, ...], *, room: int = 0) -> bytes:
@@ -124,7 +136,9 @@ class NpySink(Sink):
         if not target.seekable:
             raise UsageError("a pipe cannot hold an NPY file", "name a file with -o", target.place)
         self._result, self._target, self._lines = result, target, 0
-        target.write(b" " * _HEADER_ROOM)
+        most = (1 << 62, *(result.leading or ()), *result_shape(result, 0))
+        self._room = len(header_bytes(result.dtype, most))
+        target.write(b" " * self._room)
 
     def write(self, block: Block) -> None:
         """Write the numbers of a block."""
@@ -135,7 +149,7 @@ class NpySink(Sink):
     def finish(self) -> None:
         """Write the header."""
         shape = result_shape(self._result, self._lines)
-        self._target.overwrite(0, header_bytes(self._result.dtype, shape, room=_HEADER_ROOM))
+        self._target.overwrite(0, header_bytes(self._result.dtype, shape, room=self._room))
 
 
 def result_shape(result: Result, lines: int) -> tuple[int, ...]:

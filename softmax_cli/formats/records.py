@@ -44,6 +44,12 @@ def records(source: Input, *, comments: bool = False) -> Iterator[Record]:
                     "--input-format says what it is",
                     f"{source.place}:{first}",
                 )
+            if b"\r" in record and b'"' not in record:
+                raise InputError(
+                    "its lines end in a carriage return alone",
+                    "save it with ordinary line ends",
+                    f"{source.place}:{first}",
+                )
             if not record.strip():
                 blank = blank or first
                 continue
@@ -87,17 +93,26 @@ def unquoted(cell: bytes) -> bytes:
     return stripped
 
 
-def quoted(cell: bytes, delimiter: bytes) -> bytes:
-    """Return a cell as it is, or in quotes if it would be cut apart or changed without them.
+def requoted(cell: bytes, delimiter: bytes) -> bytes:
+    """Return a cell of some CSV as it is, or in quotes if this delimiter would cut it apart.
 
-    >>> quoted(b"a,b", b","), quoted(b'"a,b"', b","), quoted(b"a", b",")
-    (b'"a,b"', b'"a,b"', b'a')
+    >>> requoted(b"a;b", b";"), requoted(b'"a;b"', b";"), requoted(b'say "a"', b";")
+    (b'"a;b"', b'"a;b"', b'say "a"')
     """
-    if _QUOTED.fullmatch(cell):
+    if _QUOTED.fullmatch(cell) or not any(mark in cell for mark in (delimiter, b"\n", b"\r")):
         return cell
-    if any(mark in cell for mark in (delimiter, b'"', b"\n", b"\r")):
-        return b'"' + cell.replace(b'"', b'""') + b'"'
-    return cell
+    return spelt(cell, delimiter)
+
+
+def spelt(content: bytes, delimiter: bytes) -> bytes:
+    """Return a cell that holds this content: in quotes, if it has anything that needs them.
+
+    >>> spelt(b'"a"', b","), spelt(b"a", b",")
+    (b'\"\"\"a\"\"\"', b'a')
+    """
+    if any(mark in content for mark in (delimiter, b'"', b"\n", b"\r")):
+        return b'"' + content.replace(b'"', b'""') + b'"'
+    return content
 
 
 def _without_byte_order_mark(line: bytes, place: str) -> bytes:

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from softmax_cli.errors import InputError, OutputError
 
@@ -20,6 +20,12 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 COMPRESSIONS = (".gz", ".zst")
 _HELD_BYTES = 1 << 20
+# Enough to tell a format by, and a first line of thousands of numbers.
+_HEAD_BYTES = 1 << 16
+# Few at a time: a small piece may be a large one decompressed.
+_COMPRESSED_BYTES = 1 << 13
+# What a header says is allocated only as the bytes for it really come.
+_PIECE_BYTES = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -46,10 +52,10 @@ class Input:
         if self.beneath is not None:
             self.beneath.close()
 
-    def head(self, size: int = 4096) -> bytes:
+    def head(self) -> bytes:
         """Return the first bytes without consuming them."""
         with reading(self.place):
-            return self.stream.peek(size)
+            return self.stream.peek(_HEAD_BYTES)
 
 
 def open_input(token: str) -> Input:
@@ -63,29 +69,55 @@ def open_input(token: str) -> Input:
             "is a directory", "name a file, or a quoted glob such as 'DIR/*.csv'", token
         )
     with reading(token):
-        stream = path.open("rb")
+        stream = cast(io.BufferedReader, path.open("rb", buffering=_HEAD_BYTES))
     status = os.fstat(stream.fileno())
     regular = stat.S_ISREG(status.st_mode)
-    return _decompressed(Input(token, stream, path, status.st_size if regular else None))
+    if not regular:
+        return _decompressed(Input(token, _with_head(stream), path, beneath=Input(token, stream)))
+    return _decompressed(Input(token, stream, path, status.st_size))
 
 
 def _standard_input() -> io.BufferedReader:
     if sys.stdin is None:
         raise InputError("is closed", "name a file, or type numbers", STANDARD_INPUT)
-    stream = sys.stdin.buffer
-    if isinstance(stream, io.BufferedReader):
-        return stream
-    return io.BufferedReader(cast(io.RawIOBase, stream))
+    return _with_head(sys.stdin.buffer)
+
+
+def _with_head(stream: BinaryIO) -> io.BufferedReader:
+    """Return a stream whose first bytes can be peeked at, however slowly a pipe brings them."""
+    head = bytearray()
+    with reading(STANDARD_INPUT):
+        while len(head) < _HEAD_BYTES and (more := stream.read(_HEAD_BYTES - len(head))):
+            head += more
+    return io.BufferedReader(_Headed(bytes(head), stream), _HEAD_BYTES)
+
+
+class _Headed(io.RawIOBase):
+    """Bytes that were read already, then the rest of the stream that they came from."""
+
+    def __init__(self, head: bytes, rest: BinaryIO) -> None:
+        self._head, self._rest = head, rest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if not self._head:
+            data = self._rest.read(len(buffer))
+        else:
+            data, self._head = self._head[: len(buffer)], self._head[len(buffer) :]
+        buffer[: len(data)] = data
+        return len(data)
 
 
 def _decompressed(source: Input) -> Input:
-    head = source.head(4)
+    head = source.head()
     if head.startswith(_GZIP_MAGIC):
         import gzip
 
         plain: BinaryIO = cast(BinaryIO, gzip.GzipFile(fileobj=source.stream))
     elif head.startswith(_ZSTD_MAGIC):
-        plain = _zstandard_reader(source.stream)
+        plain = cast(BinaryIO, _ZstandardReader(source.stream))
     else:
         return source
     return Input(
@@ -93,10 +125,34 @@ def _decompressed(source: Input) -> Input:
     )
 
 
-def _zstandard_reader(stream: BinaryIO) -> BinaryIO:
-    import zstandard
+class _ZstandardReader(io.RawIOBase):
+    """Decompresses frame after frame; the library's own reader takes a cut for the end."""
 
-    return cast(BinaryIO, zstandard.ZstdDecompressor().stream_reader(stream))
+    def __init__(self, compressed: BinaryIO) -> None:
+        import zstandard
+
+        self._compressed = compressed
+        self._new_frame = zstandard.ZstdDecompressor().decompressobj
+        self._frame = self._new_frame()
+        self._is_inside, self._ahead, self._plain = False, b"", b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._plain:
+            data = self._ahead or self._compressed.read(_COMPRESSED_BYTES)
+            if not data and self._is_inside:
+                raise EOFError
+            if not data:
+                return 0
+            self._plain = self._frame.decompress(data)
+            self._is_inside, self._ahead = not self._frame.eof, self._frame.unused_data
+            if self._frame.eof:
+                self._frame = self._new_frame()
+        count = min(len(buffer), len(self._plain))
+        buffer[:count], self._plain = self._plain[:count], self._plain[count:]
+        return count
 
 
 @contextlib.contextmanager
@@ -128,11 +184,14 @@ def _damaged(place: str) -> InputError:
 
 def read_exactly(source: Input, size: int) -> bytearray:
     """Return the next `size` bytes; a stream that ends before them is an error."""
-    data = bytearray(size)
-    view, filled = memoryview(data), 0
+    data = bytearray(min(size, _PIECE_BYTES))
+    filled = 0
     with reading(source.place):
         while filled < size:
-            count = source.stream.readinto(view[filled:])
+            if filled == len(data):
+                data += bytes(min(size - filled, _PIECE_BYTES))
+            with memoryview(data) as view:
+                count = source.stream.readinto(view[filled:])
             if not count:
                 raise InputError(
                     f"ends after {filled} of the {size} bytes that should come next",
@@ -157,8 +216,6 @@ class Target:
         # What goes to standard output is held back at first, so that an error in a short input
         # leaves nothing there either.
         self._held: bytearray | None = bytearray() if destination == "-" else None
-        if not destination:
-            raise OutputError("an empty name", "name a file, or - for standard output", "--output")
         if destination == "-":
             if sys.stdout is None:
                 raise OutputError("is closed", "name a file with -o", self.place)
@@ -166,10 +223,12 @@ class Target:
             self.stream = self._raw
             return
         _refuse_input(self._final, inputs, in_place=in_place)
+        suffix = self._final.suffix.lower()
+        if suffix == ".zst":
+            import zstandard
         with self.writing():
             self._raw = self._open_file()
         self.stream = self._raw
-        suffix = self._final.suffix.lower()
         if suffix == ".gz":
             import gzip
 
@@ -177,8 +236,6 @@ class Target:
             gzipped = gzip.GzipFile(filename="", fileobj=self._raw, mode="wb", mtime=0)
             self._compressor = self.stream = cast(BinaryIO, gzipped)
         elif suffix == ".zst":
-            import zstandard
-
             writer = zstandard.ZstdCompressor().stream_writer(self._raw, closefd=False)
             self._compressor = self.stream = cast(BinaryIO, writer)
 

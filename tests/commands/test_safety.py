@@ -1,0 +1,165 @@
+"""No input is overwritten, no option is ignored, no verdict is given away."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.running import run
+
+ONE_LINE = re.compile(r"softmax-cli: [^\n]+\n")
+MODULE = """
+import sys
+import numpy as np
+
+def cube(x): return (x**3).sum()
+def slope(x): return 3 * x**2
+def leave(x): sys.exit(0)
+def refuse(x): raise TypeError("no")
+def nothing(x): return None
+def chatty(x):
+    print("chatter")
+    return 3 * x**2
+def vector(x): return np.array([x.sum(), (x**2).sum()])
+def matrix(x): return np.array([np.ones_like(x), 2 * x])
+"""
+
+
+@pytest.fixture(autouse=True)
+def _inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(1)
+    np.save("z.npy", rng.standard_normal((6, 3)))
+    np.save("y.npy", np.array([0, 1, 2, 0, 1, 2]))
+    np.save("onehot.npy", np.eye(3)[[0, 1, 2, 0, 1, 2]])
+    np.save("cube.npy", rng.standard_normal((2, 3, 4)))
+    np.save("g.npy", rng.standard_normal((6, 3)))
+    np.savetxt("z.csv", rng.standard_normal((2, 3)), delimiter=",")
+    Path("p.csv").write_text("0.5,0.5\n")
+    Path("l.csv").write_text("0\n1\n")
+    Path("named.csv").write_text("id,a,b\nx,1,2\n")
+    Path("checked.py").write_text(MODULE)
+
+
+@pytest.mark.parametrize(
+    ("line", "kept"),
+    [
+        ("softmax z.csv -o z.csv", "z.csv"),
+        ("softmax z.csv -o ./z.csv", "z.csv"),
+        ("xent 1,2 3,4 --labels l.csv -o l.csv", "l.csv"),
+        ("xent --p p.csv --q .5,.5 -o p.csv", "p.csv"),
+        ("xent --p .5,.5 --q p.csv -o p.csv", "p.csv"),
+        ("xent 1,2 --targets p.csv -o p.csv", "p.csv"),
+        ("jacobian 1 2 --vjp p.csv -o p.csv", "p.csv"),
+        ("gradcheck --logits z.npy --labels y.npy --grad g.npy -o g.npy --format json", "g.npy"),
+        ("gradcheck --logits z.npy --labels y.npy --grad g.npy -o y.npy --format json", "y.npy"),
+    ],
+)
+def test_no_input_is_overwritten(line: str, kept: str) -> None:
+    before = Path(kept).read_bytes()
+    outcome = run(f"softmax-cli {line}")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert ONE_LINE.fullmatch(outcome.err)
+    assert "is also an input" in outcome.err
+    assert Path(kept).read_bytes() == before
+
+
+def test_in_place_replaces_it() -> None:
+    assert run("softmax-cli softmax z.csv -o z.csv --in-place").code == 0
+    assert np.loadtxt("z.csv", delimiter=",").sum(axis=1) == pytest.approx([1, 1])
+
+
+@pytest.mark.parametrize(
+    ("line", "word"),
+    [
+        ("softmax 1 2 --columns 1", "--columns"),
+        ("softmax 1 2 --id-columns 1", "--id-columns"),
+        ("softmax 1 2 --append", "--append"),
+        ("softmax 1 2 --input-format csv", "--input-format"),
+        ("softmax 1 2 --axis 5", "no axis 5"),
+        ("softmax 1 2 --in-place", "--in-place"),
+        ("softmax 1 2 -o ''", "--output"),
+        ("softmax z.npy --key a", "--key"),
+        ("softmax z.npy --header", "--header"),
+        ("softmax named.csv --id-columns id --axis 0", "--axis"),
+        ("softmax z.csv --axis 0 --on-bad-row skip", "--on-bad-row"),
+        ("softmax ''", "neither a number nor a file"),
+        ("softmax -1e5x 1", "-1e5x"),
+        ("softmax 1 2 --log=3", "--log: does not take a value"),
+        ("xent 1 2 --label-column y", "--label-column"),
+        ("xent z.npy --labels onehot.npy", "--targets takes one-hot"),
+        ("xent --p nan,1 --q .5,.5", "--p: row 0"),
+        ("xent 1 2 --targets nan,1", "--targets: row 0"),
+        ("gradcheck --rtol inf", "rtol is inf"),
+        ("gradcheck --atol -1", "atol is -1"),
+        ("gradcheck --step 0", "step is 0"),
+        ("gradcheck --step 1e-300 --method central", "changes nothing"),
+        ("gradcheck --logits z.npy --labels y.npy --grad g.npy --rtol inf", "rtol is inf"),
+        ("gradcheck --logits z.npy --labels y.npy --grad g.npy --points 3", "--points"),
+        ("gradcheck 1 nan", "arguments: row 0"),
+        ("gradcheck -o report.csv", "report.csv"),
+        ("gradcheck checked:cube --grad checked:leave --at 1,2", "SystemExit"),
+        ("gradcheck checked:cube --grad checked:refuse --at 1,2", "TypeError: no; see checked.py"),
+        ("gradcheck checked:cube --grad checked:nothing --at 1,2", "returned nothing"),
+        ("gradcheck checked:cube --grad checked:gone --at 1,2", "has no 'gone'"),
+        ("gradcheck absent:f --grad checked:cube --at 1,2", "no module 'absent'"),
+    ],
+)
+def test_what_does_not_fit_is_refused(line: str, word: str) -> None:
+    outcome = run(f"softmax-cli {line}")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert ONE_LINE.fullmatch(outcome.err)
+    assert word in outcome.err
+
+
+def test_what_a_function_prints_is_no_output() -> None:
+    outcome = run("softmax-cli gradcheck checked:cube --grad checked:chatty --at 1,2 --format json")
+    assert (outcome.code, json.loads(outcome.out)["verdict"]) == (0, "pass")
+    assert "chatter" in outcome.err
+
+
+def test_a_jacobian_need_not_be_square() -> None:
+    assert run("softmax-cli gradcheck checked:vector --grad checked:matrix --at 1,2,3").code == 0
+
+
+@pytest.mark.parametrize("form", ["npy", "csv", "json"])
+@pytest.mark.parametrize("rows", ["z.npy", "'[1,2,3,4]' '[4,3,2,2]'", "1 2 3"])
+def test_its_own_jacobian_reads_back(form: str, rows: str) -> None:
+    if rows != "z.npy":
+        assert (
+            run(f"softmax-cli softmax {rows} --log -o z.npy --precision 17 --format json").code == 0
+        )
+        Path("z.npy").rename("z.json")
+        text = json.loads(Path("z.json").read_text())["log_probabilities"]
+        np.save("z.npy", np.array(text))
+    assert run(f"softmax-cli jacobian z.npy -o J.{form}").code == 0
+    line = f"softmax-cli gradcheck --logits z.npy --jacobian J.{form} --of softmax"
+    assert run(line).code == 0
+
+
+def test_zero_stands_for_a_bad_row_in_the_loss_too() -> None:
+    line = "softmax-cli xent nan,1 1,2 --labels 0,1 --on-bad-row zero --format json"
+    report = json.loads(run(line).out)
+    assert report["loss"] == pytest.approx(np.log1p(np.exp(-1)) / 2)
+    assert report["accuracy"] == 0.5
+
+
+def test_a_product_along_another_axis_lies_as_its_input() -> None:
+    assert run("softmax-cli jacobian cube.npy --axis 0 --vjp 1,2 -o v.npy").code == 0
+    assert np.load("v.npy").shape == (2, 3, 4)
+
+
+def test_several_files_and_standard_input() -> None:
+    outcome = run("printf '1,2,3\\n' | softmax-cli softmax z.csv - z.csv")
+    assert (outcome.code, len(outcome.out.splitlines())) == (0, 5)
+
+
+@pytest.mark.parametrize(("reduction", "shape"), [("none", (2,)), ("mean", ()), ("sum", ())])
+def test_losses_are_an_array_of_losses(reduction: str, shape: tuple[int, ...]) -> None:
+    line = f"softmax-cli xent 1,2 2,1 --labels 0,0 --reduction {reduction} -o x.npy"
+    assert run(line).code == 0
+    assert np.load("x.npy").shape == shape
