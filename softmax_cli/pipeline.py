@@ -107,6 +107,16 @@ def _why_bad(row: NDArray[Any]) -> str:
 def _conclude(source: Source, on_bad_row: OnBadRow, counts: Counts, options: WriteOptions) -> None:
     if source.rows is not None and counts.read != source.rows:
         raise SoftmaxCliError(f"{counts.read} of {source.rows} rows were read", place=source.place)
+    if source.caution:
+        note(f"{source.place}: {source.caution}", options)
+    if not counts.read and source.rows is None:
+        note(f"{source.place}: a header and no rows", options)
+    if source.classes == 1 and counts.read > 1:
+        note(
+            f"{source.place}: every row has one class, and so the probability 1; "
+            "--axis 0 takes the column as one vector",
+            options,
+        )
     if not counts.bad:
         return
     place = counts.first_bad_place

@@ -150,8 +150,9 @@ def _usage_error(error: typer.TyperException, arguments: list[str]) -> UsageErro
     parameter = getattr(error, "param", None)
     if option is not None:
         place = option
-        if possibilities := getattr(error, "possibilities", None):
-            remedy = f"did you mean {' or '.join(sorted(possibilities))}?"
+        possible = sorted({*(getattr(error, "possibilities", None) or ())} - {"--help"})
+        if possible:
+            remedy = f"did you mean {' or '.join(possible)}?"
         problem = "no such option" if problem.startswith("No such") else problem
     else:
         place = parameter.opts[0] if parameter is not None else command

@@ -23,11 +23,15 @@ DESCRIPTION = """Without values: the built-in derivatives at seeded points; with
 
 With --logits and --grad: a gradient that any framework wrote to a file, compared with the exact
 gradient in float64. With module:function: your Python function and gradient; this imports the
-module and runs its code.
+module, from this folder too, and runs its code. The function takes a NumPy vector x and returns a
+number or a vector; --grad names its gradient, or its Jacobian (outputs x inputs); without --grad
+the function returns the pair (value, gradient).
 
 A pair agrees when |a - n| <= atol + rtol * max(|a|, |n|); NaN and infinity never agree. Verdicts:
 pass; fail; inconclusive (the reference is not accurate enough here to tell); vacuous (the
 derivative is zero to within rounding, so that a wrong formula would pass as well).
+
+The report is a table, or JSON with --format json; rows, indices and labels count from 0.
 
 Exit code: 0 all agree, 1 a gradient disagrees, 2 wrong usage or input, 3 nothing was proven."""
 
@@ -36,7 +40,7 @@ EXAMPLES = (
     "softmax-cli gradcheck 1 2 3 --of softmax --method central",
     "softmax-cli gradcheck --logits samples/digits_logits.npy --labels samples/digits_labels.npy "
     "--grad samples/digits_gradient.npy",
-    "softmax-cli gradcheck numpy:sum --grad numpy:ones_like --at 1,2,3",
+    "softmax-cli gradcheck samples.logistic:loss --grad samples.logistic:gradient --at 1,-2,0.5",
 )
 
 EXIT_CODES = {
@@ -87,12 +91,13 @@ def command(
     method: Annotated[
         Method | None,
         typer.Option(
-            "--method", help="Of the reference.  [default: complex for built-ins, else central]"
+            "--method",
+            help="How the reference is computed.  [default: complex for built-ins, else central]",
         ),
     ] = None,
     step: Annotated[
         float | None,
-        typer.Option("--step", metavar="H", help="Its step, relative to max(1, |x|)."),
+        typer.Option("--step", metavar="H", help="Step of the reference, relative to max(1, |x|)."),
     ] = None,
     rtol: Annotated[
         float | None,
@@ -169,6 +174,11 @@ def _check_form(
     at: str | None,
 ) -> None:
     """Refuse options that do not make up one of the command's forms."""
+    functions = [value for value in values or () if _is_function([value])]
+    if functions and functions != values:
+        raise UsageError("takes no values beside it", "write --at 1,2,3 with commas", functions[0])
+    if functions and at is None:
+        raise UsageError("no point to check at", "give --at 1,2,3 or a file", functions[0])
     given = [
         name
         for name in sorted(set().union(*FORMS.values()))
@@ -186,8 +196,8 @@ def _check_form(
             raise UsageError(
                 f"does not go with {form}", f"it goes with {' and '.join(forms)}", f"--{name}"
             )
-    if form == "module:function" and at is None:
-        raise UsageError("no point to check at", "give --at 1,2,3 or a file", str(values))
+    if values and "points" in given:
+        raise UsageError("your points are checked, none is drawn", "leave it out", "--points")
     if form != "--logits":
         return
     if values:

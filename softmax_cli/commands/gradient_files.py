@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_cli.commands.inputs import opened_option
+from softmax_cli.commands.inputs import opened_option, opened_partner
 from softmax_cli.commands.loss import checked_labels
 from softmax_cli.commands.options import LOG_OF_BASE
 from softmax_cli.core import jacobian as jacobians
@@ -66,11 +66,11 @@ def check_gradient_file(
     if read.on_bad_row != "error":
         raise UsageError("a row without a softmax has no gradient", "leave it out", "--on-bad-row")
     with ExitStack() as stack:
-        logits = stack.enter_context(opened_option(form.logits, "--logits", read, table=True))
+        logits = stack.enter_context(opened_option(form.logits, "--logits", read))
         checked, option = form.gradient, "--grad"
         if checked is None:
             checked, option = form.jacobian or "", "--jacobian"
-        given = stack.enter_context(opened_option(checked, option, read))
+        given = stack.enter_context(opened_partner(checked, option, read, logits.classes))
         if form.jacobian is not None:
             given = _entries_as_lines(given, logits.classes)
         if given.classes != logits.classes:
@@ -97,7 +97,7 @@ def check_gradient_file(
         )
         source = _with_partner(stack, form, logits, read)
         references = _References(form, T, divisor)
-        comparison.hypotheses = references.hypotheses(logits.classes, rows)
+        comparison.hypotheses = references.hypotheses(logits.classes, max(1, rows))
         reader = RowReader(given)
         with progress(logits, write) as advance:
             counts = Counts()
@@ -152,7 +152,7 @@ def _counted(form: GradientFile, logits: Source, read: ReadOptions) -> int:
         raise UsageError(
             "standard input cannot be read twice, as a mean needs", "name a file", "--logits"
         )
-    with opened_option(form.logits, "--logits", read, table=True) as counted:
+    with opened_option(form.logits, "--logits", read) as counted:
         return sum(len(block.values) for block in counted.blocks())
 
 
@@ -166,7 +166,7 @@ def _with_partner(
     if token is None:
         return logits
     option = "--targets" if form.targets else "--upstream"
-    partner = stack.enter_context(opened_option(token, option, read))
+    partner = stack.enter_context(opened_partner(token, option, read, logits.classes))
     if partner.classes != logits.classes:
         raise ShapeError(
             f"{partner.classes} columns, and {logits.place} has {logits.classes}", place=option

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from softmax_cli.errors import UsageError
+from softmax_cli.errors import SoftmaxCliError, UsageError
 from softmax_cli.formats.blocks import Block, Keep, ReadOptions, Source
 
 if TYPE_CHECKING:
@@ -38,24 +39,43 @@ def opened(
     return _retyped(open_source(values or ["-"], read, keep), read)
 
 
-def opened_option(token: str, option: str, read: ReadOptions, *, table: bool = False) -> Source:
-    """Open the value of an option: rows typed inline, or a file.
-
-    With `table`, all options on how to read apply to it, as they do to the values.
-    """
+def opened_option(token: str, option: str, read: ReadOptions) -> Source:
+    """Open the value of an option as the values are opened: rows typed inline, or a file."""
     from softmax_cli.formats import open_source, suffix_format
 
     form = suffix_format(token)
-    key = read.key if form is not None and form.name in ("npz", "json") else None
-    chosen = ReadOptions(key=key, dtype=read.dtype)
-    if table:
-        chosen = replace(read, key=key, axis=-1)
+    by_name = form is not None and form.name in ("npz", "json")
+    chosen = replace(read, key=read.key if by_name else None, axis=-1)
+    if not _is_file(token):
+        chosen = ReadOptions(dtype=read.dtype)
     source = open_source([token], chosen, place=option)
     if read.axis != -1 and source.paths and source.leading:
         from softmax_cli.formats.array import along_axis
 
         source = along_axis(source, read.axis)
     return _retyped(source, read)
+
+
+def opened_partner(token: str, option: str, read: ReadOptions, classes: int) -> Source:
+    """Open a second input, whose columns may be named as those of the values are, or not at all.
+
+    The options that choose columns apply if they leave as many classes as the values have.
+    """
+    plain = replace(read, columns=[], id_columns=[], header=None, delimiter=None, input_format=None)
+    if plain == read or not _is_file(token):
+        return opened_option(token, option, plain)
+    with suppress(SoftmaxCliError):
+        source = opened_option(token, option, read)
+        if source.classes == classes:
+            return source
+        source.close()
+    return opened_option(token, option, plain)
+
+
+def _is_file(token: str) -> bool:
+    from pathlib import Path
+
+    return token != "-" and Path(token).is_file()
 
 
 def _retyped(source: Source, read: ReadOptions) -> Source:

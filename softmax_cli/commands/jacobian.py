@@ -57,7 +57,7 @@ def command(
     write: WriteOptions = WriteOptions(),
 ) -> int:
     """Read rows, and write their Jacobians or products."""
-    from softmax_cli.commands.inputs import opened, opened_option
+    from softmax_cli.commands.inputs import opened, opened_partner
     from softmax_cli.formats import open_sink
     from softmax_cli.formats.blocks import Result
     from softmax_cli.pipeline import paired, peeked, run, zero_bad_rows
@@ -84,11 +84,12 @@ def command(
             kernel = _matrix_kernel(source, of, temperature)
         else:
             product, option = ("vjp", "--vjp") if vjp is not None else ("jvp", "--jvp")
-            other = stack.enter_context(opened_option(vector, option, read))
+            other = stack.enter_context(opened_partner(vector, option, read, source.classes))
             if other.classes != source.classes:
                 raise ShapeError(
                     f"a vector of {other.classes} entries for {source.classes} classes",
-                    place=option,
+                    "write 1,0,0 with commas, a number for each class",
+                    option,
                 )
             source = paired(source, other, every_row=True)
             result = replace(result, name=product, matrix=False, axis=source.axis)

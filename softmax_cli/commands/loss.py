@@ -219,7 +219,7 @@ def checked_labels(block: Block, classes: int) -> NDArray[np.intp]:
     if outside.any():
         row = int(outside.argmax())
         raise InputError(
-            f"the label {labels[row]:g} is no class",
+            f"its label is {labels[row]:g}, which is no class",
             f"labels are whole numbers from 0 to {classes - 1}",
             block.place(row),
         )
@@ -246,14 +246,18 @@ def write_losses(source: Source, losses: Losses, read: ReadOptions, write: Write
             target.abandon()
             raise
     else:
+        rowwise = losses.reduction == "none"
+        id_names = source.id_names if rowwise else ()
         result = Result(
             command="xent",
             name="losses",
             columns=1,
             dtype=np.dtype(np.float64),
             class_names=("loss",),
-            id_names=source.id_names,
-            flat="one" if losses.reduction != "none" else "rows",
+            # The bare numbers, unless ids stand beside them.
+            column_names=("loss",) if id_names and source.class_names else None,
+            id_names=id_names,
+            flat="rows" if rowwise else "one",
         )
         with open_sink(result, write, source.paths) as sink:
             for block in _loss_blocks(source, losses, read, write):

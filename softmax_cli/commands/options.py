@@ -62,7 +62,9 @@ FLAGS: dict[str, Any] = {
         "with commas between.",
     ),
     "id_columns": typer.Option(
-        "--id-columns", metavar="COLUMNS", help="Columns that pass through to the output untouched."
+        "--id-columns",
+        metavar="COLUMNS",
+        help="Columns that are no classes; in text they pass through untouched.",
     ),
     "key": typer.Option("--key", metavar="NAME", help="Which array of an NPZ or JSON file."),
     "axis": typer.Option(

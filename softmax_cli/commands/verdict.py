@@ -12,7 +12,7 @@ from softmax_cli.formats import output_format
 from softmax_cli.formats.blocks import WriteOptions
 from softmax_cli.formats.json_text import json_report
 from softmax_cli.formats.streams import Target
-from softmax_cli.formats.table import DEFAULT_PRECISION, LONGEST_NAME, print_table
+from softmax_cli.formats.table import DEFAULT_PRECISION, print_table
 
 RULE = "|a - n| <= atol + rtol * max(|a|, |n|); NaN and infinity never agree"
 STYLES = {
@@ -21,6 +21,7 @@ STYLES = {
     "inconclusive": "bold yellow",
     "vacuous": "bold yellow",
 }
+LONGEST_NAME = 28
 HEADINGS = ("check", "verdict", "entries", "over", "abs error", "rel error")
 
 
@@ -56,7 +57,7 @@ def write_report(report: Report, form: str, write: WriteOptions, inputs: Sequenc
 
 
 def _line(check: Check) -> tuple[str, ...]:
-    name = check.name if len(check.name) <= LONGEST_NAME else "…" + check.name[1 - LONGEST_NAME :]
+    name = check.name if len(check.name) <= LONGEST_NAME else f"…{check.name[1 - LONGEST_NAME :]}"
     return (
         name,
         check.verdict,
@@ -72,15 +73,19 @@ def _notes(report: Report, digits: int) -> list[str]:
     for check in report.checks:
         if check.verdict in ("fail", "inconclusive"):
             notes.append("")
-            looks = f"; it looks like {check.diagnosis}" if check.diagnosis else ""
-            over = f"{check.over_tolerance} of {check.entries} entries over tolerance"
             nonfinite = f", {check.non_finite} not finite" if check.non_finite else ""
-            notes.append(f"{check.name}: {check.verdict}, {over}{nonfinite}{looks}")
+            notes.append(
+                f"{check.name}: {check.verdict}, {check.over_tolerance} of {check.entries} entries "
+                f"over tolerance{nonfinite}"
+            )
+            if check.diagnosis:
+                notes.append(f"  it looks like {check.diagnosis}")
             notes += [
-                f"  [{', '.join(map(str, entry.index))}] analytic {entry.analytic:.{digits}g}, "
+                f"  [{', '.join(map(str, entry.index))}] {entry.analytic:.{digits}g}, "
                 f"reference {entry.reference:.{digits}g}, error {entry.abs_error:.2g}, "
                 f"allowed {entry.allowed:.2g}"
                 for entry in check.worst
+                if not entry.abs_error <= entry.allowed or check.verdict == "inconclusive"
             ]
     notes += ["", f"verdict: {report.verdict}", f"rule: {RULE}"]
     if report.checks:

@@ -139,7 +139,7 @@ def _check_form(
             "xent",
         )
     if p is not None and values:
-        raise UsageError("takes no values beside them", "leave the values out", "--p and --q")
+        raise UsageError("takes no values beside them", "write 0.5,0.5 with commas", "--p and --q")
     if temperature != 1.0 and (from_ != "logits" or p is not None):
         raise UsageError("goes with logits alone", "leave it out", "--temperature")
 
@@ -155,7 +155,7 @@ def _paired(
     read: ReadOptions,
 ) -> Source:
     """Return the rows with their labels, targets, or, for q, the rows of p beside them."""
-    from softmax_cli.commands.inputs import labelled, opened, opened_option
+    from softmax_cli.commands.inputs import labelled, opened, opened_option, opened_partner
     from softmax_cli.errors import ShapeError
     from softmax_cli.formats.blocks import Keep
     from softmax_cli.formats.labels import open_labels
@@ -174,11 +174,11 @@ def _paired(
         if targets is None:
             raise UsageError("no labels", "give --labels, --label-column or --targets", "xent")
         partner, option = targets, "--targets"
-    other = stack.enter_context(opened_option(partner, option, read))
+    other = stack.enter_context(opened_partner(partner, option, read, source.classes))
     if other.classes != source.classes:
-        raise ShapeError(
-            f"{other.classes} classes, and {source.place} has {source.classes}", place=option
-        )
+        remedy = "write 1,0,0 with commas" if other.classes == 1 else "they go class by class"
+        problem = f"{other.classes} classes, and {source.place} has {source.classes}"
+        raise ShapeError(problem, remedy, option)
     if other.class_names and source.class_names and other.class_names != source.class_names:
         raise ShapeError(
             f"the columns of {other.place} are not named as those of {source.place}",

@@ -159,7 +159,7 @@ class Comparison:
     def verdict(self) -> Verdict:
         """Return what the compared pairs prove."""
         # Where a gradient of zeros would agree as well, agreement proves nothing.
-        vacuous = self.zero_agrees or self.largest <= self.zero
+        vacuous = self.zero_agrees or (self.largest <= self.zero and not self.non_finite)
         if 2 * self.undecided > self.entries:
             # A reference that is mostly in doubt proves nothing by the rest either.
             return "vacuous" if vacuous else "inconclusive"

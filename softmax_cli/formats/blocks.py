@@ -114,6 +114,7 @@ class Source:
     id_names     names of the pass-through columns; empty strings where there is no header
     paths        the files behind it
     axis         where the classes lay in the input, counted from the end
+    caution      what is odd about it, and worth a word though it is no error
     close        lets go of the file; leaving the source's `with` block calls it
     """
 
@@ -127,6 +128,7 @@ class Source:
     id_names: tuple[str, ...] = ()
     paths: tuple[Path, ...] = ()
     axis: int = -1
+    caution: str = ""
     close: Callable[[], None] = lambda: None
 
     def __enter__(self) -> Self:

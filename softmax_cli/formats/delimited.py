@@ -23,10 +23,13 @@ from softmax_cli.formats.blocks import (
     rows_per_block,
 )
 from softmax_cli.formats.detection import detected_delimiter
-from softmax_cli.formats.header import Layout, judged_layout, reads_like_numbering
+from softmax_cli.formats.header import Layout, caution, judged_layout, reads_like_numbering
 from softmax_cli.formats.numbers import NotANumberError, parse_number, text_rows
 from softmax_cli.formats.records import Record, Split, records, requoted, spelt, splitter, unquoted
 from softmax_cli.formats.streams import Input, Target
+
+# How data frames spell a missing number.
+_MISSING = ("NA", "N/A", "null", "NULL", "None", "-", "?")
 
 
 def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
@@ -57,6 +60,7 @@ def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
         blocks,
         class_names=None if names is None else tuple(names[column] for column in layout.classes),
         id_names=tuple("" if names is None else names[column] for column in layout.ids),
+        caution=caution(layout),
     )
 
 
@@ -108,7 +112,8 @@ def _blocks(lines: Iterator[Record], split: Split, layout: Layout, place: str) -
 
 def _ragged(cells: int, layout: Layout, place: str) -> InputError:
     counted = "1 column" if cells == 1 else f"{cells} columns"
-    remedy = "every row needs the same columns" if cells > 1 else "check --delimiter"
+    alone = 1 in (cells, layout.columns)
+    remedy = "check --delimiter" if alone else "every row needs the same columns"
     return InputError(f"{counted}, and the first line has {layout.columns}", remedy, place)
 
 
@@ -145,6 +150,8 @@ def _parsed(cell: bytes, layout: Layout, column: int, place: str, line: int) -> 
 
 
 def _remedy(text: str, layout: Layout, column: int) -> str:
+    if text in _MISSING:
+        return "a missing number: fill it in, or leave the row out"
     if re.fullmatch(r"[+-]?\d+,\d+", text):
         return "numbers need a decimal point, not a comma"
     if re.fullmatch(r"[+-]?[\d_.]+(e[+-]?\d+)?", text, re.IGNORECASE):

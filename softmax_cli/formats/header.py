@@ -11,6 +11,7 @@ from softmax_cli.formats.blocks import Keep, ReadOptions
 from softmax_cli.formats.columns import by_number_alone, select_columns
 from softmax_cli.formats.numbers import is_number
 
+_LIKELY_NO_CLASS = ("id", "index", "row", "idx", "label", "labels", "target", "y_true")
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 
 
@@ -99,4 +100,16 @@ def _partly_numeric(position: int, cells: list[str], place: str) -> InputError:
         f"--header if it names the columns, --no-header if not, "
         f"--id-columns {column} if that column is no class",
         f"{place}:{column}",
+    )
+
+
+def caution(layout: Layout) -> str:
+    """Return what is odd about a column that is taken for a class, and is likely none."""
+    names = layout.names or []
+    likely = [names[column] for column in layout.classes if layout.names]
+    found = [name for name in likely if name.lower() in _LIKELY_NO_CLASS]
+    if not found:
+        return ""
+    return (
+        f"the column {found[0]!r} is taken for a class; --id-columns {found[0]} passes it through"
     )

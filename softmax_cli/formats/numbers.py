@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+# Ends the part of a number before its decimal point.
+_WHOLE = re.compile(r"[.e]")
 
 
 class NotANumberError(Exception):
@@ -66,6 +72,19 @@ def text_rows(values: NDArray[Any], precision: int | None) -> list[list[str]]:
         return [[repr(number) for number in row] for row in values.tolist()]
     rows: list[list[str]] = values.astype(str).tolist()
     return rows
+
+
+def aligned(column: Sequence[str]) -> list[str]:
+    """Return numbers of one column as texts of one width, with their decimal points in a line.
+
+    >>> aligned(["0.5", "-12", "1.5e-08", "1e-05", "inf"])
+    ['  0.5    ', '-12      ', '  1.5e-08', '  1e-05  ', 'inf      ']
+    """
+    wholes = [_WHOLE.split(text, maxsplit=1)[0] for text in column]
+    left = max(map(len, wholes))
+    rests = [text[len(whole) :] for text, whole in zip(column, wholes, strict=True)]
+    right = max(map(len, rests))
+    return [f"{whole:>{left}}{rest:<{right}}" for whole, rest in zip(wholes, rests, strict=True)]
 
 
 def json_number(text: str) -> str:

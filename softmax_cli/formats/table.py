@@ -24,6 +24,7 @@ from rich.text import Text
 
 from softmax_cli.errors import printable
 from softmax_cli.formats.blocks import Block, Result, Sink, WriteOptions
+from softmax_cli.formats.numbers import aligned
 from softmax_cli.formats.shown import (
     SHOWN_CLASSES,
     SHOWN_MATRICES,
@@ -104,7 +105,7 @@ class TableSink(Sink):
         console = console_for(self._options, terminal=terminal)
         if self._result.matrix:
             self._print_matrices(console)
-        elif self._rows.count == 1:
+        elif self._rows.count == 1 and self._result.columns > 1:
             self._print_one_row(console)
         else:
             self._print_rows(console)
@@ -120,7 +121,8 @@ class TableSink(Sink):
         bars = self._result.name == "probabilities"
         top = max(shown, key=lambda column: _or_zero(line.values[column]))
         labels = {column: _short(str(names[column])) for column in shown}
-        numbers = {column: self._number(line.values[column]) for column in shown}
+        texts = aligned([self._number(line.values[column]) for column in shown])
+        numbers = dict(zip(shown, texts, strict=True))
         used = max(map(cell_len, labels.values())) + max(map(len, numbers.values()))
         room = max(4, min(LONGEST_BAR, console.width - max(used, 16) - 8))
         if bars:
@@ -131,6 +133,8 @@ class TableSink(Sink):
             bar = [Text(_bar(line.values[column], room), style="cyan")] if bars else []
             style = "bold" if column == top and bars else ""
             table.add_row(Text(labels[column]), numbers[column], *bar, style=style)
+        if self._result.id_names:
+            console.print(Text(printable(line.name), style="bold"))
         console.print(table)
         if hidden:
             _print_note(console, f"{len(shown)} of {len(line.values)} classes shown")
@@ -149,10 +153,11 @@ class TableSink(Sink):
         else:
             headings = [_short(str(name)) for name in names or range(self._result.columns)]
         grid = [
-            [self._cell(line, column, bars=bars) for column in range(len(headings))]
-            for line in lines
+            [self._cell(line, column, text, bars=bars) for column, text in enumerate(texts)]
+            for line, texts in zip(lines, self._texts(lines), strict=True)
         ]
-        note = _print_grid(console, "row", headings, [line.name for line in lines], grid, gap)
+        corner = _short(" ".join(self._result.id_names).strip() or "row")
+        note = _print_grid(console, corner, headings, [line.name for line in lines], grid, gap)
         if gap is not None:
             note = [f"{len(lines)} of {total} rows", *note]
         if note:
@@ -164,12 +169,18 @@ class TableSink(Sink):
         names = [_short(str(name)) for name in self._result.class_names or range(classes)]
         for matrix in range(min(total, SHOWN_MATRICES)):
             lines = self._rows.of_matrix(matrix)
+            if matrix:
+                console.print()
             if total > 1:
                 console.print(Text(f"row {matrix}", style="bold"))
             largest = max((abs(_or_zero(v)) for line in lines for v in line.values), default=0.0)
             tints = _tints(console)
             grid = [
-                [self._shaded(value, largest, tints) for value in line.values] for line in lines
+                [
+                    _shaded(value, text, largest, tints)
+                    for value, text in zip(line.values, texts, strict=True)
+                ]
+                for line, texts in zip(lines, self._texts(lines), strict=True)
             ]
             labels = [names[line.number] for line in lines]
             gap = SHOWN_ROWS if classes > len(lines) else None
@@ -185,19 +196,25 @@ class TableSink(Sink):
     def _number(self, value: float) -> str:
         return f"{value:.{self._precision}g}"
 
-    def _cell(self, line: Line, column: int, *, bars: bool) -> Text:
+    def _texts(self, lines: Sequence[Line]) -> list[tuple[str, ...]]:
+        """Return the numbers of the lines as texts, aligned column by column."""
+        columns = zip(*(map(self._number, line.values) for line in lines), strict=True)
+        return list(zip(*map(aligned, columns), strict=True))
+
+    def _cell(self, line: Line, column: int, number: str, *, bars: bool) -> Text:
         value = line.values[column]
-        text = Text(self._number(value))
+        text = Text(number)
         if line.classes is not None:
             text = Text(_short(str(line.classes[column])) + " ") + text
         if bars:
             text.append(" " + _HEIGHTS[round(8 * min(1.0, _or_zero(value)))], style="cyan")
         return text
 
-    def _shaded(self, value: float, largest: float, tints: Tints) -> Text:
-        step = 0 if not largest else min(4, int(4 * abs(_or_zero(value)) / largest + 0.5))
-        style = tints[-1 if value < 0 else 1][step]
-        return Text(f" {self._number(value)} {_SHADES[step]}", style=style)
+
+def _shaded(value: float, number: str, largest: float, tints: Tints) -> Text:
+    step = 0 if not largest else min(4, int(4 * abs(_or_zero(value)) / largest + 0.5))
+    style = tints[-1 if value < 0 else 1][step]
+    return Text(f" {number} {_SHADES[step]}", style=style)
 
 
 def _print_grid(
@@ -320,10 +337,12 @@ def _tints(console: Console) -> Tints:
 
 def _print_legend(console: Console, largest: str) -> None:
     legend = Text("shade: ", style="dim")
-    legend.append(" + ", style=_tints(console)[1][3])
-    legend.append(" ")
-    legend.append(" - ", style=_tints(console)[-1][3])
-    legend.append(f" by sign, ░▒▓█ by size, █ is {largest}", style="dim")
+    if console.color_system is not None:
+        legend.append(" + ", style=_tints(console)[1][3])
+        legend.append(" ")
+        legend.append(" - ", style=_tints(console)[-1][3])
+        legend.append(" by sign, ", style="dim")
+    legend.append(f"░▒▓█ by size, █ is {largest}", style="dim")
     console.print(legend)
 
 
