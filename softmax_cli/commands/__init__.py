@@ -122,9 +122,11 @@ def run(arguments: list[str]) -> int:
 
 
 def _check_command(name: str) -> None:
+    if name in COMMANDS or name.startswith("--"):
+        return
     from softmax_cli.commands.parser import is_option
 
-    if name in COMMANDS or is_option(name):
+    if is_option(name):
         return
     from difflib import get_close_matches
 
