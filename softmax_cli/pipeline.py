@@ -87,7 +87,7 @@ def zero_bad_rows(kernel: Kernel, on_bad_row: OnBadRow) -> Kernel:
     def zeroed(block: Block) -> Iterator[Block]:
         for result in kernel(block):
             values = result.values.copy()
-            values[values != values] = 0
+            values[(values != values).all(axis=-1)] = 0
             yield result.with_values(values)
 
     return zeroed
@@ -107,6 +107,12 @@ def _why_bad(row: NDArray[Any]) -> str:
 def _conclude(source: Source, on_bad_row: OnBadRow, counts: Counts, options: WriteOptions) -> None:
     if source.rows is not None and counts.read != source.rows:
         raise SoftmaxCliError(f"{counts.read} of {source.rows} rows were read", place=source.place)
+    place = counts.first_bad_place
+    if counts.bad and on_bad_row == "error":
+        more = counts.bad - 1
+        others = f", and {more} more row{'s have' if more > 1 else ' has'} none" if more else ""
+        remedy = "--on-bad-row nan, zero or skip goes on without it"
+        raise InputError(counts.first_bad_problem + others, remedy, place)
     if source.caution:
         note(f"{source.place}: {source.caution}", options)
     if not counts.read and source.rows is None:
@@ -119,12 +125,6 @@ def _conclude(source: Source, on_bad_row: OnBadRow, counts: Counts, options: Wri
         )
     if not counts.bad:
         return
-    place = counts.first_bad_place
-    if on_bad_row == "error":
-        more = counts.bad - 1
-        others = f", and {more} more row{'s have' if more > 1 else ' has'} none" if more else ""
-        remedy = "--on-bad-row nan, zero or skip goes on without it"
-        raise InputError(counts.first_bad_problem + others, remedy, place)
     done = {"skip": "left out", "nan": "set to NaN", "zero": "set to 0"}[on_bad_row]
     rows = "1 row" if counts.bad == 1 else f"{counts.bad} rows"
     note(f"{source.place}: {rows} without a softmax {done}; the first: {place}", options)
