@@ -11,8 +11,8 @@ from softmax_cli.errors import UsageError
 from softmax_cli.formats import output_format
 from softmax_cli.formats.blocks import WriteOptions
 from softmax_cli.formats.json_text import json_report
-from softmax_cli.formats.streams import Target
 from softmax_cli.formats.table import DEFAULT_PRECISION, print_table
+from softmax_cli.formats.target import Target
 
 RULE = "|a - n| <= atol + rtol * max(|a|, |n|); NaN and infinity never agree"
 STYLES = {

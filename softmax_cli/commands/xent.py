@@ -80,7 +80,8 @@ def command(
     write: WriteOptions = WriteOptions(),
 ) -> int:
     """Pair the inputs, and write their loss."""
-    from softmax_cli.commands.loss import Losses, write_losses
+    from softmax_cli.commands.loss import Losses
+    from softmax_cli.commands.loss_report import write_losses
 
     _check_form(values, p, q, labels, label_column, targets, temperature, from_)
     with ExitStack() as stack:

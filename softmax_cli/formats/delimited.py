@@ -26,7 +26,8 @@ from softmax_cli.formats.detection import detected_delimiter
 from softmax_cli.formats.header import Layout, caution, judged_layout, reads_like_numbering
 from softmax_cli.formats.numbers import NotANumberError, parse_number, text_rows
 from softmax_cli.formats.records import Record, Split, records, requoted, spelt, splitter, unquoted
-from softmax_cli.formats.streams import Input, Target
+from softmax_cli.formats.streams import Input
+from softmax_cli.formats.target import Target
 
 # How data frames spell a missing number.
 _MISSING = ("NA", "N/A", "null", "NULL", "None", "-", "?")

@@ -13,7 +13,8 @@ from softmax_cli.formats.array import array_source, numeric_array
 from softmax_cli.formats.blocks import Block, Keep, ReadOptions, Result, Sink, Source, WriteOptions
 from softmax_cli.formats.numbers import json_number, text_rows
 from softmax_cli.formats.records import unquoted
-from softmax_cli.formats.streams import Input, Target, reading
+from softmax_cli.formats.streams import Input, reading
+from softmax_cli.formats.target import Target
 
 _KEYS = ("logits", "probabilities", "log_probabilities", "jacobian")
 

@@ -25,7 +25,8 @@ from softmax_cli.formats.header import Layout, selected_layout
 from softmax_cli.formats.json_text import json_rows, loads, named_classes, text_cell
 from softmax_cli.formats.numbers import NotANumberError
 from softmax_cli.formats.records import spelt
-from softmax_cli.formats.streams import Input, Target, reading
+from softmax_cli.formats.streams import Input, reading
+from softmax_cli.formats.target import Target
 
 Line = tuple[int, list[Any]]
 

@@ -23,7 +23,8 @@ from softmax_cli.formats.blocks import (
     WriteOptions,
     rows_per_block,
 )
-from softmax_cli.formats.streams import Input, Target, read_exactly
+from softmax_cli.formats.streams import Input, read_exactly
+from softmax_cli.formats.target import Target
 
 _HEADER_ERRORS = (
     *(ValueError, SyntaxError, TypeError, KeyError, IndexError),

@@ -19,7 +19,8 @@ from softmax_cli.formats.npy import (
     result_shape,
     rows_of,
 )
-from softmax_cli.formats.streams import Input, Target, reading
+from softmax_cli.formats.streams import Input, reading
+from softmax_cli.formats.target import Target
 
 
 def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:

@@ -33,7 +33,7 @@ from softmax_cli.formats.shown import (
     ShownRows,
     first_and_last,
 )
-from softmax_cli.formats.streams import Target
+from softmax_cli.formats.target import Target
 
 DEFAULT_PRECISION = 6
 LONGEST_NAME = 24

@@ -71,6 +71,8 @@ def test_standard_input(form: str, data: bytes) -> None:
 @every_content
 def test_standard_input_in_drops(form: str, data: bytes, size: int) -> None:
     assert_array_equal(piped(Trickle(data, size), input_format=form).values, ROWS)
+    assert_array_equal(piped(Trickle(data, size)).values, ROWS)
+    assert_array_equal(piped(Trickle(gzip.compress(data), size)).values, ROWS)
 
 
 @every_content

@@ -76,6 +76,7 @@ def test_key_and_class_names() -> None:
         ("[1, 2] [3, 4]", ":1:8", ["not JSON"]),
         ("", ":1:1", ["not JSON"]),
         ("[" * 100_000, "", ["not JSON", "too deep"]),
+        ("[" * 65 + "1" + "]" * 65, "", ["too deep"]),
         ("5", "", ["no dimension"]),
         ('"x"', "", ["'x' is not a number"]),
         ("[]", "", ["without classes"]),

@@ -58,9 +58,11 @@ def test_read(dtype: str, order: Any) -> None:
         assert back.values.dtype == (native if native.kind == "f" else np.float64)
 
 
+@pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("dtype", [*FLOATS, *INTEGERS])
-def test_blocks_are_in_the_order_of_the_machine(dtype: str) -> None:
-    with open_source([saved("x.npy", npy(numbers((2, 3), dtype)))], ReadOptions()) as source:
+def test_blocks_are_in_the_order_of_the_machine(dtype: str, order: Any) -> None:
+    array = np.asarray(numbers((2, 3), dtype), order=order)
+    with open_source([saved("x.npy", npy(array))], ReadOptions()) as source:
         assert source.dtype.isnative
         assert [block.values.dtype for block in source.blocks()] == [source.dtype]
 
@@ -100,6 +102,7 @@ def test_numpy_reads_what_is_written(dtype: str) -> None:
     [
         (np.float64(3), ["no dimension"]),
         (np.array([(1, 2.0)], "i4,f8"), ["records of several fields"]),
+        (np.array([1, "a"], object), ["objects"]),
         (np.array([1j]), ["complex"]),
         (np.array([1j], "c8"), ["complex"]),
         (np.array([True, False]), ["truth values"]),
@@ -144,7 +147,15 @@ def test_bytes_after_the_end(more: int) -> None:
 
 @pytest.mark.parametrize(
     "shape",
-    ["(-1,)", "(1, -1)", f"({2**62},)", f"({2**61}, 3)", f"({2**40}, {2**40})", f"({10**30},)"],
+    [
+        "(-1,)",
+        "(1, -1)",
+        f"({2**62},)",
+        f"({2**61}, 3)",
+        f"({2**40}, {2**40})",
+        f"({10**30},)",
+        f"({'1,' * 100})",
+    ],
 )
 @pytest.mark.parametrize("fortran_order", ["False", "True"])
 def test_shape_that_cannot_be(shape: str, fortran_order: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +41,17 @@ def test_formats_may_differ() -> None:
     saved("2.txt", "3 4\n")
     write("3.npy", np.array([[5.0, 6.0]]))
     assert_array_equal(read("1.csv", "2.txt", "3.npy").values, [[1, 2], [3, 4], [5, 6]])
+
+
+def test_a_named_pipe_is_read_once() -> None:
+    saved("1.csv", "1,2\n")
+    os.mkfifo("2.csv")
+    # More than a pipe holds.
+    lines = b"3,4\n" * 20_000
+    feed = threading.Thread(target=Path("2.csv").write_bytes, args=[lines], daemon=True)
+    feed.start()
+    assert len(read("1.csv", "2.csv").values) == 20_001
+    feed.join(timeout=10)
 
 
 def test_leading_dimensions_are_gone() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import gc
 import gzip
 import io
 import os
 import stat
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -302,8 +304,10 @@ def test_no_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     assert refusal("-").startswith("standard input: is closed; ")
 
 
-@pytest.mark.parametrize("suffix", [".csv.gz", ".json.gz", ".txt.gz", ".jsonl.gz"])
-def test_a_compressed_file_cut_short_anywhere(suffix: str) -> None:
+@pytest.mark.parametrize("compression", COMPRESSIONS[1:])
+@pytest.mark.parametrize("form", [".csv", ".json", ".txt", ".jsonl"])
+def test_a_compressed_file_cut_short_anywhere(form: str, compression: str) -> None:
+    suffix = form + compression
     data = write(f"x{suffix}", np.arange(200.0).reshape(50, 4) / 7).read_bytes()
     for size in range(10, len(data), 13):
         line = refusal(saved(f"y{suffix}", data[:size]))
@@ -338,3 +342,45 @@ def test_a_directory_is_not_read() -> None:
 def test_a_file_that_went_away() -> None:
     Path("x.csv").symlink_to("gone.csv")
     assert refusal("x.csv").startswith("x.csv: neither a number nor a file")
+
+
+# Files are let go of
+
+
+def unclosed(use: Callable[[], object]) -> list[str]:
+    """Return what is said about files that were left open."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        use()
+        gc.collect()
+    return [str(warning.message) for warning in caught]
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+@pytest.mark.parametrize("suffix", TEXTS)
+def test_a_file_that_was_read_is_closed(suffix: str, compression: str) -> None:
+    path = write(f"x{suffix}{compression}", VALUES)
+    assert unclosed(lambda: read(path)) == []
+
+
+@pytest.mark.parametrize("suffix", ARRAYS)
+def test_an_array_that_was_read_is_closed(suffix: str) -> None:
+    path = write(f"x{suffix}", VALUES)
+    assert unclosed(lambda: read(path)) == []
+
+
+@pytest.mark.parametrize(
+    ("tokens", "options"),
+    [
+        (["x.csv", "wide.csv"], {}),
+        (["x.csv", "gone.csv"], {}),
+        (["x.npy"], {"axis": 5}),
+        (["x.npy"], {"header": True}),
+        (["x.npz"], {"key": "gone"}),
+    ],
+)
+def test_a_file_that_was_refused_is_closed(tokens: list[str], options: dict[str, Any]) -> None:
+    for name in ("x.csv", "x.npy", "x.npz"):
+        write(name, VALUES)
+    saved("wide.csv", "1,2,3\n")
+    assert unclosed(lambda: refusal(*tokens, **options)) == []

@@ -10,8 +10,8 @@ import pytest
 
 from softmax_cli.formats import open_sink
 from softmax_cli.formats.blocks import Block, Result, WriteOptions
-from softmax_cli.formats.streams import Target
 from softmax_cli.formats.table import print_table
+from softmax_cli.formats.target import Target
 from tests.formats.rows import Array, Ids
 
 ESCAPE = "\x1b["

@@ -1,0 +1,148 @@
+"""Bytes out: standard output, devices, and files that are whole or absent."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from softmax_cli.errors import OutputError
+
+_HELD_BYTES = 1 << 20
+
+
+class Target:
+    """Where output goes: standard output, a device, or a file that appears when it is whole."""
+
+    def __init__(
+        self, destination: str, inputs: Sequence[Path] = (), *, in_place: bool = False
+    ) -> None:
+        """Open the destination; `-` is standard output."""
+        self.place = "standard output" if destination == "-" else destination
+        self._temporary: Path | None = None
+        self._final = Path(destination)
+        self._compressor: BinaryIO | None = None
+        # What goes to standard output is held back at first, so that an error in a short input
+        # leaves nothing there either.
+        self._held: bytearray | None = bytearray() if destination == "-" else None
+        if destination == "-":
+            if sys.stdout is None:
+                raise OutputError("is closed", "name a file with -o", self.place)
+            self._raw: BinaryIO = sys.stdout.buffer
+            self.stream = self._raw
+            return
+        _refuse_input(self._final, inputs, in_place=in_place)
+        suffix = self._final.suffix.lower()
+        if suffix == ".zst":
+            import zstandard
+        with self.writing():
+            self._raw = self._open_file()
+        self.stream = self._raw
+        if suffix == ".gz":
+            import gzip
+
+            # No time stamp: the same input gives the same bytes.
+            gzipped = gzip.GzipFile(filename="", fileobj=self._raw, mode="wb", mtime=0)
+            self._compressor = self.stream = cast(BinaryIO, gzipped)
+        elif suffix == ".zst":
+            writer = zstandard.ZstdCompressor().stream_writer(self._raw, closefd=False)
+            self._compressor = self.stream = cast(BinaryIO, writer)
+
+    def _open_file(self) -> BinaryIO:
+        if self._final.exists() and not self._final.is_file():
+            return self._final.open("wb")
+        # The file that a symbolic link names is replaced, not the link.
+        self._final = self._final.resolve()
+        descriptor, name = tempfile.mkstemp(
+            dir=self._final.parent, prefix=f".{self._final.name[:100]}.", suffix=".tmp"
+        )
+        self._temporary = Path(name)
+        self._temporary.chmod(_new_file_mode(self._final))
+        return os.fdopen(descriptor, "wb")
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Turn what goes wrong while bytes are written into an error that names the place."""
+        try:
+            yield
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            why = error.strerror or error
+            raise OutputError(
+                f"cannot be written: {why}", "name a place that can be", self.place
+            ) from error
+
+    @property
+    def seekable(self) -> bool:
+        """Whether bytes can be written over earlier ones."""
+        return self.stream is self._raw and self._raw.seekable()
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Write bytes."""
+        if self._held is not None and len(self._held) + len(data) <= _HELD_BYTES:
+            self._held += data
+            return
+        with self.writing():
+            self._release()
+            self.stream.write(data)
+
+    def _release(self) -> None:
+        held, self._held = self._held, None
+        if held:
+            self.stream.write(held)
+
+    def overwrite(self, offset: int, data: bytes) -> None:
+        """Write bytes over earlier ones, in a file that is not compressed."""
+        with self.writing():
+            self._raw.seek(offset)
+            self._raw.write(data)
+
+    def commit(self) -> None:
+        """Flush; let a file appear under its name."""
+        with self.writing():
+            self._release()
+            if self._compressor is not None:
+                self._compressor.close()
+            self._raw.flush()
+            if self._temporary is not None:
+                os.fsync(self._raw.fileno())
+                self._raw.close()
+                self._temporary.replace(self._final)
+                self._temporary = None
+            elif self.place != "standard output":
+                self._raw.close()
+
+    def abandon(self) -> None:
+        """Leave nothing behind."""
+        if self._temporary is not None:
+            with contextlib.suppress(OSError):
+                self._raw.close()
+            with contextlib.suppress(OSError):
+                self._temporary.unlink()
+
+
+def _new_file_mode(path: Path) -> int:
+    """Return the permissions of the file that is replaced, or those of a new one."""
+    if path.exists():
+        return stat.S_IMODE(path.stat().st_mode)
+    umask = os.umask(0)
+    os.umask(umask)
+    return 0o666 & ~umask
+
+
+def _refuse_input(target: Path, inputs: Sequence[Path], *, in_place: bool) -> None:
+    if in_place or not target.exists():
+        return
+    for path in inputs:
+        if path.exists() and path.samefile(target):
+            raise OutputError(
+                "is also an input, and is left as it is",
+                "name another file, or add --in-place",
+                str(target),
+            )
