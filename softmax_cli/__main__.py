@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from softmax_cli.errors import ExitCode, SoftmaxCliError, say
 
@@ -75,7 +75,8 @@ def _failed(line: str, arguments: Sequence[str]) -> int:
     if "--debug" in arguments and sys.stderr is not None:
         import traceback
 
-        traceback.print_exc()
+        with suppress(OSError):
+            traceback.print_exc()
     say(line)
     return ExitCode.ERROR
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from enum import IntEnum
 
 
@@ -54,9 +55,10 @@ class DomainError(SoftmaxCliError, ValueError):
 
 
 def say(line: str) -> None:
-    """Print a line on standard error, if there is one."""
+    """Print a line on standard error, if there is one that takes it."""
     if sys.stderr is not None:
-        print(f"softmax-cli: {printable(line)}", file=sys.stderr)
+        with suppress(OSError):
+            print(f"softmax-cli: {printable(line)}", file=sys.stderr, flush=True)
 
 
 def printable(text: str) -> str:

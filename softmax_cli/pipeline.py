@@ -85,6 +85,9 @@ def zero_bad_rows(kernel: Kernel, on_bad_row: OnBadRow) -> Kernel:
         return kernel
 
     def zeroed(block: Block) -> Iterator[Block]:
+        if not (block.values != block.values).any():
+            yield from kernel(block)
+            return
         for result in kernel(block):
             values = result.values.copy()
             values[(values != values).all(axis=-1)] = 0

@@ -109,9 +109,12 @@ def test_a_full_device_is_an_error() -> None:
     assert "standard output: cannot be written: No space left on device" in done.stderr
 
 
-@pytest.mark.parametrize(("closed", "code"), [(">&-", 2), ("2>&-", 0)])
-def test_a_closed_standard_stream(closed: str, code: int) -> None:
-    line = f"exec {sys.executable} -m softmax_cli softmax 1 2 {closed}"
+@pytest.mark.parametrize(
+    ("arguments", "closed", "code"),
+    [("1 2", ">&-", 2), ("1 2", "2>&-", 0), ("abc", "2>&-", 2), ("abc", "2>/dev/full", 2)],
+)
+def test_a_closed_standard_stream(arguments: str, closed: str, code: int) -> None:
+    line = f"exec {sys.executable} -m softmax_cli softmax {arguments} {closed}"
     done = subprocess.run(["sh", "-c", line], capture_output=True, text=True)
     assert done.returncode == code
     assert ("Traceback" in done.stderr, "softmax-cli" in done.stdout) == (False, False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -120,6 +119,7 @@ def command(
     """Choose the form by what is given, compare, and report."""
     from softmax_cli.commands.parser import ARGUMENTS
     from softmax_cli.commands.verdict import report_form, write_report
+    from softmax_cli.formats import input_paths
 
     _check_form(context, values, grad, jacobian, at)
     shown = report_form(write)
@@ -151,7 +151,7 @@ def command(
         )
     report = _repeatable(report, context.meta[ARGUMENTS])
     inputs = [*(values or ()), logits, labels, targets, upstream, grad, jacobian, at]
-    write_report(report, shown, write, [Path(name) for name in inputs if name])
+    write_report(report, shown, write, input_paths([token for token in inputs if token]))
     return EXIT_CODES[report.verdict]
 
 

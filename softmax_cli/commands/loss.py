@@ -140,8 +140,9 @@ class Losses:
         q = self._distribution(block, q, "q")
         p = self._partner_distribution(block, p, "p")
         base = math.exp(self.log_of_base) if self.base == "e" else float(self.base)
-        self.entropy.add(distribution_cross_entropy(p, p, base=base))
-        self.divergence.add(kl_divergence(p, q, base=base))
+        known = ~np.isnan(q).any(axis=-1) if self.on_bad_row == "zero" else slice(None)
+        self.entropy.add(distribution_cross_entropy(p[known], p[known], base=base))
+        self.divergence.add(kl_divergence(p[known], q[known], base=base))
         return distribution_cross_entropy(p, q, base=base)
 
     def _distribution(self, block: Block, values: NDArray[Any], name: str) -> FloatArray:

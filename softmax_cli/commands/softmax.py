@@ -73,7 +73,13 @@ def command(
             facts={"classes": source.classes, "temperature": temperature, "log": log},
             leading=source.leading,
             axis=source.axis,
-            text_columns="class names beside their probabilities" if top_k else "",
+            text_columns=(
+                "class names beside their probabilities"
+                if top_k
+                else "the columns that --append keeps"
+                if append
+                else ""
+            ),
         )
         if log:
             result = replace(result, facts={**result.facts, "base": base})
@@ -102,14 +108,15 @@ def _kernel(
 ) -> Kernel:
     import numpy as np
 
-    from softmax_cli.core.arrays import narrowed
+    from softmax_cli.core.arrays import narrowed, working_dtype
     from softmax_cli.core.softmax import log_softmax, softmax
 
     def kernel(block: Block) -> Iterator[Block]:
         if log_of_base is None:
             values = softmax(block.values, temperature=temperature)
         else:
-            values = log_softmax(block.values, temperature=temperature)
+            wide = block.values.astype(working_dtype(block.values.dtype), copy=False)
+            values = log_softmax(wide, temperature=temperature)
             values /= values.dtype.type(log_of_base)
         values = narrowed(values, source.dtype)
         if top_k is None:

@@ -78,6 +78,8 @@ def _notes(report: Report, digits: int) -> list[str]:
                 f"{check.name}: {check.verdict}, {check.over_tolerance} of {check.entries} entries "
                 f"over tolerance{nonfinite}"
             )
+            if check.method == "exact" and check.dtype == "float64" and not check.diagnosis:
+                notes.append("  text is taken for float64: --dtype float32 if it was computed so")
             if check.diagnosis:
                 notes.append(f"  it looks like {check.diagnosis}")
             notes += [

@@ -110,9 +110,15 @@ def gradcheck(
         raise DomainError(
             f"no built-in derivatives of {of!r}", f"one of {', '.join(sorted(known))}"
         )
+    if method is not None and method not in STEPS:
+        raise DomainError(f"no method {method!r}", f"there are {', '.join(STEPS)}")
+    if np.dtype(dtype).kind != "f" or seed < 0:
+        raise DomainError(f"dtype {dtype} and seed {seed}", "give a float type and 0 or more")
     if points < 1 or worst < 0:
         raise DomainError(f"{points} points and {worst} worst entries", "give 1 and 0 or more")
     rows = None if at is None else np.atleast_2d(floating(at, "the points")).astype(np.float64)
+    if rows is not None and rows.ndim != 2:
+        raise ShapeError(f"points of shape {rows.shape}", "give a vector, or one a row")
     settings = _Settings(
         method or ("complex" if function is None else "central"), step, rtol, atol, worst
     )
@@ -210,7 +216,7 @@ def _check_function(
 ) -> Check:
     def value_of(x: NDArray[Any]) -> NDArray[Any]:
         value = function(x) if gradient is not None else _value_and_gradient(function(x))[0]
-        return np.atleast_1d(_numbers(value, name)).ravel()
+        return np.atleast_1d(_numbers(value, name, kinds="fiubc")).ravel()
 
     pairs = []
     for row in rows:
@@ -269,12 +275,12 @@ def _value_and_gradient(returned: Any) -> tuple[Any, Any]:
     return returned
 
 
-def _numbers(value: Any, name: str) -> NDArray[Any]:
+def _numbers(value: Any, name: str, kinds: str = "fiub") -> NDArray[Any]:
     # A copy: a function may return the same buffer each time.
     array = np.array(value)
-    if array.dtype.kind not in "fiubc":
+    if array.dtype.kind not in kinds:
         shown = "nothing" if value is None else f"a {type(value).__name__}"
-        raise DomainError(f"{name} returned {shown}", "it must return numbers")
+        raise DomainError(f"{name} returned {shown}", "it must return real numbers")
     return array.astype(np.float64) if array.dtype.kind in "biu" else array
 
 

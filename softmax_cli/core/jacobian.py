@@ -191,10 +191,11 @@ def excess(S: FloatArray, v: FloatArray, axis: int) -> FloatArray:
     >>> excess(np.array([1.0, 1e-20]), np.array([1.0, 0.0]), -1)
     array([-1.e-20,  1.e-20])
     """
-    total = np.sum(v, axis=axis, keepdims=True)
     likeliest = np.expand_dims(S.argmax(axis=axis), axis)
-    result: FloatArray = S * total - v
-    but_likeliest = _sum_without(v, likeliest, axis) - _sum_without(S, likeliest, axis) * total
+    with np.errstate(invalid="ignore"):
+        total = np.sum(v, axis=axis, keepdims=True)
+        result: FloatArray = S * total - v
+        but_likeliest = _sum_without(v, likeliest, axis) - _sum_without(S, likeliest, axis) * total
     np.put_along_axis(result, likeliest, but_likeliest, axis)
     return result
 
@@ -202,9 +203,10 @@ def excess(S: FloatArray, v: FloatArray, axis: int) -> FloatArray:
 def _centred(S: FloatArray, v: FloatArray, axis: int) -> FloatArray:
     """Return v_i - sum_k S_k v_k, counted from the likeliest class, whose part is then exact."""
     likeliest = np.expand_dims(S.argmax(axis=axis), axis)
-    from_likeliest: FloatArray = v - np.take_along_axis(v, likeliest, axis)
-    mean = np.sum(S * from_likeliest, axis=axis, keepdims=True)
-    centred: FloatArray = from_likeliest - mean
+    with np.errstate(invalid="ignore"):
+        from_likeliest: FloatArray = v - np.take_along_axis(v, likeliest, axis)
+        mean = np.sum(S * from_likeliest, axis=axis, keepdims=True)
+        centred: FloatArray = from_likeliest - mean
     return centred
 
 

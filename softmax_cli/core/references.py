@@ -44,7 +44,19 @@ def reference_jacobian(
     >>> J, bool(error[0, 0] < 1e-13)
     (array([[6.]]), True)
     """
+
+    def evaluated(x: Vector) -> Vector:
+        # Copies: a function may change its argument, or return the same buffer each time.
+        value = np.array(function(x.copy()))
+        return value.astype(np.promote_types(value.dtype, np.float64))
+
+    with np.errstate(all="ignore"):
+        at_itself = at if method == "complex" else np.asarray(function(at.copy()))
+    # A function that works in single precision is rounded as such, and wants a larger step.
+    eps = float(np.finfo(at_itself.dtype).eps) if at_itself.dtype.kind == "f" else EPS
     relative = STEPS[method] if step is None else step
+    if step is None and method == "central":
+        relative = eps ** (1 / 3)
     if not 0 < relative < np.inf:
         raise DomainError(f"the step is {relative}", "it must be positive and finite")
     steps = np.full_like(at, relative)
@@ -54,16 +66,15 @@ def reference_jacobian(
         raise DomainError(f"a step of {relative:g} changes nothing at this point", "take more")
     difference = {"central": _central, "richardson": _richardson, "complex": _complex}[method]
 
-    def evaluated(x: Vector) -> Vector:
-        # Copies: a function may change its argument, or return the same buffer each time.
-        return np.array(function(x.copy()))
-
     with np.errstate(all="ignore"):
-        columns = [difference(evaluated, at, k, float(h)) for k, h in enumerate(steps)]
+        columns = [difference(evaluated, at, k, float(h), eps) for k, h in enumerate(steps)]
         if method != "complex":
-            value = evaluated(at)
+            value = at_itself.astype(np.float64)
             columns = [
-                (derivative, np.where(_has_kink(evaluated, at, k, float(h), value), np.inf, error))
+                (
+                    derivative,
+                    np.where(_has_kink(evaluated, at, k, float(h), value, eps), np.inf, error),
+                )
                 for k, (h, (derivative, error)) in enumerate(zip(steps, columns, strict=True))
             ]
     jacobian = np.stack([derivative for derivative, _ in columns], axis=-1)
@@ -71,28 +82,32 @@ def reference_jacobian(
     return jacobian, error
 
 
-def _difference(function: Function, at: Vector, k: int, h: float) -> tuple[Vector, Vector]:
+def _difference(
+    function: Function, at: Vector, k: int, h: float, eps: float
+) -> tuple[Vector, Vector]:
     """Return the central difference over the step that was really taken, and its rounding."""
     ahead, behind = at.copy(), at.copy()
     ahead[k] += h
     behind[k] -= h
     above, below = function(ahead), function(behind)
     taken = ahead[k] - behind[k]
-    return (above - below) / taken, EPS * (np.abs(above) + np.abs(below)) / taken
+    return (above - below) / taken, eps * (np.abs(above) + np.abs(below)) / taken
 
 
-def _central(function: Function, at: Vector, k: int, h: float) -> tuple[Vector, Vector]:
-    derivative, rounding = _difference(function, at, k, h)
-    doubled, _ = _difference(function, at, k, 2 * h)
-    doubled_again, _ = _difference(function, at, k, 4 * h)
+def _central(function: Function, at: Vector, k: int, h: float, eps: float) -> tuple[Vector, Vector]:
+    derivative, rounding = _difference(function, at, k, h, eps)
+    doubled, _ = _difference(function, at, k, 2 * h, eps)
+    doubled_again, _ = _difference(function, at, k, 4 * h, eps)
     change, next_change = np.abs(doubled_again - doubled), np.abs(doubled - derivative)
     # An error in O(h^2) shrinks to a quarter when h is halved. One that does not is no error of
     # this order: the step is too large for the function, or it is noisy there.
-    converges = next_change <= np.maximum(change / 2, _noise(function(at), h))
+    converges = next_change <= np.maximum(change / 2, _noise(function(at), h, eps))
     return derivative, np.where(converges, next_change / 3 + rounding, np.inf)
 
 
-def _has_kink(function: Function, at: Vector, k: int, h: float, value: Vector) -> Vector:
+def _has_kink(
+    function: Function, at: Vector, k: int, h: float, value: Vector, eps: float
+) -> Vector:
     """Tell where the slopes on the two sides differ by as much however small the step is.
 
     A central difference alone takes the mean of the two slopes for the derivative.
@@ -103,25 +118,27 @@ def _has_kink(function: Function, at: Vector, k: int, h: float, value: Vector) -
         ahead[k] += step
         behind[k] -= step
         jumps.append(np.abs(function(ahead) + function(behind) - 2 * value) / step)
-    kink: Vector = jumps[1] > np.maximum(jumps[0] / 2, _noise(value, h / 4))
+    kink: Vector = jumps[1] > np.maximum(jumps[0] / 2, _noise(value, h / 4, eps))
     return kink
 
 
-def _noise(value: Vector, h: float) -> float:
+def _noise(value: Vector, h: float, eps: float) -> float:
     """Return how large a difference over h may be by rounding alone, in the function too.
 
     A small result may come out of large ones: the logarithm of a probability close to 1.
     """
     finite = np.abs(value[np.isfinite(value)])
-    return _NOISE * EPS * max(1.0, float(finite.max()) if finite.size else 0.0) / h
+    return _NOISE * eps * max(1.0, float(finite.max()) if finite.size else 0.0) / h
 
 
-def _richardson(function: Function, at: Vector, k: int, h: float) -> tuple[Vector, Vector]:
-    row, rounding = _difference(function, at, k, h)
+def _richardson(
+    function: Function, at: Vector, k: int, h: float, eps: float
+) -> tuple[Vector, Vector]:
+    row, rounding = _difference(function, at, k, h, eps)
     table = [row]
     best, error = row, np.full_like(row, np.inf)
     for halving in range(1, _HALVINGS + 1):
-        row, rounding = _difference(function, at, k, h / 2**halving)
+        row, rounding = _difference(function, at, k, h / 2**halving, eps)
         extrapolated = [row]
         for order, coarser in enumerate(table, 1):
             finer = extrapolated[-1]
@@ -134,10 +151,15 @@ def _richardson(function: Function, at: Vector, k: int, h: float) -> tuple[Vecto
             best = np.where(better, extrapolated[-1], best)
             error = np.where(better, estimate, error)
         table = extrapolated
-    return best, error
+    # The table's own spread is no proof: a function that swings within h fools all of it.
+    nearby = min(h, max(1.0, abs(float(at[k]))) * 2.0 ** round(np.log2(eps) / 3))
+    central, uncertain = _central(function, at, k, nearby, eps)
+    noise = _noise(function(at), nearby, eps)
+    agrees = np.abs(best - central) <= 4 * (error + uncertain) + noise
+    return best, np.where(agrees, error, np.inf)
 
 
-def _complex(function: Function, at: Vector, k: int, h: float) -> tuple[Vector, Vector]:
+def _complex(function: Function, at: Vector, k: int, h: float, eps: float) -> tuple[Vector, Vector]:
     shifted = at.astype(np.complex128)
     shifted[k] += 1j * h
     try:
@@ -147,7 +169,7 @@ def _complex(function: Function, at: Vector, k: int, h: float) -> tuple[Vector, 
     if value.dtype.kind != "c":
         raise _not_complex()
     derivative = value.imag / h
-    return derivative, 8 * EPS * np.abs(derivative)
+    return derivative, 8 * eps * np.abs(derivative)
 
 
 def _not_complex() -> DomainError:

@@ -24,7 +24,8 @@ __all__ = ["FORMATS", "Format", "open_file", "open_sink", "open_source", "output
 class Format:
     """A format of files: one line of the table below, one module that reads and writes it.
 
-    The module has read(source, options, keep) -> Source and write(result, target, options) -> Sink.
+    The module has read(source, form, options, keep) -> Source, and
+    write(result, form, target, options) -> Sink, with `form` the name of the format.
     """
 
     name: str
@@ -170,6 +171,15 @@ def _expanded(token: str, place: str) -> list[str]:
         if found := sorted(glob(token, recursive=True)):  # noqa: PTH207 - takes absolute patterns
             return found
     raise unknown_token(token, place)
+
+
+def input_paths(tokens: Sequence[str]) -> list[Path]:
+    """Return the files that tokens stand for, so that none of them is written onto."""
+    from glob import glob
+
+    found = [name for token in tokens for name in glob(token, recursive=True)]  # noqa: PTH207
+    plain = [token for token in tokens if token != "-" and Path(token).exists()]
+    return [Path(name) for name in (*found, *plain, *(["/dev/stdin"] if "-" in tokens else []))]
 
 
 def unknown_token(token: str, place: str) -> InputError:

@@ -11,6 +11,8 @@ from softmax_cli.formats.blocks import Keep, ReadOptions
 from softmax_cli.formats.columns import by_number_alone, select_columns
 from softmax_cli.formats.numbers import is_number
 
+# The second is what pandas makes of the first.
+_UNNAMED = re.compile(r"|Unnamed: \d+")
 _LIKELY_NO_CLASS = ("id", "index", "row", "idx", "label", "labels", "target", "y_true")
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 
@@ -49,8 +51,9 @@ def judged_layout(cells: list[str], options: ReadOptions, keep: Keep, place: str
         )
     if header is None and not any(numeric):
         layout = selected_layout(cells, cells, options, keep)
-    if layout.names is not None and "" in (layout.names[column] for column in layout.classes):
-        column = next(column for column in layout.classes if not cells[column]) + 1
+    unnamed = [column for column in layout.classes if _UNNAMED.fullmatch(cells[column])]
+    if layout.names is not None and unnamed:
+        column = unnamed[0] + 1
         raise InputError(
             "the header has a column without a name, as the index of a data frame has",
             f"--id-columns {column} passes it through",
@@ -84,7 +87,8 @@ def selected_layout(
         label = found[0]
     ids = select_columns(options.id_columns, names, count, "--id-columns")
     if options.columns:
-        classes = select_columns(options.columns, names, count, "--columns")
+        chosen = select_columns(options.columns, names, count, "--columns")
+        classes = [column for column in chosen if column not in ids and column != label]
     else:
         classes = [column for column in range(count) if column not in ids and column != label]
     if not classes:

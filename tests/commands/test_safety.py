@@ -21,6 +21,11 @@ def slope(x): return 3 * x**2
 def leave(x): sys.exit(0)
 def refuse(x): raise TypeError("no")
 def nothing(x): return None
+def imaginary(x): return 3 * x**2 + 1j
+def single(x): return np.float32(np.log(np.exp(x.astype(np.float32)).sum()))
+def single_slope(x): return np.exp(x) / np.exp(x).sum()
+def swinging(x): return np.sin(1e4 * x).sum()
+def swinging_slope(x): return 1e4 * np.cos(1e4 * x)
 def chatty(x):
     print("chatter")
     return 3 * x**2
@@ -42,6 +47,8 @@ def _inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("p.csv").write_text("0.5,0.5\n")
     Path("l.csv").write_text("0\n1\n")
     Path("named.csv").write_text("id,a,b\nx,1,2\n")
+    Path("index.csv").write_text("Unnamed: 0,a,b\n0,1,2\n1,3,4\n")
+    Path("labelled.csv").write_text("a,b,y\n1,2,0\n3,1,1\n")
     Path("checked.py").write_text(MODULE)
 
 
@@ -57,6 +64,7 @@ def _inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("jacobian 1 2 --vjp p.csv -o p.csv", "p.csv"),
         ("gradcheck --logits z.npy --labels y.npy --grad g.npy -o g.npy --format json", "g.npy"),
         ("gradcheck --logits z.npy --labels y.npy --grad g.npy -o y.npy --format json", "y.npy"),
+        ("gradcheck 'z.cs*' -o z.csv --format json", "z.csv"),
     ],
 )
 def test_no_input_is_overwritten(line: str, kept: str) -> None:
@@ -94,6 +102,8 @@ def test_in_place_replaces_it() -> None:
         ("xent z.npy --labels onehot.npy", "--targets takes one-hot"),
         ("xent --p nan,1 --q .5,.5", "--p: row 0"),
         ("xent 1 2 --targets nan,1", "--targets: row 0"),
+        ("softmax named.csv --id-columns id --append -o a.npy", "--append keeps"),
+        ("softmax index.csv", "a column without a name"),
         ("gradcheck --rtol inf", "rtol is inf"),
         ("gradcheck --atol -1", "atol is -1"),
         ("gradcheck --step 0", "step is 0"),
@@ -105,6 +115,7 @@ def test_in_place_replaces_it() -> None:
         ("gradcheck checked:cube --grad checked:leave --at 1,2", "SystemExit"),
         ("gradcheck checked:cube --grad checked:refuse --at 1,2", "TypeError: no; see checked.py"),
         ("gradcheck checked:cube --grad checked:nothing --at 1,2", "returned nothing"),
+        ("gradcheck checked:cube --grad checked:imaginary --at 1,2", "must return real numbers"),
         ("gradcheck checked:cube --grad checked:gone --at 1,2", "has no 'gone'"),
         ("gradcheck absent:f --grad checked:cube --at 1,2", "no module 'absent'"),
     ],
@@ -114,6 +125,23 @@ def test_what_does_not_fit_is_refused(line: str, word: str) -> None:
     assert (outcome.code, outcome.out) == (2, "")
     assert ONE_LINE.fullmatch(outcome.err)
     assert word in outcome.err
+
+
+@pytest.mark.parametrize("method", ["central", "richardson"])
+@pytest.mark.parametrize(("function", "at"), [("single", "-0.2,0.5,0.2,0.4"), ("swinging", "1.37")])
+def test_a_right_gradient_never_fails(function: str, at: str, method: str) -> None:
+    line = f"checked:{function} --grad checked:{function}_slope --at={at} --method {method}"
+    assert run(f"softmax-cli gradcheck {line}").code in (0, 3)
+
+
+def test_a_label_is_no_class_whatever_pattern_it_fits() -> None:
+    line = "softmax-cli xent labelled.csv --label-column y"
+    assert run(f"{line} --columns '*'").out == run(line).out
+
+
+def test_zero_stands_for_bad_rows_alone() -> None:
+    line = "softmax-cli jacobian 1,2 3,4 --jvp nan,1 --on-bad-row zero"
+    assert run(line).out == "nan,nan\nnan,nan\n"
 
 
 def test_what_a_function_prints_is_no_output() -> None:
