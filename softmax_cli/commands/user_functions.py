@@ -86,6 +86,8 @@ def _guarded(function: Callable[..., Any], token: str) -> Callable[..., Any]:
 
 def _told(error: BaseException, place: str) -> InputError:
     """Return what the user's code raised, with the line of it where that happened."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    where = f"{Path(last.filename).name}, line {last.lineno}"
-    return InputError(f"raised {type(error).__name__}: {error}", f"see {where}", place)
+    frames = traceback.extract_tb(error.__traceback__)
+    theirs = [frame for frame in frames if frame.filename != __file__]
+    # What is written in C leaves no frame.
+    where = f"see {Path(theirs[-1].filename).name}, line {theirs[-1].lineno}" if theirs else ""
+    return InputError(f"raised {type(error).__name__}: {error}", where, place)
