@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from softmax_cli.commands.options import LOG_OF_BASE
 from softmax_cli.core.arrays import FloatArray, checked_temperature
 from softmax_cli.core.cross_entropy import (
     Reduction,
@@ -58,7 +59,6 @@ class Losses:
     temperature: float
     reduction: Reduction
     base: str
-    log_of_base: float
     normalize: bool
     on_bad_row: OnBadRow
     partner: str
@@ -74,6 +74,11 @@ class Losses:
     def __post_init__(self) -> None:
         """Check what can be checked before any row is read."""
         checked_temperature(self.temperature)
+
+    @property
+    def log_of_base(self) -> float:
+        """The natural logarithm of the base, which a loss in nats is divided by."""
+        return LOG_OF_BASE[self.base]
 
     def of(self, block: Block) -> FloatArray:
         """Return the losses of a block's rows and add them to what is known."""
@@ -139,7 +144,7 @@ class Losses:
     def _of_distributions(self, block: Block, q: FloatArray, p: NDArray[Any]) -> FloatArray:
         q = self._distribution(block, q, "q")
         p = self._partner_distribution(block, p, "p")
-        base = math.exp(self.log_of_base) if self.base == "e" else float(self.base)
+        base = math.e if self.base == "e" else float(self.base)
         known = ~np.isnan(q).any(axis=-1) if self.on_bad_row == "zero" else slice(None)
         self.entropy.add(distribution_cross_entropy(p[known], p[known], base=base))
         self.divergence.add(kl_divergence(p[known], q[known], base=base))

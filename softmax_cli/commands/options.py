@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 import typer
 
 from softmax_cli.errors import UsageError
-from softmax_cli.formats import FORMATS
+from softmax_cli.formats import format_names
 from softmax_cli.formats.blocks import ReadOptions, WriteOptions
 
 __all__ = [
@@ -30,15 +30,11 @@ __all__ = [
 ]
 
 
-def _names(*, reads: bool = False, text: bool = False) -> list[str]:
-    return [form.name for form in FORMATS if (form.reads or not reads) and (form.text or not text)]
-
-
 def _completed(choices: list[str]) -> Callable[[str], list[str]]:
     return lambda incomplete: [choice for choice in choices if choice.startswith(incomplete)]
 
 
-_READ, _TEXT = _names(reads=True), _names(text=True)
+_READ, _TEXT = format_names(reads=True), format_names(text=True)
 
 FLAGS: dict[str, Any] = {
     "input_format": typer.Option(

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from softmax_cli.commands.options import (
-    LOG_OF_BASE,
     Base,
     ReadOptions,
     Temperature,
@@ -92,7 +91,6 @@ def command(
             temperature=temperature,
             reduction=reduction,
             base=base,
-            log_of_base=LOG_OF_BASE[base],
             normalize=normalize,
             on_bad_row=read.on_bad_row,
             partner=_named(p, "--p") if p is not None else _named(targets or "", "--targets"),

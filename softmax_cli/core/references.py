@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -51,7 +52,7 @@ def reference_jacobian(
         return value.astype(np.promote_types(value.dtype, np.float64))
 
     with np.errstate(all="ignore"):
-        at_itself = at if method == "complex" else np.asarray(function(at.copy()))
+        at_itself = at if method == "complex" else np.array(function(at.copy()))
     # A function that works in single precision is rounded as such, and wants a larger step.
     eps = float(np.finfo(at_itself.dtype).eps) if at_itself.dtype.kind == "f" else EPS
     relative = STEPS[method] if step is None else step
@@ -66,14 +67,16 @@ def reference_jacobian(
         raise DomainError(f"a step of {relative:g} changes nothing at this point", "take more")
     difference = {"central": _central, "richardson": _richardson, "complex": _complex}[method]
 
+    finite = np.abs(at_itself[np.isfinite(at_itself)]).astype(np.float64)
+    digits = _Digits(eps, max(1.0, float(finite.max()) if finite.size else 0.0))
     with np.errstate(all="ignore"):
-        columns = [difference(evaluated, at, k, float(h), eps) for k, h in enumerate(steps)]
+        columns = [difference(evaluated, at, k, float(h), digits) for k, h in enumerate(steps)]
         if method != "complex":
             value = at_itself.astype(np.float64)
             columns = [
                 (
                     derivative,
-                    np.where(_has_kink(evaluated, at, k, float(h), value, eps), np.inf, error),
+                    np.where(_has_kink(evaluated, at, k, float(h), value, digits), np.inf, error),
                 )
                 for k, (h, (derivative, error)) in enumerate(zip(steps, columns, strict=True))
             ]
@@ -82,8 +85,23 @@ def reference_jacobian(
     return jacobian, error
 
 
+@dataclass(frozen=True)
+class _Digits:
+    """How exactly a function is known: the last digit of its type, and its largest value.
+
+    A small result may come out of large ones: the logarithm of a probability close to 1.
+    """
+
+    eps: float
+    largest: float
+
+    def noise(self, h: float) -> float:
+        """Return how large a difference over h may be by rounding alone, in the function too."""
+        return _NOISE * self.eps * self.largest / h
+
+
 def _difference(
-    function: Function, at: Vector, k: int, h: float, eps: float
+    function: Function, at: Vector, k: int, h: float, digits: _Digits
 ) -> tuple[Vector, Vector]:
     """Return the central difference over the step that was really taken, and its rounding."""
     ahead, behind = at.copy(), at.copy()
@@ -91,22 +109,24 @@ def _difference(
     behind[k] -= h
     above, below = function(ahead), function(behind)
     taken = ahead[k] - behind[k]
-    return (above - below) / taken, eps * (np.abs(above) + np.abs(below)) / taken
+    return (above - below) / taken, digits.eps * (np.abs(above) + np.abs(below)) / taken
 
 
-def _central(function: Function, at: Vector, k: int, h: float, eps: float) -> tuple[Vector, Vector]:
-    derivative, rounding = _difference(function, at, k, h, eps)
-    doubled, _ = _difference(function, at, k, 2 * h, eps)
-    doubled_again, _ = _difference(function, at, k, 4 * h, eps)
+def _central(
+    function: Function, at: Vector, k: int, h: float, digits: _Digits
+) -> tuple[Vector, Vector]:
+    derivative, rounding = _difference(function, at, k, h, digits)
+    doubled, _ = _difference(function, at, k, 2 * h, digits)
+    doubled_again, _ = _difference(function, at, k, 4 * h, digits)
     change, next_change = np.abs(doubled_again - doubled), np.abs(doubled - derivative)
     # An error in O(h^2) shrinks to a quarter when h is halved. One that does not is no error of
     # this order: the step is too large for the function, or it is noisy there.
-    converges = next_change <= np.maximum(change / 2, _noise(function(at), h, eps))
+    converges = next_change <= np.maximum(change / 2, digits.noise(h))
     return derivative, np.where(converges, next_change / 3 + rounding, np.inf)
 
 
 def _has_kink(
-    function: Function, at: Vector, k: int, h: float, value: Vector, eps: float
+    function: Function, at: Vector, k: int, h: float, value: Vector, digits: _Digits
 ) -> Vector:
     """Tell where the slopes on the two sides differ by as much however small the step is.
 
@@ -118,27 +138,18 @@ def _has_kink(
         ahead[k] += step
         behind[k] -= step
         jumps.append(np.abs(function(ahead) + function(behind) - 2 * value) / step)
-    kink: Vector = jumps[1] > np.maximum(jumps[0] / 2, _noise(value, h / 4, eps))
+    kink: Vector = jumps[1] > np.maximum(jumps[0] / 2, digits.noise(h / 4))
     return kink
 
 
-def _noise(value: Vector, h: float, eps: float) -> float:
-    """Return how large a difference over h may be by rounding alone, in the function too.
-
-    A small result may come out of large ones: the logarithm of a probability close to 1.
-    """
-    finite = np.abs(value[np.isfinite(value)])
-    return _NOISE * eps * max(1.0, float(finite.max()) if finite.size else 0.0) / h
-
-
 def _richardson(
-    function: Function, at: Vector, k: int, h: float, eps: float
+    function: Function, at: Vector, k: int, h: float, digits: _Digits
 ) -> tuple[Vector, Vector]:
-    row, rounding = _difference(function, at, k, h, eps)
+    row, rounding = _difference(function, at, k, h, digits)
     table = [row]
     best, error = row, np.full_like(row, np.inf)
     for halving in range(1, _HALVINGS + 1):
-        row, rounding = _difference(function, at, k, h / 2**halving, eps)
+        row, rounding = _difference(function, at, k, h / 2**halving, digits)
         extrapolated = [row]
         for order, coarser in enumerate(table, 1):
             finer = extrapolated[-1]
@@ -152,14 +163,15 @@ def _richardson(
             error = np.where(better, estimate, error)
         table = extrapolated
     # The table's own spread is no proof: a function that swings within h fools all of it.
-    nearby = min(h, max(1.0, abs(float(at[k]))) * 2.0 ** round(np.log2(eps) / 3))
-    central, uncertain = _central(function, at, k, nearby, eps)
-    noise = _noise(function(at), nearby, eps)
-    agrees = np.abs(best - central) <= 4 * (error + uncertain) + noise
+    nearby = min(h, max(1.0, abs(float(at[k]))) * 2.0 ** round(np.log2(digits.eps) / 3))
+    central, uncertain = _central(function, at, k, nearby, digits)
+    agrees = np.abs(best - central) <= 4 * (error + uncertain) + digits.noise(nearby)
     return best, np.where(agrees, error, np.inf)
 
 
-def _complex(function: Function, at: Vector, k: int, h: float, eps: float) -> tuple[Vector, Vector]:
+def _complex(
+    function: Function, at: Vector, k: int, h: float, digits: _Digits
+) -> tuple[Vector, Vector]:
     shifted = at.astype(np.complex128)
     shifted[k] += 1j * h
     try:
@@ -169,7 +181,7 @@ def _complex(function: Function, at: Vector, k: int, h: float, eps: float) -> tu
     if value.dtype.kind != "c":
         raise _not_complex()
     derivative = value.imag / h
-    return derivative, 8 * eps * np.abs(derivative)
+    return derivative, 8 * digits.eps * np.abs(derivative)
 
 
 def _not_complex() -> DomainError:

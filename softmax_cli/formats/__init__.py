@@ -213,11 +213,14 @@ def _input_format(path: str, source: Input, options: ReadOptions) -> Format:
     return _BY_NAME[detected_format(source)]
 
 
+def format_names(*, reads: bool = False, text: bool = False) -> list[str]:
+    """Return the names of all formats, or of those that are read, or are text."""
+    return [form.name for form in FORMATS if (form.reads or not reads) and (form.text or not text)]
+
+
 def named_format(name: str, option: str, *, reads: bool = False, text: bool = False) -> Format:
     """Return the format of that name, if the option that names it can take it."""
-    choices = [
-        form.name for form in FORMATS if (form.reads or not reads) and (form.text or not text)
-    ]
+    choices = format_names(reads=reads, text=text)
     if name not in choices:
         raise UsageError(f"no format {name!r}", "one of " + ", ".join(choices), option)
     return _BY_NAME[name]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import sys
 from collections.abc import Sequence
 from shutil import get_terminal_size
 from typing import Any, Literal
@@ -101,8 +100,7 @@ class TableSink(Sink):
 
     def finish(self) -> None:
         """Write the table."""
-        terminal = self._target.place == "standard output" and sys.stdout.isatty()
-        console = console_for(self._options, terminal=terminal)
+        console = console_for(self._options, terminal=self._target.is_terminal)
         if self._result.matrix:
             self._print_matrices(console)
         elif self._rows.count == 1 and self._result.columns > 1:
@@ -273,8 +271,7 @@ def print_table(
     left    the columns that are set to the left
     styles  of the cells with these texts
     """
-    terminal = target.place == "standard output" and sys.stdout.isatty()
-    console = console_for(options, terminal=terminal)
+    console = console_for(options, terminal=target.is_terminal)
     fitting = _fitting(console, headings, rows)
     table = _table(show_header=any(headings))
     for place, heading in enumerate(headings[:fitting]):

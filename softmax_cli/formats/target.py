@@ -23,7 +23,8 @@ class Target:
         self, destination: str, inputs: Sequence[Path] = (), *, in_place: bool = False
     ) -> None:
         """Open the destination; `-` is standard output."""
-        self.place = "standard output" if destination == "-" else destination
+        self._is_standard_output = destination == "-"
+        self.place = "standard output" if self._is_standard_output else destination
         self._temporary: Path | None = None
         self._final = Path(destination)
         self._compressor: BinaryIO | None = None
@@ -79,6 +80,11 @@ class Target:
             ) from error
 
     @property
+    def is_terminal(self) -> bool:
+        """Whether a person sees what is written."""
+        return self._is_standard_output and sys.stdout.isatty()
+
+    @property
     def seekable(self) -> bool:
         """Whether bytes can be written over earlier ones."""
         return self.stream is self._raw and self._raw.seekable()
@@ -115,7 +121,7 @@ class Target:
                 self._raw.close()
                 self._temporary.replace(self._final)
                 self._temporary = None
-            elif self.place != "standard output":
+            elif not self._is_standard_output:
                 self._raw.close()
 
     def abandon(self) -> None:
