@@ -15,6 +15,9 @@ from softmax_cli.errors import ExitCode, SoftmaxCliError, say
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; whatever happens, the exit code is one of ExitCode."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    # Rows are shared out among threads; NumPy's own would stand in their way, and slow its import.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    os.environ.setdefault("MKL_NUM_THREADS", "1")
     try:
         with _ended_by_signals():
             try:

@@ -28,6 +28,7 @@ from softmax_cli.formats.blocks import (
     Sink,
     Source,
     WriteOptions,
+    ready,
 )
 from softmax_cli.pipeline import Counts, Kernel, paired, peeked, run, zero_bad_rows
 from tests.formats.conftest import folder
@@ -67,7 +68,7 @@ class Collected(Sink):
 
     def rows(self, classes: int) -> Rows:
         """Join the blocks."""
-        source = Source("sink", classes, np.dtype(float), lambda: iter(self.blocks))
+        source = Source("sink", classes, np.dtype(float), ready(lambda: iter(self.blocks)))
         return joined(source)
 
 
@@ -84,15 +85,15 @@ def in_blocks(values: Any, sizes: list[int], place: str = "x", **changes: Any) -
             if start < end:
                 yield block(start, end)
 
-    return replace(Source(place, array.shape[-1], array.dtype, read_blocks), **changes)
+    return replace(Source(place, array.shape[-1], array.dtype, ready(read_blocks)), **changes)
 
 
-def softmaxed(block: Block) -> Iterator[Block]:
-    yield block.with_values(softmax(block.values))
+def softmaxed(block: Block) -> Block:
+    return block.with_values(softmax(block.values))
 
 
-def unchanged(block: Block) -> Iterator[Block]:
-    yield block
+def unchanged(block: Block) -> Block:
+    return block
 
 
 def results(source: Source, kernel: Kernel, on_bad_row: OnBadRow) -> tuple[Rows, Counts]:
@@ -140,22 +141,26 @@ def test_numbering_is_seen_in_any_block(block_bytes: int, monkeypatch: pytest.Mo
         read("x.csv")
 
 
-def test_a_kernel_may_yield_several_blocks() -> None:
-    def halves(block: Block) -> Iterator[Block]:
-        for row, values in enumerate(block.values):
-            yield Block(2 * (block.start + row), np.array([values, -values]), str)
+def test_a_block_may_be_split_for_a_kernel() -> None:
+    def rows(block: Block) -> Iterator[Block]:
+        for row in range(len(block.values)):
+            yield block.rows(np.array([row]), block.start + row)
+
+    def doubled(block: Block) -> Block:
+        row = block.values[0]
+        return Block(2 * block.start, np.array([row, -row]), str)
 
     sink = Collected()
-    counts = run(in_blocks([[1], [2], [3]], [2]), halves, sink, "error", QUIET)
+    counts = run(in_blocks([[1], [2], [3]], [2]), doubled, sink, "error", QUIET, rows)
     assert counts.read == 3
     assert_array_equal(sink.rows(1).values, [[1], [-1], [2], [-2], [3], [-3]])
 
 
 def test_an_error_in_a_kernel_leaves_no_output() -> None:
-    def broken(block: Block) -> Iterator[Block]:
-        yield block
+    def broken(block: Block) -> Block:
         if block.start:
             raise KeyError("broken")
+        return block
 
     result = Result("softmax", "probabilities", 1, np.dtype(float))
     with (
@@ -189,7 +194,7 @@ any_sizes = pytest.mark.parametrize("sizes", [[], [1], [2, 2], [1] * 5, [3], [5]
 @pytest.mark.parametrize(("on_bad_row", "filling"), [("nan", NAN), ("zero", 0.0), ("skip", None)])
 def test_on_bad_row(on_bad_row: OnBadRow, filling: float | None, sizes: list[int]) -> None:
     back, counts = results(in_blocks(MIXED, sizes), softmaxed, on_bad_row)
-    assert counts == Counts(6, 3, "x:1", "has no softmax: it holds NaN")
+    assert counts == Counts(6, 3, 1, "x:1", "has no softmax: it holds NaN")
     good = softmax(np.array(MIXED)[GOOD])
     if filling is None:
         assert_array_equal(back.values, good)
@@ -272,7 +277,7 @@ def test_the_input_stays_as_it_was() -> None:
 
 def test_skip_takes_ids_and_labels_along() -> None:
     block = Block(0, np.array(MIXED), str, [(b"%d" % n,) for n in range(6)], list("abcdef"))
-    source = Source("x", 2, np.dtype(float), lambda: iter([block]))
+    source = Source("x", 2, np.dtype(float), ready(lambda: iter([block])))
     back, _ = results(source, unchanged, "skip")
     assert back.ids == [(b"0",), (b"2",), (b"5",)]
     assert back.labels == ["a", "c", "f"]

@@ -249,15 +249,12 @@ def _check_builtins(
     if values:
         from softmax_cli.commands.inputs import opened
         from softmax_cli.formats.array import whole_array
-        from softmax_cli.pipeline import Counts, good_rows
+        from softmax_cli.formats.blocks import ready
+        from softmax_cli.pipeline import good_blocks
 
         with opened("gradcheck", values, read) as source:
-            good = replace(
-                source,
-                blocks=lambda: good_rows(source, read.on_bad_row, Counts(), write),
-                leading=None,
-            )
-            at = whole_array(good)
+            good = (block for block, _ in good_blocks(source, read.on_bad_row, write))
+            at = whole_array(replace(source, portions=ready(lambda: good), leading=None))
     return gradcheck(
         at=at,
         of=of,

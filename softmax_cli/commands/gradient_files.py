@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -29,9 +29,9 @@ from softmax_cli.core.cross_entropy import Reduction, denominator, row_gradients
 from softmax_cli.core.gradcheck import Report
 from softmax_cli.errors import InputError, ShapeError, UsageError
 from softmax_cli.formats.array import row_place
-from softmax_cli.formats.blocks import Block, ReadOptions, Source, WriteOptions
+from softmax_cli.formats.blocks import Block, ReadOptions, Source, WriteOptions, ready
 from softmax_cli.formats.labels import open_labels
-from softmax_cli.pipeline import Counts, RowReader, good_rows, paired, progress
+from softmax_cli.pipeline import RowReader, good_blocks, paired, progress
 
 EXACT = "exact"
 
@@ -100,12 +100,11 @@ def check_gradient_file(
         comparison.hypotheses = references.hypotheses(logits.classes, max(1, rows))
         reader = RowReader(given)
         with progress(logits, write) as advance:
-            counts = Counts()
-            for block in good_rows(source, "error", counts, write):
+            for block, done in good_blocks(source, "error", write):
                 for first, reference in references.of(block):
                     lines = reader.take(reference.size // logits.classes, logits.place)
                     comparison.add(lines.reshape(reference.shape), reference, offset=first)
-                advance(counts.read)
+                advance(done)
         reader.finish(logits.place)
         check = comparison.check(checked, method=EXACT, step=None, dtype=dtype, reproduce="")
     return Report(seed, [check])
@@ -117,13 +116,11 @@ def _entries_as_lines(given: Source, N: int) -> Source:
     The lines of a Jacobian sum to 0, so that no matrix starts with 0, 0, 0 and 0, 0, 1.
     """
     blocks = given.blocks()
-    first = next(blocks, None)
-    if first is None or given.classes != 4:
-        return replace(given, blocks=lambda: chain([first] if first else [], blocks))
-    starts = first.values[:2, :3].tolist()
-    if starts != [[0, 0, 0], [0, 0, 1]]:
-        return replace(given, blocks=lambda: chain([first], blocks))
-    entries = replace(given, blocks=lambda: chain([first], blocks))
+    first = list(islice(blocks, 1))
+    entries = replace(given, portions=ready(lambda: chain(first, blocks)))
+    starts = first[0].values[:2, :3].tolist() if first else []
+    if given.classes != 4 or starts != [[0, 0, 0], [0, 0, 1]]:
+        return entries
 
     def lines() -> Iterator[Block]:
         reader = RowReader(entries)
@@ -139,7 +136,7 @@ def _entries_as_lines(given: Source, N: int) -> Source:
             yield Block(line, rows[:, 3][None], row_place(given.place, line))
             line += 1
 
-    return replace(given, classes=N, blocks=lines, rows=None)
+    return replace(given, classes=N, portions=ready(lines), rows=None)
 
 
 def _counted(form: GradientFile, logits: Source, read: ReadOptions) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -86,12 +86,11 @@ def _retyped(source: Source, read: ReadOptions) -> Source:
 
     dtype: np.dtype[Any] = np.dtype(read.dtype)
 
-    def blocks() -> Iterator[Block]:
-        for block in source.blocks():
-            wide = np.promote_types(dtype, block.values.dtype)
-            yield block.with_values(block.values.astype(wide, copy=False))
+    def widened(block: Block) -> Block:
+        wide = np.promote_types(dtype, block.values.dtype)
+        return block.with_values(block.values.astype(wide, copy=False))
 
-    return replace(source, dtype=dtype, blocks=blocks)
+    return source.changed(widened, dtype=dtype)
 
 
 def labelled(source: Source) -> Source:
@@ -100,11 +99,10 @@ def labelled(source: Source) -> Source:
 
     from softmax_cli.formats.labels import class_numbers
 
-    def blocks() -> Iterator[Block]:
-        for block in source.blocks():
-            places = (block.place(row) for row in range(len(block.values)))
-            labels = list(zip(block.labels or (), places, strict=True))
-            numbers = class_numbers(labels, source.class_names)
-            yield replace(block, partner=np.array(numbers)[:, None])
+    def numbered(block: Block) -> Block:
+        places = (block.place(row) for row in range(len(block.values)))
+        labels = list(zip(block.labels or (), places, strict=True))
+        numbers = class_numbers(labels, source.class_names)
+        return replace(block, partner=np.array(numbers)[:, None])
 
-    return replace(source, blocks=blocks)
+    return source.changed(numbered)

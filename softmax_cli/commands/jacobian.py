@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from softmax_cli.formats.blocks import Block, Source
-    from softmax_cli.pipeline import Kernel
+    from softmax_cli.pipeline import Kernel, Split
 
 Of = Literal["softmax", "log-softmax"]
 
@@ -80,7 +80,9 @@ def command(
             leading=source.leading,
         )
         vector = vjp if vjp is not None else jvp
+        split = None
         if vector is None:
+            split = _in_lines(source)
             kernel = _matrix_kernel(source, of, temperature)
         else:
             product, option = ("vjp", "--vjp") if vjp is not None else ("jvp", "--jvp")
@@ -96,7 +98,7 @@ def command(
             kernel = _product_kernel(source, of, temperature, product)
         kernel = zero_bad_rows(kernel, read.on_bad_row)
         with open_sink(result, write, source.paths) as sink:
-            run(source, kernel, sink, read.on_bad_row, write)
+            run(source, kernel, sink, read.on_bad_row, write, split)
     return 0
 
 
@@ -104,35 +106,49 @@ def _matrix_kernel(source: Source, of: Of, temperature: float) -> Kernel:
     from softmax_cli.core import jacobian
     from softmax_cli.core.arrays import checked_temperature, narrowed, working_dtype
     from softmax_cli.core.softmax import softmax
-    from softmax_cli.formats.blocks import rows_per_block
 
     T = checked_temperature(temperature)
-    N = source.classes
     lines_of = {
         "softmax": jacobian.softmax_jacobian_lines,
         "log-softmax": jacobian.log_softmax_jacobian_lines,
     }[of]
 
-    def kernel(block: Block) -> Iterator[Block]:
-        """Yield the lines of the matrices, as many at a time as stay in a cache."""
+    def kernel(block: Block) -> Block:
+        assert block.lines is not None
         S = softmax(block.values.astype(working_dtype(block.values.dtype, T)), temperature=T)
-        lines_at_a_time = rows_per_block(N, S.itemsize)
-        rows_at_a_time = max(1, lines_at_a_time // N)
-        step = min(N, lines_at_a_time)
-        for first in range(0, len(S), rows_at_a_time):
-            rows = S[first : first + rows_at_a_time]
-            ids = None if block.ids is None else block.ids[first : first + len(rows)]
-            for i in range(0, N, step):
-                lines = lines_of(rows, i, min(N, i + step), temperature=T)
-                each = lines.shape[-2]
-                yield replace(
-                    block,
-                    start=(block.start + first) * N + i,
-                    values=narrowed(lines.reshape(-1, N), source.dtype),
-                    ids=None if ids is None else [kept for kept in ids for _ in range(each)],
-                )
+        lines = lines_of(S, block.lines.start, block.lines.stop, temperature=T)
+        return replace(
+            block,
+            start=block.start * source.classes + block.lines.start,
+            values=narrowed(lines.reshape(-1, source.classes), source.dtype),
+            ids=block.ids and [kept for kept in block.ids for _ in block.lines],
+        )
 
     return kernel
+
+
+def _in_lines(source: Source) -> Split:
+    """Return what cuts blocks into rows, and rows into lines of their matrices, to fit a cache."""
+    from softmax_cli.formats.blocks import rows_per_block
+
+    N = source.classes
+    lines_at_a_time = rows_per_block(N, max(4, source.dtype.itemsize))
+    rows_at_a_time = max(1, lines_at_a_time // N)
+    step = min(N, lines_at_a_time)
+
+    def split(block: Block) -> Iterator[Block]:
+        for first in range(0, len(block.values), rows_at_a_time):
+            rows = slice(first, first + rows_at_a_time)
+            for i in range(0, N, step):
+                yield replace(
+                    block,
+                    start=block.start + first,
+                    values=block.values[rows],
+                    ids=block.ids and block.ids[rows],
+                    lines=range(i, min(N, i + step)),
+                )
+
+    return split
 
 
 def _product_kernel(source: Source, of: Of, temperature: float, product: str) -> Kernel:
@@ -148,11 +164,11 @@ def _product_kernel(source: Source, of: Of, temperature: float, product: str) ->
         ("log-softmax", "jvp"): jacobian.log_softmax_jvp,
     }[of, product]
 
-    def kernel(block: Block) -> Iterator[Block]:
+    def kernel(block: Block) -> Block:
         assert block.partner is not None
         wide = np.promote_types(block.values.dtype, block.partner.dtype)
         logits = block.values.astype(wide, copy=False)
         products = product_of(logits, block.partner, temperature=temperature)
-        yield block.with_values(narrowed(products, source.dtype))
+        return block.with_values(narrowed(products, source.dtype))
 
     return kernel

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any, Literal
 
 import numpy as np
@@ -20,31 +21,14 @@ from softmax_cli.core.cross_entropy import (
     row_losses,
 )
 from softmax_cli.core.cross_entropy import Source as Kind
+from softmax_cli.core.softmax import likeliest
+from softmax_cli.core.sums import ExactSum
 from softmax_cli.errors import InputError
-from softmax_cli.formats.blocks import (
-    Block,
-    OnBadRow,
-)
+from softmax_cli.formats.blocks import Block, OnBadRow
 
 # A distribution typed with four digits still sums to 1 within this.
 SUM_TOLERANCE = 1e-3
 UNITS = {"e": "nats", "2": "bits", "10": "decimal digits"}
-
-
-@dataclass
-class RunningSum:
-    """A sum of many losses, each block rounded once."""
-
-    parts: list[float] = field(default_factory=list)
-
-    def add(self, losses: FloatArray) -> None:
-        """Add a block's losses."""
-        total = float(losses.sum()) if not np.isfinite(losses).all() else math.fsum(losses.tolist())
-        self.parts.append(total)
-
-    def total(self) -> float:
-        """Return the sum."""
-        return math.fsum(self.parts) if all(map(math.isfinite, self.parts)) else sum(self.parts)
 
 
 @dataclass
@@ -63,13 +47,16 @@ class Losses:
     on_bad_row: OnBadRow
     partner: str
     rows: int = 0
-    correct: int | None = 0
+    correct: int = 0
+    soft: bool = False
     infinite: int = 0
     first_infinite: str = ""
-    like_probabilities: int = 0
-    sum_: RunningSum = field(default_factory=RunningSum)
-    entropy: RunningSum = field(default_factory=RunningSum)
-    divergence: RunningSum = field(default_factory=RunningSum)
+    unlike_probabilities: bool = False
+    first_infinite_row: int = -1
+    sum_: ExactSum = field(default_factory=ExactSum)
+    entropy: ExactSum = field(default_factory=ExactSum)
+    divergence: ExactSum = field(default_factory=ExactSum)
+    lock: Lock = field(default_factory=Lock)
 
     def __post_init__(self) -> None:
         """Check what can be checked before any row is read."""
@@ -81,7 +68,7 @@ class Losses:
         return LOG_OF_BASE[self.base]
 
     def of(self, block: Block) -> FloatArray:
-        """Return the losses of a block's rows and add them to what is known."""
+        """Return the losses of a block's rows and add them to what is known, in any thread."""
         values: FloatArray = block.values.astype(np.float64, copy=False)
         partner = np.asarray(block.partner)
         if self.form == "distributions":
@@ -92,22 +79,25 @@ class Losses:
             elif self.source == "log-probabilities":
                 self._check_log_probabilities(block, values)
             else:
-                self.like_probabilities += _like_probabilities(values)
+                self._compare_with_probabilities(values)
             if self.form == "labels":
                 wanted: NDArray[Any] = checked_labels(block, values.shape[-1])
-                self._count_correct(values, wanted)
+                self._count_correct(block.values, wanted)
             else:
                 wanted = self._partner_distribution(block, partner, "the targets")
                 if ((wanted == 0) | (wanted == 1)).all():
-                    self._count_correct(values, wanted.argmax(axis=-1))
+                    self._count_correct(block.values, likeliest(wanted))
                 else:
-                    self.correct = None
-            losses = row_losses(values, wanted, temperature=self.temperature, source=self.source)
-            losses = losses / self.log_of_base
+                    self.soft = True
+            losses = row_losses(
+                values, wanted, temperature=self.temperature, source=self.source, out=values
+            )
+            losses /= self.log_of_base
         if self.on_bad_row == "zero":
             losses = np.where(np.isnan(losses), 0, losses)
         self._note_infinite(block, losses)
-        self.rows += len(losses)
+        with self.lock:
+            self.rows += len(losses)
         self.sum_.add(losses)
         return losses
 
@@ -122,7 +112,7 @@ class Losses:
         mean = self.sum_.total() / self.rows
         with np.errstate(over="ignore"):
             perplexity = float(np.exp(mean * self.log_of_base))
-        accuracy = None if self.correct is None else self.correct / self.rows
+        no_accuracy = self.soft or self.form == "distributions"
         report: dict[str, object] = {
             "command": "xent",
             "loss": self.loss(),
@@ -133,7 +123,7 @@ class Losses:
             "ignored": 0,
             "denominator": denominator(self.rows, self.reduction),
             "perplexity": perplexity,
-            "accuracy": None if self.form == "distributions" else accuracy,
+            "accuracy": None if no_accuracy else self.correct / self.rows,
         }
         if self.form == "distributions":
             divisor = denominator(self.rows, self.reduction)
@@ -199,16 +189,27 @@ class Losses:
             raise InputError(problem, "--from says what the values are", block.place(row))
 
     def _count_correct(self, values: FloatArray, labels: NDArray[Any]) -> None:
-        if self.correct is not None:
-            known = ~np.isnan(values).any(axis=-1)
-            self.correct += int(((values.argmax(axis=-1) == labels) & known).sum())
+        """Count the rows whose label is the likeliest class, of several the first."""
+        right = (likeliest(values) == labels) & ~np.isnan(values[:, 0])
+        with self.lock:
+            self.correct += int(right.sum())
+
+    def _compare_with_probabilities(self, values: FloatArray) -> None:
+        """Note whether a row is not as probabilities are; it settles it, and often is the first."""
+        if self.unlike_probabilities:
+            return
+        if not (_like_probabilities(values[:1]) and _like_probabilities(values)):
+            self.unlike_probabilities = True
 
     def _note_infinite(self, block: Block, losses: FloatArray) -> None:
         infinite = np.isinf(losses)
         if infinite.any():
-            if not self.infinite:
-                self.first_infinite = block.place(int(infinite.argmax()))
-            self.infinite += int(infinite.sum())
+            first = int(infinite.argmax())
+            with self.lock:
+                self.infinite += int(infinite.sum())
+                if not 0 <= self.first_infinite_row < block.start + first:
+                    self.first_infinite_row = block.start + first
+                    self.first_infinite = block.place(first)
 
 
 def checked_labels(block: Block, classes: int) -> NDArray[np.intp]:
@@ -225,7 +226,7 @@ def checked_labels(block: Block, classes: int) -> NDArray[np.intp]:
     return labels.astype(np.intp)
 
 
-def _like_probabilities(values: FloatArray) -> int:
-    """Count the rows that are probabilities rather than logits: in 0..1, with the sum 1."""
-    within = ((values >= 0) & (values <= 1)).all(axis=-1)
-    return int((within & (np.abs(values.sum(axis=-1) - 1) < SUM_TOLERANCE)).sum())
+def _like_probabilities(values: FloatArray) -> bool:
+    """Tell whether all rows are probabilities rather than logits: in 0..1, with the sum 1."""
+    within = ((values >= 0) & (values <= 1)).all()
+    return bool(within and (np.abs(values.sum(axis=-1) - 1) < SUM_TOLERANCE).all())

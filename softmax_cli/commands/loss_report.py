@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,9 +10,9 @@ from numpy.typing import NDArray
 from softmax_cli.commands.loss import UNITS, Losses
 from softmax_cli.errors import InputError
 from softmax_cli.formats import open_sink, output_format
-from softmax_cli.formats.blocks import Block, ReadOptions, Result, Source, WriteOptions
+from softmax_cli.formats.blocks import Block, ReadOptions, Result, Sink, Source, WriteOptions
 from softmax_cli.formats.target import Target
-from softmax_cli.pipeline import Counts, good_rows, note, progress
+from softmax_cli.pipeline import note, run
 
 
 def write_losses(source: Source, losses: Losses, read: ReadOptions, write: WriteOptions) -> None:
@@ -23,8 +22,9 @@ def write_losses(source: Source, losses: Losses, read: ReadOptions, write: Write
     if report:
         target = Target(write.output or "-", source.paths, in_place=write.in_place)
         try:
-            kept = [block.values[:, 0] for block in _loss_blocks(source, losses, read, write)]
-            _write_report(losses, kept, form, target, write)
+            rows = _RowLosses(kept=losses.reduction == "none")
+            _compute(source, losses, rows, read, write)
+            _write_report(losses, rows.parts, form, target, write)
             target.commit()
         except BaseException:
             target.abandon()
@@ -44,22 +44,34 @@ def write_losses(source: Source, losses: Losses, read: ReadOptions, write: Write
             flat="rows" if rowwise else "one",
         )
         with open_sink(result, write, source.paths) as sink:
-            for block in _loss_blocks(source, losses, read, write):
-                if losses.reduction == "none":
-                    sink.write(block)
+            _compute(source, losses, sink if rowwise else _RowLosses(kept=False), read, write)
             if (loss := losses.loss()) is not None:
                 sink.write(Block(0, np.array([[loss]]), lambda _: source.place))
     _say_what_is_odd(losses, write)
 
 
-def _loss_blocks(
-    source: Source, losses: Losses, read: ReadOptions, write: WriteOptions
-) -> Iterator[Block]:
-    counts = Counts()
-    with progress(source, write) as advance:
-        for block in good_rows(source, read.on_bad_row, counts, write):
-            yield block.with_values(losses.of(block)[:, None])
-            advance(counts.read)
+class _RowLosses(Sink):
+    """Keeps the losses of the rows for a report that names them, or lets them go."""
+
+    def __init__(self, *, kept: bool) -> None:
+        self.parts: list[NDArray[Any]] = []
+        self._kept = kept
+
+    def write(self, block: Block) -> None:
+        if self._kept:
+            self.parts.append(block.values[:, 0])
+
+    def finish(self) -> None:
+        """Nothing follows."""
+
+
+def _compute(
+    source: Source, losses: Losses, sink: Sink, read: ReadOptions, write: WriteOptions
+) -> None:
+    def kernel(block: Block) -> Block:
+        return block.with_values(losses.of(block)[:, None])
+
+    run(source, kernel, sink, read.on_bad_row, write)
     if not losses.rows:
         raise InputError("has no rows, so there is no loss", place=source.place)
 
@@ -102,7 +114,8 @@ def _say_what_is_odd(losses: Losses, write: WriteOptions) -> None:
     if losses.infinite:
         rows = "1 row has" if losses.infinite == 1 else f"{losses.infinite} rows have"
         note(f"{rows} an infinite loss; the first: {losses.first_infinite}", write)
-    if losses.source == "logits" and losses.like_probabilities == losses.rows > 0:
+    alike = losses.rows and not losses.unlike_probabilities
+    if alike and losses.source == "logits" and losses.form != "distributions":
         note(
             "warning: every row lies in 0..1 and sums to 1 as probabilities do, and was taken as "
             "logits; --from probabilities takes it as it is",

@@ -96,6 +96,13 @@ FLAGS: dict[str, Any] = {
     "color": typer.Option("--color", help="Colour in tables."),
     "quiet": typer.Option("--quiet", "-q", help="Say nothing but errors on standard error."),
     "no_progress": typer.Option("--no-progress", help="Show no progress bar."),
+    "threads": typer.Option(
+        "--threads",
+        metavar="N",
+        min=1,
+        help="How many threads work. Default: the cores that this process may use. The result is "
+        "the same for any number.",
+    ),
     "debug": typer.Option("--debug", help="Show a traceback with an error."),
 }
 

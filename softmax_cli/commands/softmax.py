@@ -18,8 +18,6 @@ from softmax_cli.commands.options import (
 from softmax_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from softmax_cli.formats.blocks import Block, Source
     from softmax_cli.pipeline import Kernel
 
@@ -111,20 +109,20 @@ def _kernel(
     from softmax_cli.core.arrays import narrowed, working_dtype
     from softmax_cli.core.softmax import log_softmax, softmax
 
-    def kernel(block: Block) -> Iterator[Block]:
+    def kernel(block: Block) -> Block:
+        logits = block.values
         if log_of_base is None:
-            values = softmax(block.values, temperature=temperature)
+            values = softmax(logits, temperature=temperature, out=logits if top_k is None else None)
         else:
-            wide = block.values.astype(working_dtype(block.values.dtype), copy=False)
+            wide = logits.astype(working_dtype(logits.dtype), copy=False)
             values = log_softmax(wide, temperature=temperature)
             values /= values.dtype.type(log_of_base)
         values = narrowed(values, source.dtype)
         if top_k is None:
-            yield block.with_values(values)
-            return
+            return block.with_values(values)
         # Stable: of equal logits the first class comes first.
-        likeliest = np.argsort(-block.values, axis=-1, kind="stable")[:, :top_k]
+        likeliest = np.argsort(-logits, axis=-1, kind="stable")[:, :top_k]
         chosen = np.take_along_axis(values, likeliest, axis=-1)
-        yield replace(block, values=chosen, classes=likeliest)
+        return replace(block, values=chosen, classes=likeliest)
 
     return kernel

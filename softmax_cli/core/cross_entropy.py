@@ -18,7 +18,7 @@ from softmax_cli.core.arrays import (
     working_dtype,
 )
 from softmax_cli.core.jacobian import complement, excess
-from softmax_cli.core.softmax import log_softmax, shift_by_maximum, softmax, sum_of_others
+from softmax_cli.core.softmax import log_softmax, shift_by_maximum, softmax, sum_of_others, summed
 from softmax_cli.errors import DomainError, ShapeError
 
 Reduction = Literal["mean", "batch-mean", "sum", "none"]
@@ -159,10 +159,12 @@ def row_losses(
     *,
     temperature: float = 1.0,
     source: Source = "logits",
+    out: FloatArray | None = None,
 ) -> FloatArray:
     """Return the loss of every row in nats; labels are (...), soft targets (..., classes).
 
     `source` says what the values are; probabilities and log-probabilities are taken as they are.
+    `out` is room of the shape of the values to compute in, or the values themselves.
     """
     if targets.ndim == values.ndim:
         return expected_losses(targets, _log_probabilities(values, temperature, source), axis=-1)
@@ -172,7 +174,7 @@ def row_losses(
         chosen: FloatArray = np.take_along_axis(log_probabilities, label, -1)[..., 0]
         losses: FloatArray = 0 - chosen
         return losses
-    shifted, _ = shift_by_maximum(values, -1, temperature)
+    shifted, _ = shift_by_maximum(values, -1, temperature, out)
     of_label = np.take_along_axis(shifted, label, axis=-1)
     # Two terms of one sign: nothing cancels, however confident the row is.
     loss: FloatArray = (np.log1p(sum_of_others(shifted, -1)) - of_label)[..., 0]
@@ -201,7 +203,7 @@ def expected_losses(weights: NDArray[Any], logarithms: FloatArray, *, axis: int)
     """Return -sum_k weights(k) logarithms(k), where a weight of 0 meets no logarithm."""
     with np.errstate(invalid="ignore"):
         terms = np.where(weights == 0, 0, weights * logarithms)
-    losses: FloatArray = 0 - terms.sum(axis=axis)
+    losses: FloatArray = 0 - np.squeeze(summed(terms, axis), axis=axis)
     return losses
 
 

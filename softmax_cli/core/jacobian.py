@@ -12,7 +12,7 @@ from softmax_cli.core.arrays import (
     narrowed,
     working_dtype,
 )
-from softmax_cli.core.softmax import softmax
+from softmax_cli.core.softmax import likeliest, softmax, summed
 from softmax_cli.errors import ShapeError
 
 
@@ -177,9 +177,9 @@ def complement(S: FloatArray) -> FloatArray:
     >>> complement(np.array([[1.0, 1e-20]]))
     array([[1.e-20, 1.e+00]])
     """
-    likeliest = S.argmax(axis=-1)[..., None]
+    largest = likeliest(S)[..., None]
     result: FloatArray = 1 - S
-    np.put_along_axis(result, likeliest, _sum_without(S, likeliest, -1), axis=-1)
+    np.put_along_axis(result, largest, _sum_without(S, largest, -1), axis=-1)
     return result
 
 
@@ -191,21 +191,21 @@ def excess(S: FloatArray, v: FloatArray, axis: int) -> FloatArray:
     >>> excess(np.array([1.0, 1e-20]), np.array([1.0, 0.0]), -1)
     array([-1.e-20,  1.e-20])
     """
-    likeliest = np.expand_dims(S.argmax(axis=axis), axis)
+    largest = np.expand_dims(likeliest(S, axis), axis)
     with np.errstate(invalid="ignore"):
-        total = np.sum(v, axis=axis, keepdims=True)
+        total = summed(v, axis)
         result: FloatArray = S * total - v
-        but_likeliest = _sum_without(v, likeliest, axis) - _sum_without(S, likeliest, axis) * total
-    np.put_along_axis(result, likeliest, but_likeliest, axis)
+        but_likeliest = _sum_without(v, largest, axis) - _sum_without(S, largest, axis) * total
+    np.put_along_axis(result, largest, but_likeliest, axis)
     return result
 
 
 def _centred(S: FloatArray, v: FloatArray, axis: int) -> FloatArray:
     """Return v_i - sum_k S_k v_k, counted from the likeliest class, whose part is then exact."""
-    likeliest = np.expand_dims(S.argmax(axis=axis), axis)
+    largest = np.expand_dims(likeliest(S, axis), axis)
     with np.errstate(invalid="ignore"):
-        from_likeliest: FloatArray = v - np.take_along_axis(v, likeliest, axis)
-        mean = np.sum(S * from_likeliest, axis=axis, keepdims=True)
+        from_likeliest: FloatArray = v - np.take_along_axis(v, largest, axis)
+        mean = summed(S * from_likeliest, axis)
         centred: FloatArray = from_likeliest - mean
     return centred
 
@@ -213,8 +213,7 @@ def _centred(S: FloatArray, v: FloatArray, axis: int) -> FloatArray:
 def _sum_without(values: FloatArray, left_out: NDArray[np.intp], axis: int) -> FloatArray:
     others = values.copy()
     np.put_along_axis(others, left_out, 0, axis)
-    total: FloatArray = others.sum(axis=axis, keepdims=True)
-    return total
+    return summed(others, axis)
 
 
 def _wide(logits: ArrayLike, temperature: float) -> FloatArray:

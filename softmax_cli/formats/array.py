@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.errors import InputError, UsageError
-from softmax_cli.formats.blocks import Block, Result, Sink, Source, rows_per_block
+from softmax_cli.formats.blocks import Block, Result, Sink, Source, ready, rows_per_block
 from softmax_cli.formats.numbers import NotANumberError
 
 
@@ -34,7 +34,7 @@ def array_source(
         place,
         shape[-1],
         rows.dtype,
-        blocks,
+        ready(blocks),
         rows=len(rows),
         leading=shape[:-1],
         class_names=class_names,

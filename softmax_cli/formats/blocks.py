@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -50,7 +51,7 @@ class Keep:
 
 @dataclass(frozen=True)
 class WriteOptions:
-    """Where the result goes, and how it looks there."""
+    """Where the result goes, how it looks there, and what is done on the way."""
 
     format: str | None = None
     output: str | None = None
@@ -59,6 +60,7 @@ class WriteOptions:
     color: Color = "auto"
     quiet: bool = False
     no_progress: bool = False
+    threads: int | None = None
     debug: bool = False
 
 
@@ -73,6 +75,7 @@ class Block:
     labels   cells of the label column
     classes  (rows, k) class numbers that go with the values, for the likeliest classes alone
     partner  (rows, ...) what a second input holds for these rows: labels, targets or vectors
+    lines    which lines of these rows' matrices are wanted, if not all are
     """
 
     start: int
@@ -82,6 +85,7 @@ class Block:
     labels: list[str] | None = None
     classes: NDArray[np.intp] | None = None
     partner: NDArray[Any] | None = None
+    lines: range | None = None
 
     def with_values(self, values: NDArray[Any]) -> Block:
         """Return the block with other numbers in it."""
@@ -101,13 +105,49 @@ class Block:
 
 
 @dataclass(frozen=True)
+class Portion:
+    """The next rows of a source: what of reading them must be done in order has been done.
+
+    rows     how many they are
+    read     does the rest, in any thread; the values are then the caller's to change
+    at_once  how many portions like this are worth handing to a thread
+    """
+
+    rows: int
+    read: Callable[[], Block]
+    at_once: int = 1
+
+    def then(self, change: Callable[[Block], Block]) -> Portion:
+        """Return the portion with its block changed once it is read."""
+        return replace(self, read=lambda: change(self.read()))
+
+
+Portions = Callable[[], Iterator[Portion]]
+
+
+def ready(blocks: Callable[[], Iterator[Block]]) -> Portions:
+    """Return blocks as portions that are read already."""
+
+    def portions() -> Iterator[Portion]:
+        for block in blocks():
+            yield Portion(len(block.values), partial(itself, block))
+
+    return portions
+
+
+def itself(block: Block) -> Block:
+    """Return the block."""
+    return block
+
+
+@dataclass(frozen=True)
 class Source:
     """Rows of numbers that can be read once, a block at a time.
 
     place        how errors name it
     classes      columns of numbers
     dtype        of the blocks, and of the result if nothing else is asked for
-    blocks       reads the blocks, in order
+    portions     begins to read, in order
     rows         how many there are, if that is known before they are read
     leading      dimensions to restore on output, if the rows came from an array
     class_names  names of the columns, if the input names them
@@ -121,7 +161,7 @@ class Source:
     place: str
     classes: int
     dtype: np.dtype[Any]
-    blocks: Callable[[], Iterator[Block]]
+    portions: Portions
     rows: int | None = None
     leading: tuple[int, ...] | None = None
     class_names: tuple[str, ...] | None = None
@@ -130,6 +170,20 @@ class Source:
     axis: int = -1
     caution: str = ""
     close: Callable[[], None] = lambda: None
+
+    def blocks(self) -> Iterator[Block]:
+        """Read the blocks, in order."""
+        for portion in self.portions():
+            yield portion.read()
+
+    def changed(self, change: Callable[[Block], Block], **fields: Any) -> Source:
+        """Return the source with every block changed as it is read, and with other fields."""
+
+        def portions() -> Iterator[Portion]:
+            for portion in self.portions():
+                yield portion.then(change)
+
+        return replace(self, portions=portions, **fields)
 
     def __enter__(self) -> Self:
         return self
@@ -175,11 +229,15 @@ class Result:
 
 
 class Sink(ABC):
-    """Takes the blocks of a result in order and writes them down."""
+    """Takes the blocks of a result and writes them down."""
 
     @abstractmethod
     def write(self, block: Block) -> None:
-        """Write the rows of one block."""
+        """Write the rows of one block, the next in order."""
+
+    def prepare(self, block: Block) -> Callable[[], None]:
+        """Do, in any thread, what of writing a block needs no order; return what is left of it."""
+        return partial(self.write, block)
 
     @abstractmethod
     def finish(self) -> None:
@@ -189,7 +247,10 @@ class Sink(ABC):
 def rows_per_block(classes: int, itemsize: int) -> int:
     """Return how many rows make a block that stays in a cache.
 
-    >>> rows_per_block(classes=1000, itemsize=4), rows_per_block(10**9, 8)
-    (262, 1)
+    A power of two is avoided: columns of that length fall on the same lines of the cache.
+
+    >>> rows_per_block(classes=1000, itemsize=4), rows_per_block(10**9, 8), rows_per_block(16, 4)
+    (262, 1, 15376)
     """
-    return max(1, BLOCK_BYTES // (classes * itemsize))
+    rows = max(1, BLOCK_BYTES // (classes * itemsize))
+    return rows if rows < 2048 else rows - rows % 1024 - 1008

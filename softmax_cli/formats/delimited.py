@@ -20,6 +20,7 @@ from softmax_cli.formats.blocks import (
     Sink,
     Source,
     WriteOptions,
+    ready,
     rows_per_block,
 )
 from softmax_cli.formats.detection import detected_delimiter
@@ -58,7 +59,7 @@ def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
         source.place,
         len(layout.classes),
         np.dtype(np.float64),
-        blocks,
+        ready(blocks),
         class_names=None if names is None else tuple(names[column] for column in layout.classes),
         id_names=tuple("" if names is None else names[column] for column in layout.ids),
         caution=caution(layout),

@@ -11,7 +11,7 @@ import numpy as np
 from softmax_cli.errors import InputError
 from softmax_cli.formats import open_file, refuse_pickle, suffix_format
 from softmax_cli.formats.array import row_place
-from softmax_cli.formats.blocks import BLOCK_BYTES, Block, Keep, ReadOptions, Source
+from softmax_cli.formats.blocks import BLOCK_BYTES, Block, Keep, ReadOptions, Source, ready
 from softmax_cli.formats.detection import detected_format
 from softmax_cli.formats.json_text import parsed
 from softmax_cli.formats.numbers import is_number
@@ -94,11 +94,11 @@ def _source(
             yield Block(start, values, row_place(place, start))
             start += len(batch)
 
-    source = Source(place, 1, np.dtype(np.float64), blocks)
+    source = Source(place, 1, np.dtype(np.float64), ready(blocks))
     if opened is None:
         return source
     paths = () if opened.path is None else (opened.path,)
-    return Source(place, 1, source.dtype, blocks, paths=paths, close=opened.close)
+    return Source(place, 1, source.dtype, source.portions, paths=paths, close=opened.close)
 
 
 def _typed(token: str) -> Iterator[Label]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import ast
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from softmax_cli.errors import InputError, UsageError
 from softmax_cli.formats import refuse_table_options
@@ -16,6 +18,7 @@ from softmax_cli.formats.array import array_source, checked_dtype, checked_shape
 from softmax_cli.formats.blocks import (
     Block,
     Keep,
+    Portion,
     ReadOptions,
     Result,
     Sink,
@@ -23,7 +26,7 @@ from softmax_cli.formats.blocks import (
     WriteOptions,
     rows_per_block,
 )
-from softmax_cli.formats.streams import Input, read_exactly
+from softmax_cli.formats.streams import Input, read_at, read_exactly
 from softmax_cli.formats.target import Target
 
 _HEADER_ERRORS = (
@@ -46,13 +49,23 @@ def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
             "the file is cut short or damaged",
             source.place,
         )
-    return rows_of(source, dtype, shape, keep, fortran_order=fortran_order)
+    first_byte = None if source.size is None else header_size
+    return rows_of(source, dtype, shape, keep, fortran_order=fortran_order, first_byte=first_byte)
 
 
 def rows_of(
-    source: Input, dtype: np.dtype[Any], shape: tuple[int, ...], keep: Keep, *, fortran_order: bool
+    source: Input,
+    dtype: np.dtype[Any],
+    shape: tuple[int, ...],
+    keep: Keep,
+    *,
+    fortran_order: bool,
+    first_byte: int | None = None,
 ) -> Source:
-    """Return the rows of the array whose numbers the stream is about to yield."""
+    """Return the rows of the array whose numbers the stream is about to yield.
+
+    With `first_byte` they lie in a plain file from there on, and are read in any order.
+    """
     column = (math.prod(shape), 1)
     classes = 1 if keep.one_column else checked_shape(shape, source.place)[-1]
     if fortran_order and len(shape) > 1:
@@ -68,16 +81,28 @@ def rows_of(
     widened = np.dtype(np.float64) if dtype.kind in "iu" else dtype.newbyteorder("=")
     step = rows_per_block(classes, dtype.itemsize)
 
-    def blocks() -> Iterator[Block]:
+    def portions() -> Iterator[Portion]:
         for start in range(0, rows, step):
             count = min(step, rows - start)
-            data = read_exactly(source, count * classes * dtype.itemsize)
-            values = np.frombuffer(data, dtype).reshape(count, classes)
-            yield Block(start, values.astype(widened, copy=False), row_place(source.place, start))
+            if first_byte is None:
+                data = read_exactly(source, count * classes * dtype.itemsize)
+                yield Portion(count, partial(block, start, np.frombuffer(data, dtype)))
+            else:
+                yield Portion(count, partial(read_block, first_byte, start, count), at_once=4)
         if source.size is None and source.head():
             raise InputError("goes on after its array", "it is damaged", source.place)
 
-    return Source(source.place, classes, widened, blocks, rows=rows, leading=shape[:-1])
+    def read_block(first_byte: int, start: int, count: int) -> Block:
+        values = np.empty(count * classes, dtype)
+        offset = first_byte + start * classes * dtype.itemsize
+        read_at(source, offset, values.view(np.uint8).data)
+        return block(start, values)
+
+    def block(start: int, values: NDArray[Any]) -> Block:
+        table = values.reshape(-1, classes).astype(widened, copy=False)
+        return Block(start, table, row_place(source.place, start))
+
+    return Source(source.place, classes, widened, portions, rows=rows, leading=shape[:-1])
 
 
 def read_header(source: Input) -> tuple[np.dtype[Any], tuple[int, ...], bool, int]:
@@ -139,18 +164,32 @@ class NpySink(Sink):
         self._result, self._target, self._lines = result, target, 0
         most = (1 << 62, *(result.leading or ()), *result_shape(result, 0))
         self._room = len(header_bytes(result.dtype, most))
-        target.write(b" " * self._room)
+        self._line_bytes = result.dtype.itemsize * (1 if result.flat else result.columns)
+        if result.leading is not None and not result.flat:
+            lines = math.prod(result.leading) * (result.columns if result.matrix else 1)
+            target.reserve(self._room + lines * self._line_bytes)
 
     def write(self, block: Block) -> None:
         """Write the numbers of a block."""
+        self.prepare(block)()
+
+    def prepare(self, block: Block) -> Callable[[], None]:
+        """Write the numbers of a block, whose place in the file does not depend on others."""
         values = np.ascontiguousarray(block.values, dtype=self._result.dtype)
-        self._lines += len(values)
-        self._target.write(values.reshape(-1).data.cast("B"))
+        offset = self._room + block.start * self._line_bytes
+        self._target.write_at(offset, values.reshape(-1).view(np.uint8).data)
+        return partial(self._count, len(values))
+
+    def _count(self, lines: int) -> None:
+        self._lines += lines
 
     def finish(self) -> None:
         """Write the header."""
-        shape = result_shape(self._result, self._lines)
-        self._target.overwrite(0, header_bytes(self._result.dtype, shape, room=self._room))
+        header = header_bytes(
+            self._result.dtype, result_shape(self._result, self._lines), room=self._room
+        )
+        self._target.write_at(0, memoryview(header))
+        self._target.truncate(self._room + self._lines * self._line_bytes)
 
 
 def result_shape(result: Result, lines: int) -> tuple[int, ...]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from softmax_cli.errors import InputError
-from softmax_cli.formats.blocks import Block, Source
+from softmax_cli.formats.blocks import Block, Portion, Source
 
 
 def concatenated(
@@ -15,16 +16,21 @@ def concatenated(
 ) -> Source:
     """Return the rows of all sources; each of the rest is opened when its turn comes."""
 
-    def blocks() -> Iterator[Block]:
+    def portions() -> Iterator[Portion]:
         start = 0
         for reopen in (lambda: first, *rest):
             with reopen() as source:
                 check_alike(first, source, any_dtype=True)
-                for block in source.blocks():
-                    yield replace(block, start=start)
-                    start += len(block.values)
+                begin = start
+                for portion in source.portions():
+                    yield portion.then(partial(_moved, by=begin))
+                    start += portion.rows
 
-    return replace(first, blocks=blocks, rows=None, leading=None, paths=tuple(paths))
+    return replace(first, portions=portions, rows=None, leading=None, paths=tuple(paths))
+
+
+def _moved(block: Block, *, by: int) -> Block:
+    return replace(block, start=block.start + by)
 
 
 def check_alike(first: Source, other: Source, *, any_dtype: bool) -> None:

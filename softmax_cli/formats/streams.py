@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any, BinaryIO, cast
 
 from softmax_cli.errors import InputError
@@ -180,6 +181,40 @@ def _damaged(place: str) -> InputError:
     return InputError("the compressed data is cut short or damaged", "make it anew", place)
 
 
+def read_at(source: Input, offset: int, buffer: memoryview) -> None:
+    """Fill the buffer with the bytes of a plain file from `offset` on; any thread may.
+
+    The file is not mapped: one that shrinks is an error here, and would end a process that maps it.
+    """
+    filled = 0
+    with reading(source.place):
+        while filled < len(buffer):
+            count = _read_into(source, offset + filled, buffer[filled:])
+            if not count:
+                raise _cut_short(source.place, filled, len(buffer))
+            filled += count
+
+
+if hasattr(os, "preadv"):
+
+    def _read_into(source: Input, offset: int, buffer: memoryview) -> int:
+        return os.preadv(source.stream.fileno(), [buffer], offset)
+
+else:
+    _one_reader = Lock()
+
+    def _read_into(source: Input, offset: int, buffer: memoryview) -> int:
+        with _one_reader:
+            source.stream.seek(offset)
+            return source.stream.readinto(buffer)
+
+
+def _cut_short(place: str, filled: int, size: int) -> InputError:
+    return InputError(
+        f"ends after {filled} of the {size} bytes that should come next", "it is cut short", place
+    )
+
+
 def read_exactly(source: Input, size: int) -> bytearray:
     """Return the next `size` bytes; a stream that ends before them is an error."""
     data = bytearray(min(size, _PIECE_BYTES))
@@ -191,10 +226,6 @@ def read_exactly(source: Input, size: int) -> bytearray:
             with memoryview(data) as view:
                 count = source.stream.readinto(view[filled:])
             if not count:
-                raise InputError(
-                    f"ends after {filled} of the {size} bytes that should come next",
-                    "it is cut short",
-                    source.place,
-                )
+                raise _cut_short(source.place, filled, size)
             filled += count
     return data

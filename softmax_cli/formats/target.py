@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from threading import Lock
 from typing import BinaryIO, cast
 
 from softmax_cli.errors import OutputError
 
 _HELD_BYTES = 1 << 20
+_WRITEBACK_BYTES = 1 << 23
+# What the system's cache keeps of a large file that is being written.
+_CACHED_BYTES = 1 << 26
 
 
 class Target:
@@ -31,6 +36,8 @@ class Target:
         # What goes to standard output is held back at first, so that an error in a short input
         # leaves nothing there either.
         self._held: bytearray | None = bytearray() if destination == "-" else None
+        self._written = self._begun = 0
+        self._lock = Lock()
         if destination == "-":
             if sys.stdout is None:
                 raise OutputError("is closed", "name a file with -o", self.place)
@@ -97,17 +104,64 @@ class Target:
         with self.writing():
             self._release()
             self.stream.write(data)
+            self._written += len(data)
+            if self._written - self._begun > _WRITEBACK_BYTES and self.stream is self._raw:
+                self._raw.flush()
+                self._write_back(self._begun, self._written - self._begun)
+                self._begun = self._written
 
     def _release(self) -> None:
         held, self._held = self._held, None
         if held:
             self.stream.write(held)
 
-    def overwrite(self, offset: int, data: bytes) -> None:
-        """Write bytes over earlier ones, in a file that is not compressed."""
+    def reserve(self, size: int) -> None:
+        """Claim room for the whole file before it is written, where the system can.
+
+        A full disk is then known before the work, and two threads leave no holes to fill.
+        """
+        if self._temporary is None or not size or not hasattr(os, "posix_fallocate"):
+            return
         with self.writing():
+            try:
+                os.posix_fallocate(self._raw.fileno(), 0, size)
+            except OSError as error:
+                if error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
+                    raise
+
+    def write_at(self, offset: int, data: memoryview) -> None:
+        """Write bytes at their place in a file that is not compressed; any thread may."""
+        with self.writing():
+            written = 0
+            while written < len(data):
+                written += self._write_at(offset + written, data[written:])
+            self._write_back(offset, len(data))
+
+    def _write_at(self, offset: int, data: memoryview) -> int:
+        if hasattr(os, "pwrite"):
+            return os.pwrite(self._raw.fileno(), data, offset)
+        with self._lock:
             self._raw.seek(offset)
-            self._raw.write(data)
+            return self._raw.write(data)
+
+    def _write_back(self, offset: int, size: int) -> None:
+        """Let the disk begin on these bytes, and the cache let go of those of some time ago.
+
+        The sync at the end then has little left to wait for. And a large file that stays in the
+        cache costs more than its writing: the system has to find memory for all of it.
+        """
+        if self._temporary is None or not hasattr(os, "posix_fadvise"):
+            return
+        descriptor = self._raw.fileno()
+        os.posix_fadvise(descriptor, offset, size, os.POSIX_FADV_DONTNEED)
+        if offset > _CACHED_BYTES:
+            os.posix_fadvise(descriptor, 0, offset - _CACHED_BYTES, os.POSIX_FADV_DONTNEED)
+
+    def truncate(self, size: int) -> None:
+        """Let the file end here."""
+        with self.writing():
+            if self._temporary is not None:
+                self._raw.truncate(size)
 
     def commit(self) -> None:
         """Flush; let a file appear under its name."""

@@ -124,6 +124,15 @@ def test_a_fault_at_any_write(
         saved(name, old)
     before = contents()
     monkeypatch.setattr(os, "fdopen", lambda *file: io.BufferedWriter(FailingFile(*file), 16))
+    pwrite = os.pwrite
+
+    def failing_pwrite(*arguments: Any) -> int:
+        if FailingFile.left == 0:
+            _failing()
+        FailingFile.left -= 1
+        return pwrite(*arguments)
+
+    monkeypatch.setattr(os, "pwrite", failing_pwrite)
     for writes in range(100):
         FailingFile.left = writes
         if not failed(name):
