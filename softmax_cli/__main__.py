@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -18,6 +19,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Rows are shared out among threads; NumPy's own would stand in their way, and slow its import.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ.setdefault("MKL_NUM_THREADS", "1")
+    # Modules are made to stay; to look for what of them could go slows each import.
+    gc.set_threshold(50_000)
     try:
         with _ended_by_signals():
             try:

@@ -20,25 +20,27 @@ if TYPE_CHECKING:
 __all__ = ["FORMATS", "Format", "open_file", "open_sink", "open_source", "output_format"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Format:
     """A format of files: one line of the table below, one module that reads and writes it.
 
     The module has read(source, form, options, keep) -> Source, and
-    write(result, form, target, options) -> Sink, with `form` the name of the format.
+    write(result, form, target, options) -> Sink, with `form` the name of the format; `writer`
+    is the module that writes, if it is another.
     """
 
     name: str
     suffixes: tuple[str, ...]
     module: str
+    writer: str = ""
     reads: bool = True
     text: bool = True
 
 
 FORMATS = (
-    Format("csv", (".csv",), "delimited"),
-    Format("tsv", (".tsv",), "delimited"),
-    Format("txt", (".txt",), "delimited"),
+    Format("csv", (".csv",), "delimited", "delimited_sink"),
+    Format("tsv", (".tsv",), "delimited", "delimited_sink"),
+    Format("txt", (".txt",), "delimited", "delimited_sink"),
     Format("json", (".json",), "json_text"),
     Format("jsonl", (".jsonl", ".ndjson"), "jsonl"),
     Format("npy", (".npy",), "npy", text=False),
@@ -257,7 +259,7 @@ def output_format(options: WriteOptions) -> Format:
 def open_sink(result: Result, options: WriteOptions, inputs: Sequence[Path] = ()) -> Iterator[Sink]:
     """Open where the result goes; the file appears when the block is left without an error."""
     form = output_format(options)
-    writer = import_module(f"softmax_cli.formats.{form.module}")
+    writer = import_module(f"softmax_cli.formats.{form.writer or form.module}")
     target = Target(options.output or "-", inputs, in_place=options.in_place)
     try:
         sink = _along_axis(result, lambda shaped: writer.write(shaped, form.name, target, options))

@@ -64,7 +64,7 @@ class WriteOptions:
     debug: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Block:
     """Some consecutive rows, on their way from a source through a kernel to a sink.
 
@@ -104,7 +104,7 @@ class Block:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Portion:
     """The next rows of a source: what of reading them must be done in order has been done.
 
@@ -140,7 +140,7 @@ def itself(block: Block) -> Block:
     return block
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Source:
     """Rows of numbers that can be read once, a block at a time.
 
@@ -192,7 +192,7 @@ class Source:
         self.close()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Result:
     """What a sink must know of the rows that it will be given.
 

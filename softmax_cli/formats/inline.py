@@ -9,7 +9,6 @@ from softmax_cli.errors import InputError
 from softmax_cli.formats import unknown_token
 from softmax_cli.formats.array import array_source, numeric_array
 from softmax_cli.formats.blocks import Source
-from softmax_cli.formats.json_text import loads
 from softmax_cli.formats.numbers import NotANumberError, is_number, parse_number
 
 
@@ -70,6 +69,8 @@ def _number(text: str, place: str) -> float:
 
 
 def _json(token: str) -> list[object]:
+    from softmax_cli.formats.json_text import loads
+
     try:
         row = loads(token)
     except (ValueError, RecursionError) as error:

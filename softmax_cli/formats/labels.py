@@ -135,7 +135,7 @@ def _from_text(
             )
         return ((unquoted(cell).decode("utf-8", "replace"), place) for cell in found)
 
-    lines = records(source, comments=words)
+    lines = records(source.stream, source.place, comments=words)
     first = list(chain.from_iterable(cells(*line) for line in islice(lines, 1)))
     if not first:
         raise InputError("is empty", "give one label a line", source.place)

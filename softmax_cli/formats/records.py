@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable, Iterator
 
 from softmax_cli.errors import InputError
-from softmax_cli.formats.streams import Input, reading
+from softmax_cli.formats.streams import reading
 
 Split = Callable[[bytes], list[bytes]]
 Record = tuple[int, bytes]
@@ -14,25 +15,27 @@ Record = tuple[int, bytes]
 _QUOTED = re.compile(rb'"(?:[^"]|"")*"')
 
 
-def records(source: Input, *, comments: bool = False) -> Iterator[Record]:
+def records(
+    stream: io.BufferedIOBase, place: str, *, comments: bool = False, first_line: int = 1
+) -> Iterator[Record]:
     """Yield each record with the number of its first line; a quoted cell may hold newlines.
 
     Blank lines are left out at the end of the input and nowhere else.
     """
-    number, blank = 0, 0
-    with reading(source.place):
-        for line in source.stream:
+    number, blank = first_line - 1, 0
+    with reading(place):
+        for line in stream:
             number += 1
             if number == 1:
-                line = _without_byte_order_mark(line, source.place)
+                line = _without_byte_order_mark(line, place)
             first, parts, quotes = number, [line], line.count(b'"')
             while quotes % 2 and not comments:
-                more = source.stream.readline()
+                more = stream.readline()
                 if not more:
                     raise InputError(
                         "a quote is opened and never closed",
                         "close it, or double it if it is meant",
-                        f"{source.place}:{first}",
+                        f"{place}:{first}",
                     )
                 number += 1
                 parts.append(more)
@@ -42,13 +45,13 @@ def records(source: Input, *, comments: bool = False) -> Iterator[Record]:
                 raise InputError(
                     "holds a NUL byte, so it is not text",
                     "--input-format says what it is",
-                    f"{source.place}:{first}",
+                    f"{place}:{first}",
                 )
             if b"\r" in record and b'"' not in record:
                 raise InputError(
                     "its lines end in a carriage return alone",
                     "save it with ordinary line ends",
-                    f"{source.place}:{first}",
+                    f"{place}:{first}",
                 )
             if not record.strip():
                 blank = blank or first
@@ -56,9 +59,7 @@ def records(source: Input, *, comments: bool = False) -> Iterator[Record]:
             if comments and record.lstrip().startswith(b"#"):
                 continue
             if blank:
-                raise InputError(
-                    "an empty line among the rows", "delete it", f"{source.place}:{blank}"
-                )
+                raise InputError("an empty line among the rows", "delete it", f"{place}:{blank}")
             yield first, record
 
 

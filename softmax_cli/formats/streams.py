@@ -27,7 +27,7 @@ _COMPRESSED_BYTES = 1 << 13
 _PIECE_BYTES = 1 << 24
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Input:
     """A stream of bytes, decompressed, at its start.
 
@@ -88,7 +88,12 @@ def _with_head(stream: BinaryIO) -> io.BufferedReader:
     with reading(STANDARD_INPUT):
         while len(head) < _HEAD_BYTES and (more := stream.read(_HEAD_BYTES - len(head))):
             head += more
-    return io.BufferedReader(_Headed(bytes(head), stream), _HEAD_BYTES)
+    return rejoined(bytes(head), stream)
+
+
+def rejoined(head: bytes, rest: BinaryIO) -> io.BufferedReader:
+    """Return bytes that were read already with the rest of their stream behind them."""
+    return io.BufferedReader(_Headed(head, rest), _HEAD_BYTES)
 
 
 class _Headed(io.RawIOBase):

@@ -7,7 +7,6 @@ import errno
 import os
 import stat
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from threading import Lock
@@ -66,6 +65,8 @@ class Target:
             return self._final.open("wb")
         # The file that a symbolic link names is replaced, not the link.
         self._final = self._final.resolve()
+        import tempfile
+
         descriptor, name = tempfile.mkstemp(
             dir=self._final.parent, prefix=f".{self._final.name[:100]}.", suffix=".tmp"
         )

@@ -1,0 +1,121 @@
+"""Records of delimited text into blocks of numbers, cell by cell: what every cell means."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+
+import numpy as np
+
+from softmax_cli.errors import InputError
+from softmax_cli.formats.blocks import Block, rows_per_block
+from softmax_cli.formats.detection import detected_delimiter
+from softmax_cli.formats.header import Layout, reads_like_numbering
+from softmax_cli.formats.numbers import NotANumberError, parse_number
+from softmax_cli.formats.records import Record, Split, unquoted
+
+# How data frames spell a missing number.
+_MISSING = ("NA", "N/A", "null", "NULL", "None", "-", "?")
+
+
+def blocks_of(
+    lines: Iterator[Record], split: Split, layout: Layout, place: str, start: int = 0
+) -> Iterator[Block]:
+    """Yield the rows of records, numbered from `start`."""
+    step = rows_per_block(layout.columns, 8)
+    while batch := list(islice(lines, step)):
+        yield block_of(batch, split, layout, place, start)
+        start += len(batch)
+
+
+def block_of(
+    batch: Sequence[Record], split: Split, layout: Layout, place: str, start: int
+) -> Block:
+    """Return the rows of some records; a cell that is no number is named by line and column."""
+    values = np.empty((len(batch), len(layout.classes)))
+    ids: list[tuple[bytes, ...]] | None = [] if layout.ids else None
+    labels: list[str] | None = None if layout.label is None else []
+    for row, (number, record) in enumerate(batch):
+        cells = split(record)
+        if len(cells) != layout.columns:
+            raise _ragged(len(cells), layout, f"{place}:{number}")
+        values[row] = _numbers(cells, layout, place, number)
+        if layout.numbering and start + row:
+            _refuse_numbering(cells, layout, place, number)
+        if ids is not None:
+            ids.append(tuple(cells[column] for column in layout.ids))
+        if labels is not None and layout.label is not None:
+            labels.append(text_of(cells[layout.label], place, number))
+    return Block(start, values, line_place(place, [line for line, _ in batch]), ids, labels)
+
+
+def text_of(cell: bytes, place: str, line: int) -> str:
+    """Return a cell's content as text."""
+    try:
+        return unquoted(cell).decode("utf-8")
+    except UnicodeDecodeError:
+        raise InputError("is not UTF-8 text", "save it as UTF-8", f"{place}:{line}") from None
+
+
+def line_place(place: str, numbers: Sequence[int]) -> Callable[[int], str]:
+    """Name the rows of a block by the lines of the file."""
+    return lambda row: f"{place}:{numbers[row]}"
+
+
+def _ragged(cells: int, layout: Layout, place: str) -> InputError:
+    counted = "1 column" if cells == 1 else f"{cells} columns"
+    alone = 1 in (cells, layout.columns)
+    remedy = "check --delimiter" if alone else "every row needs the same columns"
+    return InputError(f"{counted}, and the first line has {layout.columns}", remedy, place)
+
+
+def _numbers(cells: list[bytes], layout: Layout, place: str, line: int) -> list[float]:
+    chosen = (
+        cells if len(layout.classes) == len(cells) else [cells[column] for column in layout.classes]
+    )
+    try:
+        row = list(map(float, chosen))
+    except ValueError:
+        pass
+    else:
+        # float() takes 1_000 and turns 1e999 into inf: both need the second look.
+        if not any(b"_" in cell for cell in chosen) and not any(map(_infinite, row)):
+            return row
+    return [_parsed(cells[column], layout, column, place, line) for column in layout.classes]
+
+
+def _infinite(number: float) -> bool:
+    return number in (np.inf, -np.inf)
+
+
+def _parsed(cell: bytes, layout: Layout, column: int, place: str, line: int) -> float:
+    text = text_of(cell, place, line)
+    try:
+        return parse_number(text)
+    except NotANumberError as error:
+        where = f"{place}:{line}:{column + 1}"
+        raise InputError(str(error), _remedy(text, layout, column), where) from None
+
+
+def _remedy(text: str, layout: Layout, column: int) -> str:
+    if text in _MISSING:
+        return "a missing number: fill it in, or leave the row out"
+    if re.fullmatch(r"[+-]?\d+,\d+", text):
+        return "numbers need a decimal point, not a comma"
+    if re.fullmatch(r"[+-]?[\d_.]+(e[+-]?\d+)?", text, re.IGNORECASE):
+        return "write it as float64 can hold it, without underscores"
+    if layout.columns == 1 and (found := detected_delimiter(text)):
+        return f"--delimiter '{found}' would cut it into cells"
+    name = layout.names[column] if layout.names else ""
+    if not text:
+        return "every class needs a number"
+    called = name if re.fullmatch("[A-Za-z_]+", name) else column + 1
+    return f"--id-columns {called} passes a column of words through"
+
+
+def _refuse_numbering(cells: list[bytes], layout: Layout, place: str, line: int) -> None:
+    """Refuse a first line 0,1,2,... above numbers that are not whole: it is no row of logits."""
+    if any(re.search(rb"[^\s\d+-]", unquoted(cells[column])) for column in layout.classes):
+        why = f"and the numbers of line {line} are not whole"
+        raise reads_like_numbering(len(layout.classes), why, f"{place}:1")

@@ -1,0 +1,111 @@
+"""Many lines of delimited text at once: Polars reads them where a line is a row of plain numbers.
+
+What it means is settled cell by cell in cells.py, and whatever Polars does not read as that would
+be read is left to it: what it refuses, what it takes for nothing, and what became infinite.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from softmax_cli.formats.blocks import Block
+from softmax_cli.formats.cells import block_of, line_place, text_of
+from softmax_cli.formats.header import Layout
+from softmax_cli.formats.records import Split, records
+
+_BLANK_LINE = re.compile(rb"^\s*$", re.MULTILINE)
+_BLANKS = np.frombuffer(b"\n\r \t", np.uint8)
+
+
+def counted_rows(lines: bytes) -> int | None:
+    """Return how many rows the lines are, before they are read; None if that cannot be told.
+
+    >>> counted_rows(b"1,2\\n3,4"), counted_rows(b"1,2\\n\\n3,4\\n"), counted_rows(b'"a\\nb",3')
+    (2, None, None)
+    """
+    if b"\0" in lines or (b"\r" in lines and lines.count(b"\r") != lines.count(b"\r\n")):
+        return None
+    characters = np.frombuffer(lines, np.uint8)
+    ends = np.flatnonzero(characters == ord("\n"))
+    unfinished = len(lines) > 0 and not lines.endswith(b"\n")
+    starts = np.concatenate([[0], ends[: len(ends) - (not unfinished)] + 1])
+    odd = bool(lines) and np.isin(characters[starts], _BLANKS).any()
+    if odd and _BLANK_LINE.search(lines.removesuffix(b"\n")):
+        return None
+    if b'"' in lines:
+        quoted = lines.split(b'"')
+        if len(quoted) % 2 == 0 or any(b"\n" in inside for inside in quoted[1::2]):
+            return None
+    return len(ends) + unfinished
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some lines, each a row: the first is this line of the file and this row of the input."""
+
+    lines: bytes
+    rows: int
+    delimiter: str
+    split: Split
+    layout: Layout
+    place: str
+    line: int
+    start: int
+
+    def block(self) -> Block:
+        """Read the rows."""
+        block = self._read_by_polars()
+        if block is not None:
+            return block
+        lines = list(records(io.BytesIO(self.lines), self.place, first_line=self.line))
+        return block_of(lines, self.split, self.layout, self.place, self.start)
+
+    def _read_by_polars(self) -> Block | None:
+        import polars as pl
+
+        layout = self.layout
+        numbers = set(layout.classes)
+        lines = self.lines.replace(b"\r\n", b"\n") if b"\r" in self.lines else self.lines
+        try:
+            frame = pl.read_csv(
+                lines,
+                has_header=False,
+                separator=self.delimiter,
+                quote_char=None,
+                schema={
+                    str(column): pl.Float64 if column in numbers else pl.String
+                    for column in range(layout.columns)
+                },
+                empty_string_is_null=False,
+                missing_columns="raise",
+                extra_columns="raise",
+            )
+        except pl.exceptions.PolarsError:
+            return None
+        classes = frame.select(map(str, layout.classes)) if len(numbers) < layout.columns else frame
+        if frame.height != self.rows or classes.null_count().sum_horizontal().item():
+            return None
+        values = classes.to_numpy(order="fortran", writable=True)
+        infinite = int(np.isinf(values).sum())
+        if infinite and infinite != lines.lower().count(b"inf"):
+            return None
+        numbers_of_lines = range(self.line, self.line + self.rows)
+        ids = [[cell.encode() for cell in frame[str(column)].to_list()] for column in layout.ids]
+        labels = None
+        if layout.label is not None:
+            cells = frame[str(layout.label)].to_list()
+            labels = [
+                text_of(cell.encode(), self.place, line)
+                for cell, line in zip(cells, numbers_of_lines, strict=True)
+            ]
+        return Block(
+            self.start,
+            values,
+            line_place(self.place, numbers_of_lines),
+            list(zip(*ids, strict=True)) if ids else None,
+            labels,
+        )

@@ -1,0 +1,60 @@
+"""Rows of numbers as lines of text, in the fewest digits that read back as the same number."""
+
+from __future__ import annotations
+
+import io
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+# From so many numbers on, Polars spells them sooner than its import takes.
+_MANY = 100_000
+# Where numbers are spelt without an exponent: from, and below; as Polars does.
+_PLAIN = {4: (float(np.float32(1e-6)), float(np.float32(1e13))), 8: (1e-5, 1e16)}
+
+
+def lines_of_numbers(values: NDArray[Any], delimiter: bytes, precision: int | None) -> bytes:
+    """Return each row as a line of text.
+
+    >>> lines_of_numbers(np.array([[0.1, -np.inf], [1e-5, 2e-300]]), b",", None)
+    b'0.1,-inf\\n0.00001,2e-300\\n'
+    >>> lines_of_numbers(np.array([[2 / 3, 1.0]]), b" ", 3)
+    b'0.667 1\\n'
+    """
+    many = values.size >= _MANY and precision is None and values.dtype.itemsize in _PLAIN
+    if many and not np.isnan(values).any():
+        return _spelt_by_polars(values, delimiter)
+    text = delimiter.decode()
+    rows = [text.join(_spelt(number, precision) for number in row) for row in values]
+    return "".join(f"{row}\n" for row in rows).encode()
+
+
+def _spelt(number: np.floating[Any], precision: int | None) -> str:
+    if precision is not None:
+        return f"{number:.{precision}g}"
+    if number.itemsize == 8:
+        text = repr(float(number))
+        if "e" not in text:
+            return text
+    low, high = _PLAIN.get(number.itemsize, _PLAIN[4])
+    size = abs(float(number))
+    if low <= size < high or size == 0 or not math.isfinite(size):
+        return np.format_float_positional(number, unique=True, trim="0")
+    return np.format_float_scientific(number, unique=True, trim="-", exp_digits=1)
+
+
+def _spelt_by_polars(values: NDArray[Any], delimiter: bytes) -> bytes:
+    """Let all numbers be one long column, and every last one of a row end its line."""
+    import polars as pl
+
+    columns = values.shape[-1]
+    frame = pl.DataFrame({"": np.ascontiguousarray(values).reshape(-1)})
+    text = io.BytesIO()
+    frame.write_csv(text, include_header=False, line_terminator=delimiter.decode())
+    characters = np.frombuffer(text.getbuffer(), np.uint8)
+    ends = np.flatnonzero(characters == ord(delimiter))[columns - 1 :: columns]
+    characters[ends] = ord("\n")
+    del characters
+    return text.getvalue()
