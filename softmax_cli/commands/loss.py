@@ -18,7 +18,9 @@ from softmax_cli.core.cross_entropy import (
     denominator,
     distribution_cross_entropy,
     kl_divergence,
+    row_gradients,
     row_losses,
+    row_losses_and_gradients,
 )
 from softmax_cli.core.cross_entropy import Source as Kind
 from softmax_cli.core.softmax import likeliest
@@ -36,6 +38,7 @@ class Losses:
     """How the losses are computed, and what they have come to so far.
 
     partner  how errors name what is paired with the values
+    gradient_divisor  what the gradients of the rows are divided by; without it there are none
     """
 
     form: Literal["distributions", "labels", "targets"]
@@ -46,6 +49,7 @@ class Losses:
     normalize: bool
     on_bad_row: OnBadRow
     partner: str
+    gradient_divisor: float | None = None
     rows: int = 0
     correct: int = 0
     soft: bool = False
@@ -67,8 +71,13 @@ class Losses:
         """The natural logarithm of the base, which a loss in nats is divided by."""
         return LOG_OF_BASE[self.base]
 
-    def of(self, block: Block) -> FloatArray:
-        """Return the losses of a block's rows and add them to what is known, in any thread."""
+    def of(self, block: Block) -> tuple[FloatArray, FloatArray | None]:
+        """Return the losses of a block's rows and add them to what is known, in any thread.
+
+        With a `gradient_divisor`, the gradient of the reduced loss comes beside them.
+        """
+        gradients: FloatArray | None = None
+        largest: NDArray[np.intp] | None = None
         values: FloatArray = block.values.astype(np.float64, copy=False)
         partner = np.asarray(block.partner)
         if self.form == "distributions":
@@ -82,24 +91,43 @@ class Losses:
                 self._compare_with_probabilities(values)
             if self.form == "labels":
                 wanted: NDArray[Any] = checked_labels(block, values.shape[-1])
-                self._count_correct(block.values, wanted)
+                largest = likeliest(block.values)
+                self._count_correct(block.values, largest, wanted)
             else:
                 wanted = self._partner_distribution(block, partner, "the targets")
                 if ((wanted == 0) | (wanted == 1)).all():
-                    self._count_correct(block.values, likeliest(wanted))
+                    self._count_correct(block.values, likeliest(block.values), likeliest(wanted))
                 else:
                     self.soft = True
-            losses = row_losses(
-                values, wanted, temperature=self.temperature, source=self.source, out=values
-            )
+            losses, gradients = self._losses_and_gradients(values, wanted, largest)
             losses /= self.log_of_base
         if self.on_bad_row == "zero":
-            losses = np.where(np.isnan(losses), 0, losses)
+            bad = np.isnan(losses)
+            losses[bad] = 0
+            if gradients is not None:
+                gradients[bad] = 0
         self._note_infinite(block, losses)
         with self.lock:
             self.rows += len(losses)
         self.sum_.add(losses)
-        return losses
+        return losses, gradients
+
+    def _losses_and_gradients(
+        self, values: FloatArray, wanted: NDArray[Any], largest: NDArray[np.intp] | None
+    ) -> tuple[FloatArray, FloatArray | None]:
+        T = self.temperature
+        if self.gradient_divisor is None:
+            losses = row_losses(
+                values, wanted, temperature=T, source=self.source, out=values, largest=largest
+            )
+            return losses, None
+        divisor = self.gradient_divisor * self.log_of_base
+        if wanted.ndim < values.ndim:
+            return row_losses_and_gradients(
+                values, wanted, temperature=T, divisor=divisor, out=values, largest=largest
+            )
+        losses = row_losses(values, wanted, temperature=T)
+        return losses, row_gradients(values, wanted, temperature=T) / divisor
 
     def loss(self) -> float | None:
         """Return the reduced loss; None if every row keeps its own."""
@@ -188,9 +216,11 @@ class Losses:
             problem = f"log-probabilities whose exponentials sum to {sums[row]:.6g}, not to 1"
             raise InputError(problem, "--from says what the values are", block.place(row))
 
-    def _count_correct(self, values: FloatArray, labels: NDArray[Any]) -> None:
+    def _count_correct(
+        self, values: FloatArray, largest: NDArray[np.intp], labels: NDArray[Any]
+    ) -> None:
         """Count the rows whose label is the likeliest class, of several the first."""
-        right = (likeliest(values) == labels) & ~np.isnan(values[:, 0])
+        right = (largest == labels) & ~np.isnan(values[:, 0])
         with self.lock:
             self.correct += int(right.sum())
 

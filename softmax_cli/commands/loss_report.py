@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,51 +18,120 @@ from softmax_cli.formats.target import Target
 from softmax_cli.pipeline import note, run
 
 
-def write_losses(source: Source, losses: Losses, read: ReadOptions, write: WriteOptions) -> None:
+@dataclass(frozen=True)
+class RowFiles:
+    """Where what belongs to the rows is written beside the loss.
+
+    losses    a file of the losses of the rows
+    gradient  a file of the gradient of the reduced loss with respect to the logits
+    """
+
+    losses: str | None = None
+    gradient: str | None = None
+
+
+def write_losses(
+    source: Source, losses: Losses, files: RowFiles, read: ReadOptions, write: WriteOptions
+) -> None:
     """Read all rows, and write the loss: a report for people and JSON, else the number alone."""
     form = output_format(write).name
     report = form == "json" or (form == "table" and losses.reduction != "none")
-    if report:
-        target = Target(write.output or "-", source.paths, in_place=write.in_place)
-        try:
-            rows = _RowLosses(kept=losses.reduction == "none")
-            _compute(source, losses, rows, read, write)
-            _write_report(losses, rows.parts, form, target, write)
+    with ExitStack() as stack:
+        if report:
+            target = Target(write.output or "-", source.paths, in_place=write.in_place)
+            # Whatever happens before the end, nothing is left behind; after it, nothing is undone.
+            stack.callback(target.abandon)
+        sinks = _Sinks(stack, source, files, write)
+        kept = _Kept(wanted=report and losses.reduction == "none")
+        rowwise = losses.reduction == "none" and not report
+        if not report:
+            result = _row_result(source) if rowwise else _one_number()
+            alone = stack.enter_context(open_sink(result, write, source.paths))
+        sinks.of_losses.append(alone if rowwise else kept)
+        _compute(source, losses, sinks, read, write)
+        if report:
+            _write_report(losses, kept.losses, form, target, write)
             target.commit()
-        except BaseException:
-            target.abandon()
-            raise
-    else:
-        rowwise = losses.reduction == "none"
-        id_names = source.id_names if rowwise else ()
-        result = Result(
-            command="xent",
-            name="losses",
-            columns=1,
-            dtype=np.dtype(np.float64),
-            class_names=("loss",),
-            # The bare numbers, unless ids stand beside them.
-            column_names=("loss",) if id_names and source.class_names else None,
-            id_names=id_names,
-            flat="rows" if rowwise else "one",
-        )
-        with open_sink(result, write, source.paths) as sink:
-            _compute(source, losses, sink if rowwise else _RowLosses(kept=False), read, write)
-            if (loss := losses.loss()) is not None:
-                sink.write(Block(0, np.array([[loss]]), lambda _: source.place))
+        elif (loss := losses.loss()) is not None:
+            alone.write(Block(0, np.array([[loss]]), lambda _: source.place))
     _say_what_is_odd(losses, write)
 
 
-class _RowLosses(Sink):
-    """Keeps the losses of the rows for a report that names them, or lets them go."""
+def _one_number() -> Result:
+    return Result("xent", "losses", 1, np.dtype(np.float64), flat="one")
 
-    def __init__(self, *, kept: bool) -> None:
-        self.parts: list[NDArray[Any]] = []
-        self._kept = kept
+
+def _row_result(source: Source) -> Result:
+    """Return the result of a loss a row: the bare numbers, unless ids stand beside them."""
+    named = bool(source.id_names and source.class_names)
+    return Result(
+        "xent",
+        "losses",
+        1,
+        np.dtype(np.float64),
+        class_names=("loss",),
+        column_names=("loss",) if named else None,
+        id_names=source.id_names,
+        flat="rows",
+    )
+
+
+class _Sinks(Sink):
+    """Passes on the losses of a block, and the gradients beside them, to where each goes."""
+
+    def __init__(
+        self, stack: ExitStack, source: Source, files: RowFiles, write: WriteOptions
+    ) -> None:
+        self.of_losses: list[Sink] = []
+        self._of_gradients: list[Sink] = []
+        if files.losses is not None:
+            options = replace(write, output=files.losses, format=None)
+            sink = open_sink(_row_result(source), options, source.paths)
+            self.of_losses.append(stack.enter_context(sink))
+        if files.gradient is not None:
+            result = Result(
+                "xent",
+                "gradient",
+                source.classes,
+                source.dtype,
+                class_names=source.class_names,
+                column_names=source.class_names,
+                id_names=source.id_names,
+                leading=source.leading,
+                axis=source.axis,
+            )
+            options = replace(write, output=files.gradient, format=None)
+            self._of_gradients.append(stack.enter_context(open_sink(result, options, source.paths)))
 
     def write(self, block: Block) -> None:
-        if self._kept:
-            self.parts.append(block.values[:, 0])
+        self.prepare(block)()
+
+    def prepare(self, block: Block) -> Callable[[], None]:
+        commits = [sink.prepare(block) for sink in self.of_losses]
+        if block.partner is not None:
+            gradients = block.with_values(block.partner)
+            commits += [sink.prepare(gradients) for sink in self._of_gradients]
+
+        def commit() -> None:
+            for each in commits:
+                each()
+
+        return commit
+
+    def finish(self) -> None:
+        """Each sink is finished where it was opened."""
+
+
+class _Kept(Sink):
+    """Keeps the losses of the rows for a report that names them, or lets them go."""
+
+    def __init__(self, *, wanted: bool) -> None:
+        self.losses: list[NDArray[Any]] = []
+        self._wanted = wanted
+
+    def write(self, block: Block) -> None:
+        if self._wanted:
+            self.losses.append(block.values[:, 0])
 
     def finish(self) -> None:
         """Nothing follows."""
@@ -69,7 +141,8 @@ def _compute(
     source: Source, losses: Losses, sink: Sink, read: ReadOptions, write: WriteOptions
 ) -> None:
     def kernel(block: Block) -> Block:
-        return block.with_values(losses.of(block)[:, None])
+        of_rows, gradients = losses.of(block)
+        return replace(block, values=of_rows[:, None], partner=gradients)
 
     run(source, kernel, sink, read.on_bad_row, write)
     if not losses.rows:

@@ -75,13 +75,26 @@ def command(
         typer.Option("--normalize", help="Divide distributions by their sum, if it is not 1."),
     ] = False,
     base: Base = "e",
+    losses_path: Annotated[
+        str | None,
+        typer.Option("--losses", metavar="PATH", help="Write the loss of each row to a file."),
+    ] = None,
+    gradient_path: Annotated[
+        str | None,
+        typer.Option(
+            "--grad",
+            metavar="PATH",
+            help="Write the gradient of the reduced loss with respect to the logits to a file.",
+        ),
+    ] = None,
     read: ReadOptions = ReadOptions(),
     write: WriteOptions = WriteOptions(),
 ) -> int:
     """Pair the inputs, and write their loss."""
     from softmax_cli.commands.loss import Losses
-    from softmax_cli.commands.loss_report import write_losses
+    from softmax_cli.commands.loss_report import RowFiles, write_losses
 
+    _check_files(losses_path, gradient_path, write, from_, p)
     _check_form(values, p, q, labels, label_column, targets, temperature, from_)
     with ExitStack() as stack:
         source = _paired(stack, values, p, q, labels, label_column, targets, read)
@@ -95,8 +108,63 @@ def command(
             on_bad_row=read.on_bad_row,
             partner=_named(p, "--p") if p is not None else _named(targets or "", "--targets"),
         )
-        write_losses(source, losses, read, write)
+        if gradient_path is not None:
+            losses.gradient_divisor = _divisor(source, values, label_column, reduction, read, write)
+        write_losses(source, losses, RowFiles(losses_path, gradient_path), read, write)
     return 0
+
+
+def _check_files(
+    losses: str | None, gradient: str | None, write: WriteOptions, from_: From, p: str | None
+) -> None:
+    """Refuse files that cannot all be written, and a gradient of what are no logits."""
+    from pathlib import Path
+
+    if gradient is not None and (p is not None or from_ != "logits"):
+        raise UsageError("goes with logits alone", "leave it out", "--grad")
+    given = [("--losses", losses), ("--grad", gradient), ("--output", write.output)]
+    seen: dict[Path, str] = {}
+    for option, path in given:
+        if path is None:
+            continue
+        if path == "-" and option != "--output":
+            raise UsageError("standard output takes the loss", "name a file", option)
+        first = seen.setdefault(Path(path).resolve(), option)
+        if first != option:
+            raise UsageError(f"names the same file as {first}", "give each its own", option)
+
+
+def _divisor(
+    source: Source,
+    values: list[str] | None,
+    label_column: str | None,
+    reduction: Reduction,
+    read: ReadOptions,
+    write: WriteOptions,
+) -> float:
+    """Return what the gradients are divided by, which a mean needs before the first row."""
+    from dataclasses import replace
+
+    from softmax_cli.core.cross_entropy import denominator
+
+    rows = source.rows
+    if reduction in ("mean", "batch-mean") and (rows is None or read.on_bad_row == "skip"):
+        from softmax_cli.commands.inputs import opened
+        from softmax_cli.formats.blocks import Keep
+        from softmax_cli.pipeline import good_blocks
+
+        if not values or "-" in values:
+            raise UsageError(
+                "a mean needs the number of rows first, and standard input is read once",
+                "name a file, or add --reduction sum",
+                "--grad",
+            )
+        quiet = replace(write, quiet=True)
+        with opened("xent", values, read, Keep(labels=label_column)) as counted:
+            rows = sum(
+                len(block.values) for block, _ in good_blocks(counted, read.on_bad_row, quiet)
+            )
+    return denominator(max(1, rows or 0), reduction)
 
 
 def _named(token: str, option: str) -> str:

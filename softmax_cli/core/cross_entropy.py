@@ -17,8 +17,15 @@ from softmax_cli.core.arrays import (
     with_classes,
     working_dtype,
 )
-from softmax_cli.core.jacobian import complement, excess
-from softmax_cli.core.softmax import log_softmax, shift_by_maximum, softmax, sum_of_others, summed
+from softmax_cli.core.jacobian import excess
+from softmax_cli.core.softmax import (
+    likeliest,
+    log_softmax,
+    shift_by_maximum,
+    softmax,
+    sum_of_others,
+    summed,
+)
 from softmax_cli.errors import DomainError, ShapeError
 
 Reduction = Literal["mean", "batch-mean", "sum", "none"]
@@ -160,11 +167,13 @@ def row_losses(
     temperature: float = 1.0,
     source: Source = "logits",
     out: FloatArray | None = None,
+    largest: NDArray[np.intp] | None = None,
 ) -> FloatArray:
     """Return the loss of every row in nats; labels are (...), soft targets (..., classes).
 
     `source` says what the values are; probabilities and log-probabilities are taken as they are.
-    `out` is room of the shape of the values to compute in, or the values themselves.
+    `out` is room of the shape of the values to compute in, or the values themselves; `largest` is
+    the class of the largest logit of each row, if it is known.
     """
     if targets.ndim == values.ndim:
         return expected_losses(targets, _log_probabilities(values, temperature, source), axis=-1)
@@ -174,11 +183,18 @@ def row_losses(
         chosen: FloatArray = np.take_along_axis(log_probabilities, label, -1)[..., 0]
         losses: FloatArray = 0 - chosen
         return losses
-    shifted, _ = shift_by_maximum(values, -1, temperature, out)
+    at_largest = _at_largest(values, largest)
+    shifted, _ = shift_by_maximum(values, -1, temperature, out, at_largest)
     of_label = np.take_along_axis(shifted, label, axis=-1)
     # Two terms of one sign: nothing cancels, however confident the row is.
-    loss: FloatArray = (np.log1p(sum_of_others(shifted, -1)) - of_label)[..., 0]
+    others = sum_of_others(shifted, -1, shifted, at_largest)
+    loss: FloatArray = (np.log1p(others) - of_label)[..., 0]
     return loss
+
+
+def _at_largest(logits: FloatArray, largest: NDArray[np.intp] | None) -> NDArray[np.intp]:
+    known = likeliest(logits) if largest is None else largest
+    return known[..., None]
 
 
 def row_gradients(
@@ -186,17 +202,41 @@ def row_gradients(
 ) -> FloatArray:
     """Return the gradient of every row's loss in nats, in the working dtype of the logits."""
     wide = logits.astype(working_dtype(logits.dtype, temperature), copy=False)
+    if targets.ndim < logits.ndim:
+        return row_losses_and_gradients(wide, targets, temperature=temperature)[1]
     P = softmax(wide, temperature=temperature)
-    if targets.ndim == logits.ndim:
-        Y = targets.astype(P.dtype, copy=False)
-        gradient = excess(P, Y, -1)
-    else:
-        label = targets[..., None]
-        but_label = -np.take_along_axis(complement(P), label, axis=-1)
-        np.put_along_axis(P, label, but_label, axis=-1)
-        gradient = P
+    gradient = excess(P, targets.astype(P.dtype, copy=False), -1)
     gradient /= gradient.dtype.type(temperature)
     return gradient
+
+
+def row_losses_and_gradients(
+    logits: FloatArray,
+    labels: NDArray[Any],
+    *,
+    temperature: float = 1.0,
+    divisor: float = 1.0,
+    out: FloatArray | None = None,
+    largest: NDArray[np.intp] | None = None,
+) -> tuple[FloatArray, FloatArray]:
+    """Return the loss of every row in nats, and its gradient over the divisor, in one go.
+
+    `out` and `largest` as in row_losses; the gradient is computed in `out`.
+    """
+    label = labels[..., None]
+    at_largest = _at_largest(logits, largest)
+    shifted, _ = shift_by_maximum(logits, -1, temperature, out, at_largest)
+    of_label = np.take_along_axis(shifted, label, axis=-1)
+    others = sum_of_others(shifted, -1, shifted, at_largest)
+    losses: FloatArray = (np.log1p(others) - of_label)[..., 0]
+    gradients, total = shifted, 1 + others
+    np.put_along_axis(gradients, at_largest, 1, axis=-1)
+    # P - 1 is minus the sum of the other probabilities: of the likeliest class it is known.
+    P_label = np.take_along_axis(gradients, label, axis=-1)
+    but_label = np.where(label == at_largest, -others, P_label - total)
+    np.put_along_axis(gradients, label, but_label, axis=-1)
+    gradients /= total * total.dtype.type(temperature * divisor)
+    return losses, gradients
 
 
 def expected_losses(weights: NDArray[Any], logarithms: FloatArray, *, axis: int) -> FloatArray:

@@ -92,15 +92,24 @@ def logsumexp(logits: ArrayLike, *, axis: int = -1, temperature: float = 1.0) ->
 
 
 def shift_by_maximum(
-    logits: FloatArray, axis: int, temperature: float, out: FloatArray | None = None
+    logits: FloatArray,
+    axis: int,
+    temperature: float,
+    out: FloatArray | None = None,
+    largest: NDArray[np.intp] | None = None,
 ) -> tuple[FloatArray, FloatArray]:
     """Return (a - max a) / T, in `out` if it can hold it, and max a with its axis kept.
+
+    `largest` is where the maximum lies, if that is known, with its axis kept.
 
     Subtracting first loses the least, and keeps 1e308 over a temperature of 0.01 finite; where
     the difference itself overflows, dividing first keeps it.
     """
     working = logits.astype(working_dtype(logits.dtype, temperature), copy=False)
-    maximum = working.max(axis=axis, keepdims=True)
+    if largest is None:
+        maximum: FloatArray = working.max(axis=axis, keepdims=True)
+    else:
+        maximum = np.take_along_axis(working, largest, axis)
     T = working.dtype.type(temperature)
     # Divided first, the logits are needed again.
     in_place = out is not None and out.dtype == working.dtype and T <= 1
@@ -113,10 +122,20 @@ def shift_by_maximum(
     return shifted, maximum
 
 
-def sum_of_others(shifted: FloatArray, axis: int) -> FloatArray:
-    """Return the sum of exp(shifted) without the first largest entry, whose exp is 1."""
-    exponentials = np.exp(shifted)
-    largest = np.expand_dims(likeliest(shifted, axis), axis)
+def sum_of_others(
+    shifted: FloatArray,
+    axis: int,
+    out: FloatArray | None = None,
+    largest: NDArray[np.intp] | None = None,
+) -> FloatArray:
+    """Return the sum of exp(shifted) without the first largest entry, whose exp is 1.
+
+    `out`, which may be `shifted`, is left with the terms of that sum; `largest` is where the
+    largest entries lie, if that is known.
+    """
+    if largest is None:
+        largest = np.expand_dims(likeliest(shifted, axis), axis)
+    exponentials = np.exp(shifted, out=out)
     # A row without a softmax is NaN there, and must stay NaN.
     keep_nan = np.take_along_axis(exponentials, largest, axis) * 0
     np.put_along_axis(exponentials, largest, keep_nan, axis)

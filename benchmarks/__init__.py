@@ -1,0 +1,1 @@
+"""Measures softmax-cli against its peers, for the README's speed table: `python -m benchmarks`."""

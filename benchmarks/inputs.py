@@ -1,0 +1,122 @@
+"""The inputs: each is described by its kind and shape, and made in a process of its own.
+
+A child begins with the peak memory of the program that starts it, so the one that measures must
+stay small: it never imports NumPy.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Literal, get_args
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Kind = Literal["float32", "float64", "labels", "vector", "csv"]
+
+_ROOT = Path(__file__).resolve().parent.parent
+_BYTES = {"float32": 4, "float64": 8, "labels": 8, "vector": 4, "csv": 20}
+_VALUES_AT_ONCE = 1 << 20
+_BODY_ROWS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Input:
+    """A file of logits, of labels below `columns`, or of one vector."""
+
+    kind: Kind
+    rows: int
+    columns: int
+
+    @property
+    def name(self) -> str:
+        """The name of the file, which says all that there is to know."""
+        suffix = "csv" if self.kind == "csv" else "npy"
+        return f"{self.kind}-{self.rows}x{self.columns}.{suffix}"
+
+    @property
+    def size(self) -> int:
+        """About how many bytes the file has."""
+        across = 1 if self.kind == "labels" else self.columns
+        return self.rows * across * _BYTES[self.kind]
+
+    def make(self, folder: Path) -> None:
+        """Write the file, if it is not there yet."""
+        if not (folder / self.name).exists():
+            words = [str(folder.resolve()), self.kind, str(self.rows), str(self.columns)]
+            subprocess.run([sys.executable, "-m", __name__, *words], cwd=_ROOT, check=True)
+
+
+def write(wanted: Input, folder: Path) -> None:
+    """Write the file and send it to the disk; it appears whole or not at all."""
+    unfinished = folder / f"{wanted.name}.unfinished"
+    with unfinished.open("wb") as file:
+        if wanted.kind == "csv":
+            _write_csv(file, wanted)
+        else:
+            _write_npy(file, wanted)
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(folder / wanted.name)
+
+
+def _write_npy(file: IO[bytes], wanted: Input) -> None:
+    import numpy as np
+
+    shape: tuple[int, ...] = (wanted.rows, wanted.columns)
+    dtype: np.dtype[Any] = np.dtype(np.float32)
+    if wanted.kind == "labels":
+        shape, dtype = (wanted.rows,), np.dtype(np.int64)
+    elif wanted.kind == "vector":
+        shape = (wanted.columns,)
+    elif wanted.kind == "float64":
+        dtype = np.dtype(np.float64)
+    header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, header)
+    for values in _values(wanted, dtype):
+        file.write(values.tobytes())
+
+
+def _write_csv(file: IO[bytes], wanted: Input) -> None:
+    """Write the digits of `repr`; a file of many rows repeats its first million."""
+    import numpy as np
+
+    file.write((",".join(f"class_{j}" for j in range(wanted.columns)) + "\n").encode())
+    body = Input("csv", min(wanted.rows, _BODY_ROWS), wanted.columns)
+    lines = [
+        ",".join(map(repr, row))
+        for values in _values(body, np.dtype(np.float64))
+        for row in values.tolist()
+    ]
+    for begin in range(0, wanted.rows, len(lines)):
+        file.write(("\n".join(lines[: wanted.rows - begin]) + "\n").encode())
+
+
+def _values(wanted: Input, dtype: np.dtype[Any]) -> Iterator[NDArray[Any]]:
+    """Yield the rows, some at a time: the same numbers whenever they are made."""
+    import numpy as np
+
+    random = np.random.default_rng(0)
+    step = max(1, _VALUES_AT_ONCE // wanted.columns)
+    for begin in range(0, wanted.rows, step):
+        rows = min(step, wanted.rows - begin)
+        if wanted.kind == "labels":
+            yield random.integers(0, wanted.columns, rows)
+        else:
+            yield random.standard_normal((rows, wanted.columns)).astype(dtype, copy=False)
+
+
+def main(folder: str, kind: str, rows: str, columns: str) -> None:
+    """Make one file, as `Input.make` asks for it."""
+    known: dict[str, Kind] = {name: name for name in get_args(Kind)}
+    write(Input(known[kind], int(rows), int(columns)), Path(folder))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
