@@ -14,7 +14,7 @@ LAYERS = ("__main__", "commands", "pipeline", "formats", "core", "errors")
 MAY_IMPORT = {
     "__main__": {"commands", "errors"},
     "commands": {"commands", "pipeline", "formats", "core", "errors", "__init__"},
-    "pipeline": {"formats", "core", "errors"},
+    "pipeline": {"pipeline", "formats", "core", "errors"},
     "formats": {"formats", "errors"},
     "core": {"core", "errors"},
     "errors": set(),

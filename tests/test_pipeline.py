@@ -15,7 +15,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from softmax_cli import pipeline
 from softmax_cli.core.softmax import softmax
 from softmax_cli.errors import InputError, SoftmaxCliError
 from softmax_cli.formats import blocks, open_sink, open_source
@@ -30,7 +29,7 @@ from softmax_cli.formats.blocks import (
     WriteOptions,
     ready,
 )
-from softmax_cli.pipeline import Counts, Kernel, paired, peeked, run, zero_bad_rows
+from softmax_cli.pipeline import Counts, Kernel, paired, peeked, reporting, run, zero_bad_rows
 from tests.formats.conftest import folder
 from tests.formats.rows import (
     ARRAYS,
@@ -390,7 +389,7 @@ def test_progress(
 ) -> None:
     terminal, clock = Terminal(), iter(np.arange(0, 100 * seconds, seconds))
     monkeypatch.setattr(sys, "stderr", terminal)
-    monkeypatch.setattr(pipeline, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(reporting, "monotonic", lambda: next(clock))
     monkeypatch.setenv("TERM", "xterm")
     run(in_blocks(np.ones((4, 2)), [1, 1], rows=4), unchanged, Collected(), "error", options)
     assert bool(terminal.getvalue()) == shows
@@ -401,6 +400,6 @@ def test_no_progress_away_from_a_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     clock = iter(range(0, 1000, 10))
-    monkeypatch.setattr(pipeline, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(reporting, "monotonic", lambda: next(clock))
     run(in_blocks(np.ones((4, 2)), [1, 1]), unchanged, Collected(), "error", WriteOptions())
     assert capsys.readouterr().err == ""

@@ -104,7 +104,7 @@ def check_gradient_file(
                 for first, reference in references.of(block):
                     lines = reader.take(reference.size // logits.classes, logits.place)
                     comparison.add(lines.reshape(reference.shape), reference, offset=first)
-                advance(done)
+                advance(done, 0)
         reader.finish(logits.place)
         check = comparison.check(checked, method=EXACT, step=None, dtype=dtype, reproduce="")
     return Report(seed, [check])

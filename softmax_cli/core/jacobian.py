@@ -70,8 +70,7 @@ def softmax_jacobian_lines(
     lines = S_i[..., :, None] * -S[..., None, :]
     diagonal = np.arange(stop - start)
     lines[..., diagonal, diagonal + start] = S_i * complement(S)[..., start:stop]
-    lines /= S.dtype.type(temperature)
-    return lines
+    return _over(lines, temperature)
 
 
 def log_softmax_jacobian_lines(
@@ -84,8 +83,7 @@ def log_softmax_jacobian_lines(
     lines = np.repeat(-S[..., None, :], stop - start, axis=-2)
     diagonal = np.arange(stop - start)
     lines[..., diagonal, diagonal + start] = complement(S)[..., start:stop]
-    lines /= S.dtype.type(temperature)
-    return lines
+    return _over(lines, temperature)
 
 
 def softmax_jvp(
@@ -106,7 +104,9 @@ def softmax_jvp(
     array([ 0.25, -0.25])
     """
     S, v = _probabilities_and_vector(logits, vector, axis, temperature)
-    return _as_given(S * _centred(S, v, axis) / S.dtype.type(temperature), logits)
+    products = _centred(S, v, axis)
+    products *= S
+    return _as_given(_over(products, temperature), logits)
 
 
 def softmax_vjp(
@@ -147,7 +147,7 @@ def log_softmax_jvp(
     array([ 0.5, -0.5])
     """
     S, v = _probabilities_and_vector(logits, vector, axis, temperature)
-    return _as_given(_centred(S, v, axis) / S.dtype.type(temperature), logits)
+    return _as_given(_over(_centred(S, v, axis), temperature), logits)
 
 
 def log_softmax_vjp(
@@ -168,7 +168,7 @@ def log_softmax_vjp(
     array([ 0.5, -0.5])
     """
     S, v = _probabilities_and_vector(logits, vector, axis, temperature)
-    return _as_given(-excess(S, v, axis) / S.dtype.type(temperature), logits)
+    return _as_given(_over(-excess(S, v, axis), temperature), logits)
 
 
 def complement(S: FloatArray) -> FloatArray:
@@ -204,10 +204,16 @@ def _centred(S: FloatArray, v: FloatArray, axis: int) -> FloatArray:
     """Return v_i - sum_k S_k v_k, counted from the likeliest class, whose part is then exact."""
     largest = np.expand_dims(likeliest(S, axis), axis)
     with np.errstate(invalid="ignore"):
-        from_likeliest: FloatArray = v - np.take_along_axis(v, largest, axis)
-        mean = summed(S * from_likeliest, axis)
-        centred: FloatArray = from_likeliest - mean
+        centred: FloatArray = v - np.take_along_axis(v, largest, axis)
+        centred -= summed(S * centred, axis)
     return centred
+
+
+def _over(values: FloatArray, temperature: float) -> FloatArray:
+    """Divide by T, in place."""
+    if temperature != 1:
+        values /= values.dtype.type(temperature)
+    return values
 
 
 def _sum_without(values: FloatArray, left_out: NDArray[np.intp], axis: int) -> FloatArray:

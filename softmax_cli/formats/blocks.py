@@ -111,11 +111,13 @@ class Portion:
     rows     how many they are
     read     does the rest, in any thread; the values are then the caller's to change
     at_once  how many portions like this are worth handing to a thread
+    size     bytes of the input that they take, if the source knows its own size
     """
 
     rows: int
     read: Callable[[], Block]
     at_once: int = 1
+    size: int = 0
 
     def then(self, change: Callable[[Block], Block]) -> Portion:
         """Return the portion with its block changed once it is read."""
@@ -154,6 +156,7 @@ class Source:
     id_names     names of the pass-through columns; empty strings where there is no header
     paths        the files behind it
     axis         where the classes lay in the input, counted from the end
+    size         bytes of the input, if they are known before they are read
     caution      what is odd about it, and worth a word though it is no error
     close        lets go of the file; leaving the source's `with` block calls it
     """
@@ -168,6 +171,7 @@ class Source:
     id_names: tuple[str, ...] = ()
     paths: tuple[Path, ...] = ()
     axis: int = -1
+    size: int | None = None
     caution: str = ""
     close: Callable[[], None] = lambda: None
 

@@ -58,6 +58,7 @@ def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
         portions,
         class_names=None if names is None else tuple(names[column] for column in layout.classes),
         id_names=tuple("" if names is None else names[column] for column in layout.ids),
+        size=source.size,
         caution=caution(layout),
     )
 
@@ -96,7 +97,7 @@ def _in_chunks(
         is_first = False
         if rows:
             read_chunk = Chunk(lines, rows, delimiter, split, layout, source.place, line, start)
-            yield Portion(rows, read_chunk.block)
+            yield Portion(rows, read_chunk.block, size=len(lines))
         line += rows
         start += rows
 

@@ -84,11 +84,13 @@ def rows_of(
     def portions() -> Iterator[Portion]:
         for start in range(0, rows, step):
             count = min(step, rows - start)
+            size = count * classes * dtype.itemsize
             if first_byte is None:
-                data = read_exactly(source, count * classes * dtype.itemsize)
-                yield Portion(count, partial(block, start, np.frombuffer(data, dtype)))
+                values = np.frombuffer(read_exactly(source, size), dtype)
+                yield Portion(count, partial(block, start, values), size=size)
             else:
-                yield Portion(count, partial(read_block, first_byte, start, count), at_once=4)
+                read = partial(read_block, first_byte, start, count)
+                yield Portion(count, read, at_once=4, size=size)
         if source.size is None and source.head():
             raise InputError("goes on after its array", "it is damaged", source.place)
 
@@ -102,7 +104,10 @@ def rows_of(
         table = values.reshape(-1, classes).astype(widened, copy=False)
         return Block(start, table, row_place(source.place, start))
 
-    return Source(source.place, classes, widened, portions, rows=rows, leading=shape[:-1])
+    size = rows * classes * dtype.itemsize
+    return Source(
+        source.place, classes, widened, portions, rows=rows, leading=shape[:-1], size=size
+    )
 
 
 def read_header(source: Input) -> tuple[np.dtype[Any], tuple[int, ...], bool, int]:

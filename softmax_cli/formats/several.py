@@ -26,7 +26,7 @@ def concatenated(
                     yield portion.then(partial(_moved, by=begin))
                     start += portion.rows
 
-    return replace(first, portions=portions, rows=None, leading=None, paths=tuple(paths))
+    return replace(first, portions=portions, rows=None, leading=None, size=None, paths=tuple(paths))
 
 
 def _moved(block: Block, *, by: int) -> Block:

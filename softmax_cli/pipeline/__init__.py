@@ -1,0 +1,113 @@
+"""Source -> portions -> kernel -> sink: threads, order, rows without a softmax, progress.
+
+The main thread begins to read each portion and ends each write, in order; between the two, threads
+finish the reading, run the kernel and prepare the writing. No more portions are under way than
+keep the threads busy, so that memory does not grow with the input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from functools import partial
+from itertools import chain, islice
+
+from softmax_cli.core.softmax import laid_out
+from softmax_cli.formats.blocks import (
+    Block,
+    OnBadRow,
+    Portion,
+    Sink,
+    Source,
+    WriteOptions,
+    itself,
+)
+from softmax_cli.pipeline.bad_rows import (
+    Counts,
+    Kernel,
+    conclude,
+    good_blocks,
+    good_rows,
+    zero_bad_rows,
+)
+from softmax_cli.pipeline.pairs import RowReader, paired, peeked
+from softmax_cli.pipeline.reporting import note, progress
+from softmax_cli.pipeline.threads import in_order, thread_count
+
+__all__ = [
+    "Counts",
+    "Kernel",
+    "RowReader",
+    "Split",
+    "good_blocks",
+    "note",
+    "paired",
+    "peeked",
+    "progress",
+    "run",
+    "zero_bad_rows",
+]
+
+Split = Callable[[Block], Iterator[Block]]
+Done = tuple[Portion, Callable[[], None] | None]
+
+
+def run(
+    source: Source,
+    kernel: Kernel,
+    sink: Sink,
+    on_bad_row: OnBadRow,
+    options: WriteOptions,
+    split: Split | None = None,
+) -> Counts:
+    """Send every row of the source through the kernel into the sink.
+
+    A kernel whose results are large needs a `split`, which cuts a block into smaller ones.
+    """
+    counts = Counts()
+    portions = good_rows(source.changed(_laid_out), on_bad_row, counts)
+
+    def hopeless() -> bool:
+        """Tell whether nothing more is computed, only counted, for an error to name it all."""
+        return counts.bad > 0 and on_bad_row == "error"
+
+    def done(portions: list[Portion]) -> list[Done]:
+        results: list[Done] = []
+        for portion in portions:
+            block = portion.read()
+            results.append((portion, None if hopeless() else sink.prepare(kernel(block))))
+        return results
+
+    def jobs() -> Iterator[Callable[[], list[Done]]]:
+        left = portions() if split is None else _in_parts(portions(), split)
+        for portion in left:
+            yield partial(done, [portion, *islice(left, portion.at_once - 1)])
+
+    with (
+        progress(source, options) as advance,
+        closing(in_order(jobs(), thread_count(options))) as results,
+    ):
+        size = 0
+        for portion, commit in chain.from_iterable(results):
+            if commit is not None and not hopeless():
+                commit()
+            counts.read += portion.rows
+            size += portion.size
+            advance(counts.read, size)
+    conclude(source, on_bad_row, counts, options)
+    return counts
+
+
+def _in_parts(portions: Iterator[Portion], split: Split) -> Iterator[Portion]:
+    """Return the portions cut into smaller ones; rows count with the first that has them."""
+    for portion in portions:
+        block = portion.read()
+        for part in split(block):
+            is_first = part.lines is None or part.lines.start == 0
+            rows = len(part.values) if is_first else 0
+            each = portion.size // max(1, portion.rows)
+            yield Portion(rows, partial(itself, part), at_once=2, size=rows * each)
+
+
+def _laid_out(block: Block) -> Block:
+    return block.with_values(laid_out(block.values))

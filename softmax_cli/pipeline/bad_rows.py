@@ -1,0 +1,142 @@
+"""Rows that have no softmax: counted, named, and treated as `--on-bad-row` says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from softmax_cli.core.softmax import has_no_softmax
+from softmax_cli.errors import InputError, SoftmaxCliError
+from softmax_cli.formats.blocks import Block, OnBadRow, Portions, Source, WriteOptions, ready
+from softmax_cli.pipeline.reporting import note
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Kernel = Callable[[Block], Block]
+
+
+@dataclass
+class Counts:
+    """What happened to the rows of a run."""
+
+    read: int = 0
+    bad: int = 0
+    first_bad: int = -1
+    first_bad_place: str = ""
+    first_bad_problem: str = ""
+    lock: Lock = field(default_factory=Lock, repr=False, compare=False)
+
+
+def good_rows(source: Source, on_bad_row: OnBadRow, counts: Counts) -> Portions:
+    """Return the portions of the source with their bad rows treated as `--on-bad-row` says.
+
+    error  they are counted, and the first is named when all rows are read
+    skip   they are left out
+    nan    they go on as NaN; so do those of `zero`, whose results are then set to 0
+    """
+    if on_bad_row == "skip":
+        return ready(partial(_without_bad_rows, source, counts))
+
+    def masked(block: Block) -> Block:
+        bad = _counted(block, counts)
+        if on_bad_row == "error" or not bad.any():
+            return block
+        values = block.values.copy(order="K")
+        values[bad] = float("nan")
+        return block.with_values(values)
+
+    return source.changed(masked).portions
+
+
+def good_blocks(
+    source: Source, on_bad_row: OnBadRow, options: WriteOptions
+) -> Iterator[tuple[Block, int]]:
+    """Yield the blocks of the source as good_rows treats them, and how many rows were read.
+
+    One after the other, for what is no kernel; at the end comes what run would say.
+    """
+    counts = Counts()
+    for portion in good_rows(source, on_bad_row, counts)():
+        block = portion.read()
+        counts.read += portion.rows
+        if not (counts.bad and on_bad_row == "error"):
+            yield block, counts.read
+    conclude(source, on_bad_row, counts, options)
+
+
+def _without_bad_rows(source: Source, counts: Counts) -> Iterator[Block]:
+    start = 0
+    for block in source.blocks():
+        bad = _counted(block, counts)
+        good = block.rows((~bad).nonzero()[0], start) if bad.any() else replace(block, start=start)
+        counts.read += len(block.values) - len(good.values)
+        start += len(good.values)
+        yield good
+
+
+def _counted(block: Block, counts: Counts) -> NDArray[np.bool_]:
+    """Return which rows of a block are bad, and add them to the counts, in any thread."""
+    bad = has_no_softmax(block.values)
+    if bad.any():
+        first = int(bad.argmax())
+        with counts.lock:
+            counts.bad += int(bad.sum())
+            if counts.first_bad < 0 or block.start + first < counts.first_bad:
+                counts.first_bad = block.start + first
+                counts.first_bad_place = block.place(first)
+                counts.first_bad_problem = _why_bad(block.values[first])
+    return bad
+
+
+def zero_bad_rows(kernel: Kernel, on_bad_row: OnBadRow) -> Kernel:
+    """Return a kernel whose results are 0, not NaN, for the rows that have no softmax."""
+    if on_bad_row != "zero":
+        return kernel
+
+    def zeroed(block: Block) -> Block:
+        has_bad = bool((block.values != block.values).any())
+        result = kernel(block)
+        if has_bad:
+            values = result.values.copy()
+            values[(values != values).all(axis=-1)] = 0
+            result = result.with_values(values)
+        return result
+
+    return zeroed
+
+
+def _why_bad(row: NDArray[Any]) -> str:
+    held = "NaN" if (row != row).any() else "+inf" if (row > 0).any() else "nothing but -inf"
+    return f"has no softmax: it holds {held}"
+
+
+def conclude(source: Source, on_bad_row: OnBadRow, counts: Counts, options: WriteOptions) -> None:
+    """Say what became of the rows once all are read; without a remedy, bad rows are an error."""
+    if source.rows is not None and counts.read != source.rows:
+        raise SoftmaxCliError(f"{counts.read} of {source.rows} rows were read", place=source.place)
+    place = counts.first_bad_place
+    if counts.bad and on_bad_row == "error":
+        more = counts.bad - 1
+        others = f", and {more} more row{'s have' if more > 1 else ' has'} none" if more else ""
+        remedy = "--on-bad-row nan, zero or skip goes on without it"
+        raise InputError(counts.first_bad_problem + others, remedy, place)
+    if source.caution:
+        note(f"{source.place}: {source.caution}", options)
+    if not counts.read and source.rows is None:
+        note(f"{source.place}: a header and no rows", options)
+    if source.classes == 1 and counts.read > 1:
+        note(
+            f"{source.place}: every row has one class, and so the probability 1; "
+            "--axis 0 takes the column as one vector",
+            options,
+        )
+    if not counts.bad:
+        return
+    done = {"skip": "left out", "nan": "set to NaN", "zero": "set to 0"}[on_bad_row]
+    rows = "1 row" if counts.bad == 1 else f"{counts.bad} rows"
+    note(f"{source.place}: {rows} without a softmax {done}; the first: {place}", options)

@@ -1,0 +1,69 @@
+"""Jobs for threads, their results in order."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
+from itertools import chain, islice
+from typing import TypeVar
+
+from softmax_cli.formats.blocks import WriteOptions
+
+T = TypeVar("T")
+
+_LARGEST_KEPT = 24 << 20
+
+
+def in_order(jobs: Iterator[Callable[[], T]], threads: int) -> Generator[T, None, None]:
+    """Yield the results of the jobs in their order; a single job starts no thread."""
+    first = list(islice(jobs, 2))
+    jobs = chain(first, jobs)
+    if threads == 1 or len(first) < 2:
+        for job in jobs:
+            yield job()
+        return
+    from concurrent.futures import Future, ThreadPoolExecutor
+
+    _keep_freed_memory()
+    pool = ThreadPoolExecutor(threads)
+    under_way: deque[Future[T]] = deque()
+
+    def next_result() -> T:
+        # A wait without an end cannot be interrupted on every platform.
+        while not under_way[0].done():
+            with suppress(TimeoutError):
+                under_way[0].exception(timeout=0.2)
+        return under_way.popleft().result()
+
+    try:
+        for job in jobs:
+            under_way.append(pool.submit(job))
+            if len(under_way) > 2 * threads:
+                yield next_result()
+        while under_way:
+            yield next_result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _keep_freed_memory() -> None:
+    """Let the blocks that threads free be used for the next ones, not given back to the system.
+
+    The GNU C library learns from the largest piece that was freed; what it gives back page by page
+    costs as much time as the arithmetic. Elsewhere this does nothing.
+    """
+    import numpy as np
+
+    np.empty(_LARGEST_KEPT, np.uint8)
+
+
+def thread_count(options: WriteOptions) -> int:
+    """Return how many threads work: `--threads`, or the cores that this process may use."""
+    if options.threads is not None:
+        return options.threads
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
