@@ -148,16 +148,19 @@ def likeliest(logits: FloatArray, axis: int = -1) -> NDArray[np.intp]:
     >>> likeliest(np.array([[1.0, 3.0, 3.0], [2.0, 0.0, 1.0]]))
     array([1, 0])
     """
-    if logits.shape[axis] >= FEW_CLASSES:
+    if logits.ndim == 1 or logits.shape[axis] >= FEW_CLASSES:
         first: NDArray[np.intp] = logits.argmax(axis=axis)
         return first
     entries = np.moveaxis(logits, axis, 0)
-    largest = np.array(entries[0])
-    result = np.zeros(largest.shape, np.intp)
+    largest = entries[0].copy()
+    # Few classes have small numbers; bytes are compared many at a time.
+    result = np.zeros(largest.shape, np.uint8)
     for number, entry in enumerate(entries[1:], 1):
-        np.copyto(result, number, where=entry > largest)
+        higher = (entry > largest).view(np.uint8)
+        higher *= np.uint8(number)
+        np.maximum(result, higher, out=result)
         np.maximum(largest, entry, out=largest)
-    return result
+    return result.astype(np.intp)
 
 
 def summed(values: FloatArray, axis: int) -> FloatArray:

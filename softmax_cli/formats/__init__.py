@@ -45,6 +45,8 @@ FORMATS = (
     Format("jsonl", (".jsonl", ".ndjson"), "jsonl"),
     Format("npy", (".npy",), "npy", text=False),
     Format("npz", (".npz",), "npz", text=False),
+    Format("parquet", (".parquet",), "columnar", text=False),
+    Format("arrow", (".arrow", ".feather"), "columnar", text=False),
     Format("table", (), "table", reads=False),
 )
 

@@ -21,6 +21,10 @@ def detected_format(source: Input) -> str:
         return "npy"
     if head.startswith(b"PK\x03\x04"):
         return "npz"
+    if head.startswith(b"PAR1"):
+        return "parquet"
+    if head.startswith(b"ARROW1"):
+        return "arrow"
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if text.startswith((b"[", b"{")):
         return _kind_of_json(text)
