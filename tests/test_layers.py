@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "__init__": {"core"},
 }
 # Typer brings the first two of these itself.
-HEAVY = ("numpy", "rich", "zstandard", "softmax_cli.core", "softmax_cli.pipeline")
+HEAVY = ("numpy", "polars", "rich", "zstandard", "softmax_cli.core", "softmax_cli.pipeline")
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 

@@ -82,8 +82,8 @@ FLAGS: dict[str, Any] = {
         "--output",
         "-o",
         metavar="PATH",
-        help="Write a file: .csv .tsv .txt .json .jsonl (also .gz .zst), .npy .npz; - is standard "
-        "output.",
+        help="Write a file: .csv .tsv .txt .json .jsonl (also .gz .zst), .npy .npz .parquet .arrow "
+        ".feather; - is standard output.",
     ),
     "in_place": typer.Option("--in-place", help="Let -o replace an input file."),
     "precision": typer.Option(

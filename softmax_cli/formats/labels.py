@@ -44,8 +44,12 @@ def open_labels(
                 token, ReadOptions(key=key if name == "npz" else None), Keep(one_column=True)
             )
         place = source.place
-        if name == "json":
-            lines = _from_json(source)
+        if name in ("parquet", "arrow"):
+            from softmax_cli.formats.columnar import read_words
+
+            lines, header = read_words(source, name), ""
+        elif name == "json":
+            lines, header = _from_json(source), ""
         else:
             lines, header = _from_text(source, class_names, words=name == "txt")
             place += f", below its header {header!r}" if header else ""

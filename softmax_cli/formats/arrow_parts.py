@@ -1,0 +1,76 @@
+"""Arrow IPC: files of some rows each, joined to one, whose footer says where every part lies.
+
+Polars writes a whole file at once, or keeps several parts of it in memory. A batch of rows is
+the same bytes in every file of the same columns; the footer is a FlatBuffers table with a vector
+of their places: https://arrow.apache.org/docs/format/Columnar.html#ipc-file-format
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+
+_MAGIC = b"ARROW1"
+_END_OF_BATCHES = b"\xff\xff\xff\xff\0\0\0\0"
+# Where a message lies, the size of its header, padding, the size of its body.
+_PLACE = struct.Struct("<qi4xq")
+_BATCHES = 3
+
+
+class ArrowParts:
+    """Joins files of the same columns."""
+
+    def __init__(self, write: Callable[[bytes | memoryview], None]) -> None:
+        """Write nothing yet."""
+        self._write = write
+        self._footer = b""
+        self._places: list[bytes] = []
+        self._size = 0
+
+    def add(self, part: memoryview) -> None:
+        """Write a file's batches, the first with the schema before them."""
+        tail = len(_MAGIC) + 4
+        length = int.from_bytes(part[-tail : -len(_MAGIC)], "little")
+        footer = bytes(part[-tail - length : -tail])
+        found = _batches(footer)
+        end = len(part) - tail - length - len(_END_OF_BATCHES)
+        start = found[0][0] if found and self._footer else 0
+        self._footer = self._footer or footer
+        self._places += [_PLACE.pack(at - start + self._size, *rest) for at, *rest in found]
+        self._write(part[start:end])
+        self._size += end - start
+
+    def finish(self) -> None:
+        """Write the footer: that of the first file, with all batches in it."""
+        footer = bytearray(self._footer)
+        # The numbers of a vector lie at multiples of 8, behind a count of 4 bytes.
+        footer += bytes(-(len(footer) + 4) % 8)
+        pointer = _batches_pointer(footer)
+        if pointer is not None:
+            struct.pack_into("<I", footer, pointer, len(footer) - pointer)
+            footer += struct.pack("<I", len(self._places)) + b"".join(self._places)
+        length = len(footer).to_bytes(4, "little")
+        self._write(_END_OF_BATCHES + bytes(footer) + length + _MAGIC)
+
+
+def _batches(footer: bytes) -> list[tuple[int, int, int]]:
+    pointer = _batches_pointer(footer)
+    if pointer is None:
+        return []
+    vector = pointer + _uint32(footer, pointer)
+    first = vector + 4
+    size = _PLACE.size * _uint32(footer, vector)
+    return list(_PLACE.iter_unpack(footer[first : first + size]))
+
+
+def _batches_pointer(footer: bytes | bytearray) -> int | None:
+    """Return where the footer's table points to the vector of batches, if it has one."""
+    table = _uint32(footer, 0)
+    fields = table - int(struct.unpack_from("<i", footer, table)[0])
+    size, offset = struct.unpack_from("<H", footer, fields)[0], 4 + 2 * _BATCHES
+    place = int(struct.unpack_from("<H", footer, fields + offset)[0]) if size > offset else 0
+    return table + place if place else None
+
+
+def _uint32(data: bytes | bytearray, at: int) -> int:
+    return int(struct.unpack_from("<I", data, at)[0])

@@ -1,0 +1,247 @@
+"""Parquet and Arrow IPC: tables stored by column, read a window of rows at a time.
+
+A window is filled a few columns at a time: how many rows a file stores together is for its writer
+to choose, a gigabyte of them is common, and the memory must not depend on it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from softmax_cli.errors import InputError
+from softmax_cli.formats import refuse_table_options
+from softmax_cli.formats.array import row_place
+from softmax_cli.formats.blocks import (
+    Block,
+    Keep,
+    Portion,
+    ReadOptions,
+    Result,
+    Sink,
+    Source,
+    WriteOptions,
+    rows_per_block,
+)
+from softmax_cli.formats.columnar_file import ColumnarFile, open_columnar
+from softmax_cli.formats.header import Layout, caution, selected_layout
+from softmax_cli.formats.records import spelt
+from softmax_cli.formats.streams import Input
+from softmax_cli.formats.target import Target
+
+_WINDOW_BYTES = 80 << 20
+_WINDOW_ROWS = 1 << 18
+_COLUMNS_AT_ONCE = 16
+_LARGEST_EXACT = 1 << 53
+_INTEGERS = (
+    *(pl.Int8, pl.Int16, pl.Int32, pl.Int64),
+    *(pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64),
+)
+_FLOATS: dict[Any, type[np.floating[Any]]] = {
+    pl.Float16: np.float16,
+    pl.Float32: np.float32,
+    pl.Float64: np.float64,
+}
+_WORDS = (pl.String, pl.Categorical, pl.Enum)
+# What the index of a data frame is called when pandas or R writes it.
+_INDEX = re.compile(r"|Unnamed: \d+|__index_level_\d+__")
+
+
+@dataclass(frozen=True)
+class _Table:
+    """Which columns of a file are classes, and of which type; or that one holds them as lists."""
+
+    file: ColumnarFile
+    layout: Layout
+    names: list[str]
+    listed: bool
+    classes: int
+    dtype: np.dtype[Any]
+
+
+def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
+    """Open a Parquet or Arrow IPC file; its schema is read, and no row."""
+    unfit = ReadOptions(delimiter=options.delimiter, header=options.header)
+    refuse_table_options(form, unfit, Keep())
+    file = open_columnar(source, form)
+    columns = file.schema.names()
+    if not columns:
+        raise InputError("has no columns", "a row needs a number", source.place)
+    layout = selected_layout(columns, columns, options, keep)
+    table = _table(file, layout)
+    return Source(
+        source.place,
+        table.classes,
+        table.dtype,
+        partial(_portions, table),
+        rows=file.rows,
+        class_names=None if table.listed else tuple(table.names),
+        id_names=tuple(columns[column] for column in layout.ids),
+        caution=caution(layout),
+    )
+
+
+def _table(file: ColumnarFile, layout: Layout) -> _Table:
+    names = [(layout.names or [])[column] for column in layout.classes]
+    listed = len(names) == 1 and isinstance(file.schema[names[0]], (pl.List, pl.Array))
+    types = [_number_type(file, layout, column) for column in layout.classes]
+    classes = _width_of_lists(file, names[0]) if listed else len(names)
+    return _Table(file, layout, names, listed, classes, np.result_type(*types))
+
+
+def _number_type(file: ColumnarFile, layout: Layout, column: int) -> type[np.floating[Any]]:
+    name = file.schema.names()[column]
+    dtype = file.schema[name]
+    if len(layout.classes) == 1 and isinstance(dtype, (pl.List, pl.Array)):
+        dtype = pl.Series(dtype=dtype).explode().dtype
+    called = name if re.fullmatch("[A-Za-z_]+", name) else column + 1
+    if _INDEX.fullmatch(name):
+        problem = f"the column {name!r} is the index of a data frame"
+        raise InputError(problem, f"--id-columns {called} passes it through", file.place)
+    if isinstance(dtype, (*_INTEGERS, pl.Float64)):
+        return np.float64
+    if isinstance(dtype, tuple(_FLOATS)):
+        return _FLOATS[dtype.base_type()]
+    what = "words" if isinstance(dtype, _WORDS) else f"{dtype} values"
+    column_of = "a column of words" if what == "words" else "it"
+    remedy = f"--id-columns {called} passes {column_of} through"
+    raise InputError(f"column {name!r} holds {what}, which are no numbers", remedy, file.place)
+
+
+def _width_of_lists(file: ColumnarFile, name: str) -> int:
+    dtype = file.schema[name]
+    if isinstance(dtype, pl.Array):
+        width = dtype.size
+    else:
+        first = file.part([name], 0, min(1, file.rows)).to_series()
+        width = (first.list.len().item() or 0) if len(first) else 0
+    if not width:
+        problem = f"column {name!r} begins with no list of numbers"
+        raise InputError(problem, "a row needs a number", file.place)
+    return int(width)
+
+
+def _portions(table: _Table) -> Iterator[Portion]:
+    file, row_bytes = table.file, table.classes * table.dtype.itemsize
+    most = max(1, _WINDOW_BYTES // row_bytes // (3 if table.listed else 1))
+    step = max(1, min(_WINDOW_ROWS, most, file.rows))
+    size = rows_per_block(table.classes, table.dtype.itemsize)
+    # One for all: a new one would be filled while blocks still hold the last.
+    window = np.empty((table.classes, step), table.dtype)
+    words = _words_beside(table.layout)
+    for start in range(0, file.rows, step):
+        count = min(step, file.rows - start)
+        _fill(window[:, :count], table, start)
+        beside = file.words(words, start, count) if words else None
+        for first in range(0, count, size):
+            values = window[:, first : min(first + size, count)].copy().T
+            cells = None if beside is None else beside.slice(first, len(values))
+            yield Portion(len(values), partial(_block, table, start + first, values, cells))
+
+
+def _words_beside(layout: Layout) -> list[str]:
+    chosen = [*layout.ids, *([] if layout.label is None else [layout.label])]
+    return list(dict.fromkeys((layout.names or [])[column] for column in chosen))
+
+
+def _fill(window: NDArray[Any], table: _Table, start: int) -> None:
+    """Read the numbers of as many rows as the window has, a line of it a column."""
+    count = window.shape[1]
+    if table.listed:
+        window[:] = _from_lists(table, start, count).reshape(count, table.classes).T
+        return
+    for first in range(0, len(table.names), _COLUMNS_AT_ONCE):
+        names = table.names[first : first + _COLUMNS_AT_ONCE]
+        for line, column in enumerate(table.file.part(names, start, count), first):
+            window[line] = _numbers(column, table.file.place, lambda row: start + row)
+
+
+def _from_lists(table: _Table, start: int, count: int) -> NDArray[Any]:
+    column = table.file.part(table.names, start, count).to_series()
+    _refuse_nulls(column, table.file.place, lambda row: start + row)
+    if isinstance(column.dtype, pl.List):
+        lengths = column.list.len()
+        odd = (lengths != table.classes).arg_true()
+        if len(odd):
+            raise InputError(
+                f"a list of {lengths[odd[0]]} numbers, and the first row has {table.classes}",
+                "all rows need the same classes",
+                row_place(table.file.place, start)(odd[0]),
+            )
+    classes = table.classes
+    return _numbers(column.explode(), table.file.place, lambda entry: start + entry // classes)
+
+
+def _numbers(column: pl.Series, place: str, row_of: Callable[[int], int]) -> NDArray[Any]:
+    """Return the numbers of a column; `row_of` is the row of one of them, for errors."""
+    _refuse_nulls(column, place, row_of)
+    numbers = column.to_numpy()
+    if column.dtype in (pl.Int64, pl.UInt64):
+        beyond = column > _LARGEST_EXACT
+        if column.dtype == pl.Int64:
+            beyond |= column < -_LARGEST_EXACT
+        for entry in beyond.arg_true():
+            if int(float(column[entry])) != column[entry]:
+                problem = f"column {column.name!r} holds {column[entry]}, which float64 cannot hold"
+                raise InputError(problem, "store it as float64", f"{place}: row {row_of(entry)}")
+    return numbers
+
+
+def _refuse_nulls(column: pl.Series, place: str, row_of: Callable[[int], int]) -> None:
+    if column.null_count():
+        first = column.is_null().arg_true()[0]
+        problem = f"column {column.name!r} is empty"
+        raise InputError(problem, "every class needs a number", f"{place}: row {row_of(first)}")
+
+
+def _block(table: _Table, start: int, values: NDArray[Any], cells: pl.DataFrame | None) -> Block:
+    place, layout = row_place(table.file.place, start), table.layout
+    if cells is None:
+        return Block(start, values, place)
+    names = layout.names or []
+    ids = [map(_spelt, cells[names[column]].to_list()) for column in layout.ids]
+    label = layout.label
+    return Block(
+        start,
+        values,
+        place,
+        list(zip(*ids, strict=True)) if ids else None,
+        None if label is None else cells[names[label]].to_list(),
+    )
+
+
+def _spelt(text: str) -> bytes:
+    return spelt(text.encode(), b",")
+
+
+def read_words(source: Input, form: str) -> Iterator[tuple[str, str]]:
+    """Return the cells of a file of one column, as labels are, and how errors name each."""
+    file = open_columnar(source, form)
+    if len(file.schema) != 1:
+        raise InputError(
+            f"{len(file.schema)} columns where one of labels is needed",
+            "cut the others off, or use --label-column for labels beside the logits",
+            source.place,
+        )
+    return _words(file)
+
+
+def _words(file: ColumnarFile) -> Iterator[tuple[str, str]]:
+    for start in range(0, file.rows, _WINDOW_ROWS):
+        cells = file.words(file.schema.names(), start, min(_WINDOW_ROWS, file.rows - start))
+        place = row_place(file.place, start)
+        yield from ((cell, place(row)) for row, cell in enumerate(cells.to_series().to_list()))
+
+
+def write(result: Result, form: str, target: Target, options: WriteOptions) -> Sink:  # noqa: ARG001
+    """Open a sink for a Parquet or Arrow IPC file."""
+    from softmax_cli.formats.columnar_sink import ColumnarSink
+
+    return ColumnarSink(result, form, target)

@@ -1,0 +1,116 @@
+"""A Parquet or Arrow IPC file, of which Polars reads some rows of some columns at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import polars as pl
+
+from softmax_cli.errors import InputError
+from softmax_cli.formats.streams import Input
+
+_TITLES = {"parquet": "Parquet", "arrow": "Arrow IPC"}
+_MAGIC = {"parquet": b"PAR1", "arrow": b"ARROW1"}
+_ERRORS = (
+    pl.exceptions.PolarsError,
+    pl.exceptions.PanicException,
+    *(OSError, OverflowError, ValueError),
+)
+
+
+@dataclass(frozen=True)
+class ColumnarFile:
+    """What is known of a file before its rows are read.
+
+    place   how errors name it
+    title   of its format
+    schema  names and types of its columns
+    rows    how many there are
+    lazy    reads them
+    """
+
+    place: str
+    title: str
+    schema: pl.Schema
+    rows: int
+    lazy: pl.LazyFrame
+
+    def part(self, names: list[str], start: int, count: int) -> pl.DataFrame:
+        """Read some rows of some columns."""
+        with _reading(self.place, self.title):
+            frame = self.lazy.select(names).slice(start, count).collect(engine="streaming")
+        if len(frame) != count:
+            raise _damaged(self.place, self.title, f"{len(frame)} of {count} rows are there")
+        return frame
+
+    def words(self, names: list[str], start: int, count: int) -> pl.DataFrame:
+        """Read some rows of some columns as text; where there is nothing, the text is empty."""
+        columns = []
+        for column in self.part(names, start, count).get_columns():
+            try:
+                columns.append(column.cast(pl.String).fill_null(""))
+            except pl.exceptions.PolarsError:
+                problem = f"column {column.name!r} holds {column.dtype} values, which are no text"
+                raise InputError(problem, "leave it out", self.place) from None
+        return pl.DataFrame(columns)
+
+
+def open_columnar(source: Input, form: str) -> ColumnarFile:
+    """Open a file; its schema and its number of rows are read."""
+    title, magic = _TITLES[form], _MAGIC[form]
+    if not source.head().startswith(magic):
+        raise InputError(
+            f"is no {title} file: it does not begin with {magic.decode()}",
+            "--input-format names another format",
+            source.place,
+        )
+    if source.path is None or source.size is None:
+        raise InputError(
+            f"{title} is read from its end, which a pipe or a compressed file hides",
+            "name a plain file",
+            source.place,
+        )
+    # Absolute: Polars takes some names for addresses.
+    path = source.path.absolute()
+    scan = pl.scan_parquet if form == "parquet" else pl.scan_ipc
+    with _reading(source.place, title):
+        lazy = scan(path, glob=False, hive_partitioning=False)
+        schema = lazy.collect_schema()
+        rows = lazy.select(pl.len()).collect(engine="streaming").item()
+    return ColumnarFile(source.place, title, schema, int(rows), lazy)
+
+
+@contextmanager
+def _reading(place: str, title: str) -> Iterator[None]:
+    """Turn what goes wrong in Polars into an error that names the place."""
+    try:
+        with _without_panic_messages():
+            yield
+    except _ERRORS as error:
+        lines = str(error).splitlines() or [type(error).__name__]
+        raise _damaged(place, title, lines[0].removeprefix("parquet: ")) from error
+
+
+@contextmanager
+def _without_panic_messages() -> Iterator[None]:
+    """Keep from standard error what the Rust library prints there beside raising an error."""
+    try:
+        kept = os.dup(2)
+    except OSError:
+        yield
+        return
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nothing, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nothing)
+
+
+def _damaged(place: str, title: str, why: str) -> InputError:
+    return InputError(f"is no {title} file: {why}", "it is damaged", place)
