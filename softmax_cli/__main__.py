@@ -20,7 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ.setdefault("MKL_NUM_THREADS", "1")
     # Modules are made to stay; to look for what of them could go slows each import.
-    gc.set_threshold(50_000)
+    gc.set_threshold(500_000)
     try:
         with _ended_by_signals():
             try:

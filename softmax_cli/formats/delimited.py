@@ -18,7 +18,7 @@ from softmax_cli.formats.header import Layout, caution, judged_layout
 from softmax_cli.formats.records import Split, records, splitter, unquoted
 from softmax_cli.formats.streams import Input, reading, rejoined
 
-_CHUNK_BYTES = 1 << 22
+_CHUNK_BYTES = 1 << 23
 # Less text than this is read line by line sooner than Polars is imported.
 _LITTLE_TEXT = 1 << 20
 _BLANK_END = re.compile(rb"\n\s*\Z")
@@ -79,13 +79,13 @@ def _in_chunks(
 
     From a chunk on where lines are not rows, all is read line by line.
     """
-    rest, start, is_first, at_end = head, 0, True, False
+    start, is_first, at_end = 0, True, False
     while not at_end:
         with reading(source.place):
             more = source.stream.read(_CHUNK_BYTES)
-        chunk, at_end = rest + more, len(more) < _CHUNK_BYTES
-        cut = len(chunk) if at_end else chunk.rfind(b"\n") + 1
-        lines, rest = chunk[:cut], chunk[cut:]
+            at_end = len(more) < _CHUNK_BYTES
+            chunk = b"".join([head, more, b"" if at_end else source.stream.readline()])
+        head, lines = b"", chunk
         if at_end:
             lines = _BLANK_END.sub(b"\n", lines) if lines.strip() else b""
         little = is_first and at_end and len(lines) < _LITTLE_TEXT

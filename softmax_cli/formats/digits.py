@@ -46,13 +46,18 @@ def _spelt(number: np.floating[Any], precision: int | None) -> str:
 
 
 def _spelt_by_polars(values: NDArray[Any], delimiter: bytes) -> bytes:
-    """Let all numbers be one long column, and every last one of a row end its line."""
     import polars as pl
 
-    columns = values.shape[-1]
-    frame = pl.DataFrame({"": np.ascontiguousarray(values).reshape(-1)})
-    text = io.BytesIO()
-    frame.write_csv(text, include_header=False, line_terminator=delimiter.decode())
+    text, separator = io.BytesIO(), delimiter.decode()
+    rows, columns = values.shape
+    if rows > 1 and values.flags.f_contiguous:
+        table = pl.DataFrame({str(column): values[:, column] for column in range(columns)})
+        table.write_csv(text, include_header=False, separator=separator)
+        return text.getvalue()
+    # Of many columns each costs time of its own: all numbers are one long column, every last
+    # number of a row ends its line.
+    column = pl.DataFrame({"": np.ascontiguousarray(values).reshape(-1)})
+    column.write_csv(text, include_header=False, line_terminator=separator)
     characters = np.frombuffer(text.getbuffer(), np.uint8)
     ends = np.flatnonzero(characters == ord(delimiter))[columns - 1 :: columns]
     characters[ends] = ord("\n")

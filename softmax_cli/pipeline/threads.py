@@ -41,7 +41,7 @@ def in_order(jobs: Iterator[Callable[[], T]], threads: int) -> Generator[T, None
     try:
         for job in jobs:
             under_way.append(pool.submit(job))
-            if len(under_way) > 2 * threads:
+            if len(under_way) > threads:
                 yield next_result()
         while under_way:
             yield next_result()
