@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,13 +17,42 @@ from softmax_cli.formats.blocks import Block
 from softmax_cli.formats.cells import block_of, line_place, text_of
 from softmax_cli.formats.header import Layout
 from softmax_cli.formats.records import Split, records
+from softmax_cli.formats.streams import Input, reading
 
+_CHUNK_BYTES = 1 << 23
+# Less text than this is read line by line sooner than Polars is imported.
+_LITTLE_TEXT = 1 << 20
+_BLANK_END = re.compile(rb"\n\s*\Z")
 _BLANK_LINE = re.compile(rb"^\s*$", re.MULTILINE)
 _BLANKS = np.frombuffer(b"\n\r \t", np.uint8)
 
 
-def counted_rows(lines: bytes) -> int | None:
+def chunks_of_lines(
+    source: Input, head: bytes, *, quotes: bool = True
+) -> Iterator[tuple[bytes, bytes, int | None]]:
+    """Cut a stream, with `head` before it, into chunks that end with a line.
+
+    Each comes with its lines without what is blank at the end of the stream, and with the number
+    of rows that they are: None where that cannot be told, or where there is little text at all.
+    """
+    is_first, at_end = True, False
+    while not at_end:
+        with reading(source.place):
+            more = source.stream.read(_CHUNK_BYTES)
+            at_end = len(more) < _CHUNK_BYTES
+            chunk = b"".join([head, more, b"" if at_end else source.stream.readline()])
+        lines = chunk
+        if at_end:
+            lines = _BLANK_END.sub(b"\n", chunk) if chunk.strip() else b""
+        little = is_first and at_end and len(chunk) < _LITTLE_TEXT
+        yield chunk, lines, None if little else counted_rows(lines, quotes=quotes)
+        head, is_first = b"", False
+
+
+def counted_rows(lines: bytes, *, quotes: bool = True) -> int | None:
     """Return how many rows the lines are, before they are read; None if that cannot be told.
+
+    With `quotes`, a newline may stand between them.
 
     >>> counted_rows(b"1,2\\n3,4"), counted_rows(b"1,2\\n\\n3,4\\n"), counted_rows(b'"a\\nb",3')
     (2, None, None)
@@ -36,7 +66,7 @@ def counted_rows(lines: bytes) -> int | None:
     odd = bool(lines) and np.isin(characters[starts], _BLANKS).any()
     if odd and _BLANK_LINE.search(lines.removesuffix(b"\n")):
         return None
-    if b'"' in lines:
+    if quotes and b'"' in lines:
         quoted = lines.split(b'"')
         if len(quoted) % 2 == 0 or any(b"\n" in inside for inside in quoted[1::2]):
             return None

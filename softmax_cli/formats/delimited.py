@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Iterator
 from pathlib import PurePath
 
@@ -12,16 +11,11 @@ import numpy as np
 from softmax_cli.errors import InputError, UsageError
 from softmax_cli.formats.blocks import Keep, Portion, ReadOptions, Source, ready
 from softmax_cli.formats.cells import blocks_of, text_of
-from softmax_cli.formats.chunks import Chunk, counted_rows
+from softmax_cli.formats.chunks import Chunk, chunks_of_lines
 from softmax_cli.formats.detection import detected_delimiter
 from softmax_cli.formats.header import Layout, caution, judged_layout
 from softmax_cli.formats.records import Split, records, splitter, unquoted
-from softmax_cli.formats.streams import Input, reading, rejoined
-
-_CHUNK_BYTES = 1 << 23
-# Less text than this is read line by line sooner than Polars is imported.
-_LITTLE_TEXT = 1 << 20
-_BLANK_END = re.compile(rb"\n\s*\Z")
+from softmax_cli.formats.streams import Input, rejoined
 
 
 def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
@@ -75,26 +69,13 @@ def _line_by_line(
 def _in_chunks(
     source: Input, head: bytes, delimiter: str, split: Split, layout: Layout, line: int
 ) -> Iterator[Portion]:
-    """Cut the stream into chunks of whole lines, whose rows are counted before they are read.
-
-    From a chunk on where lines are not rows, all is read line by line.
-    """
-    start, is_first, at_end = 0, True, False
-    while not at_end:
-        with reading(source.place):
-            more = source.stream.read(_CHUNK_BYTES)
-            at_end = len(more) < _CHUNK_BYTES
-            chunk = b"".join([head, more, b"" if at_end else source.stream.readline()])
-        head, lines = b"", chunk
-        if at_end:
-            lines = _BLANK_END.sub(b"\n", lines) if lines.strip() else b""
-        little = is_first and at_end and len(lines) < _LITTLE_TEXT
-        rows = None if little else counted_rows(lines)
+    """Read many lines at once; from a chunk on where lines are not rows, one after the other."""
+    start = 0
+    for chunk, lines, rows in chunks_of_lines(source, head):
         if rows is None:
             stream = rejoined(chunk, source.stream)
             yield from _line_by_line(source, stream, split, layout, line, start)
             return
-        is_first = False
         if rows:
             read_chunk = Chunk(lines, rows, delimiter, split, layout, source.place, line, start)
             yield Portion(rows, read_chunk.block, size=len(lines))

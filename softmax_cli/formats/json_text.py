@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.errors import InputError
 from softmax_cli.formats import refuse_table_options
 from softmax_cli.formats.array import array_source, numeric_array
 from softmax_cli.formats.blocks import Block, Keep, ReadOptions, Result, Sink, Source, WriteOptions
-from softmax_cli.formats.numbers import json_number, text_rows
+from softmax_cli.formats.digits import lines_of_numbers
+from softmax_cli.formats.numbers import json_number
 from softmax_cli.formats.records import unquoted
 from softmax_cli.formats.streams import Input, reading
 from softmax_cli.formats.target import Target
@@ -82,8 +84,10 @@ def json_rows(values: NDArray[Any], precision: int | None) -> list[str]:
     >>> json_rows(np.array([[0.5, -np.inf]]), None)
     ['[0.5, "-inf"]']
     """
-    rows = text_rows(values, precision)
-    return ["[" + ", ".join(map(json_number, row)) + "]" for row in rows]
+    rows = lines_of_numbers(values, b",", precision).decode().splitlines()
+    if not np.isfinite(values).all():
+        rows = [",".join(map(json_number, row.split(","))) for row in rows]
+    return [f"[{row.replace(',', ', ')}]" for row in rows]
 
 
 def write(result: Result, form: str, target: Target, options: WriteOptions) -> Sink:  # noqa: ARG001

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Iterator
-from itertools import chain, islice
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from softmax_cli.formats.array import json_float
 from softmax_cli.formats.blocks import (
     Block,
     Keep,
+    Portion,
     ReadOptions,
     Result,
     Sink,
@@ -22,11 +25,14 @@ from softmax_cli.formats.blocks import (
     ready,
     rows_per_block,
 )
+from softmax_cli.formats.cells import line_place
+from softmax_cli.formats.chunks import chunks_of_lines
 from softmax_cli.formats.header import Layout, selected_layout
+from softmax_cli.formats.json_chunks import numbers_of_lines
 from softmax_cli.formats.json_text import json_rows, loads, named_classes, text_cell
 from softmax_cli.formats.numbers import NotANumberError
 from softmax_cli.formats.records import spelt
-from softmax_cli.formats.streams import Input, reading
+from softmax_cli.formats.streams import Input, reading, rejoined
 from softmax_cli.formats.target import Target
 
 Line = tuple[int, list[Any]]
@@ -34,46 +40,74 @@ Line = tuple[int, list[Any]]
 
 def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:  # noqa: ARG001
     """Open JSON lines; the first line is read for its keys."""
-    parsed = _lines(source)
-    first = next(parsed, None)
+    number, line = 1, b""
+    with reading(source.place):
+        while (line := source.stream.readline()) and not line.strip():
+            number += 1
+    first = next(_lines(io.BytesIO(line), source.place, number), None)
     if first is None:
         raise InputError("is empty", "give at least one row of numbers", source.place)
     names = list(first[1]) if isinstance(first[1], dict) else None
     layout = selected_layout(first[1], names, options, keep)
-    lines = (_cells(line, row, layout, source.place) for line, row in chain([first], parsed))
 
-    def blocks() -> Iterator[Block]:
-        start = 0
-        while batch := list(islice(lines, rows_per_block(layout.columns, 8))):
-            yield _block(batch, layout, source.place, start)
-            start += len(batch)
+    def portions() -> Iterator[Portion]:
+        below, start = number, 0
+        for chunk, lines, rows in chunks_of_lines(source, line, quotes=False):
+            if rows is None:
+                stream = rejoined(chunk, source.stream)
+                yield from ready(partial(_blocks, stream, layout, source.place, below, start))()
+                return
+            if rows:
+                read_chunk = partial(_chunk, lines, rows, layout, source.place, below, start)
+                yield Portion(rows, read_chunk, size=len(lines))
+            below += rows
+            start += rows
 
     return Source(
         source.place,
         len(layout.classes),
         np.dtype(np.float64),
-        ready(blocks),
+        portions,
         class_names=None if names is None else tuple(names[column] for column in layout.classes),
         id_names=tuple("" if names is None else names[column] for column in layout.ids),
+        size=source.size,
     )
 
 
-def _lines(source: Input) -> Iterator[tuple[int, Any]]:
-    with reading(source.place):
-        for number, line in enumerate(source.stream, 1):
+def _blocks(
+    stream: io.BufferedIOBase, layout: Layout, place: str, number: int, start: int
+) -> Iterator[Block]:
+    parsed = _lines(stream, place, number)
+    step = rows_per_block(layout.columns, 8)
+    while len((block := _block(islice(parsed, step), layout, place, start)).values):
+        yield block
+        start += len(block.values)
+
+
+def _chunk(lines: bytes, rows: int, layout: Layout, place: str, number: int, start: int) -> Block:
+    values = numbers_of_lines(lines, rows, layout)
+    if values is not None:
+        return Block(start, values, line_place(place, range(number, number + rows)))
+    parsed = _lines(io.BytesIO(lines), place, number)
+    return _block(parsed, layout, place, start)
+
+
+def _lines(stream: io.BufferedIOBase, place: str, first_line: int) -> Iterator[tuple[int, Any]]:
+    with reading(place):
+        for number, line in enumerate(stream, first_line):
             if not line.strip():
                 continue
             try:
                 row = loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
             except (ValueError, RecursionError) as error:
                 problem = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
-                place = f"{source.place}:{number}"
-                raise InputError(f"is not JSON: {problem}", "check the line", place) from None
+                remedy = "check the line"
+                raise InputError(f"is not JSON: {problem}", remedy, f"{place}:{number}") from None
             if not isinstance(row, (list, dict)) or not row:
                 raise InputError(
                     "is neither a list of numbers nor an object",
                     'a line is [1, 2, 3] or {"a": 1, "b": 2}',
-                    f"{source.place}:{number}",
+                    f"{place}:{number}",
                 )
             yield number, row
 
@@ -96,25 +130,30 @@ def _cells(line: int, row: Any, layout: Layout, place: str) -> Line:
     return line, [row[name] for name in layout.names]
 
 
-def _block(batch: list[Line], layout: Layout, place: str, start: int) -> Block:
-    values = np.empty((len(batch), len(layout.classes)))
-    for position, (line, cells) in enumerate(batch):
-        for column, source_column in enumerate(layout.classes):
-            try:
-                values[position, column] = json_float(cells[source_column])
-            except NotANumberError as error:
-                where = f"{place}:{line}:{source_column + 1}"
-                raise InputError(str(error), "give a number", where) from None
+def _block(parsed: Iterable[tuple[int, Any]], layout: Layout, place: str, start: int) -> Block:
+    rows: list[list[float]] = []
+    batch: list[Line] = []
+    for line, row in parsed:
+        cells = _cells(line, row, layout, place)[1]
+        rows.append([_number(cells, column, f"{place}:{line}") for column in layout.classes])
+        batch.append((line, cells))
     numbers = [line for line, _ in batch]
     ids = [tuple(_raw(cells[column]) for column in layout.ids) for _, cells in batch]
     label = layout.label
     return Block(
         start,
-        values,
-        lambda row: f"{place}:{numbers[row]}",
+        np.array(rows, np.float64).reshape(-1, len(layout.classes)),
+        line_place(place, numbers),
         ids if layout.ids else None,
         None if label is None else [str(cells[label]) for _, cells in batch],
     )
+
+
+def _number(cells: list[Any], column: int, place: str) -> float:
+    try:
+        return json_float(cells[column])
+    except NotANumberError as error:
+        raise InputError(str(error), "give a number", f"{place}:{column + 1}") from None
 
 
 def _raw(value: object) -> bytes:
@@ -136,6 +175,9 @@ class JsonLinesSink(Sink):
         self._result, self._target, self._precision = result, target, precision
         self._names = result.column_names or result.class_names
         keys = [*self._id_names(), *(self._names or ())]
+        spelt_names = (json.dumps(name, ensure_ascii=False) for name in self._names or ())
+        members = ", ".join(f"{name.replace('%', '%%')}: %s" for name in spelt_names)
+        self._template = f"{{{members}}}"
         if len(set(keys)) < len(keys) and not result.matrix:
             raise UsageError(
                 "two columns have the same name, and an object only one place for it",
@@ -145,6 +187,13 @@ class JsonLinesSink(Sink):
 
     def write(self, block: Block) -> None:
         """Write the rows of a block; of a matrix, a line of it a line."""
+        self.prepare(block)()
+
+    def prepare(self, block: Block) -> Callable[[], None]:
+        """Spell the rows of a block; only the writing needs order."""
+        return partial(self._target.write, self._spelt(block))
+
+    def _spelt(self, block: Block) -> bytes:
         result = self._result
         rows = json_rows(block.values, self._precision)
         names = result.class_names
@@ -156,9 +205,11 @@ class JsonLinesSink(Sink):
                 + f', "{result.name}": {row}}}'
                 for classes, row in pairs
             ]
-        elif result.matrix or self._names is not None or block.ids is not None:
+        elif self._names is not None and block.ids is None and not result.matrix:
+            rows = [self._template % tuple(row[1:-1].split(", ")) for row in rows]
+        elif result.matrix or block.ids is not None:
             rows = [self._object(block, position, row) for position, row in enumerate(rows)]
-        self._target.write("".join(f"{row}\n" for row in rows).encode())
+        return "".join(f"{row}\n" for row in rows).encode()
 
     def finish(self) -> None:
         """Nothing follows the last row."""

@@ -1,4 +1,4 @@
-"""Numbers as text: which tokens are numbers, and the digits that read back as the same number."""
+"""Numbers as text: which tokens are numbers, and how a column of them is aligned."""
 
 from __future__ import annotations
 
@@ -6,11 +6,6 @@ import math
 import re
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
 
 # Ends the part of a number before its decimal point.
 _WHOLE = re.compile(r"[.e]")
@@ -55,23 +50,6 @@ def _in_range(number: float, text: str) -> float:
     if math.isinf(number) and any(character.isdigit() for character in text):
         raise NotANumberError(f"{text!r} is beyond the range of float64")
     return number
-
-
-def text_rows(values: NDArray[Any], precision: int | None) -> list[list[str]]:
-    """Return the rows of a matrix as text, in the fewest digits that read back the same.
-
-    >>> import numpy as np
-    >>> text_rows(np.array([[0.1, -np.inf]], dtype=np.float32), None)
-    [['0.1', '-inf']]
-    >>> text_rows(np.array([[2 / 3, 1.0]]), 3)
-    [['0.667', '1']]
-    """
-    if precision is not None:
-        return [[f"{number:.{precision}g}" for number in row] for row in values.tolist()]
-    if values.dtype.itemsize == 8:
-        return [[repr(number) for number in row] for row in values.tolist()]
-    rows: list[list[str]] = values.astype(str).tolist()
-    return rows
 
 
 def aligned(column: Sequence[str]) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from softmax_cli.formats import blocks, delimited, digits
+from softmax_cli.formats import blocks, chunks, digits
 from tests.running import run
 
 ROWS = 37
@@ -57,8 +57,8 @@ def written(line: str, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, bytes]
     for threads, size in SIZES:
         with monkeypatch.context() as patch:
             patch.setattr(blocks, "BLOCK_BYTES", size)
-            patch.setattr(delimited, "_CHUNK_BYTES", size)
-            patch.setattr(delimited, "_LITTLE_TEXT", 0 if size < 1 << 20 else size)
+            patch.setattr(chunks, "_CHUNK_BYTES", size)
+            patch.setattr(chunks, "_LITTLE_TEXT", 0 if size < 1 << 20 else size)
             patch.setattr(digits, "_MANY", 100_000 if size % 1000 else 10)
             outcome = run(f"softmax-cli {line} {' '.join(threads)}")
         assert (outcome.code, outcome.err) == (0, "")

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from softmax_cli.errors import SoftmaxCliError
-from softmax_cli.formats import chunks, delimited
+from softmax_cli.formats import chunks
 from softmax_cli.formats.cells import block_of
 from softmax_cli.formats.chunks import Chunk, counted_rows
 from softmax_cli.formats.header import Layout
@@ -138,8 +138,8 @@ def test_the_size_of_chunks_makes_no_difference(
     saved("x.csv", newline.join(lines) + end)
     expected = outcome("x.csv")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(delimited, "_CHUNK_BYTES", size)
-        patch.setattr(delimited, "_LITTLE_TEXT", 0)
+        patch.setattr(chunks, "_CHUNK_BYTES", size)
+        patch.setattr(chunks, "_LITTLE_TEXT", 0)
         assert outcome("x.csv") == expected
 
 

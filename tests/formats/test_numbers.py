@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from softmax_cli.formats.numbers import NotANumberError, json_number, parse_number, text_rows
+from softmax_cli.formats.digits import lines_of_numbers
+from softmax_cli.formats.numbers import NotANumberError, json_number, parse_number
 from tests.formats.rows import examples
 
 
@@ -68,7 +69,7 @@ def test_long_text_is_shortened() -> None:
 @examples
 @given(st.floats(allow_nan=False))
 def test_text_reads_back(number: float) -> None:
-    ((text,),) = text_rows(np.array([[number]]), None)
+    text = lines_of_numbers(np.array([[number]]), b",", None).decode().strip()
     back = parse_number(text)
     assert back == number
     assert math.copysign(1, back) == math.copysign(1, number)
@@ -86,7 +87,7 @@ def test_text_reads_back(number: float) -> None:
     ],
 )
 def test_precision(number: float, precision: int, text: str) -> None:
-    assert text_rows(np.array([[number]]), precision) == [[text]]
+    assert lines_of_numbers(np.array([[number]]), b",", precision) == f"{text}\n".encode()
 
 
 @pytest.mark.parametrize(
