@@ -10,8 +10,10 @@ import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from softmax_cli.formats.blocks import Block
 from softmax_cli.formats.cells import block_of, line_place, text_of
@@ -19,9 +21,13 @@ from softmax_cli.formats.header import Layout
 from softmax_cli.formats.records import Split, records
 from softmax_cli.formats.streams import Input, reading
 
+if TYPE_CHECKING:
+    import polars as pl
+
 _CHUNK_BYTES = 1 << 23
 # Less text than this is read line by line sooner than Polars is imported.
 _LITTLE_TEXT = 1 << 20
+_MANY_COLUMNS = 50
 _BLANK_END = re.compile(rb"\n\s*\Z")
 _BLANK_LINE = re.compile(rb"^\s*$", re.MULTILINE)
 _BLANKS = np.frombuffer(b"\n\r \t", np.uint8)
@@ -95,35 +101,22 @@ class Chunk:
         return block_of(lines, self.split, self.layout, self.place, self.start)
 
     def _read_by_polars(self) -> Block | None:
-        import polars as pl
-
         layout = self.layout
-        numbers = set(layout.classes)
         lines = self.lines.replace(b"\r\n", b"\n") if b"\r" in self.lines else self.lines
-        try:
-            frame = pl.read_csv(
-                lines,
-                has_header=False,
-                separator=self.delimiter,
-                quote_char=None,
-                schema={
-                    str(column): pl.Float64 if column in numbers else pl.String
-                    for column in range(layout.columns)
-                },
-                empty_string_is_null=False,
-                missing_columns="raise",
-                extra_columns="raise",
-            )
-        except pl.exceptions.PolarsError:
+        numbers_of_lines = range(self.line, self.line + self.rows)
+        place = line_place(self.place, numbers_of_lines)
+        if layout.columns >= _MANY_COLUMNS and layout.classes == list(range(layout.columns)):
+            values = _as_one_column(lines, self.rows, layout.columns, self.delimiter)
+            return None if values is None else Block(self.start, values, place)
+        frame = self._table(lines)
+        if frame is None:
             return None
-        classes = frame.select(map(str, layout.classes)) if len(numbers) < layout.columns else frame
-        if frame.height != self.rows or classes.null_count().sum_horizontal().item():
+        classes = frame.select(map(str, layout.classes))
+        if classes.null_count().sum_horizontal().item():
             return None
         values = classes.to_numpy(order="fortran", writable=True)
-        infinite = int(np.isinf(values).sum())
-        if infinite and infinite != lines.lower().count(b"inf"):
+        if not _are_spelt(values, lines):
             return None
-        numbers_of_lines = range(self.line, self.line + self.rows)
         ids = [[cell.encode() for cell in frame[str(column)].to_list()] for column in layout.ids]
         labels = None
         if layout.label is not None:
@@ -133,9 +126,66 @@ class Chunk:
                 for cell, line in zip(cells, numbers_of_lines, strict=True)
             ]
         return Block(
-            self.start,
-            values,
-            line_place(self.place, numbers_of_lines),
-            list(zip(*ids, strict=True)) if ids else None,
-            labels,
+            self.start, values, place, list(zip(*ids, strict=True)) if ids else None, labels
         )
+
+    def _table(self, lines: bytes) -> pl.DataFrame | None:
+        import polars as pl
+
+        classes = set(self.layout.classes)
+        try:
+            frame = pl.read_csv(
+                lines,
+                has_header=False,
+                separator=self.delimiter,
+                quote_char=None,
+                schema={
+                    str(column): pl.Float64 if column in classes else pl.String
+                    for column in range(self.layout.columns)
+                },
+                empty_string_is_null=False,
+                missing_columns="raise",
+                extra_columns="raise",
+            )
+        except pl.exceptions.PolarsError:
+            return None
+        return frame if frame.height == self.rows else None
+
+
+def _as_one_column(
+    lines: bytes, rows: int, columns: int, delimiter: str
+) -> NDArray[np.float64] | None:
+    """Read many columns as one: each of them costs Polars time of its own."""
+    import polars as pl
+
+    mark = delimiter.encode()
+    characters = np.frombuffer(lines, np.uint8)
+    ends = np.flatnonzero(characters == ord("\n"))
+    marks = np.flatnonzero(characters == ord(mark))
+    if len(marks) != rows * (columns - 1):
+        return None
+    cuts = marks.reshape(rows, columns - 1)
+    if (cuts[: len(ends), -1] > ends[:rows]).any() or (cuts[1:, 0] < ends[: rows - 1]).any():
+        return None
+    try:
+        frame = pl.read_csv(
+            lines.removesuffix(b"\n").replace(b"\n", mark),
+            has_header=False,
+            separator="\n",
+            eol_char=delimiter,
+            quote_char=None,
+            schema={"": pl.Float64},
+        )
+    except pl.exceptions.PolarsError:
+        return None
+    numbers = frame.to_series()
+    if len(numbers) != rows * columns or numbers.null_count():
+        return None
+    values = numbers.to_numpy(writable=True).reshape(rows, columns)
+    return values if _are_spelt(values, lines) else None
+
+
+def _are_spelt(values: NDArray[np.float64], lines: bytes) -> bool:
+    """Tell whether what is infinite is spelt so, and not a number too large for float64."""
+    infinite = int(np.isinf(values).sum())
+    return not infinite or infinite == lines.lower().count(b"inf")

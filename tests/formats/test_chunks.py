@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
 
 from softmax_cli.errors import SoftmaxCliError
 from softmax_cli.formats import chunks
@@ -69,6 +70,57 @@ def test_polars_reads_what_the_cells_hold_or_nothing(
     assert [found.place(row) for row in range(len(rows))] == [
         expected.place(row) for row in range(len(rows))
     ]
+
+
+@examples
+@given(
+    st.lists(st.lists(cells, min_size=3, max_size=3), min_size=1, max_size=5),
+    st.sampled_from(["\n", ""]),
+    st.sampled_from([",", ";", "\t", "|"]),
+)
+def test_many_columns_are_read_as_one(rows: list[list[str]], end: str, delimiter: str) -> None:
+    text = ("\n".join(delimiter.join(row) for row in rows) + end).encode()
+    if counted_rows(text) is None:
+        return
+    this = chunk(text, table(3), delimiter)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(chunks, "_MANY_COLUMNS", 1)
+        found = this._read_by_polars()
+    if found is None:
+        return
+    lines = list(records(io.BytesIO(text), "x.csv", first_line=7))
+    expected = block_of(lines, this.split, this.layout, "x.csv", 3)
+    assert same_bits(found.values, expected.values)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_read"),
+    [
+        (b"1,2,3\n4,5,6\n", True),
+        (b"1,2,3\n4,5,6", True),
+        (b"1,2\n3,4,5,6\n", False),
+        (b"1,2,3,4\n5,6\n", False),
+        (b"1,2,3\n4,,6\n", False),
+        (b"1,2,3\n4,5,\n", False),
+        (b",2,3\n4,5,6\n", False),
+        (b"1,2,3\n4,5,1e999\n", False),
+    ],
+)
+def test_ragged_rows_are_not_one_column(
+    text: bytes, is_read: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chunks, "_MANY_COLUMNS", 1)
+    found = chunk(text, table(3))._read_by_polars()
+    assert (found is not None) == is_read
+    if found is not None:
+        assert_array_equal(found.values, [[1, 2, 3], [4, 5, 6]])
+
+
+def test_columns_in_another_order() -> None:
+    layout = Layout(3, [2, 0, 1], [], None, None)
+    found = chunk(b"1,2,3\n4,5,6\n", layout)._read_by_polars()
+    assert found is not None
+    assert_array_equal(found.values, [[3, 1, 2], [6, 4, 5]])
 
 
 def test_polars_reads_plain_numbers() -> None:
