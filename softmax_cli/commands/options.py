@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 import math
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Annotated, Any, Literal, get_type_hints
@@ -35,6 +36,14 @@ def _completed(choices: list[str]) -> Callable[[str], list[str]]:
 
 
 _READ, _TEXT = format_names(reads=True), format_names(text=True)
+
+
+def _counted_threads(count: int | None) -> int | None:
+    """Let Polars, if it is imported later, use as many."""
+    if count is not None:
+        os.environ["POLARS_MAX_THREADS"] = str(count)
+    return count
+
 
 FLAGS: dict[str, Any] = {
     "input_format": typer.Option(
@@ -100,6 +109,7 @@ FLAGS: dict[str, Any] = {
         "--threads",
         metavar="N",
         min=1,
+        callback=_counted_threads,
         help="How many threads work. Default: the cores that this process may use. The result is "
         "the same for any number.",
     ),

@@ -68,7 +68,8 @@ def rows_of(
     """
     column = (math.prod(shape), 1)
     classes = 1 if keep.one_column else checked_shape(shape, source.place)[-1]
-    if fortran_order and len(shape) > 1:
+    by_columns = fortran_order and len(shape) == 2 and first_byte is not None
+    if fortran_order and len(shape) > 1 and (not by_columns or keep.one_column):
         data = read_exactly(source, dtype.itemsize * math.prod(shape))
         try:
             array = np.frombuffer(data, dtype).reshape(shape, order="F")
@@ -95,6 +96,14 @@ def rows_of(
             raise InputError("goes on after its array", "it is damaged", source.place)
 
     def read_block(first_byte: int, start: int, count: int) -> Block:
+        if by_columns:
+            columns = np.empty((classes, count), dtype)
+            for column, numbers in enumerate(columns):
+                offset = first_byte + (column * rows + start) * dtype.itemsize
+                read_at(source, offset, numbers.view(np.uint8).data)
+            return Block(
+                start, columns.T.astype(widened, copy=False), row_place(source.place, start)
+            )
         values = np.empty(count * classes, dtype)
         offset = first_byte + start * classes * dtype.itemsize
         read_at(source, offset, values.view(np.uint8).data)

@@ -12,7 +12,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from softmax_cli.errors import InputError, UsageError
-from softmax_cli.formats import open_sink, open_source
+from softmax_cli.formats import blocks, open_sink, open_source
 from softmax_cli.formats.blocks import Keep, ReadOptions, Result, WriteOptions
 from tests.formats.rows import Array, Trickle, piped, read, refusal, same_bits, saved, write
 
@@ -244,3 +244,21 @@ def test_what_an_array_cannot_hold(old: bytes | None) -> None:
     ):
         pass
     assert [path.read_bytes() for path in Path().iterdir()] == [old] * (old is not None)
+
+
+@pytest.mark.parametrize("dtype", ["<f4", ">f8", "<i2"])
+@pytest.mark.parametrize("size", [1, 64, 1 << 20])
+def test_columns_that_lie_together_are_read_in_blocks(
+    dtype: str, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", size)
+    array = np.arange(-30, 30).reshape(20, 3).astype(dtype)
+    np.save("x.npy", np.asfortranarray(array))
+    with Path("x.npy").open("rb") as file:
+        assert b"'fortran_order': True" in file.read(100)
+    back = read("x.npy")
+    assert_array_equal(back.values, array)
+    assert back.values.dtype == (
+        np.float64 if dtype == "<i2" else np.dtype(dtype).newbyteorder("=")
+    )
+    assert back.source.leading == (20,)
