@@ -28,6 +28,7 @@ _CHUNK_BYTES = 1 << 23
 # Less text than this is read line by line sooner than Polars is imported.
 _LITTLE_TEXT = 1 << 20
 _MANY_COLUMNS = 50
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _BLANK_END = re.compile(rb"\n\s*\Z")
 _BLANK_LINE = re.compile(rb"^\s*$", re.MULTILINE)
 _BLANKS = np.frombuffer(b"\n\r \t", np.uint8)
@@ -102,20 +103,25 @@ class Chunk:
 
     def _read_by_polars(self) -> Block | None:
         layout = self.layout
+        if self._is_for_cells_alone():
+            return None
         lines = self.lines.replace(b"\r\n", b"\n") if b"\r" in self.lines else self.lines
+        # At the end of a text Polars takes an empty cell for none.
+        lines = lines if lines.endswith(b"\n") else lines + b"\n"
         numbers_of_lines = range(self.line, self.line + self.rows)
         place = line_place(self.place, numbers_of_lines)
         if layout.columns >= _MANY_COLUMNS and layout.classes == list(range(layout.columns)):
             values = _as_one_column(lines, self.rows, layout.columns, self.delimiter)
             return None if values is None else Block(self.start, values, place)
         frame = self._table(lines)
-        if frame is None:
+        if frame is None or frame.null_count().sum_horizontal().item():
             return None
-        classes = frame.select(map(str, layout.classes))
-        if classes.null_count().sum_horizontal().item():
+        # A word that is missing at the end of a row is no null, but an empty word.
+        has_words = len(layout.classes) < layout.columns
+        if has_words and not _are_even(lines, self.rows, layout.columns, self.delimiter):
             return None
-        values = classes.to_numpy(order="fortran", writable=True)
-        if not _are_spelt(values, lines):
+        values = frame.select(map(str, layout.classes)).to_numpy(order="fortran", writable=True)
+        if not _are_spelt(values, lines, _infinities_in_words(frame)):
             return None
         ids = [[cell.encode() for cell in frame[str(column)].to_list()] for column in layout.ids]
         labels = None
@@ -128,6 +134,20 @@ class Chunk:
         return Block(
             self.start, values, place, list(zip(*ids, strict=True)) if ids else None, labels
         )
+
+    def _is_for_cells_alone(self) -> bool:
+        """Tell whether Polars would take something for what it is not.
+
+        A mark of byte order is left out, a quoted delimiter cuts its cell, and a column of numbers
+        that also passes through would lose its spelling.
+        """
+        if self.lines.startswith(_BYTE_ORDER_MARK):
+            return True
+        if not set(self.layout.ids).isdisjoint(self.layout.classes):
+            return True
+        mark = self.delimiter.encode()
+        quoted = self.lines.split(b'"')[1::2] if b'"' in self.lines else []
+        return any(mark in inside for inside in quoted)
 
     def _table(self, lines: bytes) -> pl.DataFrame | None:
         import polars as pl
@@ -158,15 +178,9 @@ def _as_one_column(
     """Read many columns as one: each of them costs Polars time of its own."""
     import polars as pl
 
+    if not _are_even(lines, rows, columns, delimiter):
+        return None
     mark = delimiter.encode()
-    characters = np.frombuffer(lines, np.uint8)
-    ends = np.flatnonzero(characters == ord("\n"))
-    marks = np.flatnonzero(characters == ord(mark))
-    if len(marks) != rows * (columns - 1):
-        return None
-    cuts = marks.reshape(rows, columns - 1)
-    if (cuts[: len(ends), -1] > ends[:rows]).any() or (cuts[1:, 0] < ends[: rows - 1]).any():
-        return None
     try:
         frame = pl.read_csv(
             lines.removesuffix(b"\n").replace(b"\n", mark),
@@ -185,7 +199,26 @@ def _as_one_column(
     return values if _are_spelt(values, lines) else None
 
 
-def _are_spelt(values: NDArray[np.float64], lines: bytes) -> bool:
+def _are_even(lines: bytes, rows: int, columns: int, delimiter: str) -> bool:
+    """Tell whether every line has as many cells as there are columns; no quote hides a mark."""
+    characters = np.frombuffer(lines, np.uint8)
+    ends = np.flatnonzero(characters == ord("\n"))
+    marks = np.flatnonzero(characters == ord(delimiter))
+    if len(marks) != rows * (columns - 1) or columns == 1:
+        return columns == 1 and not len(marks)
+    cuts = marks.reshape(rows, columns - 1)
+    return not ((cuts[:, -1] > ends).any() or (cuts[1:, 0] < ends[:-1]).any())
+
+
+def _are_spelt(values: NDArray[np.float64], lines: bytes, in_words: int = 0) -> bool:
     """Tell whether what is infinite is spelt so, and not a number too large for float64."""
     infinite = int(np.isinf(values).sum())
-    return not infinite or infinite == lines.lower().count(b"inf")
+    return not infinite or infinite == lines.lower().count(b"inf") - in_words
+
+
+def _infinities_in_words(frame: pl.DataFrame) -> int:
+    """Return how often the columns of words hold what spells an infinity among numbers."""
+    import polars as pl
+
+    words = frame.select(pl.col(pl.String).str.to_lowercase().str.count_matches("inf").sum())
+    return int(words.sum_horizontal().item() or 0) if words.width else 0

@@ -15,6 +15,8 @@ def numbers_of_lines(lines: bytes, rows: int, layout: Layout) -> NDArray[Any] | 
 
     What that is instead, an error or strings such as "-inf", is for the line by line reader to say.
     """
+    if lines.startswith(b"\xef\xbb\xbf"):
+        return None
     if len(layout.classes) < layout.columns or layout.classes != sorted(layout.classes):
         return None
     if layout.names is None:

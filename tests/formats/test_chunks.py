@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from softmax_cli.formats.header import Layout
 from softmax_cli.formats.records import records, splitter
 from tests.formats.conftest import folder
 from tests.formats.rows import examples, read, same_bits, saved
+from tests.running import run
 
 __all__ = ["folder"]
 
@@ -142,6 +144,70 @@ def test_polars_passes_words_through() -> None:
 )
 def test_polars_is_not_believed(text: bytes) -> None:
     assert chunk(text, table(2))._read_by_polars() is None
+
+
+@pytest.mark.parametrize(
+    ("text", "layout"),
+    [
+        (b"1,2,x\n1,2\n1,2,x\n", table(3, (2,))),
+        (b"1,2,x\n1,2\n", Layout(3, [1], [], None, None)),
+        (b'a,1,2\n"a,b",2\n', table(3, (0,))),
+        (b'a,b,1\n"a,b",2,3\n', Layout(3, [2], [0, 1], None, None)),
+        (b"info,-1e999,2\na,1,2\n", table(3, (0,))),
+        (b"1,2,3\n1,2,3,", table(3)),
+        (b"1,2,3\n1,2,3,", table(3, (0,))),
+        (b"\xef\xbb\xbf1,2,3\n", table(3)),
+        (b"1,2,3\n", Layout(3, [0, 1], [0, 1, 2], None, None)),
+    ],
+)
+@pytest.mark.parametrize("many", [1, 50])
+def test_what_polars_would_take_for_something_else(
+    text: bytes, layout: Layout, many: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chunks, "_MANY_COLUMNS", many)
+    assert chunk(text, layout)._read_by_polars() is None
+
+
+def test_infinities_beside_words() -> None:
+    found = chunk(b"info,-inf,2\nInfinite,1,Infinity\n", table(3, (0,)))._read_by_polars()
+    assert found is not None
+    assert same_bits(found.values, np.array([[-np.inf, 2], [1, np.inf]]))
+
+
+@examples
+@given(st.lists(st.lists(cells, min_size=1, max_size=4), min_size=1, max_size=6), st.data())
+def test_ragged_tables_with_ids_are_the_same_in_chunks(
+    rows: list[list[str]], data: st.DataObject
+) -> None:
+    options: dict[str, Any] = data.draw(
+        st.sampled_from(
+            [{"id_columns": ["3"]}, {"id_columns": ["1"]}, {"columns": ["2"]}, {"columns": ["2,1"]}]
+        )
+    )
+    end = data.draw(st.sampled_from(["\n", ""]))
+    saved("x.csv", "1,2,3\n" + "\n".join(map(",".join, rows)) + end)
+
+    def outcome() -> object:
+        try:
+            back = read("x.csv", header=False, **options)
+        except SoftmaxCliError as error:
+            return str(error)
+        return back.values.tobytes(), back.ids, back.places
+
+    expected = outcome()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(chunks, "_CHUNK_BYTES", data.draw(st.sampled_from([1, 10, 1000])))
+        patch.setattr(chunks, "_LITTLE_TEXT", 0)
+        assert outcome() == expected
+
+
+def test_append_keeps_every_cell_of_a_large_file() -> None:
+    rows = [f"r{row},1.50,2.0{row % 10}" for row in range(90_000)]
+    saved("x.csv", "\n".join(["id,a,b", *rows]) + "\n")
+    assert run("softmax-cli softmax x.csv --id-columns id --append -o y.csv").code == 0
+    lines = Path("y.csv").read_text().splitlines()
+    assert len(lines) == 90_001
+    assert lines[77_778].startswith("r77777,1.50,2.07,0.3")
 
 
 @pytest.mark.parametrize(
