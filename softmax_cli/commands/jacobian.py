@@ -132,7 +132,8 @@ def _in_lines(source: Source) -> Split:
     from softmax_cli.formats.blocks import rows_per_block
 
     N = source.classes
-    lines_at_a_time = rows_per_block(N, max(4, source.dtype.itemsize))
+    # Little is computed for each number, and what a part costs beside it counts for more.
+    lines_at_a_time = 2 * rows_per_block(N, max(4, source.dtype.itemsize))
     rows_at_a_time = max(1, lines_at_a_time // N)
     step = min(N, lines_at_a_time)
 

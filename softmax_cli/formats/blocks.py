@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-BLOCK_BYTES = 1 << 20
+BLOCK_BYTES = 1 << 21
 
 OnBadRow = Literal["error", "nan", "zero", "skip"]
 Color = Literal["auto", "always", "never"]
@@ -254,7 +254,7 @@ def rows_per_block(classes: int, itemsize: int) -> int:
     A power of two is avoided: columns of that length fall on the same lines of the cache.
 
     >>> rows_per_block(classes=1000, itemsize=4), rows_per_block(10**9, 8), rows_per_block(16, 4)
-    (262, 1, 15376)
+    (524, 1, 31760)
     """
     rows = max(1, BLOCK_BYTES // (classes * itemsize))
     return rows if rows < 2048 else rows - rows % 1024 - 1008

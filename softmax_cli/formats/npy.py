@@ -91,7 +91,7 @@ def rows_of(
                 yield Portion(count, partial(block, start, values), size=size)
             else:
                 read = partial(read_block, first_byte, start, count)
-                yield Portion(count, read, at_once=4, size=size)
+                yield Portion(count, read, at_once=2, size=size)
         if source.size is None and source.head():
             raise InputError("goes on after its array", "it is damaged", source.place)
 
