@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -28,7 +29,6 @@ _CHUNK_BYTES = 1 << 23
 # Less text than this is read line by line sooner than Polars is imported.
 _LITTLE_TEXT = 1 << 20
 _MANY_COLUMNS = 50
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _BLANK_END = re.compile(rb"\n\s*\Z")
 _BLANK_LINE = re.compile(rb"^\s*$", re.MULTILINE)
 _BLANKS = np.frombuffer(b"\n\r \t", np.uint8)
@@ -141,7 +141,7 @@ class Chunk:
         A mark of byte order is left out, a quoted delimiter cuts its cell, and a column of numbers
         that also passes through would lose its spelling.
         """
-        if self.lines.startswith(_BYTE_ORDER_MARK):
+        if self.lines.startswith(BOM_UTF8):
             return True
         if not set(self.layout.ids).isdisjoint(self.layout.classes):
             return True

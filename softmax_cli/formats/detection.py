@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from codecs import BOM_UTF8
 
 from softmax_cli.errors import InputError
 from softmax_cli.formats.streams import Input
@@ -25,7 +26,7 @@ def detected_format(source: Input) -> str:
         return "parquet"
     if head.startswith(b"ARROW1"):
         return "arrow"
-    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    text = head.removeprefix(BOM_UTF8).lstrip()
     if text.startswith((b"[", b"{")):
         return _kind_of_json(text)
     lines = text.decode("utf-8", errors="replace").split("\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from codecs import BOM_UTF8
 from typing import Any
 
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ def numbers_of_lines(lines: bytes, rows: int, layout: Layout) -> NDArray[Any] | 
 
     What that is instead, an error or strings such as "-inf", is for the line by line reader to say.
     """
-    if lines.startswith(b"\xef\xbb\xbf"):
+    if lines.startswith(BOM_UTF8):
         return None
     if len(layout.classes) < layout.columns or layout.classes != sorted(layout.classes):
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
 
 from softmax_cli.errors import InputError
@@ -119,4 +120,4 @@ def spelt(content: bytes, delimiter: bytes) -> bytes:
 def _without_byte_order_mark(line: bytes, place: str) -> bytes:
     if line.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise InputError("is UTF-16 text", "save it as UTF-8", place)
-    return line.removeprefix(b"\xef\xbb\xbf")
+    return line.removeprefix(BOM_UTF8)
