@@ -25,7 +25,7 @@ from softmax_cli.core.comparison import (
     constant_factors,
     tolerances,
 )
-from softmax_cli.core.cross_entropy import Reduction, denominator, row_gradients
+from softmax_cli.core.cross_entropy import Reduction, denominator, row_losses_and_gradients
 from softmax_cli.core.gradcheck import Report
 from softmax_cli.errors import InputError, ShapeError, UsageError
 from softmax_cli.formats.array import row_place
@@ -206,8 +206,8 @@ class _References:
             if (wanted < 0).any():
                 row = int((wanted < 0).any(axis=-1).argmax())
                 raise InputError("the targets have a negative entry", place=block.place(row))
-        gradient = row_gradients(values, wanted, temperature=T)
-        gradient /= self._divisor
+        gradient = np.empty_like(values)
+        row_losses_and_gradients(values, wanted, temperature=T, divisor=self._divisor, out=gradient)
         return [(block.start, gradient)]
 
     def hypotheses(self, N: int, rows: int) -> list[Hypothesis]:

@@ -103,24 +103,26 @@ def command(
 
 
 def _matrix_kernel(source: Source, of: Of, temperature: float) -> Kernel:
+    import numpy as np
+
     from softmax_cli.core import jacobian
-    from softmax_cli.core.arrays import checked_temperature, narrowed, working_dtype
-    from softmax_cli.core.softmax import softmax
+    from softmax_cli.core.arrays import checked_temperature
 
     T = checked_temperature(temperature)
-    lines_of = {
+    write_lines = {
         "softmax": jacobian.softmax_jacobian_lines,
         "log-softmax": jacobian.log_softmax_jacobian_lines,
     }[of]
 
     def kernel(block: Block) -> Block:
         assert block.lines is not None
-        S = softmax(block.values.astype(working_dtype(block.values.dtype, T)), temperature=T)
-        lines = lines_of(S, block.lines.start, block.lines.stop, temperature=T)
+        lines = np.empty((len(block.values), len(block.lines), source.classes), source.dtype)
+        first, end = block.lines.start, block.lines.stop
+        write_lines(block.values, first, end, temperature=T, out=lines)
         return replace(
             block,
             start=block.start * source.classes + block.lines.start,
-            values=narrowed(lines.reshape(-1, source.classes), source.dtype),
+            values=lines.reshape(-1, source.classes),
             ids=block.ids and [kept for kept in block.ids for _ in block.lines],
         )
 
@@ -156,20 +158,21 @@ def _product_kernel(source: Source, of: Of, temperature: float, product: str) ->
     import numpy as np
 
     from softmax_cli.core import jacobian
-    from softmax_cli.core.arrays import narrowed
 
     product_of = {
-        ("softmax", "vjp"): jacobian.softmax_vjp,
-        ("softmax", "jvp"): jacobian.softmax_jvp,
-        ("log-softmax", "vjp"): jacobian.log_softmax_vjp,
-        ("log-softmax", "jvp"): jacobian.log_softmax_jvp,
+        ("softmax", "vjp"): jacobian.softmax_product,
+        ("softmax", "jvp"): jacobian.softmax_product,
+        ("log-softmax", "vjp"): jacobian.less_its_share,
+        ("log-softmax", "jvp"): jacobian.less_its_mean,
     }[of, product]
 
     def kernel(block: Block) -> Block:
         assert block.partner is not None
-        wide = np.promote_types(block.values.dtype, block.partner.dtype)
-        logits = block.values.astype(wide, copy=False)
-        products = product_of(logits, block.partner, temperature=temperature)
-        return block.with_values(narrowed(products, source.dtype))
+        logits = block.values
+        products = np.empty_like(logits, source.dtype)
+        jacobian.row_products(
+            product_of, logits, block.partner, temperature=temperature, out=products
+        )
+        return block.with_values(products)
 
     return kernel

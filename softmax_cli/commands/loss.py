@@ -12,18 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.commands.options import LOG_OF_BASE
-from softmax_cli.core.arrays import FloatArray, checked_temperature
+from softmax_cli.core.arrays import FloatArray, checked_temperature, wide
 from softmax_cli.core.cross_entropy import (
     Reduction,
     denominator,
     distribution_cross_entropy,
     kl_divergence,
-    row_gradients,
     row_losses,
     row_losses_and_gradients,
 )
 from softmax_cli.core.cross_entropy import Source as Kind
-from softmax_cli.core.softmax import likeliest
+from softmax_cli.core.rows import likeliest
 from softmax_cli.core.sums import ExactSum
 from softmax_cli.errors import InputError
 from softmax_cli.formats.blocks import Block, OnBadRow
@@ -38,6 +37,7 @@ class Losses:
     """How the losses are computed, and what they have come to so far.
 
     partner  how errors name what is paired with the values
+    dtype    of the gradients
     gradient_divisor  what the gradients of the rows are divided by; without it there are none
     """
 
@@ -49,6 +49,7 @@ class Losses:
     normalize: bool
     on_bad_row: OnBadRow
     partner: str
+    dtype: np.dtype[Any]
     gradient_divisor: float | None = None
     rows: int = 0
     correct: int = 0
@@ -78,15 +79,15 @@ class Losses:
         """
         gradients: FloatArray | None = None
         largest: NDArray[np.intp] | None = None
-        values: FloatArray = block.values.astype(np.float64, copy=False)
+        values: FloatArray = block.values
         partner = np.asarray(block.partner)
         if self.form == "distributions":
-            losses = self._of_distributions(block, values, partner)
+            losses = self._of_distributions(block, wide(values), partner)
         else:
             if self.source == "probabilities":
                 values = self._distribution(block, values, "probabilities")
             elif self.source == "log-probabilities":
-                self._check_log_probabilities(block, values)
+                self._check_log_probabilities(block, wide(values))
             else:
                 self._compare_with_probabilities(values)
             if self.form == "labels":
@@ -117,27 +118,24 @@ class Losses:
     ) -> tuple[FloatArray, FloatArray | None]:
         T = self.temperature
         if self.gradient_divisor is None:
-            losses = row_losses(
-                values, wanted, temperature=T, source=self.source, out=values, largest=largest
-            )
+            losses = row_losses(values, wanted, temperature=T, source=self.source, largest=largest)
             return losses, None
         divisor = self.gradient_divisor * self.log_of_base
-        if wanted.ndim < values.ndim:
-            return row_losses_and_gradients(
-                values, wanted, temperature=T, divisor=divisor, out=values, largest=largest
-            )
-        losses = row_losses(values, wanted, temperature=T)
-        return losses, row_gradients(values, wanted, temperature=T) / divisor
+        gradients = np.empty_like(values, self.dtype)
+        losses = row_losses_and_gradients(
+            values, wanted, temperature=T, divisor=divisor, out=gradients, largest=largest
+        )
+        return losses, gradients
 
     def loss(self) -> float | None:
         """Return the reduced loss; None if every row keeps its own."""
         if self.reduction == "none":
             return None
-        return self.sum_.total() / denominator(self.rows, self.reduction)
+        return self.sum_.total(denominator(self.rows, self.reduction))
 
     def report(self) -> dict[str, object]:
         """Return the object of the command's contract."""
-        mean = self.sum_.total() / self.rows
+        mean = self.sum_.total(self.rows)
         with np.errstate(over="ignore"):
             perplexity = float(np.exp(mean * self.log_of_base))
         no_accuracy = self.soft or self.form == "distributions"
@@ -155,8 +153,8 @@ class Losses:
         }
         if self.form == "distributions":
             divisor = denominator(self.rows, self.reduction)
-            report["entropy"] = self.entropy.total() / divisor
-            report["kl_divergence"] = self.divergence.total() / divisor
+            report["entropy"] = self.entropy.total(divisor)
+            report["kl_divergence"] = self.divergence.total(divisor)
         return report
 
     def _of_distributions(self, block: Block, q: FloatArray, p: NDArray[Any]) -> FloatArray:
@@ -193,7 +191,7 @@ class Losses:
         *,
         may_be_nan: bool,
     ) -> FloatArray:
-        rows: FloatArray = values.astype(np.float64, copy=False)
+        rows = wide(values)
         negative = (rows < 0).any(axis=-1)
         if negative.any():
             row = int(negative.argmax())

@@ -106,18 +106,19 @@ def _kernel(
 ) -> Kernel:
     import numpy as np
 
-    from softmax_cli.core.arrays import narrowed, working_dtype
-    from softmax_cli.core.softmax import log_softmax, softmax
+    from softmax_cli.core.arrays import narrowed, wide
+    from softmax_cli.core.softmax import softmax, write_log_probabilities
 
     def kernel(block: Block) -> Block:
         logits = block.values
-        if log_of_base is None:
+        if log_of_base is not None:
+            values = np.empty_like(logits, source.dtype)
+            write_log_probabilities(logits, temperature, values, log_of_base)
+        elif logits.dtype == source.dtype:
             values = softmax(logits, temperature=temperature, out=logits if top_k is None else None)
         else:
-            wide = logits.astype(working_dtype(logits.dtype), copy=False)
-            values = log_softmax(wide, temperature=temperature)
-            values /= values.dtype.type(log_of_base)
-        values = narrowed(values, source.dtype)
+            # Rounded once: from float64.
+            values = narrowed(softmax(wide(logits), temperature=temperature), source.dtype)
         if top_k is None:
             return block.with_values(values)
         # Stable: of equal logits the first class comes first.

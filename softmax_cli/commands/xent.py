@@ -106,6 +106,7 @@ def command(
             base=base,
             normalize=normalize,
             on_bad_row=read.on_bad_row,
+            dtype=source.dtype,
             partner=_named(p, "--p") if p is not None else _named(targets or "", "--targets"),
         )
         if gradient_path is not None:

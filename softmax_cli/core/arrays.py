@@ -49,19 +49,12 @@ def checked_base(base: float) -> float:
     return math.log(base)
 
 
-def working_dtype(dtype: np.dtype[Any], temperature: float = 1.0) -> np.dtype[Any]:
-    """Return the dtype to compute in: that of the data, and float32 for half precision.
-
-    A temperature that float32 cannot hold needs float64.
-
-    >>> working_dtype(np.dtype(np.float16)), working_dtype(np.dtype(np.float64))
-    (dtype('float32'), dtype('float64'))
-    """
-    fits = 1e-30 < temperature < 1e30
-    return np.promote_types(dtype, np.float32 if fits else np.float64)
+def wide(values: FloatArray) -> NDArray[np.float64]:
+    """Return values in the dtype that everything is computed in."""
+    return values.astype(np.float64, copy=False)
 
 
 def narrowed(result: FloatArray, dtype: np.dtype[Any]) -> FloatArray:
-    """Return a result in the dtype of the input; what is too large for it becomes infinite."""
+    """Return a result rounded once, to the dtype that was given; too large becomes infinite."""
     with np.errstate(over="ignore"):
         return result.astype(dtype, copy=False)

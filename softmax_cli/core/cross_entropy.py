@@ -14,18 +14,20 @@ from softmax_cli.core.arrays import (
     checked_temperature,
     floating,
     narrowed,
+    wide,
     with_classes,
-    working_dtype,
 )
-from softmax_cli.core.jacobian import excess
+from softmax_cli.core.exponentials import Rows
+from softmax_cli.core.jacobian import less_its_share
+from softmax_cli.core.rows import as_it_was, likeliest, parts, rows_of, whole_rows
 from softmax_cli.core.softmax import (
-    likeliest,
-    log_softmax,
-    shift_by_maximum,
-    softmax,
-    sum_of_others,
-    summed,
+    distances,
+    exponentials_beside,
+    odds_against_likeliest,
+    probabilities,
+    sums_for_logarithms,
 )
+from softmax_cli.core.sums import ExactSum, row_sums, summed
 from softmax_cli.errors import DomainError, ShapeError
 
 Reduction = Literal["mean", "batch-mean", "sum", "none"]
@@ -55,7 +57,8 @@ def cross_entropy(
     reduction    "mean" and "batch-mean" divide the sum of the losses by the number of rows,
                  "sum" does not, "none" returns one loss a row
     base         of the logarithm: e gives nats, 2 bits, 10 decimal digits
-    returns      a scalar, or (...) with reduction "none"
+    returns      a scalar, or (...) with reduction "none", in the dtype of the logits, at least
+                 float32; off by at most 4 units in the last place
     raises       ShapeError if the targets do not fit, DomainError for a label that is no class
 
     >>> cross_entropy([[1.0, 2.0, 3.0], [0.0, 0.0, 0.0]], [2, 0], reduction="none")
@@ -63,10 +66,15 @@ def cross_entropy(
     >>> float(cross_entropy([[0.0, 0.0]], [1], base=2))
     1.0
     """
-    array = np.moveaxis(with_classes(logits, axis), axis, -1)
-    Y = _targets(targets, array.shape, axis)
-    losses = row_losses(array, Y, temperature=checked_temperature(temperature))
-    return reduced(losses / losses.dtype.type(checked_base(base)), reduction)
+    array = with_classes(logits, axis)
+    rows, Y = rows_of(array, axis), _targets(targets, array, axis)
+    losses = row_losses(rows, Y, temperature=checked_temperature(temperature))
+    losses /= checked_base(base)
+    dtype = np.promote_types(array.dtype, np.float32)
+    if reduction == "none":
+        leading = np.moveaxis(array, axis, -1).shape[:-1]
+        return narrowed(losses, dtype).reshape(leading)[()]
+    return narrowed(np.array(reduced(losses, reduction)), dtype)[()]
 
 
 def cross_entropy_gradient(
@@ -88,17 +96,20 @@ def cross_entropy_gradient(
     logits       (..., classes) real
     targets      labels or soft targets, as in cross_entropy
     axis, temperature, reduction, base   as in cross_entropy
-    returns      the shape and dtype of the logits, in units of the loss per unit of logit
+    returns      the shape and dtype of the logits, in units of the loss per unit of logit; off by
+                 at most 4 units in the last place, of P_j sum_k Y_k + Y_j for soft targets
     raises       as cross_entropy
 
     >>> cross_entropy_gradient([[0.0, 0.0]], [1])
     array([[ 0.5, -0.5]])
     """
-    array = np.moveaxis(with_classes(logits, axis), axis, -1)
-    Y = _targets(targets, array.shape, axis)
-    gradient = row_gradients(array, Y, temperature=checked_temperature(temperature))
-    gradient /= gradient.dtype.type(checked_base(base) * denominator(array[..., 0].size, reduction))
-    return narrowed(np.moveaxis(gradient, -1, axis), array.dtype)
+    array = with_classes(logits, axis)
+    rows, Y = rows_of(array, axis), _targets(targets, array, axis)
+    result = np.empty_like(rows)
+    divisor = checked_base(base) * denominator(len(rows), reduction)
+    T = checked_temperature(temperature)
+    row_losses_and_gradients(rows, Y, temperature=T, divisor=divisor, out=result)
+    return as_it_was(result, array, axis)
 
 
 def distribution_cross_entropy(
@@ -117,11 +128,10 @@ def distribution_cross_entropy(
     >>> print(f"{distribution_cross_entropy([0.5, 0.5], [0.25, 0.75], base=2):.12f}")
     1.207518749639
     """
-    P, Q = _distributions(p, q, axis)
+    P, Q, like = _distributions(p, q, axis)
     with np.errstate(divide="ignore"):
-        losses = expected_losses(P, np.log(Q), axis=axis)
-    losses /= losses.dtype.type(checked_base(base))
-    return losses
+        losses = expected_losses(P, np.log(Q))
+    return narrowed(losses / checked_base(base), like.dtype).reshape(like.shape)[()]
 
 
 def kl_divergence(
@@ -139,25 +149,26 @@ def kl_divergence(
     >>> print(f"{kl_divergence([0.5, 0.5], [0.25, 0.75], base=2):.12f}")
     0.207518749639
     """
-    P, Q = _distributions(p, q, axis)
+    P, Q, like = _distributions(p, q, axis)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         # Where p and q are close, the quotient is close to 1 and its logarithm keeps no digit of
         # their difference unless that is taken first.
         ratio = np.where(np.abs(P - Q) < Q / 2, np.log1p((P - Q) / Q), np.log(P) - np.log(Q))
-        divergences = 0 - expected_losses(P, ratio, axis=axis)
-    divergences /= divergences.dtype.type(checked_base(base))
-    return divergences
+    divergences = 0 - expected_losses(P, ratio)
+    return narrowed(divergences / checked_base(base), like.dtype).reshape(like.shape)[()]
 
 
-def _distributions(p: ArrayLike, q: ArrayLike, axis: int) -> tuple[FloatArray, FloatArray]:
+def _distributions(p: ArrayLike, q: ArrayLike, axis: int) -> tuple[Rows, Rows, FloatArray]:
+    """Return the rows of both, and an array of the shape and dtype of a result."""
     P, Q = with_classes(p, axis, "p"), with_classes(q, axis, "q")
     if P.shape != Q.shape:
         raise ShapeError(f"p of shape {P.shape} and q of shape {Q.shape} differ")
     for name, distribution in (("p", P), ("q", Q)):
         if (distribution < 0).any():
             raise DomainError(f"{name} has a negative probability")
-    wide = np.promote_types(np.promote_types(P.dtype, Q.dtype), np.float32)
-    return P.astype(wide), Q.astype(wide)
+    dtype = np.promote_types(np.promote_types(P.dtype, Q.dtype), np.float32)
+    like = np.empty(np.moveaxis(P, axis, -1).shape[:-1], dtype)
+    return wide(rows_of(P, axis)), wide(rows_of(Q, axis)), like
 
 
 def row_losses(
@@ -166,96 +177,118 @@ def row_losses(
     *,
     temperature: float = 1.0,
     source: Source = "logits",
-    out: FloatArray | None = None,
     largest: NDArray[np.intp] | None = None,
-) -> FloatArray:
-    """Return the loss of every row in nats; labels are (...), soft targets (..., classes).
+) -> NDArray[np.float64]:
+    """Return the loss of every row in nats, as float64.
 
-    `source` says what the values are; probabilities and log-probabilities are taken as they are.
-    `out` is room of the shape of the values to compute in, or the values themselves; `largest` is
-    the class of the largest logit of each row, if it is known.
+    values   (rows, classes), of what `source` says; probabilities are taken as they are
+    targets  (rows,) labels or (rows, classes) soft targets
+    largest  (rows,) the class of the largest logit of each row, if it is known
     """
-    if targets.ndim == values.ndim:
-        return expected_losses(targets, _log_probabilities(values, temperature, source), axis=-1)
-    label = targets[..., None]
-    if source != "logits":
-        log_probabilities = _log_probabilities(values, temperature, source)
-        chosen: FloatArray = np.take_along_axis(log_probabilities, label, -1)[..., 0]
-        losses: FloatArray = 0 - chosen
-        return losses
-    at_largest = _at_largest(values, largest)
-    shifted, _ = shift_by_maximum(values, -1, temperature, out, at_largest)
-    of_label = np.take_along_axis(shifted, label, axis=-1)
-    # Two terms of one sign: nothing cancels, however confident the row is.
-    others = sum_of_others(shifted, -1, shifted, at_largest)
-    loss: FloatArray = (np.log1p(others) - of_label)[..., 0]
-    return loss
+    losses = np.empty(len(values))
+    with whole_rows(values.shape[-1]):
+        for part in parts(values):
+            a, wanted = wide(values[part]), targets[part]
+            top = None if largest is None else largest[part, None]
+            if wanted.ndim == 1 and source == "logits":
+                top, odds = odds_against_likeliest(a, temperature, top)
+                # Two terms of one sign: nothing cancels, however confident the row is.
+                losses[part] = _label_losses(a, wanted[:, None], top, odds, temperature)
+            elif wanted.ndim == 1:
+                logs = _logarithms(a, source)
+                losses[part] = 0 - np.take_along_axis(logs, wanted[:, None], -1)[:, 0]
+            elif source == "logits":
+                losses[part] = _target_losses(a, wide(wanted), temperature)
+            else:
+                losses[part] = expected_losses(wide(wanted), _logarithms(a, source))
+    return losses
 
 
-def _at_largest(logits: FloatArray, largest: NDArray[np.intp] | None) -> NDArray[np.intp]:
-    known = likeliest(logits) if largest is None else largest
-    return known[..., None]
+def _label_losses(
+    a: Rows, label: NDArray[Any], top: NDArray[Any], odds: Rows, T: float
+) -> NDArray[np.float64]:
+    of_label, of_top = (np.take_along_axis(a, place, -1) for place in (label, top))
+    losses: NDArray[np.float64] = (np.log1p(odds) + distances(of_label, of_top, T))[:, 0]
+    return losses
 
 
-def row_gradients(
-    logits: FloatArray, targets: NDArray[Any], *, temperature: float = 1.0
-) -> FloatArray:
-    """Return the gradient of every row's loss in nats, in the working dtype of the logits."""
-    wide = logits.astype(working_dtype(logits.dtype, temperature), copy=False)
-    if targets.ndim < logits.ndim:
-        return row_losses_and_gradients(wide, targets, temperature=temperature)[1]
-    P = softmax(wide, temperature=temperature)
-    gradient = excess(P, targets.astype(P.dtype, copy=False), -1)
-    gradient /= gradient.dtype.type(temperature)
-    return gradient
+def _target_losses(a: Rows, Y: Rows, T: float) -> NDArray[np.float64]:
+    """Return sum_k Y_k ((max a - a_k) / T) + log1p(odds) sum_k Y_k: again nothing cancels."""
+    top, odds = odds_against_likeliest(a, T)
+    gaps = distances(a, np.take_along_axis(a, top, -1), T)
+    losses: NDArray[np.float64] = np.log1p(odds)[:, 0] * row_sums(Y)[:, 0]
+    return losses - expected_losses(Y, gaps)
 
 
 def row_losses_and_gradients(
     logits: FloatArray,
-    labels: NDArray[Any],
+    targets: NDArray[Any],
     *,
     temperature: float = 1.0,
     divisor: float = 1.0,
-    out: FloatArray | None = None,
+    out: FloatArray,
     largest: NDArray[np.intp] | None = None,
-) -> tuple[FloatArray, FloatArray]:
-    """Return the loss of every row in nats, and its gradient over the divisor, in one go.
+) -> NDArray[np.float64]:
+    """Return the loss of every row in nats; write its gradient over the divisor into `out`.
 
-    `out` and `largest` as in row_losses; the gradient is computed in `out`.
+    Arguments as of `row_losses`; `out` may be the logits, and each entry is rounded once to it.
     """
-    label = labels[..., None]
-    at_largest = _at_largest(logits, largest)
-    shifted, _ = shift_by_maximum(logits, -1, temperature, out, at_largest)
-    of_label = np.take_along_axis(shifted, label, axis=-1)
-    others = sum_of_others(shifted, -1, shifted, at_largest)
-    losses: FloatArray = (np.log1p(others) - of_label)[..., 0]
-    gradients, total = shifted, 1 + others
-    np.put_along_axis(gradients, at_largest, 1, axis=-1)
-    # P - 1 is minus the sum of the other probabilities: of the likeliest class it is known.
-    P_label = np.take_along_axis(gradients, label, axis=-1)
-    but_label = np.where(label == at_largest, -others, P_label - total)
-    np.put_along_axis(gradients, label, but_label, axis=-1)
-    gradients /= total * total.dtype.type(temperature * divisor)
-    return losses, gradients
-
-
-def expected_losses(weights: NDArray[Any], logarithms: FloatArray, *, axis: int) -> FloatArray:
-    """Return -sum_k weights(k) logarithms(k), where a weight of 0 meets no logarithm."""
-    with np.errstate(invalid="ignore"):
-        terms = np.where(weights == 0, 0, weights * logarithms)
-    losses: FloatArray = 0 - np.squeeze(summed(terms, axis), axis=axis)
+    losses = np.empty(len(logits))
+    with whole_rows(logits.shape[-1]):
+        for part in parts(logits):
+            a, wanted = wide(logits[part]), targets[part]
+            if wanted.ndim == 1:
+                top = (likeliest(a) if largest is None else largest[part])[:, None]
+                exact = out.dtype.itemsize == 8
+                losses[part], gradients = _of_labels(
+                    a, wanted[:, None], top, temperature, divisor, exact=exact
+                )
+            else:
+                Y = wide(wanted)
+                losses[part] = _target_losses(a, Y, temperature)
+                # P_j sum_k Y_k - Y_j
+                gradients = less_its_share(probabilities(a, temperature), Y, row_sums)
+                np.subtract(0, gradients, out=gradients)
+                gradients /= temperature * divisor
+            with np.errstate(over="ignore"):
+                np.copyto(out[part], gradients, casting="same_kind")
     return losses
 
 
-def reduced(losses: FloatArray, reduction: Reduction) -> FloatArray:
-    """Return the losses put together as `reduction` says."""
-    if reduction == "none":
-        return losses
+def _of_labels(
+    a: Rows, label: NDArray[Any], top: NDArray[Any], T: float, divisor: float, *, exact: bool
+) -> tuple[NDArray[np.float64], Rows]:
+    """Return losses and gradients; without `exact`, gradients that will lose digits anyway."""
+    gradients, of_top = exponentials_beside(a, T, top)
+    if exact:
+        others = row_sums(gradients, summed(gradients))
+    else:
+        others = sums_for_logarithms(gradients, of_top)
+    losses = _label_losses(a, label, top, others / of_top, T)
+    total = of_top + others
+    np.put_along_axis(gradients, top, of_top, -1)
+    # P - 1 is minus the sum of the other probabilities: of the likeliest class it is known.
+    but_label = np.where(label == top, -others, np.take_along_axis(gradients, label, -1) - total)
+    np.put_along_axis(gradients, label, but_label, -1)
+    gradients /= total * (T * divisor)
+    return losses, gradients
+
+
+def expected_losses(weights: Rows, logarithms: Rows) -> NDArray[np.float64]:
+    """Return -sum_k weights(k) logarithms(k) of each row; a weight of 0 meets no logarithm."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        terms = np.where(weights == 0, 0, weights * logarithms)
+    losses: NDArray[np.float64] = 0 - row_sums(terms)[:, 0]
+    return losses
+
+
+def reduced(losses: NDArray[np.float64], reduction: Reduction) -> float:
+    """Return the losses put together as `reduction` says, rounded once."""
     if not losses.size and reduction != "sum":
         raise ShapeError("no rows have no mean loss")
-    with np.errstate(over="ignore"):
-        total: FloatArray = losses.sum() / denominator(losses.size, reduction)
-    return total
+    total = ExactSum()
+    total.add(losses)
+    return total.total(denominator(losses.size, reduction))
 
 
 def denominator(rows: int, reduction: Reduction) -> float:
@@ -269,24 +302,22 @@ def denominator(rows: int, reduction: Reduction) -> float:
     return float(rows) if reduction in ("mean", "batch-mean") else 1.0
 
 
-def _log_probabilities(values: FloatArray, temperature: float, source: Source) -> FloatArray:
-    if source == "logits":
-        wide = values.astype(working_dtype(values.dtype, temperature), copy=False)
-        return log_softmax(wide, temperature=temperature)
+def _logarithms(values: Rows, source: Source) -> Rows:
     if source == "log-probabilities":
         return values
     with np.errstate(divide="ignore", invalid="ignore"):
-        result: FloatArray = np.log(values)
-    return result
+        return np.log(values)
 
 
-def _targets(targets: ArrayLike, shape: tuple[int, ...], axis: int) -> NDArray[Any]:
+def _targets(targets: ArrayLike, logits: FloatArray, axis: int) -> NDArray[Any]:
+    """Return targets that fit the logits: labels as (rows,), soft ones as (rows, classes)."""
     array = np.asarray(targets)
+    shape = np.moveaxis(logits, axis, -1).shape
     if array.ndim == len(shape):
         soft = np.moveaxis(floating(array, "the targets"), axis, -1)
         if soft.shape != shape:
             raise ShapeError(f"targets of shape {soft.shape} do not fit logits of shape {shape}")
-        return soft
+        return soft.reshape(-1, shape[-1])
     if array.shape != shape[:-1]:
         raise ShapeError(f"labels of shape {array.shape} do not fit logits of shape {shape}")
     if array.dtype.kind not in "iu":
@@ -297,4 +328,4 @@ def _targets(targets: ArrayLike, shape: tuple[int, ...], axis: int) -> NDArray[A
             f"row {outside[0]} has the label {array.flat[outside[0]]}",
             f"labels are 0 to {shape[-1] - 1}",
         )
-    return array
+    return array.reshape(-1)

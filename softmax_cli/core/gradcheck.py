@@ -24,7 +24,7 @@ from softmax_cli.core.comparison import (
     tolerances,
 )
 from softmax_cli.core.references import EPS, STEPS, Method, reference_jacobian
-from softmax_cli.core.softmax import has_no_softmax
+from softmax_cli.core.rows import has_no_softmax
 from softmax_cli.errors import DomainError, ShapeError
 
 UserFunction = Callable[[NDArray[Any]], Any]

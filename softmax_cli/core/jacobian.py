@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -9,11 +11,17 @@ from softmax_cli.core.arrays import (
     FloatArray,
     checked_temperature,
     floating,
-    narrowed,
-    working_dtype,
+    wide,
+    with_classes,
 )
-from softmax_cli.core.softmax import likeliest, softmax, summed
+from softmax_cli.core.exponentials import Rows
+from softmax_cli.core.rows import as_it_was, likeliest, parts, rows_of, whole_rows
+from softmax_cli.core.softmax import probabilities
+from softmax_cli.core.sums import row_sums, summed
 from softmax_cli.errors import ShapeError
+
+Sums = Callable[[Rows], Rows]
+Product = Callable[[Rows, Rows, Sums], Rows]
 
 
 def softmax_jacobian(logits: ArrayLike, *, axis: int = -1, temperature: float = 1.0) -> FloatArray:
@@ -32,9 +40,7 @@ def softmax_jacobian(logits: ArrayLike, *, axis: int = -1, temperature: float = 
     array([[ 0.25, -0.25],
            [-0.25,  0.25]])
     """
-    S = _last(softmax(_wide(logits, temperature), axis=axis, temperature=temperature), axis)
-    lines = softmax_jacobian_lines(S, 0, S.shape[-1], temperature=temperature)
-    return _as_given(lines, logits)
+    return _jacobian(softmax_jacobian_lines, logits, axis, temperature)
 
 
 def log_softmax_jacobian(
@@ -54,36 +60,31 @@ def log_softmax_jacobian(
     array([[ 0.25, -0.25],
            [-0.25,  0.25]])
     """
-    S = _last(softmax(_wide(logits, temperature), axis=axis, temperature=temperature), axis)
-    lines = log_softmax_jacobian_lines(S, 0, S.shape[-1], temperature=temperature)
-    return _as_given(lines, logits)
+    return _jacobian(log_softmax_jacobian_lines, logits, axis, temperature)
 
 
 def softmax_jacobian_lines(
-    S: FloatArray, start: int, stop: int, *, temperature: float
-) -> FloatArray:
-    """Return the lines `start:stop` of the softmax Jacobian, from the probabilities.
+    a: FloatArray, start: int, stop: int, *, temperature: float, out: FloatArray
+) -> None:
+    """Write the lines `start:stop` of the softmax Jacobian of every row.
 
-    (..., classes) -> (..., stop - start, classes)
+    a    (rows, classes)
+    out  (rows, stop - start, classes); each entry is rounded once to it
     """
-    S_i = S[..., start:stop]
-    lines = S_i[..., :, None] * -S[..., None, :]
+    S, quotients = _probabilities_and_quotients(a, temperature)
+    np.multiply(S[:, start:stop, None], -quotients[:, None, :], out=out, casting="same_kind")
     diagonal = np.arange(stop - start)
-    lines[..., diagonal, diagonal + start] = S_i * complement(S)[..., start:stop]
-    return _over(lines, temperature)
+    out[:, diagonal, diagonal + start] = (quotients * complement(S))[:, start:stop]
 
 
 def log_softmax_jacobian_lines(
-    S: FloatArray, start: int, stop: int, *, temperature: float
-) -> FloatArray:
-    """Return the lines `start:stop` of the log-softmax Jacobian, from the probabilities.
-
-    (..., classes) -> (..., stop - start, classes)
-    """
-    lines = np.repeat(-S[..., None, :], stop - start, axis=-2)
+    a: FloatArray, start: int, stop: int, *, temperature: float, out: FloatArray
+) -> None:
+    """Write the lines `start:stop` of the log-softmax Jacobian of every row; as for softmax."""
+    S, quotients = _probabilities_and_quotients(a, temperature)
+    np.copyto(out, -quotients[:, None, :], casting="same_kind")
     diagonal = np.arange(stop - start)
-    lines[..., diagonal, diagonal + start] = complement(S)[..., start:stop]
-    return _over(lines, temperature)
+    out[:, diagonal, diagonal + start] = (complement(S) / temperature)[:, start:stop]
 
 
 def softmax_jvp(
@@ -103,10 +104,7 @@ def softmax_jvp(
     >>> softmax_jvp([0.0, 0.0], [1.0, 0.0])
     array([ 0.25, -0.25])
     """
-    S, v = _probabilities_and_vector(logits, vector, axis, temperature)
-    products = _centred(S, v, axis)
-    products *= S
-    return _as_given(_over(products, temperature), logits)
+    return _product(softmax_product, logits, vector, axis, temperature)
 
 
 def softmax_vjp(
@@ -146,8 +144,7 @@ def log_softmax_jvp(
     >>> log_softmax_jvp([0.0, 0.0], [1.0, 0.0])
     array([ 0.5, -0.5])
     """
-    S, v = _probabilities_and_vector(logits, vector, axis, temperature)
-    return _as_given(_over(_centred(S, v, axis), temperature), logits)
+    return _product(less_its_mean, logits, vector, axis, temperature)
 
 
 def log_softmax_vjp(
@@ -167,88 +164,121 @@ def log_softmax_vjp(
     >>> log_softmax_vjp([0.0, 0.0], [1.0, 0.0])
     array([ 0.5, -0.5])
     """
-    S, v = _probabilities_and_vector(logits, vector, axis, temperature)
-    return _as_given(_over(-excess(S, v, axis), temperature), logits)
+    return _product(less_its_share, logits, vector, axis, temperature)
 
 
-def complement(S: FloatArray) -> FloatArray:
+def row_products(
+    product: Product,
+    a: FloatArray,
+    vectors: FloatArray,
+    *,
+    temperature: float,
+    out: FloatArray,
+) -> None:
+    """Write a product of every row's probabilities and vector over T; all (rows, classes)."""
+    sums = row_sums if a.dtype.itemsize == 8 else summed
+    with whole_rows(a.shape[-1]), np.errstate(invalid="ignore", over="ignore"):
+        for part in parts(a):
+            S = probabilities(a[part], temperature)
+            result = product(S, wide(vectors[part]), sums)
+            if temperature != 1:
+                result /= temperature
+            np.copyto(out[part], result, casting="same_kind")
+
+
+def softmax_product(S: Rows, v: Rows, sums: Sums) -> Rows:
+    """Return S_i (v_i - sum_k S_k v_k)."""
+    result = less_its_mean(S, v, sums)
+    result *= S
+    return result
+
+
+def less_its_mean(S: Rows, v: Rows, sums: Sums) -> Rows:
+    """Return v_i - sum_k S_k v_k, for the likeliest class without subtracting close numbers.
+
+    >>> less_its_mean(np.array([[1.0, 1e-20]]), np.array([[1.0, 3.0]]), row_sums)
+    array([[-2.e-20,  2.e+00]])
+    """
+    top = likeliest(S)[:, None]
+    S_top, v_top = np.take_along_axis(S, top, -1), np.take_along_axis(v, top, -1)
+    terms = S * v
+    np.put_along_axis(terms, top, 0, -1)
+    of_others = sums(terms)
+    result = v - (of_others + S_top * v_top)
+    of_top = v_top * _without(S, top, sums) - of_others
+    np.put_along_axis(result, top, of_top, -1)
+    return result
+
+
+def less_its_share(S: Rows, v: Rows, sums: Sums) -> Rows:
+    """Return v_j - S_j sum_k v_k, for the likeliest class without subtracting close numbers.
+
+    >>> less_its_share(np.array([[1.0, 1e-20]]), np.array([[1.0, 0.0]]), row_sums)
+    array([[ 1.e-20, -1.e-20]])
+    """
+    top = likeliest(S)[:, None]
+    S_top, v_top = np.take_along_axis(S, top, -1), np.take_along_axis(v, top, -1)
+    others = _without(v, top, sums)
+    result = v - S * (others + v_top)
+    of_top = v_top * _without(S, top, sums) - S_top * others
+    np.put_along_axis(result, top, of_top, -1)
+    return result
+
+
+def complement(S: Rows) -> Rows:
     """Return 1 - S, for the likeliest class as the sum of the others so that no digit is lost.
 
     >>> complement(np.array([[1.0, 1e-20]]))
     array([[1.e-20, 1.e+00]])
     """
-    largest = likeliest(S)[..., None]
-    result: FloatArray = 1 - S
-    np.put_along_axis(result, largest, _sum_without(S, largest, -1), axis=-1)
+    top = likeliest(S)[:, None]
+    result: Rows = 1 - S
+    np.put_along_axis(result, top, _without(S, top, row_sums), axis=-1)
     return result
 
 
-def excess(S: FloatArray, v: FloatArray, axis: int) -> FloatArray:
-    """Return S_j sum_k v_k - v_j, for the likeliest class without subtracting close numbers.
-
-    With S_j = 1 - (sum of the other S) it is there sum_{k != j} v_k - (1 - S_j) sum_k v_k.
-
-    >>> excess(np.array([1.0, 1e-20]), np.array([1.0, 0.0]), -1)
-    array([-1.e-20,  1.e-20])
-    """
-    largest = np.expand_dims(likeliest(S, axis), axis)
-    with np.errstate(invalid="ignore"):
-        total = summed(v, axis)
-        result: FloatArray = S * total - v
-        but_likeliest = _sum_without(v, largest, axis) - _sum_without(S, largest, axis) * total
-    np.put_along_axis(result, largest, but_likeliest, axis)
-    return result
+def _without(values: Rows, left_out: NDArray[np.intp], sums: Sums) -> Rows:
+    """Return the sum of each row without one entry."""
+    others = values.copy(order="K")
+    np.put_along_axis(others, left_out, 0, -1)
+    return sums(others)
 
 
-def _centred(S: FloatArray, v: FloatArray, axis: int) -> FloatArray:
-    """Return v_i - sum_k S_k v_k, counted from the likeliest class, whose part is then exact."""
-    largest = np.expand_dims(likeliest(S, axis), axis)
-    with np.errstate(invalid="ignore"):
-        centred: FloatArray = v - np.take_along_axis(v, largest, axis)
-        centred -= summed(S * centred, axis)
-    return centred
+def _probabilities_and_quotients(a: FloatArray, T: float) -> tuple[Rows, Rows]:
+    """Return S and S / T, each rounded once."""
+    S = probabilities(a, T)
+    return S, S if T == 1 else probabilities(a, T, T)
 
 
-def _over(values: FloatArray, temperature: float) -> FloatArray:
-    """Divide by T, in place."""
-    if temperature != 1:
-        values /= values.dtype.type(temperature)
-    return values
+def _jacobian(
+    write_lines: Callable[..., None], logits: ArrayLike, axis: int, temperature: float
+) -> FloatArray:
+    array = with_classes(logits, axis)
+    T = checked_temperature(temperature)
+    rows = rows_of(array, axis)
+    count, classes = rows.shape
+    result = np.empty((count, classes, classes), array.dtype)
+    write_lines(rows, 0, classes, temperature=T, out=result)
+    leading = np.moveaxis(array, axis, -1).shape[:-1]
+    return result.reshape(*leading, classes, classes)
 
 
-def _sum_without(values: FloatArray, left_out: NDArray[np.intp], axis: int) -> FloatArray:
-    others = values.copy()
-    np.put_along_axis(others, left_out, 0, axis)
-    return summed(others, axis)
-
-
-def _wide(logits: ArrayLike, temperature: float) -> FloatArray:
-    array = floating(logits)
-    return array.astype(working_dtype(array.dtype, temperature), copy=False)
-
-
-def _as_given(result: FloatArray, logits: ArrayLike) -> FloatArray:
-    return narrowed(result, floating(logits).dtype)
-
-
-def _last(S: FloatArray, axis: int) -> FloatArray:
-    return np.moveaxis(S, axis, -1)
-
-
-def _probabilities_and_vector(
-    logits: ArrayLike, vector: ArrayLike, axis: int, temperature: float
-) -> tuple[FloatArray, FloatArray]:
+def _product(
+    product: Product, logits: ArrayLike, vector: ArrayLike, axis: int, temperature: float
+) -> FloatArray:
+    array = with_classes(logits, axis)
     T = checked_temperature(temperature)
     v = floating(vector, "the vector")
-    wide = np.promote_types(_wide(logits, T).dtype, v.dtype)
-    S = softmax(floating(logits).astype(wide, copy=False), axis=axis, temperature=T)
-    v = v.astype(wide, copy=False)
     if v.ndim == 1:
-        if v.shape[0] != S.shape[axis]:
+        if v.shape[0] != array.shape[axis]:
             raise ShapeError(
-                f"the vector has {v.shape[0]} entries and the logits {S.shape[axis]} classes"
+                f"the vector has {v.shape[0]} entries and the logits {array.shape[axis]} classes"
             )
-        v = np.moveaxis(np.broadcast_to(v, np.moveaxis(S, axis, -1).shape), -1, axis)
-    elif v.shape != S.shape:
-        raise ShapeError(f"vectors of shape {v.shape} do not fit logits of shape {S.shape}")
-    return S, v
+        vectors = np.broadcast_to(v, rows_of(array, axis).shape)
+    elif v.shape != array.shape:
+        raise ShapeError(f"vectors of shape {v.shape} do not fit logits of shape {array.shape}")
+    else:
+        vectors = rows_of(v, axis)
+    result = np.empty_like(rows_of(array, axis))
+    row_products(product, rows_of(array, axis), vectors, temperature=T, out=result)
+    return as_it_was(result, array, axis)

@@ -1,4 +1,4 @@
-"""softmax, log-softmax and logsumexp, and the shift that keeps them finite."""
+"""softmax, log-softmax and logsumexp, in float64 whatever they are given and rounded once."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ from softmax_cli.core.arrays import (
     FloatArray,
     checked_temperature,
     narrowed,
+    wide,
     with_classes,
-    working_dtype,
 )
+from softmax_cli.core.exponentials import LARGEST, Rows, exponentials, in_parts
+from softmax_cli.core.rows import as_it_was, likeliest, parts, rows_of, whole_rows
+from softmax_cli.core.sums import row_sums, summed
 
-FEW_CLASSES = 50
+# Their logarithm is 4, and a sum that is off by 8 units makes it wrong by 2.
+_LONG_ODDS = 55.0
 
 
 def softmax(
@@ -28,9 +32,10 @@ def softmax(
     logits       (..., classes) real; -inf is a masked class
     axis         the dimension of the classes
     temperature  T, positive, in the unit of the logits
-    out          where to compute, if given: an array of the logits' shape, or the logits themselves
-    returns      the shape and dtype of the logits (float64 for integers); each row sums to 1,
-                 and is NaN where it has no softmax (a NaN, a +inf, or every entry -inf)
+    out          (rows, classes) for the result, if given; it may be the logits themselves
+    returns      the shape and dtype of the logits (float64 for integers), off by at most 4 units
+                 in the last place; each row sums to 1, and is NaN where it has no softmax (a NaN,
+                 a +inf, or every entry -inf)
     raises       ShapeError if there is no class; DomainError for logits that are not real or
                  a temperature that is not positive
 
@@ -38,10 +43,18 @@ def softmax(
     array([0.09003057, 0.24472847, 0.66524096])
     """
     array = with_classes(logits, axis)
-    shifted, _ = shift_by_maximum(array, axis, checked_temperature(temperature), out)
-    exponentials = np.exp(shifted, out=shifted)
-    exponentials /= summed(exponentials, axis)
-    return narrowed(exponentials, array.dtype)
+    T = checked_temperature(temperature)
+    rows = rows_of(array, axis)
+    result = np.empty_like(rows) if out is None else out
+    with whole_rows(rows.shape[-1]):
+        for part in parts(rows):
+            if rows.dtype.itemsize == 8:
+                _write_probabilities(wide(rows[part]), T, result[part])
+            else:
+                exponents, sums = _of_few_bits(rows[part], T)
+                exponents *= 1 / sums
+                np.copyto(result[part], exponents, casting="same_kind")
+    return as_it_was(result, array, axis)
 
 
 def log_softmax(logits: ArrayLike, *, axis: int = -1, temperature: float = 1.0) -> FloatArray:
@@ -54,7 +67,8 @@ def log_softmax(logits: ArrayLike, *, axis: int = -1, temperature: float = 1.0) 
     logits       (..., classes) real; -inf is a masked class
     axis         the dimension of the classes
     temperature  T, positive, in the unit of the logits
-    returns      the shape and dtype of the logits, in nats; NaN where a row has no softmax
+    returns      the shape and dtype of the logits, in nats, off by at most 4 units in the last
+                 place; NaN where a row has no softmax
     raises       as softmax
     source       the formula of Bendersky 2016, shifted; scipy#19521 for why log1p
 
@@ -62,9 +76,11 @@ def log_softmax(logits: ArrayLike, *, axis: int = -1, temperature: float = 1.0) 
     array([-8.75651076e-27, -6.00000000e+01])
     """
     array = with_classes(logits, axis)
-    shifted, _ = shift_by_maximum(array, axis, checked_temperature(temperature))
-    shifted -= np.log1p(sum_of_others(shifted, axis))
-    return narrowed(shifted, array.dtype)
+    T = checked_temperature(temperature)
+    rows = rows_of(array, axis)
+    result = np.empty_like(rows)
+    write_log_probabilities(rows, T, result)
+    return as_it_was(result, array, axis)
 
 
 def logsumexp(logits: ArrayLike, *, axis: int = -1, temperature: float = 1.0) -> FloatArray:
@@ -75,125 +91,136 @@ def logsumexp(logits: ArrayLike, *, axis: int = -1, temperature: float = 1.0) ->
     logits       (..., classes) real
     axis         the dimension of the classes
     temperature  T, positive, in the unit of the logits
-    returns      the shape of the logits without `axis`, in nats; -inf for a row of -inf, +inf
-                 for a row with a +inf, NaN for a row with a NaN
+    returns      the shape of the logits without `axis`, in nats, off by at most 4 units in the
+                 last place of |max a / T| + |L - max a / T|; -inf for a row of -inf, +inf for a
+                 row with a +inf, NaN for a row with a NaN
     raises       as softmax
 
     >>> logsumexp([[1000.0, 1000.0], [0.0, -np.inf]])
     array([1000.69314718,    0.        ])
     """
     array = with_classes(logits, axis)
-    shifted, maximum = shift_by_maximum(array, axis, checked_temperature(temperature))
-    with np.errstate(over="ignore"):
-        scaled = maximum / maximum.dtype.type(temperature)
-        total = scaled + np.log1p(sum_of_others(shifted, axis))
-    result = narrowed(np.where(np.isinf(maximum), maximum, total), array.dtype)
-    return np.squeeze(result, axis=axis)[()]
+    T = checked_temperature(temperature)
+    rows = rows_of(array, axis)
+    result = np.empty((len(rows), 1), array.dtype)
+    for part in parts(rows):
+        top, odds = odds_against_likeliest(rows[part], T)
+        maximum = np.take_along_axis(wide(rows[part]), top, -1)
+        with np.errstate(over="ignore"):
+            total = maximum / T + np.log1p(odds)
+        result[part] = narrowed(np.where(np.isinf(maximum), maximum, total), array.dtype)
+    return np.squeeze(as_it_was(result, array.take([0], axis), axis), axis)[()]
 
 
-def shift_by_maximum(
-    logits: FloatArray,
-    axis: int,
-    temperature: float,
-    out: FloatArray | None = None,
-    largest: NDArray[np.intp] | None = None,
-) -> tuple[FloatArray, FloatArray]:
-    """Return (a - max a) / T, in `out` if it can hold it, and max a with its axis kept.
+def _write_probabilities(a: Rows, T: float, out: FloatArray) -> None:
+    exponents, sums = exponentials(a, T, np.empty_like(a))
+    np.divide(exponents, row_sums(exponents, sums, np.empty_like(a)), out=out)
 
-    `largest` is where the maximum lies, if that is known, with its axis kept.
+
+def _of_few_bits(a: FloatArray, T: float) -> tuple[Rows, Rows]:
+    """Return exp(a / T) times a factor a row, and the rows' sums, for logits below float64.
+
+    Their digits forgive what is rounded on the way.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        quotients = a if T == 1 else np.divide(a, T, dtype=np.float64)
+        result = np.exp(quotients, dtype=np.float64)
+        sums = summed(result)
+        if not (sums.min(initial=1) > 1 / LARGEST and sums.max(initial=1) < LARGEST):
+            unfit = ~((sums[:, 0] > 1 / LARGEST) & (sums[:, 0] < LARGEST))
+            logits = wide(a[unfit])
+            again = np.exp((logits - logits.max(axis=-1, keepdims=True)) / T)
+            result[unfit], sums[unfit] = again, summed(again)
+    return result, sums
+
+
+def probabilities(a: FloatArray, T: float, divisor: float = 1.0) -> Rows:
+    """Return softmax over a divisor, off by 0.6 units of the logits' dtype; (rows, classes)."""
+    if a.dtype.itemsize == 8:
+        return in_parts(wide(a), T).over_their_sum(divisor)
+    exponents, sums = _of_few_bits(a, T)
+    sums *= divisor
+    exponents /= sums
+    return exponents
+
+
+def write_log_probabilities(
+    rows: FloatArray, T: float, out: FloatArray, divisor: float = 1.0
+) -> None:
+    """Write the logarithms of softmax over a divisor; both (rows, classes)."""
+    with whole_rows(rows.shape[-1]):
+        for part in parts(rows):
+            a = wide(rows[part])
+            top, odds = odds_against_likeliest(rows[part], T)
+            result = distances(a, np.take_along_axis(a, top, -1), T)
+            np.subtract(0, result, out=result)
+            result -= np.log1p(odds)
+            if divisor != 1:
+                result /= divisor
+            with np.errstate(over="ignore"):
+                np.copyto(out[part], result, casting="same_kind")
+
+
+def distances(a: Rows, maximum: Rows, T: float) -> Rows:
+    """Return (maximum - a) / T.
 
     Subtracting first loses the least, and keeps 1e308 over a temperature of 0.01 finite; where
     the difference itself overflows, dividing first keeps it.
     """
-    working = logits.astype(working_dtype(logits.dtype, temperature), copy=False)
-    if largest is None:
-        maximum: FloatArray = working.max(axis=axis, keepdims=True)
-    else:
-        maximum = np.take_along_axis(working, largest, axis)
-    T = working.dtype.type(temperature)
-    # Divided first, the logits are needed again.
-    in_place = out is not None and out.dtype == working.dtype and T <= 1
     with np.errstate(invalid="ignore", over="ignore"):
-        shifted: FloatArray = np.subtract(working, maximum, out=out if in_place else None)
+        result: Rows = maximum - a
         if T != 1:
-            shifted /= T
-        if T > 1 and np.isinf(shifted).any():
-            np.copyto(shifted, working / T - maximum / T, where=np.isinf(shifted))
-    return shifted, maximum
-
-
-def sum_of_others(
-    shifted: FloatArray,
-    axis: int,
-    out: FloatArray | None = None,
-    largest: NDArray[np.intp] | None = None,
-) -> FloatArray:
-    """Return the sum of exp(shifted) without the first largest entry, whose exp is 1.
-
-    `out`, which may be `shifted`, is left with the terms of that sum; `largest` is where the
-    largest entries lie, if that is known.
-    """
-    if largest is None:
-        largest = np.expand_dims(likeliest(shifted, axis), axis)
-    exponentials = np.exp(shifted, out=out)
-    # A row without a softmax is NaN there, and must stay NaN.
-    keep_nan = np.take_along_axis(exponentials, largest, axis) * 0
-    np.put_along_axis(exponentials, largest, keep_nan, axis)
-    return summed(exponentials, axis)
-
-
-def likeliest(logits: FloatArray, axis: int = -1) -> NDArray[np.intp]:
-    """Return the class with the largest logit of each row, of several the first.
-
-    >>> likeliest(np.array([[1.0, 3.0, 3.0], [2.0, 0.0, 1.0]]))
-    array([1, 0])
-    """
-    if logits.ndim == 1 or logits.shape[axis] >= FEW_CLASSES:
-        first: NDArray[np.intp] = logits.argmax(axis=axis)
-        return first
-    entries = np.moveaxis(logits, axis, 0)
-    largest = entries[0].copy()
-    # Few classes have small numbers; bytes are compared many at a time.
-    result = np.zeros(largest.shape, np.uint8)
-    for number, entry in enumerate(entries[1:], 1):
-        higher = (entry > largest).view(np.uint8)
-        higher *= np.uint8(number)
-        np.maximum(result, higher, out=result)
-        np.maximum(largest, entry, out=largest)
-    return result.astype(np.intp)
-
-
-def summed(values: FloatArray, axis: int) -> FloatArray:
-    """Return the sums along an axis, which is kept.
-
-    Few entries are added one after the other: the digits must not depend on how many rows there
-    are, nor on the order in which they lie in memory, and NumPy's depend on both.
-    """
-    if values.shape[axis] >= FEW_CLASSES:
-        result: FloatArray = values.sum(axis=axis, keepdims=True)
-        return result
-    entries = np.moveaxis(values, axis, 0)
-    total = np.array(entries[0])
-    for entry in entries[1:]:
-        total += entry
-    return np.expand_dims(total, axis)
-
-
-def laid_out(rows: NDArray[Any]) -> NDArray[Any]:
-    """Return rows in the memory order in which what is done along their classes is fastest.
-
-    Few classes lie column by column: along ten entries NumPy spends its time on starting each
-    row. From FEW_CLASSES on, moving them costs more than it saves (measured: from 50 on in
-    float64, from 80 on in float32).
-    """
-    return np.asarray(rows, order="F" if rows.shape[-1] < FEW_CLASSES else "C")
-
-
-def has_no_softmax(logits: ArrayLike, *, axis: int = -1) -> NDArray[np.bool_]:
-    """Return which rows have no softmax: a NaN, a +inf, or every entry -inf.
-
-    >>> has_no_softmax([[0.0, -np.inf], [np.nan, 0.0], [-np.inf, -np.inf]])
-    array([False,  True,  True])
-    """
-    result: NDArray[np.bool_] = ~np.isfinite(with_classes(logits, axis).max(axis=axis))
+            result /= T
+        if T > 1 and np.isinf(result).any():
+            np.copyto(result, maximum / T - a / T, where=np.isinf(result))
     return result
+
+
+def odds_against_likeliest(
+    a: FloatArray, T: float, top: NDArray[np.intp] | None = None
+) -> tuple[NDArray[np.intp], Rows]:
+    """Return the likeliest class m of each row, and the odds against it.
+
+        odds = sum_{k != m} exp((a_k - a_m) / T) = (1 - S_m) / S_m,  so that log S_m = -log1p(odds)
+
+    top      (rows, 1) the likeliest class, if it is known
+    returns  (rows, 1) twice; the odds are NaN for a row that has no softmax, and as exact as the
+             dtype of the logits asks for
+    """
+    if top is None:
+        top = likeliest(a)[:, None]
+    if a.dtype.itemsize < 8:
+        others, of_top = _parted(_of_few_bits(a, T)[0], top)
+        return top, summed(others) / of_top
+    others, of_top = exponentials_beside(wide(a), T, top)
+    return top, sums_for_logarithms(others, of_top) / of_top
+
+
+def sums_for_logarithms(others: Rows, of_top: Rows) -> Rows:
+    """Return the sums of the others' exponentials, exact where log1p of the odds shows it.
+
+    Where the odds are long, their logarithm is a fraction as wrong as they are.
+    """
+    total = summed(others)
+    short = ~(total[:, 0] > _LONG_ODDS * of_top[:, 0])
+    if short.all():
+        return row_sums(others, total)
+    if short.any():
+        total[short] = row_sums(others[short], total[short])
+    return total
+
+
+def exponentials_beside(a: Rows, T: float, top: NDArray[Any]) -> tuple[Rows, Rows]:
+    """Return exp(a / T) times a factor a row, without the likeliest class, and that class's own."""
+    with np.errstate(over="ignore"):
+        largest = np.exp(np.take_along_axis(a, top, -1) / T)
+    terms, _ = exponentials(a, T, np.empty_like(a), largest)
+    return _parted(terms, top)
+
+
+def _parted(terms: Rows, top: NDArray[Any]) -> tuple[Rows, Rows]:
+    """Take the likeliest class out: 0 is left, and NaN in a row that has no softmax."""
+    of_top = np.take_along_axis(terms, top, -1)
+    with np.errstate(invalid="ignore"):
+        np.put_along_axis(terms, top, of_top * 0, -1)
+    return terms, of_top

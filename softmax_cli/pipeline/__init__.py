@@ -12,7 +12,7 @@ from contextlib import closing
 from functools import partial
 from itertools import chain, islice
 
-from softmax_cli.core.softmax import laid_out
+from softmax_cli.core.rows import laid_out
 from softmax_cli.formats.blocks import (
     Block,
     OnBadRow,

@@ -8,7 +8,7 @@ from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from softmax_cli.core.softmax import has_no_softmax
+from softmax_cli.core.rows import has_no_softmax
 from softmax_cli.errors import InputError, SoftmaxCliError
 from softmax_cli.formats.blocks import Block, OnBadRow, Portions, Source, WriteOptions, ready
 from softmax_cli.pipeline.reporting import note

@@ -1,0 +1,196 @@
+"""exp(a / T) for rows of float64, off by little more than its own rounding however large a/T is.
+
+The usual exp((a - max a) / T) rounds a difference and a quotient first, and an exponential turns
+their error, half a unit in the last place of up to 700, into hundreds of units in its own.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmax_cli.core.sums import summed, sums_in_parts
+
+Rows = NDArray[np.float64]
+
+# Below the logarithm of the smallest normal number, by a little, exponentials lose digits.
+_LOWEST = -708.0
+# Sums up to here have room to be computed with.
+LARGEST = 2.0**1000
+# Logits further apart than this, times T, have no normal probability in common.
+_REACH = 750
+# A power of two is cut into so many steps.
+_STEPS = 64
+
+
+def exponentials(a: Rows, T: float, out: Rows, sizes: Rows | None = None) -> tuple[Rows, Rows]:
+    """Return exp(a / T), where a row may be multiplied by a power of two, and about their sums.
+
+    a        (rows, classes); -inf is a masked class
+    out      room of that shape, apart from `a`
+    sizes    (rows, 1) the largest exponential of each row, if it is known
+    returns  `out`, each entry off by 0.53 units in its last place, if it is normal and of some
+             weight in its row, and some entries NaN in a row that has no softmax; and (rows, 1)
+             sums, or the sizes
+    """
+    if math.frexp(T)[0] != 0.5 or not 1 / LARGEST < T < LARGEST:
+        whole = in_parts(a, T).whole(out)
+        return whole, summed(whole)
+    # A quotient by a power of two is exact. Nothing is subtracted, and so nothing rounded.
+    with np.errstate(over="ignore"):
+        result = np.exp(a if T == 1 else np.multiply(a, 1 / T, out=out), out=out)
+        sums = summed(result) if sizes is None else sizes
+    if not (sums.min(initial=1) >= 1 and sums.max(initial=1) < LARGEST):
+        unfit = ~((sums[:, 0] > 0) & (sums[:, 0] < LARGEST))
+        small = np.flatnonzero(~unfit & (sums[:, 0] < 1))
+        logits = a[small]
+        unfit[small] = ((logits < _LOWEST * T) & (logits > -np.inf)).any(axis=-1)
+        result[unfit] = in_parts(a[unfit], T).whole()
+        sums[unfit] = summed(result[unfit])
+    return result, sums
+
+
+@dataclass(frozen=True)
+class Parts:
+    """exp(a / T) = (head + rest) 2^power, each row times a power of two, to some 2^-59 of itself.
+
+    head   (rows, classes) of 26 bits, so that a product with as many is exact
+    rest   (rows, classes) less than 1/100 of the head
+    power  (rows, classes) 0 or less
+    """
+
+    head: Rows
+    rest: Rows
+    power: NDArray[np.int32]
+
+    def whole(self, out: Rows | None = None) -> Rows:
+        """Return the exponentials, rounded."""
+        result: Rows = np.ldexp(self.head + self.rest, self.power, out=out)
+        return result
+
+    def over_their_sum(self, divisor: float = 1.0) -> Rows:
+        """Return the exponentials over their row's sum and the divisor, off by 0.6 units."""
+        with np.errstate(invalid="ignore"):
+            high, low = sums_in_parts(np.ldexp(self.head, self.power))
+            low += summed(np.ldexp(self.rest, self.power))
+            total = high + low
+            low += high - total
+            fraction, power = math.frexp(divisor)
+            inverse, correction = _reciprocal(*_product(total, low, fraction))
+            result = self.head * correction
+            result += self.rest * (inverse + correction)
+            result += self.head * inverse
+        scaled: Rows = np.ldexp(result, self.power - np.int32(power), out=result)
+        return scaled
+
+
+def in_parts(a: Rows, T: float) -> Parts:
+    """Return exp(a / T) in parts.
+
+        exp(a / T) = 2^(n / 64) exp(r),  n = round(64 a / (T ln 2)),  r = (a - n T ln 2 / 64) / T
+
+    T ln 2 / 64 has two parts, so that r is exact to 2^-60; 2^(n / 64) comes from a table, also in
+    two parts; exp(r) - 1, with r below 1/180, is its power series (Tang 1989).
+    """
+    if T > LARGEST:
+        return in_parts(a / LARGEST, T / LARGEST)
+    table, step = _table(), _step(T)
+    with np.errstate(invalid="ignore", over="ignore", under="ignore"):
+        maximum = a.max(axis=-1, keepdims=True)
+        # Where this shifts, what is left of any weight is within a factor of two of the maximum,
+        # and its difference is exact.
+        r = a - np.where(np.abs(maximum) >= 2 * _REACH * T, maximum, 0)
+        np.maximum(r, -5 * _REACH * T, out=r)
+        np.ldexp(r, -step.power, out=r)
+        n = r * (1 / step.width)
+        np.rint(n, out=n)
+        product = n * step.width
+        r -= product
+        np.multiply(n, step.width_rest, out=product)
+        r -= product
+        r *= 1 / step.fraction
+        series = np.multiply(r, 1 / 720, out=product)
+        for factorial in (120, 24, 6, 2, 1):
+            series += 1 / factorial
+            series *= r
+        power = n.astype(np.int32)
+        place = power & (_STEPS - 1)
+        power >>= _STEPS.bit_length() - 1
+        power -= power.max(axis=-1, keepdims=True)
+        head = table.heads.take(place, out=n, mode="clip")
+        rest = table.rests.take(place, out=r, mode="clip")
+        series *= head + rest
+        rest += series
+    return Parts(head, rest, power)
+
+
+class _Table(NamedTuple):
+    """2^(j / 64) for every j below 64, as heads of 26 bits and the rests."""
+
+    heads: Rows
+    rests: Rows
+
+
+class _Step(NamedTuple):
+    """T = fraction 2^power, and fraction ln 2 / 64 as a width of 32 bits and the rest."""
+
+    fraction: float
+    power: int
+    width: float
+    width_rest: float
+
+
+@cache
+def _table() -> _Table:
+    from decimal import Decimal, localcontext
+
+    with localcontext() as context:
+        context.prec = 50
+        powers = [Decimal(2) ** (Decimal(j) / _STEPS) for j in range(_STEPS)]
+        heads = [round(power * 2**25) / 2.0**25 for power in powers]
+        rests = [float(power - Decimal(head)) for power, head in zip(powers, heads, strict=True)]
+    return _Table(np.array(heads), np.array(rests))
+
+
+@cache
+def _step(T: float) -> _Step:
+    from decimal import Decimal, localcontext
+
+    fraction, power = math.frexp(T)
+    with localcontext() as context:
+        context.prec = 50
+        width = Decimal(fraction) * Decimal(2).ln() / _STEPS
+        # 32 bits of width and 20 of a whole number make an exact product.
+        unit = 2.0 ** (math.frexp(float(width))[1] - 32)
+        head = round(width / Decimal(unit)) * unit
+        return _Step(fraction, power, head, float(width - Decimal(head)))
+
+
+def _product(high: Rows, low: Rows, factor: float) -> tuple[Rows, Rows]:
+    """Return (high + low) factor in two parts."""
+    head, rest = _halves(high)
+    factor_head, factor_rest = (float(part) for part in _halves(np.float64(factor)))
+    product = high * factor
+    error = head * factor_head - product + head * factor_rest + rest * factor_head
+    return product, error + rest * factor_rest + low * factor
+
+
+def _reciprocal(high: Rows, low: Rows) -> tuple[Rows, Rows]:
+    """Return 1 / (high + low) in two parts, the first of 26 bits."""
+    rounded = 1 / high
+    inverse, _ = _halves(rounded)
+    head, rest = _halves(high)
+    left = 1 - head * inverse - rest * inverse - low * inverse
+    return inverse, left * rounded
+
+
+def _halves(values: Rows | np.float64) -> tuple[Rows, Rows]:
+    """Return values as the sum of two numbers of 26 bits (Dekker 1971)."""
+    scaled = values * (2.0**27 + 1)
+    head: Rows = np.asarray(scaled - (scaled - values))
+    return head, np.asarray(values - head)
