@@ -77,6 +77,21 @@ def test_a_table_and_its_commands_are_printed(pattern: str, tmp_path: Path) -> N
     assert [path.name for path in tmp_path.iterdir()] == (["float32-5x1000.npy"] if kept else [])
 
 
+def test_the_table_of_exactness_has_every_family_and_dtype() -> None:
+    words = [sys.executable, "-m", "benchmarks.exactness", "--only", "subnormal", "--markdown"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    _, headings, _, *lines = done.stdout.splitlines()
+    assert "softmax ours" in headings
+    assert [line.split(" | ")[:2] for line in lines] == [
+        ["| subnormal logits", dtype] for dtype in ("float64", "float32")
+    ]
+    words[4] = "no such family"
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "no such family" in done.stderr
+
+
 def test_a_name_that_is_not_there_is_an_error() -> None:
     done = _benchmarks("--only", "sigmoid")
     assert (done.returncode, done.stdout) == (2, "")

@@ -20,9 +20,11 @@ Float64Array = NDArray[np.float64]
 real = mpmath.MPContext()
 real.dps = 400
 
-# In float64 and float32 rounding (a - max)/T costs |(a - max)/T| units in the last place, and
-# float16 is float32 rounded once more.
-RELATIVE = {"float64": 1e-12, "float32": 1e-5, "float16": 2.0**-11 + 1e-5}
+# Units in the last place that a result may be off. What is narrower than float64 is computed there
+# and rounded once.
+UNITS = {"float64": 4.0, "float32": 0.501, "float16": 0.501}
+# What two results of one formula may differ by.
+RELATIVE = {name: 2 * units * float(np.finfo(name).eps) for name, units in UNITS.items()}
 
 
 # Close to the smallest normal number digits are lost, whatever the formula.
@@ -195,8 +197,16 @@ def _cross_entropy(p: Iterable[Any], q: Iterable[Any], base: float = np.e) -> fl
     return float(-real.fsum(terms) / unit)
 
 
+def spacing(sizes: ArrayLike, dtype: Any) -> Float64Array:
+    """The unit in the last place of numbers of these sizes; of subnormal ones it stays the same."""
+    limits = np.finfo(dtype)
+    exponent = np.frexp(np.maximum(sizes, float(limits.smallest_normal)))[1]
+    units: Float64Array = np.ldexp(1.0, exponent - 1 - limits.nmant)
+    return units
+
+
 def assert_digits(actual: ArrayLike, expected: ArrayLike, *, scale: ArrayLike = 0.0) -> None:
-    """Refuse a number that is further from the expected one than the dtype of `actual` explains.
+    """Refuse a number that is more UNITS of the dtype of `actual` away from the expected one.
 
     `scale` is the size of the terms that cancel in the result, if they do.
     """
@@ -205,9 +215,7 @@ def assert_digits(actual: ArrayLike, expected: ArrayLike, *, scale: ArrayLike = 
         raise AssertionError(f"shape {result.shape} is not {exact.shape}")
     with np.errstate(all="ignore"):
         representable = np.isfinite(exact.astype(result.dtype))
-        allowed = RELATIVE[result.dtype.name] * np.maximum(np.abs(exact), scale)
-        # Below the normal numbers the spacing no longer shrinks with the number.
-        allowed += 2 * float(np.finfo(result.dtype).smallest_subnormal)
+        allowed = UNITS[result.dtype.name] * spacing(np.maximum(np.abs(exact), scale), result.dtype)
         close = representable & (np.abs(result.astype(np.float64) - exact) <= allowed)
         right = close | (result == exact.astype(result.dtype))
     if not right.all():
