@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "softmax_cli"
-LAYERS = ("__main__", "commands", "pipeline", "formats", "core", "errors")
+LAYERS = ("__main__", "commands", "pipeline", "formats", "core", "bfloat16", "errors")
 MAY_IMPORT = {
     "__main__": {"commands", "errors"},
-    "commands": {"commands", "pipeline", "formats", "core", "errors", "__init__"},
-    "pipeline": {"pipeline", "formats", "core", "errors"},
-    "formats": {"formats", "errors"},
-    "core": {"core", "errors"},
+    "commands": {"commands", "pipeline", "formats", "core", "bfloat16", "errors", "__init__"},
+    "pipeline": {"pipeline", "formats", "core", "bfloat16", "errors"},
+    "formats": {"formats", "bfloat16", "errors"},
+    "core": {"core", "bfloat16", "errors"},
+    "bfloat16": set(),
     "errors": set(),
     "__init__": {"core"},
 }

@@ -245,6 +245,9 @@ def _check_builtins(
 ) -> Report:
     from softmax_cli.core.gradcheck import gradcheck
 
+    if read.dtype == "bfloat16":
+        problem = "the built-in derivatives are not computed in bfloat16"
+        raise UsageError(problem, "it goes with gradient files", "--dtype")
     at = None
     if values:
         from softmax_cli.commands.inputs import opened

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from softmax_cli.bfloat16 import limits_of, name_of
 from softmax_cli.commands.inputs import opened_option, opened_partner
 from softmax_cli.commands.loss import checked_labels
 from softmax_cli.commands.options import LOG_OF_BASE
@@ -85,10 +86,10 @@ def check_gradient_file(
             # Of no rows there is nothing to compare, and nothing to divide.
             divisor = denominator(max(1, rows), form.reduction) * LOG_OF_BASE[form.base]
         scale = 1 / (divisor * T)
-        dtype = given.dtype.name
-        zero = 4 * float(np.finfo(given.dtype).eps) * scale
+        dtype = name_of(given.dtype)
+        eps, smallest = limits_of(given.dtype)
+        zero = 4 * eps * scale
         used_rtol, default_atol = tolerances(dtype, scale, rtol, atol)
-        smallest = float(np.finfo(given.dtype).smallest_subnormal)
         comparison = Comparison(
             used_rtol,
             default_atol if atol is not None else max(default_atol, zero, smallest),

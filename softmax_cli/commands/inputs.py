@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -14,7 +14,7 @@ from softmax_cli.errors import SoftmaxCliError, UsageError
 from softmax_cli.formats.blocks import Block, Keep, ReadOptions, Source
 
 if TYPE_CHECKING:
-    import numpy as np
+    pass
 
 
 def opened(
@@ -84,10 +84,12 @@ def _retyped(source: Source, read: ReadOptions) -> Source:
         return source
     import numpy as np
 
-    dtype: np.dtype[Any] = np.dtype(read.dtype)
+    from softmax_cli.bfloat16 import dtype_named, in_memory
+
+    dtype = dtype_named(read.dtype)
 
     def widened(block: Block) -> Block:
-        wide = np.promote_types(dtype, block.values.dtype)
+        wide = np.promote_types(in_memory(dtype), block.values.dtype)
         return block.with_values(block.values.astype(wide, copy=False))
 
     return source.changed(widened, dtype=dtype)

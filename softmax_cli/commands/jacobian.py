@@ -106,7 +106,7 @@ def _matrix_kernel(source: Source, of: Of, temperature: float) -> Kernel:
     import numpy as np
 
     from softmax_cli.core import jacobian
-    from softmax_cli.core.arrays import checked_temperature
+    from softmax_cli.core.arrays import checked_temperature, narrowed, unrounded
 
     T = checked_temperature(temperature)
     write_lines = {
@@ -116,9 +116,11 @@ def _matrix_kernel(source: Source, of: Of, temperature: float) -> Kernel:
 
     def kernel(block: Block) -> Block:
         assert block.lines is not None
-        lines = np.empty((len(block.values), len(block.lines), source.classes), source.dtype)
+        shape = (len(block.values), len(block.lines), source.classes)
+        lines = np.empty(shape, unrounded(source.dtype))
         first, end = block.lines.start, block.lines.stop
         write_lines(block.values, first, end, temperature=T, out=lines)
+        lines = narrowed(lines, source.dtype)
         return replace(
             block,
             start=block.start * source.classes + block.lines.start,
@@ -158,6 +160,7 @@ def _product_kernel(source: Source, of: Of, temperature: float, product: str) ->
     import numpy as np
 
     from softmax_cli.core import jacobian
+    from softmax_cli.core.arrays import narrowed, unrounded
 
     product_of = {
         ("softmax", "vjp"): jacobian.softmax_product,
@@ -169,10 +172,10 @@ def _product_kernel(source: Source, of: Of, temperature: float, product: str) ->
     def kernel(block: Block) -> Block:
         assert block.partner is not None
         logits = block.values
-        products = np.empty_like(logits, source.dtype)
+        products = np.empty_like(logits, unrounded(source.dtype))
         jacobian.row_products(
             product_of, logits, block.partner, temperature=temperature, out=products
         )
-        return block.with_values(products)
+        return block.with_values(narrowed(products, source.dtype))
 
     return kernel

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.commands.options import LOG_OF_BASE
-from softmax_cli.core.arrays import FloatArray, checked_temperature, wide
+from softmax_cli.core.arrays import FloatArray, checked_temperature, narrowed, unrounded, wide
 from softmax_cli.core.cross_entropy import (
     Reduction,
     denominator,
@@ -121,11 +121,11 @@ class Losses:
             losses = row_losses(values, wanted, temperature=T, source=self.source, largest=largest)
             return losses, None
         divisor = self.gradient_divisor * self.log_of_base
-        gradients = np.empty_like(values, self.dtype)
+        gradients = np.empty_like(values, unrounded(self.dtype))
         losses = row_losses_and_gradients(
             values, wanted, temperature=T, divisor=divisor, out=gradients, largest=largest
         )
-        return losses, gradients
+        return losses, narrowed(gradients, self.dtype)
 
     def loss(self) -> float | None:
         """Return the reduced loss; None if every row keeps its own."""

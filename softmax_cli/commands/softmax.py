@@ -106,14 +106,15 @@ def _kernel(
 ) -> Kernel:
     import numpy as np
 
-    from softmax_cli.core.arrays import narrowed, wide
+    from softmax_cli.core.arrays import narrowed, unrounded, wide
     from softmax_cli.core.softmax import softmax, write_log_probabilities
 
     def kernel(block: Block) -> Block:
         logits = block.values
         if log_of_base is not None:
-            values = np.empty_like(logits, source.dtype)
+            values = np.empty_like(logits, unrounded(source.dtype))
             write_log_probabilities(logits, temperature, values, log_of_base)
+            values = narrowed(values, source.dtype)
         elif logits.dtype == source.dtype:
             values = softmax(logits, temperature=temperature, out=logits if top_k is None else None)
         else:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from softmax_cli.bfloat16 import BFLOAT16, nearest
 from softmax_cli.errors import DomainError, ShapeError
 
 FloatArray = NDArray[np.floating[Any]]
@@ -19,7 +20,8 @@ def floating(values: ArrayLike, name: str = "logits") -> FloatArray:
     if array.dtype.kind in "biu":
         array = array.astype(np.float64)
     if array.dtype.kind != "f":
-        raise DomainError(f"{name} of dtype {array.dtype} are not real numbers")
+        remedy = "astype(np.float32) holds all of them" if array.dtype.name == "bfloat16" else ""
+        raise DomainError(f"{name} of dtype {array.dtype} are not real numbers", remedy)
     return array
 
 
@@ -54,7 +56,14 @@ def wide(values: FloatArray) -> NDArray[np.float64]:
     return values.astype(np.float64, copy=False)
 
 
+def unrounded(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the dtype of results that `narrowed` is still to round to a dtype, if NumPy cannot."""
+    return np.dtype(np.float64) if dtype == BFLOAT16 else dtype
+
+
 def narrowed(result: FloatArray, dtype: np.dtype[Any]) -> FloatArray:
     """Return a result rounded once, to the dtype that was given; too large becomes infinite."""
+    if dtype == BFLOAT16:
+        return nearest(result)
     with np.errstate(over="ignore"):
         return result.astype(dtype, copy=False)

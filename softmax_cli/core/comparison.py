@@ -17,7 +17,7 @@ Verdict = Literal["pass", "fail", "inconclusive", "vacuous"]
 Array = NDArray[Any]
 
 # What a right gradient of each type keeps to, beside a reference in float64.
-RTOL = {"float64": 1e-6, "float32": 1e-3, "float16": 2e-2}
+RTOL = {"float64": 1e-6, "float32": 1e-3, "float16": 2e-2, "bfloat16": 0.15}
 # The absolute tolerance is this part of the relative one, times the largest gradient there is.
 ATOL_SHARE = 1e-3
 # How many times the estimate of the reference's error a difference must exceed to prove anything.

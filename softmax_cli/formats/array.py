@@ -10,8 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from softmax_cli.bfloat16 import BFLOAT16, in_memory, widened
 from softmax_cli.errors import InputError, UsageError
-from softmax_cli.formats.blocks import Block, Result, Sink, Source, ready, rows_per_block
+from softmax_cli.formats.blocks import (
+    Block,
+    DTypeName,
+    Result,
+    Sink,
+    Source,
+    ready,
+    rows_per_block,
+)
 from softmax_cli.formats.numbers import NotANumberError
 
 
@@ -19,11 +28,9 @@ def array_source(
     array: NDArray[Any], place: str, class_names: tuple[str, ...] | None = None
 ) -> Source:
     """Return the rows of an array: 1-D is one row, leading dimensions are flattened."""
-    checked_dtype(array.dtype, place)
+    checked_dtype(array.dtype, place, "bfloat16")
     shape = checked_shape(array.shape, place)
-    rows = array.reshape(-1, shape[-1])
-    native = np.dtype(np.float64) if rows.dtype.kind in "iu" else rows.dtype.newbyteorder("=")
-    rows = rows.astype(native, copy=False)
+    rows = numbers_in(array.reshape(-1, shape[-1]))
 
     def blocks() -> Iterator[Block]:
         step = rows_per_block(shape[-1], rows.dtype.itemsize)
@@ -46,15 +53,28 @@ def row_place(place: str, start: int) -> Callable[[int], str]:
     return lambda row: f"{place}: row {start + row}"
 
 
-def checked_dtype(dtype: np.dtype[Any], place: str) -> None:
-    """Refuse what is not real numbers, and say what it is."""
+def checked_dtype(dtype: np.dtype[Any], place: str, asked: DTypeName | None = None) -> None:
+    """Refuse what is not real numbers, and say what it is; bfloat16 has to be asked for."""
     if dtype.kind in "fiu" and dtype.itemsize <= 8:
         return
+    if dtype == BFLOAT16:
+        if asked == "bfloat16":
+            return
+        problem = "holds two raw bytes a number (dtype |V2), as bfloat16 is kept"
+        raise InputError(problem, "--dtype bfloat16 takes them for that", place)
     kinds = {"O": "objects", "c": "complex numbers", "b": "truth values", "V": "raw bytes"}
     what = "records of several fields" if dtype.names else kinds.get(dtype.kind, f"{dtype} values")
     raise InputError(
         f"holds {what} (dtype {dtype})", "integers or float16, float32 or float64 are read", place
     )
+
+
+def numbers_in(stored: NDArray[Any]) -> NDArray[Any]:
+    """Return what a file holds as numbers of this machine: integers as float64."""
+    if stored.dtype == BFLOAT16:
+        return widened(stored)
+    native = np.dtype(np.float64) if stored.dtype.kind in "iu" else stored.dtype.newbyteorder("=")
+    return stored.astype(native, copy=False)
 
 
 def checked_shape(shape: tuple[int, ...], place: str) -> tuple[int, ...]:
@@ -71,7 +91,8 @@ def checked_shape(shape: tuple[int, ...], place: str) -> tuple[int, ...]:
 def whole_array(source: Source) -> NDArray[Any]:
     """Read all rows of a source into one array, with its leading dimensions."""
     blocks = [block.values for block in source.blocks()]
-    rows = np.concatenate(blocks) if blocks else np.empty((0, source.classes), source.dtype)
+    none = np.empty((0, source.classes), in_memory(source.dtype))
+    rows = np.concatenate(blocks) if blocks else none
     leading = (len(rows),) if source.leading is None else source.leading
     array: NDArray[Any] = rows.reshape(*leading, source.classes)
     return array
@@ -107,7 +128,7 @@ class AlongAxisSink(Sink):
         """Move the axis back and write all rows."""
         result = self._result
         leading = result.leading or ()
-        none = np.empty((0, result.columns), result.dtype)
+        none = np.empty((0, result.columns), in_memory(result.dtype))
         moved = np.concatenate([none, *self._blocks]).reshape(*leading, result.columns)
         array = np.moveaxis(moved, -1, result.axis)
         inner = self._open_inner(

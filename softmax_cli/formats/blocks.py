@@ -17,7 +17,7 @@ BLOCK_BYTES = 1 << 21
 
 OnBadRow = Literal["error", "nan", "zero", "skip"]
 Color = Literal["auto", "always", "never"]
-DTypeName = Literal["float16", "float32", "float64"]
+DTypeName = Literal["float16", "bfloat16", "float32", "float64"]
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from softmax_cli.bfloat16 import in_memory
 from softmax_cli.errors import UsageError
 from softmax_cli.formats.arrow_parts import ArrowParts
 from softmax_cli.formats.blocks import Block, Result, Sink
@@ -31,6 +32,8 @@ class ColumnarSink(Sink):
     def __init__(self, result: Result, form: str, target: Target) -> None:
         """Hold nothing yet."""
         self._result, self._form = result, form
+        # Neither format has a bfloat16.
+        self._dtype = in_memory(result.dtype)
         self._as_entries = result.matrix and not result.single
         # Of the likeliest classes a name stands before each number.
         self._has_classes = len(result.column_names or ()) == 2 * result.columns
@@ -39,9 +42,9 @@ class ColumnarSink(Sink):
             problem = f"two columns have the same name, which {form} does not allow"
             raise UsageError(problem, "write csv", target.place)
         width = 1 if self._as_entries else result.columns
-        line_bytes = 32 if self._as_entries else width * result.dtype.itemsize
+        line_bytes = 32 if self._as_entries else width * self._dtype.itemsize
         self._most = min(_PART_ROWS, max(1, _PART_BYTES // line_bytes))
-        self._numbers = np.empty((width, self._most), result.dtype)
+        self._numbers = np.empty((width, self._most), self._dtype)
         self._places = np.empty((3 if self._as_entries else 0, self._most), np.int64)
         self._words: list[pl.DataFrame] = []
         self._held = 0
@@ -73,7 +76,7 @@ class ColumnarSink(Sink):
         if self._as_entries:
             places = self._places_of(block)
             numbers = numbers.reshape(-1, 1)
-        columns = np.ascontiguousarray(numbers.T, dtype=self._result.dtype)
+        columns = np.ascontiguousarray(numbers.T, dtype=self._dtype)
         return partial(self._add, columns, places, self._words_of(block))
 
     def finish(self) -> None:

@@ -12,11 +12,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from softmax_cli.bfloat16 import BFLOAT16, packed
 from softmax_cli.errors import InputError, UsageError
 from softmax_cli.formats import refuse_table_options
-from softmax_cli.formats.array import array_source, checked_dtype, checked_shape, row_place
+from softmax_cli.formats.array import (
+    array_source,
+    checked_dtype,
+    checked_shape,
+    numbers_in,
+    row_place,
+)
 from softmax_cli.formats.blocks import (
     Block,
+    DTypeName,
     Keep,
     Portion,
     ReadOptions,
@@ -41,7 +49,7 @@ _MOST_DIMENSIONS = 64
 def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
     """Open an NPY file or stream; only its header is read."""
     refuse_table_options(form, options, keep)
-    dtype, shape, fortran_order, header_size = read_header(source)
+    dtype, shape, fortran_order, header_size = read_header(source, options.dtype)
     size = dtype.itemsize * math.prod(shape)
     if source.size is not None and source.size != header_size + size:
         raise InputError(
@@ -79,7 +87,7 @@ def rows_of(
     if keep.one_column:
         shape = column
     rows = math.prod(shape[:-1])
-    widened = np.dtype(np.float64) if dtype.kind in "iu" else dtype.newbyteorder("=")
+    in_memory = numbers_in(np.empty(0, dtype)).dtype
     step = rows_per_block(classes, dtype.itemsize)
 
     def portions() -> Iterator[Portion]:
@@ -101,26 +109,29 @@ def rows_of(
             for column, numbers in enumerate(columns):
                 offset = first_byte + (column * rows + start) * dtype.itemsize
                 read_at(source, offset, numbers.view(np.uint8).data)
-            return Block(
-                start, columns.T.astype(widened, copy=False), row_place(source.place, start)
-            )
+            return Block(start, numbers_in(columns).T, row_place(source.place, start))
         values = np.empty(count * classes, dtype)
         offset = first_byte + start * classes * dtype.itemsize
         read_at(source, offset, values.view(np.uint8).data)
         return block(start, values)
 
     def block(start: int, values: NDArray[Any]) -> Block:
-        table = values.reshape(-1, classes).astype(widened, copy=False)
+        table = numbers_in(values).reshape(-1, classes)
         return Block(start, table, row_place(source.place, start))
 
     size = rows * classes * dtype.itemsize
     return Source(
-        source.place, classes, widened, portions, rows=rows, leading=shape[:-1], size=size
+        source.place, classes, in_memory, portions, rows=rows, leading=shape[:-1], size=size
     )
 
 
-def read_header(source: Input) -> tuple[np.dtype[Any], tuple[int, ...], bool, int]:
-    """Return dtype, shape, Fortran order and the header's own size, with every part checked."""
+def read_header(
+    source: Input, asked: DTypeName | None
+) -> tuple[np.dtype[Any], tuple[int, ...], bool, int]:
+    """Return dtype, shape, Fortran order and the header's own size, with every part checked.
+
+    `asked` is what `--dtype` says, without which bfloat16 is only bytes.
+    """
     start = read_exactly(source, 8)
     if not start.startswith(MAGIC) or start[6] not in (1, 2, 3):
         raise InputError("is not an NPY file", "--input-format names another format", source.place)
@@ -139,7 +150,7 @@ def read_header(source: Input) -> tuple[np.dtype[Any], tuple[int, ...], bool, in
     except _HEADER_ERRORS as error:
         problem = "has a header that cannot be read"
         raise InputError(problem, "the file is damaged", source.place) from error
-    checked_dtype(dtype, source.place)
+    checked_dtype(dtype, source.place, asked)
     sizes = isinstance(shape, tuple) and all(type(size) is int and size >= 0 for size in shape)
     most = max(8, dtype.itemsize) * math.prod(max(1, size) for size in shape) if sizes else 0
     if not sizes or most >= 1 << 63 or len(shape) > _MOST_DIMENSIONS:
@@ -155,6 +166,11 @@ def header_bytes(dtype: np.dtype[Any], shape: tuple[int, ...], *, room: int = 0)
     size += -size % 64
     length = size - len(MAGIC) - 4
     return MAGIC + b"\x01\x00" + length.to_bytes(2, "little") + text.ljust(length - 1) + b"\n"
+
+
+def stored_as(dtype: np.dtype[Any], values: NDArray[Any]) -> NDArray[Any]:
+    """Return numbers as a file of this dtype holds them."""
+    return packed(values) if dtype == BFLOAT16 else np.ascontiguousarray(values, dtype=dtype)
 
 
 def write(result: Result, form: str, target: Target, options: WriteOptions) -> Sink:  # noqa: ARG001
@@ -189,7 +205,7 @@ class NpySink(Sink):
 
     def prepare(self, block: Block) -> Callable[[], None]:
         """Write the numbers of a block, whose place in the file does not depend on others."""
-        values = np.ascontiguousarray(block.values, dtype=self._result.dtype)
+        values = stored_as(self._result.dtype, block.values)
         offset = self._room + block.start * self._line_bytes
         self._target.write_at(offset, values.reshape(-1).view(np.uint8).data)
         return partial(self._count, len(values))

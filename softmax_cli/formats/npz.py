@@ -18,6 +18,7 @@ from softmax_cli.formats.npy import (
     read_header,
     result_shape,
     rows_of,
+    stored_as,
 )
 from softmax_cli.formats.streams import Input, reading
 from softmax_cli.formats.target import Target
@@ -36,7 +37,7 @@ def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
         raise InputError(f"is no NPZ file: {error}", "it is damaged", source.place) from error
     place = f"{source.place}[{member.filename.removesuffix('.npy')}]"
     array = Input(place, io.BufferedReader(cast(io.RawIOBase, opened)))
-    dtype, shape, fortran_order, header_size = read_header(array)
+    dtype, shape, fortran_order, header_size = read_header(array, options.dtype)
     if dtype.itemsize * math.prod(shape) + header_size != member.file_size:
         raise InputError("its header lies about its size", "the file is damaged", place)
     return rows_of(array, dtype, shape, keep, fortran_order=fortran_order)
@@ -68,7 +69,7 @@ class NpzSink(Sink):
 
     def write(self, block: Block) -> None:
         """Hold the numbers: the array's header comes before them in a zip."""
-        self._values.append(np.asarray(block.values, dtype=self._result.dtype))
+        self._values.append(stored_as(self._result.dtype, block.values))
         if block.classes is not None:
             self._classes.append(block.classes)
 

@@ -80,7 +80,9 @@ class RowReader:
         if rows is None:
             import numpy as np
 
-            return np.empty((0, self._source.classes), self._source.dtype)
+            from softmax_cli.bfloat16 import in_memory
+
+            return np.empty((0, self._source.classes), in_memory(self._source.dtype))
         return rows
 
     def up_to(self, count: int) -> NDArray[Any] | None:
