@@ -32,7 +32,7 @@ def softmax(
     logits       (..., classes) real; -inf is a masked class
     axis         the dimension of the classes
     temperature  T, positive, in the unit of the logits
-    out          (rows, classes) for the result, if given; it may be the logits themselves
+    out          for the result, if given: of the logits' shape, or the logits themselves
     returns      the shape and dtype of the logits (float64 for integers), off by at most 4 units
                  in the last place; each row sums to 1, and is NaN where it has no softmax (a NaN,
                  a +inf, or every entry -inf)
@@ -45,16 +45,24 @@ def softmax(
     array = with_classes(logits, axis)
     T = checked_temperature(temperature)
     rows = rows_of(array, axis)
-    result = np.empty_like(rows) if out is None else out
+    result = np.empty_like(rows) if out is None else rows_of(out, axis)
+    largest_part = next(parts(rows), slice(0))
+    # Memory that is new for each part would cost more than the arithmetic.
+    rooms = [np.empty_like(rows[largest_part], np.float64) for _ in range(2)]
     with whole_rows(rows.shape[-1]):
         for part in parts(rows):
+            first, second = (room[: part.stop - part.start] for room in rooms)
             if rows.dtype.itemsize == 8:
-                _write_probabilities(wide(rows[part]), T, result[part])
+                terms, sums = exponentials(wide(rows[part]), T, first)
+                np.divide(terms, row_sums(terms, sums, second), out=result[part])
             else:
-                exponents, sums = _of_few_bits(rows[part], T)
-                exponents *= 1 / sums
-                np.copyto(result[part], exponents, casting="same_kind")
-    return as_it_was(result, array, axis)
+                terms, sums = _of_few_bits(rows[part], T, first)
+                terms *= 1 / sums
+                np.copyto(result[part], terms, casting="same_kind")
+    shaped = as_it_was(result, array, axis)
+    if out is not None and not np.shares_memory(out, result):
+        out[...] = shaped
+    return shaped
 
 
 def log_softmax(logits: ArrayLike, *, axis: int = -1, temperature: float = 1.0) -> FloatArray:
@@ -112,19 +120,14 @@ def logsumexp(logits: ArrayLike, *, axis: int = -1, temperature: float = 1.0) ->
     return np.squeeze(as_it_was(result, array.take([0], axis), axis), axis)[()]
 
 
-def _write_probabilities(a: Rows, T: float, out: FloatArray) -> None:
-    exponents, sums = exponentials(a, T, np.empty_like(a))
-    np.divide(exponents, row_sums(exponents, sums, np.empty_like(a)), out=out)
-
-
-def _of_few_bits(a: FloatArray, T: float) -> tuple[Rows, Rows]:
+def _of_few_bits(a: FloatArray, T: float, out: Rows | None = None) -> tuple[Rows, Rows]:
     """Return exp(a / T) times a factor a row, and the rows' sums, for logits below float64.
 
     Their digits forgive what is rounded on the way.
     """
     with np.errstate(over="ignore", invalid="ignore"):
-        quotients = a if T == 1 else np.divide(a, T, dtype=np.float64)
-        result = np.exp(quotients, dtype=np.float64)
+        quotients = a if T == 1 else np.divide(a, T, out=out, dtype=np.float64)
+        result = np.exp(quotients, out=out, dtype=np.float64)
         sums = summed(result)
         if not (sums.min(initial=1) > 1 / LARGEST and sums.max(initial=1) < LARGEST):
             unfit = ~((sums[:, 0] > 1 / LARGEST) & (sums[:, 0] < LARGEST))
@@ -138,10 +141,10 @@ def probabilities(a: FloatArray, T: float, divisor: float = 1.0) -> Rows:
     """Return softmax over a divisor, off by 0.6 units of the logits' dtype; (rows, classes)."""
     if a.dtype.itemsize == 8:
         return in_parts(wide(a), T).over_their_sum(divisor)
-    exponents, sums = _of_few_bits(a, T)
+    terms, sums = _of_few_bits(a, T)
     sums *= divisor
-    exponents /= sums
-    return exponents
+    terms /= sums
+    return terms
 
 
 def write_log_probabilities(

@@ -21,13 +21,14 @@ def in_order(jobs: Iterator[Callable[[], T]], threads: int) -> Generator[T, None
     """Yield the results of the jobs in their order; a single job starts no thread."""
     first = list(islice(jobs, 2))
     jobs = chain(first, jobs)
+    if len(first) > 1:
+        _keep_freed_memory()
     if threads == 1 or len(first) < 2:
         for job in jobs:
             yield job()
         return
     from concurrent.futures import Future, ThreadPoolExecutor
 
-    _keep_freed_memory()
     pool = ThreadPoolExecutor(threads)
     under_way: deque[Future[T]] = deque()
 
@@ -50,7 +51,7 @@ def in_order(jobs: Iterator[Callable[[], T]], threads: int) -> Generator[T, None
 
 
 def _keep_freed_memory() -> None:
-    """Let the blocks that threads free be used for the next ones, not given back to the system.
+    """Let the blocks that jobs free be used for the next ones, not given back to the system.
 
     The GNU C library learns from the largest piece that was freed; what it gives back page by page
     costs as much time as the arithmetic. Elsewhere this does nothing.

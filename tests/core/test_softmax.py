@@ -334,3 +334,16 @@ def test_errors(
 ) -> None:
     with pytest.raises(error, match=message):
         function(rows, **options)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("axis", [0, 1, -1])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_out_takes_the_result(dtype: str, axis: int, order: Any) -> None:
+    array = np.random.default_rng(8).normal(size=(3, 4, 5)).astype(dtype)
+    expected = softmax(array, axis=axis)
+    out = np.empty_like(array, order=order)
+    assert_array_equal(softmax(array, axis=axis, out=out), expected)
+    assert_array_equal(out, expected)
+    softmax(array, axis=axis, out=array)
+    assert_array_equal(array, expected)
