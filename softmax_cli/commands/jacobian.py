@@ -165,8 +165,8 @@ def _product_kernel(source: Source, of: Of, temperature: float, product: str) ->
     product_of = {
         ("softmax", "vjp"): jacobian.softmax_product,
         ("softmax", "jvp"): jacobian.softmax_product,
-        ("log-softmax", "vjp"): jacobian.less_its_share,
-        ("log-softmax", "jvp"): jacobian.less_its_mean,
+        ("log-softmax", "vjp"): jacobian.log_softmax_vjp_product,
+        ("log-softmax", "jvp"): jacobian.log_softmax_jvp_product,
     }[of, product]
 
     def kernel(block: Block) -> Block:

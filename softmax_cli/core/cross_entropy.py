@@ -27,7 +27,7 @@ from softmax_cli.core.softmax import (
     probabilities,
     sums_for_logarithms,
 )
-from softmax_cli.core.sums import ExactSum, row_sums, summed
+from softmax_cli.core.sums import ExactSum, row_sums, summed, sums_in_parts
 from softmax_cli.errors import DomainError, ShapeError
 
 Reduction = Literal["mean", "batch-mean", "sum", "none"]
@@ -247,7 +247,8 @@ def row_losses_and_gradients(
                 Y = wide(wanted)
                 losses[part] = _target_losses(a, Y, temperature)
                 # P_j sum_k Y_k - Y_j
-                gradients = less_its_share(probabilities(a, temperature), Y, row_sums)
+                (P,) = probabilities(a, temperature, 1.0)
+                gradients = less_its_share(P, Y, sums_in_parts)
                 np.subtract(0, gradients, out=gradients)
                 gradients /= temperature * divisor
             with np.errstate(over="ignore"):

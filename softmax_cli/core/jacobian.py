@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,11 +18,12 @@ from softmax_cli.core.arrays import (
 from softmax_cli.core.exponentials import Rows
 from softmax_cli.core.rows import as_it_was, likeliest, parts, rows_of, whole_rows
 from softmax_cli.core.softmax import probabilities
-from softmax_cli.core.sums import row_sums, summed
+from softmax_cli.core.sums import row_sums, summed, sums_in_parts
 from softmax_cli.errors import ShapeError
 
-Sums = Callable[[Rows], Rows]
-Product = Callable[[Rows, Rows, Sums], Rows]
+# Sums of rows in two parts.
+Sums = Callable[[Rows], tuple[Rows, Rows]]
+Product = Callable[[FloatArray, Rows, float, Sums], Rows]
 
 
 def softmax_jacobian(logits: ArrayLike, *, axis: int = -1, temperature: float = 1.0) -> FloatArray:
@@ -144,7 +146,7 @@ def log_softmax_jvp(
     >>> log_softmax_jvp([0.0, 0.0], [1.0, 0.0])
     array([ 0.5, -0.5])
     """
-    return _product(less_its_mean, logits, vector, axis, temperature)
+    return _product(log_softmax_jvp_product, logits, vector, axis, temperature)
 
 
 def log_softmax_vjp(
@@ -164,7 +166,7 @@ def log_softmax_vjp(
     >>> log_softmax_vjp([0.0, 0.0], [1.0, 0.0])
     array([ 0.5, -0.5])
     """
-    return _product(less_its_share, logits, vector, axis, temperature)
+    return _product(log_softmax_vjp_product, logits, vector, axis, temperature)
 
 
 def row_products(
@@ -175,37 +177,52 @@ def row_products(
     temperature: float,
     out: FloatArray,
 ) -> None:
-    """Write a product of every row's probabilities and vector over T; all (rows, classes)."""
-    sums = row_sums if a.dtype.itemsize == 8 else summed
+    """Write a product of every row's Jacobian and vector; all (rows, classes)."""
+    sums = sums_in_parts if a.dtype.itemsize == 8 else _plain_sums
     with whole_rows(a.shape[-1]), np.errstate(invalid="ignore", over="ignore"):
         for part in parts(a):
-            S = probabilities(a[part], temperature)
-            result = product(S, wide(vectors[part]), sums)
-            if temperature != 1:
-                result /= temperature
+            result = product(a[part], wide(vectors[part]), temperature, sums)
             np.copyto(out[part], result, casting="same_kind")
 
 
-def softmax_product(S: Rows, v: Rows, sums: Sums) -> Rows:
-    """Return S_i (v_i - sum_k S_k v_k)."""
+def softmax_product(a: FloatArray, v: Rows, T: float, sums: Sums) -> Rows:
+    """Return S_i (v_i - sum_k S_k v_k) / T."""
+    S, quotients = _probabilities_and_quotients(a, T)
     result = less_its_mean(S, v, sums)
-    result *= S
+    result *= quotients
     return result
+
+
+def log_softmax_jvp_product(a: FloatArray, v: Rows, T: float, sums: Sums) -> Rows:
+    """Return (v_i - sum_k S_k v_k) / T."""
+    (S,) = probabilities(a, T, 1.0)
+    return _over(less_its_mean(S, v, sums), T)
+
+
+def log_softmax_vjp_product(a: FloatArray, v: Rows, T: float, sums: Sums) -> Rows:
+    """Return (v_j - S_j sum_k v_k) / T."""
+    (S,) = probabilities(a, T, 1.0)
+    return _over(less_its_share(S, v, sums), T)
 
 
 def less_its_mean(S: Rows, v: Rows, sums: Sums) -> Rows:
     """Return v_i - sum_k S_k v_k, for the likeliest class without subtracting close numbers.
 
-    >>> less_its_mean(np.array([[1.0, 1e-20]]), np.array([[1.0, 3.0]]), row_sums)
+    >>> less_its_mean(np.array([[1.0, 1e-20]]), np.array([[1.0, 3.0]]), sums_in_parts)
     array([[-2.e-20,  2.e+00]])
     """
     top = likeliest(S)[:, None]
     S_top, v_top = np.take_along_axis(S, top, -1), np.take_along_axis(v, top, -1)
-    terms = S * v
-    np.put_along_axis(terms, top, 0, -1)
-    of_others = sums(terms)
-    result = v - (of_others + S_top * v_top)
-    of_top = v_top * _without(S, top, sums) - of_others
+    with _without(S, top):
+        complement_of_top = np.add(*sums(S))
+        high, low = sums(S * v)
+    of_top = v_top * complement_of_top - high - low
+    # The likeliest class joins the others in two parts (Knuth 1969).
+    term = S_top * v_top
+    mean = high + term
+    low += (high - (mean - (mean - high))) + (term - (mean - high))
+    result = v - mean
+    result -= low
     np.put_along_axis(result, top, of_top, -1)
     return result
 
@@ -213,15 +230,18 @@ def less_its_mean(S: Rows, v: Rows, sums: Sums) -> Rows:
 def less_its_share(S: Rows, v: Rows, sums: Sums) -> Rows:
     """Return v_j - S_j sum_k v_k, for the likeliest class without subtracting close numbers.
 
-    >>> less_its_share(np.array([[1.0, 1e-20]]), np.array([[1.0, 0.0]]), row_sums)
+    >>> less_its_share(np.array([[1.0, 1e-20]]), np.array([[1.0, 0.0]]), sums_in_parts)
     array([[ 1.e-20, -1.e-20]])
     """
     top = likeliest(S)[:, None]
     S_top, v_top = np.take_along_axis(S, top, -1), np.take_along_axis(v, top, -1)
-    others = _without(v, top, sums)
-    result = v - S * (others + v_top)
-    of_top = v_top * _without(S, top, sums) - S_top * others
-    np.put_along_axis(result, top, of_top, -1)
+    with _without(S, top):
+        complement_of_top = np.add(*sums(S))
+    others = v.copy(order="K")
+    np.put_along_axis(others, top, 0, -1)
+    of_others = np.add(*sums(others))
+    result = v - S * (of_others + v_top)
+    np.put_along_axis(result, top, v_top * complement_of_top - S_top * of_others, -1)
     return result
 
 
@@ -233,21 +253,43 @@ def complement(S: Rows) -> Rows:
     """
     top = likeliest(S)[:, None]
     result: Rows = 1 - S
-    np.put_along_axis(result, top, _without(S, top, row_sums), axis=-1)
+    with _without(S, top):
+        others = row_sums(S)
+    np.put_along_axis(result, top, others, -1)
     return result
 
 
-def _without(values: Rows, left_out: NDArray[np.intp], sums: Sums) -> Rows:
-    """Return the sum of each row without one entry."""
-    others = values.copy(order="K")
-    np.put_along_axis(others, left_out, 0, -1)
-    return sums(others)
+@contextmanager
+def _without(S: Rows, top: NDArray[np.intp]) -> Iterator[None]:
+    """Let the likeliest class have no probability for a while."""
+    of_top = np.take_along_axis(S, top, -1)
+    np.put_along_axis(S, top, 0, -1)
+    try:
+        yield
+    finally:
+        np.put_along_axis(S, top, of_top, -1)
+
+
+def _plain_sums(terms: Rows) -> tuple[Rows, Rows]:
+    """Return the sums of rows and nothing beside them, for what will lose digits anyway."""
+    total = summed(terms)
+    return total, np.zeros_like(total)
+
+
+def _over(values: Rows, T: float) -> Rows:
+    """Divide by T, in place."""
+    if T != 1:
+        values /= T
+    return values
 
 
 def _probabilities_and_quotients(a: FloatArray, T: float) -> tuple[Rows, Rows]:
     """Return S and S / T, each rounded once."""
-    S = probabilities(a, T)
-    return S, S if T == 1 else probabilities(a, T, T)
+    if T == 1:
+        (S,) = probabilities(a, T, 1.0)
+        return S, S
+    S, quotients = probabilities(a, T, 1.0, T)
+    return S, quotients
 
 
 def _jacobian(

@@ -137,14 +137,13 @@ def _of_few_bits(a: FloatArray, T: float, out: Rows | None = None) -> tuple[Rows
     return result, sums
 
 
-def probabilities(a: FloatArray, T: float, divisor: float = 1.0) -> Rows:
-    """Return softmax over a divisor, off by 0.6 units of the logits' dtype; (rows, classes)."""
+def probabilities(a: FloatArray, T: float, *divisors: float) -> list[Rows]:
+    """Return softmax over each divisor, off by 0.6 units of the logits' dtype; (rows, classes)."""
     if a.dtype.itemsize == 8:
-        return in_parts(wide(a), T).over_their_sum(divisor)
+        exponentials_ = in_parts(wide(a), T)
+        return [exponentials_.over_their_sum(divisor) for divisor in divisors]
     terms, sums = _of_few_bits(a, T)
-    sums *= divisor
-    terms /= sums
-    return terms
+    return [terms * (1 / (sums * divisor)) for divisor in divisors]
 
 
 def write_log_probabilities(
