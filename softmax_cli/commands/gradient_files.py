@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from softmax_cli.bfloat16 import limits_of, name_of
 from softmax_cli.commands.inputs import opened_option, opened_partner
 from softmax_cli.commands.loss import checked_labels
-from softmax_cli.commands.options import LOG_OF_BASE
+from softmax_cli.commands.options import BASES
 from softmax_cli.core import jacobian as jacobians
 from softmax_cli.core.arrays import checked_temperature
 from softmax_cli.core.comparison import (
@@ -28,6 +28,7 @@ from softmax_cli.core.comparison import (
 )
 from softmax_cli.core.cross_entropy import Reduction, denominator, row_losses_and_gradients
 from softmax_cli.core.gradcheck import Report
+from softmax_cli.core.twofold import factor
 from softmax_cli.errors import InputError, ShapeError, UsageError
 from softmax_cli.formats.array import row_place
 from softmax_cli.formats.blocks import Block, ReadOptions, Source, WriteOptions, ready
@@ -80,11 +81,12 @@ def check_gradient_file(
                 "a gradient has the shape of its logits",
                 given.place,
             )
-        divisor, rows = 1.0, logits.rows or 1
+        divisor, count, rows = 1.0, 1.0, logits.rows or 1
         if form.labels or form.targets:
             rows = _counted(form, logits, read)
             # Of no rows there is nothing to compare, and nothing to divide.
-            divisor = denominator(max(1, rows), form.reduction) * LOG_OF_BASE[form.base]
+            count = denominator(max(1, rows), form.reduction)
+            divisor = factor(count=count, base=BASES[form.base]).high
         scale = 1 / (divisor * T)
         dtype = name_of(given.dtype)
         eps, smallest = limits_of(given.dtype)
@@ -97,7 +99,7 @@ def check_gradient_file(
             worst,
         )
         source = _with_partner(stack, form, logits, read)
-        references = _References(form, T, divisor)
+        references = _References(form, T, divisor, count)
         comparison.hypotheses = references.hypotheses(logits.classes, max(1, rows))
         reader = RowReader(given)
         with progress(logits, write) as advance:
@@ -175,8 +177,8 @@ def _with_partner(
 class _References:
     """The exact gradients of a block's rows, and what wrong ones would look like."""
 
-    def __init__(self, form: GradientFile, T: float, divisor: float) -> None:
-        self._form, self._T, self._divisor = form, T, divisor
+    def __init__(self, form: GradientFile, T: float, divisor: float, count: float) -> None:
+        self._form, self._T, self._divisor, self._count = form, T, divisor, count
         self._one_hot: NDArray[Any] | None = None
 
     def of(self, block: Block) -> list[tuple[int, NDArray[Any]]]:
@@ -208,7 +210,14 @@ class _References:
                 row = int((wanted < 0).any(axis=-1).argmax())
                 raise InputError("the targets have a negative entry", place=block.place(row))
         gradient = np.empty_like(values)
-        row_losses_and_gradients(values, wanted, temperature=T, divisor=self._divisor, out=gradient)
+        row_losses_and_gradients(
+            values,
+            wanted,
+            temperature=T,
+            count=self._count,
+            base=BASES[form.base],
+            out=gradient,
+        )
         return [(block.start, gradient)]
 
     def hypotheses(self, N: int, rows: int) -> list[Hypothesis]:

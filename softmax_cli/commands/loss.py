@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Lock
@@ -11,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_cli.commands.options import LOG_OF_BASE
+from softmax_cli.commands.options import BASES
 from softmax_cli.core.arrays import FloatArray, checked_temperature, narrowed, unrounded, wide
 from softmax_cli.core.cross_entropy import (
     Reduction,
@@ -22,8 +21,10 @@ from softmax_cli.core.cross_entropy import (
     row_losses_and_gradients,
 )
 from softmax_cli.core.cross_entropy import Source as Kind
+from softmax_cli.core.exponentials import LARGEST
 from softmax_cli.core.rows import likeliest
-from softmax_cli.core.sums import ExactSum
+from softmax_cli.core.sums import ExactSum, row_sums
+from softmax_cli.core.twofold import factor
 from softmax_cli.errors import InputError
 from softmax_cli.formats.blocks import Block, OnBadRow
 
@@ -38,7 +39,7 @@ class Losses:
 
     partner  how errors name what is paired with the values
     dtype    of the gradients
-    gradient_divisor  what the gradients of the rows are divided by; without it there are none
+    gradient_divisor  the count that the gradients are divided by; without it there are none
     """
 
     form: Literal["distributions", "labels", "targets"]
@@ -66,11 +67,6 @@ class Losses:
     def __post_init__(self) -> None:
         """Check what can be checked before any row is read."""
         checked_temperature(self.temperature)
-
-    @property
-    def log_of_base(self) -> float:
-        """The natural logarithm of the base, which a loss in nats is divided by."""
-        return LOG_OF_BASE[self.base]
 
     def of(self, block: Block) -> tuple[FloatArray, FloatArray | None]:
         """Return the losses of a block's rows and add them to what is known, in any thread.
@@ -101,7 +97,6 @@ class Losses:
                 else:
                     self.soft = True
             losses, gradients = self._losses_and_gradients(values, wanted, largest)
-            losses /= self.log_of_base
         if self.on_bad_row == "zero":
             bad = np.isnan(losses)
             losses[bad] = 0
@@ -116,14 +111,21 @@ class Losses:
     def _losses_and_gradients(
         self, values: FloatArray, wanted: NDArray[Any], largest: NDArray[np.intp] | None
     ) -> tuple[FloatArray, FloatArray | None]:
-        T = self.temperature
+        T, base = self.temperature, BASES[self.base]
         if self.gradient_divisor is None:
-            losses = row_losses(values, wanted, temperature=T, source=self.source, largest=largest)
+            losses = row_losses(
+                values, wanted, temperature=T, source=self.source, base=base, largest=largest
+            )
             return losses, None
-        divisor = self.gradient_divisor * self.log_of_base
         gradients = np.empty_like(values, unrounded(self.dtype))
         losses = row_losses_and_gradients(
-            values, wanted, temperature=T, divisor=divisor, out=gradients, largest=largest
+            values,
+            wanted,
+            temperature=T,
+            count=self.gradient_divisor,
+            base=base,
+            out=gradients,
+            largest=largest,
         )
         return losses, narrowed(gradients, self.dtype)
 
@@ -137,7 +139,7 @@ class Losses:
         """Return the object of the command's contract."""
         mean = self.sum_.total(self.rows)
         with np.errstate(over="ignore"):
-            perplexity = float(np.exp(mean * self.log_of_base))
+            perplexity = float(np.exp(mean * factor(base=BASES[self.base]).high))
         no_accuracy = self.soft or self.form == "distributions"
         report: dict[str, object] = {
             "command": "xent",
@@ -160,7 +162,7 @@ class Losses:
     def _of_distributions(self, block: Block, q: FloatArray, p: NDArray[Any]) -> FloatArray:
         q = self._distribution(block, q, "q")
         p = self._partner_distribution(block, p, "p")
-        base = math.e if self.base == "e" else float(self.base)
+        base = BASES[self.base]
         known = ~np.isnan(q).any(axis=-1) if self.on_bad_row == "zero" else slice(None)
         self.entropy.add(distribution_cross_entropy(p[known], p[known], base=base))
         self.divergence.add(kl_divergence(p[known], q[known], base=base))
@@ -196,7 +198,9 @@ class Losses:
         if negative.any():
             row = int(negative.argmax())
             raise InputError(f"{name} with a negative entry", "they are 0 or more", place(row))
-        sums = rows.sum(axis=-1)
+        if self.normalize and (rows > LARGEST).any():
+            rows = np.where((rows > LARGEST).any(axis=-1, keepdims=True), rows / LARGEST, rows)
+        sums = row_sums(rows)[:, 0]
         right = (
             (sums > 0) & np.isfinite(sums) if self.normalize else np.abs(sums - 1) <= SUM_TOLERANCE
         )
@@ -207,7 +211,8 @@ class Losses:
         return rows / sums[:, None] if self.normalize else rows
 
     def _check_log_probabilities(self, block: Block, values: FloatArray) -> None:
-        sums = np.exp(values).sum(axis=-1)
+        with np.errstate(over="ignore"):
+            sums = np.exp(values).sum(axis=-1)
         wrong = np.abs(sums - 1) > SUM_TOLERANCE
         if wrong.any():
             row = int(wrong.argmax())

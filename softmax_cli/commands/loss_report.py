@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.commands.loss import UNITS, Losses
-from softmax_cli.errors import InputError
 from softmax_cli.formats import open_sink, output_format
 from softmax_cli.formats.blocks import Block, ReadOptions, Result, Sink, Source, WriteOptions
 from softmax_cli.formats.target import Target
@@ -144,9 +143,7 @@ def _compute(
         of_rows, gradients = losses.of(block)
         return replace(block, values=of_rows[:, None], partner=gradients)
 
-    run(source, kernel, sink, read.on_bad_row, write)
-    if not losses.rows:
-        raise InputError("has no rows, so there is no loss", place=source.place)
+    run(source, kernel, sink, read.on_bad_row, write, needed_for="loss")
 
 
 def _write_report(

@@ -21,7 +21,7 @@ from softmax_cli.formats import format_names
 from softmax_cli.formats.blocks import ReadOptions, WriteOptions
 
 __all__ = [
-    "LOG_OF_BASE",
+    "BASES",
     "Base",
     "ReadOptions",
     "Temperature",
@@ -149,7 +149,7 @@ Base = Annotated[
     typer.Option("--base", help="Base of logarithms: nats, bits or digits."),
 ]
 
-LOG_OF_BASE = {"e": 1.0, "2": math.log(2), "10": math.log(10)}
+BASES = {"e": math.e, "2": 2.0, "10": 10.0}
 
 
 def takes_groups(command: Callable[..., Any]) -> Callable[..., Any]:

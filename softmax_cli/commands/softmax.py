@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from softmax_cli.commands.options import (
-    LOG_OF_BASE,
+    BASES,
     Base,
     ReadOptions,
     Temperature,
@@ -81,7 +81,7 @@ def command(
         )
         if log:
             result = replace(result, facts={**result.facts, "base": base})
-        kernel = _kernel(source, temperature, LOG_OF_BASE[base] if log else None, top_k)
+        kernel = _kernel(source, temperature, BASES[base] if log else None, top_k)
         kernel = zero_bad_rows(kernel, read.on_bad_row)
         with open_sink(result, write, source.paths) as sink:
             run(source, kernel, sink, read.on_bad_row, write)
@@ -102,7 +102,7 @@ def _column_names(
 
 
 def _kernel(
-    source: Source, temperature: float, log_of_base: float | None, top_k: int | None
+    source: Source, temperature: float, log_base: float | None, top_k: int | None
 ) -> Kernel:
     import numpy as np
 
@@ -111,9 +111,9 @@ def _kernel(
 
     def kernel(block: Block) -> Block:
         logits = block.values
-        if log_of_base is not None:
+        if log_base is not None:
             values = np.empty_like(logits, unrounded(source.dtype))
-            write_log_probabilities(logits, temperature, values, log_of_base)
+            write_log_probabilities(logits, temperature, values, log_base)
             values = narrowed(values, source.dtype)
         elif logits.dtype == source.dtype:
             values = softmax(logits, temperature=temperature, out=logits if top_k is None else None)

@@ -17,18 +17,23 @@ from softmax_cli.core.arrays import (
     wide,
     with_classes,
 )
-from softmax_cli.core.exponentials import Rows
-from softmax_cli.core.jacobian import less_its_share
+from softmax_cli.core.exponentials import LARGEST
+from softmax_cli.core.jacobian import less_its_share, share_over, without
 from softmax_cli.core.rows import as_it_was, likeliest, parts, rows_of, whole_rows
 from softmax_cli.core.softmax import (
+    Beside,
+    Odds,
     distances,
-    exponentials_beside,
     odds_against_likeliest,
+    over,
     probabilities,
-    sums_for_logarithms,
 )
 from softmax_cli.core.sums import ExactSum, row_sums, summed, sums_in_parts
+from softmax_cli.core.twofold import Factor, Rows, factor, product, two_sum
 from softmax_cli.errors import DomainError, ShapeError
+
+# Powers of two that keep small probabilities normal numbers.
+_RAISED = 500
 
 Reduction = Literal["mean", "batch-mean", "sum", "none"]
 Source = Literal["logits", "probabilities", "log-probabilities"]
@@ -68,8 +73,9 @@ def cross_entropy(
     """
     array = with_classes(logits, axis)
     rows, Y = rows_of(array, axis), _targets(targets, array, axis)
-    losses = row_losses(rows, Y, temperature=checked_temperature(temperature))
-    losses /= checked_base(base)
+    checked_base(base)
+    T = checked_temperature(temperature)
+    losses = row_losses(rows, Y, temperature=T, base=base)
     dtype = np.promote_types(array.dtype, np.float32)
     if reduction == "none":
         leading = np.moveaxis(array, axis, -1).shape[:-1]
@@ -106,9 +112,9 @@ def cross_entropy_gradient(
     array = with_classes(logits, axis)
     rows, Y = rows_of(array, axis), _targets(targets, array, axis)
     result = np.empty_like(rows)
-    divisor = checked_base(base) * denominator(len(rows), reduction)
-    T = checked_temperature(temperature)
-    row_losses_and_gradients(rows, Y, temperature=T, divisor=divisor, out=result)
+    checked_base(base)
+    T, count = checked_temperature(temperature), denominator(len(rows), reduction)
+    row_losses_and_gradients(rows, Y, temperature=T, count=count, base=base, out=result)
     return as_it_was(result, array, axis)
 
 
@@ -131,7 +137,8 @@ def distribution_cross_entropy(
     P, Q, like = _distributions(p, q, axis)
     with np.errstate(divide="ignore"):
         losses = expected_losses(P, np.log(Q))
-    return narrowed(losses / checked_base(base), like.dtype).reshape(like.shape)[()]
+    checked_base(base)
+    return narrowed(over(losses, factor(base=base)), like.dtype).reshape(like.shape)[()]
 
 
 def kl_divergence(
@@ -155,7 +162,8 @@ def kl_divergence(
         # their difference unless that is taken first.
         ratio = np.where(np.abs(P - Q) < Q / 2, np.log1p((P - Q) / Q), np.log(P) - np.log(Q))
     divergences = 0 - expected_losses(P, ratio)
-    return narrowed(divergences / checked_base(base), like.dtype).reshape(like.shape)[()]
+    checked_base(base)
+    return narrowed(over(divergences, factor(base=base)), like.dtype).reshape(like.shape)[()]
 
 
 def _distributions(p: ArrayLike, q: ArrayLike, axis: int) -> tuple[Rows, Rows, FloatArray]:
@@ -177,9 +185,10 @@ def row_losses(
     *,
     temperature: float = 1.0,
     source: Source = "logits",
+    base: float = math.e,
     largest: NDArray[np.intp] | None = None,
 ) -> NDArray[np.float64]:
-    """Return the loss of every row in nats, as float64.
+    """Return the loss of every row, as float64.
 
     values   (rows, classes), of what `source` says; probabilities are taken as they are
     targets  (rows,) labels or (rows, classes) soft targets
@@ -190,34 +199,45 @@ def row_losses(
         for part in parts(values):
             a, wanted = wide(values[part]), targets[part]
             top = None if largest is None else largest[part, None]
-            if wanted.ndim == 1 and source == "logits":
-                top, odds = odds_against_likeliest(a, temperature, top)
-                # Two terms of one sign: nothing cancels, however confident the row is.
-                losses[part] = _label_losses(a, wanted[:, None], top, odds, temperature)
+            if source != "logits":
+                in_nats = _losses_of_logarithms(_logarithms(a, source), wanted)
+                losses[part] = over(in_nats, factor(base=base))
             elif wanted.ndim == 1:
-                logs = _logarithms(a, source)
-                losses[part] = 0 - np.take_along_axis(logs, wanted[:, None], -1)[:, 0]
-            elif source == "logits":
-                losses[part] = _target_losses(a, wide(wanted), temperature)
+                odds = odds_against_likeliest(a, temperature, top)
+                losses[part] = _label_losses(a, wanted[:, None], odds, temperature, base)
             else:
-                losses[part] = expected_losses(wide(wanted), _logarithms(a, source))
+                odds = odds_against_likeliest(a, temperature, top)
+                losses[part] = _target_losses(a, wide(wanted), odds, temperature, base)
+    return losses
+
+
+def _losses_of_logarithms(logarithms: Rows, wanted: NDArray[Any]) -> NDArray[np.float64]:
+    if wanted.ndim == 2:
+        return expected_losses(wide(wanted), logarithms)
+    losses: NDArray[np.float64] = 0 - np.take_along_axis(logarithms, wanted[:, None], -1)[:, 0]
     return losses
 
 
 def _label_losses(
-    a: Rows, label: NDArray[Any], top: NDArray[Any], odds: Rows, T: float
+    a: Rows, label: NDArray[Any], odds: Odds, T: float, base: float
 ) -> NDArray[np.float64]:
-    of_label, of_top = (np.take_along_axis(a, place, -1) for place in (label, top))
-    losses: NDArray[np.float64] = (np.log1p(odds) + distances(of_label, of_top, T))[:, 0]
-    return losses
+    """Return (max a - a_label) / T + log1p(odds): nothing cancels, however confident the row is."""
+    of_label, of_top = (np.take_along_axis(a, place, -1) for place in (label, odds.top))
+    gaps = distances(of_label, of_top, factor(T, base=base))
+    losses: NDArray[np.float64] = over(odds.logarithm(), factor(base=base)) + gaps
+    return losses[:, 0]
 
 
-def _target_losses(a: Rows, Y: Rows, T: float) -> NDArray[np.float64]:
+def _target_losses(a: Rows, Y: Rows, odds: Odds, T: float, base: float) -> NDArray[np.float64]:
     """Return sum_k Y_k ((max a - a_k) / T) + log1p(odds) sum_k Y_k: again nothing cancels."""
-    top, odds = odds_against_likeliest(a, T)
-    gaps = distances(a, np.take_along_axis(a, top, -1), T)
-    losses: NDArray[np.float64] = np.log1p(odds)[:, 0] * row_sums(Y)[:, 0]
-    return losses - expected_losses(Y, gaps)
+    maximum, divisor, whole = np.take_along_axis(a, odds.top, -1), factor(T, base=base), 1.0
+    gaps = distances(a, maximum, divisor)
+    if np.isinf(gaps).any():
+        # A gap may be too large for a number, and its weighted mean none the less not.
+        gaps, whole = distances(a / 2, maximum / 2, divisor), 2.0
+    of_odds = over(odds.logarithm(), factor(base=base))[:, 0] * row_sums(Y)[:, 0]
+    losses: NDArray[np.float64] = of_odds - whole * expected_losses(Y, gaps)
+    return losses
 
 
 def row_losses_and_gradients(
@@ -225,54 +245,83 @@ def row_losses_and_gradients(
     targets: NDArray[Any],
     *,
     temperature: float = 1.0,
-    divisor: float = 1.0,
+    count: float = 1.0,
+    base: float = math.e,
     out: FloatArray,
     largest: NDArray[np.intp] | None = None,
 ) -> NDArray[np.float64]:
-    """Return the loss of every row in nats; write its gradient over the divisor into `out`.
+    """Return the loss of every row; write its gradient over the count into `out`.
 
     Arguments as of `row_losses`; `out` may be the logits, and each entry is rounded once to it.
     """
     losses = np.empty(len(logits))
+    exact = out.dtype.itemsize == 8
+    divisor = factor(temperature, count, base)
     with whole_rows(logits.shape[-1]):
         for part in parts(logits):
             a, wanted = wide(logits[part]), targets[part]
+            top = (likeliest(a) if largest is None else largest[part])[:, None]
             if wanted.ndim == 1:
-                top = (likeliest(a) if largest is None else largest[part])[:, None]
-                exact = out.dtype.itemsize == 8
-                losses[part], gradients = _of_labels(
-                    a, wanted[:, None], top, temperature, divisor, exact=exact
-                )
+                label = wanted[:, None]
+                beside = Beside.of(a, temperature, top)
+                sums = beside.sums() if exact else beside.sums_for_logarithms()
+                odds = beside.odds(*sums)
+                gradients = _label_gradients(beside, sums, label, divisor)
+                if exact:
+                    _mend_small_gradients(gradients, odds, a, label, temperature, divisor)
+                losses[part] = _label_losses(a, label, odds, temperature, base)
             else:
-                Y = wide(wanted)
-                losses[part] = _target_losses(a, Y, temperature)
-                # P_j sum_k Y_k - Y_j
-                (P,) = probabilities(a, temperature, 1.0)
-                gradients = less_its_share(P, Y, sums_in_parts)
-                np.subtract(0, gradients, out=gradients)
-                gradients /= temperature * divisor
-            with np.errstate(over="ignore"):
-                np.copyto(out[part], gradients, casting="same_kind")
+                odds = odds_against_likeliest(a, temperature, top)
+                losses[part] = _target_losses(a, wide(wanted), odds, temperature, base)
+                gradients = _target_gradients(a, wide(wanted), temperature, divisor)
+            np.copyto(out[part], gradients, casting="same_kind")
     return losses
 
 
-def _of_labels(
-    a: Rows, label: NDArray[Any], top: NDArray[Any], T: float, divisor: float, *, exact: bool
-) -> tuple[NDArray[np.float64], Rows]:
-    """Return losses and gradients; without `exact`, gradients that will lose digits anyway."""
-    gradients, of_top = exponentials_beside(a, T, top)
-    if exact:
-        others = row_sums(gradients, summed(gradients))
-    else:
-        others = sums_for_logarithms(gradients, of_top)
-    losses = _label_losses(a, label, top, others / of_top, T)
-    total = of_top + others
-    np.put_along_axis(gradients, top, of_top, -1)
+def _label_gradients(
+    beside: Beside, sums: tuple[Rows, Rows], label: NDArray[Any], divisor: Factor
+) -> Rows:
+    """Return (P_j - Y_j) over the divisor, in the place of the exponentials."""
+    gradients, (of_top, of_top_rest) = beside.others, beside.of_top
+    total, low = two_sum(of_top, sums[0])
+    low += of_top_rest + sums[1]
+    np.put_along_axis(gradients, beside.top, of_top, -1)
     # P - 1 is minus the sum of the other probabilities: of the likeliest class it is known.
-    but_label = np.where(label == top, -others, np.take_along_axis(gradients, label, -1) - total)
+    of_label = np.take_along_axis(gradients, label, -1)
+    but_label = np.where(label == beside.top, 0 - (sums[0] + sums[1]), of_label - total)
     np.put_along_axis(gradients, label, but_label, -1)
-    gradients /= total * (T * divisor)
-    return losses, gradients
+    whole = np.add(*product(total, low, divisor))
+    safe = (whole > 1 / LARGEST) & (whole < LARGEST)
+    gradients /= np.where(safe, whole, total)
+    if not safe.all():
+        gradients[~safe[:, 0]] /= divisor.high
+    return gradients
+
+
+def _mend_small_gradients(
+    gradients: Rows, odds: Odds, a: Rows, label: NDArray[Any], T: float, divisor: Factor
+) -> None:
+    """Take rows again in which a probability is no normal number, and its gradient may be."""
+    small = (np.abs(gradients) < 2.0**-1000 / min(1.0, divisor.high)).any(axis=-1)
+    if divisor.high * 2.0**_RAISED > 1 / LARGEST and divisor.high < 1 and small.any():
+        (P,) = probabilities(a[small], T, divisor, raised=_RAISED)
+        top = odds.top[small]
+        is_top = label[small] == top
+        with without(P, top):
+            of_others = row_sums(P, summed(P))
+        P_label = np.take_along_axis(P, label[small], -1)
+        whole = np.ldexp(1 / divisor.high, _RAISED)
+        np.put_along_axis(P, label[small], np.where(is_top, 0 - of_others, P_label - whole), -1)
+        gradients[small] = np.ldexp(P, -_RAISED)
+
+
+def _target_gradients(a: Rows, Y: Rows, T: float, divisor: Factor) -> Rows:
+    """Return (P_j sum_k Y_k - Y_j) over the divisor."""
+    if not 1 / LARGEST < divisor.high < LARGEST:
+        (P,) = probabilities(a, T, Factor(1.0, 0.0))
+        return (0 - less_its_share(P, Y, Y, sums_in_parts)) / divisor.high
+    share = share_over(a, Y, T, divisor, sums_in_parts)
+    return np.subtract(0, share, out=share)
 
 
 def expected_losses(weights: Rows, logarithms: Rows) -> NDArray[np.float64]:

@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.core.sums import summed, sums_in_parts
-
-Rows = NDArray[np.float64]
+from softmax_cli.core.twofold import Factor, Rows, product, reciprocal, two_sum
 
 # Below the logarithm of the smallest normal number, by a little, exponentials lose digits.
 _LOWEST = -708.0
@@ -38,7 +37,7 @@ def exponentials(a: Rows, T: float, out: Rows, sizes: Rows | None = None) -> tup
              weight in its row, and some entries NaN in a row that has no softmax; and (rows, 1)
              sums, or the sizes
     """
-    if math.frexp(T)[0] != 0.5 or not 1 / LARGEST < T < LARGEST:
+    if not is_exact_divisor(T):
         whole = in_parts(a, T).whole(out)
         return whole, summed(whole)
     # A quotient by a power of two is exact. Nothing is subtracted, and so nothing rounded.
@@ -53,6 +52,11 @@ def exponentials(a: Rows, T: float, out: Rows, sizes: Rows | None = None) -> tup
         result[unfit] = in_parts(a[unfit], T).whole()
         sums[unfit] = summed(result[unfit])
     return result, sums
+
+
+def is_exact_divisor(T: float) -> bool:
+    """Tell whether a quotient by T is exact: it is a power of two."""
+    return math.frexp(T)[0] == 0.5 and 1 / LARGEST < T < LARGEST
 
 
 @dataclass(frozen=True)
@@ -73,19 +77,22 @@ class Parts:
         result: Rows = np.ldexp(self.head + self.rest, self.power, out=out)
         return result
 
-    def over_their_sum(self, divisor: float = 1.0) -> Rows:
-        """Return the exponentials over their row's sum and the divisor, off by 0.6 units."""
-        with np.errstate(invalid="ignore"):
-            high, low = sums_in_parts(np.ldexp(self.head, self.power))
-            low += summed(np.ldexp(self.rest, self.power))
-            total = high + low
-            low += high - total
-            fraction, power = math.frexp(divisor)
-            inverse, correction = _reciprocal(*_product(total, low, fraction))
+    def over_their_sum(self, divisor: Factor, raised: int = 0) -> Rows:
+        """Return the exponentials over their row's sum and the divisor, off by 0.6 units.
+
+        They are `raised` by so many powers of two, so that small ones keep their digits.
+        """
+        fraction, power = math.frexp(divisor.high)
+        with np.errstate(invalid="ignore", over="ignore"):
+            heads = np.ldexp(self.head, self.power)
+            high, low = sums_in_parts(heads, summed(heads))
+            total, rest = two_sum(high, low + summed(np.ldexp(self.rest, self.power)))
+            by = Factor(fraction, math.ldexp(divisor.rest, -power))
+            inverse, correction = reciprocal(*product(total, rest, by))
             result = self.head * correction
             result += self.rest * (inverse + correction)
             result += self.head * inverse
-        scaled: Rows = np.ldexp(result, self.power - np.int32(power), out=result)
+            scaled: Rows = np.ldexp(result, self.power + np.int32(raised - power), out=result)
         return scaled
 
 
@@ -109,12 +116,12 @@ def in_parts(a: Rows, T: float) -> Parts:
         np.ldexp(r, -step.power, out=r)
         n = r * (1 / step.width)
         np.rint(n, out=n)
-        product = n * step.width
-        r -= product
-        np.multiply(n, step.width_rest, out=product)
-        r -= product
+        steps = n * step.width
+        r -= steps
+        np.multiply(n, step.width_rest, out=steps)
+        r -= steps
         r *= 1 / step.fraction
-        series = np.multiply(r, 1 / 720, out=product)
+        series = np.multiply(r, 1 / 720, out=steps)
         for factorial in (120, 24, 6, 2, 1):
             series += 1 / factorial
             series *= r
@@ -169,28 +176,3 @@ def _step(T: float) -> _Step:
         unit = 2.0 ** (math.frexp(float(width))[1] - 32)
         head = round(width / Decimal(unit)) * unit
         return _Step(fraction, power, head, float(width - Decimal(head)))
-
-
-def _product(high: Rows, low: Rows, factor: float) -> tuple[Rows, Rows]:
-    """Return (high + low) factor in two parts."""
-    head, rest = _halves(high)
-    factor_head, factor_rest = (float(part) for part in _halves(np.float64(factor)))
-    product = high * factor
-    error = head * factor_head - product + head * factor_rest + rest * factor_head
-    return product, error + rest * factor_rest + low * factor
-
-
-def _reciprocal(high: Rows, low: Rows) -> tuple[Rows, Rows]:
-    """Return 1 / (high + low) in two parts, the first of 26 bits."""
-    rounded = 1 / high
-    inverse, _ = _halves(rounded)
-    head, rest = _halves(high)
-    left = 1 - head * inverse - rest * inverse - low * inverse
-    return inverse, left * rounded
-
-
-def _halves(values: Rows | np.float64) -> tuple[Rows, Rows]:
-    """Return values as the sum of two numbers of 26 bits (Dekker 1971)."""
-    scaled = values * (2.0**27 + 1)
-    head: Rows = np.asarray(scaled - (scaled - values))
-    return head, np.asarray(values - head)

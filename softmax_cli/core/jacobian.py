@@ -15,12 +15,18 @@ from softmax_cli.core.arrays import (
     wide,
     with_classes,
 )
-from softmax_cli.core.exponentials import Rows
+from softmax_cli.core.exponentials import LARGEST
 from softmax_cli.core.rows import as_it_was, likeliest, parts, rows_of, whole_rows
-from softmax_cli.core.softmax import probabilities
+from softmax_cli.core.softmax import over, probabilities
 from softmax_cli.core.sums import row_sums, summed, sums_in_parts
+from softmax_cli.core.twofold import Factor, Rows, factor, two_sum
 from softmax_cli.errors import ShapeError
 
+ONE = Factor(1.0, 0.0)
+# Products of probabilities below this may lose digits that a division gives back.
+_SMALLEST = 2.0**-500
+_RAISED = 200
+_LARGEST_ENTRY = 2.0**450
 # Sums of rows in two parts.
 Sums = Callable[[Rows], tuple[Rows, Rows]]
 Product = Callable[[FloatArray, Rows, float, Sums], Rows]
@@ -73,20 +79,38 @@ def softmax_jacobian_lines(
     a    (rows, classes)
     out  (rows, stop - start, classes); each entry is rounded once to it
     """
-    S, quotients = _probabilities_and_quotients(a, temperature)
-    np.multiply(S[:, start:stop, None], -quotients[:, None, :], out=out, casting="same_kind")
-    diagonal = np.arange(stop - start)
-    out[:, diagonal, diagonal + start] = (quotients * complement(S))[:, start:stop]
+    with whole_rows(a.shape[-1]):
+        S, quotients, raised = _probabilities_and_quotients(a, temperature)
+        lines = out if raised == 0 else np.empty(out.shape)
+        # 0 less a 0 has no sign; nor has the line of a class without probability.
+        negative = 0 - quotients[:, None]
+        np.multiply(S[:, start:stop, None], negative, out=lines, casting="same_kind")
+        diagonal = np.arange(stop - start)
+        on_diagonal = _on_diagonal(S, quotients, temperature, raised)
+        lines[:, diagonal, diagonal + start] = on_diagonal[:, start:stop]
+        lines[S[:, start:stop] == 0] = 0
+        if raised:
+            np.copyto(out, np.ldexp(lines, -2 * raised), casting="same_kind")
 
 
 def log_softmax_jacobian_lines(
     a: FloatArray, start: int, stop: int, *, temperature: float, out: FloatArray
 ) -> None:
     """Write the lines `start:stop` of the log-softmax Jacobian of every row; as for softmax."""
-    S, quotients = _probabilities_and_quotients(a, temperature)
-    np.copyto(out, -quotients[:, None, :], casting="same_kind")
-    diagonal = np.arange(stop - start)
-    out[:, diagonal, diagonal + start] = (complement(S) / temperature)[:, start:stop]
+    with whole_rows(a.shape[-1]):
+        S, quotients, raised = _probabilities_and_quotients(a, temperature)
+        np.copyto(out, (0 - np.ldexp(quotients, -raised))[:, None], casting="same_kind")
+        diagonal = np.arange(stop - start)
+        on_diagonal = np.ldexp(complement(S, raised) / temperature, -raised)
+        out[:, diagonal, diagonal + start] = on_diagonal[:, start:stop]
+
+
+def _on_diagonal(S: Rows, quotients: Rows, T: float, raised: int) -> Rows:
+    """Return S_i (1 - S_i) / T, raised twice as S and S / T are."""
+    rest = complement(S, raised)
+    result: Rows = quotients * rest
+    infinite = np.isinf(quotients)
+    return np.where(infinite, S * rest / T, result) if infinite.any() else result
 
 
 def softmax_jvp(
@@ -179,91 +203,127 @@ def row_products(
 ) -> None:
     """Write a product of every row's Jacobian and vector; all (rows, classes)."""
     sums = sums_in_parts if a.dtype.itemsize == 8 else _plain_sums
-    with whole_rows(a.shape[-1]), np.errstate(invalid="ignore", over="ignore"):
+    with whole_rows(a.shape[-1]):
         for part in parts(a):
-            result = product(a[part], wide(vectors[part]), temperature, sums)
-            np.copyto(out[part], result, casting="same_kind")
+            v, scale = _summable(wide(vectors[part]))
+            result = product(a[part], v, temperature, sums)
+            np.copyto(out[part], result if scale is None else result * scale, casting="same_kind")
+
+
+def _summable(v: Rows) -> tuple[Rows, Rows | None]:
+    """Return vectors whose sums are finite if they are, and what gives them back their size."""
+    largest = np.abs(v).max(axis=-1, keepdims=True)
+    if not (largest > _LARGEST_ENTRY).any():
+        return v, None
+    scale = np.where(largest > _LARGEST_ENTRY, 2.0**580, 1)
+    return v / scale, scale
 
 
 def softmax_product(a: FloatArray, v: Rows, T: float, sums: Sums) -> Rows:
     """Return S_i (v_i - sum_k S_k v_k) / T."""
-    S, quotients = _probabilities_and_quotients(a, T)
-    result = less_its_mean(S, v, sums)
-    result *= quotients
-    return result
+    S, quotients, raised = _probabilities_and_quotients(a, T)
+    result = less_its_mean(S, v, sums, raised)
+    infinite = np.isinf(quotients)
+    if infinite.any():
+        result = np.where(infinite, result * S / T, result * quotients)
+    else:
+        result *= quotients
+    return result if raised == 0 else np.ldexp(result, -2 * raised)
 
 
 def log_softmax_jvp_product(a: FloatArray, v: Rows, T: float, sums: Sums) -> Rows:
     """Return (v_i - sum_k S_k v_k) / T."""
-    (S,) = probabilities(a, T, 1.0)
-    return _over(less_its_mean(S, v, sums), T)
+    S, _, raised = _probabilities_and_quotients(a, T, S_alone=True)
+    return np.ldexp(over(less_its_mean(S, v, sums, raised), factor(T)), -raised)
 
 
 def log_softmax_vjp_product(a: FloatArray, v: Rows, T: float, sums: Sums) -> Rows:
     """Return (v_j - S_j sum_k v_k) / T."""
-    (S,) = probabilities(a, T, 1.0)
-    return _over(less_its_share(S, v, sums), T)
+    if not 1 / LARGEST < T < LARGEST:
+        (S,) = probabilities(a, T, ONE)
+        return less_its_share(S, v, v, sums) / T
+    return share_over(a, v, T, factor(T), sums)
 
 
-def less_its_mean(S: Rows, v: Rows, sums: Sums) -> Rows:
+def share_over(a: FloatArray, v: Rows, T: float, divisor: Factor, sums: Sums) -> Rows:
+    """Return (v_j - S_j sum_k v_k) over a divisor."""
+    alone, raised = over(v.copy(order="K"), divisor), 0
+    (quotients,) = probabilities(a, T, divisor)
+    if _has_small(quotients, a):
+        raised = _RAISED
+        alone = np.ldexp(alone, raised)
+        (quotients,) = probabilities(a, T, divisor, raised=raised)
+    result = less_its_share(quotients, v, alone, sums)
+    return result if raised == 0 else np.ldexp(result, -raised)
+
+
+def less_its_mean(S: Rows, v: Rows, sums: Sums, raised: int = 0) -> Rows:
     """Return v_i - sum_k S_k v_k, for the likeliest class without subtracting close numbers.
+
+    S and the result are raised by so many powers of two.
 
     >>> less_its_mean(np.array([[1.0, 1e-20]]), np.array([[1.0, 3.0]]), sums_in_parts)
     array([[-2.e-20,  2.e+00]])
     """
     top = likeliest(S)[:, None]
     S_top, v_top = np.take_along_axis(S, top, -1), np.take_along_axis(v, top, -1)
-    with _without(S, top):
+    with without(S, top):
         complement_of_top = np.add(*sums(S))
-        high, low = sums(S * v)
+        terms = S * v
+    np.put_along_axis(terms, top, S_top * 0, -1)
+    high, low = sums(terms)
     of_top = v_top * complement_of_top - high - low
-    # The likeliest class joins the others in two parts (Knuth 1969).
-    term = S_top * v_top
-    mean = high + term
-    low += (high - (mean - (mean - high))) + (term - (mean - high))
-    result = v - mean
-    result -= low
+    # The likeliest class joins the others in two parts.
+    mean, left = two_sum(high, S_top * v_top)
+    low += left
+    result = (v if raised == 0 else np.ldexp(v, raised)) - mean
+    result -= np.where(np.isfinite(mean), low, 0)
     np.put_along_axis(result, top, of_top, -1)
     return result
 
 
-def less_its_share(S: Rows, v: Rows, sums: Sums) -> Rows:
+def less_its_share(S: Rows, v: Rows, v_alone: Rows, sums: Sums) -> Rows:
     """Return v_j - S_j sum_k v_k, for the likeliest class without subtracting close numbers.
 
-    >>> less_its_share(np.array([[1.0, 1e-20]]), np.array([[1.0, 0.0]]), sums_in_parts)
+    Where S is over some divisor, so is `v_alone`, the first v_j.
+
+    >>> v = np.array([[1.0, 0.0]])
+    >>> less_its_share(np.array([[1.0, 1e-20]]), v, v, sums_in_parts)
     array([[ 1.e-20, -1.e-20]])
     """
     top = likeliest(S)[:, None]
     S_top, v_top = np.take_along_axis(S, top, -1), np.take_along_axis(v, top, -1)
-    with _without(S, top):
+    with without(S, top):
         complement_of_top = np.add(*sums(S))
     others = v.copy(order="K")
     np.put_along_axis(others, top, 0, -1)
     of_others = np.add(*sums(others))
-    result = v - S * (of_others + v_top)
+    result = v_alone - S * (of_others + v_top)
     np.put_along_axis(result, top, v_top * complement_of_top - S_top * of_others, -1)
     return result
 
 
-def complement(S: Rows) -> Rows:
+def complement(S: Rows, raised: int = 0) -> Rows:
     """Return 1 - S, for the likeliest class as the sum of the others so that no digit is lost.
+
+    S and the result are raised by so many powers of two.
 
     >>> complement(np.array([[1.0, 1e-20]]))
     array([[1.e-20, 1.e+00]])
     """
     top = likeliest(S)[:, None]
-    result: Rows = 1 - S
-    with _without(S, top):
-        others = row_sums(S)
+    result: Rows = 2.0**raised - S
+    with without(S, top):
+        others = row_sums(S, summed(S))
     np.put_along_axis(result, top, others, -1)
     return result
 
 
 @contextmanager
-def _without(S: Rows, top: NDArray[np.intp]) -> Iterator[None]:
-    """Let the likeliest class have no probability for a while."""
+def without(S: Rows, top: NDArray[np.intp]) -> Iterator[None]:
+    """Let the likeliest class have no probability for a while; a NaN stays."""
     of_top = np.take_along_axis(S, top, -1)
-    np.put_along_axis(S, top, 0, -1)
+    np.put_along_axis(S, top, of_top * 0, -1)
     try:
         yield
     finally:
@@ -276,20 +336,24 @@ def _plain_sums(terms: Rows) -> tuple[Rows, Rows]:
     return total, np.zeros_like(total)
 
 
-def _over(values: Rows, T: float) -> Rows:
-    """Divide by T, in place."""
-    if T != 1:
-        values /= T
-    return values
+def _probabilities_and_quotients(
+    a: FloatArray, T: float, *, S_alone: bool = False
+) -> tuple[Rows, Rows, int]:
+    """Return S and S / T, each rounded once, and by how many powers of two they are raised.
+
+    They are where a probability is no normal number, and what is made of it may be.
+    """
+    divisors = (ONE,) if T == 1 or S_alone else (ONE, factor(T))
+    found, raised = probabilities(a, T, *divisors), 0
+    if _has_small(found[0], a):
+        raised = _RAISED
+        found = probabilities(a, T, *divisors, raised=raised)
+    return found[0], found[-1], raised
 
 
-def _probabilities_and_quotients(a: FloatArray, T: float) -> tuple[Rows, Rows]:
-    """Return S and S / T, each rounded once."""
-    if T == 1:
-        (S,) = probabilities(a, T, 1.0)
-        return S, S
-    S, quotients = probabilities(a, T, 1.0, T)
-    return S, quotients
+def _has_small(S: Rows, a: FloatArray) -> bool:
+    """Tell whether some probability needs to be raised; a masked one does not."""
+    return a.dtype.itemsize == 8 and bool(((S < _SMALLEST) & (a > -np.inf)).any())
 
 
 def _jacobian(

@@ -21,8 +21,14 @@ _BUFFER = 8192
 
 
 def rows_of(array: FloatArray, axis: int) -> FloatArray:
-    """Return the classes along an axis as (rows, classes); a view where that can be."""
-    return np.moveaxis(array, axis, -1).reshape(-1, array.shape[axis])
+    """Return the classes along an axis as (rows, classes); a view where that can be.
+
+    What lies in memory in no order, or many classes column by column, is copied: NumPy would add
+    or even compute them in another way, and give other digits.
+    """
+    rows = np.moveaxis(array, axis, -1).reshape(-1, array.shape[axis])
+    by_columns = rows.flags.f_contiguous and rows.shape[-1] < FEW_CLASSES
+    return rows if by_columns else np.ascontiguousarray(rows)
 
 
 def as_it_was(rows: FloatArray, array: FloatArray, axis: int) -> FloatArray:
@@ -47,9 +53,10 @@ def whole_rows(classes: int) -> Iterator[None]:
     """Let NumPy take rows one by one where one of its operands is a number a row.
 
     Else it copies that number side by side into a buffer, which takes as long as computing. In
-    rows of less than a hundred it is the faster way.
+    rows of less than a hundred it is the faster way. What is too large becomes infinite, and what
+    has no value NaN, without a warning.
     """
-    with np.errstate():
+    with np.errstate(over="ignore", invalid="ignore"):
         if 100 <= classes <= _BUFFER:
             np.setbufsize(classes // 16 * 16)
         yield

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,10 +16,15 @@ from softmax_cli.core.arrays import (
     wide,
     with_classes,
 )
-from softmax_cli.core.exponentials import LARGEST, Rows, exponentials, in_parts
+from softmax_cli.core.exponentials import LARGEST, exponentials, in_parts, is_exact_divisor
 from softmax_cli.core.rows import as_it_was, likeliest, parts, rows_of, whole_rows
-from softmax_cli.core.sums import row_sums, summed
+from softmax_cli.core.sums import row_sums, summed, sums_in_parts
+from softmax_cli.core.twofold import Factor, Rows, factor, quotient
 
+# Below this a sum of float64 exponentials may have lost what float32 still shows.
+_SMALLEST = 2.0**-500
+# Powers of two that keep small exponentials normal numbers beside the largest.
+_RAISED = 500
 # Their logarithm is 4, and a sum that is off by 8 units makes it wrong by 2.
 _LONG_ODDS = 55.0
 
@@ -111,12 +118,12 @@ def logsumexp(logits: ArrayLike, *, axis: int = -1, temperature: float = 1.0) ->
     T = checked_temperature(temperature)
     rows = rows_of(array, axis)
     result = np.empty((len(rows), 1), array.dtype)
-    for part in parts(rows):
-        top, odds = odds_against_likeliest(rows[part], T)
-        maximum = np.take_along_axis(wide(rows[part]), top, -1)
-        with np.errstate(over="ignore"):
-            total = maximum / T + np.log1p(odds)
-        result[part] = narrowed(np.where(np.isinf(maximum), maximum, total), array.dtype)
+    with whole_rows(rows.shape[-1]):
+        for part in parts(rows):
+            odds = odds_against_likeliest(rows[part], T)
+            maximum = wide(rows[part]).max(axis=-1, keepdims=True)
+            total = np.where(np.isinf(maximum), maximum, maximum / T + odds.logarithm())
+            result[part] = narrowed(total, array.dtype)
     return np.squeeze(as_it_was(result, array.take([0], axis), axis), axis)[()]
 
 
@@ -129,95 +136,161 @@ def _of_few_bits(a: FloatArray, T: float, out: Rows | None = None) -> tuple[Rows
         quotients = a if T == 1 else np.divide(a, T, out=out, dtype=np.float64)
         result = np.exp(quotients, out=out, dtype=np.float64)
         sums = summed(result)
-        if not (sums.min(initial=1) > 1 / LARGEST and sums.max(initial=1) < LARGEST):
-            unfit = ~((sums[:, 0] > 1 / LARGEST) & (sums[:, 0] < LARGEST))
+        if not (sums.min(initial=1) > _SMALLEST and sums.max(initial=1) < LARGEST):
+            unfit = ~((sums[:, 0] > _SMALLEST) & (sums[:, 0] < LARGEST))
             logits = wide(a[unfit])
             again = np.exp((logits - logits.max(axis=-1, keepdims=True)) / T)
             result[unfit], sums[unfit] = again, summed(again)
     return result, sums
 
 
-def probabilities(a: FloatArray, T: float, *divisors: float) -> list[Rows]:
-    """Return softmax over each divisor, off by 0.6 units of the logits' dtype; (rows, classes)."""
+def probabilities(a: FloatArray, T: float, *divisors: Factor, raised: int = 0) -> list[Rows]:
+    """Return softmax over each divisor, off by 0.6 units of the logits' dtype; (rows, classes).
+
+    They are `raised` by so many powers of two, so that small ones keep their digits.
+    """
     if a.dtype.itemsize == 8:
         exponentials_ = in_parts(wide(a), T)
-        return [exponentials_.over_their_sum(divisor) for divisor in divisors]
-    terms, sums = _of_few_bits(a, T)
-    return [terms * (1 / (sums * divisor)) for divisor in divisors]
+        return [exponentials_.over_their_sum(divisor, raised) for divisor in divisors]
+    S, sums = _of_few_bits(a, T)
+    S *= 2.0**raised / sums
+    return [S if divisor.high == 1 else S / divisor.high for divisor in divisors]
 
 
 def write_log_probabilities(
-    rows: FloatArray, T: float, out: FloatArray, divisor: float = 1.0
+    rows: FloatArray, T: float, out: FloatArray, base: float = math.e
 ) -> None:
-    """Write the logarithms of softmax over a divisor; both (rows, classes)."""
+    """Write the logarithms of softmax to a base; both (rows, classes)."""
     with whole_rows(rows.shape[-1]):
         for part in parts(rows):
             a = wide(rows[part])
-            top, odds = odds_against_likeliest(rows[part], T)
-            result = distances(a, np.take_along_axis(a, top, -1), T)
+            odds = odds_against_likeliest(rows[part], T)
+            result = distances(a, np.take_along_axis(a, odds.top, -1), factor(T, base=base))
             np.subtract(0, result, out=result)
-            result -= np.log1p(odds)
-            if divisor != 1:
-                result /= divisor
-            with np.errstate(over="ignore"):
-                np.copyto(out[part], result, casting="same_kind")
+            result -= over(odds.logarithm(), factor(base=base))
+            np.copyto(out[part], result, casting="same_kind")
 
 
-def distances(a: Rows, maximum: Rows, T: float) -> Rows:
-    """Return (maximum - a) / T.
+def distances(a: Rows, maximum: Rows, divisor: Factor) -> Rows:
+    """Return (maximum - a) over a divisor, the temperature for one.
 
     Subtracting first loses the least, and keeps 1e308 over a temperature of 0.01 finite; where
     the difference itself overflows, dividing first keeps it.
     """
     with np.errstate(invalid="ignore", over="ignore"):
-        result: Rows = maximum - a
-        if T != 1:
-            result /= T
-        if T > 1 and np.isinf(result).any():
-            np.copyto(result, maximum / T - a / T, where=np.isinf(result))
+        result: Rows = over(maximum - a, divisor)
+        if divisor.high > 1 and np.isinf(result).any():
+            divided = maximum / divisor.high - a / divisor.high
+            np.copyto(result, divided, where=np.isinf(result))
     return result
 
 
-def odds_against_likeliest(
-    a: FloatArray, T: float, top: NDArray[np.intp] | None = None
-) -> tuple[NDArray[np.intp], Rows]:
-    """Return the likeliest class m of each row, and the odds against it.
+def over(values: Rows, divisor: Factor) -> Rows:
+    """Return values over a divisor, in place."""
+    if divisor.high != 1:
+        values /= divisor.high
+    if divisor.rest:
+        correction = values * (divisor.rest / divisor.high)
+        correction[~np.isfinite(correction)] = 0
+        values -= correction
+    return values
 
-        odds = sum_{k != m} exp((a_k - a_m) / T) = (1 - S_m) / S_m,  so that log S_m = -log1p(odds)
 
-    top      (rows, 1) the likeliest class, if it is known
-    returns  (rows, 1) twice; the odds are NaN for a row that has no softmax, and as exact as the
-             dtype of the logits asks for
+class Odds(NamedTuple):
+    """The odds against the likeliest class m of each row, in two parts.
+
+        odds = sum_{k != m} exp((a_k - a_m) / T) = (1 - S_m) / S_m
+
+    top   (rows, 1) the likeliest class
+    high  (rows, 1) NaN for a row that has no softmax; as exact as the logits' dtype asks for
+    low   (rows, 1) what rounding left of it
     """
+
+    top: NDArray[np.intp]
+    high: Rows
+    low: Rows
+
+    def logarithm(self) -> Rows:
+        """Return -log S_m = log1p(odds)."""
+        result: Rows = np.log1p(self.high) + self.low / (1 + self.high)
+        return result
+
+
+def odds_against_likeliest(a: FloatArray, T: float, top: NDArray[np.intp] | None = None) -> Odds:
+    """Return the odds against the likeliest class, which `top` (rows, 1) is if it is known."""
     if top is None:
         top = likeliest(a)[:, None]
     if a.dtype.itemsize < 8:
         others, of_top = _parted(_of_few_bits(a, T)[0], top)
-        return top, summed(others) / of_top
-    others, of_top = exponentials_beside(wide(a), T, top)
-    return top, sums_for_logarithms(others, of_top) / of_top
+        odds = summed(others) / of_top
+        return Odds(top, odds, np.zeros_like(odds))
+    beside = Beside.of(wide(a), T, top)
+    found = beside.odds(*beside.sums_for_logarithms())
+    tiny = found.high[:, 0] < 1 / LARGEST
+    if tiny.any():
+        _mend_tiny_odds(found, wide(a)[tiny], T, tiny)
+    return found
 
 
-def sums_for_logarithms(others: Rows, of_top: Rows) -> Rows:
-    """Return the sums of the others' exponentials, exact where log1p of the odds shows it.
+def _mend_tiny_odds(found: Odds, a: Rows, T: float, tiny: NDArray[np.bool_]) -> None:
+    """Take odds again whose terms are no normal numbers, raised by powers of two."""
+    raised = in_parts(a, T)
+    terms = np.ldexp(raised.head + raised.rest, raised.power + np.int32(_RAISED))
+    others, of_top = _parted(terms, found.top[tiny])
+    odds = row_sums(others, summed(others)) / of_top
+    # The likeliest class was raised as well: the odds are what they were, and small.
+    found.high[tiny] = odds
+    found.low[tiny] = 0
 
-    Where the odds are long, their logarithm is a fraction as wrong as they are.
+
+@dataclass(frozen=True)
+class Beside:
+    """exp(a / T) times a factor a row, the likeliest class apart from the others.
+
+    top     (rows, 1) the likeliest class
+    others  (rows, classes) 0 for the likeliest, and NaN in a row that has no softmax
+    of_top  (rows, 1) that of the likeliest class, and what its rounding left
     """
-    total = summed(others)
-    short = ~(total[:, 0] > _LONG_ODDS * of_top[:, 0])
-    if short.all():
-        return row_sums(others, total)
-    if short.any():
-        total[short] = row_sums(others[short], total[short])
-    return total
 
+    top: NDArray[np.intp]
+    others: Rows
+    of_top: tuple[Rows, Rows]
 
-def exponentials_beside(a: Rows, T: float, top: NDArray[Any]) -> tuple[Rows, Rows]:
-    """Return exp(a / T) times a factor a row, without the likeliest class, and that class's own."""
-    with np.errstate(over="ignore"):
-        largest = np.exp(np.take_along_axis(a, top, -1) / T)
-    terms, _ = exponentials(a, T, np.empty_like(a), largest)
-    return _parted(terms, top)
+    @classmethod
+    def of(cls, a: Rows, T: float, top: NDArray[np.intp]) -> Beside:
+        """Return the exponentials of rows of float64."""
+        if is_exact_divisor(T):
+            with np.errstate(over="ignore"):
+                largest = np.exp(np.take_along_axis(a, top, -1) / T)
+            terms, _ = exponentials(a, T, np.empty_like(a), largest)
+            others, of_top = _parted(terms, top)
+            return cls(top, others, (of_top, np.zeros_like(of_top)))
+        exact = in_parts(a, T)
+        others, of_top = _parted(exact.whole(), top)
+        head, rest = (np.take_along_axis(part, top, -1) for part in (exact.head, exact.rest))
+        return cls(top, others, (of_top, (head - of_top) + rest))
+
+    def sums(self) -> tuple[Rows, Rows]:
+        """Return the sums of the others."""
+        return sums_in_parts(self.others, summed(self.others))
+
+    def sums_for_logarithms(self) -> tuple[Rows, Rows]:
+        """Return the sums of the others, exact where log1p of the odds shows it.
+
+        Where the odds are long, their logarithm is a fraction as wrong as they are.
+        """
+        high = summed(self.others)
+        short = ~(high[:, 0] > _LONG_ODDS * self.of_top[0][:, 0])
+        if short.all():
+            return sums_in_parts(self.others, high)
+        low = np.zeros_like(high)
+        if short.any():
+            high[short], low[short] = sums_in_parts(self.others[short], high[short])
+        return high, low
+
+    def odds(self, high: Rows, low: Rows) -> Odds:
+        """Return the odds against the likeliest class, from the sums of the others."""
+        return Odds(self.top, *quotient(high, low, *self.of_top))
 
 
 def _parted(terms: Rows, top: NDArray[Any]) -> tuple[Rows, Rows]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from softmax_cli.core.rows import FEW_CLASSES
+from softmax_cli.core.twofold import two_sum
 
 Numbers = NDArray[np.float64]
 
@@ -39,7 +40,7 @@ def summed(values: NDArray[Any]) -> NDArray[Any]:
 def sums_in_parts(
     terms: Numbers, sizes: Numbers | None = None, room: Numbers | None = None
 ) -> tuple[Numbers, Numbers]:
-    """Return the sum of each row as (high, low), to some 2^-57 of the sum of the terms' sizes.
+    """Return the sum of each row, and what rounding left, to 2^-57 of the sum of the terms' sizes.
 
     Each term is cut in two on a grid so coarse that the first parts add up without rounding, and
     so fine that what is left of the second ones is no matter (Rump, Ogita, Oishi 2008).
@@ -54,13 +55,14 @@ def sums_in_parts(
             sizes = summed(np.abs(terms, out=room))
         least, most = float(sizes.min(initial=_LARGEST)), float(sizes.max(initial=0))
         # A scalar is added in less time.
-        uniform = most < _LARGEST and _grid(math.frexp(least)[1]) == _grid(math.frexp(most)[1])
+        grids = {_grid(math.frexp(size)[1]) for size in (least, most)}
+        uniform = least > 0 and most < _LARGEST and len(grids) == 1
         power = _grid(np.frexp(sizes)[1] if not uniform else math.frexp(most)[1])
         anchor = np.ldexp(1.5, power)
         first = np.add(terms, anchor, out=room)
         first -= anchor
         high = summed(first)
-        low = summed(np.subtract(terms, first, out=first))
+        high, low = two_sum(high, summed(np.subtract(terms, first, out=first)))
         if not most < _LARGEST:
             rounded = ~(sizes < _LARGEST)
             high[rounded] = summed(terms)[rounded]

@@ -31,7 +31,7 @@ def open_labels(
     CSV holds one label a line, text any number between blanks; the first line is a header if it is
     neither a number nor the name of a class.
     """
-    if token != "-" and not Path(token).exists():
+    if not token or (token != "-" and not Path(token).exists()):
         return _source(_typed(token), class_names, "--labels")
     refuse_pickle(token)
     form = suffix_format(token)

@@ -59,10 +59,12 @@ def run(
     on_bad_row: OnBadRow,
     options: WriteOptions,
     split: Split | None = None,
+    needed_for: str = "",
 ) -> Counts:
     """Send every row of the source through the kernel into the sink.
 
-    A kernel whose results are large needs a `split`, which cuts a block into smaller ones.
+    A kernel whose results are large needs a `split`, which cuts a block into smaller ones. What
+    rows are `needed_for` is an error if there are none.
     """
     counts = Counts()
     portions = good_rows(source.changed(_laid_out), on_bad_row, counts)
@@ -94,7 +96,7 @@ def run(
             counts.read += portion.rows
             size += portion.size
             advance(counts.read, size)
-    conclude(source, on_bad_row, counts, options)
+    conclude(source, on_bad_row, counts, options, needed_for)
     return counts
 
 

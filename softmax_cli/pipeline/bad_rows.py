@@ -99,11 +99,13 @@ def zero_bad_rows(kernel: Kernel, on_bad_row: OnBadRow) -> Kernel:
         return kernel
 
     def zeroed(block: Block) -> Block:
-        has_bad = bool((block.values != block.values).any())
+        bad = (block.values != block.values).any(axis=-1)
         result = kernel(block)
-        if has_bad:
+        if bad.any():
+            # A row may have become the lines of a matrix.
+            lines = bad.repeat(len(result.values) // len(bad))
             values = result.values.copy()
-            values[(values != values).all(axis=-1)] = 0
+            values[lines] = 0
             result = result.with_values(values)
         return result
 
@@ -115,8 +117,17 @@ def _why_bad(row: NDArray[Any]) -> str:
     return f"has no softmax: it holds {held}"
 
 
-def conclude(source: Source, on_bad_row: OnBadRow, counts: Counts, options: WriteOptions) -> None:
-    """Say what became of the rows once all are read; without a remedy, bad rows are an error."""
+def conclude(
+    source: Source,
+    on_bad_row: OnBadRow,
+    counts: Counts,
+    options: WriteOptions,
+    needed_for: str = "",
+) -> None:
+    """Say what became of the rows once all are read; without a remedy, bad rows are an error.
+
+    needed_for  what there is not of no rows, if that is an error
+    """
     if source.rows is not None and counts.read != source.rows:
         raise SoftmaxCliError(f"{counts.read} of {source.rows} rows were read", place=source.place)
     place = counts.first_bad_place
@@ -125,6 +136,12 @@ def conclude(source: Source, on_bad_row: OnBadRow, counts: Counts, options: Writ
         others = f", and {more} more row{'s have' if more > 1 else ' has'} none" if more else ""
         remedy = "--on-bad-row nan, zero or skip goes on without it"
         raise InputError(counts.first_bad_problem + others, remedy, place)
+    if needed_for and counts.read == (counts.bad if on_bad_row == "skip" else 0):
+        problem = "has no rows"
+        if counts.bad:
+            problem = f"every row was left out, {place} first: it {counts.first_bad_problem}"
+        remedy = "give at least one row that has a softmax"
+        raise InputError(f"{problem}, so there is no {needed_for}", remedy, source.place)
     if source.caution:
         note(f"{source.place}: {source.caution}", options)
     if not counts.read and source.rows is None:

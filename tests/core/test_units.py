@@ -26,6 +26,7 @@ from softmax_cli.core.jacobian import (
     softmax_vjp,
 )
 from softmax_cli.core.softmax import log_softmax, logsumexp, softmax
+from softmax_cli.core.twofold import Factor
 from tests.core import exact
 from tests.core.exact import Float64Array, assert_digits
 
@@ -169,7 +170,7 @@ def test_exponentials_in_parts_over_their_sum_are_nearly_the_nearest(temperature
     with np.errstate(over="ignore", under="ignore"):
         rows = drawn * temperature
     rows = rows[np.isfinite(rows).all(axis=-1)]
-    result = in_parts(rows, temperature).over_their_sum()
+    result = in_parts(rows, temperature).over_their_sum(Factor(1.0, 0.0))
     for row, S in zip(rows, result, strict=True):
         errors = units(S, exact_probabilities(row, temperature)[0])
         assert errors[~np.isnan(errors)].max() < 0.6

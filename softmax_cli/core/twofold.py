@@ -1,0 +1,81 @@
+"""Numbers in two parts, the rounded one and what rounding left: products, quotients, constants."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Rows = NDArray[np.float64]
+
+
+class Factor(NamedTuple):
+    """A number as the sum of two: what float64 holds of it, and the rest."""
+
+    high: float
+    rest: float
+
+
+@cache
+def factor(T: float = 1.0, count: float = 1.0, base: float = math.e) -> Factor:
+    """Return T times a count times the natural logarithm of a base, to twice the digits.
+
+    `math.e` means e itself, whose logarithm is 1.
+
+    >>> factor(base=2.0)
+    Factor(high=0.6931471805599453, rest=2.3190468138462996e-17)
+    """
+    if base == math.e and (T == 1 or count == 1):
+        return Factor(T * count, 0.0)
+    from decimal import Decimal, localcontext
+
+    with localcontext() as context:
+        context.prec = 60
+        exact = Decimal(T) * Decimal(count) * (1 if base == math.e else Decimal(base).ln())
+        high = float(exact)
+        return Factor(high, float(exact - Decimal(high)) if math.isfinite(high) else 0.0)
+
+
+def two_sum(a: Rows, b: Rows) -> tuple[Rows, Rows]:
+    """Return a + b, and what its rounding left (Knuth 1969)."""
+    total = a + b
+    of_b = total - a
+    return total, (a - (total - of_b)) + (b - of_b)
+
+
+def product(high: Rows, low: Rows, by: Factor) -> tuple[Rows, Rows]:
+    """Return (high + low) times a factor."""
+    head, rest = halves(high)
+    factor_head, factor_rest = (float(part) for part in halves(np.float64(by.high)))
+    result = high * by.high
+    error = head * factor_head - result + head * factor_rest + rest * factor_head
+    return result, error + rest * factor_rest + low * by.high + high * by.rest
+
+
+def reciprocal(high: Rows, low: Rows) -> tuple[Rows, Rows]:
+    """Return 1 / (high + low), the first part of 26 bits."""
+    rounded = 1 / high
+    inverse, _ = halves(rounded)
+    head, rest = halves(high)
+    left = 1 - head * inverse - rest * inverse - low * inverse
+    return inverse, left * rounded
+
+
+def quotient(high: Rows, low: Rows, by: Rows, by_rest: Rows) -> tuple[Rows, Rows]:
+    """Return (high + low) / (by + by_rest), where that is a number that has two parts."""
+    result = high / by
+    head, rest = halves(result)
+    by_head, by_tail = halves(by)
+    left = high - head * by_head - head * by_tail - rest * by_head - rest * by_tail
+    correction = (left + low - result * by_rest) / by
+    return result, np.where(np.isfinite(correction), correction, 0)
+
+
+def halves(values: Any) -> tuple[Rows, Rows]:
+    """Return values as the sum of two numbers of 26 bits (Dekker 1971)."""
+    scaled = values * (2.0**27 + 1)
+    head: Rows = np.asarray(scaled - (scaled - values))
+    return head, np.asarray(values - head)

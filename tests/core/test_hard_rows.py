@@ -1,0 +1,196 @@
+"""Rows on which an earlier formula was more than 4 units off, or gave no number at all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from softmax_cli.core.cross_entropy import (
+    cross_entropy,
+    cross_entropy_gradient,
+    distribution_cross_entropy,
+)
+from softmax_cli.core.jacobian import (
+    log_softmax_jacobian,
+    log_softmax_jvp,
+    log_softmax_vjp,
+    softmax_jacobian,
+    softmax_jvp,
+)
+from softmax_cli.core.softmax import log_softmax, logsumexp, softmax
+from tests.core import exact
+from tests.core.exact import assert_digits
+
+INF = np.inf
+E = float(np.e)
+
+
+def _in_units_of(base: float) -> Any:
+    return 1 if base == E else exact.real.log(exact.real.mpf(base))
+
+
+@pytest.mark.parametrize(
+    ("row", "temperature", "targets", "base"),
+    [
+        # A sum, a quotient, a logarithm and a base, each rounded.
+        (
+            [3.1599623845853873, 0.1195748867436535],
+            1.5131876407387743,
+            [1.0483679406144806, 8e-7],
+            10,
+        ),
+        ([85.51785524227023, 66.68832059831774], 2.7973151739451283, [1.12258005264169, 1e-6], 2),
+        ([1.684696501606463, 0.862979827928629], 0.3994508656393484, [0.99987071384, 2e-4], E),
+        (
+            [16.749446635644148, 8.084355550559817, 1.3676374133779343],
+            1.149677766576817,
+            [1, 0, 0],
+            10,
+        ),
+        (
+            [0.724182187663591, 0.3187598745238624, -0.4160672990898415],
+            0.0649943223855,
+            [1, 0, 0],
+            E,
+        ),
+        ([79.5334210191431, -1.4637994634982632, 1.4785434313135455], 11.85995012161, [1, 0, 0], 2),
+        # The terms of the odds are no normal numbers, and the odds are.
+        ([0.0] + [-714.0] * 500, 1.0, [1.0] + [0.0] * 500, E),
+        # The gap is no number, and its share in the loss is.
+        ([1e308, -1e308], 1.0, [0.75, 0.25], E),
+        ([1e308, -1e308], 1.0, [0.0, 1.0], 10),
+    ],
+)
+def test_losses(row: list[float], temperature: float, targets: list[float], base: float) -> None:
+    logs = [exact.real.log(S) for S in exact.probabilities(row, temperature)]
+    terms = [exact.real.mpf(Y) * log for Y, log in zip(targets, logs, strict=True) if Y]
+    expected = float(-exact.real.fsum(terms) / _in_units_of(base))
+    options: Any = {"temperature": temperature, "base": base}
+    assert_digits(cross_entropy(row, targets, **options), expected)
+    if sum(targets) == 1 == max(targets):
+        assert_digits(cross_entropy(row, targets.index(1), **options), expected)
+
+
+@pytest.mark.parametrize(
+    ("row", "temperature", "targets", "base", "count"),
+    [
+        (
+            [1.1662378556030861, 3.0215802445773114, -0.25098964],
+            0.06403389269925261,
+            [0, 1, 0],
+            10,
+            1,
+        ),
+        (
+            [-97.92265191534318, 291.58912474145217, 14.223280587643],
+            19.752487789105,
+            [0, 1, 0],
+            2,
+            503,
+        ),
+        ([-0.6523327533897445, 0.09019805379526728, -1.05376], 0.1, [0, 0, 1], E, 798),
+        # A probability that is no normal number, and its gradient is.
+        ([0.0, -7.1182420335750205], 0.01, [1, 0], 10, 1),
+        ([0.0, -720.0], 1.0, [1e20, 0], E, 1),
+        # The sum of exponentials times T is no number.
+        ([690 * 2.0**30, 0.0], 2.0**30, [0, 1], E, 1),
+        ([-707 * 2.0**-60, -707.5 * 2.0**-60], 2.0**-60, [1, 0], E, 1),
+        ([-707.5 / 64, -707.6 / 64], 1 / 64, [1, 0], E, 1),
+        ([-706.5, -707.5], 1.0, [1, 0], 1.0001, 1),
+        ([-0.5315106999978927, -2.306203165942897], 2.1813795388, [0.9999988811260, 1e-6], 2, 437),
+        ([-25.517, -19.8178, 18.83378, 36.29515604167415], 1.494, [0.03, 0.06, 0.9, 0.01], E, 1413),
+    ],
+)
+def test_gradients(
+    row: list[float], temperature: float, targets: list[float], base: float, count: int
+) -> None:
+    P = exact.probabilities(row, temperature)
+    Y = [exact.real.mpf(weight) for weight in targets]
+    divisor = exact.real.mpf(temperature) * _in_units_of(base) * count
+    total = exact.real.fsum(Y)
+    expected, sizes = (
+        exact.rounded((p * total + sign * y) / divisor for p, y in zip(P, Y, strict=True))
+        for sign in (-1, 1)
+    )
+    options: Any = {"temperature": temperature, "base": base}
+    soft = cross_entropy_gradient([row] * count, [targets] * count, **options)
+    assert_digits(soft[-1], expected, scale=sizes)
+    if sum(targets) == 1 == max(targets):
+        hard = cross_entropy_gradient([row] * count, [targets.index(1)] * count, **options)
+        assert_digits(hard[-1], expected)
+
+
+@pytest.mark.parametrize("row", [[0.0, -7.123550094999147], [0.0, -7.12], [0.0, -7.46, -1.0]])
+def test_jacobians_whose_probabilities_are_no_normal_numbers(row: list[float]) -> None:
+    for jacobian, reference in (
+        (softmax_jacobian, exact.softmax_jacobian),
+        (log_softmax_jacobian, exact.log_softmax_jacobian),
+    ):
+        J = jacobian(row, temperature=0.01)
+        assert_digits(J, [exact.rounded(line) for line in reference(row, 0.01)])
+
+
+@pytest.mark.parametrize(
+    ("row", "vector", "temperature"),
+    [
+        (
+            [-1.8557100213590756, 6.742324822525275],
+            [0.0027158352, 1.4680036486591],
+            10.999734944734,
+        ),
+        (
+            [3.023356562995, -3.43301147617, 2.1921426853],
+            [0.10433, 0.006920146, 2.195194],
+            5.42052343,
+        ),
+        ([0.0, -720.0], [3.0, 1e20], 1.0),
+        ([0.0, -720.0], [1e20, 0.0], 1.0),
+        ([9281.376554963512, 9288.837049905522], [-3487420491883889.0, 32665.18131424287], 0.01),
+        ([0.0, 6.0], [1.7e308, -1.7e308], 1.0),
+    ],
+)
+def test_products(row: list[float], vector: list[float], temperature: float) -> None:
+    for product, reference, turned in (
+        (softmax_jvp, exact.softmax_jacobian, False),
+        (log_softmax_jvp, exact.log_softmax_jacobian, False),
+        (log_softmax_vjp, exact.log_softmax_jacobian, True),
+    ):
+        lines = reference(row, temperature)
+        matrix = [list(line) for line in zip(*lines, strict=True)] if turned else lines
+        sizes = [[abs(entry) for entry in line] for line in matrix]
+        with np.errstate(over="ignore"):
+            scale = exact.times(sizes, np.abs(vector))
+        assert_digits(
+            product(row, vector, temperature=temperature), exact.times(matrix, vector), scale=scale
+        )
+
+
+@pytest.mark.parametrize("row", [[-692, -770], [-690, -740], [-33.1488151550293 * 20, -730]])
+def test_float32_at_the_lower_end_of_float64(row: list[float]) -> None:
+    logits = np.array(row, np.float32)
+    assert_digits(softmax(logits), exact.softmax(logits))
+    assert_digits(log_softmax(logits), exact.log_softmax(logits))
+
+
+@pytest.mark.parametrize("base", [E, 10.0])
+def test_distributions(base: float) -> None:
+    p, q = [0.4870620074862356, 0.5129379619040711], [0.9984727665997052, 0.9842530090172369]
+    expected = exact.distribution_cross_entropy(p, q, base)
+    assert_digits(distribution_cross_entropy(p, q, base=base), expected)
+
+
+def test_many_equal_classes_in_any_order_of_memory() -> None:
+    for rows in (np.full((50257, 2), 0.1).T, np.full((2, 50257), 0.1, order="F")):
+        result = log_softmax(rows)
+        assert_array_equal(result, log_softmax(rows[0].copy())[0])
+        assert_digits(result[0, 0], -float(exact.real.log(50257)))
+    turned = np.random.default_rng(1).normal(size=(50, 130))[:, ::-1]
+    assert_array_equal(softmax(turned), softmax(turned.copy()))
+
+
+def test_logsumexp_of_infinity_and_nan() -> None:
+    for row in ([INF, np.nan], [np.nan, INF], [0.0, INF, np.nan]):
+        assert_array_equal(logsumexp(row), np.nan)
