@@ -159,23 +159,23 @@ def _in_lines(source: Source) -> Split:
 def _product_kernel(source: Source, of: Of, temperature: float, product: str) -> Kernel:
     import numpy as np
 
-    from softmax_cli.core import jacobian
+    from softmax_cli.core import products
     from softmax_cli.core.arrays import narrowed, unrounded
 
     product_of = {
-        ("softmax", "vjp"): jacobian.softmax_product,
-        ("softmax", "jvp"): jacobian.softmax_product,
-        ("log-softmax", "vjp"): jacobian.log_softmax_vjp_product,
-        ("log-softmax", "jvp"): jacobian.log_softmax_jvp_product,
+        ("softmax", "vjp"): products.softmax_product,
+        ("softmax", "jvp"): products.softmax_product,
+        ("log-softmax", "vjp"): products.log_softmax_vjp_product,
+        ("log-softmax", "jvp"): products.log_softmax_jvp_product,
     }[of, product]
 
     def kernel(block: Block) -> Block:
         assert block.partner is not None
         logits = block.values
-        products = np.empty_like(logits, unrounded(source.dtype))
-        jacobian.row_products(
-            product_of, logits, block.partner, temperature=temperature, out=products
+        result = np.empty_like(logits, unrounded(source.dtype))
+        products.row_products(
+            product_of, logits, block.partner, temperature=temperature, out=result
         )
-        return block.with_values(narrowed(products, source.dtype))
+        return block.with_values(narrowed(result, source.dtype))
 
     return kernel

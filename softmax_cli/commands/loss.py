@@ -17,11 +17,10 @@ from softmax_cli.core.cross_entropy import (
     denominator,
     distribution_cross_entropy,
     kl_divergence,
-    row_losses,
-    row_losses_and_gradients,
 )
-from softmax_cli.core.cross_entropy import Source as Kind
 from softmax_cli.core.exponentials import LARGEST
+from softmax_cli.core.row_losses import Source as Kind
+from softmax_cli.core.row_losses import row_losses, row_losses_and_gradients
 from softmax_cli.core.rows import likeliest
 from softmax_cli.core.sums import ExactSum, row_sums
 from softmax_cli.core.twofold import factor

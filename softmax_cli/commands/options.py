@@ -75,7 +75,11 @@ FLAGS: dict[str, Any] = {
     "axis": typer.Option(
         "--axis", metavar="N", help="The dimension of an array that is the classes."
     ),
-    "dtype": typer.Option("--dtype", help="Type of the result. Default: that of the input."),
+    "dtype": typer.Option(
+        "--dtype",
+        help="Type of the result. Default: that of the input. bfloat16 also says what the raw "
+        "bytes of an NPY file are.",
+    ),
     "on_bad_row": typer.Option(
         "--on-bad-row",
         help="What to do with rows that have no softmax: a NaN, a +inf, or nothing but -inf.",

@@ -17,26 +17,13 @@ from softmax_cli.core.arrays import (
     wide,
     with_classes,
 )
-from softmax_cli.core.exponentials import LARGEST
-from softmax_cli.core.jacobian import less_its_share, share_over, without
-from softmax_cli.core.rows import as_it_was, likeliest, parts, rows_of, whole_rows
-from softmax_cli.core.softmax import (
-    Beside,
-    Odds,
-    distances,
-    odds_against_likeliest,
-    over,
-    probabilities,
-)
-from softmax_cli.core.sums import ExactSum, row_sums, summed, sums_in_parts
-from softmax_cli.core.twofold import Factor, Rows, factor, product, two_sum
+from softmax_cli.core.row_losses import expected_losses, row_losses, row_losses_and_gradients
+from softmax_cli.core.rows import as_it_was, rows_of
+from softmax_cli.core.sums import ExactSum
+from softmax_cli.core.twofold import Rows, factor, over
 from softmax_cli.errors import DomainError, ShapeError
 
-# Powers of two that keep small probabilities normal numbers.
-_RAISED = 500
-
 Reduction = Literal["mean", "batch-mean", "sum", "none"]
-Source = Literal["logits", "probabilities", "log-probabilities"]
 
 
 def cross_entropy(
@@ -179,159 +166,6 @@ def _distributions(p: ArrayLike, q: ArrayLike, axis: int) -> tuple[Rows, Rows, F
     return wide(rows_of(P, axis)), wide(rows_of(Q, axis)), like
 
 
-def row_losses(
-    values: FloatArray,
-    targets: NDArray[Any],
-    *,
-    temperature: float = 1.0,
-    source: Source = "logits",
-    base: float = math.e,
-    largest: NDArray[np.intp] | None = None,
-) -> NDArray[np.float64]:
-    """Return the loss of every row, as float64.
-
-    values   (rows, classes), of what `source` says; probabilities are taken as they are
-    targets  (rows,) labels or (rows, classes) soft targets
-    largest  (rows,) the class of the largest logit of each row, if it is known
-    """
-    losses = np.empty(len(values))
-    with whole_rows(values.shape[-1]):
-        for part in parts(values):
-            a, wanted = wide(values[part]), targets[part]
-            top = None if largest is None else largest[part, None]
-            if source != "logits":
-                in_nats = _losses_of_logarithms(_logarithms(a, source), wanted)
-                losses[part] = over(in_nats, factor(base=base))
-            elif wanted.ndim == 1:
-                odds = odds_against_likeliest(a, temperature, top)
-                losses[part] = _label_losses(a, wanted[:, None], odds, temperature, base)
-            else:
-                odds = odds_against_likeliest(a, temperature, top)
-                losses[part] = _target_losses(a, wide(wanted), odds, temperature, base)
-    return losses
-
-
-def _losses_of_logarithms(logarithms: Rows, wanted: NDArray[Any]) -> NDArray[np.float64]:
-    if wanted.ndim == 2:
-        return expected_losses(wide(wanted), logarithms)
-    losses: NDArray[np.float64] = 0 - np.take_along_axis(logarithms, wanted[:, None], -1)[:, 0]
-    return losses
-
-
-def _label_losses(
-    a: Rows, label: NDArray[Any], odds: Odds, T: float, base: float
-) -> NDArray[np.float64]:
-    """Return (max a - a_label) / T + log1p(odds): nothing cancels, however confident the row is."""
-    of_label, of_top = (np.take_along_axis(a, place, -1) for place in (label, odds.top))
-    gaps = distances(of_label, of_top, factor(T, base=base))
-    losses: NDArray[np.float64] = over(odds.logarithm(), factor(base=base)) + gaps
-    return losses[:, 0]
-
-
-def _target_losses(a: Rows, Y: Rows, odds: Odds, T: float, base: float) -> NDArray[np.float64]:
-    """Return sum_k Y_k ((max a - a_k) / T) + log1p(odds) sum_k Y_k: again nothing cancels."""
-    maximum, divisor, whole = np.take_along_axis(a, odds.top, -1), factor(T, base=base), 1.0
-    gaps = distances(a, maximum, divisor)
-    if np.isinf(gaps).any():
-        # A gap may be too large for a number, and its weighted mean none the less not.
-        gaps, whole = distances(a / 2, maximum / 2, divisor), 2.0
-    of_odds = over(odds.logarithm(), factor(base=base))[:, 0] * row_sums(Y)[:, 0]
-    losses: NDArray[np.float64] = of_odds - whole * expected_losses(Y, gaps)
-    return losses
-
-
-def row_losses_and_gradients(
-    logits: FloatArray,
-    targets: NDArray[Any],
-    *,
-    temperature: float = 1.0,
-    count: float = 1.0,
-    base: float = math.e,
-    out: FloatArray,
-    largest: NDArray[np.intp] | None = None,
-) -> NDArray[np.float64]:
-    """Return the loss of every row; write its gradient over the count into `out`.
-
-    Arguments as of `row_losses`; `out` may be the logits, and each entry is rounded once to it.
-    """
-    losses = np.empty(len(logits))
-    exact = out.dtype.itemsize == 8
-    divisor = factor(temperature, count, base)
-    with whole_rows(logits.shape[-1]):
-        for part in parts(logits):
-            a, wanted = wide(logits[part]), targets[part]
-            top = (likeliest(a) if largest is None else largest[part])[:, None]
-            if wanted.ndim == 1:
-                label = wanted[:, None]
-                beside = Beside.of(a, temperature, top)
-                sums = beside.sums() if exact else beside.sums_for_logarithms()
-                odds = beside.odds(*sums)
-                gradients = _label_gradients(beside, sums, label, divisor)
-                if exact:
-                    _mend_small_gradients(gradients, odds, a, label, temperature, divisor)
-                losses[part] = _label_losses(a, label, odds, temperature, base)
-            else:
-                odds = odds_against_likeliest(a, temperature, top)
-                losses[part] = _target_losses(a, wide(wanted), odds, temperature, base)
-                gradients = _target_gradients(a, wide(wanted), temperature, divisor)
-            np.copyto(out[part], gradients, casting="same_kind")
-    return losses
-
-
-def _label_gradients(
-    beside: Beside, sums: tuple[Rows, Rows], label: NDArray[Any], divisor: Factor
-) -> Rows:
-    """Return (P_j - Y_j) over the divisor, in the place of the exponentials."""
-    gradients, (of_top, of_top_rest) = beside.others, beside.of_top
-    total, low = two_sum(of_top, sums[0])
-    low += of_top_rest + sums[1]
-    np.put_along_axis(gradients, beside.top, of_top, -1)
-    # P - 1 is minus the sum of the other probabilities: of the likeliest class it is known.
-    of_label = np.take_along_axis(gradients, label, -1)
-    but_label = np.where(label == beside.top, 0 - (sums[0] + sums[1]), of_label - total)
-    np.put_along_axis(gradients, label, but_label, -1)
-    whole = np.add(*product(total, low, divisor))
-    safe = (whole > 1 / LARGEST) & (whole < LARGEST)
-    gradients /= np.where(safe, whole, total)
-    if not safe.all():
-        gradients[~safe[:, 0]] /= divisor.high
-    return gradients
-
-
-def _mend_small_gradients(
-    gradients: Rows, odds: Odds, a: Rows, label: NDArray[Any], T: float, divisor: Factor
-) -> None:
-    """Take rows again in which a probability is no normal number, and its gradient may be."""
-    small = (np.abs(gradients) < 2.0**-1000 / min(1.0, divisor.high)).any(axis=-1)
-    if divisor.high * 2.0**_RAISED > 1 / LARGEST and divisor.high < 1 and small.any():
-        (P,) = probabilities(a[small], T, divisor, raised=_RAISED)
-        top = odds.top[small]
-        is_top = label[small] == top
-        with without(P, top):
-            of_others = row_sums(P, summed(P))
-        P_label = np.take_along_axis(P, label[small], -1)
-        whole = np.ldexp(1 / divisor.high, _RAISED)
-        np.put_along_axis(P, label[small], np.where(is_top, 0 - of_others, P_label - whole), -1)
-        gradients[small] = np.ldexp(P, -_RAISED)
-
-
-def _target_gradients(a: Rows, Y: Rows, T: float, divisor: Factor) -> Rows:
-    """Return (P_j sum_k Y_k - Y_j) over the divisor."""
-    if not 1 / LARGEST < divisor.high < LARGEST:
-        (P,) = probabilities(a, T, Factor(1.0, 0.0))
-        return (0 - less_its_share(P, Y, Y, sums_in_parts)) / divisor.high
-    share = share_over(a, Y, T, divisor, sums_in_parts)
-    return np.subtract(0, share, out=share)
-
-
-def expected_losses(weights: Rows, logarithms: Rows) -> NDArray[np.float64]:
-    """Return -sum_k weights(k) logarithms(k) of each row; a weight of 0 meets no logarithm."""
-    with np.errstate(invalid="ignore", over="ignore"):
-        terms = np.where(weights == 0, 0, weights * logarithms)
-    losses: NDArray[np.float64] = 0 - row_sums(terms)[:, 0]
-    return losses
-
-
 def reduced(losses: NDArray[np.float64], reduction: Reduction) -> float:
     """Return the losses put together as `reduction` says, rounded once."""
     if not losses.size and reduction != "sum":
@@ -350,13 +184,6 @@ def denominator(rows: int, reduction: Reduction) -> float:
     if reduction not in ("mean", "batch-mean", "sum", "none"):
         raise DomainError(f"no reduction {reduction!r}", "mean, batch-mean, sum or none")
     return float(rows) if reduction in ("mean", "batch-mean") else 1.0
-
-
-def _logarithms(values: Rows, source: Source) -> Rows:
-    if source == "log-probabilities":
-        return values
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.log(values)
 
 
 def _targets(targets: ArrayLike, logits: FloatArray, axis: int) -> NDArray[Any]:

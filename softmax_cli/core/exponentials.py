@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from softmax_cli.core.arrays import FloatArray, wide
 from softmax_cli.core.sums import summed, sums_in_parts
 from softmax_cli.core.twofold import Factor, Rows, product, reciprocal, two_sum
 
@@ -21,6 +22,8 @@ from softmax_cli.core.twofold import Factor, Rows, product, reciprocal, two_sum
 _LOWEST = -708.0
 # Sums up to here have room to be computed with.
 LARGEST = 2.0**1000
+# Below this a sum of float64 exponentials may have lost what float32 still shows.
+_SMALLEST = 2.0**-500
 # Logits further apart than this, times T, have no normal probability in common.
 _REACH = 750
 # A power of two is cut into so many steps.
@@ -51,6 +54,23 @@ def exponentials(a: Rows, T: float, out: Rows, sizes: Rows | None = None) -> tup
         unfit[small] = ((logits < _LOWEST * T) & (logits > -np.inf)).any(axis=-1)
         result[unfit] = in_parts(a[unfit], T).whole()
         sums[unfit] = summed(result[unfit])
+    return result, sums
+
+
+def of_few_bits(a: FloatArray, T: float, out: Rows | None = None) -> tuple[Rows, Rows]:
+    """Return exp(a / T) times a factor a row, and the rows' sums, for logits below float64.
+
+    Their digits forgive what is rounded on the way.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        quotients = a if T == 1 else np.divide(a, T, out=out, dtype=np.float64)
+        result = np.exp(quotients, out=out, dtype=np.float64)
+        sums = summed(result)
+        if not (sums.min(initial=1) > _SMALLEST and sums.max(initial=1) < LARGEST):
+            unfit = ~((sums[:, 0] > _SMALLEST) & (sums[:, 0] < LARGEST))
+            logits = wide(a[unfit])
+            again = np.exp((logits - logits.max(axis=-1, keepdims=True)) / T)
+            result[unfit], sums[unfit] = again, summed(again)
     return result, sums
 
 

@@ -79,3 +79,14 @@ def halves(values: Any) -> tuple[Rows, Rows]:
     scaled = values * (2.0**27 + 1)
     head: Rows = np.asarray(scaled - (scaled - values))
     return head, np.asarray(values - head)
+
+
+def over(values: Rows, divisor: Factor) -> Rows:
+    """Return values over a divisor, in place."""
+    if divisor.high != 1:
+        values /= divisor.high
+    if divisor.rest:
+        correction = values * (divisor.rest / divisor.high)
+        correction[~np.isfinite(correction)] = 0
+        values -= correction
+    return values

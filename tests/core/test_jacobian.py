@@ -12,7 +12,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from softmax_cli.core.arrays import FloatArray, wide
 from softmax_cli.core.jacobian import (
-    complement,
     log_softmax_jacobian,
     log_softmax_jacobian_lines,
     log_softmax_jvp,
@@ -22,6 +21,7 @@ from softmax_cli.core.jacobian import (
     softmax_jvp,
     softmax_vjp,
 )
+from softmax_cli.core.products import complement
 from softmax_cli.core.softmax import softmax
 from softmax_cli.errors import DomainError, ShapeError
 from tests.core import exact

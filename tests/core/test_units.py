@@ -25,6 +25,7 @@ from softmax_cli.core.jacobian import (
     softmax_jvp,
     softmax_vjp,
 )
+from softmax_cli.core.row_losses import row_losses, row_losses_and_gradients
 from softmax_cli.core.softmax import log_softmax, logsumexp, softmax
 from softmax_cli.core.twofold import Factor
 from tests.core import exact
@@ -203,3 +204,15 @@ def test_the_mean_of_many_losses_is_rounded_once() -> None:
     total = sum(map(Fraction, np.asarray(losses).tolist()), Fraction(0))
     means: list[Any] = [cross_entropy(rows, labels), cross_entropy(rows[::-1], labels[::-1])]
     assert means == [float(total / len(rows))] * 2
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.7])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_gradient_beside_it_changes_no_digit_of_a_loss(dtype: str, temperature: float) -> None:
+    random = np.random.default_rng(8)
+    spreads = random.choice([0.1, 1.0, 20.0, 300.0], (500, 1))
+    rows = (spreads * random.normal(size=(500, 127))).astype(dtype)
+    for wanted in (random.integers(0, 127, 500), random.dirichlet(np.ones(127), 500)):
+        room = np.empty_like(rows)
+        losses = row_losses_and_gradients(rows, wanted, temperature=temperature, out=room)
+        assert_array_equal(losses, row_losses(rows, wanted, temperature=temperature))
