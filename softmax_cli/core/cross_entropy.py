@@ -194,7 +194,7 @@ def _targets(targets: ArrayLike, logits: FloatArray, axis: int) -> NDArray[Any]:
         soft = np.moveaxis(floating(array, "the targets"), axis, -1)
         if soft.shape != shape:
             raise ShapeError(f"targets of shape {soft.shape} do not fit logits of shape {shape}")
-        return soft.reshape(-1, shape[-1])
+        return rows_of(soft, -1)
     if array.shape != shape[:-1]:
         raise ShapeError(f"labels of shape {array.shape} do not fit logits of shape {shape}")
     if array.dtype.kind not in "iu":

@@ -13,7 +13,7 @@ from softmax_cli.core.exponentials import LARGEST
 from softmax_cli.core.rows import likeliest, parts, whole_rows
 from softmax_cli.core.softmax import probabilities
 from softmax_cli.core.sums import row_sums, summed, sums_in_parts
-from softmax_cli.core.twofold import Factor, Rows, factor, over, two_sum
+from softmax_cli.core.twofold import Factor, Rows, factor, over, times, two_sum
 
 ONE = Factor(1.0, 0.0)
 # Products of probabilities below this may lose digits that a division gives back.
@@ -37,12 +37,12 @@ def row_products(
     sums = sums_in_parts if a.dtype.itemsize == 8 else _plain_sums
     with whole_rows(a.shape[-1]):
         for part in parts(a):
-            v, scale = _summable(wide(vectors[part]))
+            v, scale = summable(wide(vectors[part]))
             result = product(a[part], v, temperature, sums)
             np.copyto(out[part], result if scale is None else result * scale, casting="same_kind")
 
 
-def _summable(v: Rows) -> tuple[Rows, Rows | None]:
+def summable(v: Rows) -> tuple[Rows, Rows | None]:
     """Return vectors whose sums are finite if they are, and what gives them back their size."""
     largest = np.abs(v).max(axis=-1, keepdims=True)
     if not (largest > _LARGEST_ENTRY).any():
@@ -106,8 +106,9 @@ def less_its_mean(S: Rows, v: Rows, sums: Sums, raised: int = 0) -> Rows:
     high, low = sums(terms)
     of_top = v_top * complement_of_top - high - low
     # The likeliest class joins the others in two parts.
-    mean, left = two_sum(high, S_top * v_top)
-    low += left
+    term, rest = times(S_top, v_top)
+    mean, left = two_sum(high, term)
+    low += left + rest
     result = (v if raised == 0 else np.ldexp(v, raised)) - mean
     result -= np.where(np.isfinite(mean), low, 0)
     np.put_along_axis(result, top, of_top, -1)

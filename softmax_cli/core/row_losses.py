@@ -11,11 +11,20 @@ from numpy.typing import NDArray
 from softmax_cli.core.arrays import FloatArray, wide
 from softmax_cli.core.exponentials import LARGEST
 from softmax_cli.core.odds import Beside, Odds, distances, odds_against_likeliest
-from softmax_cli.core.products import less_its_share, share_over, without
+from softmax_cli.core.products import less_its_share, share_over, summable, without
 from softmax_cli.core.rows import likeliest, parts, whole_rows
 from softmax_cli.core.softmax import probabilities
 from softmax_cli.core.sums import row_sums, summed, sums_in_parts
-from softmax_cli.core.twofold import Factor, Rows, factor, over, product, two_sum
+from softmax_cli.core.twofold import (
+    Factor,
+    Rows,
+    factor,
+    over,
+    product,
+    quotient,
+    times,
+    two_sum,
+)
 
 Source = Literal["logits", "probabilities", "log-probabilities"]
 # Powers of two that keep small probabilities normal numbers.
@@ -66,21 +75,41 @@ def _label_losses(
 ) -> NDArray[np.float64]:
     """Return (max a - a_label) / T + log1p(odds): nothing cancels, however confident the row is."""
     of_label, of_top = (np.take_along_axis(a, place, -1) for place in (label, odds.top))
-    gaps = distances(of_label, of_top, factor(T, base=base))
-    losses: NDArray[np.float64] = over(odds.logarithm(), factor(base=base)) + gaps
+    gap, rest = quotient(*two_sum(of_top, -of_label), T, 0.0)
+    losses = _rounded(odds.logarithm(), (gap, rest), base)
+    infinite = np.isinf(losses)
+    if infinite.any():
+        # In another base, or over T first, it may be a number.
+        gaps = distances(of_label, of_top, factor(T, base=base))
+        losses = np.where(infinite, over(odds.logarithm(), factor(base=base)) + gaps, losses)
     return losses[:, 0]
 
 
 def _target_losses(a: Rows, Y: Rows, odds: Odds, T: float, base: float) -> NDArray[np.float64]:
     """Return sum_k Y_k ((max a - a_k) / T) + log1p(odds) sum_k Y_k: again nothing cancels."""
-    maximum, divisor, whole = np.take_along_axis(a, odds.top, -1), factor(T, base=base), 1.0
-    gaps = distances(a, maximum, divisor)
-    if np.isinf(gaps).any():
+    maximum = np.take_along_axis(a, odds.top, -1)
+    total, rest = sums_in_parts(Y)
+    logarithm = odds.logarithm()
+    of_odds, left = times(logarithm, total)
+    terms = _weighted(Y, distances(a, maximum, factor(T)))
+    losses = _rounded(of_odds, two_sum(*sums_in_parts(terms)), base, left + logarithm * rest)
+    infinite = np.isinf(losses)
+    if infinite.any():
         # A gap may be too large for a number, and its weighted mean none the less not.
-        gaps, whole = distances(a / 2, maximum / 2, divisor), 2.0
-    of_odds = over(odds.logarithm(), factor(base=base))[:, 0] * row_sums(Y)[:, 0]
-    losses: NDArray[np.float64] = of_odds - whole * expected_losses(Y, gaps)
-    return losses
+        halved = _weighted(Y, distances(a / 2, maximum / 2, factor(T, base=base)))
+        of_odds = over(logarithm, factor(base=base)) * total
+        losses = np.where(infinite, of_odds + 2 * row_sums(halved), losses)
+    return losses[:, 0]
+
+
+def _rounded(a: Rows, b: tuple[Rows, Rows], base: float, left: Any = 0.0) -> Rows:
+    """Return the sum of numbers in two parts, in the unit of a base, rounded once."""
+    high, low = two_sum(a, b[0])
+    low = low + b[1] + left
+    unit = factor(base=base)
+    if unit.high != 1:
+        high, low = quotient(high, np.where(np.isfinite(low), low, 0), unit.high, unit.rest)
+    return high + np.where(np.isfinite(low), low, 0)
 
 
 def row_losses_and_gradients(
@@ -134,7 +163,8 @@ def _label_gradients(
     np.put_along_axis(gradients, beside.top, of_top, -1)
     # P - 1 is minus the sum of the other probabilities: of the likeliest class it is known.
     of_label = np.take_along_axis(gradients, label, -1)
-    but_label = np.where(label == beside.top, 0 - (sums[0] + sums[1]), of_label - total)
+    but_others = of_label - total - low
+    but_label = np.where(label == beside.top, 0 - (sums[0] + sums[1]), but_others)
     np.put_along_axis(gradients, label, but_label, -1)
     whole = np.add(*product(total, low, divisor))
     safe = (whole > 1 / LARGEST) & (whole < LARGEST)
@@ -149,7 +179,7 @@ def _mend_small_gradients(
 ) -> None:
     """Take rows again in which a probability is no normal number, and its gradient may be."""
     small = (np.abs(gradients) < 2.0**-1000 / min(1.0, divisor.high)).any(axis=-1)
-    if divisor.high * 2.0**_RAISED > 1 / LARGEST and divisor.high < 1 and small.any():
+    if 2.0**-400 < divisor.high < 1 and small.any():
         (P,) = probabilities(a[small], T, divisor, raised=_RAISED)
         top = odds.top[small]
         is_top = label[small] == top
@@ -166,16 +196,20 @@ def _target_gradients(a: Rows, Y: Rows, T: float, divisor: Factor) -> Rows:
     if not 1 / LARGEST < divisor.high < LARGEST:
         (P,) = probabilities(a, T, Factor(1.0, 0.0))
         return (0 - less_its_share(P, Y, Y, sums_in_parts)) / divisor.high
-    share = share_over(a, Y, T, divisor, sums_in_parts)
-    return np.subtract(0, share, out=share)
+    Y, scale = summable(Y)
+    share = 0 - share_over(a, Y, T, divisor, sums_in_parts)
+    return share if scale is None else share * scale
 
 
 def expected_losses(weights: Rows, logarithms: Rows) -> NDArray[np.float64]:
     """Return -sum_k weights(k) logarithms(k) of each row; a weight of 0 meets no logarithm."""
-    with np.errstate(invalid="ignore", over="ignore"):
-        terms = np.where(weights == 0, 0, weights * logarithms)
-    losses: NDArray[np.float64] = 0 - row_sums(terms)[:, 0]
+    losses: NDArray[np.float64] = 0 - row_sums(_weighted(weights, logarithms))[:, 0]
     return losses
+
+
+def _weighted(weights: Rows, numbers: Rows) -> Rows:
+    with np.errstate(invalid="ignore", over="ignore"):
+        return np.where(weights == 0, 0, weights * numbers)
 
 
 def _logarithms(values: Rows, source: Source) -> Rows:

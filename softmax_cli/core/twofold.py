@@ -46,6 +46,15 @@ def two_sum(a: Rows, b: Rows) -> tuple[Rows, Rows]:
     return total, (a - (total - of_b)) + (b - of_b)
 
 
+def times(a: Rows, b: Rows) -> tuple[Rows, Rows]:
+    """Return a b, and what its rounding left; nothing of what is too large for that (Dekker)."""
+    result = a * b
+    a_head, a_rest = halves(a)
+    b_head, b_rest = halves(b)
+    error = a_head * b_head - result + a_head * b_rest + a_rest * b_head + a_rest * b_rest
+    return result, np.where(np.isfinite(error), error, 0)
+
+
 def product(high: Rows, low: Rows, by: Factor) -> tuple[Rows, Rows]:
     """Return (high + low) times a factor."""
     head, rest = halves(high)
@@ -64,7 +73,7 @@ def reciprocal(high: Rows, low: Rows) -> tuple[Rows, Rows]:
     return inverse, left * rounded
 
 
-def quotient(high: Rows, low: Rows, by: Rows, by_rest: Rows) -> tuple[Rows, Rows]:
+def quotient(high: Rows, low: Rows, by: Any, by_rest: Any) -> tuple[Rows, Rows]:
     """Return (high + low) / (by + by_rest), where that is a number that has two parts."""
     result = high / by
     head, rest = halves(result)

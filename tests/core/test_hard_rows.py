@@ -57,6 +57,10 @@ def _in_units_of(base: float) -> Any:
             E,
         ),
         ([79.5334210191431, -1.4637994634982632, 1.4785434313135455], 11.85995012161, [1, 0, 0], 2),
+        ([0.708658335780646, 0.018950281096896216, -0.11258], 0.25, [1.04184458, 6e-14, 1e-4], E),
+        ([0.2748292377456296, 0.35401260670247653], 3.0, [0.28607853, 0.71668578], 2),
+        ([3.853051979595073, 3.139215663438168], 0.6649403878479476, [0.975544009, 1e-8], 10),
+        ([-3.2372819628520144, 7.656791175863232], 7.0, [1.2714825345, 6054099.969389583], 10),
         # The terms of the odds are no normal numbers, and the odds are.
         ([0.0] + [-714.0] * 500, 1.0, [1.0] + [0.0] * 500, E),
         # The gap is no number, and its share in the loss is.
@@ -92,6 +96,11 @@ def test_losses(row: list[float], temperature: float, targets: list[float], base
             503,
         ),
         ([-0.6523327533897445, 0.09019805379526728, -1.05376], 0.1, [0, 0, 1], E, 798),
+        # A label that is nearly the likeliest.
+        ([0.057999999999999996, 0.054000000000000006, 0.04], 0.01, [0, 1, 0], E, 1),
+        ([0.00013638162938848864, 0.0001291233883055904], 0.03340882773822559, [0, 1], E, 1),
+        ([1.2140923, -39.948847, 21.02354158957785, 20.80948518012661], 3.0, [0, 0, 0, 1], 2, 1),
+        ([0.05922610429849011, 1.4724803799486093, 1.500128], 0.35526363, [0, 1, 0], 10, 1353),
         # A probability that is no normal number, and its gradient is.
         ([0.0, -7.1182420335750205], 0.01, [1, 0], 10, 1),
         ([0.0, -720.0], 1.0, [1e20, 0], E, 1),
@@ -146,6 +155,7 @@ def test_jacobians_whose_probabilities_are_no_normal_numbers(row: list[float]) -
             [0.10433, 0.006920146, 2.195194],
             5.42052343,
         ),
+        ([-0.3479255295288084, -2.1938483958443844], [-3.21933124842, 0.013919997228], 3.0),
         ([0.0, -720.0], [3.0, 1e20], 1.0),
         ([0.0, -720.0], [1e20, 0.0], 1.0),
         ([9281.376554963512, 9288.837049905522], [-3487420491883889.0, 32665.18131424287], 0.01),
@@ -194,3 +204,27 @@ def test_many_equal_classes_in_any_order_of_memory() -> None:
 def test_logsumexp_of_infinity_and_nan() -> None:
     for row in ([INF, np.nan], [np.nan, INF], [0.0, INF, np.nan]):
         assert_array_equal(logsumexp(row), np.nan)
+
+
+def test_large_weights_of_one_row_change_no_other() -> None:
+    rows, Y = [[0.0, -0.5], [0.0, -400.0]], [[1e306, 0.0], [1.0, 0.0]]
+    gradient = cross_entropy_gradient(rows, Y, reduction="none")
+    assert np.isfinite(gradient).all()
+    for place in (0, 1):
+        alone = cross_entropy_gradient(rows[place], Y[place], reduction="none")
+        assert_array_equal(alone, gradient[place])
+
+
+@pytest.mark.parametrize("size", [1.0, 1e150, 1e306])
+def test_soft_targets_in_any_order_of_memory(size: float) -> None:
+    random = np.random.default_rng(0)
+    rows, Y = random.normal(size=(2, 50)), np.abs(random.normal(size=(2, 50))) * size
+    turned = np.asfortranarray(rows), np.asfortranarray(Y)
+    for function in (cross_entropy, cross_entropy_gradient):
+        assert_array_equal(function(*turned, reduction="none"), function(rows, Y, reduction="none"))
+
+
+@pytest.mark.parametrize("temperature", [1e-271, 1e-300, 1e-308])
+def test_a_saturated_row_at_a_tiny_temperature_has_no_gradient(temperature: float) -> None:
+    gradient = cross_entropy_gradient([2.0, 0.0, 1.0], 0, temperature=temperature)
+    assert_array_equal(gradient, [0.0, 0.0, 0.0])
