@@ -59,6 +59,7 @@ def test_every_command_is_shown(name: str) -> None:
 @pytest.mark.parametrize("form", [form for form in FORMATS if form.suffixes])
 def test_every_format_is_named(form: object) -> None:
     names = {"txt": "text", "jsonl": "JSON lines", "parquet": "Parquet", "arrow": "Arrow"}
+    names["safetensors"] = "safetensors"
     name = getattr(form, "name", "")
     assert names.get(name, name.upper()) in README.read_text()
 

@@ -44,7 +44,7 @@ def opened_option(token: str, option: str, read: ReadOptions) -> Source:
     from softmax_cli.formats import open_source, suffix_format
 
     form = suffix_format(token)
-    by_name = form is not None and form.name in ("npz", "json")
+    by_name = form is not None and form.keyed
     chosen = replace(read, key=read.key if by_name else None, axis=-1)
     if not _is_file(token):
         chosen = ReadOptions(dtype=read.dtype)

@@ -29,6 +29,8 @@ from softmax_cli.formats.blocks import Block, OnBadRow
 
 # A distribution typed with four digits still sums to 1 within this.
 SUM_TOLERANCE = 1e-3
+# How many rows of infinite loss are named.
+NAMED = 10
 UNITS = {"e": "nats", "2": "bits", "10": "decimal digits"}
 
 
@@ -55,9 +57,8 @@ class Losses:
     correct: int = 0
     soft: bool = False
     infinite: int = 0
-    first_infinite: str = ""
+    infinite_rows: list[tuple[int, str]] = field(default_factory=list)
     unlike_probabilities: bool = False
-    first_infinite_row: int = -1
     sum_: ExactSum = field(default_factory=ExactSum)
     entropy: ExactSum = field(default_factory=ExactSum)
     divergence: ExactSum = field(default_factory=ExactSum)
@@ -234,14 +235,12 @@ class Losses:
             self.unlike_probabilities = True
 
     def _note_infinite(self, block: Block, losses: FloatArray) -> None:
-        infinite = np.isinf(losses)
-        if infinite.any():
-            first = int(infinite.argmax())
+        infinite = np.flatnonzero(np.isinf(losses))
+        if infinite.size:
+            named = [(block.start + int(row), block.place(int(row))) for row in infinite[:NAMED]]
             with self.lock:
-                self.infinite += int(infinite.sum())
-                if not 0 <= self.first_infinite_row < block.start + first:
-                    self.first_infinite_row = block.start + first
-                    self.first_infinite = block.place(first)
+                self.infinite += infinite.size
+                self.infinite_rows = sorted([*self.infinite_rows, *named])[:NAMED]
 
 
 def checked_labels(block: Block, classes: int) -> NDArray[np.intp]:

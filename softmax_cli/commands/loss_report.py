@@ -183,7 +183,10 @@ def _write_report(
 def _say_what_is_odd(losses: Losses, write: WriteOptions) -> None:
     if losses.infinite:
         rows = "1 row has" if losses.infinite == 1 else f"{losses.infinite} rows have"
-        note(f"{rows} an infinite loss; the first: {losses.first_infinite}", write)
+        places = ", ".join(place for _, place in losses.infinite_rows)
+        more = losses.infinite - len(losses.infinite_rows)
+        others = f", and {more} more" if more else ""
+        note(f"{rows} an infinite loss: {places}{others}", write)
     alike = losses.rows and not losses.unlike_probabilities
     if alike and losses.source == "logits" and losses.form != "distributions":
         note(

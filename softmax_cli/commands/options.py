@@ -71,7 +71,9 @@ FLAGS: dict[str, Any] = {
         metavar="COLUMNS",
         help="Columns that are no classes; in text they pass through untouched.",
     ),
-    "key": typer.Option("--key", metavar="NAME", help="Which array of an NPZ or JSON file."),
+    "key": typer.Option(
+        "--key", metavar="NAME", help="Which array of an NPZ, safetensors or JSON file."
+    ),
     "axis": typer.Option(
         "--axis", metavar="N", help="The dimension of an array that is the classes."
     ),
@@ -95,8 +97,8 @@ FLAGS: dict[str, Any] = {
         "--output",
         "-o",
         metavar="PATH",
-        help="Write a file: .csv .tsv .txt .json .jsonl (also .gz .zst), .npy .npz .parquet .arrow "
-        ".feather; - is standard output.",
+        help="Write a file: .csv .tsv .txt .json .jsonl (also .gz .zst), .npy .npz .safetensors "
+        ".parquet .arrow .feather; - is standard output.",
     ),
     "in_place": typer.Option("--in-place", help="Let -o replace an input file."),
     "precision": typer.Option(

@@ -30,10 +30,12 @@ _REACH = 750
 _STEPS = 64
 
 
-def exponentials(a: Rows, T: float, out: Rows, sizes: Rows | None = None) -> tuple[Rows, Rows]:
+def exponentials(
+    a: FloatArray, T: float, out: Rows, sizes: Rows | None = None
+) -> tuple[Rows, Rows]:
     """Return exp(a / T), where a row may be multiplied by a power of two, and about their sums.
 
-    a        (rows, classes); -inf is a masked class
+    a        (rows, classes) of any float; -inf is a masked class
     out      room of that shape, apart from `a`
     sizes    (rows, 1) the largest exponential of each row, if it is known
     returns  `out`, each entry off by 0.53 units in its last place, if it is normal and of some
@@ -45,7 +47,8 @@ def exponentials(a: Rows, T: float, out: Rows, sizes: Rows | None = None) -> tup
         return whole, summed(whole)
     # A quotient by a power of two is exact. Nothing is subtracted, and so nothing rounded.
     with np.errstate(over="ignore"):
-        result = np.exp(a if T == 1 else np.multiply(a, 1 / T, out=out), out=out)
+        quotients = a if T == 1 else np.multiply(a, 1 / T, out=out, dtype=np.float64)
+        result = np.exp(quotients, out=out, dtype=np.float64)
         sums = summed(result) if sizes is None else sizes
     if not (sums.min(initial=1) >= 1 and sums.max(initial=1) < LARGEST):
         unfit = ~((sums[:, 0] > 0) & (sums[:, 0] < LARGEST))
@@ -116,7 +119,7 @@ class Parts:
         return scaled
 
 
-def in_parts(a: Rows, T: float) -> Parts:
+def in_parts(logits: FloatArray, T: float) -> Parts:
     """Return exp(a / T) in parts.
 
         exp(a / T) = 2^(n / 64) exp(r),  n = round(64 a / (T ln 2)),  r = (a - n T ln 2 / 64) / T
@@ -124,6 +127,7 @@ def in_parts(a: Rows, T: float) -> Parts:
     T ln 2 / 64 has two parts, so that r is exact to 2^-60; 2^(n / 64) comes from a table, also in
     two parts; exp(r) - 1, with r below 1/180, is its power series (Tang 1989).
     """
+    a = wide(logits)
     if T > LARGEST:
         return in_parts(a / LARGEST, T / LARGEST)
     table, step = _table(), _step(T)

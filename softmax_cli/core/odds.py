@@ -68,7 +68,7 @@ def odds_against_likeliest(a: FloatArray, T: float, top: NDArray[np.intp] | None
         others, of_top = _parted(of_few_bits(a, T)[0], top)
         odds = summed(others) / of_top
         return Odds(top, odds, np.zeros_like(odds))
-    beside = Beside.of(wide(a), T, top)
+    beside = Beside.of(a, T, top)
     return beside.odds(*beside.sums_for_logarithms())
 
 
@@ -82,19 +82,19 @@ class Beside:
     of_top  (rows, 1) that of the likeliest class, and what its rounding left
     """
 
-    a: Rows
+    a: FloatArray
     T: float
     top: NDArray[np.intp]
     others: Rows
     of_top: tuple[Rows, Rows]
 
     @classmethod
-    def of(cls, a: Rows, T: float, top: NDArray[np.intp]) -> Beside:
-        """Return the exponentials of rows of float64."""
+    def of(cls, a: FloatArray, T: float, top: NDArray[np.intp]) -> Beside:
+        """Return the exponentials of rows, as exact as float64 asks for whatever their dtype."""
         if is_exact_divisor(T):
             with np.errstate(over="ignore"):
-                largest = np.exp(np.take_along_axis(a, top, -1) / T)
-            terms, _ = exponentials(a, T, np.empty_like(a), largest)
+                largest = np.exp(wide(np.take_along_axis(a, top, -1)) / T)
+            terms, _ = exponentials(a, T, np.empty_like(a, np.float64), largest)
             others, of_top = _parted(terms, top)
             return cls(a, T, top, others, (of_top, np.zeros_like(of_top)))
         exact = in_parts(a, T)

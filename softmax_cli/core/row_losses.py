@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from softmax_cli.core.arrays import FloatArray, wide
 from softmax_cli.core.exponentials import LARGEST
-from softmax_cli.core.odds import Beside, Odds, distances, odds_against_likeliest
+from softmax_cli.core.odds import Beside, Odds, distances
 from softmax_cli.core.products import less_its_share, share_over, summable, without
 from softmax_cli.core.rows import likeliest, parts, whole_rows
 from softmax_cli.core.softmax import probabilities
@@ -49,17 +49,18 @@ def row_losses(
     losses = np.empty(len(values))
     with whole_rows(values.shape[-1]):
         for part in parts(values):
-            a, wanted = wide(values[part]), targets[part]
-            top = None if largest is None else largest[part, None]
+            a, wanted = values[part], targets[part]
             if source != "logits":
-                in_nats = _losses_of_logarithms(_logarithms(a, source), wanted)
+                in_nats = _losses_of_logarithms(_logarithms(wide(a), source), wanted)
                 losses[part] = over(in_nats, factor(base=base))
-            elif wanted.ndim == 1:
-                odds = odds_against_likeliest(a, temperature, top)
+                continue
+            top = (likeliest(a) if largest is None else largest[part])[:, None]
+            beside = Beside.of(a, temperature, top)
+            odds = beside.odds(*beside.sums_for_logarithms())
+            if wanted.ndim == 1:
                 losses[part] = _label_losses(a, wanted[:, None], odds, temperature, base)
             else:
-                odds = odds_against_likeliest(a, temperature, top)
-                losses[part] = _target_losses(a, wide(wanted), odds, temperature, base)
+                losses[part] = _target_losses(wide(a), wide(wanted), odds, temperature, base)
     return losses
 
 
@@ -71,10 +72,10 @@ def _losses_of_logarithms(logarithms: Rows, wanted: NDArray[Any]) -> NDArray[np.
 
 
 def _label_losses(
-    a: Rows, label: NDArray[Any], odds: Odds, T: float, base: float
+    a: FloatArray, label: NDArray[Any], odds: Odds, T: float, base: float
 ) -> NDArray[np.float64]:
     """Return (max a - a_label) / T + log1p(odds): nothing cancels, however confident the row is."""
-    of_label, of_top = (np.take_along_axis(a, place, -1) for place in (label, odds.top))
+    of_label, of_top = (wide(np.take_along_axis(a, place, -1)) for place in (label, odds.top))
     gap, rest = quotient(*two_sum(of_top, -of_label), T, 0.0)
     losses = _rounded(odds.logarithm(), (gap, rest), base)
     infinite = np.isinf(losses)
@@ -131,7 +132,7 @@ def row_losses_and_gradients(
     divisor = factor(temperature, count, base)
     with whole_rows(logits.shape[-1]):
         for part in parts(logits):
-            a, wanted = wide(logits[part]), targets[part]
+            a, wanted = logits[part], targets[part]
             top = (likeliest(a) if largest is None else largest[part])[:, None]
             if wanted.ndim == 1:
                 label = wanted[:, None]
@@ -146,9 +147,10 @@ def row_losses_and_gradients(
                     _mend_small_gradients(gradients, odds, a, label, temperature, divisor)
                 losses[part] = _label_losses(a, label, odds, temperature, base)
             else:
-                odds = odds_against_likeliest(a, temperature, top)
-                losses[part] = _target_losses(a, wide(wanted), odds, temperature, base)
-                gradients = _target_gradients(a, wide(wanted), temperature, divisor)
+                beside = Beside.of(a, temperature, top)
+                odds = beside.odds(*beside.sums_for_logarithms())
+                losses[part] = _target_losses(wide(a), wide(wanted), odds, temperature, base)
+                gradients = _target_gradients(wide(a), wide(wanted), temperature, divisor)
             np.copyto(out[part], gradients, casting="same_kind")
     return losses
 
@@ -175,12 +177,12 @@ def _label_gradients(
 
 
 def _mend_small_gradients(
-    gradients: Rows, odds: Odds, a: Rows, label: NDArray[Any], T: float, divisor: Factor
+    gradients: Rows, odds: Odds, a: FloatArray, label: NDArray[Any], T: float, divisor: Factor
 ) -> None:
     """Take rows again in which a probability is no normal number, and its gradient may be."""
     small = (np.abs(gradients) < 2.0**-1000 / min(1.0, divisor.high)).any(axis=-1)
     if 2.0**-400 < divisor.high < 1 and small.any():
-        (P,) = probabilities(a[small], T, divisor, raised=_RAISED)
+        (P,) = probabilities(wide(a[small]), T, divisor, raised=_RAISED)
         top = odds.top[small]
         is_top = label[small] == top
         with without(P, top):

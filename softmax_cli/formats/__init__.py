@@ -26,7 +26,7 @@ class Format:
 
     The module has read(source, form, options, keep) -> Source, and
     write(result, form, target, options) -> Sink, with `form` the name of the format; `writer`
-    is the module that writes, if it is another.
+    is the module that writes, if it is another. A `keyed` format holds arrays by name.
     """
 
     name: str
@@ -35,16 +35,18 @@ class Format:
     writer: str = ""
     reads: bool = True
     text: bool = True
+    keyed: bool = False
 
 
 FORMATS = (
     Format("csv", (".csv",), "delimited", "delimited_sink"),
     Format("tsv", (".tsv",), "delimited", "delimited_sink"),
     Format("txt", (".txt",), "delimited", "delimited_sink"),
-    Format("json", (".json",), "json_text"),
+    Format("json", (".json",), "json_text", keyed=True),
     Format("jsonl", (".jsonl", ".ndjson"), "jsonl"),
     Format("npy", (".npy",), "npy", text=False),
-    Format("npz", (".npz",), "npz", text=False),
+    Format("npz", (".npz",), "npz", text=False, keyed=True),
+    Format("safetensors", (".safetensors",), "safetensors", text=False, keyed=True),
     Format("parquet", (".parquet",), "columnar", text=False),
     Format("arrow", (".arrow", ".feather"), "columnar", text=False),
     Format("table", (), "table", reads=False),
@@ -124,7 +126,7 @@ def open_file(path: str, options: ReadOptions, keep: Keep = NOTHING_KEPT) -> Sou
     source = open_input(path)
     try:
         form = _input_format(path, source, options)
-        if form.name not in ("json", "npz") and options.key is not None:
+        if not form.keyed and options.key is not None:
             raise UsageError(f"{form.name} holds no arrays by name", "leave it out", "--key")
         reader = import_module(f"softmax_cli.formats.{form.module}")
         opened: Source = reader.read(source, form.name, options, keep)

@@ -26,6 +26,9 @@ def detected_format(source: Input) -> str:
         return "parquet"
     if head.startswith(b"ARROW1"):
         return "arrow"
+    # The size of a header, below 2^40, and its first bytes.
+    if head[5:8] == b"\0\0\0" and head[8:9] == b"{":
+        return "safetensors"
     text = head.removeprefix(BOM_UTF8).lstrip()
     if text.startswith((b"[", b"{")):
         return _kind_of_json(text)

@@ -38,10 +38,10 @@ def open_labels(
     source = open_input(token)
     try:
         name = form.name if form and token != "-" else detected_format(source)
-        if name in ("npy", "npz"):
+        if name in ("npy", "npz", "safetensors"):
             source.close()
             return open_file(
-                token, ReadOptions(key=key if name == "npz" else None), Keep(one_column=True)
+                token, ReadOptions(key=None if name == "npy" else key), Keep(one_column=True)
             )
         place = source.place
         if name in ("parquet", "arrow"):

@@ -41,6 +41,8 @@ _HEADER_ERRORS = (
     *(ValueError, SyntaxError, TypeError, KeyError, IndexError),
     *(RecursionError, MemoryError, Warning),
 )
+# (dtype, shape, *, room) -> the header's bytes, as many as there is room for.
+Header = Callable[..., bytes]
 MAGIC = b"\x93NUMPY"
 _LONGEST_HEADER = 1 << 16
 _MOST_DIMENSIONS = 64
@@ -175,13 +177,13 @@ def stored_as(dtype: np.dtype[Any], values: NDArray[Any]) -> NDArray[Any]:
 
 def write(result: Result, form: str, target: Target, options: WriteOptions) -> Sink:  # noqa: ARG001
     """Open a sink for an NPY file."""
-    return NpySink(result, target)
+    return NpySink(result, target, "NPY", header_bytes)
 
 
 class NpySink(Sink):
-    """Writes an array; its header is completed when the number of rows is known."""
+    """Writes an array behind a header, which is completed when the number of rows is known."""
 
-    def __init__(self, result: Result, target: Target) -> None:
+    def __init__(self, result: Result, target: Target, form: str, header: Header) -> None:
         """Leave room for the header."""
         if result.text_columns:
             raise UsageError(
@@ -190,10 +192,11 @@ class NpySink(Sink):
                 target.place,
             )
         if not target.seekable:
-            raise UsageError("a pipe cannot hold an NPY file", "name a file with -o", target.place)
-        self._result, self._target, self._lines = result, target, 0
+            problem = f"a pipe cannot hold an {form} file"
+            raise UsageError(problem, "name a file with -o", target.place)
+        self._result, self._target, self._header, self._lines = result, target, header, 0
         most = (1 << 62, *(result.leading or ()), *result_shape(result, 0))
-        self._room = len(header_bytes(result.dtype, most))
+        self._room = len(header(result.dtype, most))
         self._line_bytes = result.dtype.itemsize * (1 if result.flat else result.columns)
         if result.leading is not None and not result.flat:
             lines = math.prod(result.leading) * (result.columns if result.matrix else 1)
@@ -215,9 +218,8 @@ class NpySink(Sink):
 
     def finish(self) -> None:
         """Write the header."""
-        header = header_bytes(
-            self._result.dtype, result_shape(self._result, self._lines), room=self._room
-        )
+        shape = result_shape(self._result, self._lines)
+        header = self._header(self._result.dtype, shape, room=self._room)
         self._target.write_at(0, memoryview(header))
         self._target.truncate(self._room + self._lines * self._line_bytes)
 

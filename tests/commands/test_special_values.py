@@ -174,3 +174,16 @@ def test_a_row_has_the_same_digits_beside_any_other(dtype: str, temperature: flo
         whole = np.load(f"{what}0.npy")
         assert_array_equal(np.load(f"{what}3.npy"), whole[3:])
         assert_array_equal(np.load(f"{what}4.npy"), whole[4:])
+
+
+@pytest.mark.parametrize("count", [2, 15])
+def test_rows_of_infinite_loss_are_named(count: int) -> None:
+    rows = np.zeros((20, 2))
+    rows[3 : 3 + count, 0] = -INF
+    np.save("z.npy", rows)
+    np.save("l.npy", np.zeros(20, int))
+    outcome = run("softmax-cli xent z.npy --labels l.npy --threads 2")
+    named = ", ".join(f"z.npy: row {row}" for row in range(3, 3 + min(count, 10)))
+    others = ", and 5 more" if count == 15 else ""
+    assert (outcome.code, outcome.out) == (0, "inf\n")
+    assert outcome.err == f"softmax-cli: {count} rows have an infinite loss: {named}{others}\n"

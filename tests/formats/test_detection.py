@@ -16,6 +16,7 @@ from softmax_cli.formats.streams import open_input
 from tests.formats.rows import Trickle, piped, read, refusal, saved
 from tests.formats.test_npy import npy
 from tests.formats.test_npz import npz
+from tests.formats.test_safetensors import safetensors
 
 ROWS = np.array([[1.5, 2.0], [3.0, 4.0]])
 HEAD = b"a%sb\n1.5%s2\n3%s4\n"
@@ -42,6 +43,7 @@ CONTENTS: dict[str, list[bytes]] = {
     "jsonl": [b"[1.5, 2]\n[3, 4]\n", b'{"a": 1.5, "b": 2}\n{"a": 3, "b": 4}\n'],
     "npy": [npy(ROWS), npy(ROWS, (2, 0)), npy(np.asfortranarray(ROWS, ">f4"))],
     "npz": [npz(z=ROWS), npz(z=ROWS, compressed=True)],
+    "safetensors": [safetensors(z=ROWS), safetensors(z=ROWS.astype("f4"))],
 }
 every_content = pytest.mark.parametrize(
     ("form", "data"), [(form, data) for form, contents in CONTENTS.items() for data in contents]
