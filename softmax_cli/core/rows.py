@@ -107,8 +107,10 @@ def has_no_softmax(logits: ArrayLike, *, axis: int = -1) -> NDArray[np.bool_]:
     """
     array = with_classes(logits, axis)
     if array.shape[axis] < FEW_CLASSES:
-        return np.logical_not(np.isfinite(array.max(axis=axis)))
-    # Where the largest is found in two thirds of the time that the largest itself is.
-    place = np.expand_dims(array.argmax(axis=axis), axis)
-    largest = np.take_along_axis(array, place, axis).squeeze(axis)
-    return np.logical_not(np.isfinite(largest))
+        largest = array.max(axis=axis)
+    else:
+        # Where the largest stands is found in two thirds of the time that it is itself.
+        place = np.expand_dims(array.argmax(axis=axis), axis)
+        largest = np.take_along_axis(array, place, axis).squeeze(axis)
+    result: NDArray[np.bool_] = ~np.isfinite(largest)
+    return result
