@@ -24,6 +24,8 @@ _LOWEST = -708.0
 LARGEST = 2.0**1000
 # Below this a sum of float64 exponentials may have lost what float32 still shows.
 _SMALLEST = 2.0**-500
+# Powers of two that make normal numbers of all that float64 holds beside a largest of 1.
+RAISED = 200
 # Logits further apart than this, times T, have no normal probability in common.
 _REACH = 750
 # A power of two is cut into so many steps.

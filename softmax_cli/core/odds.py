@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from softmax_cli.core.arrays import FloatArray, wide
 from softmax_cli.core.exponentials import (
     LARGEST,
+    RAISED,
     exponentials,
     in_parts,
     is_exact_divisor,
@@ -20,8 +21,6 @@ from softmax_cli.core.rows import likeliest
 from softmax_cli.core.sums import row_sums, summed, sums_in_parts
 from softmax_cli.core.twofold import Factor, Rows, over, quotient
 
-# Powers of two that keep small exponentials normal numbers beside the largest.
-_RAISED = 500
 # Their logarithm is 4, and a sum that is off by 8 units makes it wrong by 2.
 _LONG_ODDS = 55.0
 
@@ -134,7 +133,7 @@ class Beside:
         if tiny.any():
             # Their terms may be no normal numbers: taken again, all raised by powers of two.
             parts = in_parts(self.a[tiny], self.T)
-            terms = np.ldexp(parts.head + parts.rest, parts.power + np.int32(_RAISED))
+            terms = np.ldexp(parts.head + parts.rest, parts.power + np.int32(RAISED))
             others, of_top = _parted(terms, self.top[tiny])
             found.high[tiny], found.low[tiny] = row_sums(others, summed(others)) / of_top, 0
         return found

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.core.arrays import FloatArray, wide
-from softmax_cli.core.exponentials import LARGEST
+from softmax_cli.core.exponentials import LARGEST, RAISED
 from softmax_cli.core.rows import likeliest, parts, whole_rows
 from softmax_cli.core.softmax import probabilities
 from softmax_cli.core.sums import row_sums, summed, sums_in_parts
@@ -18,7 +18,6 @@ from softmax_cli.core.twofold import Factor, Rows, factor, over, times, two_sum
 ONE = Factor(1.0, 0.0)
 # Products of probabilities below this may lose digits that a division gives back.
 _SMALLEST = 2.0**-500
-_RAISED = 200
 _LARGEST_ENTRY = 2.0**450
 # Sums of rows in two parts.
 Sums = Callable[[Rows], tuple[Rows, Rows]]
@@ -82,7 +81,7 @@ def share_over(a: FloatArray, v: Rows, T: float, divisor: Factor, sums: Sums) ->
     alone, raised = over(v.copy(order="K"), divisor), 0
     (quotients,) = probabilities(a, T, divisor)
     if _has_small(quotients, a):
-        raised = _RAISED
+        raised = RAISED
         alone = np.ldexp(alone, raised)
         (quotients,) = probabilities(a, T, divisor, raised=raised)
     result = less_its_share(quotients, v, alone, sums)
@@ -179,7 +178,7 @@ def probabilities_and_quotients(
     divisors = (ONE,) if T == 1 or S_alone else (ONE, factor(T))
     found, raised = probabilities(a, T, *divisors), 0
     if _has_small(found[0], a):
-        raised = _RAISED
+        raised = RAISED
         found = probabilities(a, T, *divisors, raised=raised)
     return found[0], found[-1], raised
 

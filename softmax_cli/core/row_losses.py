@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.core.arrays import FloatArray, wide
-from softmax_cli.core.exponentials import LARGEST
+from softmax_cli.core.exponentials import LARGEST, RAISED
 from softmax_cli.core.odds import Beside, Odds, distances
 from softmax_cli.core.products import less_its_share, share_over, summable, without
 from softmax_cli.core.rows import likeliest, parts, whole_rows
@@ -27,8 +27,6 @@ from softmax_cli.core.twofold import (
 )
 
 Source = Literal["logits", "probabilities", "log-probabilities"]
-# Powers of two that keep small probabilities normal numbers.
-_RAISED = 500
 
 
 def row_losses(
@@ -182,15 +180,15 @@ def _mend_small_gradients(
     """Take rows again in which a probability is no normal number, and its gradient may be."""
     small = (np.abs(gradients) < 2.0**-1000 / min(1.0, divisor.high)).any(axis=-1)
     if 2.0**-400 < divisor.high < 1 and small.any():
-        (P,) = probabilities(wide(a[small]), T, divisor, raised=_RAISED)
+        (P,) = probabilities(wide(a[small]), T, divisor, raised=RAISED)
         top = odds.top[small]
         is_top = label[small] == top
         with without(P, top):
             of_others = row_sums(P, summed(P))
         P_label = np.take_along_axis(P, label[small], -1)
-        whole = np.ldexp(1 / divisor.high, _RAISED)
+        whole = np.ldexp(1 / divisor.high, RAISED)
         np.put_along_axis(P, label[small], np.where(is_top, 0 - of_others, P_label - whole), -1)
-        gradients[small] = np.ldexp(P, -_RAISED)
+        gradients[small] = np.ldexp(P, -RAISED)
 
 
 def _target_gradients(a: Rows, Y: Rows, T: float, divisor: Factor) -> Rows:
