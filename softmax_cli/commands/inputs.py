@@ -6,15 +6,11 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import typer
 
 from softmax_cli.errors import SoftmaxCliError, UsageError
 from softmax_cli.formats.blocks import Block, Keep, ReadOptions, Source
-
-if TYPE_CHECKING:
-    pass
 
 
 def opened(

@@ -18,12 +18,11 @@ from softmax_cli.core.cross_entropy import (
     distribution_cross_entropy,
     kl_divergence,
 )
-from softmax_cli.core.exponentials import LARGEST
 from softmax_cli.core.row_losses import Source as Kind
 from softmax_cli.core.row_losses import row_losses, row_losses_and_gradients
 from softmax_cli.core.rows import likeliest
 from softmax_cli.core.sums import ExactSum, row_sums
-from softmax_cli.core.twofold import factor
+from softmax_cli.core.twofold import LARGEST, factor
 from softmax_cli.errors import InputError
 from softmax_cli.formats.blocks import Block, OnBadRow
 

@@ -106,7 +106,7 @@ def _kernel(
 ) -> Kernel:
     import numpy as np
 
-    from softmax_cli.core.arrays import narrowed, unrounded, wide
+    from softmax_cli.core.arrays import narrowed, unrounded
     from softmax_cli.core.softmax import softmax, write_log_probabilities
 
     def kernel(block: Block) -> Block:
@@ -114,12 +114,11 @@ def _kernel(
         if log_base is not None:
             values = np.empty_like(logits, unrounded(source.dtype))
             write_log_probabilities(logits, temperature, values, log_base)
-            values = narrowed(values, source.dtype)
-        elif logits.dtype == source.dtype:
-            values = softmax(logits, temperature=temperature, out=logits if top_k is None else None)
         else:
-            # Rounded once: from float64.
-            values = narrowed(softmax(wide(logits), temperature=temperature), source.dtype)
+            in_place = logits.dtype == source.dtype and top_k is None
+            out = logits if in_place else np.empty_like(logits, unrounded(source.dtype))
+            values = softmax(logits, temperature=temperature, out=out)
+        values = narrowed(values, source.dtype)
         if top_k is None:
             return block.with_values(values)
         # Stable: of equal logits the first class comes first.

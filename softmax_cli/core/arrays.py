@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -45,10 +44,10 @@ def checked_temperature(temperature: float) -> float:
 
 
 def checked_base(base: float) -> float:
-    """Return the natural logarithm of a base of logarithms."""
+    """Return a base that logarithms can have."""
     if not 1 < base < np.inf:
         raise DomainError(f"the base of the logarithm is {base}", "it must be more than 1")
-    return math.log(base)
+    return float(base)
 
 
 def wide(values: FloatArray) -> NDArray[np.float64]:

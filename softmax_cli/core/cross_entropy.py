@@ -60,9 +60,8 @@ def cross_entropy(
     """
     array = with_classes(logits, axis)
     rows, Y = rows_of(array, axis), _targets(targets, array, axis)
-    checked_base(base)
     T = checked_temperature(temperature)
-    losses = row_losses(rows, Y, temperature=T, base=base)
+    losses = row_losses(rows, Y, temperature=T, base=checked_base(base))
     dtype = np.promote_types(array.dtype, np.float32)
     if reduction == "none":
         leading = np.moveaxis(array, axis, -1).shape[:-1]
@@ -99,9 +98,10 @@ def cross_entropy_gradient(
     array = with_classes(logits, axis)
     rows, Y = rows_of(array, axis), _targets(targets, array, axis)
     result = np.empty_like(rows)
-    checked_base(base)
     T, count = checked_temperature(temperature), denominator(len(rows), reduction)
-    row_losses_and_gradients(rows, Y, temperature=T, count=count, base=base, out=result)
+    row_losses_and_gradients(
+        rows, Y, temperature=T, count=count, base=checked_base(base), out=result
+    )
     return as_it_was(result, array, axis)
 
 
@@ -124,8 +124,9 @@ def distribution_cross_entropy(
     P, Q, like = _distributions(p, q, axis)
     with np.errstate(divide="ignore"):
         losses = expected_losses(P, np.log(Q))
-    checked_base(base)
-    return narrowed(over(losses, factor(base=base)), like.dtype).reshape(like.shape)[()]
+    return narrowed(over(losses, factor(base=checked_base(base))), like.dtype).reshape(like.shape)[
+        ()
+    ]
 
 
 def kl_divergence(
@@ -149,8 +150,9 @@ def kl_divergence(
         # their difference unless that is taken first.
         ratio = np.where(np.abs(P - Q) < Q / 2, np.log1p((P - Q) / Q), np.log(P) - np.log(Q))
     divergences = 0 - expected_losses(P, ratio)
-    checked_base(base)
-    return narrowed(over(divergences, factor(base=base)), like.dtype).reshape(like.shape)[()]
+    return narrowed(over(divergences, factor(base=checked_base(base))), like.dtype).reshape(
+        like.shape
+    )[()]
 
 
 def _distributions(p: ArrayLike, q: ArrayLike, axis: int) -> tuple[Rows, Rows, FloatArray]:

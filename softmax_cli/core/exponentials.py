@@ -16,12 +16,10 @@ from numpy.typing import NDArray
 
 from softmax_cli.core.arrays import FloatArray, wide
 from softmax_cli.core.sums import summed, sums_in_parts
-from softmax_cli.core.twofold import Factor, Rows, product, reciprocal, two_sum
+from softmax_cli.core.twofold import LARGEST, Factor, Rows, product, reciprocal, two_sum
 
 # Below the logarithm of the smallest normal number, by a little, exponentials lose digits.
 _LOWEST = -708.0
-# Sums up to here have room to be computed with.
-LARGEST = 2.0**1000
 # Below this a sum of float64 exponentials may have lost what float32 still shows.
 _SMALLEST = 2.0**-500
 # Powers of two that make normal numbers of all that float64 holds beside a largest of 1.

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from softmax_cli.core.arrays import FloatArray, wide
 from softmax_cli.core.exponentials import (
-    LARGEST,
     RAISED,
     exponentials,
     in_parts,
@@ -19,7 +18,7 @@ from softmax_cli.core.exponentials import (
 )
 from softmax_cli.core.rows import likeliest
 from softmax_cli.core.sums import row_sums, summed, sums_in_parts
-from softmax_cli.core.twofold import Factor, Rows, over, quotient
+from softmax_cli.core.twofold import LARGEST, Factor, Rows, over, quotient
 
 # Their logarithm is 4, and a sum that is off by 8 units makes it wrong by 2.
 _LONG_ODDS = 55.0

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.core.arrays import FloatArray, wide
-from softmax_cli.core.exponentials import LARGEST, RAISED
+from softmax_cli.core.exponentials import RAISED
 from softmax_cli.core.rows import likeliest, parts, whole_rows
 from softmax_cli.core.softmax import probabilities
 from softmax_cli.core.sums import row_sums, summed, sums_in_parts
-from softmax_cli.core.twofold import Factor, Rows, factor, over, times, two_sum
+from softmax_cli.core.twofold import LARGEST, Factor, Rows, factor, over, times, two_sum
 
 ONE = Factor(1.0, 0.0)
 # Products of probabilities below this may lose digits that a division gives back.
@@ -70,14 +70,14 @@ def log_softmax_jvp_product(a: FloatArray, v: Rows, T: float, sums: Sums) -> Row
 
 def log_softmax_vjp_product(a: FloatArray, v: Rows, T: float, sums: Sums) -> Rows:
     """Return (v_j - S_j sum_k v_k) / T."""
-    if not 1 / LARGEST < T < LARGEST:
-        (S,) = probabilities(a, T, ONE)
-        return less_its_share(S, v, v, sums) / T
     return share_over(a, v, T, factor(T), sums)
 
 
 def share_over(a: FloatArray, v: Rows, T: float, divisor: Factor, sums: Sums) -> Rows:
     """Return (v_j - S_j sum_k v_k) over a divisor."""
+    if not 1 / LARGEST < divisor.high < LARGEST:
+        (S,) = probabilities(a, T, ONE)
+        return less_its_share(S, v, v, sums) / divisor.high
     alone, raised = over(v.copy(order="K"), divisor), 0
     (quotients,) = probabilities(a, T, divisor)
     if _has_small(quotients, a):

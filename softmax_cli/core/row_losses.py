@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.core.arrays import FloatArray, wide
-from softmax_cli.core.exponentials import LARGEST, RAISED
+from softmax_cli.core.exponentials import RAISED
 from softmax_cli.core.odds import Beside, Odds, distances
-from softmax_cli.core.products import less_its_share, share_over, summable, without
+from softmax_cli.core.products import share_over, summable, without
 from softmax_cli.core.rows import likeliest, parts, whole_rows
 from softmax_cli.core.softmax import probabilities
 from softmax_cli.core.sums import row_sums, summed, sums_in_parts
 from softmax_cli.core.twofold import (
+    LARGEST,
     Factor,
     Rows,
     factor,
@@ -193,9 +194,6 @@ def _mend_small_gradients(
 
 def _target_gradients(a: Rows, Y: Rows, T: float, divisor: Factor) -> Rows:
     """Return (P_j sum_k Y_k - Y_j) over the divisor."""
-    if not 1 / LARGEST < divisor.high < LARGEST:
-        (P,) = probabilities(a, T, Factor(1.0, 0.0))
-        return (0 - less_its_share(P, Y, Y, sums_in_parts)) / divisor.high
     Y, scale = summable(Y)
     share = 0 - share_over(a, Y, T, divisor, sums_in_parts)
     return share if scale is None else share * scale

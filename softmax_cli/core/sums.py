@@ -11,14 +11,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from softmax_cli.core.rows import FEW_CLASSES
-from softmax_cli.core.twofold import two_sum
+from softmax_cli.core.twofold import LARGEST, two_sum
 
 Numbers = NDArray[np.float64]
 
 # Sums are rounded on a grid that fits all between two powers of two this far apart.
 _GRID_BITS = 20
-# Above this a grid has no room.
-_LARGEST = 2.0**1000
 
 
 def summed(values: NDArray[Any]) -> NDArray[Any]:
@@ -53,18 +51,18 @@ def sums_in_parts(
     with np.errstate(over="ignore", invalid="ignore"):
         if sizes is None:
             sizes = summed(np.abs(terms, out=room))
-        least, most = float(sizes.min(initial=_LARGEST)), float(sizes.max(initial=0))
+        least, most = float(sizes.min(initial=LARGEST)), float(sizes.max(initial=0))
         # A scalar is added in less time.
         grids = {_grid(math.frexp(size)[1]) for size in (least, most)}
-        uniform = least > 0 and most < _LARGEST and len(grids) == 1
+        uniform = least > 0 and most < LARGEST and len(grids) == 1
         power = _grid(np.frexp(sizes)[1] if not uniform else math.frexp(most)[1])
         anchor = np.ldexp(1.5, power)
         first = np.add(terms, anchor, out=room)
         first -= anchor
         high = summed(first)
         high, low = two_sum(high, summed(np.subtract(terms, first, out=first)))
-        if not most < _LARGEST:
-            rounded = ~(sizes < _LARGEST)
+        if not most < LARGEST:
+            rounded = ~(sizes < LARGEST)
             high[rounded] = summed(terms)[rounded]
             low[rounded] = 0
     return high, low

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 Rows = NDArray[np.float64]
 
+# Sums and divisors up to here have room to be computed with.
+LARGEST = 2.0**1000
+
 
 class Factor(NamedTuple):
     """A number as the sum of two: what float64 holds of it, and the rest."""
@@ -46,7 +49,7 @@ def two_sum(a: Rows, b: Rows) -> tuple[Rows, Rows]:
     return total, (a - (total - of_b)) + (b - of_b)
 
 
-def times(a: Rows, b: Rows) -> tuple[Rows, Rows]:
+def times(a: Rows, b: Any) -> tuple[Rows, Rows]:
     """Return a b, and what its rounding left; nothing of what is too large for that (Dekker)."""
     result = a * b
     a_head, a_rest = halves(a)
@@ -57,11 +60,8 @@ def times(a: Rows, b: Rows) -> tuple[Rows, Rows]:
 
 def product(high: Rows, low: Rows, by: Factor) -> tuple[Rows, Rows]:
     """Return (high + low) times a factor."""
-    head, rest = halves(high)
-    factor_head, factor_rest = (float(part) for part in halves(np.float64(by.high)))
-    result = high * by.high
-    error = head * factor_head - result + head * factor_rest + rest * factor_head
-    return result, error + rest * factor_rest + low * by.high + high * by.rest
+    result, left = times(high, np.float64(by.high))
+    return result, left + low * by.high + high * by.rest
 
 
 def reciprocal(high: Rows, low: Rows) -> tuple[Rows, Rows]:
