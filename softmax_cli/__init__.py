@@ -5,11 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from softmax_cli.core.cross_entropy import (
-        cross_entropy,
-        cross_entropy_gradient,
-        distribution_cross_entropy,
-    )
+    from softmax_cli.core.cross_entropy import cross_entropy, cross_entropy_gradient
+    from softmax_cli.core.distributions import distribution_cross_entropy
     from softmax_cli.core.gradcheck import gradcheck
     from softmax_cli.core.jacobian import (
         log_softmax_jacobian,
@@ -39,7 +36,7 @@ __all__ = [
     "softmax_vjp",
 ]
 
-_MODULES = ("softmax", "jacobian", "cross_entropy", "gradcheck")
+_MODULES = ("softmax", "jacobian", "cross_entropy", "distributions", "gradcheck")
 
 
 def __getattr__(name: str) -> Any:

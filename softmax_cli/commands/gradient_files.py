@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from softmax_cli.bfloat16 import limits_of, name_of
 from softmax_cli.commands.inputs import opened_option, opened_partner
-from softmax_cli.commands.loss import checked_labels
+from softmax_cli.commands.loss_rows import checked_labels
 from softmax_cli.commands.options import BASES
 from softmax_cli.core import jacobian as jacobians
 from softmax_cli.core.arrays import checked_temperature
@@ -26,8 +26,8 @@ from softmax_cli.core.comparison import (
     constant_factors,
     tolerances,
 )
-from softmax_cli.core.cross_entropy import Reduction, denominator
 from softmax_cli.core.gradcheck import Report
+from softmax_cli.core.reduction import ReducedLoss, Reduction
 from softmax_cli.core.row_losses import row_losses_and_gradients
 from softmax_cli.core.twofold import factor
 from softmax_cli.errors import InputError, ShapeError, UsageError
@@ -85,8 +85,10 @@ def check_gradient_file(
         divisor, count, rows = 1.0, 1.0, logits.rows or 1
         if form.labels or form.targets:
             rows = _counted(form, logits, read)
+            reduced = ReducedLoss()
             # Of no rows there is nothing to compare, and nothing to divide.
-            count = denominator(max(1, rows), form.reduction)
+            reduced.count(max(1, rows))
+            count = float(reduced.divisor(form.reduction))
             divisor = factor(count=count, base=BASES[form.base]).high
         scale = 1 / (divisor * T)
         dtype = name_of(given.dtype)

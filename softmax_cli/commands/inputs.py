@@ -91,16 +91,20 @@ def _retyped(source: Source, read: ReadOptions) -> Source:
     return source.changed(widened, dtype=dtype)
 
 
-def labelled(source: Source) -> Source:
-    """Return the source with the class numbers of its label column beside its rows."""
+def labelled(source: Source, ignored: Sequence[str] = ()) -> Source:
+    """Return the source with the class numbers of its label column beside its rows.
+
+    A label that is ignored is NaN.
+    """
     import numpy as np
 
-    from softmax_cli.formats.labels import class_numbers
+    from softmax_cli.formats.labels import Names
+
+    names = Names(source.class_names, tuple(ignored))
 
     def numbered(block: Block) -> Block:
         places = (block.place(row) for row in range(len(block.values)))
         labels = list(zip(block.labels or (), places, strict=True))
-        numbers = class_numbers(labels, source.class_names)
-        return replace(block, partner=np.array(numbers)[:, None])
+        return replace(block, partner=np.array(names.numbers(labels))[:, None])
 
     return source.changed(numbered)

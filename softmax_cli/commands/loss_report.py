@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_cli.commands.loss import UNITS, Losses
+from softmax_cli.commands.loss import Losses
 from softmax_cli.formats import open_sink, output_format
 from softmax_cli.formats.blocks import Block, ReadOptions, Result, Sink, Source, WriteOptions
 from softmax_cli.formats.target import Target
 from softmax_cli.pipeline import note, run
+
+if TYPE_CHECKING:
+    from softmax_cli.commands.temperature_fit import Fit
 
 
 @dataclass(frozen=True)
@@ -29,8 +32,25 @@ class RowFiles:
     gradient: str | None = None
 
 
+@dataclass(frozen=True)
+class Told:
+    """What is told beside the loss.
+
+    options  those that ask for it
+    fit      the temperature that was found
+    """
+
+    options: tuple[str, ...] = ()
+    fit: Fit | None = None
+
+
 def write_losses(
-    source: Source, losses: Losses, files: RowFiles, read: ReadOptions, write: WriteOptions
+    source: Source,
+    losses: Losses,
+    files: RowFiles,
+    told: Told,
+    read: ReadOptions,
+    write: WriteOptions,
 ) -> None:
     """Read all rows, and write the loss: a report for people and JSON, else the number alone."""
     form = output_format(write).name
@@ -48,11 +68,14 @@ def write_losses(
             alone = stack.enter_context(open_sink(result, write, source.paths))
         sinks.of_losses.append(alone if rowwise else kept)
         _compute(source, losses, sinks, read, write)
+        losses.check(source.place)
         if report:
-            _write_report(losses, kept.losses, form, target, write)
+            _write_report(losses, kept.losses, told.fit, form, target, write)
             target.commit()
         elif (loss := losses.loss()) is not None:
             alone.write(Block(0, np.array([[loss]]), lambda _: source.place))
+    if not report:
+        _say_what_is_not_shown(told, write)
     _say_what_is_odd(losses, write)
 
 
@@ -149,35 +172,33 @@ def _compute(
 def _write_report(
     losses: Losses,
     kept: list[NDArray[Any]],
+    fit: Fit | None,
     form: str,
     target: Target,
     write: WriteOptions,
 ) -> None:
-    report = losses.report()
     if form == "json":
         from softmax_cli.formats.json_text import json_report
 
+        report = losses.report()
         if losses.reduction == "none":
             report["losses"] = np.concatenate(kept).tolist()
+        if fit is not None:
+            report["fit_temperature"] = fit.report(losses)
         target.write((json_report(report, write.precision) + "\n").encode())
         return
-    from softmax_cli.formats.table import DEFAULT_PRECISION, print_table
+    from softmax_cli.commands.loss_tables import print_report
 
-    digits = write.precision or DEFAULT_PRECISION
-    unit = UNITS[losses.base]
-    counted = "1 row" if losses.rows == 1 else f"{losses.rows} rows"
-    divided = {"sum": "the sum"}.get(losses.reduction, f"the {losses.reduction}")
-    lines = [("loss", f"{report['loss']:.{digits}g}", f"{unit}, {divided} of {counted}")]
-    if losses.form == "distributions":
-        lines += [
-            ("H(p)", f"{report['entropy']:.{digits}g}", f"{unit}, the entropy of p"),
-            ("KL(p||q)", f"{report['kl_divergence']:.{digits}g}", f"{unit}, loss - H(p)"),
-        ]
-    lines.append(("perplexity", f"{report['perplexity']:.{digits}g}", "exp of the mean in nats"))
-    if report["accuracy"] is not None:
-        right = f"{losses.correct} of {counted}"
-        lines.append(("accuracy", f"{report['accuracy']:.{digits}g}", right))
-    print_table(("", "", ""), lines, target, write, left=(0, 2))
+    print_report(losses, fit, target, write)
+
+
+def _say_what_is_not_shown(told: Told, write: WriteOptions) -> None:
+    if told.fit is not None:
+        note(f"the temperature that minimises the loss is {told.fit.temperature!r}", write)
+    if told.options:
+        options = " and ".join(told.options)
+        are = "is" if len(told.options) == 1 else "are"
+        note(f"{options} {are} shown in a table and by --format json, not here", write)
 
 
 def _say_what_is_odd(losses: Losses, write: WriteOptions) -> None:
@@ -187,8 +208,7 @@ def _say_what_is_odd(losses: Losses, write: WriteOptions) -> None:
         more = losses.infinite - len(losses.infinite_rows)
         others = f", and {more} more" if more else ""
         note(f"{rows} an infinite loss: {places}{others}", write)
-    alike = losses.rows and not losses.unlike_probabilities
-    if alike and losses.source == "logits" and losses.form != "distributions":
+    if losses.are_like_probabilities:
         note(
             "warning: every row lies in 0..1 and sums to 1 as probabilities do, and was taken as "
             "logits; --from probabilities takes it as it is",

@@ -1,7 +1,7 @@
 """Options that several commands share: each flag and its help stands here once.
 
 The fields of ReadOptions and WriteOptions give the types and defaults; a command takes the whole
-group as one parameter.
+group as one parameter. A group of options that only commands know has each flag at its field.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import math
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import MISSING, Field, fields, is_dataclass
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal, get_origin, get_type_hints
 
 import typer
 
@@ -169,7 +169,7 @@ def takes_groups(command: Callable[..., Any]) -> Callable[..., Any]:
             groups[parameter.name] = hint
             parameters.extend(_options(hint))
         else:
-            parameters.append(parameter.replace(annotation=hint))
+            parameters.append(parameter.replace(annotation=hint, kind=parameter.KEYWORD_ONLY))
 
     @functools.wraps(command)
     def grouped(**given: Any) -> Any:
@@ -185,13 +185,15 @@ def takes_groups(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _options(group: type[Any]) -> Iterator[inspect.Parameter]:
-    hints = get_type_hints(group)
+    hints = get_type_hints(group, include_extras=True)
     for option in fields(group):
+        hint = hints[option.name]
+        has_flag = get_origin(hint) is Annotated
         yield inspect.Parameter(
             option.name,
             inspect.Parameter.KEYWORD_ONLY,
             default=_default(option),
-            annotation=Annotated[hints[option.name], FLAGS[option.name]],
+            annotation=hint if has_flag else Annotated[hint, FLAGS[option.name]],
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,10 @@ from softmax_cli.core.twofold import (
     times,
     two_sum,
 )
+from softmax_cli.core.weights import UNWEIGHTED, Parts, Wanted, Weights
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 Source = Literal["logits", "probabilities", "log-probabilities"]
 
@@ -38,78 +42,29 @@ def row_losses(
     source: Source = "logits",
     base: float = math.e,
     largest: NDArray[np.intp] | None = None,
+    weights: Weights = UNWEIGHTED,
+    samples: Rows | None = None,
 ) -> NDArray[np.float64]:
     """Return the loss of every row, as float64.
 
     values   (rows, classes), of what `source` says; probabilities are taken as they are
     targets  (rows,) labels or (rows, classes) soft targets
     largest  (rows,) the class of the largest logit of each row, if it is known
+    samples  (rows,) sample weights; the loss of a row that weighs nothing is 0
     """
-    losses = np.empty(len(values))
+    losses = np.empty((len(values), 1))
     with whole_rows(values.shape[-1]):
         for part in parts(values):
-            a, wanted = values[part], targets[part]
-            if source != "logits":
-                in_nats = _losses_of_logarithms(_logarithms(wide(a), source), wanted)
-                losses[part] = over(in_nats, factor(base=base))
-                continue
-            top = (likeliest(a) if largest is None else largest[part])[:, None]
-            beside = Beside.of(a, temperature, top)
-            odds = beside.odds(*beside.sums_for_logarithms())
-            if wanted.ndim == 1:
-                losses[part] = _label_losses(a, wanted[:, None], odds, temperature, base)
+            a = values[part]
+            wanted = weights.wanted(targets[part], None if samples is None else samples[part])
+            if source == "logits":
+                odds = _odds(a, temperature, None if largest is None else largest[part])
+                losses[part] = _losses(a, wanted, odds, temperature, base)
             else:
-                losses[part] = _target_losses(wide(a), wide(wanted), odds, temperature, base)
-    return losses
-
-
-def _losses_of_logarithms(logarithms: Rows, wanted: NDArray[Any]) -> NDArray[np.float64]:
-    if wanted.ndim == 2:
-        return expected_losses(wide(wanted), logarithms)
-    losses: NDArray[np.float64] = 0 - np.take_along_axis(logarithms, wanted[:, None], -1)[:, 0]
-    return losses
-
-
-def _label_losses(
-    a: FloatArray, label: NDArray[Any], odds: Odds, T: float, base: float
-) -> NDArray[np.float64]:
-    """Return (max a - a_label) / T + log1p(odds): nothing cancels, however confident the row is."""
-    of_label, of_top = (wide(np.take_along_axis(a, place, -1)) for place in (label, odds.top))
-    gap, rest = quotient(*two_sum(of_top, -of_label), T, 0.0)
-    losses = _rounded(odds.logarithm(), (gap, rest), base)
-    infinite = np.isinf(losses)
-    if infinite.any():
-        # In another base, or over T first, it may be a number.
-        gaps = distances(of_label, of_top, factor(T, base=base))
-        losses = np.where(infinite, over(odds.logarithm(), factor(base=base)) + gaps, losses)
+                in_nats = _losses_of_logarithms(_logarithms(wide(a), source), wanted)
+                losses[part] = wanted.scaled(over(in_nats, factor(base=base)))
+            wanted.clear(losses[part])
     return losses[:, 0]
-
-
-def _target_losses(a: Rows, Y: Rows, odds: Odds, T: float, base: float) -> NDArray[np.float64]:
-    """Return sum_k Y_k ((max a - a_k) / T) + log1p(odds) sum_k Y_k: again nothing cancels."""
-    maximum = np.take_along_axis(a, odds.top, -1)
-    total, rest = sums_in_parts(Y)
-    logarithm = odds.logarithm()
-    of_odds, left = times(logarithm, total)
-    terms = _weighted(Y, distances(a, maximum, factor(T)))
-    losses = _rounded(of_odds, two_sum(*sums_in_parts(terms)), base, left + logarithm * rest)
-    infinite = np.isinf(losses)
-    if infinite.any():
-        # A gap may be too large for a number, and its weighted mean none the less not.
-        halved = _weighted(Y, distances(a / 2, maximum / 2, factor(T, base=base)))
-        of_odds = over(logarithm, factor(base=base)) * total
-        losses = np.where(infinite, of_odds + 2 * row_sums(halved), losses)
-    return losses[:, 0]
-
-
-def _rounded(a: Rows, b: tuple[Rows, Rows], base: float, left: Any = 0.0) -> Rows:
-    """Return the sum of numbers in two parts, in the unit of a base, rounded once."""
-    high, low = two_sum(a, b[0])
-    low = low + b[1] + left
-    unit = factor(base=base)
-    if unit.high != 1:
-        high, low = quotient(high, np.where(np.isfinite(low), low, 0), unit.high, unit.rest)
-    return high + np.where(np.isfinite(low), low, 0)
 
 
 def row_losses_and_gradients(
@@ -117,48 +72,123 @@ def row_losses_and_gradients(
     targets: NDArray[Any],
     *,
     temperature: float = 1.0,
-    count: float = 1.0,
+    count: float | Fraction = 1.0,
     base: float = math.e,
     out: FloatArray,
     largest: NDArray[np.intp] | None = None,
+    weights: Weights = UNWEIGHTED,
+    samples: Rows | None = None,
 ) -> NDArray[np.float64]:
     """Return the loss of every row; write its gradient over the count into `out`.
 
     Arguments as of `row_losses`; `out` may be the logits, and each entry is rounded once to it.
     """
-    losses = np.empty(len(logits))
+    losses = np.empty((len(logits), 1))
     exact = out.dtype.itemsize == 8
     divisor = factor(temperature, count, base)
     with whole_rows(logits.shape[-1]):
         for part in parts(logits):
-            a, wanted = logits[part], targets[part]
+            a = logits[part]
+            wanted = weights.wanted(targets[part], None if samples is None else samples[part])
             top = (likeliest(a) if largest is None else largest[part])[:, None]
-            if wanted.ndim == 1:
-                label = wanted[:, None]
-                beside = Beside.of(a, temperature, top)
-                if exact:
-                    sums, for_logarithms = beside.sums()
-                else:
-                    sums = for_logarithms = beside.sums_for_logarithms()
-                odds = beside.odds(*for_logarithms)
-                gradients = _label_gradients(beside, sums, label, divisor)
-                if exact:
-                    _mend_small_gradients(gradients, odds, a, label, temperature, divisor)
-                losses[part] = _label_losses(a, label, odds, temperature, base)
+            beside = Beside.of(a, temperature, top)
+            if wanted.is_soft or not exact:
+                sums = for_logarithms = beside.sums_for_logarithms()
             else:
-                beside = Beside.of(a, temperature, top)
-                odds = beside.odds(*beside.sums_for_logarithms())
-                losses[part] = _target_losses(wide(a), wide(wanted), odds, temperature, base)
-                gradients = _target_gradients(wide(a), wide(wanted), temperature, divisor)
+                sums, for_logarithms = beside.sums()
+            odds = beside.odds(*for_logarithms)
+            if wanted.is_soft:
+                gradients = _target_gradients(wide(a), wanted, temperature, divisor)
+            else:
+                gradients = _label_gradients(beside, sums, wanted, divisor)
+                if exact:
+                    _mend_small_gradients(gradients, odds, a, wanted, temperature, divisor)
+            losses[part] = _losses(a, wanted, odds, temperature, base)
+            wanted.clear(losses[part])
+            wanted.clear(gradients)
             np.copyto(out[part], gradients, casting="same_kind")
+    return losses[:, 0]
+
+
+def _odds(a: FloatArray, T: float, largest: NDArray[np.intp] | None) -> Odds:
+    beside = Beside.of(a, T, (likeliest(a) if largest is None else largest)[:, None])
+    return beside.odds(*beside.sums_for_logarithms())
+
+
+def _losses_of_logarithms(logarithms: Rows, wanted: Wanted) -> Rows:
+    if wanted.is_soft:
+        return expected_losses(wanted.targets, logarithms)[:, None]
+    losses: Rows = 0 - np.take_along_axis(logarithms, wanted.targets, -1)
     return losses
 
 
-def _label_gradients(
-    beside: Beside, sums: tuple[Rows, Rows], label: NDArray[Any], divisor: Factor
-) -> Rows:
-    """Return (P_j - Y_j) over the divisor, in the place of the exponentials."""
+def _losses(a: FloatArray, wanted: Wanted, odds: Odds, T: float, base: float) -> Rows:
+    """Return the losses, (rows, 1)."""
+    of_losses = _target_losses if wanted.is_soft else _label_losses
+    return of_losses(a, wanted, odds, T, base)
+
+
+def _label_losses(a: FloatArray, wanted: Wanted, odds: Odds, T: float, base: float) -> Rows:
+    """Return (max a - a_label) / T + log1p(odds): nothing cancels, however confident the row is."""
+    of_label, of_top = (
+        wide(np.take_along_axis(a, place, -1)) for place in (wanted.targets, odds.top)
+    )
+    gap, rest = quotient(*two_sum(of_top, -of_label), T, 0.0)
+    losses = _rounded(odds.logarithm(), (gap, rest), wanted, base)
+    infinite = np.isinf(losses)
+    if infinite.any():
+        # In another base, or over T first, it may be a number.
+        gaps = distances(of_label, of_top, factor(T, base=base))
+        finite = over(odds.logarithm(), factor(base=base)) + gaps
+        losses = np.where(infinite, wanted.scaled(finite), losses)
+    return losses
+
+
+def _target_losses(logits: FloatArray, wanted: Wanted, odds: Odds, T: float, base: float) -> Rows:
+    """Return sum_k Y_k ((max a - a_k) / T) + log1p(odds) sum_k Y_k: again nothing cancels."""
+    a, Y = wide(logits), wide(wanted.targets)
+    maximum = np.take_along_axis(a, odds.top, -1)
+    gaps = distances(a, maximum, factor(T))
+    total, rest = sums_in_parts(Y)
+    of_gaps = two_sum(*sums_in_parts(_weighted(Y, gaps)))
+    logarithm = odds.logarithm()
+    of_odds, left = times(logarithm, total)
+    if wanted.rest is not None:
+        rest = rest + summed(wanted.rest)
+        left = left + summed(_weighted(wanted.rest, gaps))
+    losses = _rounded(of_odds, of_gaps, wanted, base, left + logarithm * rest)
+    infinite = np.isinf(losses)
+    if infinite.any():
+        # A gap may be too large for a number, and its weighted mean none the less not.
+        halved = _weighted(Y, distances(a / 2, maximum / 2, factor(T, base=base)))
+        of_odds = over(logarithm, factor(base=base)) * total
+        losses = np.where(infinite, wanted.scaled(of_odds + 2 * row_sums(halved)), losses)
+    return losses
+
+
+def _rounded(a: Rows, b: Parts, wanted: Wanted, base: float, left: Any = 0.0) -> Rows:
+    """Return the scaled sum of numbers in two parts, in the unit of a base, rounded once."""
+    high, low = two_sum(a, b[0])
+    low = _finite(low + b[1] + left)
+    if wanted.scale is not None:
+        scale, scale_rest = wanted.scale
+        low = _finite(low * scale + high * scale_rest)
+        high, error = times(high, scale)
+        low += error
+    unit = factor(base=base)
+    if unit.high != 1:
+        high, low = quotient(high, low, unit.high, unit.rest)
+    return high + low
+
+
+def _finite(rest: Rows) -> Rows:
+    return np.where(np.isfinite(rest), rest, 0)
+
+
+def _label_gradients(beside: Beside, sums: Parts, wanted: Wanted, divisor: Factor) -> Rows:
+    """Return (P_j - Y_j) over the divisor, scaled, in the place of the exponentials."""
     gradients, (of_top, of_top_rest) = beside.others, beside.of_top
+    label = wanted.targets
     total, low = two_sum(of_top, sums[0])
     low += of_top_rest + sums[1]
     np.put_along_axis(gradients, beside.top, of_top, -1)
@@ -167,20 +197,30 @@ def _label_gradients(
     but_others = of_label - total - low
     but_label = np.where(label == beside.top, 0 - (sums[0] + sums[1]), but_others)
     np.put_along_axis(gradients, label, but_label, -1)
-    whole = np.add(*product(total, low, divisor))
+    whole, rest = product(total, low, divisor)
+    if wanted.scale is not None:
+        whole, rest = quotient(whole, rest, *wanted.scale)
+    whole = whole + rest
     safe = (whole > 1 / LARGEST) & (whole < LARGEST)
     gradients /= np.where(safe, whole, total)
     if not safe.all():
-        gradients[~safe[:, 0]] /= divisor.high
+        unsafe = ~safe[:, 0]
+        gradients[unsafe] /= divisor.high
+        gradients[unsafe] = wanted.scaled(gradients[unsafe], unsafe)
     return gradients
 
 
 def _mend_small_gradients(
-    gradients: Rows, odds: Odds, a: FloatArray, label: NDArray[Any], T: float, divisor: Factor
+    gradients: Rows, odds: Odds, a: FloatArray, wanted: Wanted, T: float, divisor: Factor
 ) -> None:
     """Take rows again in which a probability is no normal number, and its gradient may be."""
-    small = (np.abs(gradients) < 2.0**-1000 / min(1.0, divisor.high)).any(axis=-1)
-    if 2.0**-400 < divisor.high < 1 and small.any():
+    label = wanted.targets
+    grow = divisor.high if wanted.scale is None else divisor.high / wanted.scale[0]
+    may_grow = (np.asarray(grow) > 2.0**-400) & (np.asarray(grow) < 1)
+    if not may_grow.any():
+        return
+    small = ((np.abs(gradients) < 2.0**-1000 / grow) & may_grow).any(axis=-1)
+    if small.any():
         (P,) = probabilities(wide(a[small]), T, divisor, raised=RAISED)
         top = odds.top[small]
         is_top = label[small] == top
@@ -189,14 +229,14 @@ def _mend_small_gradients(
         P_label = np.take_along_axis(P, label[small], -1)
         whole = np.ldexp(1 / divisor.high, RAISED)
         np.put_along_axis(P, label[small], np.where(is_top, 0 - of_others, P_label - whole), -1)
-        gradients[small] = np.ldexp(P, -RAISED)
+        gradients[small] = np.ldexp(wanted.scaled(P, small), -RAISED)
 
 
-def _target_gradients(a: Rows, Y: Rows, T: float, divisor: Factor) -> Rows:
-    """Return (P_j sum_k Y_k - Y_j) over the divisor."""
-    Y, scale = summable(Y)
+def _target_gradients(a: Rows, wanted: Wanted, T: float, divisor: Factor) -> Rows:
+    """Return (P_j sum_k Y_k - Y_j) over the divisor, scaled."""
+    Y, size = summable(wanted.scaled(wide(wanted.targets)))
     share = 0 - share_over(a, Y, T, divisor, sums_in_parts)
-    return share if scale is None else share * scale
+    return share if size is None else share * size
 
 
 def expected_losses(weights: Rows, logarithms: Rows) -> NDArray[np.float64]:

@@ -56,7 +56,7 @@ def whole_rows(classes: int) -> Iterator[None]:
     rows of less than a hundred it is the faster way. What is too large becomes infinite, and what
     has no value NaN, without a warning.
     """
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         if 100 <= classes <= _BUFFER:
             np.setbufsize(classes // 16 * 16)
         yield

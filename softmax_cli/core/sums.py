@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections.abc import Iterator
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,10 +13,15 @@ from numpy.typing import ArrayLike, NDArray
 from softmax_cli.core.rows import FEW_CLASSES
 from softmax_cli.core.twofold import LARGEST, two_sum
 
+if TYPE_CHECKING:
+    from fractions import Fraction
+
 Numbers = NDArray[np.float64]
 
 # Sums are rounded on a grid that fits all between two powers of two this far apart.
 _GRID_BITS = 20
+# Every number of float64 is a whole multiple of this power of two.
+_SMALLEST = -1074
 
 
 def summed(values: NDArray[Any]) -> NDArray[Any]:
@@ -86,9 +91,6 @@ def row_sums(terms: Numbers, sizes: Numbers | None = None, room: Numbers | None 
 class ExactSum:
     """A running sum of float64 numbers that is rounded once, at its end; threads may add to it.
 
-    Numbers are cut into whole multiples of powers of two, so few bits long that a block of them
-    adds up without rounding, and the multiples are added as Python's integers.
-
     >>> total = ExactSum()
     >>> total.add([1e300, 1.0])
     >>> total.add([-1e300])
@@ -98,48 +100,103 @@ class ExactSum:
 
     def __init__(self) -> None:
         """Start at 0."""
-        self._multiples: defaultdict[int, int] = defaultdict(int)
+        self._units = 0
         self._not_finite = 0.0
         self._lock = Lock()
 
     def add(self, numbers: ArrayLike) -> None:
         """Add numbers; infinities and NaN add up as in floating point."""
         rest = np.array(numbers, dtype=np.float64).reshape(-1)
-        largest = float(np.abs(rest).max(initial=0))
-        if not math.isfinite(largest):
-            finite = np.isfinite(rest)
+        finite = np.isfinite(rest)
+        if not finite.all():
             with np.errstate(invalid="ignore"), self._lock:
                 self._not_finite += float(rest[~finite].sum())
             rest = rest[finite]
-            largest = float(np.abs(rest).max(initial=0))
-        # Sums of whole numbers up to 2^53 are exact.
-        bits = 52 - len(rest).bit_length()
-        while largest:
-            power = max(math.frexp(largest)[1] - bits, -1074)
-            multiples = np.trunc(_scaled(rest, -power))
+        for power, multiples in _multiples(rest):
+            whole = int(multiples.sum())
             with self._lock:
-                self._multiples[power] += int(multiples.sum())
-            rest -= _scaled(multiples, power)
-            largest = float(np.abs(rest).max())
+                self._units += whole << (power - _SMALLEST)
 
-    def total(self, divisor: float = 1.0) -> float:
+    def total(self, divisor: float | Fraction = 1.0) -> float:
         """Return the sum over a positive divisor, correctly rounded.
 
         >>> total = ExactSum()
         >>> total.add([1.5e308, 1.5e308])
-        >>> total.total(), total.total(2)
-        (inf, 1.5e+308)
+        >>> total.total(), total.total(2), total.total(total.exact())
+        (inf, 1.5e+308, 1.0)
         """
         if self._not_finite != 0:
             return self._not_finite
-        smallest = min(self._multiples, default=0)
-        whole = sum(count << (power - smallest) for power, count in self._multiples.items())
-        over, under = float(divisor).as_integer_ratio()
-        whole *= under << max(0, smallest)
-        try:
-            return whole / (over << max(0, -smallest))
-        except OverflowError:
-            return math.inf if whole > 0 else -math.inf
+        over, under = divisor.as_integer_ratio()
+        return _quotient(self._units * under, over << -_SMALLEST)
+
+    def exact(self) -> Fraction:
+        """Return the sum of the finite numbers as it is."""
+        from fractions import Fraction
+
+        return Fraction(self._units, 1 << -_SMALLEST)
+
+
+class GroupedSums:
+    """Running sums of float64 numbers, one a group, each as an ExactSum.
+
+    >>> sums = GroupedSums(2)
+    >>> sums.add([1e300, 5.0, -1e300, 1.0], [0, 1, 0, 0])
+    >>> sums.total(0), sums.total(1, 2.0)
+    (1.0, 2.5)
+    """
+
+    def __init__(self, groups: int) -> None:
+        """Start at 0 in every group."""
+        self._units: NDArray[np.object_] = np.full(groups, 0, dtype=object)
+        self._not_finite = np.zeros(groups)
+        self._lock = Lock()
+
+    def add(self, numbers: ArrayLike, groups: ArrayLike) -> None:
+        """Add each number to its group; infinities and NaN add up as in floating point."""
+        rest, of = np.array(numbers, dtype=np.float64), np.asarray(groups)
+        finite = np.isfinite(rest)
+        if not finite.all():
+            with np.errstate(invalid="ignore"), self._lock:
+                np.add.at(self._not_finite, of[~finite], rest[~finite])
+            rest, of = rest[finite], of[finite]
+        for power, multiples in _multiples(rest):
+            wholes = np.bincount(of, weights=multiples, minlength=len(self._units))
+            hit = np.flatnonzero(wholes)
+            with self._lock:
+                self._units[hit] += wholes[hit].astype(np.int64).astype(object) * (
+                    1 << (power - _SMALLEST)
+                )
+
+    def total(self, group: int, divisor: float | GroupedSums = 1.0) -> float:
+        """Return the sum of a group over a positive divisor, or the group's sum in another."""
+        if self._not_finite[group] != 0:
+            return float(self._not_finite[group])
+        if isinstance(divisor, GroupedSums):
+            return _quotient(self._units[group], divisor._units[group])
+        over, under = divisor.as_integer_ratio()
+        return _quotient(self._units[group] * under, over << -_SMALLEST)
+
+
+def _multiples(rest: Numbers) -> Iterator[tuple[int, Numbers]]:
+    """Cut numbers into whole multiples of powers of two, in place, the largest power first.
+
+    The multiples have so few bits that all of them add up without rounding.
+    """
+    # Sums of whole numbers up to 2^53 are exact.
+    bits = 52 - len(rest).bit_length()
+    while largest := float(np.abs(rest).max(initial=0)):
+        power = max(math.frexp(largest)[1] - bits, _SMALLEST)
+        multiples = np.trunc(_scaled(rest, -power))
+        yield power, multiples
+        rest -= _scaled(multiples, power)
+
+
+def _quotient(a: int, b: int) -> float:
+    try:
+        return a / b
+    except OverflowError:
+        return math.inf if a > 0 else -math.inf
 
 
 def _scaled(numbers: Numbers, power: int) -> Numbers:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from functools import cache
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 Rows = NDArray[np.float64]
 
@@ -23,21 +26,23 @@ class Factor(NamedTuple):
 
 
 @cache
-def factor(T: float = 1.0, count: float = 1.0, base: float = math.e) -> Factor:
+def factor(T: float = 1.0, count: float | Fraction = 1.0, base: float = math.e) -> Factor:
     """Return T times a count times the natural logarithm of a base, to twice the digits.
 
-    `math.e` means e itself, whose logarithm is 1.
+    `math.e` means e itself, whose logarithm is 1; a count that float64 cannot hold is a fraction.
 
     >>> factor(base=2.0)
     Factor(high=0.6931471805599453, rest=2.3190468138462996e-17)
     """
-    if base == math.e and (T == 1 or count == 1):
+    if base == math.e and isinstance(count, (int, float)) and (T == 1 or count == 1):
         return Factor(T * count, 0.0)
     from decimal import Decimal, localcontext
 
     with localcontext() as context:
         context.prec = 60
-        exact = Decimal(T) * Decimal(count) * (1 if base == math.e else Decimal(base).ln())
+        over, under = count.as_integer_ratio()
+        unit = 1 if base == math.e else Decimal(base).ln()
+        exact = Decimal(T) * Decimal(over) / Decimal(under) * unit
         high = float(exact)
         return Factor(high, float(exact - Decimal(high)) if math.isfinite(high) else 0.0)
 

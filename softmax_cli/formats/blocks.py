@@ -75,6 +75,8 @@ class Block:
     labels   cells of the label column
     classes  (rows, k) class numbers that go with the values, for the likeliest classes alone
     partner  (rows, ...) what a second input holds for these rows: labels, targets or vectors
+    weights  (rows, 1) what these rows count in a sum
+    numbers  (rows,) their numbers in the input, if rows before them were left out
     lines    which lines of these rows' matrices are wanted, if not all are
     """
 
@@ -85,7 +87,13 @@ class Block:
     labels: list[str] | None = None
     classes: NDArray[np.intp] | None = None
     partner: NDArray[Any] | None = None
+    weights: NDArray[Any] | None = None
+    numbers: NDArray[np.intp] | None = None
     lines: range | None = None
+
+    def number(self, row: int) -> int:
+        """Return the number in the input of the row at this position of the block."""
+        return self.start + row if self.numbers is None else int(self.numbers[row])
 
     def with_values(self, values: NDArray[Any]) -> Block:
         """Return the block with other numbers in it."""
@@ -101,6 +109,8 @@ class Block:
             None if self.labels is None else [self.labels[row] for row in chosen],
             None if self.classes is None else self.classes[chosen],
             None if self.partner is None else self.partner[chosen],
+            None if self.weights is None else self.weights[chosen],
+            self.start + chosen if self.numbers is None else self.numbers[chosen],
         )
 
 

@@ -1,8 +1,11 @@
-"""Labels: one class number or class name a row, from a file, a column, or typed inline."""
+"""Labels and weights: one cell a row, from a file, a column, or typed inline."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain, islice
 from pathlib import Path
 
@@ -11,140 +14,231 @@ import numpy as np
 from softmax_cli.errors import InputError
 from softmax_cli.formats import open_file, refuse_pickle, suffix_format
 from softmax_cli.formats.array import row_place
-from softmax_cli.formats.blocks import BLOCK_BYTES, Block, Keep, ReadOptions, Source, ready
+from softmax_cli.formats.blocks import BLOCK_BYTES, Block, Keep, ReadOptions, Source, itself, ready
 from softmax_cli.formats.detection import detected_format
 from softmax_cli.formats.json_text import parsed
-from softmax_cli.formats.numbers import is_number
+from softmax_cli.formats.numbers import NotANumberError, is_number, parse_number
 from softmax_cli.formats.records import records, splitter, unquoted
 from softmax_cli.formats.streams import Input, open_input
 
-_LABELS_PER_BLOCK = BLOCK_BYTES // 64
+_CELLS_PER_BLOCK = BLOCK_BYTES // 64
 Label = tuple[str, str]
 
 
 def open_labels(
-    token: str, class_names: tuple[str, ...] | None, *, key: str | None = None
+    token: str,
+    class_names: tuple[str, ...] | None,
+    *,
+    key: str | None = None,
+    ignored: Sequence[str] = (),
 ) -> Source:
-    """Open labels as rows of one class number each.
+    """Open labels as rows of one class number each; NaN for a label that is ignored.
 
     The token is a file, or the labels themselves: `2,0,1`, `setosa,virginica` or `[2,0,1]`.
     CSV holds one label a line, text any number between blanks; the first line is a header if it is
-    neither a number nor the name of a class.
+    neither a number nor the name of a class, nor ignored.
     """
-    if not token or (token != "-" and not Path(token).exists()):
-        return _source(_typed(token), class_names, "--labels")
-    refuse_pickle(token)
-    form = suffix_format(token)
-    source = open_input(token)
-    try:
-        name = form.name if form and token != "-" else detected_format(source)
-        if name in ("npy", "npz", "safetensors"):
-            source.close()
-            return open_file(
-                token, ReadOptions(key=None if name == "npy" else key), Keep(one_column=True)
-            )
-        place = source.place
-        if name in ("parquet", "arrow"):
-            from softmax_cli.formats.columnar import read_words
-
-            lines, header = read_words(source, name), ""
-        elif name == "json":
-            lines, header = _from_json(source), ""
-        else:
-            lines, header = _from_text(source, class_names, words=name == "txt")
-            place += f", below its header {header!r}" if header else ""
-    except BaseException:
-        source.close()
-        raise
-    return _source(lines, class_names, place, source)
+    names = Names(class_names, tuple(ignored))
+    words = {*(class_names or ()), *ignored}
+    column = _Column("labels", "2,0,1", "--labels", names.numbers, names.of_array, words)
+    return column.opened(token, key)
 
 
-def class_numbers(labels: Sequence[Label], class_names: tuple[str, ...] | None) -> list[float]:
-    """Return the number of each label's class; the header's names win over numbers.
+def open_weights(token: str, *, key: str | None = None) -> Source:
+    """Open sample weights as rows of one number each, from a file or typed: `1,0.5,2`."""
+    column = _Column("weights", "1,0.5,2", "--sample-weights", _weights, itself)
+    return column.opened(token, key)
 
-    >>> class_numbers([("2", "labels.csv:2"), ("cat", "labels.csv:3")], ("dog", "owl", "cat"))
-    [2.0, 2.0]
+
+def class_number(token: str, class_names: tuple[str, ...] | None, classes: int, place: str) -> int:
+    """Return the number of a class, which may be given by its name.
+
+    >>> class_number("owl", ("dog", "owl"), 2, "--mask-class")
+    1
     """
-    known = {name: float(number) for number, name in enumerate(class_names or ())}
-    duplicates = len(known) < len(class_names or ())
+    names = class_names or ()
+    if names.count(token) == 1:
+        return names.index(token)
+    if token in names:
+        raise InputError(f"several columns are named {token!r}", "give a number", place)
+    if not is_number(token) or float(token) not in range(classes):
+        named = f", or names: {', '.join(names[:8])}" if names else ""
+        raise InputError(
+            f"there is no class {token!r}", f"classes are 0 to {classes - 1}{named}", place
+        )
+    return int(float(token))
+
+
+@dataclass(frozen=True)
+class Names:
+    """What labels stand for: the header's names win over numbers.
+
+    ignored  labels that are ignored, numbers or words, of classes or not
+    """
+
+    class_names: tuple[str, ...] | None = None
+    ignored: tuple[str, ...] = ()
+
+    def numbers(self, labels: Sequence[Label]) -> list[float]:
+        """Return the number of each label's class, and NaN for one that is ignored.
+
+        >>> names = Names(("dog", "owl", "cat"), ("?",))
+        >>> names.numbers([("2", "labels.csv:2"), ("owl", "labels.csv:3"), ("?", "labels.csv:4")])
+        [2.0, 1.0, nan]
+        """
+        known = self._known
+        duplicates = len(known) < len(self.class_names or ())
+        numbers = []
+        for text, place in labels:
+            number = known.get(text)
+            if number is None:
+                if text in self.ignored:
+                    number = math.nan
+                elif not is_number(text) or not float(text).is_integer():
+                    raise InputError(
+                        f"the label {text!r} is no class",
+                        "labels are class numbers from 0"
+                        + (f" or names: {', '.join(list(known)[:8])}" if known else ""),
+                        place,
+                    )
+                else:
+                    number = float(text)
+            elif duplicates and list(self.class_names or ()).count(text) > 1:
+                raise InputError(f"several columns are named {text!r}", "give numbers", place)
+            numbers.append(math.nan if number in self._ignored_numbers else number)
+        return numbers
+
+    def of_array(self, block: Block) -> Block:
+        """Return the same of class numbers that an array holds."""
+        labels = block.values
+        if np.isnan(labels).any():
+            row = int(np.isnan(labels).any(axis=-1).argmax())
+            raise InputError("the label nan is no class", "it is a whole number", block.place(row))
+        if not self._ignored_numbers:
+            return block
+        ignored = np.isin(labels, list(self._ignored_numbers))
+        return block.with_values(np.where(ignored, math.nan, labels.astype(np.float64)))
+
+    @cached_property
+    def _known(self) -> dict[str, float]:
+        return {name: float(number) for number, name in enumerate(self.class_names or ())}
+
+    @cached_property
+    def _ignored_numbers(self) -> set[float]:
+        numbers = {text: float(text) for text in self.ignored if is_number(text)}
+        numbers |= {text: self._known[text] for text in self.ignored if text in self._known}
+        return set(numbers.values())
+
+
+def _weights(cells: Sequence[Label]) -> list[float]:
     numbers = []
-    for text, place in labels:
-        number = known.get(text)
-        if number is None:
-            if not is_number(text) or not float(text).is_integer():
-                raise InputError(
-                    f"the label {text!r} is no class",
-                    "labels are class numbers from 0"
-                    + (f" or names: {', '.join(list(known)[:8])}" if known else ""),
-                    place,
-                )
-            number = float(text)
-        elif duplicates and list(class_names or ()).count(text) > 1:
-            raise InputError(f"several columns are named {text!r}", "give numbers", place)
-        numbers.append(number)
+    for text, place in cells:
+        try:
+            numbers.append(parse_number(text))
+        except NotANumberError as error:
+            raise InputError(str(error), "a weight is a number", place) from None
     return numbers
 
 
-def _source(
-    labels: Iterator[Label],
-    class_names: tuple[str, ...] | None,
-    place: str,
-    opened: Input | None = None,
-) -> Source:
-    def blocks() -> Iterator[Block]:
-        start = 0
-        while batch := list(islice(labels, _LABELS_PER_BLOCK)):
-            values = np.array(class_numbers(batch, class_names))[:, None]
-            yield Block(start, values, row_place(place, start))
-            start += len(batch)
+@dataclass(frozen=True)
+class _Column:
+    """How what has one cell a row is opened: labels, weights.
 
-    source = Source(place, 1, np.dtype(np.float64), ready(blocks))
-    if opened is None:
-        return source
-    paths = () if opened.path is None else (opened.path,)
-    return Source(place, 1, source.dtype, source.portions, paths=paths, close=opened.close)
+    name     what it is called, and an example of it typed in the option
+    numbers  of cells, each with its place
+    array    what is done with blocks of an array
+    words    that are no header though they are no numbers
+    """
 
+    name: str
+    example: str
+    option: str
+    numbers: Callable[[Sequence[Label]], list[float]]
+    array: Callable[[Block], Block]
+    words: Collection[str] = ()
 
-def _typed(token: str) -> Iterator[Label]:
-    if not token:
-        raise InputError("no labels", "name a file, or type 2,0,1", "--labels")
-    texts = [part.strip() for part in token.strip("[]").split(",")]
-    looks_like_a_path = len(texts) == 1 and ("/" in token or suffix_format(token) is not None)
-    if looks_like_a_path:
-        raise InputError("no such file", "check the spelling", f"--labels: {token}")
-    return ((text.strip("\"'"), f"--labels, label {number}") for number, text in enumerate(texts))
+    def opened(self, token: str, key: str | None) -> Source:
+        if not token or (token != "-" and not Path(token).exists()):
+            return self._source(self._typed(token), self.option)
+        refuse_pickle(token)
+        form = suffix_format(token)
+        source = open_input(token)
+        try:
+            name = form.name if form and token != "-" else detected_format(source)
+            if name in ("npy", "npz", "safetensors"):
+                source.close()
+                options = ReadOptions(key=None if name == "npy" else key)
+                return open_file(token, options, Keep(one_column=True)).changed(self.array)
+            place = source.place
+            if name in ("parquet", "arrow"):
+                from softmax_cli.formats.columnar import read_words
 
+                cells, header = read_words(source, name), ""
+            elif name == "json":
+                cells, header = self._from_json(source), ""
+            else:
+                cells, header = self._from_text(source, blanks=name == "txt")
+                place += f", below its header {header!r}" if header else ""
+        except BaseException:
+            source.close()
+            raise
+        return self._source(cells, place, source)
 
-def _from_json(source: Input) -> Iterator[Label]:
-    document = parsed(source)
-    if not isinstance(document, list):
-        raise InputError("is not a list", "labels are [2, 0, 1]", source.place)
-    return ((str(label), f"{source.place}: [{row}]") for row, label in enumerate(document))
+    def _source(self, cells: Iterator[Label], place: str, opened: Input | None = None) -> Source:
+        def blocks() -> Iterator[Block]:
+            start = 0
+            while batch := list(islice(cells, _CELLS_PER_BLOCK)):
+                values = np.array(self.numbers(batch))[:, None]
+                yield Block(start, values, row_place(place, start))
+                start += len(batch)
 
+        source = Source(place, 1, np.dtype(np.float64), ready(blocks))
+        if opened is None:
+            return source
+        paths = () if opened.path is None else (opened.path,)
+        return Source(place, 1, source.dtype, source.portions, paths=paths, close=opened.close)
 
-def _from_text(
-    source: Input, class_names: tuple[str, ...] | None, *, words: bool
-) -> tuple[Iterator[Label], str]:
-    """Return the labels of a text, and its header if it has one; `words` are cut at blanks."""
-    split = splitter(None if words else ",")
+    def _typed(self, token: str) -> Iterator[Label]:
+        name = self.name
+        if not token:
+            raise InputError(f"no {name}", f"name a file, or type {self.example}", self.option)
+        texts = [part.strip() for part in token.strip("[]").split(",")]
+        looks_like_a_path = len(texts) == 1 and ("/" in token or suffix_format(token) is not None)
+        if looks_like_a_path:
+            raise InputError("no such file", "check the spelling", f"{self.option}: {token}")
+        one = name.removesuffix("s")
+        return (
+            (text.strip("\"'"), f"{self.option}, {one} {number}")
+            for number, text in enumerate(texts)
+        )
 
-    def cells(line: int, record: bytes) -> Iterator[Label]:
-        found = split(record)
-        place = f"{source.place}:{line}"
-        if len(found) != 1 and not words:
-            raise InputError(
-                f"{len(found)} columns where one of labels is needed",
-                "cut the others off, or use --label-column for labels beside the logits",
-                place,
-            )
-        return ((unquoted(cell).decode("utf-8", "replace"), place) for cell in found)
+    def _from_json(self, source: Input) -> Iterator[Label]:
+        document = parsed(source)
+        if not isinstance(document, list):
+            raise InputError("is not a list", f"{self.name} are [{self.example}]", source.place)
+        return ((str(label), f"{source.place}: [{row}]") for row, label in enumerate(document))
 
-    lines = records(source.stream, source.place, comments=words)
-    first = list(chain.from_iterable(cells(*line) for line in islice(lines, 1)))
-    if not first:
-        raise InputError("is empty", "give one label a line", source.place)
-    rest = chain.from_iterable(cells(*line) for line in lines)
-    header = first[0][0]
-    if len(first) == 1 and not is_number(header) and header not in (class_names or ()):
-        return rest, header
-    return chain(first, rest), ""
+    def _from_text(self, source: Input, *, blanks: bool) -> tuple[Iterator[Label], str]:
+        """Return the cells of a text, and its header if it has one; they may end at `blanks`."""
+        split = splitter(None if blanks else ",")
+
+        def cells(line: int, record: bytes) -> Iterator[Label]:
+            found = split(record)
+            place = f"{source.place}:{line}"
+            if len(found) != 1 and not blanks:
+                remedy = "cut the others off"
+                if self.option == "--labels":
+                    remedy += ", or use --label-column for labels beside the logits"
+                problem = f"{len(found)} columns where one of {self.name} is needed"
+                raise InputError(problem, remedy, place)
+            return ((unquoted(cell).decode("utf-8", "replace"), place) for cell in found)
+
+        lines = records(source.stream, source.place, comments=blanks)
+        first = list(chain.from_iterable(cells(*line) for line in islice(lines, 1)))
+        if not first:
+            raise InputError("is empty", f"give one {self.name[:-1]} a line", source.place)
+        rest = chain.from_iterable(cells(*line) for line in lines)
+        header = first[0][0]
+        if len(first) == 1 and not is_number(header) and header not in self.words:
+            return rest, header
+        return chain(first, rest), ""

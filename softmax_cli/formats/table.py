@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from shutil import get_terminal_size
 from time import monotonic
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from rich import box
 from rich.cells import cell_len, set_cell_size
@@ -32,6 +32,7 @@ from softmax_cli.formats.target import Target
 DEFAULT_PRECISION = 6
 LONGEST_NAME = 24
 LONGEST_BAR = 40
+SHORTEST_BAR = 8
 
 Tints = dict[int, tuple[str, ...]]
 
@@ -251,9 +252,16 @@ def _padded(text: Text, width: int) -> Text:
     return Text(" " * (width - text.cell_len)) + text
 
 
+class Gauge(NamedTuple):
+    """A cell with a bar up to a value from 0 to 1, and a line where another value is."""
+
+    value: float
+    mark: float | None = None
+
+
 def print_table(
     headings: Sequence[str],
-    rows: Sequence[Sequence[str]],
+    rows: Sequence[Sequence[str | Gauge]],
     target: Target,
     options: WriteOptions,
     *,
@@ -261,37 +269,60 @@ def print_table(
     styles: dict[str, str] | None = None,
     notes: Sequence[str] = (),
 ) -> None:
-    """Write a report: a table of texts and notes under it.
+    """Write a report: a table of texts and notes under it; gauges take what width is left.
 
     left    the columns that are set to the left
     styles  of the cells with these texts
     """
     console = console_for(options, terminal=target.is_terminal)
-    fitting = _fitting(console, headings, rows)
+    fitting, room = _fitting(console, headings, rows)
     table = _table(show_header=any(headings))
     for place, heading in enumerate(headings[:fitting]):
-        table.add_column(heading, justify="left" if place in left else "right")
+        has_bars = any(isinstance(row[place], Gauge) for row in rows)
+        table.add_column(heading, justify="left" if place in left or has_bars else "right")
     for row in rows:
-        cells = row[:fitting]
-        table.add_row(*(Text(cell, style=(styles or {}).get(cell, "")) for cell in cells))
+        cells = [
+            _gauge(cell, room)
+            if isinstance(cell, Gauge)
+            else Text(printable(cell), style=(styles or {}).get(cell, ""))
+            for cell in row[:fitting]
+        ]
+        table.add_row(*cells)
     console.print(table)
-    if fitting < len(headings):
-        _print_note(console, f"too narrow for: {', '.join(headings[fitting:])}")
+    hidden = [heading for heading in headings[fitting:] if heading]
+    if hidden:
+        _print_note(console, f"too narrow for: {', '.join(hidden)}")
     for text in notes:
         # A command to copy must not be broken into lines.
         console.print(Text(printable(text)), soft_wrap=text.startswith("repeat:"))
     _send(console, target)
 
 
-def _fitting(console: Console, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
-    """Return how many columns fit; what has no heading to be named by is folded, not left out."""
-    if not any(headings):
-        return len(headings)
+def _gauge(gauge: Gauge, room: int) -> Text:
+    bar = _bar(gauge.value, room).ljust(room + 1)
+    if gauge.mark is None:
+        return Text(bar, style="cyan")
+    place = min(room, round(gauge.mark * room))
+    return Text(bar[:place], style="cyan") + Text("│") + Text(bar[place + 1 :], style="cyan")
+
+
+def _fitting(
+    console: Console, headings: Sequence[str], rows: Sequence[Sequence[str | Gauge]]
+) -> tuple[int, int]:
+    """Return how many columns fit, and the width of a bar in the last one, if it has bars.
+
+    What has no heading to be named by is folded, not left out.
+    """
+    has_bars = any(isinstance(cell, Gauge) for row in rows for cell in row)
+    texts = [[cell if isinstance(cell, str) else "" for cell in row] for row in rows]
     used, fitting = -3, 0
-    for column in zip(headings, *rows, strict=True):
+    for column in zip(headings, *texts, strict=True):
         used += 3 + max(map(cell_len, column))
         fitting += used <= console.width
-    return max(2, fitting)
+    room = min(LONGEST_BAR, console.width - used - 1)
+    if has_bars:
+        return (fitting, room) if room >= SHORTEST_BAR else (min(fitting, len(headings) - 1), 0)
+    return (max(2, fitting) if any(headings) else len(headings)), 0
 
 
 def _send(console: Console, target: Target) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from itertools import chain, islice
 
@@ -39,6 +40,7 @@ __all__ = [
     "Kernel",
     "RowReader",
     "Split",
+    "each_block",
     "good_blocks",
     "note",
     "paired",
@@ -98,6 +100,26 @@ def run(
             advance(counts.read, size)
     conclude(source, on_bad_row, counts, options, needed_for)
     return counts
+
+
+def each_block(
+    source: Source, function: Callable[[Block], object], on_bad_row: OnBadRow, options: WriteOptions
+) -> None:
+    """Call a function with every block, in any thread; nothing is written, and little is said."""
+
+    def kernel(block: Block) -> Block:
+        function(block)
+        return block
+
+    run(source, kernel, _Nowhere(), on_bad_row, replace(options, quiet=True))
+
+
+class _Nowhere(Sink):
+    def write(self, block: Block) -> None:
+        """Let the rows go."""
+
+    def finish(self) -> None:
+        """Nothing follows."""
 
 
 def _in_parts(portions: Iterator[Portion], split: Split) -> Iterator[Portion]:

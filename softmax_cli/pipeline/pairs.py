@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from softmax_cli.errors import InputError
 from softmax_cli.formats.blocks import Block, Portion, Source
@@ -27,7 +27,13 @@ def peeked(source: Source) -> tuple[Source, bool]:
     return replace(source, portions=lambda: chain(first, portions)), single
 
 
-def paired(source: Source, other: Source, *, every_row: bool = False) -> Source:
+def paired(
+    source: Source,
+    other: Source,
+    *,
+    every_row: bool = False,
+    as_: Literal["partner", "weights"] = "partner",
+) -> Source:
     """Return the source with the other's rows beside its own.
 
     With `every_row`, an other of one single row goes with every row of the source.
@@ -51,14 +57,14 @@ def paired(source: Source, other: Source, *, every_row: bool = False) -> Source:
                 partner = np.broadcast_to(row, (portion.rows, other.classes))
             else:
                 partner = reader.take(portion.rows, source.place)
-            yield portion.then(partial(_beside, partner))
+            yield portion.then(partial(_beside, as_, partner))
         reader.finish(source.place)
 
     return replace(source, portions=portions, paths=(*source.paths, *other.paths))
 
 
-def _beside(partner: NDArray[Any], block: Block) -> Block:
-    return replace(block, partner=partner)
+def _beside(as_: Literal["partner", "weights"], rows: NDArray[Any], block: Block) -> Block:
+    return replace(block, partner=rows) if as_ == "partner" else replace(block, weights=rows)
 
 
 class RowReader:

@@ -12,13 +12,9 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from softmax_cli.core.arrays import FloatArray
-from softmax_cli.core.cross_entropy import (
-    Reduction,
-    cross_entropy,
-    cross_entropy_gradient,
-    distribution_cross_entropy,
-    kl_divergence,
-)
+from softmax_cli.core.cross_entropy import cross_entropy, cross_entropy_gradient
+from softmax_cli.core.distributions import distribution_cross_entropy, kl_divergence
+from softmax_cli.core.reduction import Reduction
 from softmax_cli.core.row_losses import Source, row_losses, row_losses_and_gradients
 from softmax_cli.core.softmax import log_softmax, softmax
 from softmax_cli.errors import DomainError, ShapeError

@@ -8,11 +8,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from softmax_cli.core.cross_entropy import (
-    cross_entropy,
-    cross_entropy_gradient,
-    distribution_cross_entropy,
-)
+from softmax_cli.core.cross_entropy import cross_entropy, cross_entropy_gradient
+from softmax_cli.core.distributions import distribution_cross_entropy
 from softmax_cli.core.jacobian import (
     log_softmax_jacobian,
     log_softmax_jvp,

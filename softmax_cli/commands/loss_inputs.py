@@ -1,0 +1,202 @@
+"""Opens what a loss is of: the values, and beside them labels or targets, and sample weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from softmax_cli.commands.inputs import labelled, opened, opened_option, opened_partner
+from softmax_cli.commands.loss import Losses
+from softmax_cli.commands.loss_options import LossOptions
+from softmax_cli.commands.loss_rows import Form, LossForm
+from softmax_cli.commands.tallies import Tally
+from softmax_cli.core.reduction import ReducedLoss
+from softmax_cli.core.weights import Weights
+from softmax_cli.errors import InputError, ShapeError, UsageError
+from softmax_cli.formats.blocks import Block, Keep, ReadOptions, Source, WriteOptions
+from softmax_cli.formats.labels import class_number, open_labels, open_weights
+from softmax_cli.pipeline import each_block, paired
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+
+@dataclass(frozen=True)
+class LossInputs:
+    """What was typed: values with labels or targets, or two distributions p and q."""
+
+    values: list[str] | None
+    p: str | None
+    q: str | None
+    options: LossOptions
+    read: ReadOptions
+
+    @property
+    def form(self) -> Form:
+        """Which of the command's forms it is."""
+        if self.p is not None:
+            return "distributions"
+        return "labels" if self.options.targets is None else "targets"
+
+    def opened(self, stack: ExitStack) -> tuple[Source, LossForm]:
+        """Open everything anew, and return the rows side by side, and what they hold."""
+        options, read = self.options, self.read
+        if self.q is not None:
+            source = stack.enter_context(opened_option(self.q, "--q", read))
+        else:
+            keep = Keep(labels=options.label_column)
+            source = stack.enter_context(opened("xent", self.values, read, keep))
+        form = self._form(source)
+        if options.label_column is not None:
+            source = labelled(source, options.ignore_label)
+        elif options.labels is not None:
+            labels = open_labels(
+                options.labels, source.class_names, key=read.key, ignored=options.ignore_label
+            )
+            source = paired(source, stack.enter_context(labels))
+        else:
+            token, option = (
+                (self.p, "--p") if self.p is not None else (options.targets, "--targets")
+            )
+            if token is None:
+                raise UsageError("no labels", "give --labels, --label-column or --targets", "xent")
+            source = paired(source, stack.enter_context(self._targets(token, option, source)))
+        if options.sample_weights is not None:
+            weights = stack.enter_context(open_weights(options.sample_weights, key=read.key))
+            source = paired(source, weights, as_="weights")
+        return form.apart(source), form
+
+    def losses(self, source: Source, form: LossForm, tallies: Sequence[Tally]) -> Losses:
+        """Return the running loss that the options ask for."""
+        options = self.options
+        return Losses(
+            form,
+            temperature=options.temperature,
+            reduction=options.reduction,
+            base=options.base,
+            on_bad_row=self.read.on_bad_row,
+            dtype=source.dtype,
+            tallies=tallies,
+        )
+
+    def divisor(self, source: Source, form: LossForm, write: WriteOptions) -> Fraction | float:
+        """Return what the gradients are divided by, which a mean needs before the first row.
+
+        Where the header does not tell it, the inputs are opened and read for it.
+        """
+        reduction, reduced = self.options.reduction, ReducedLoss()
+        of_labels = form.form == "labels" and form.weights.of_classes is not None
+        weighs = of_labels or self.options.sample_weights is not None
+        all_alike = not (form.ignores or weighs or self.read.on_bad_row == "skip")
+        if reduction in ("sum", "none") or (all_alike and source.rows is not None):
+            reduced.count(source.rows or 1)
+        else:
+            self.check_read_again("--grad", "a mean needs what the rows weigh first")
+            with ExitStack() as stack:
+                counted, form = self.opened(stack)
+
+                def count(block: Block) -> None:
+                    rows = form.rows(block)
+                    reduced.count(int(rows.used.sum()), rows.weights)
+
+                each_block(counted, count, self.read.on_bad_row, write)
+        # Of no rows there is nothing to divide, and an error is to come.
+        return reduced.divisor(reduction) or 1.0
+
+    def check_read_again(self, option: str, why: str) -> None:
+        """Refuse standard input for an option that reads the inputs more than once."""
+        options = self.options
+        tokens = [options.labels, options.targets, options.sample_weights, self.p, self.q]
+        has_no_file = self.p is None and not self.values
+        if has_no_file or "-" in [*tokens, *(self.values or ())]:
+            remedy = "name a file" + (", or add --reduction sum" if option == "--grad" else "")
+            raise UsageError(f"{why}, and standard input is read once", remedy, option)
+
+    def _form(self, source: Source) -> LossForm:
+        options, form = self.options, self.form
+        names, classes = source.class_names, source.classes
+        masked = tuple(
+            class_number(token, names, classes, "--mask-class") for token in options.mask_class
+        )
+        of_classes = None
+        if options.class_weights is not None:
+            of_classes = _class_weights(options.class_weights, source, self.read)
+        weights = Weights.of(of_classes, options.label_smoothing, masked).over(classes)
+        ignored = tuple(
+            class_number(token, names, classes, "--ignore-label")
+            for token in (options.ignore_label if form != "labels" else [])
+        )
+        partner = self.p or options.targets or ""
+        return LossForm(
+            form=form,
+            kind="probabilities" if form == "distributions" else options.from_,
+            normalize=options.normalize,
+            partner=_named(partner, "--p" if form == "distributions" else "--targets"),
+            weights=weights,
+            ignores=bool(options.ignore_label),
+            ignored=ignored,
+        )
+
+    def _targets(self, token: str, option: str, source: Source) -> Source:
+        """Open targets, one column a class in the order of the values; names decide it."""
+        other = opened_partner(token, option, self.read, source.classes)
+        try:
+            if other.classes != source.classes:
+                remedy = (
+                    "write 1,0,0 with commas" if other.classes == 1 else "they go class by class"
+                )
+                problem = f"{other.classes} classes, and {source.place} has {source.classes}"
+                raise ShapeError(problem, remedy, option)
+            return in_order_of(source, other, option)
+        except BaseException:
+            other.close()
+            raise
+
+
+def in_order_of(source: Source, other: Source, option: str) -> Source:
+    """Return the other with its columns in the order of the source's, if both have names."""
+    wanted, names = source.class_names, other.class_names
+    if not wanted or not names or wanted == names:
+        return other
+    if sorted(wanted) != sorted(names) or len(set(names)) < len(names):
+        raise ShapeError(
+            f"the columns of {other.place} are not named as those of {source.place}",
+            "the same names are needed, in any order",
+            option,
+        )
+    order = [names.index(name) for name in wanted]
+    return other.changed(
+        lambda block: block.with_values(block.values[:, order]), class_names=wanted
+    )
+
+
+def _class_weights(token: str, source: Source, read: ReadOptions) -> list[float]:
+    """Read the weights of the classes: a row, or a number a line; names decide the order."""
+    option, classes = "--class-weights", source.classes
+    plain = ReadOptions(key=read.key)
+    weights: list[float] = []
+    with opened_option(token, option, plain) as given:
+        if given.classes == classes:
+            given = in_order_of(source, given, option)
+        for block in given.blocks():
+            weights += block.values.reshape(-1).tolist()
+            if len(weights) > classes:
+                break
+    if len(weights) != classes:
+        held = f"more than {classes}" if len(weights) > classes else str(len(weights))
+        problem = f"{held} weights for the {classes} classes of {source.place}"
+        raise ShapeError(problem, "one for each class", option)
+    for number, weight in enumerate(weights):
+        if not 0 <= weight < math.inf:
+            problem = f"the weight of class {number} is {weight:g}"
+            raise InputError(problem, "weights are finite, and 0 or more", option)
+    return weights
+
+
+def _named(token: str, option: str) -> str:
+    """Return how errors name the rows of an option: by its file, or by the option itself."""
+    return token if Path(token).is_file() else option

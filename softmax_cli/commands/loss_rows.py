@@ -1,0 +1,222 @@
+"""The rows that a loss is of: what they hold is checked, and brought to the formula's numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmax_cli.core.arrays import FloatArray, wide
+from softmax_cli.core.row_losses import Source as Kind
+from softmax_cli.core.rows import likeliest
+from softmax_cli.core.softmax import log_softmax
+from softmax_cli.core.sums import row_sums
+from softmax_cli.core.targets import are_one_hot, without_ignored
+from softmax_cli.core.twofold import LARGEST, Rows
+from softmax_cli.core.weights import Parts, Weights
+from softmax_cli.errors import InputError
+from softmax_cli.formats.blocks import Block, Source
+
+# A distribution typed with four digits still sums to 1 within this.
+SUM_TOLERANCE = 1e-3
+
+Form = Literal["distributions", "labels", "targets"]
+
+
+class LossRows(NamedTuple):
+    """The rows of a block as the formula takes them.
+
+    values   (rows, classes) logits, probabilities or log-probabilities, without masked classes
+    targets  (rows,) labels or (rows, classes) distributions; class 0, or nothing, if ignored
+    samples  (rows,) sample weights, 0 for ignored rows; None for 1
+    used     (rows,) which rows are not ignored
+    weights  (rows,) what each row counts in a mean, in two parts; None for 1
+    """
+
+    values: FloatArray
+    targets: NDArray[Any]
+    samples: Rows | None
+    used: NDArray[np.bool_]
+    weights: Parts | None
+
+    def labels(self) -> NDArray[np.intp] | None:
+        """Return the label of each row; None if a row that is used has soft targets."""
+        if self.targets.ndim == 1:
+            return self.targets
+        if not (are_one_hot(self.targets) | ~self.used).all():
+            return None
+        return likeliest(self.targets)
+
+
+@dataclass(frozen=True)
+class LossForm:
+    """What the rows of a command hold, and how they are weighted.
+
+    partner  how errors name what is paired with the values
+    ignores  whether rows are ignored: those whose labels are NaN, or one-hot at `ignored` classes
+    """
+
+    form: Form
+    kind: Kind
+    normalize: bool
+    partner: str
+    weights: Weights
+    ignores: bool = False
+    ignored: tuple[int, ...] = ()
+
+    def apart(self, source: Source) -> Source:
+        """Return the source with harmless numbers where rows are ignored and classes are masked.
+
+        Whatever stands there, a NaN for instance, is no error then.
+        """
+        masked = list(self.weights.masked) if self.kind == "logits" else []
+        if not self.ignores and not masked:
+            return source
+
+        def changed(block: Block) -> Block:
+            values, partner = block.values, np.array(block.partner, dtype=np.float64)
+            if self.form != "labels" and self.ignores:
+                partner[self._one_hot_ignored(block, partner)] = np.nan
+            values[:, masked] = -np.inf
+            if self.ignores:
+                values[np.isnan(partner).any(axis=-1)] = 0
+            return replace(block, values=values, partner=partner)
+
+        return source.changed(changed)
+
+    def rows(self, block: Block) -> LossRows:
+        """Return the checked rows of a block that came from `apart`."""
+        partner = np.asarray(block.partner)
+        used = np.ones(len(partner), bool)
+        if self.ignores:
+            used = ~np.isnan(partner).any(axis=-1)
+        values = self._values(block, used)
+        if self.form == "labels":
+            targets: NDArray[Any] = checked_labels(block, values.shape[-1], used)
+        else:
+            name = "p" if self.form == "distributions" else "the targets"
+            targets = self._distribution(partner, name, self._place(block), used)
+        samples = self._samples(block)
+        if not used.all():
+            targets, samples = without_ignored(targets, samples, ~used)
+        weights = self.weights.of_rows(targets, samples)
+        return LossRows(values, targets, samples, used, weights)
+
+    def _one_hot_ignored(self, block: Block, targets: Rows) -> NDArray[np.bool_]:
+        soft = ~are_one_hot(targets)
+        if soft.any():
+            row = int(soft.argmax())
+            raise InputError(
+                "soft targets have no label that could be ignored",
+                "--ignore-label goes with labels, or with one-hot targets",
+                self._place(block)(row),
+            )
+        return np.isin(likeliest(targets), self.ignored)
+
+    def _values(self, block: Block, used: NDArray[np.bool_]) -> FloatArray:
+        """Return the values as they enter the formula; probabilities without masked classes."""
+        masked = list(self.weights.masked)
+        if self.kind == "logits":
+            return block.values
+        if self.kind == "log-probabilities":
+            _check_log_probabilities(block, used)
+            if not masked:
+                return block.values
+            logarithms = block.values.copy()
+            logarithms[:, masked] = -np.inf
+            return log_softmax(logarithms)
+        name = "q" if self.form == "distributions" else "probabilities"
+        says = ", --from says what the values are" if name == "probabilities" else ""
+        rows = self._distribution(block.values, name, block.place, used, says, may_be_nan=True)
+        if not masked:
+            return rows
+        rows = rows.copy()
+        rows[:, masked] = 0
+        left = row_sums(rows)
+        nothing = (left[:, 0] == 0) & used
+        if nothing.any():
+            problem = f"{name} that are 0 for every class that is not masked"
+            raise InputError(problem, "mask fewer", block.place(int(nothing.argmax())))
+        with np.errstate(invalid="ignore"):
+            return rows / left
+
+    def _distribution(
+        self,
+        values: NDArray[Any],
+        name: str,
+        place: Callable[[int], str],
+        used: NDArray[np.bool_],
+        says: str = "",
+        *,
+        may_be_nan: bool = False,
+    ) -> Rows:
+        """Return the values as rows that sum to 1; a NaN may be there by --on-bad-row alone."""
+        rows = wide(values)
+        negative = (rows < 0).any(axis=-1)
+        if negative.any():
+            row = int(negative.argmax())
+            raise InputError(f"{name} with a negative entry", "they are 0 or more", place(row))
+        if self.normalize and (rows > LARGEST).any():
+            rows = np.where((rows > LARGEST).any(axis=-1, keepdims=True), rows / LARGEST, rows)
+        sums = row_sums(rows)[:, 0]
+        right = np.abs(sums - 1) <= SUM_TOLERANCE
+        if self.normalize:
+            right = (sums > 0) & np.isfinite(sums)
+        wrong = ~right & used & ~(np.isnan(sums) & may_be_nan)
+        if wrong.any():
+            row = int(wrong.argmax())
+            remedy = f"--normalize divides by the sum{says}"
+            raise InputError(f"{name} with the sum {sums[row]:.6g}, not 1", remedy, place(row))
+        return rows / np.where(used, sums, 1)[:, None] if self.normalize else rows
+
+    def _samples(self, block: Block) -> Rows | None:
+        if block.weights is None:
+            return None
+        samples = wide(block.weights[:, 0])
+        wrong = ~((samples >= 0) & (samples < np.inf))
+        if wrong.any():
+            row = int(wrong.argmax())
+            problem = f"its sample weight is {samples[row]:g}"
+            raise InputError(problem, "weights are finite, and 0 or more", block.place(row))
+        return samples
+
+    def _place(self, block: Block) -> Callable[[int], str]:
+        return lambda row: f"{self.partner}: row {block.number(row)}"
+
+
+def checked_labels(
+    block: Block, classes: int, used: NDArray[np.bool_] | None = None
+) -> NDArray[np.intp]:
+    """Return a block's labels as class numbers; one that is no class is named by its row."""
+    labels = np.asarray(block.partner)[:, 0]
+    if used is not None and not used.all():
+        labels = np.where(used, labels, 0)
+    outside = ~((labels >= 0) & (labels < classes) & (labels == np.floor(labels)))
+    if outside.any():
+        row = int(outside.argmax())
+        raise InputError(
+            f"its label is {labels[row]:g}, which is no class",
+            f"labels are whole numbers from 0 to {classes - 1}",
+            block.place(row),
+        )
+    return labels.astype(np.intp)
+
+
+def _check_log_probabilities(block: Block, used: NDArray[np.bool_]) -> None:
+    with np.errstate(over="ignore"):
+        sums = np.exp(wide(block.values)).sum(axis=-1)
+    wrong = (np.abs(sums - 1) > SUM_TOLERANCE) & used
+    if wrong.any():
+        row = int(wrong.argmax())
+        problem = f"log-probabilities whose exponentials sum to {sums[row]:.6g}, not to 1"
+        raise InputError(problem, "--from says what the values are", block.place(row))
+
+
+def are_like_probabilities(values: FloatArray) -> NDArray[np.bool_]:
+    """Tell which rows are like probabilities rather than logits: in 0..1, with the sum 1."""
+    within = ((values >= 0) & (values <= 1)).all(axis=-1)
+    result: NDArray[np.bool_] = within & (np.abs(values.sum(axis=-1) - 1) < SUM_TOLERANCE)
+    return result

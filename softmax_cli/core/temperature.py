@@ -1,0 +1,146 @@
+"""The temperature that minimises a loss: slopes of rows, and a safeguarded Newton iteration.
+
+The loss is convex in the inverse temperature b = 1 / T, with a row of logits a, targets Y:
+
+    d loss / db   = sum_k Y_k (E a - a_k)       with E a = sum_k P_k a_k, the mean under softmax
+    d2 loss / db2 = sum_k Y_k (E a^2 - (E a)^2)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmax_cli.core.arrays import FloatArray, wide
+from softmax_cli.core.rows import likeliest, parts, whole_rows
+from softmax_cli.core.softmax import probabilities
+from softmax_cli.core.sums import ExactSum, row_sums, summed
+from softmax_cli.core.twofold import Factor, Rows
+from softmax_cli.core.weights import Weights
+from softmax_cli.errors import DomainError
+
+# Newton doubles the digits that are right with each step; after such a small one all are.
+_CLOSE = 2.0**-30
+_MOST_STEPS = 100
+# An inverse temperature grows or shrinks by no more in a step.
+_LONGEST = 16.0
+
+
+class Slopes:
+    """The running derivatives of the sum of losses at one inverse temperature, and at its ends.
+
+    first, second   at the temperature
+    coldest         the first derivative as T goes to 0: 0 if every label is the likeliest class
+    hottest         the same as T goes to infinity, where all classes are alike
+    """
+
+    def __init__(self) -> None:
+        """Start at 0."""
+        self.first, self.second = ExactSum(), ExactSum()
+        self.coldest, self.hottest = ExactSum(), ExactSum()
+
+    def add(
+        self,
+        logits: FloatArray,
+        targets: NDArray[Any],
+        temperature: float,
+        weights: Weights,
+        samples: Rows | None,
+    ) -> None:
+        """Add rows, in any thread; arguments as of `row_losses`."""
+        with whole_rows(logits.shape[-1]):
+            for part in parts(logits):
+                wanted = weights.wanted(targets[part], None if samples is None else samples[part])
+                a = wide(logits[part])
+                # Against the largest; where the probability is 0, anything will do.
+                lower = a - np.take_along_axis(a, likeliest(a)[:, None], -1)
+                finite = np.isfinite(lower)
+                held = np.where(finite, lower, 0)
+                (P,) = probabilities(logits[part], temperature, Factor(1.0, 0.0))
+                mean = row_sums(P * held)
+                of_even = summed(held) / summed(finite.astype(np.float64))
+                if wanted.is_soft:
+                    Y = wide(wanted.targets)
+                    total = row_sums(Y)
+                    wants = row_sums(np.where(Y == 0, 0, Y * lower))
+                else:
+                    total = np.ones_like(mean)
+                    wants = np.take_along_axis(lower, wanted.targets, -1)
+                variance = row_sums(P * (held - mean) ** 2)
+                for total_so_far, of_rows in (
+                    (self.first, total * mean - wants),
+                    (self.second, total * variance),
+                    (self.coldest, -wants),
+                    (self.hottest, total * of_even - wants),
+                ):
+                    scaled = wanted.scaled(of_rows)
+                    wanted.clear(scaled)
+                    total_so_far.add(scaled)
+
+
+class Fitted(NamedTuple):
+    """The temperature that was found, and how many others were tried on the way."""
+
+    temperature: float
+    steps: int
+
+
+def fitted_temperature(slopes_at: Callable[[float], Slopes], start: float) -> Fitted:
+    """Return the temperature at which the first derivative of the loss is 0.
+
+        b <- b - (d loss / db) / (d2 loss / db2)
+
+    kept within the bracket of inverse temperatures where the slope changes its sign, and within a
+    factor of 16 of the last one.
+
+    slopes_at   the slopes at a temperature; each call reads all rows
+    start       the temperature to begin with
+    raises      DomainError if the loss falls all the way to T = 0 or to infinity
+
+    >>> def slopes_at(T: float) -> Slopes:
+    ...     slopes = Slopes()
+    ...     rows, labels = np.array([[3.0, 0.0]] * 4), np.array([0, 0, 0, 1])
+    ...     slopes.add(rows, labels, T, Weights(), None)
+    ...     return slopes
+    >>> fitted = fitted_temperature(slopes_at, 1.0).temperature
+    >>> print(f"{fitted:.9f} {3 / np.log(3):.9f}")  # softmax is then 3/4, 1/4
+    2.730717680 2.730717680
+    """
+    b, low, high = 1 / start, 0.0, np.inf
+    for step in range(_MOST_STEPS):
+        slopes = slopes_at(1 / b)
+        if not step:
+            _check_ends(slopes)
+        slope, curvature = slopes.first.total(), slopes.second.total()
+        if slope == 0:
+            return Fitted(1 / b, step)
+        low, high = (b, high) if slope < 0 else (low, b)
+        is_curved = 0 < curvature < np.inf
+        newton = b - slope / curvature if is_curved else np.inf if slope < 0 else 0.0
+        newton = min(max(newton, b / _LONGEST), b * _LONGEST)
+        if not low < newton < high:
+            newton = (low + high) / 2 if high < np.inf else 2 * low
+        if abs(newton - b) <= _CLOSE * b:
+            return Fitted(1 / newton, step + 1)
+        b = newton
+    raise DomainError("no temperature was found", f"{_MOST_STEPS} were tried")
+
+
+def _check_ends(slopes: Slopes) -> None:
+    if not np.isfinite(slopes.coldest.total()):
+        problem = "the loss is infinite at every temperature: a label's logit is -inf"
+        raise DomainError(problem, "leave such rows out with --ignore-label")
+    if slopes.coldest.total() <= 0:
+        raise DomainError(
+            "no temperature minimises the loss: every label is the likeliest class, and the loss "
+            "falls as the temperature goes to 0",
+            "a model that is never wrong on these rows needs others",
+        )
+    if slopes.hottest.total() >= 0:
+        raise DomainError(
+            "no temperature minimises the loss: it falls as the temperature goes to infinity",
+            "the logits tell less than equal ones, check that the labels belong to them",
+        )
