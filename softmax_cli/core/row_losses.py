@@ -137,10 +137,10 @@ def _label_losses(a: FloatArray, wanted: Wanted, odds: Odds, T: float, base: flo
     losses = _rounded(odds.logarithm(), (gap, rest), wanted, base)
     infinite = np.isinf(losses)
     if infinite.any():
-        # In another base, or over T first, it may be a number.
-        gaps = distances(of_label, of_top, factor(T, base=base))
-        finite = over(odds.logarithm(), factor(base=base)) + gaps
-        losses = np.where(infinite, wanted.scaled(finite), losses)
+        # In another base, or scaled or over T first, it may be a number.
+        ends = (wanted.scaled(of_label), wanted.scaled(of_top))
+        finite = wanted.scaled(over(odds.logarithm(), factor(base=base)))
+        losses = np.where(infinite, finite + distances(*ends, factor(T, base=base)), losses)
     return losses
 
 
@@ -150,19 +150,20 @@ def _target_losses(logits: FloatArray, wanted: Wanted, odds: Odds, T: float, bas
     maximum = np.take_along_axis(a, odds.top, -1)
     gaps = distances(a, maximum, factor(T))
     total, rest = sums_in_parts(Y)
-    of_gaps = two_sum(*sums_in_parts(_weighted(Y, gaps)))
+    terms = two_sum(*sums_in_parts(_weighted(Y, gaps)))
     logarithm = odds.logarithm()
     of_odds, left = times(logarithm, total)
     if wanted.rest is not None:
         rest = rest + summed(wanted.rest)
         left = left + summed(_weighted(wanted.rest, gaps))
-    losses = _rounded(of_odds, of_gaps, wanted, base, left + logarithm * rest)
+    losses = _rounded(of_odds, terms, wanted, base, left + logarithm * rest)
     infinite = np.isinf(losses)
     if infinite.any():
         # A gap may be too large for a number, and its weighted mean none the less not.
-        halved = _weighted(Y, distances(a / 2, maximum / 2, factor(T, base=base)))
-        of_odds = over(logarithm, factor(base=base)) * total
-        losses = np.where(infinite, wanted.scaled(of_odds + 2 * row_sums(halved)), losses)
+        halved = _weighted(wanted.scaled(Y), maximum / 2 - a / 2)
+        of_odds = wanted.scaled(over(logarithm, factor(base=base)) * total)
+        of_gaps = 2 * row_sums(over(halved, factor(T, base=base)))
+        losses = np.where(infinite, of_odds + of_gaps, losses)
     return losses
 
 
@@ -216,8 +217,8 @@ def _mend_small_gradients(
     """Take rows again in which a probability is no normal number, and its gradient may be."""
     label = wanted.targets
     grow = divisor.high if wanted.scale is None else divisor.high / wanted.scale[0]
-    may_grow = (np.asarray(grow) > 2.0**-400) & (np.asarray(grow) < 1)
-    if not may_grow.any():
+    may_grow = (np.asarray(grow) > 2.0**-800) & (np.asarray(grow) < 1)
+    if not may_grow.any() or divisor.high < 2.0**-400:
         return
     small = ((np.abs(gradients) < 2.0**-1000 / grow) & may_grow).any(axis=-1)
     if small.any():

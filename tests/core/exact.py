@@ -170,9 +170,37 @@ def target_gradient(
     logits: ArrayLike, targets: ArrayLike, temperature: float = 1.0, *, sign: int = -1
 ) -> Float64Array:
     """(P_j sum_k Y_k - Y_j) / T; `sign` 1 gives the size of the two terms."""
-    P, Y = probabilities(logits, temperature), _reals(targets)
-    total, T = real.fsum(Y), real.mpf(temperature)
-    return rounded((P_j * total + sign * Y_j) / T for P_j, Y_j in zip(P, Y, strict=True))
+    return gradient_of(logits, _reals(targets), temperature, sign=sign)
+
+
+def weighted_targets(
+    targets: ArrayLike,
+    class_weights: ArrayLike | None = None,
+    smoothing: float = 0.0,
+    masked: Sequence[int] = (),
+    sample_weight: float = 1.0,
+) -> list[Any]:
+    """s w(k) ((1 - E) Y(k) + E / N) in 400 digits, N without the masked classes."""
+    Y, E, s = _reals(targets), real.mpf(smoothing), real.mpf(sample_weight)
+    w = [real.mpf(1)] * len(Y) if class_weights is None else _reals(class_weights)
+    spread = [0 if k in masked else E / (len(Y) - len(masked)) for k in range(len(Y))]
+    return [s * w[k] * ((1 - E) * Y[k] + spread[k]) for k in range(len(Y))]
+
+
+def loss_of(
+    logits: ArrayLike, weights: Sequence[Any], temperature: float = 1.0, base: float = np.e
+) -> float:
+    """-sum_k Y(k) log P(k) of weights in 400 digits."""
+    return _cross_entropy(weights, probabilities(logits, temperature), base)
+
+
+def gradient_of(
+    logits: ArrayLike, weights: Sequence[Any], temperature: float = 1.0, *, sign: int = -1
+) -> Float64Array:
+    """(P_j sum_k Y_k - Y_j) / T of weights in 400 digits; `sign` 1 gives the terms' size."""
+    P, T = probabilities(logits, temperature), real.mpf(temperature)
+    total = real.fsum(weights)
+    return rounded((P_j * total + sign * Y_j) / T for P_j, Y_j in zip(P, weights, strict=True))
 
 
 def distribution_cross_entropy(p: ArrayLike, q: ArrayLike, base: float) -> float:
