@@ -47,11 +47,14 @@ class _Tables:
         *,
         left: Sequence[int] = (0,),
         notes: Sequence[str] = (),
+        legend: str = "",
     ) -> None:
         if not self._is_first:
             self._target.write(b"\n")
         self._is_first = False
-        print_table(headings, rows, self._target, self._write, left=left, notes=notes)
+        print_table(
+            headings, rows, self._target, self._write, left=left, notes=notes, legend=legend
+        )
 
     def _number(self, value: float | None) -> str:
         digits = self._write.precision or DEFAULT_PRECISION
@@ -97,19 +100,19 @@ class _Tables:
 
     def _print_worst(self, worst: Worst) -> None:
         ids = [name or f"id {number}" for number, name in enumerate(worst.id_names, 1)]
-        headings = ("worst rows", *ids, "label", "predicted", "loss")
+        headings = ("worst rows", "loss", "label", "predicted", *ids)
         losses = aligned([self._number(each.loss) for each in worst.rows])
         rows = [
             (
                 str(each.row),
-                *each.ids,
+                loss,
                 "-" if each.label is None else str(each.label),
                 str(each.predicted),
-                loss,
+                *each.ids,
             )
             for each, loss in zip(worst.rows, losses, strict=True)
         ]
-        self._print(headings, rows, left=range(len(headings) - 1))
+        self._print(headings, rows, left=[0, *range(2, len(headings))])
 
     def _print_classes(self, classes: list[OfClass]) -> None:
         shown, notes = classes, []
@@ -152,10 +155,10 @@ class _Tables:
             if each.accuracy is not None and each.confidence is not None
         ]
         empty = len(bins) - len(rows)
-        notes = ["█ accuracy, │ confidence: where they meet, one is what the other says"]
-        if empty:
-            notes.append(f"{empty} of {len(bins)} bins hold no row")
-        self._print(("confidence", "rows", "mean", "accuracy", ""), rows, notes=notes)
+        notes = [f"{empty} of {len(bins)} bins hold no row"] if empty else []
+        headings = ("bin", "rows", "confidence", "accuracy", "")
+        legend = "█ accuracy, │ confidence: a bar that ends at its line is calibrated"
+        self._print(headings, rows, notes=notes, legend=legend)
 
     def _print_fit(self, fit: Fit) -> None:
         before, after = fit.before, fit.after(self._losses)

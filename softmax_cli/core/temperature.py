@@ -121,11 +121,10 @@ def fitted_temperature(slopes_at: Callable[[float], Slopes], start: float) -> Fi
         is_curved = 0 < curvature < np.inf
         newton = b - slope / curvature if is_curved else np.inf if slope < 0 else 0.0
         newton = min(max(newton, b / _LONGEST), b * _LONGEST)
-        if not low < newton < high:
-            newton = (low + high) / 2 if high < np.inf else 2 * low
         if abs(newton - b) <= _CLOSE * b:
             return Fitted(1 / newton, step + 1)
-        b = newton
+        is_inside = low < newton < high
+        b = newton if is_inside else (low + high) / 2
     raise DomainError("no temperature was found", f"{_MOST_STEPS} were tried")
 
 

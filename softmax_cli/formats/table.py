@@ -268,11 +268,13 @@ def print_table(
     left: Sequence[int] = (0,),
     styles: dict[str, str] | None = None,
     notes: Sequence[str] = (),
+    legend: str = "",
 ) -> None:
     """Write a report: a table of texts and notes under it; gauges take what width is left.
 
     left    the columns that are set to the left
     styles  of the cells with these texts
+    legend  what the gauges mean
     """
     console = console_for(options, terminal=target.is_terminal)
     fitting, room = _fitting(console, headings, rows)
@@ -292,6 +294,8 @@ def print_table(
     hidden = [heading for heading in headings[fitting:] if heading]
     if hidden:
         _print_note(console, f"too narrow for: {', '.join(hidden)}")
+    if legend and room:
+        _print_note(console, legend)
     for text in notes:
         # A command to copy must not be broken into lines.
         console.print(Text(printable(text)), soft_wrap=text.startswith("repeat:"))

@@ -23,6 +23,9 @@ def _inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             logits = random.normal(0, 6, (ROWS, classes)).astype(dtype)
             logits[5, 1] = -np.inf
             np.save(f"{name}_{dtype}.npy", logits)
+            likely = np.where(np.arange(ROWS) % 3, logits.argmax(-1), 0)
+            np.save(f"likely_{name}_{dtype}.npy", likely)
+            np.save(f"weights_{name}_{dtype}.npy", random.uniform(0.1, 2, classes))
         np.savetxt(f"{name}.csv", logits, delimiter=",", fmt="%.17g")
     labels = random.integers(0, 4, ROWS)
     labels[5] = 0
@@ -40,6 +43,10 @@ LINES = [
     "jacobian {}.npy --vjp {}.npy -o out.npy",
     "jacobian {}.npy --of log-softmax --jvp {}.npy -o out.npy",
     "xent {}.npy --labels labels.npy -o out.json --losses losses.npy --grad grad.npy",
+    "xent {}.npy --labels labels.npy -o out.json --per-class --worst 5 --calibration "
+    "--top-k-accuracy 2 --class-weights weights_{}.npy --sample-weights labels.npy "
+    "--label-smoothing 0.1 --mask-class 1 --ignore-label 1 --grad grad.npy",
+    "xent {}.npy --labels likely_{}.npy --fit-temperature -o out.json",
     "xent {}.npy --labels labels.npy --reduction none -o out.csv --grad grad.csv",
 ]
 SIZES = [
