@@ -42,6 +42,14 @@ class LossRows(NamedTuple):
     used: NDArray[np.bool_]
     weights: Parts | None
 
+    def chosen(self, rows: NDArray[np.bool_]) -> LossRows:
+        """Return some of the rows; all of them as they lie in memory."""
+        if rows.all():
+            return self
+        samples = None if self.samples is None else self.samples[rows]
+        weights = None if self.weights is None else (self.weights[0][rows], self.weights[1][rows])
+        return LossRows(self.values[rows], self.targets[rows], samples, self.used[rows], weights)
+
     def labels(self) -> NDArray[np.intp] | None:
         """Return the label of each row; None if a row that is used has soft targets."""
         if self.targets.ndim == 1:

@@ -256,7 +256,7 @@ class Reliability(Tally):
         labels = _needed_labels(scored, "--calibration")
         counted = scored.counted
         predicted = np.asarray(scored.predicted)[counted]
-        P = self._probabilities(scored.rows.values[counted])
+        P = self._probabilities(scored.rows.chosen(counted).values)
         self.calibration.add(P, labels[counted], predicted)
 
     @property

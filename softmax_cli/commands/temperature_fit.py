@@ -6,13 +6,15 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import NamedTuple
 
+import numpy as np
+
 from softmax_cli.commands.loss import Losses
 from softmax_cli.commands.loss_inputs import LossInputs
 from softmax_cli.commands.loss_options import ReportOptions
+from softmax_cli.commands.loss_rows import LossForm, LossRows
 from softmax_cli.commands.tallies import Reliability, Scored, Tally
 from softmax_cli.core.temperature import Slopes, fitted_temperature
-from softmax_cli.core.weights import Weights
-from softmax_cli.formats.blocks import WriteOptions
+from softmax_cli.formats.blocks import Block, WriteOptions
 from softmax_cli.pipeline import each_block
 
 
@@ -53,18 +55,20 @@ class Fit(NamedTuple):
 
 
 class _SlopesOf(Tally):
-    """Adds up the derivatives of the loss by the inverse temperature."""
+    """Adds up the derivatives of the loss."""
 
-    def __init__(self, temperature: float, weights: Weights) -> None:
-        self.slopes = Slopes()
-        self._temperature, self._weights = temperature, weights
+    def __init__(self, slopes: Slopes, form: LossForm) -> None:
+        self.slopes, self._form = slopes, form
 
     def add(self, scored: Scored) -> None:
-        rows, counted = scored.rows, scored.counted
-        samples = None if rows.samples is None else rows.samples[counted]
-        self.slopes.add(
-            rows.values[counted], rows.targets[counted], self._temperature, self._weights, samples
-        )
+        self.add_rows(scored.rows)
+
+    def add_block(self, block: Block) -> None:
+        self.add_rows(self._form.rows(block))
+
+    def add_rows(self, rows: LossRows) -> None:
+        good = rows.chosen(rows.used & ~np.isnan(rows.values[:, 0]))
+        self.slopes.add(good.values, good.targets, self._form.weights, good.samples)
 
     def report(self) -> dict[str, object]:
         return {}
@@ -77,16 +81,19 @@ def fitted(inputs: LossInputs, report: ReportOptions, write: WriteOptions) -> Fi
 
     def slopes_at(temperature: float) -> Slopes:
         at = replace(inputs, options=replace(inputs.options, temperature=temperature))
+        slopes = Slopes(temperature)
         with ExitStack() as stack:
             source, form = at.opened(stack)
-            slopes = _SlopesOf(temperature, form.weights)
+            tally = _SlopesOf(slopes, form)
+            if before:
+                each_block(source, tally.add_block, at.read.on_bad_row, write)
+                return slopes
             reliability = Reliability(report.bins, form.kind, temperature, is_asked=False)
-            losses = at.losses(source, form, [slopes] if before else [slopes, reliability])
+            losses = at.losses(source, form, [tally, reliability])
             each_block(source, losses.of, at.read.on_bad_row, write)
-            if not before:
-                losses.check(source.place)
-                before.append(Scores.of(losses, reliability))
-        return slopes.slopes
+            losses.check(source.place)
+            before.append(Scores.of(losses, reliability))
+        return slopes
 
     found = fitted_temperature(slopes_at, inputs.options.temperature)
     return Fit(found.temperature, found.steps, before[0])

@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 
 from softmax_cli.core.arrays import FloatArray, wide
 from softmax_cli.core.rows import likeliest, parts, whole_rows
-from softmax_cli.core.softmax import probabilities
-from softmax_cli.core.sums import ExactSum, row_sums, summed
-from softmax_cli.core.twofold import Factor, Rows
-from softmax_cli.core.weights import Weights
+from softmax_cli.core.sums import ExactSum, summed
+from softmax_cli.core.twofold import Rows
+from softmax_cli.core.weights import Wanted, Weights
 from softmax_cli.errors import DomainError
 
 # Newton doubles the digits that are right with each step; after such a small one all are.
@@ -30,15 +29,16 @@ _LONGEST = 16.0
 
 
 class Slopes:
-    """The running derivatives of the sum of losses at one inverse temperature, and at its ends.
+    """The running derivatives of the sum of losses at a temperature, and at its ends.
 
     first, second   at the temperature
     coldest         the first derivative as T goes to 0: 0 if every label is the likeliest class
     hottest         the same as T goes to infinity, where all classes are alike
     """
 
-    def __init__(self) -> None:
+    def __init__(self, temperature: float) -> None:
         """Start at 0."""
+        self._temperature = temperature
         self.first, self.second = ExactSum(), ExactSum()
         self.coldest, self.hottest = ExactSum(), ExactSum()
 
@@ -46,7 +46,6 @@ class Slopes:
         self,
         logits: FloatArray,
         targets: NDArray[Any],
-        temperature: float,
         weights: Weights,
         samples: Rows | None,
     ) -> None:
@@ -54,31 +53,39 @@ class Slopes:
         with whole_rows(logits.shape[-1]):
             for part in parts(logits):
                 wanted = weights.wanted(targets[part], None if samples is None else samples[part])
-                a = wide(logits[part])
-                # Against the largest; where the probability is 0, anything will do.
-                lower = a - np.take_along_axis(a, likeliest(a)[:, None], -1)
-                finite = np.isfinite(lower)
-                held = np.where(finite, lower, 0)
-                (P,) = probabilities(logits[part], temperature, Factor(1.0, 0.0))
-                mean = row_sums(P * held)
-                of_even = summed(held) / summed(finite.astype(np.float64))
-                if wanted.is_soft:
-                    Y = wide(wanted.targets)
-                    total = row_sums(Y)
-                    wants = row_sums(np.where(Y == 0, 0, Y * lower))
-                else:
-                    total = np.ones_like(mean)
-                    wants = np.take_along_axis(lower, wanted.targets, -1)
-                variance = row_sums(P * (held - mean) ** 2)
-                for total_so_far, of_rows in (
-                    (self.first, total * mean - wants),
-                    (self.second, total * variance),
-                    (self.coldest, -wants),
-                    (self.hottest, total * of_even - wants),
+                for total, of_rows in zip(
+                    (self.first, self.second, self.coldest, self.hottest),
+                    _slopes(wide(logits[part]), wanted, self._temperature),
+                    strict=True,
                 ):
                     scaled = wanted.scaled(of_rows)
                     wanted.clear(scaled)
-                    total_so_far.add(scaled)
+                    total.add(scaled)
+
+
+def _slopes(a: Rows, wanted: Wanted, T: float) -> tuple[Rows, Rows, Rows, Rows]:
+    """Return the derivatives of rows, (rows, 1) each: first, second, coldest, hottest.
+
+    Logits are taken against the largest, so that nothing overflows; those of masked classes do
+    not count.
+    """
+    lower = a - np.take_along_axis(a, likeliest(a)[:, None], -1)
+    if wanted.is_soft:
+        Y = wide(wanted.targets)
+        total, wants = summed(Y), summed(np.where(Y == 0, 0, Y * lower))
+    else:
+        total, wants = np.ones((len(a), 1)), np.take_along_axis(lower, wanted.targets, -1)
+    P = np.exp(lower / T)
+    P /= summed(P)
+    masked = np.isneginf(lower)
+    lower[masked] = 0
+    N = lower.shape[-1] - masked.sum(axis=-1, keepdims=True)
+    of_even = summed(lower) / N
+    terms = P * lower
+    mean = summed(terms)
+    terms *= lower
+    variance = np.maximum(summed(terms) - mean * mean, 0)
+    return total * mean - wants, total * variance, -wants, total * of_even - wants
 
 
 class Fitted(NamedTuple):
@@ -101,9 +108,9 @@ def fitted_temperature(slopes_at: Callable[[float], Slopes], start: float) -> Fi
     raises      DomainError if the loss falls all the way to T = 0 or to infinity
 
     >>> def slopes_at(T: float) -> Slopes:
-    ...     slopes = Slopes()
+    ...     slopes = Slopes(T)
     ...     rows, labels = np.array([[3.0, 0.0]] * 4), np.array([0, 0, 0, 1])
-    ...     slopes.add(rows, labels, T, Weights(), None)
+    ...     slopes.add(rows, labels, Weights(), None)
     ...     return slopes
     >>> fitted = fitted_temperature(slopes_at, 1.0).temperature
     >>> print(f"{fitted:.9f} {3 / np.log(3):.9f}")  # softmax is then 3/4, 1/4

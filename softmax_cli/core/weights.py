@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from softmax_cli.core.arrays import wide
+from softmax_cli.core.rows import FEW_CLASSES
 from softmax_cli.core.twofold import Rows, quotient, times, two_sum
 from softmax_cli.errors import DomainError, ShapeError
 
@@ -116,11 +117,14 @@ class Weights:
 
     def _of_labels(self, labels: NDArray[np.intp]) -> Parts:
         rows = np.arange(len(labels))
+        # As rows of few classes are laid out.
+        order: Literal["C", "F"] = "F" if self.classes < FEW_CLASSES else "C"
         of_label = self._weighted(*self._mixed(np.ones(self.classes)))
         of_others = self._weighted(*self._spread)
         parts = []
         for label, others in zip(of_label, of_others, strict=True):
-            part = np.tile(others, (len(labels), 1))
+            part = np.empty((len(labels), self.classes), order=order)
+            part[:] = others
             part[rows, labels] = label[labels]
             parts.append(part)
         return parts[0], parts[1]

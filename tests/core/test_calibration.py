@@ -78,8 +78,8 @@ def _fit(
     samples: Any = None,
 ) -> Fitted:
     def slopes_at(temperature: float) -> Slopes:
-        slopes = Slopes()
-        slopes.add(np.asarray(logits), np.asarray(targets), temperature, weights, samples)
+        slopes = Slopes(temperature)
+        slopes.add(np.asarray(logits), np.asarray(targets), weights, samples)
         return slopes
 
     return fitted_temperature(slopes_at, start)
