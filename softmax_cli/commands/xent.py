@@ -16,12 +16,29 @@ DESCRIPTION = """Of two distributions: xent(p, q) = -sum_k p(k) log q(k), with H
 Of logits and labels: -log P(label), with P the softmax of the logits; of logits and targets Y:
 -sum_k Y(k) log P(k).
 
-With weights w of classes and s of rows and a smoothing E over N classes the loss of a row is
--s sum_k w(k) ((1 - E) Y(k) + E / N) log P(k), where Y is one-hot for a label.
+With weights w of classes and s of rows, and a smoothing E over N classes, the loss of a row and its
+gradient by the logits are
 
-The losses of the rows are put together by --reduction. mean divides their sum by the weights of
-the rows used: s w(label) for labels, s for targets and distributions. batch-mean divides it by the
-number of rows used, sum by nothing, none gives one loss a row.
+\b
+  loss = -s sum_k w(k) Y'(k) log P(k),  Y'(k) = (1 - E) Y(k) + E / N
+  d loss / da_j = s (P_j sum_k w(k) Y'(k) - w(j) Y'(j)) / T
+
+where Y is one-hot for a label. --reduction puts the losses of the rows together, and the gradient
+is that of the reduced loss; what the sum of the losses is divided by is
+
+\b
+  mean        the sum of the weights of the rows used: s w(label) for
+              labels, s for targets and distributions
+  batch-mean  the number of rows used
+  sum, none   nothing; none gives one loss a row
+
+Accuracy and calibration count rows alike, whatever they weigh. A row's confidence is the
+probability of its likeliest class; over bins b of confidence, of n_b rows each,
+
+\b
+  ECE   = sum_b (n_b / n) |accuracy_b - confidence_b|
+  MCE   = the largest of these |accuracy_b - confidence_b|
+  Brier = mean of sum_k (P(k) - Y(k))^2, from 0 to 2
 
 In a pipe the loss is printed alone: loss=$(softmax-cli xent ...); the report is the table, or
 --format json."""

@@ -91,7 +91,8 @@ def entropies_and_divergences(
     )
     wanted = weights.wanted(p, samples)
     divergences = 0 - expected_losses(wanted.targets, _log_ratios(smoothed, q))[:, None]
-    divergences = wanted.scaled(over(divergences, factor(base=base)))
+    with np.errstate(invalid="ignore"):
+        divergences = wanted.scaled(over(divergences, factor(base=base)))
     wanted.clear(divergences)
     return entropies, divergences[:, 0]
 

@@ -358,3 +358,38 @@ def test_nan_in_labels_is_never_taken_for_ignored() -> None:
     outcome = run("softmax-cli xent z.npy --labels l.npy --ignore-label -100")
     assert outcome.code == 2
     assert "l.npy: row 5: the label nan is no class" in outcome.err
+
+
+@pytest.mark.parametrize("smoothing", ["", "--label-smoothing 0.1"])
+@pytest.mark.parametrize("weights", ["", "--class-weights 1,2,0,4", "--sample-weights s.npy"])
+@pytest.mark.parametrize("ignored", ["", "--ignore-label 2"])
+@pytest.mark.parametrize("masked", ["", "--mask-class 2"])
+def test_every_form_and_source_comes_to_the_same(
+    smoothing: str, weights: str, ignored: str, masked: str
+) -> None:
+    if masked and not ignored:
+        ignored = "--ignore-label 2"
+    P = softmax(LOGITS)
+    np.save("p.npy", P)
+    np.save("logp.npy", np.log(P))
+    np.save("s.npy", np.linspace(0, 2, 60))
+    options = f"{smoothing} {weights} {ignored} {masked} --reduction sum --base 2"
+    expected = report(f"z.npy --labels l.npy {options}")
+    for line in (
+        "z.npy --targets onehot.npy",
+        "p.npy --from probabilities --labels l.npy",
+        "p.npy --from probabilities --targets onehot.npy",
+        "logp.npy --from log-probabilities --labels l.npy",
+        "z.csv --id-columns id --label-column y",
+        "--p onehot.npy --q p.npy",
+    ):
+        told = report(
+            f"{line} {options}".replace("label 2", "label south")
+            if "csv" in line
+            else f"{line} {options}"
+        )
+        assert told["loss"] == pytest.approx(expected["loss"], rel=1e-12)
+        for key in ("rows", "used", "ignored", "denominator"):
+            assert told[key] == expected[key]
+        if not line.startswith("--p"):
+            assert told["accuracy"] == expected["accuracy"]

@@ -69,7 +69,9 @@ def test_the_denominator_of_a_weighted_mean_is_told() -> None:
     shown = run(f"softmax-cli xent {line} --format table").out
     assert "denominator        15   the sum of the weights of the rows used" in shown
     told = " ".join(run("softmax-cli xent --help").out.split())
-    assert "mean divides their sum by the weights of the rows used: s w(label) for labels" in told
+    assert (
+        "mean the sum of the weights of the rows used: s w(label) for labels, s for targets" in told
+    )
 
 
 @pytest.mark.parametrize("reduction", ["mean", "batch-mean", "sum", "none"])
