@@ -235,7 +235,7 @@ def _mend_small_gradients(
 
 def _target_gradients(a: Rows, wanted: Wanted, T: float, divisor: Factor) -> Rows:
     """Return (P_j sum_k Y_k - Y_j) over the divisor, scaled."""
-    Y, size = summable(wanted.scaled(wide(wanted.targets)))
+    Y, size = summable(wanted.scaled_targets())
     share = 0 - share_over(a, Y, T, divisor, sums_in_parts)
     return share if size is None else share * size
 

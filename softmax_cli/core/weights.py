@@ -36,6 +36,18 @@ class Wanted(NamedTuple):
         """Return values (rows, ...) times the scale of these rows."""
         return values if self.scale is None else values * self.scale[0][rows]
 
+    def scaled_targets(self) -> Rows:
+        """Return the scale times Y, rounded once."""
+        Y, rest = wide(self.targets), self.rest
+        if self.scale is None:
+            return Y if rest is None else Y + rest
+        high, low = times(Y, self.scale[0])
+        low += Y * self.scale[1]
+        if rest is not None:
+            low += rest * self.scale[0]
+        result: Rows = high + low
+        return result
+
     def clear(self, values: Rows) -> None:
         """Set what rows that weigh nothing have come to, which may be no number, to 0."""
         if self.scale is not None:
