@@ -69,9 +69,9 @@ def opened_partner(token: str, option: str, read: ReadOptions, classes: int) -> 
 
 
 def _is_file(token: str) -> bool:
-    from pathlib import Path
+    from softmax_cli.formats.streams import is_file
 
-    return token != "-" and Path(token).is_file()
+    return token != "-" and is_file(token)
 
 
 def _retyped(source: Source, read: ReadOptions) -> Source:

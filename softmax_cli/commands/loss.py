@@ -77,10 +77,11 @@ class Losses:
         bad = np.isnan(rows.values[:, 0]) & rows.used
         if self.form.form == "distributions":
             self._add_entropies(rows, bad)
-        if self.on_bad_row == "zero" and bad.any():
-            losses[bad] = 0
+        if self.on_bad_row in ("nan", "zero") and bad.any():
+            filling = np.nan if self.on_bad_row == "nan" else 0
+            losses[bad] = filling
             if gradients is not None:
-                gradients[bad] = 0
+                gradients[bad] = filling
         self._note_infinite(block, losses)
         with self.lock:
             self.rows += len(losses)
@@ -122,7 +123,7 @@ class Losses:
         return losses, narrowed(gradients, self.dtype)
 
     def check(self, place: str) -> None:
-        """Refuse a loss of no rows, once all are read."""
+        """Refuse a loss of no rows, or of rows that weigh nothing, once all are read."""
         if not self.reduced.used:
             problem = "every row is ignored, so there is no loss"
             raise InputError(problem, "--ignore-label must leave a row", place)
@@ -136,7 +137,6 @@ class Losses:
 
     def report(self) -> dict[str, object]:
         """Return the object of the command's contract."""
-        divisor = self.reduced.divisor(self.reduction)
         report: dict[str, object] = {
             "command": "xent",
             "loss": self.loss(),
@@ -145,7 +145,7 @@ class Losses:
             "rows": self.rows,
             "used": self.reduced.used,
             "ignored": self.rows - self.reduced.used,
-            "denominator": float(divisor),
+            "denominator": self.reduced.denominator(self.reduction),
             "perplexity": self.perplexity(),
             "accuracy": self.accuracy.share(self.reduced.used),
         }

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from softmax_cli.commands.inputs import labelled, opened, opened_option, opened_partner
 from softmax_cli.commands.loss import Losses
@@ -15,10 +16,11 @@ from softmax_cli.commands.loss_options import LossOptions
 from softmax_cli.commands.loss_rows import Form, LossForm
 from softmax_cli.commands.tallies import Tally
 from softmax_cli.core.reduction import ReducedLoss
-from softmax_cli.core.weights import Weights
+from softmax_cli.core.weights import WEIGHTS_ARE, Weights, are_weights
 from softmax_cli.errors import InputError, ShapeError, UsageError
 from softmax_cli.formats.blocks import Block, Keep, ReadOptions, Source, WriteOptions
-from softmax_cli.formats.labels import class_number, open_labels, open_weights
+from softmax_cli.formats.labels import Names, class_number, open_labels, open_weights
+from softmax_cli.formats.streams import is_file
 from softmax_cli.pipeline import each_block, paired
 
 if TYPE_CHECKING:
@@ -42,15 +44,24 @@ class LossInputs:
             return "distributions"
         return "labels" if self.options.targets is None else "targets"
 
+    @property
+    def _tokens(self) -> list[str | None]:
+        """All that was given to be read."""
+        options, typed = self.options, self.values or ([] if self.p is not None else ["-"])
+        weights = [options.class_weights, options.sample_weights]
+        return [*typed, self.p, self.q, options.labels, options.targets, *weights]
+
     def opened(self, stack: ExitStack) -> tuple[Source, LossForm]:
         """Open everything anew, and return the rows side by side, and what they hold."""
         options, read = self.options, self.read
+        if self._tokens.count("-") > 1:
+            raise UsageError("is given twice, and read once", "name a file", "standard input")
         if self.q is not None:
             source = stack.enter_context(opened_option(self.q, "--q", read))
         else:
             keep = Keep(labels=options.label_column)
             source = stack.enter_context(opened("xent", self.values, read, keep))
-        form = self._form(source)
+        form, weights_paths = self._form(source)
         if options.label_column is not None:
             source = labelled(source, options.ignore_label)
         elif options.labels is not None:
@@ -68,6 +79,7 @@ class LossInputs:
         if options.sample_weights is not None:
             weights = stack.enter_context(open_weights(options.sample_weights, key=read.key))
             source = paired(source, weights, as_="weights")
+        source = replace(source, paths=(*source.paths, *weights_paths))
         return form.apart(source), form
 
     def losses(self, source: Source, form: LossForm, tallies: Sequence[Tally]) -> Losses:
@@ -109,29 +121,27 @@ class LossInputs:
 
     def check_read_again(self, option: str, why: str) -> None:
         """Refuse standard input for an option that reads the inputs more than once."""
-        options = self.options
-        tokens = [options.labels, options.targets, options.sample_weights, self.p, self.q]
-        has_no_file = self.p is None and not self.values
-        if has_no_file or "-" in [*tokens, *(self.values or ())]:
+        if "-" in self._tokens:
             remedy = "name a file" + (", or add --reduction sum" if option == "--grad" else "")
             raise UsageError(f"{why}, and standard input is read once", remedy, option)
 
-    def _form(self, source: Source) -> LossForm:
+    def _form(self, source: Source) -> tuple[LossForm, tuple[Path, ...]]:
+        """Return what the rows hold, and the files that were read for it."""
         options, form = self.options, self.form
         names, classes = source.class_names, source.classes
         masked = tuple(
             class_number(token, names, classes, "--mask-class") for token in options.mask_class
         )
-        of_classes = None
+        of_classes: list[float] | None = None
+        paths: tuple[Path, ...] = ()
         if options.class_weights is not None:
-            of_classes = _class_weights(options.class_weights, source, self.read)
+            of_classes, paths = _class_weights(options.class_weights, source, self.read)
         weights = Weights.of(of_classes, options.label_smoothing, masked).over(classes)
-        ignored = tuple(
-            class_number(token, names, classes, "--ignore-label")
-            for token in (options.ignore_label if form != "labels" else [])
-        )
+        tokens = options.ignore_label if form != "labels" else []
+        numbers = [Names(names).number(token, "--ignore-label") for token in tokens]
+        ignored = tuple(int(number) for number in numbers if number is not None)
         partner = self.p or options.targets or ""
-        return LossForm(
+        loss_form = LossForm(
             form=form,
             kind="probabilities" if form == "distributions" else options.from_,
             normalize=options.normalize,
@@ -140,6 +150,7 @@ class LossInputs:
             ignores=bool(options.ignore_label),
             ignored=ignored,
         )
+        return loss_form, paths
 
     def _targets(self, token: str, option: str, source: Source) -> Source:
         """Open targets, one column a class in the order of the values; names decide it."""
@@ -174,13 +185,15 @@ def in_order_of(source: Source, other: Source, option: str) -> Source:
     )
 
 
-def _class_weights(token: str, source: Source, read: ReadOptions) -> list[float]:
+def _class_weights(
+    token: str, source: Source, read: ReadOptions
+) -> tuple[list[float], tuple[Path, ...]]:
     """Read the weights of the classes: a row, or a number a line; names decide the order."""
     option, classes = "--class-weights", source.classes
     plain = ReadOptions(key=read.key)
     weights: list[float] = []
-    with opened_option(token, option, plain) as given:
-        if given.classes == classes:
+    with _of_numbers(option), opened_option(token, option, plain) as given:
+        if given.classes == classes > 1:
             given = in_order_of(source, given, option)
         for block in given.blocks():
             weights += block.values.reshape(-1).tolist()
@@ -190,13 +203,25 @@ def _class_weights(token: str, source: Source, read: ReadOptions) -> list[float]
         held = f"more than {classes}" if len(weights) > classes else str(len(weights))
         problem = f"{held} weights for the {classes} classes of {source.place}"
         raise ShapeError(problem, "one for each class", option)
-    for number, weight in enumerate(weights):
-        if not 0 <= weight < math.inf:
-            problem = f"the weight of class {number} is {weight:g}"
-            raise InputError(problem, "weights are finite, and 0 or more", option)
-    return weights
+    wrong = ~are_weights(np.array(weights))
+    if wrong.any():
+        number = int(wrong.argmax())
+        problem = f"the weight of class {number} is {weights[number]:g}"
+        raise InputError(problem, WEIGHTS_ARE, option)
+    return weights, given.paths
+
+
+@contextmanager
+def _of_numbers(option: str) -> Iterator[None]:
+    """Let an error in the weights' file not name options that are those of the logits."""
+    try:
+        yield
+    except InputError as error:
+        error.remedy = "give a row of numbers, or one number a line"
+        error.place = f"{option}: {error.place}"
+        raise
 
 
 def _named(token: str, option: str) -> str:
     """Return how errors name the rows of an option: by its file, or by the option itself."""
-    return token if Path(token).is_file() else option
+    return token if is_file(token) else option

@@ -68,14 +68,13 @@ def write_losses(
             alone = stack.enter_context(open_sink(result, write, source.paths))
         sinks.of_losses.append(alone if rowwise else kept)
         _compute(source, losses, sinks, read, write)
-        losses.check(source.place)
         if report:
             _write_report(losses, kept.losses, told.fit, form, target, write)
             target.commit()
         elif (loss := losses.loss()) is not None:
             alone.write(Block(0, np.array([[loss]]), lambda _: source.place))
     if not report:
-        _say_what_is_not_shown(told, write)
+        _say_what_is_not_shown(told, form, write)
     _say_what_is_odd(losses, write)
 
 
@@ -166,7 +165,7 @@ def _compute(
         of_rows, gradients = losses.of(block)
         return replace(block, values=of_rows[:, None], partner=gradients)
 
-    run(source, kernel, sink, read.on_bad_row, write, needed_for="loss")
+    run(source, kernel, sink, read.on_bad_row, write, needed_for="loss", check=losses.check)
 
 
 def _write_report(
@@ -192,13 +191,16 @@ def _write_report(
     print_report(losses, fit, target, write)
 
 
-def _say_what_is_not_shown(told: Told, write: WriteOptions) -> None:
+def _say_what_is_not_shown(told: Told, form: str, write: WriteOptions) -> None:
     if told.fit is not None:
         note(f"the temperature that minimises the loss is {told.fit.temperature!r}", write)
     if told.options:
         options = " and ".join(told.options)
         are = "is" if len(told.options) == 1 else "are"
-        note(f"{options} {are} shown in a table and by --format json, not here", write)
+        where = "in a table and by --format json, not here"
+        if form == "table":
+            where = "with another reduction and by --format json, not beside --reduction none"
+        note(f"{options} {are} shown {where}", write)
 
 
 def _say_what_is_odd(losses: Losses, write: WriteOptions) -> None:

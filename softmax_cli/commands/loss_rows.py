@@ -16,7 +16,7 @@ from softmax_cli.core.softmax import log_softmax
 from softmax_cli.core.sums import row_sums
 from softmax_cli.core.targets import are_one_hot, without_ignored
 from softmax_cli.core.twofold import LARGEST, Rows
-from softmax_cli.core.weights import Parts, Weights
+from softmax_cli.core.weights import WEIGHTS_ARE, Parts, Weights, are_weights
 from softmax_cli.errors import InputError
 from softmax_cli.formats.blocks import Block, Source
 
@@ -107,7 +107,7 @@ class LossForm:
         else:
             name = "p" if self.form == "distributions" else "the targets"
             targets = self._distribution(partner, name, self._place(block), used)
-        samples = self._samples(block)
+        samples = self._samples(block, used)
         if not used.all():
             targets, samples = without_ignored(targets, samples, ~used)
         weights = self.weights.of_rows(targets, samples)
@@ -133,8 +133,9 @@ class LossForm:
             _check_log_probabilities(block, used)
             if not masked:
                 return block.values
-            logarithms = block.values.copy()
+            logarithms = wide(block.values).copy()
             logarithms[:, masked] = -np.inf
+            self._check_not_masked(np.isneginf(logarithms).all(axis=-1) & used, block)
             return log_softmax(logarithms)
         name = "q" if self.form == "distributions" else "probabilities"
         says = ", --from says what the values are" if name == "probabilities" else ""
@@ -144,12 +145,14 @@ class LossForm:
         rows = rows.copy()
         rows[:, masked] = 0
         left = row_sums(rows)
-        nothing = (left[:, 0] == 0) & used
-        if nothing.any():
-            problem = f"{name} that are 0 for every class that is not masked"
-            raise InputError(problem, "mask fewer", block.place(int(nothing.argmax())))
+        self._check_not_masked((left[:, 0] == 0) & used, block)
         with np.errstate(invalid="ignore"):
             return rows / left
+
+    def _check_not_masked(self, wrong: NDArray[np.bool_], block: Block) -> None:
+        if wrong.any():
+            problem = "only masked classes have a probability above 0"
+            raise InputError(problem, "mask fewer", block.place(int(wrong.argmax())))
 
     def _distribution(
         self,
@@ -177,18 +180,20 @@ class LossForm:
         if wrong.any():
             row = int(wrong.argmax())
             remedy = f"--normalize divides by the sum{says}"
+            if self.normalize or np.isnan(sums[row]):
+                remedy = "they are finite, and not all 0"
             raise InputError(f"{name} with the sum {sums[row]:.6g}, not 1", remedy, place(row))
         return rows / np.where(used, sums, 1)[:, None] if self.normalize else rows
 
-    def _samples(self, block: Block) -> Rows | None:
+    def _samples(self, block: Block, used: NDArray[np.bool_]) -> Rows | None:
         if block.weights is None:
             return None
         samples = wide(block.weights[:, 0])
-        wrong = ~((samples >= 0) & (samples < np.inf))
+        wrong = ~are_weights(samples) & used
         if wrong.any():
             row = int(wrong.argmax())
             problem = f"its sample weight is {samples[row]:g}"
-            raise InputError(problem, "weights are finite, and 0 or more", block.place(row))
+            raise InputError(problem, WEIGHTS_ARE, block.place(row))
         return samples
 
     def _place(self, block: Block) -> Callable[[int], str]:
@@ -226,5 +231,6 @@ def _check_log_probabilities(block: Block, used: NDArray[np.bool_]) -> None:
 def are_like_probabilities(values: FloatArray) -> NDArray[np.bool_]:
     """Tell which rows are like probabilities rather than logits: in 0..1, with the sum 1."""
     within = ((values >= 0) & (values <= 1)).all(axis=-1)
-    result: NDArray[np.bool_] = within & (np.abs(values.sum(axis=-1) - 1) < SUM_TOLERANCE)
+    sums = wide(values).sum(axis=-1)
+    result: NDArray[np.bool_] = within & (np.abs(sums - 1) < SUM_TOLERANCE)
     return result

@@ -89,7 +89,7 @@ class _Tables:
 
     @property
     def _divisor(self) -> float:
-        return float(self._losses.reduced.divisor(self._losses.reduction))
+        return self._losses.reduced.denominator(self._losses.reduction)
 
     def _what_divides(self) -> str:
         if self._losses.reduction == "sum":

@@ -161,6 +161,9 @@ def _check_form(
         )
     if p is not None and values:
         raise UsageError("takes no values beside them", "write 0.5,0.5 with commas", "--p and --q")
+    if p is not None and options.from_ == "log-probabilities":
+        problem = "two distributions are probabilities"
+        raise UsageError(problem, "--targets P takes log-probabilities of q", "--from")
     if p is not None and report.need_labels:
         problem = "needs labels, and two distributions have none"
         raise UsageError(problem, "leave it out", report.need_labels[0])

@@ -175,19 +175,20 @@ class _Given(NamedTuple):
         array = with_classes(logits, axis)
         rows, Y = rows_of(array, axis), target_rows(targets, array, axis)
         weights = weights.over(rows.shape[-1])
-        samples, used = None, len(rows)
+        samples, used, ignores = None, len(rows), None
+        if len(ignored):
+            ignores = are_ignored(Y, ignored)
         if sample_weights is not None:
             leading = np.moveaxis(array, axis, -1).shape[:-1]
-            samples = checked_weights(sample_weights, leading, "sample weights")
+            samples = checked_weights(sample_weights, leading, "sample weights", but=ignores)
         masked = list(weights.masked)
-        if masked or ignored:
+        if masked or ignores is not None:
             rows = rows.copy(order="K")
             rows[:, masked] = -np.inf
-        if ignored:
-            are = are_ignored(Y, ignored)
-            Y, samples = without_ignored(Y, samples, are)
-            rows[are] = 0
-            used -= int(are.sum())
+        if ignores is not None:
+            Y, samples = without_ignored(Y, samples, ignores)
+            rows[ignores] = 0
+            used -= int(ignores.sum())
         if Y.ndim == 1:
             check_labels(Y, rows.shape[-1])
         return cls(array, rows, Y, weights, samples, used)

@@ -13,12 +13,14 @@ from softmax_cli.core.exponentials import RAISED
 from softmax_cli.core.rows import likeliest, parts, whole_rows
 from softmax_cli.core.softmax import probabilities
 from softmax_cli.core.sums import row_sums, summed, sums_in_parts
-from softmax_cli.core.twofold import LARGEST, Factor, Rows, factor, over, times, two_sum
+from softmax_cli.core.twofold import Factor, Rows, factor, over, times, two_sum
 
 ONE = Factor(1.0, 0.0)
 # Products of probabilities below this may lose digits that a division gives back.
 _SMALLEST = 2.0**-500
 _LARGEST_ENTRY = 2.0**450
+# Beyond it quotients have no room to be multiplied in two parts.
+_SMALLEST_DIVISOR = 2.0**-500
 # Sums of rows in two parts.
 Sums = Callable[[Rows], tuple[Rows, Rows]]
 Product = Callable[[FloatArray, Rows, float, Sums], Rows]
@@ -75,7 +77,7 @@ def log_softmax_vjp_product(a: FloatArray, v: Rows, T: float, sums: Sums) -> Row
 
 def share_over(a: FloatArray, v: Rows, T: float, divisor: Factor, sums: Sums) -> Rows:
     """Return (v_j - S_j sum_k v_k) over a divisor."""
-    if not 1 / LARGEST < divisor.high < LARGEST:
+    if not _SMALLEST_DIVISOR < divisor.high < 1 / _SMALLEST_DIVISOR:
         (S,) = probabilities(a, T, ONE)
         return less_its_share(S, v, v, sums) / divisor.high
     alone, raised = over(v.copy(order="K"), divisor), 0

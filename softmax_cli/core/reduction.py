@@ -59,6 +59,10 @@ class ReducedLoss:
             return self._weights.exact()
         return float(self.used) if reduction == "batch-mean" else 1.0
 
+    def denominator(self, reduction: Reduction) -> float:
+        """Return the divisor, rounded."""
+        return self._weights.total() if reduction == "mean" else float(self.divisor(reduction))
+
     def loss(self, reduction: Reduction) -> float:
         """Return the reduced loss, correctly rounded; with "none" the sum."""
         return self._losses.total(self.divisor(reduction))

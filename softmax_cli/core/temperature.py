@@ -8,6 +8,7 @@ The loss is convex in the inverse temperature b = 1 / T, with a row of logits a,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -23,7 +24,7 @@ from softmax_cli.errors import DomainError
 
 # Newton doubles the digits that are right with each step; after such a small one all are.
 _CLOSE = 2.0**-30
-_MOST_STEPS = 100
+_MOST_STEPS = 1000
 # An inverse temperature grows or shrinks by no more in a step.
 _LONGEST = 16.0
 
@@ -131,7 +132,7 @@ def fitted_temperature(slopes_at: Callable[[float], Slopes], start: float) -> Fi
         if abs(newton - b) <= _CLOSE * b:
             return Fitted(1 / newton, step + 1)
         is_inside = low < newton < high
-        b = newton if is_inside else (low + high) / 2
+        b = newton if is_inside else math.sqrt(low) * math.sqrt(high)
     raise DomainError("no temperature was found", f"{_MOST_STEPS} were tried")
 
 

@@ -17,6 +17,8 @@ from softmax_cli.errors import DomainError, ShapeError
 
 Parts = tuple[Rows, Rows]
 
+WEIGHTS_ARE = "weights are 0, or from 1e-150 to 1e150"
+
 
 class Wanted(NamedTuple):
     """What the losses of rows are made of: scale times -sum_k Y(k) log P(k).
@@ -110,7 +112,9 @@ class Weights:
         if targets.ndim == 2 or self.of_classes is None:
             return None if samples is None else (samples, np.zeros_like(samples))
         of_labels = self.of_classes[targets]
-        return times(of_labels, 1.0 if samples is None else samples)
+        if samples is None:
+            return of_labels, np.zeros_like(of_labels)
+        return times(of_labels, samples)
 
     def wanted(self, targets: NDArray[Any], samples: Rows | None) -> Wanted:
         """Return what the losses of rows are made of; arguments as of `of_rows`."""
@@ -169,15 +173,29 @@ class Weights:
         return quotient(share, np.zeros_like(share), np.float64(self.classes - mask.sum()), 0.0)
 
 
-def checked_weights(values: ArrayLike, shape: tuple[int, ...] | None, name: str) -> Rows:
-    """Return weights as float64, flat, if they have a shape and none is negative or not finite."""
+def checked_weights(
+    values: ArrayLike,
+    shape: tuple[int, ...] | None,
+    name: str,
+    but: NDArray[np.bool_] | None = None,
+) -> Rows:
+    """Return numbers of a shape as float64, flat, if they can be weights, `but` for some."""
     array = np.asarray(values, dtype=np.float64)
     if shape is not None and array.shape != shape:
         raise ShapeError(f"{name} of shape {array.shape} do not fit rows of shape {shape}")
-    wrong = ~((array >= 0) & (array < np.inf))
+    weights = array.reshape(-1)
+    wrong = ~are_weights(weights)
+    if but is not None:
+        wrong &= ~but
     if wrong.any():
-        raise DomainError(f"{name} hold {array[wrong][0]:g}", "they are finite, and 0 or more")
-    return array.reshape(-1)
+        raise DomainError(f"{name} hold {weights[wrong][0]:g}", WEIGHTS_ARE)
+    return weights
+
+
+def are_weights(values: Rows) -> NDArray[np.bool_]:
+    """Tell which numbers can be weights, whose products are normal numbers."""
+    result: NDArray[np.bool_] = (values == 0) | ((values >= 1e-150) & (values <= 1e150))
+    return result
 
 
 def _upright(parts: Parts | None) -> Parts | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from softmax_cli.errors import InputError, UsageError
 from softmax_cli.formats.blocks import Keep, ReadOptions, Result, Sink, Source, WriteOptions
-from softmax_cli.formats.streams import COMPRESSIONS, Input, open_input
+from softmax_cli.formats.streams import COMPRESSIONS, Input, exists, is_file, open_input
 from softmax_cli.formats.target import Target
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _opened_files(paths: Sequence[str], options: ReadOptions, keep: Keep) -> Sou
             source = open_file(path, options, keep)
             opened.append(source)
             check_alike(first, source, any_dtype=options.dtype is not None)
-            if Path(path).is_file():
+            if is_file(path):
                 # There may be more files than can be open at once.
                 source.close()
                 rest.append(partial(open_file, path, options, keep))
@@ -169,7 +169,7 @@ def refuse_pickle(path: str) -> None:
 
 
 def _expanded(token: str, place: str) -> list[str]:
-    if token == "-" or (token and Path(token).exists()):
+    if token == "-" or exists(token):
         return [token]
     if any(character in token for character in "*?["):
         from glob import glob
@@ -184,7 +184,7 @@ def input_paths(tokens: Sequence[str]) -> list[Path]:
     from glob import glob
 
     found = [name for token in tokens for name in glob(token, recursive=True)]  # noqa: PTH207
-    plain = [token for token in tokens if token != "-" and Path(token).exists()]
+    plain = [token for token in tokens if token != "-" and exists(token)]
     return [Path(name) for name in (*found, *plain, *(["/dev/stdin"] if "-" in tokens else []))]
 
 

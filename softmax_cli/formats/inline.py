@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from softmax_cli.errors import InputError
 from softmax_cli.formats import unknown_token
 from softmax_cli.formats.array import array_source, numeric_array
 from softmax_cli.formats.blocks import Source
 from softmax_cli.formats.numbers import NotANumberError, is_number, parse_number
+from softmax_cli.formats.streams import exists
 
 
 def read_inline(tokens: Sequence[str], place: str) -> Source | None:
@@ -22,7 +22,7 @@ def read_inline(tokens: Sequence[str], place: str) -> Source | None:
         return None
     if len(typed) < len(tokens):
         other = next(token for token in tokens if token not in typed)
-        if other != "-" and not Path(other).exists():
+        if other != "-" and not exists(other):
             raise unknown_token(other, place)
         raise InputError(
             "is a path among numbers, and the two do not mix", "give one or the other", other
@@ -44,7 +44,7 @@ def read_inline(tokens: Sequence[str], place: str) -> Source | None:
 def _is_typed(token: str) -> bool:
     if is_number(token):
         return True
-    if Path(token).exists():
+    if exists(token):
         return False
     if token.startswith("["):
         return token.endswith("]")

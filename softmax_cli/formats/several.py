@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from threading import Lock
 
 from softmax_cli.errors import InputError
 from softmax_cli.formats.blocks import Block, Portion, Source
@@ -19,14 +20,47 @@ def concatenated(
     def portions() -> Iterator[Portion]:
         start = 0
         for reopen in (lambda: first, *rest):
-            with reopen() as source:
+            source = reopen()
+            held = _Held(source)
+            try:
                 check_alike(first, source, any_dtype=True)
                 begin = start
                 for portion in source.portions():
-                    yield portion.then(partial(_moved, by=begin))
+                    yield held.until_read(portion.then(partial(_moved, by=begin)))
                     start += portion.rows
+            finally:
+                held.end()
 
     return replace(first, portions=portions, rows=None, leading=None, size=None, paths=tuple(paths))
+
+
+class _Held:
+    """Keeps a source open until the last of its portions is read, which other threads do."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._left = 1
+        self._lock = Lock()
+
+    def until_read(self, portion: Portion) -> Portion:
+        with self._lock:
+            self._left += 1
+
+        def read() -> Block:
+            try:
+                return portion.read()
+            finally:
+                self.end()
+
+        return replace(portion, read=read)
+
+    def end(self) -> None:
+        """Close the source if nothing more is to be read."""
+        with self._lock:
+            self._left -= 1
+            is_over = not self._left
+        if is_over:
+            self._source.close()
 
 
 def _moved(block: Block, *, by: int) -> Block:

@@ -57,6 +57,16 @@ class Input:
             return self.stream.peek(_HEAD_BYTES)
 
 
+def exists(token: str) -> bool:
+    """Tell whether a token names something; a row of numbers may be too long for a name."""
+    return os.path.exists(token)  # noqa: PTH110 - Path.exists() raises for what is too long
+
+
+def is_file(token: str) -> bool:
+    """Tell whether a token names a plain file."""
+    return os.path.isfile(token)  # noqa: PTH113
+
+
 def open_input(token: str) -> Input:
     """Open a path, or standard input for `-`; what is compressed is decompressed on the way."""
     if token == "-":

@@ -62,11 +62,13 @@ def run(
     options: WriteOptions,
     split: Split | None = None,
     needed_for: str = "",
+    check: Callable[[str], None] | None = None,
 ) -> Counts:
     """Send every row of the source through the kernel into the sink.
 
     A kernel whose results are large needs a `split`, which cuts a block into smaller ones. What
-    rows are `needed_for` is an error if there are none.
+    rows are `needed_for` is an error if there are none, and so is what a `check` of all of them
+    raises, which is given the source's name.
     """
     counts = Counts()
     portions = good_rows(source.changed(_laid_out), on_bad_row, counts)
@@ -98,7 +100,7 @@ def run(
             counts.read += portion.rows
             size += portion.size
             advance(counts.read, size)
-    conclude(source, on_bad_row, counts, options, needed_for)
+    conclude(source, on_bad_row, counts, options, needed_for, check)
     return counts
 
 

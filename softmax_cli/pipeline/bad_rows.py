@@ -123,10 +123,12 @@ def conclude(
     counts: Counts,
     options: WriteOptions,
     needed_for: str = "",
+    check: Callable[[str], None] | None = None,
 ) -> None:
     """Say what became of the rows once all are read; without a remedy, bad rows are an error.
 
     needed_for  what there is not of no rows, if that is an error
+    check       raises what else is an error, before anything is said
     """
     if source.rows is not None and counts.read != source.rows:
         raise SoftmaxCliError(f"{counts.read} of {source.rows} rows were read", place=source.place)
@@ -142,6 +144,8 @@ def conclude(
             problem = f"every row was left out, {place} first: it {counts.first_bad_problem}"
         remedy = "give at least one row that has a softmax"
         raise InputError(f"{problem}, so there is no {needed_for}", remedy, source.place)
+    if check is not None:
+        check(source.place)
     if source.caution:
         note(f"{source.place}: {source.caution}", options)
     if not counts.read and source.rows is None:

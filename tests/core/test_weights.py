@@ -102,7 +102,7 @@ def test_digits_of_a_weighted_mean_and_its_gradient() -> None:
 
 
 def test_a_large_weight_gives_a_small_gradient_its_digits_back() -> None:
-    row, s = [0.0, -740.0, 5.0], 1e200
+    row, s = [0.0, -740.0, 5.0], 1e50
     wanted = exact.weighted_targets([0.0, 0.0, 1.0], sample_weight=s)
     for reduction in ("sum", "batch-mean"):
         gradient = cross_entropy_gradient([row], [2], sample_weights=[s], reduction=reduction)
@@ -232,7 +232,7 @@ def test_a_label_that_is_masked_costs_infinity() -> None:
         ({"label_smoothing": 1.1}, DomainError, "the label smoothing is 1.1"),
         ({"label_smoothing": NAN}, DomainError, "the label smoothing is nan"),
         ({"class_weights": [1, 2, 3]}, ShapeError, r"of shape \(3,\) do not fit 2 classes"),
-        ({"class_weights": [1, -2]}, DomainError, "class weights hold -2; .* 0 or more"),
+        ({"class_weights": [1, -2]}, DomainError, "class weights hold -2; weights are 0, or"),
         ({"class_weights": [1, INF]}, DomainError, "class weights hold inf"),
         ({"sample_weights": [1, NAN]}, DomainError, "sample weights hold nan"),
         ({"sample_weights": [1]}, ShapeError, r"sample weights of shape \(1,\) do not fit"),

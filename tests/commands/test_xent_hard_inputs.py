@@ -1,0 +1,221 @@
+"""Inputs that xent once read wrongly, or said the wrong thing about."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from softmax_cli import cross_entropy, cross_entropy_gradient
+from tests.running import Outcome, run
+
+LOGITS = np.random.default_rng(8).normal(0, 2, (40, 3))
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def refused(line: str, message: str) -> Outcome:
+    """Run a line that must end with one line of error that holds the message."""
+    outcome = run(f"softmax-cli xent {line}")
+    assert outcome.code == 2
+    assert message in outcome.err
+    assert len(outcome.err.splitlines()) == 1
+    return outcome
+
+
+@pytest.mark.parametrize("threads", ["1", "2"])
+@pytest.mark.parametrize("names", ["1.npy 2.npy", "1.npy 2.csv", "1.csv 2.npy", "[12].npy"])
+def test_several_arrays_follow_each_other(threads: str, names: str) -> None:
+    for name, rows in (("1", LOGITS[:25]), ("2", LOGITS[25:])):
+        np.save(f"{name}.npy", rows)
+        np.savetxt(f"{name}.csv", rows, delimiter=",", fmt="%.17g")
+    run(f"softmax-cli softmax {names} -o out.npy --threads {threads}")
+    np.save("whole.npy", LOGITS)
+    run("softmax-cli softmax whole.npy -o whole_out.npy")
+    assert np.load("out.npy").tobytes() == np.load("whole_out.npy").tobytes()
+
+
+@pytest.mark.parametrize("option", ["--grad w.csv", "--losses w.csv", "-o w.csv"])
+def test_a_file_of_weights_is_an_input_and_left_as_it_is(option: str) -> None:
+    Path("w.csv").write_text("1,2,3\n")
+    refused(f"1,2,3 --labels 0 --class-weights w.csv {option}", "is also an input")
+    assert Path("w.csv").read_text() == "1,2,3\n"
+
+
+def test_what_is_typed_may_be_longer_than_a_name() -> None:
+    row = ",".join(["0.25"] * 300)
+    labels = ",".join(["1"] * 300)
+    rows = " ".join(["0,0"] * 300)
+    assert run(f"softmax-cli xent {row} --labels 0 --class-weights {labels}").code == 0
+    assert run(f"softmax-cli xent {rows} --labels {labels} --sample-weights {labels}").code == 0
+    targets = json.dumps([[1, 0]] * 300).replace(" ", "")
+    assert run(f"softmax-cli xent {rows} --targets '{targets}'").code == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("l.csv", "2\n0\n"),
+        ("l.csv", "2.0\n0\n"),
+        ("l.txt", "2 0"),
+        ("l.json", "[2, 0]"),
+        ("l.json", "[2.0, 0]"),
+        ("l.npy", ""),
+    ],
+)
+def test_names_that_are_numbers_are_names_wherever_labels_come_from(name: str, text: str) -> None:
+    Path("z.csv").write_text("2,0,1\n1.5,2,3\n3,2,1.5\n")
+    if text:
+        Path(name).write_text(text)
+    else:
+        np.save(name, np.array([2, 0]))
+    line = "softmax-cli xent z.csv --header --reduction none --labels"
+    expected = cross_entropy([[1.5, 2.0, 3.0], [3.0, 2.0, 1.5]], [0, 1], reduction="none")
+    for labels in (name, "2,0"):
+        printed = run(f"{line} {labels}").out.split()
+        assert_allclose(np.array(printed, float), expected, rtol=1e-15)
+        ignoring = run(f"{line} {labels} --ignore-label 2").out.split()
+        assert_allclose(np.array(ignoring, float), [0, expected[1]], rtol=1e-15)
+
+
+def test_a_number_that_is_no_name_among_numbers_is_no_class() -> None:
+    Path("z.csv").write_text("7,8,9\n1.5,2,3\n")
+    np.save("l.npy", np.array([0]))
+    for labels in ("0", "l.npy"):
+        refused(f"z.csv --header --labels {labels}", "the label")
+    assert run("softmax-cli xent z.csv --header --labels l.npy --ignore-label 0").code == 2
+    assert (
+        "every row is ignored"
+        in run("softmax-cli xent z.csv --header --labels l.npy --ignore-label 0").err
+    )
+
+
+def test_a_label_that_is_nan_can_be_ignored_by_name_alone() -> None:
+    np.save("l.npy", np.array([0, np.nan]))
+    line = "1,2 3,1 --labels l.npy --ignore-label"
+    assert run(f"softmax-cli xent {line} nan").code == 0
+    refused(f"{line} 1", "l.npy: row 1: the label nan is no class")
+
+
+def test_one_hot_targets_have_no_label_that_is_no_class() -> None:
+    line = "softmax-cli xent 1,2 3,1 --targets '[[0,1],[1,0]]'"
+    assert run(f"{line} --ignore-label -100").out == run(line).out
+
+
+def test_typed_labels_may_hold_commas_in_quotes() -> None:
+    Path("z.csv").write_text('"x,y",b\n1,2\n3,1\n')
+    expected = run("softmax-cli xent z.csv --labels 0,1").out
+    assert run("""softmax-cli xent z.csv --labels '["x,y","b"]'""").out == expected
+    assert run("""softmax-cli xent z.csv --labels '"x,y",b'""").out == expected
+
+
+def test_nothing_of_an_ignored_row_is_looked_at() -> None:
+    line = "softmax-cli xent 1,2,3 nan,2,1 --labels 0,1 --sample-weights 1,nan --ignore-label 1"
+    assert run(line).out == run("softmax-cli xent 1,2,3 --labels 0").out
+    loss = cross_entropy(
+        [[1.0, 2.0], [np.nan, 1.0]], [0, -100], ignore_labels=[-100], sample_weights=[1, -1]
+    )
+    assert loss == cross_entropy([[1.0, 2.0]], [0])
+
+
+def test_ignored_labels_may_be_an_array() -> None:
+    rows = [[1.0, 2.0], [3.0, 1.0]]
+    for function in (cross_entropy, cross_entropy_gradient):
+        plain = function(rows, [0, 1], ignore_labels=[0])
+        assert_allclose(function(rows, [0, 1], ignore_labels=np.array([0])), plain, rtol=0)
+
+
+@pytest.mark.parametrize("from_", ["probabilities", "log-probabilities"])
+def test_all_of_the_probability_is_masked(from_: str) -> None:
+    row = "1,0,0" if from_ == "probabilities" else "0,-inf,-inf"
+    line = f"{row} --from {from_} --labels 1 --mask-class 0"
+    refused(line, "row 0: only masked classes have a probability above 0")
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_masked_log_probabilities_are_computed_in_float64(dtype: str) -> None:
+    row = np.log([[0.1, 0.2, 0.7]]).astype(dtype)
+    np.save("p.npy", row)
+    loss = float(
+        run("softmax-cli xent p.npy --from log-probabilities --labels 1 --mask-class 0").out
+    )
+    expected = cross_entropy(row[:, 1:].astype(float), [0])
+    assert loss == pytest.approx(expected, rel=1e-15)
+
+
+def test_numbers_that_are_large_for_half_precision_warn_of_nothing() -> None:
+    np.save("z.npy", np.array([[60000, 60000, 60000], [1, 2, 3]], np.float16))
+    assert run("softmax-cli xent z.npy --labels 0,1").err == ""
+    line = "softmax-cli xent --p 0.5,0.5 --q 1,0 --sample-weights 0 --reduction sum"
+    assert run(line) == Outcome(0, "0.0\n", "")
+
+
+@pytest.mark.parametrize("weight", ["1e151", "1e-151", "inf", "-1", "nan"])
+def test_weights_have_bounds(weight: str) -> None:
+    message = "weights are 0, or from 1e-150 to 1e150"
+    refused(f"0,1 0,0 --labels 1,0 --sample-weights 1,{weight}", message)
+    refused(f"0,1 0,0 --labels 1,0 --class-weights 1,{weight}", message)
+
+
+@pytest.mark.parametrize("weight", [1e150, 1e-150])
+def test_weights_at_their_bounds(weight: float) -> None:
+    w = f"{weight},{weight}"
+    line = f"0,-1 0,0 --labels 1,0 --class-weights {w} --sample-weights {w} --grad g.csv"
+    told = json.loads(run(f"softmax-cli xent {line} --format json").out)
+    assert told["loss"] == pytest.approx(
+        cross_entropy([[0.0, -1.0], [0.0, 0.0]], [1, 0]), rel=1e-14
+    )
+    expected = cross_entropy_gradient([[0.0, -1.0], [0.0, 0.0]], [1, 0])
+    assert_allclose(np.loadtxt("g.csv", delimiter=","), expected, rtol=1e-13)
+
+
+def test_a_small_divisor_makes_no_nan() -> None:
+    line = (
+        "0,-1000000 0,1 --labels 0,0 --label-smoothing 0.5 --class-weights 1e-150,1e-8 "
+        "--sample-weights 1e-150,1e-150 --grad g.csv"
+    )
+    assert run(f"softmax-cli xent {line}").code == 0
+    assert np.isfinite(np.loadtxt("g.csv", delimiter=",")).all()
+
+
+def test_standard_input_is_read_once() -> None:
+    refused("- --labels -", "standard input: is given twice, and read once; name a file")
+    np.save("z.npy", LOGITS[:3])
+    line = "z.npy --labels 0,1,2 --class-weights -"
+    refused(f"{line} --fit-temperature", "standard input is read once; name a file")
+    outcome = run(f"printf '1,2,3' | softmax-cli xent {line} --grad g.npy")
+    assert outcome.code == 2
+    assert "name a file, or add --reduction sum" in outcome.err
+    assert run(f"printf '1,2,3' | softmax-cli xent {line} --grad g.npy --reduction sum").code == 0
+
+
+def test_remedies_help() -> None:
+    refused("--p nan,0.5 --q 0.5,0.5", "p with the sum nan, not 1; they are finite, and not all 0")
+    refused("--p 0,0 --q 0.5,0.5 --normalize", "they are finite, and not all 0")
+    Path("w.csv").write_text("class,weight\nc,10\n")
+    message = "--class-weights: w.csv:2:1: 'c' is not a number; give a row of numbers, or one"
+    refused("1,2 --labels 0 --class-weights w.csv", message)
+    refused("--p .5,.5 --q .5,.5 --from log-probabilities", "two distributions are probabilities")
+
+
+def test_a_table_of_losses_says_where_the_rest_is_shown() -> None:
+    line = "xent 1,2 3,1 --labels 0,1 --worst 1 --per-class --reduction none --format table"
+    assert "are shown with another reduction and by --format json" in run(f"softmax-cli {line}").err
+
+
+def test_an_error_stands_alone() -> None:
+    refused("1 2 --labels 0,0 --ignore-label 0", "has more rows than arguments")
+    refused("'[[1],[2]]' --labels 0,0 --ignore-label 0", "every row is ignored")
+    line = "1,2 nan,1 --labels 0,1 --class-weights 0,1 --on-bad-row skip"
+    refused(line, "no row weighs anything")
+
+
+def test_a_bad_row_is_nan_whatever_it_weighs() -> None:
+    line = "1,2 nan,1 --labels 0,1 --class-weights 1,0 --on-bad-row nan --reduction none -q"
+    assert run(f"softmax-cli xent {line}").out.split()[1] == "nan"
