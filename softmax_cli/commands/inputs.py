@@ -98,7 +98,7 @@ def labelled(source: Source, ignored: Sequence[str] = ()) -> Source:
     """
     import numpy as np
 
-    from softmax_cli.formats.labels import Names
+    from softmax_cli.formats.class_names import Names
 
     names = Names(source.class_names, tuple(ignored))
 

@@ -19,7 +19,8 @@ from softmax_cli.core.reduction import ReducedLoss
 from softmax_cli.core.weights import WEIGHTS_ARE, Weights, are_weights
 from softmax_cli.errors import InputError, ShapeError, UsageError
 from softmax_cli.formats.blocks import Block, Keep, ReadOptions, Source, WriteOptions
-from softmax_cli.formats.labels import Names, class_number, open_labels, open_weights
+from softmax_cli.formats.class_names import Names, class_number
+from softmax_cli.formats.labels import open_labels, open_weights
 from softmax_cli.formats.streams import is_file
 from softmax_cli.pipeline import each_block, paired
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import chain, islice
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmax_cli.errors import InputError
 from softmax_cli.formats import open_file, refuse_pickle, suffix_format
 from softmax_cli.formats.array import row_place
 from softmax_cli.formats.blocks import BLOCK_BYTES, Block, Keep, ReadOptions, Source, itself, ready
+from softmax_cli.formats.class_names import Label, Names
 from softmax_cli.formats.detection import detected_format
 from softmax_cli.formats.json_text import loads, parsed
 from softmax_cli.formats.numbers import NotANumberError, is_number, parse_number
@@ -23,7 +21,6 @@ from softmax_cli.formats.records import records, splitter, unquoted
 from softmax_cli.formats.streams import Input, exists, open_input
 
 _CELLS_PER_BLOCK = BLOCK_BYTES // 64
-Label = tuple[str, str]
 
 
 def open_labels(
@@ -49,135 +46,6 @@ def open_weights(token: str, *, key: str | None = None) -> Source:
     """Open sample weights as rows of one number each, from a file or typed: `1,0.5,2`."""
     column = _Column("weights", "1,0.5,2", "--sample-weights", _weights, itself)
     return column.opened(token, key)
-
-
-def class_number(token: str, class_names: tuple[str, ...] | None, classes: int, place: str) -> int:
-    """Return the number of a class, which may be given by its name.
-
-    >>> class_number("owl", ("dog", "owl"), 2, "--mask-class")
-    1
-    """
-    number = Names(class_names).number(token, place)
-    if number is None or number not in range(classes):
-        named = f", or names: {', '.join(class_names[:8])}" if class_names else ""
-        raise InputError(
-            f"there is no class {token!r}", f"classes are 0 to {classes - 1}{named}", place
-        )
-    return int(number)
-
-
-@dataclass(frozen=True)
-class Names:
-    """What labels stand for: names of classes in the header win over numbers of classes.
-
-    Where all names are whole numbers a label is a name, however it is spelt and wherever it
-    comes from.
-
-    ignored  labels that are ignored, numbers or words, of classes or not
-    """
-
-    class_names: tuple[str, ...] | None = None
-    ignored: tuple[str, ...] = ()
-
-    def number(self, text: str, place: str) -> float | None:
-        """Return what a label stands for, if it can: a class, or a whole number that is none."""
-        names = self.class_names or ()
-        number = self._known.get(text)
-        if number is None and _is_whole(text):
-            value = float(text)
-            number = self._numeric.get(value) if self._numeric else value
-        elif number is not None and self._are_repeated and names.count(text) > 1:
-            raise InputError(f"several columns are named {text!r}", "give numbers", place)
-        return number
-
-    def numbers(self, labels: Sequence[Label]) -> list[float]:
-        """Return the number of each label's class, and NaN for one that is ignored.
-
-        >>> names = Names(("dog", "owl", "cat"), ("?",))
-        >>> names.numbers([("2", "labels.csv:2"), ("owl", "labels.csv:3"), ("?", "labels.csv:4")])
-        [2.0, 1.0, nan]
-        """
-        seen: dict[str, float] = {}
-        numbers = []
-        for text, place in labels:
-            number = seen.get(text)
-            if number is None:
-                number = seen[text] = self._class_or_ignored(text, place)
-            numbers.append(number)
-        return numbers
-
-    def of_array(self, block: Block) -> Block:
-        """Return the same of a block of labels that an array holds."""
-        labels = block.values.astype(np.float64)
-        ignored = np.isin(labels, list(self._ignored_values))
-        if any(math.isnan(float(text)) for text in self.ignored if is_number(text)):
-            ignored |= np.isnan(labels)
-        classes = self._by_value(labels) if self._numeric else labels
-        unknown = np.isnan(classes) & ~ignored
-        if unknown.any():
-            row = int(unknown.any(axis=-1).argmax())
-            raise self._no_class(f"{labels[row, 0]:g}", block.place(row))
-        ignored |= np.isin(classes, list(self._ignored_classes))
-        return block.with_values(np.where(ignored, math.nan, classes))
-
-    def _class_or_ignored(self, text: str, place: str) -> float:
-        value = float(text) if is_number(text) else math.nan
-        if text in self.ignored or value in self._ignored_values:
-            return math.nan
-        number = self.number(text, place)
-        if number is None:
-            raise self._no_class(repr(text), place)
-        return math.nan if number in self._ignored_classes else number
-
-    def _by_value(self, labels: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the numbers of the classes whose names are these whole numbers, NaN for none."""
-        values = np.array(sorted(self._numeric))
-        numbers = np.array([self._numeric[value] for value in values.tolist()])
-        place = np.searchsorted(values, labels).clip(max=len(values) - 1)
-        return np.where(values[place] == labels, numbers[place], math.nan)
-
-    def _no_class(self, label: str, place: str) -> InputError:
-        names = self.class_names or ()
-        remedy = "labels are " + ("" if self._numeric else "class numbers from 0")
-        if names:
-            remedy += ("" if self._numeric else " or ") + f"names: {', '.join(names[:8])}"
-        return InputError(f"the label {label} is no class", remedy, place)
-
-    @cached_property
-    def _known(self) -> dict[str, float]:
-        return {name: float(number) for number, name in enumerate(self.class_names or ())}
-
-    @cached_property
-    def _are_repeated(self) -> bool:
-        return len(self._known) < len(self.class_names or ())
-
-    @cached_property
-    def _numeric(self) -> dict[float, float]:
-        """The numbers of the classes by their names, if all of these are whole numbers."""
-        names = self.class_names or ()
-        by_value = {
-            float(name): float(number) for number, name in enumerate(names) if _is_whole(name)
-        }
-        return by_value if len(by_value) == len(names) else {}
-
-    @cached_property
-    def _ignored_classes(self) -> set[float]:
-        """The numbers of the classes that ignored labels are, by name or by number."""
-        named = {self._known[text] for text in self.ignored if text in self._known}
-        return named if self._numeric else named | self._ignored_values
-
-    @cached_property
-    def _ignored_values(self) -> set[float]:
-        """The values of ignored labels that are numbers, and no names of classes among words."""
-        return {
-            float(text)
-            for text in self.ignored
-            if is_number(text) and (text not in self._known or self._numeric)
-        }
-
-
-def _is_whole(text: str) -> bool:
-    return is_number(text) and float(text).is_integer()
 
 
 def _weights(cells: Sequence[Label]) -> list[float]:
