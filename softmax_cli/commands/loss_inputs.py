@@ -218,8 +218,9 @@ def _of_numbers(option: str) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        error.remedy = "give a row of numbers, or one number a line"
-        error.place = f"{option}: {error.place}"
+        if error.remedy.startswith("--"):
+            error.remedy = "give a row of numbers, or one number a line"
+            error.place = f"{option}: {error.place}"
         raise
 
 

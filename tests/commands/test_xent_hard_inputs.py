@@ -201,6 +201,8 @@ def test_remedies_help() -> None:
     Path("w.csv").write_text("class,weight\nc,10\n")
     message = "--class-weights: w.csv:2:1: 'c' is not a number; give a row of numbers, or one"
     refused("1,2 --labels 0 --class-weights w.csv", message)
+    message = "--class-weights: no.csv: neither a number nor a file that exists; check"
+    refused("1,2 --labels 0 --class-weights no.csv", message)
     refused("--p .5,.5 --q .5,.5 --from log-probabilities", "two distributions are probabilities")
 
 
