@@ -21,7 +21,7 @@ from softmax_cli.errors import InputError, ShapeError, UsageError
 from softmax_cli.formats.blocks import Block, Keep, ReadOptions, Source, WriteOptions
 from softmax_cli.formats.class_names import Names, class_number
 from softmax_cli.formats.labels import open_labels, open_weights
-from softmax_cli.formats.streams import is_file
+from softmax_cli.formats.streams import exists, is_file
 from softmax_cli.pipeline import each_block, paired
 
 if TYPE_CHECKING:
@@ -122,9 +122,10 @@ class LossInputs:
 
     def check_read_again(self, option: str, why: str) -> None:
         """Refuse standard input for an option that reads the inputs more than once."""
-        if "-" in self._tokens:
+        if any(map(_is_read_once, self._tokens)):
+            what = "standard input" if "-" in self._tokens else "a pipe"
             remedy = "name a file" + (", or add --reduction sum" if option == "--grad" else "")
-            raise UsageError(f"{why}, and standard input is read once", remedy, option)
+            raise UsageError(f"{why}, and {what} is read once", remedy, option)
 
     def _form(self, source: Source) -> tuple[LossForm, tuple[Path, ...]]:
         """Return what the rows hold, and the files that were read for it."""
@@ -222,6 +223,11 @@ def _of_numbers(option: str) -> Iterator[None]:
             error.remedy = "give a row of numbers, or one number a line"
             error.place = f"{option}: {error.place}"
         raise
+
+
+def _is_read_once(token: str | None) -> bool:
+    """Tell whether a token is standard input, or another pipe."""
+    return token is not None and (token == "-" or (exists(token) and not is_file(token)))
 
 
 def _named(token: str, option: str) -> str:

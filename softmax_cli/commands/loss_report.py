@@ -53,6 +53,10 @@ def write_losses(
     write: WriteOptions,
 ) -> None:
     """Read all rows, and write the loss: a report for people and JSON, else the number alone."""
+    of_rows = write
+    if write.output in (None, "-") and files != RowFiles():
+        # What is replaced in place are the files of the rows.
+        write = replace(write, in_place=False)
     form = output_format(write).name
     report = form == "json" or (form == "table" and losses.reduction != "none")
     with ExitStack() as stack:
@@ -60,7 +64,7 @@ def write_losses(
             target = Target(write.output or "-", source.paths, in_place=write.in_place)
             # Whatever happens before the end, nothing is left behind; after it, nothing is undone.
             stack.callback(target.abandon)
-        sinks = _Sinks(stack, source, files, write)
+        sinks = _Sinks(stack, source, files, of_rows)
         kept = _Kept(wanted=report and losses.reduction == "none")
         rowwise = losses.reduction == "none" and not report
         if not report:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from softmax_cli.commands.loss import Losses
@@ -9,7 +10,7 @@ from softmax_cli.commands.tallies import OfClass, PerClass, Reliability, TopK, W
 from softmax_cli.commands.temperature_fit import Fit
 from softmax_cli.formats.blocks import WriteOptions
 from softmax_cli.formats.numbers import aligned
-from softmax_cli.formats.table import DEFAULT_PRECISION, Gauge, print_table
+from softmax_cli.formats.table import DEFAULT_PRECISION, Gauge, print_table, shortened
 from softmax_cli.formats.target import Target
 
 UNITS = {"e": "nats", "2": "bits", "10": "decimal digits"}
@@ -106,9 +107,9 @@ class _Tables:
             (
                 str(each.row),
                 loss,
-                "-" if each.label is None else str(each.label),
-                str(each.predicted),
-                *each.ids,
+                "-" if each.label is None else shortened(str(each.label)),
+                shortened(str(each.predicted)),
+                *map(shortened, each.ids),
             )
             for each, loss in zip(worst.rows, losses, strict=True)
         ]
@@ -118,7 +119,7 @@ class _Tables:
         shown, notes = classes, []
         if len(classes) > SHOWN_CLASSES:
             known = [each for each in classes if each.loss is not None]
-            known.sort(key=lambda each: -(each.loss or 0))
+            known.sort(key=_by_loss)
             shown = known[:SHOWN_CLASSES]
             notes = [f"{len(shown)} of {len(classes)} classes shown, those with the largest loss"]
         rows = [
@@ -136,6 +137,7 @@ class _Tables:
     def _print_reliability(self, reliability: Reliability) -> None:
         calibration = reliability.calibration
         bins = calibration.bins()
+        digits = max(3, len(str(len(bins))) + 1)
         count = f"{len(bins)} bins of equal width"
         scores = [
             ("ECE", self._number(calibration.ece()), f"expected calibration error, {count}"),
@@ -145,7 +147,7 @@ class _Tables:
         self._print(("calibration", "", ""), scores, left=(0, 2))
         rows = [
             (
-                f"{each.low:.3g} to {each.high:.3g}",
+                f"{each.low:.{digits}g} to {each.high:.{digits}g}",
                 str(each.rows),
                 self._number(each.confidence),
                 self._number(each.accuracy),
@@ -172,6 +174,12 @@ class _Tables:
         ]
         steps = f"the temperature that minimises the loss, found in {fit.steps} steps"
         self._print(("fit", "before", "after"), rows, notes=[steps])
+
+
+def _by_loss(each: OfClass) -> float:
+    """Order by the loss, the largest first, and what is no number before it."""
+    loss = math.nan if each.loss is None else each.loss
+    return -math.inf if math.isnan(loss) else -loss
 
 
 def _rows(count: int) -> str:

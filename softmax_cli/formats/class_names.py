@@ -37,8 +37,8 @@ def class_number(token: str, class_names: tuple[str, ...] | None, classes: int, 
 class Names:
     """What labels stand for: names of classes in the header win over numbers of classes.
 
-    Where all names are whole numbers a label is a name, however it is spelt and wherever it
-    comes from.
+    A name that is a whole number is found by its value, however a label spells it and wherever it
+    comes from. Where all names are, a label is a name or nothing.
 
     ignored  labels that are ignored, numbers or words, of classes or not
     """
@@ -48,13 +48,15 @@ class Names:
 
     def number(self, text: str, place: str) -> float | None:
         """Return what a label stands for, if it can: a class, or a whole number that is none."""
-        names = self.class_names or ()
+        if self._are_repeated and (self.class_names or ()).count(text) > 1:
+            raise InputError(f"several columns are named {text!r}", "give numbers", place)
+        return self._found(text)
+
+    def _found(self, text: str) -> float | None:
         number = self._known.get(text)
         if number is None and _is_whole(text):
             value = float(text)
-            number = self._numeric.get(value) if self._numeric else value
-        elif number is not None and self._are_repeated and names.count(text) > 1:
-            raise InputError(f"several columns are named {text!r}", "give numbers", place)
+            number = self._numeric.get(value, None if self._are_numbers else value)
         return number
 
     def numbers(self, labels: Sequence[Label]) -> list[float]:
@@ -77,7 +79,7 @@ class Names:
         """Return the same of a block of labels that an array holds."""
         labels = block.values.astype(np.float64)
         ignored = np.isin(labels, list(self._ignored_values))
-        if any(math.isnan(float(text)) for text in self.ignored if is_number(text)):
+        if self._ignores_nan:
             ignored |= np.isnan(labels)
         classes = self._by_value(labels) if self._numeric else labels
         unknown = np.isnan(classes) & ~ignored
@@ -89,7 +91,8 @@ class Names:
 
     def _class_or_ignored(self, text: str, place: str) -> float:
         value = float(text) if is_number(text) else math.nan
-        if text in self.ignored or value in self._ignored_values:
+        is_nan = is_number(text) and math.isnan(value)
+        if text in self.ignored or value in self._ignored_values or (is_nan and self._ignores_nan):
             return math.nan
         number = self.number(text, place)
         if number is None:
@@ -97,17 +100,18 @@ class Names:
         return math.nan if number in self._ignored_classes else number
 
     def _by_value(self, labels: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the numbers of the classes whose names are these whole numbers, NaN for none."""
+        """Return the numbers of the classes that labels are, by value; NaN for none."""
         values = np.array(sorted(self._numeric))
         numbers = np.array([self._numeric[value] for value in values.tolist()])
         place = np.searchsorted(values, labels).clip(max=len(values) - 1)
-        return np.where(values[place] == labels, numbers[place], math.nan)
+        others = math.nan if self._are_numbers else labels
+        return np.where(values[place] == labels, numbers[place], others)
 
     def _no_class(self, label: str, place: str) -> InputError:
         names = self.class_names or ()
-        remedy = "labels are " + ("" if self._numeric else "class numbers from 0")
+        remedy = "labels are " + ("" if self._are_numbers else "class numbers from 0")
         if names:
-            remedy += ("" if self._numeric else " or ") + f"names: {', '.join(names[:8])}"
+            remedy += ("" if self._are_numbers else " or ") + f"names: {', '.join(names[:8])}"
         return InputError(f"the label {label} is no class", remedy, place)
 
     @cached_property
@@ -119,28 +123,34 @@ class Names:
         return len(self._known) < len(self.class_names or ())
 
     @cached_property
+    def _are_numbers(self) -> bool:
+        """Whether all names are whole numbers."""
+        return bool(self.class_names) and all(map(_is_whole, self.class_names or ()))
+
+    @cached_property
     def _numeric(self) -> dict[float, float]:
-        """The numbers of the classes by their names, if all of these are whole numbers."""
-        names = self.class_names or ()
-        by_value = {
-            float(name): float(number) for number, name in enumerate(names) if _is_whole(name)
+        """The numbers of the classes by the values of their names, where one class has it."""
+        values = [float(name) if _is_whole(name) else None for name in self.class_names or ()]
+        return {
+            value: float(number)
+            for number, value in enumerate(values)
+            if value is not None and values.count(value) == 1
         }
-        return by_value if len(by_value) == len(names) else {}
+
+    @cached_property
+    def _ignores_nan(self) -> bool:
+        return any(math.isnan(float(text)) for text in self.ignored if is_number(text))
 
     @cached_property
     def _ignored_classes(self) -> set[float]:
-        """The numbers of the classes that ignored labels are, by name or by number."""
-        named = {self._known[text] for text in self.ignored if text in self._known}
-        return named if self._numeric else named | self._ignored_values
+        """What the ignored labels stand for."""
+        return {number for text in self.ignored if (number := self._found(text)) is not None}
 
     @cached_property
     def _ignored_values(self) -> set[float]:
-        """The values of ignored labels that are numbers, and no names of classes among words."""
-        return {
-            float(text)
-            for text in self.ignored
-            if is_number(text) and (text not in self._known or self._numeric)
-        }
+        """The ignored labels that are numbers and stand for nothing."""
+        values = [text for text in self.ignored if is_number(text) and self._found(text) is None]
+        return set(map(float, values))
 
 
 def _is_whole(text: str) -> bool:

@@ -221,13 +221,14 @@ def _spelt(text: str) -> bytes:
     return spelt(text.encode(), b",")
 
 
-def read_words(source: Input, form: str) -> Iterator[tuple[str, str]]:
-    """Return the cells of a file of one column, as labels are, and how errors name each."""
+def read_words(source: Input, form: str, what: str) -> Iterator[tuple[str, str]]:
+    """Return the cells of a file of one column, labels for one, and how errors name each."""
     file = open_columnar(source, form)
     if len(file.schema) != 1:
         raise InputError(
-            f"{len(file.schema)} columns where one of labels is needed",
-            "cut the others off, or use --label-column for labels beside the logits",
+            f"{len(file.schema)} columns where one of {what} is needed",
+            "cut the others off"
+            + (", or use --label-column for labels beside the logits" if what == "labels" else ""),
             source.place,
         )
     return _words(file)

@@ -91,7 +91,7 @@ class _Column:
             if name in ("parquet", "arrow"):
                 from softmax_cli.formats.columnar import read_words
 
-                cells, header = read_words(source, name), ""
+                cells, header = read_words(source, name, self.name), ""
             elif name == "json":
                 cells, header = self._from_json(source), ""
             else:
@@ -133,7 +133,8 @@ class _Column:
             with suppress(ValueError, RecursionError):
                 return [str(cell) for cell in loads(token)]
         cells = splitter(",")(token.strip("[]").encode())
-        return [unquoted(cell).decode().strip("'") for cell in cells]
+        texts = [unquoted(cell).decode() for cell in cells]
+        return [text if text in self.words else text.strip("'") for text in texts]
 
     def _from_json(self, source: Input) -> Iterator[Label]:
         document = parsed(source)

@@ -16,12 +16,14 @@ def concatenated(
     first: Source, rest: Sequence[Callable[[], Source]], paths: Sequence[Path]
 ) -> Source:
     """Return the rows of all sources; each of the rest is opened when its turn comes."""
+    # Sources of which a portion has yet to be read; what happens to it may be an error.
+    begun: set[_Held] = set()
 
     def portions() -> Iterator[Portion]:
         start = 0
         for reopen in (lambda: first, *rest):
             source = reopen()
-            held = _Held(source)
+            held = _Held(source, begun)
             try:
                 check_alike(first, source, any_dtype=True)
                 begin = start
@@ -31,16 +33,37 @@ def concatenated(
             finally:
                 held.end()
 
-    return replace(first, portions=portions, rows=None, leading=None, size=None, paths=tuple(paths))
+    def close() -> None:
+        first.close()
+        for held in list(begun):
+            held.close()
+
+    place = f"{first.place} and {len(rest)} more"
+    return replace(
+        first,
+        place=place,
+        portions=portions,
+        rows=None,
+        leading=None,
+        size=None,
+        paths=tuple(paths),
+        close=close,
+    )
 
 
 class _Held:
     """Keeps a source open until the last of its portions is read, which other threads do."""
 
-    def __init__(self, source: Source) -> None:
-        self._source = source
+    def __init__(self, source: Source, begun: set[_Held]) -> None:
+        self._source, self._begun = source, begun
         self._left = 1
         self._lock = Lock()
+        begun.add(self)
+
+    def close(self) -> None:
+        """Close the source, whatever is left."""
+        self._begun.discard(self)
+        self._source.close()
 
     def until_read(self, portion: Portion) -> Portion:
         with self._lock:
@@ -60,7 +83,7 @@ class _Held:
             self._left -= 1
             is_over = not self._left
         if is_over:
-            self._source.close()
+            self.close()
 
 
 def _moved(block: Block, *, by: int) -> Block:

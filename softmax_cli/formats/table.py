@@ -114,7 +114,7 @@ class TableSink(Sink):
         table.add_column(_singular(self._result.name), justify="right", no_wrap=True)
         bars = self._result.name == "probabilities"
         top = max(shown, key=lambda column: _or_zero(line.values[column]))
-        labels = {column: _short(str(names[column])) for column in shown}
+        labels = {column: shortened(str(names[column])) for column in shown}
         texts = aligned([self._number(line.values[column]) for column in shown])
         numbers = dict(zip(shown, texts, strict=True))
         used = max(map(cell_len, labels.values())) + max(map(len, numbers.values()))
@@ -145,12 +145,12 @@ class TableSink(Sink):
         if lines[0].classes is not None:
             headings = [f"#{place + 1}" for place in range(self._result.columns)]
         else:
-            headings = [_short(str(name)) for name in names or range(self._result.columns)]
+            headings = [shortened(str(name)) for name in names or range(self._result.columns)]
         grid = [
             [self._cell(line, column, text, bars=bars) for column, text in enumerate(texts)]
             for line, texts in zip(lines, self._texts(lines), strict=True)
         ]
-        corner = _short(" ".join(self._result.id_names).strip() or "row")
+        corner = shortened(" ".join(self._result.id_names).strip() or "row")
         note = _print_grid(console, corner, headings, [line.name for line in lines], grid, gap)
         if gap is not None:
             note = [f"{len(lines)} of {total} rows", *note]
@@ -160,7 +160,7 @@ class TableSink(Sink):
     def _print_matrices(self, console: Console) -> None:
         classes = self._result.columns
         total = self._rows.count // classes
-        names = [_short(str(name)) for name in self._result.class_names or range(classes)]
+        names = [shortened(str(name)) for name in self._result.class_names or range(classes)]
         for matrix in range(min(total, SHOWN_MATRICES)):
             lines = self._rows.of_matrix(matrix)
             if matrix:
@@ -199,7 +199,7 @@ class TableSink(Sink):
         value = line.values[column]
         text = Text(number)
         if line.classes is not None:
-            text = Text(_short(str(line.classes[column])) + " ") + text
+            text = Text(shortened(str(line.classes[column])) + " ") + text
         if bars:
             text.append(" " + _HEIGHTS[round(8 * min(1.0, _or_zero(value)))], style="cyan")
         return text
@@ -220,7 +220,7 @@ def _print_grid(
     gap: int | None,
 ) -> list[str]:
     """Print a grid with as many columns as fit; return what must be said of those that do not."""
-    labels = [_short(label) for label in labels]
+    labels = [shortened(label) for label in labels]
     label_width = max(cell_len(text) for text in (corner, *labels))
     width = max(max(map(cell_len, headings)), max(text.cell_len for line in grid for text in line))
     # Three blanks stand between two columns; the dots in the middle need a column of their own.
@@ -350,7 +350,7 @@ class ProgressBar:
             transient=True,
         )
         total = size if self._by_size else rows
-        self._task = self._bar.add_task(_short(place), total=total, said="", start=True)
+        self._task = self._bar.add_task(shortened(place), total=total, said="", start=True)
         self._rows, self._total = rows, total
         self._bar.start()
 
@@ -407,7 +407,8 @@ def _print_legend(console: Console, largest: str) -> None:
     console.print(legend)
 
 
-def _short(name: str) -> str:
+def shortened(name: str) -> str:
+    """Return a name on one line, cut if it is long."""
     name = printable(name)
     if cell_len(name) <= LONGEST_NAME:
         return name

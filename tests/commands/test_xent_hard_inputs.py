@@ -221,3 +221,73 @@ def test_an_error_stands_alone() -> None:
 def test_a_bad_row_is_nan_whatever_it_weighs() -> None:
     line = "1,2 nan,1 --labels 0,1 --class-weights 1,0 --on-bad-row nan --reduction none -q"
     assert run(f"softmax-cli xent {line}").out.split()[1] == "nan"
+
+
+def test_a_name_that_is_a_number_among_words_is_found_by_its_value() -> None:
+    Path("z.csv").write_text("dog,1,0\n1,2,3\n3,2,1\n0,5,0\n")
+    np.save("l.npy", np.array([0, 1, -100]))
+    Path("l.csv").write_text("0.0\n1\n-100\n")
+    expected = cross_entropy([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]], [2, 1], reduction="none")
+    line = "softmax-cli xent z.csv --header --reduction none --ignore-label -100"
+    for labels in ("0,1,-100", "l.npy", "l.csv"):
+        printed = run(f"{line} --labels {labels}").out.split()
+        assert_allclose(np.array(printed, float), [*expected, 0], rtol=1e-15)
+        for ignored in ("0", "0.0"):
+            printed = run(f"{line} --labels {labels} --ignore-label {ignored}").out.split()
+            assert_allclose(np.array(printed, float), [0, expected[1], 0], rtol=1e-15)
+    printed = run(f"{line} --labels dog,1,-100 --ignore-label 0.0").out.split()
+    assert float(printed[0]) == pytest.approx(cross_entropy([1.0, 2.0, 3.0], 0))
+
+
+@pytest.mark.parametrize("spelling", ["nan", "NaN"])
+def test_nan_is_ignored_however_it_is_spelt(spelling: str) -> None:
+    Path("l.csv").write_text("0\nNaN\n")
+    Path("l.json").write_text('[0, "nan"]')
+    for labels in ("l.csv", "l.json", "0,nan"):
+        line = f"softmax-cli xent 1,2 3,1 --labels {labels} --ignore-label {spelling}"
+        assert run(line).out == run("softmax-cli xent 1,2 --labels 0").out
+
+
+def test_files_of_rows_replace_an_input_in_place() -> None:
+    Path("w.csv").write_text("1\n2\n")
+    line = "xent 1,2 3,1 --labels 0,1 --sample-weights w.csv --losses w.csv"
+    refused(line.removeprefix("xent "), "add --in-place")
+    outcome = run(f"softmax-cli {line} --in-place")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert len(Path("w.csv").read_text().split()) == 2
+
+
+def test_a_class_without_a_number_for_a_loss_is_shown_first() -> None:
+    rows = np.random.default_rng(3).normal(0, 1, (60, 30))
+    rows[[4, 9]] = np.nan
+    np.save("z.npy", rows)
+    np.save("l.npy", np.arange(60) % 30)
+    line = "softmax-cli xent z.npy --labels l.npy --on-bad-row nan -q --per-class"
+    told = json.loads(run(f"{line} --format json").out)["per_class"]
+    shown = run(f"{line} --format table").out.split("accuracy")[2].splitlines()[2:26]
+    losses = [float(each["loss"]) for each in told]
+    order = sorted(range(30), key=lambda c: (not np.isnan(losses[c]), -losses[c]))
+    assert [int(each.split()[0]) for each in shown] == order[:24]
+
+
+def test_a_label_may_have_quotes_of_its_own() -> None:
+    Path("z.csv").write_text("o'wl,'q'\n1,2\n")
+    assert run("""softmax-cli xent z.csv --labels "'q'" """).code == 0
+    assert run("""softmax-cli xent z.csv --labels "o'wl" """).code == 0
+
+
+def test_bins_are_told_apart() -> None:
+    line = "1,2,3 5,5.001,1 --labels 2,1 --calibration --bins 2000 --format table"
+    shown = run(f"softmax-cli xent {line}").out
+    assert "0.665 to 0.6655" in shown
+
+
+def test_several_files_are_named_together() -> None:
+    for name in "ab":
+        np.save(f"{name}.npy", LOGITS[:2])
+    refused("a.npy b.npy --labels 0,1", "has fewer rows than a.npy and 1 more")
+
+
+def test_a_file_of_weights_with_several_columns() -> None:
+    Path("w.csv").write_text("1,2\n3,4\n")
+    refused("1,2 3,1 --labels 0,1 --sample-weights w.csv", "2 columns where one of weights is")
