@@ -144,7 +144,7 @@ class _Tables:
             ("MCE", self._number(calibration.mce()), "largest gap of a bin"),
             ("Brier", self._number(calibration.brier()), "mean of sum_k (P(k) - Y(k))^2, 0 to 2"),
         ]
-        self._print(("calibration", "", ""), scores, left=(0, 2))
+        self._print(("", "", ""), scores, left=(0, 2))
         rows = [
             (
                 f"{each.low:.{digits}g} to {each.high:.{digits}g}",
