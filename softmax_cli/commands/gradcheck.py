@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from softmax_cli.commands.loss_options import Reduction
 from softmax_cli.commands.options import Base, ReadOptions, Temperature, Values, WriteOptions
 from softmax_cli.errors import ExitCode, UsageError
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 Of = Literal["softmax", "log-softmax", "xent"]
 Method = Literal["central", "complex", "richardson"]
-Reduction = Literal["mean", "batch-mean", "sum", "none"]
 
 DESCRIPTION = """Without values: the built-in derivatives at seeded points; with values: at yours.
 

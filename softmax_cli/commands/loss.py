@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_cli.commands.loss_rows import LossForm, LossRows, are_like_probabilities
+from softmax_cli.commands.loss_rows import LossForm, LossRows, like_probabilities
 from softmax_cli.commands.options import BASES
 from softmax_cli.commands.tallies import Accuracy, Scored, Tally
 from softmax_cli.core.arrays import FloatArray, checked_temperature, narrowed, unrounded, wide
@@ -191,8 +191,7 @@ class Losses:
         used = np.flatnonzero(rows.used)
         first = used[:1]
         if first.size and not (
-            are_like_probabilities(rows.values[first]).all()
-            and are_like_probabilities(rows.values[used]).all()
+            like_probabilities(rows.values[first]) and like_probabilities(rows.values[used])
         ):
             self._unlike_probabilities = True
 

@@ -65,12 +65,13 @@ def write_losses(
             # Whatever happens before the end, nothing is left behind; after it, nothing is undone.
             stack.callback(target.abandon)
         sinks = _Sinks(stack, source, files, of_rows)
-        kept = _Kept(wanted=report and losses.reduction == "none")
+        kept = _Kept()
         rowwise = losses.reduction == "none" and not report
         if not report:
             result = _row_result(source) if rowwise else _one_number()
             alone = stack.enter_context(open_sink(result, write, source.paths))
-        sinks.of_losses.append(alone if rowwise else kept)
+        if losses.reduction == "none":
+            sinks.of_losses.append(alone if rowwise else kept)
         _compute(source, losses, sinks, read, write)
         if report:
             _write_report(losses, kept.losses, told.fit, form, target, write)
@@ -148,15 +149,13 @@ class _Sinks(Sink):
 
 
 class _Kept(Sink):
-    """Keeps the losses of the rows for a report that names them, or lets them go."""
+    """Keeps the losses of the rows for a report that names them."""
 
-    def __init__(self, *, wanted: bool) -> None:
+    def __init__(self) -> None:
         self.losses: list[NDArray[Any]] = []
-        self._wanted = wanted
 
     def write(self, block: Block) -> None:
-        if self._wanted:
-            self.losses.append(block.values[:, 0])
+        self.losses.append(block.values[:, 0])
 
     def finish(self) -> None:
         """Nothing follows."""

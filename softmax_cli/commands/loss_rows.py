@@ -228,9 +228,7 @@ def _check_log_probabilities(block: Block, used: NDArray[np.bool_]) -> None:
         raise InputError(problem, "--from says what the values are", block.place(row))
 
 
-def are_like_probabilities(values: FloatArray) -> NDArray[np.bool_]:
-    """Tell which rows are like probabilities rather than logits: in 0..1, with the sum 1."""
-    within = ((values >= 0) & (values <= 1)).all(axis=-1)
-    sums = wide(values).sum(axis=-1)
-    result: NDArray[np.bool_] = within & (np.abs(sums - 1) < SUM_TOLERANCE)
-    return result
+def like_probabilities(values: FloatArray) -> bool:
+    """Tell whether all rows are like probabilities, not logits: in 0..1, with the sum 1."""
+    within = ((values >= 0) & (values <= 1)).all()
+    return bool(within and (np.abs(wide(values).sum(axis=-1) - 1) < SUM_TOLERANCE).all())

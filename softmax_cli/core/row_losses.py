@@ -56,7 +56,7 @@ def row_losses(
     with whole_rows(values.shape[-1]):
         for part in parts(values):
             a = values[part]
-            wanted = weights.wanted(targets[part], None if samples is None else samples[part])
+            wanted = weights.wanted(targets, samples, part)
             if source == "logits":
                 odds = _odds(a, temperature, None if largest is None else largest[part])
                 losses[part] = _losses(a, wanted, odds, temperature, base)
@@ -89,7 +89,7 @@ def row_losses_and_gradients(
     with whole_rows(logits.shape[-1]):
         for part in parts(logits):
             a = logits[part]
-            wanted = weights.wanted(targets[part], None if samples is None else samples[part])
+            wanted = weights.wanted(targets, samples, part)
             top = (likeliest(a) if largest is None else largest[part])[:, None]
             beside = Beside.of(a, temperature, top)
             if wanted.is_soft or not exact:

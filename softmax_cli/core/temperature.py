@@ -53,7 +53,7 @@ class Slopes:
         """Add rows, in any thread; arguments as of `row_losses`."""
         with whole_rows(logits.shape[-1]):
             for part in parts(logits):
-                wanted = weights.wanted(targets[part], None if samples is None else samples[part])
+                wanted = weights.wanted(targets, samples, part)
                 for total, of_rows in zip(
                     (self.first, self.second, self.coldest, self.hottest),
                     _slopes(wide(logits[part]), wanted, self._temperature),

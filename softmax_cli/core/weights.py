@@ -110,19 +110,17 @@ class Weights:
         samples  (rows,) sample weights, if there are any
         """
         if targets.ndim == 2 or self.of_classes is None:
-            return None if samples is None else (samples, np.zeros_like(samples))
+            return _exact(samples)
         of_labels = self.of_classes[targets]
-        if samples is None:
-            return of_labels, np.zeros_like(of_labels)
-        return times(of_labels, samples)
+        return _exact(of_labels) if samples is None else times(of_labels, samples)
 
-    def wanted(self, targets: NDArray[Any], samples: Rows | None) -> Wanted:
-        """Return what the losses of rows are made of; arguments as of `of_rows`."""
+    def wanted(self, targets: NDArray[Any], samples: Rows | None, rows: slice) -> Wanted:
+        """Return what the losses of some rows are made of; arguments as of `of_rows`."""
+        targets, samples = targets[rows], None if samples is None else samples[rows]
         if targets.ndim == 1 and not self.smoothing:
             return Wanted(False, targets[:, None], None, _upright(self.of_rows(targets, samples)))
         soft = self._of_labels(targets) if targets.ndim == 1 else self._of_soft(wide(targets))
-        scale = None if samples is None else (samples, np.zeros_like(samples))
-        return Wanted(True, *soft, _upright(scale))
+        return Wanted(True, *soft, _upright(_exact(samples)))
 
     def smoothed(self, Y: Rows) -> Rows:
         """Return distributions with smoothing alone, rounded."""
@@ -196,6 +194,11 @@ def are_weights(values: Rows) -> NDArray[np.bool_]:
     """Tell which numbers can be weights, whose products are normal numbers."""
     result: NDArray[np.bool_] = (values == 0) | ((values >= 1e-150) & (values <= 1e150))
     return result
+
+
+def _exact(values: Rows | None) -> Parts | None:
+    """Return numbers in two parts of which the second is nothing."""
+    return None if values is None else (values, np.zeros_like(values))
 
 
 def _upright(parts: Parts | None) -> Parts | None:
