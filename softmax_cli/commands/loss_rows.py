@@ -50,6 +50,13 @@ class LossRows(NamedTuple):
         weights = None if self.weights is None else (self.weights[0][rows], self.weights[1][rows])
         return LossRows(self.values[rows], self.targets[rows], samples, self.used[rows], weights)
 
+    def label(self, row: int) -> int | None:
+        """Return the label of one row; None for soft targets, whatever stands in other rows."""
+        if self.targets.ndim == 1:
+            return int(self.targets[row])
+        targets = self.targets[row : row + 1]
+        return int(targets.argmax()) if are_one_hot(targets)[0] else None
+
     def labels(self) -> NDArray[np.intp] | None:
         """Return the label of each row; None if a row that is used has soft targets."""
         if self.targets.ndim == 1:

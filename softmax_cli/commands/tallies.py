@@ -216,16 +216,16 @@ class Worst(Tally):
             self.rows = worst[: self._k]
 
     def _row(self, scored: Scored, row: int) -> WorstRow:
-        block, labels, predicted = scored.block, scored.labels, scored.predicted
+        block, label, predicted = scored.block, scored.rows.label(row), scored.predicted
         return WorstRow(
             block.number(row),
-            None if labels is None else self._name(labels[row]),
+            None if label is None else self._name(label),
             "" if predicted is None else self._name(predicted[row]),
             float(scored.losses[row]),
             () if block.ids is None else tuple(map(text_cell, block.ids[row])),
         )
 
-    def _name(self, number: np.intp) -> str | int:
+    def _name(self, number: int | np.intp) -> str | int:
         return int(number) if self._names is None else self._names[number]
 
     def report(self) -> dict[str, object]:

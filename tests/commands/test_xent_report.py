@@ -393,3 +393,9 @@ def test_every_form_and_source_comes_to_the_same(
             assert told[key] == expected[key]
         if not line.startswith("--p"):
             assert told["accuracy"] == expected["accuracy"]
+
+
+def test_a_one_hot_row_has_a_label_whatever_its_neighbours_have() -> None:
+    line = "1,2 3,1 0,1 --targets '[[1,0],[0.5,0.5],[0,1]]' --worst 3"
+    told = {each["row"]: each["label"] for each in report(line)["worst"]}
+    assert told == {0: 0, 1: None, 2: 1}
