@@ -34,10 +34,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         _silence_standard_output()
         return ExitCode.PIPE_CLOSED
     except Terminated as end:
-        # By now nothing is left behind; end as the signal would have ended the program.
-        signal.signal(end.number, signal.SIG_DFL)
-        os.kill(os.getpid(), end.number)
-        return ExitCode.ERROR
+        if end.number != signal.SIGINT:
+            # By now nothing is left behind; end as the signal would have ended the program.
+            signal.signal(end.number, signal.SIG_DFL)
+            signal.raise_signal(end.number)
+        return ExitCode.INTERRUPTED
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except SoftmaxCliError as error:
@@ -61,20 +62,47 @@ class Terminated(BaseException):
 
 @contextmanager
 def _ended_by_signals() -> Iterator[None]:
-    """Let the signals that end a program pass through it, so that it can tidy up."""
+    """Let the signals that end a program pass through it, so that it can tidy up.
+
+    SIGINT too: the interpreter kills itself after a KeyboardInterrupt that arose in code made from
+    text, as that of a dataclass is, even where it was caught.
+    """
 
     def terminate(number: int, _: object) -> None:
         raise Terminated(number)
 
-    numbers = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    def send_again(number: int) -> None:
+        if hasattr(signal, "pthread_kill"):
+            # To the main thread, which may be asleep.
+            signal.pthread_kill(threading.main_thread().ident or 0, number)
+        else:
+            signal.raise_signal(number)
+
+    def lost(unraisable: sys.UnraisableHookArgs) -> None:
+        # Raised where an object ends, an exception is dropped: the signal has to come again.
+        if isinstance(unraisable.exc_value, Terminated):
+            again = threading.Timer(0.01, send_again, [unraisable.exc_value.number])
+            again.daemon = True
+            again.start()
+        else:
+            hook(unraisable)
+
     if threading.current_thread() is not threading.main_thread():
-        numbers = []
-    before = [signal.signal(number, terminate) for number in numbers]
+        yield
+        return
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    # A signal that is ignored, as nohup asks, stays so.
+    before = {n: was for n in numbers if (was := signal.getsignal(n)) != signal.SIG_IGN}
+    hook, sys.unraisablehook = sys.unraisablehook, lost
+    for number in before:
+        signal.signal(number, terminate)
     try:
         yield
     finally:
-        for number, handler in zip(numbers, before, strict=True):
+        for number, handler in before.items():
             signal.signal(number, handler)
+        sys.unraisablehook = hook
 
 
 def _failed(line: str, arguments: Sequence[str]) -> int:

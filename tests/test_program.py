@@ -71,6 +71,49 @@ def test_a_signal_leaves_nothing_behind(sent: int, code: int, big: Path) -> None
     assert set(big.parent.iterdir()) == before
 
 
+INTERRUPTS = {
+    "in code made from text": "exec('signal.raise_signal(signal.SIGINT)')",
+    "where an object ends": "End(); time.sleep(60)",
+}
+
+
+@pytest.mark.parametrize("where", INTERRUPTS)
+def test_an_interrupt_ends_the_program_wherever_it_comes(where: str, tmp_path: Path) -> None:
+    script = f"""
+import signal, sys, time
+import softmax_cli.commands
+from softmax_cli.__main__ import main
+
+class End:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+        time.sleep(0)
+
+def run(_):
+    {INTERRUPTS[where]}
+
+softmax_cli.commands.run = run
+sys.exit(main(["softmax", "1"]))
+"""
+    path = tmp_path / "script.py"
+    path.write_text(script)
+    result = subprocess.run([sys.executable, path], capture_output=True, check=False)
+    assert (result.returncode, result.stdout, result.stderr) == (ExitCode.INTERRUPTED, b"", b"")
+
+
+def test_a_hang_up_that_is_ignored_stays_so() -> None:
+    def run(_: list[str]) -> int:
+        signal.raise_signal(signal.SIGHUP)
+        return ExitCode.DONE
+
+    with mock.patch("softmax_cli.commands.run", run):
+        before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        try:
+            assert main(["softmax", "1"]) == ExitCode.DONE
+        finally:
+            signal.signal(signal.SIGHUP, before)
+
+
 @pytest.mark.parametrize(
     ("error", "code"),
     [

@@ -61,9 +61,9 @@ def write_losses(
     report = form == "json" or (form == "table" and losses.reduction != "none")
     with ExitStack() as stack:
         if report:
-            target = Target(write.output or "-", source.paths, in_place=write.in_place)
-            # Whatever happens before the end, nothing is left behind; after it, nothing is undone.
-            stack.callback(target.abandon)
+            target = stack.enter_context(
+                Target(write.output or "-", source.paths, in_place=write.in_place)
+            )
         sinks = _Sinks(stack, source, files, of_rows)
         kept = _Kept()
         rowwise = losses.reduction == "none" and not report
@@ -75,7 +75,6 @@ def write_losses(
         _compute(source, losses, sinks, read, write)
         if report:
             _write_report(losses, kept.losses, told.fit, form, target, write)
-            target.commit()
         elif (loss := losses.loss()) is not None:
             alone.write(Block(0, np.array([[loss]]), lambda _: source.place))
     if not report:

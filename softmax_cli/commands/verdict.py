@@ -42,18 +42,13 @@ def report_form(write: WriteOptions) -> str:
 
 def write_report(report: Report, form: str, write: WriteOptions, inputs: Sequence[Path]) -> None:
     """Write the report to the output that was asked for."""
-    target = Target(write.output or "-", inputs, in_place=write.in_place)
-    try:
+    with Target(write.output or "-", inputs, in_place=write.in_place) as target:
         if form == "json":
             target.write((json_report(report.as_dict(), write.precision) + "\n").encode())
         else:
             digits = write.precision or DEFAULT_PRECISION
             rows = [_line(check) for check in report.checks]
             print_table(HEADINGS, rows, target, write, styles=STYLES, notes=_notes(report, digits))
-        target.commit()
-    except BaseException:
-        target.abandon()
-        raise
 
 
 def _line(check: Check) -> tuple[str, ...]:

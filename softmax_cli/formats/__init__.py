@@ -264,15 +264,10 @@ def open_sink(result: Result, options: WriteOptions, inputs: Sequence[Path] = ()
     """Open where the result goes; the file appears when the block is left without an error."""
     form = output_format(options)
     writer = import_module(f"softmax_cli.formats.{form.writer or form.module}")
-    target = Target(options.output or "-", inputs, in_place=options.in_place)
-    try:
+    with Target(options.output or "-", inputs, in_place=options.in_place) as target:
         sink = _along_axis(result, lambda shaped: writer.write(shaped, form.name, target, options))
         yield sink
         sink.finish()
-        target.commit()
-    except BaseException:
-        target.abandon()
-        raise
 
 
 def _along_axis(result: Result, open_inner: Callable[[Result], Sink]) -> Sink:

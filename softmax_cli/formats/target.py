@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from threading import Lock
+from types import TracebackType
 from typing import BinaryIO, cast
 
 from softmax_cli.errors import OutputError
@@ -26,7 +27,7 @@ class Target:
     def __init__(
         self, destination: str, inputs: Sequence[Path] = (), *, in_place: bool = False
     ) -> None:
-        """Open the destination; `-` is standard output."""
+        """Name the destination; `-` is standard output. It is open within a `with` block."""
         self._is_standard_output = destination == "-"
         self.place = "standard output" if self._is_standard_output else destination
         self._temporary: Path | None = None
@@ -37,13 +38,36 @@ class Target:
         self._held: bytearray | None = bytearray() if destination == "-" else None
         self._written = self._begun = 0
         self._lock = Lock()
-        if destination == "-":
+        self._raw: BinaryIO
+        self.stream: BinaryIO
+        if destination != "-":
+            _refuse_input(self._final, inputs, in_place=in_place)
+
+    def __enter__(self) -> Target:
+        """Open the destination; whatever stops that leaves nothing behind."""
+        try:
+            self._open()
+        except BaseException:
+            self._abandon()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        """Let a file that is whole appear under its name, and leave nothing of another."""
+        try:
+            if kind is None:
+                self._commit()
+        finally:
+            self._abandon()
+
+    def _open(self) -> None:
+        if self._is_standard_output:
             if sys.stdout is None:
                 raise OutputError("is closed", "name a file with -o", self.place)
-            self._raw: BinaryIO = sys.stdout.buffer
-            self.stream = self._raw
+            self._raw = self.stream = sys.stdout.buffer
             return
-        _refuse_input(self._final, inputs, in_place=in_place)
         suffix = self._final.suffix.lower()
         if suffix == ".zst":
             import zstandard
@@ -65,14 +89,12 @@ class Target:
             return self._final.open("wb")
         # The file that a symbolic link names is replaced, not the link.
         self._final = self._final.resolve()
-        import tempfile
-
-        descriptor, name = tempfile.mkstemp(
-            dir=self._final.parent, prefix=f".{self._final.name[:100]}.", suffix=".tmp"
-        )
-        self._temporary = Path(name)
+        name = f".{self._final.name[:40]}.{os.urandom(8).hex()}.tmp"
+        # Known before it is made, so that a signal in between leaves no file.
+        self._temporary = self._final.with_name(name)
+        stream = open(self._temporary, "xb", opener=_open_private)
         self._temporary.chmod(_new_file_mode(self._final))
-        return os.fdopen(descriptor, "wb")
+        return stream
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
@@ -164,8 +186,7 @@ class Target:
             if self._temporary is not None:
                 self._raw.truncate(size)
 
-    def commit(self) -> None:
-        """Flush; let a file appear under its name."""
+    def _commit(self) -> None:
         with self.writing():
             self._release()
             if self._compressor is not None:
@@ -179,13 +200,16 @@ class Target:
             elif not self._is_standard_output:
                 self._raw.close()
 
-    def abandon(self) -> None:
-        """Leave nothing behind."""
+    def _abandon(self) -> None:
         if self._temporary is not None:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, AttributeError):
                 self._raw.close()
             with contextlib.suppress(OSError):
                 self._temporary.unlink()
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _new_file_mode(path: Path) -> int:

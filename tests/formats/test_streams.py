@@ -20,7 +20,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from softmax_cli.errors import OutputError, UsageError
-from softmax_cli.formats import open_sink
+from softmax_cli.formats import open_sink, target
 from softmax_cli.formats.blocks import Block, Result, WriteOptions
 from tests.formats.rows import (
     ARRAYS,
@@ -98,6 +98,11 @@ class FailingFile(io.FileIO):
         return super().write(data)
 
 
+def failing_open(path: Path, mode: str, opener: Any) -> io.BufferedWriter:
+    """Open a file that fails, in place of the built-in function."""
+    return io.BufferedWriter(FailingFile(path, mode, opener=opener), 16)
+
+
 def _failing(*_: object) -> None:
     raise OSError(errno.EIO, os.strerror(errno.EIO))
 
@@ -123,7 +128,7 @@ def test_a_fault_at_any_write(
     if old is not None:
         saved(name, old)
     before = contents()
-    monkeypatch.setattr(os, "fdopen", lambda *file: io.BufferedWriter(FailingFile(*file), 16))
+    monkeypatch.setattr(target, "open", failing_open, raising=False)
     pwrite = os.pwrite
 
     def failing_pwrite(*arguments: Any) -> int:

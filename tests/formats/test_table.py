@@ -152,10 +152,9 @@ def test_colour(values: Array) -> None:
 
 
 def test_report() -> None:
-    target = Target("x")
     rows = [["a", "1", "pass"], ["b", "20", "fail"]]
-    print_table(["name", "n", "verdict"], rows, target, WriteOptions(), notes=["one\nline"])
-    target.commit()
+    with Target("x") as target:
+        print_table(["name", "n", "verdict"], rows, target, WriteOptions(), notes=["one\nline"])
     lines = Path("x").read_text(encoding="utf-8").splitlines()
     assert cells(lines)[0] == ["name", "n", "verdict"]
     assert [line[-2:] for line in cells(lines)[1:3]] == [["1", "pass"], ["20", "fail"]]
