@@ -13,7 +13,7 @@ from softmax_cli.commands.options import Base, ReadOptions, Temperature, Values,
 from softmax_cli.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from softmax_cli.core.gradcheck import Report
+    from softmax_cli.core.report import Report
 
 Of = Literal["softmax", "log-softmax", "xent"]
 Method = Literal["central", "complex", "richardson"]

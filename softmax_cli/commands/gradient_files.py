@@ -26,8 +26,8 @@ from softmax_cli.core.comparison import (
     constant_factors,
     tolerances,
 )
-from softmax_cli.core.gradcheck import Report
 from softmax_cli.core.reduction import ReducedLoss, Reduction
+from softmax_cli.core.report import Report
 from softmax_cli.core.row_losses import row_losses_and_gradients
 from softmax_cli.core.twofold import factor
 from softmax_cli.errors import InputError, ShapeError, UsageError

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from softmax_cli.commands.inputs import opened_option
-from softmax_cli.core.gradcheck import Report, gradcheck
+from softmax_cli.core.gradcheck import gradcheck
 from softmax_cli.core.references import Method
+from softmax_cli.core.report import Report
 from softmax_cli.errors import InputError, UsageError
 from softmax_cli.formats.array import whole_array
 from softmax_cli.formats.blocks import ReadOptions

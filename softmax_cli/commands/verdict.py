@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from softmax_cli.core.comparison import Check
-from softmax_cli.core.gradcheck import Report
+from softmax_cli.core.report import Check, Report
 from softmax_cli.errors import UsageError
 from softmax_cli.formats import output_format
 from softmax_cli.formats.blocks import WriteOptions
@@ -14,7 +13,6 @@ from softmax_cli.formats.json_text import json_report
 from softmax_cli.formats.table import DEFAULT_PRECISION, print_table
 from softmax_cli.formats.target import Target
 
-RULE = "|a - n| <= atol + rtol * max(|a|, |n|); NaN and infinity never agree"
 STYLES = {
     "pass": "bold green",
     "fail": "bold red",
@@ -67,39 +65,8 @@ def _notes(report: Report, digits: int) -> list[str]:
     notes = []
     for check in report.checks:
         if check.verdict in ("fail", "inconclusive"):
-            notes.append("")
-            nonfinite = f", {check.non_finite} not finite" if check.non_finite else ""
-            notes.append(
-                f"{check.name}: {check.verdict}, {check.over_tolerance} of {check.entries} entries "
-                f"over tolerance{nonfinite}"
-            )
+            notes += ["", f"{check.name}: {check.summary}"]
             if check.method == "exact" and check.dtype == "float64" and not check.diagnosis:
                 notes.append("  text is taken for float64: --dtype float32 if it was computed so")
-            if check.diagnosis:
-                notes.append(f"  it looks like {check.diagnosis}")
-            notes += [
-                f"  [{', '.join(map(str, entry.index))}] {entry.analytic:.{digits}g}, "
-                f"reference {entry.reference:.{digits}g}, error {entry.abs_error:.2g}, "
-                f"allowed {entry.allowed:.2g}"
-                for entry in check.worst
-                if not entry.abs_error <= entry.allowed or check.verdict == "inconclusive"
-            ]
-    notes += ["", f"verdict: {report.verdict}", f"rule: {RULE}"]
-    if report.checks:
-        check = report.checks[0]
-        step = "" if check.step is None else f", step {check.step:.3g}"
-        if check.step is not None and check.method != "complex":
-            step += " * max(1, |x|)"
-        notes.append(f"reference: {check.method}{step}; dtype {check.dtype}; seed {report.seed}")
-        tolerances = {f"rtol {check.rtol:.3g}, atol {check.atol:.3g}" for check in report.checks}
-        shown = (
-            tolerances.pop()
-            if len(tolerances) == 1
-            else (
-                f"rtol {check.rtol:.3g}, atol {min(c.atol for c in report.checks):.3g} to "
-                f"{max(c.atol for c in report.checks):.3g} by check"
-            )
-        )
-        notes.append(f"tolerance: {shown}")
-        notes.append(f"repeat: {check.reproduce}")
-    return notes
+            notes += [f"  {line}" for line in check.details(digits)]
+    return [*notes, "", f"verdict: {report.verdict}", *report.settings()]

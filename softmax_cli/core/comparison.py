@@ -6,14 +6,14 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from softmax_cli.core.report import Check, Entry, Verdict
 from softmax_cli.errors import DomainError
 
-Verdict = Literal["pass", "fail", "inconclusive", "vacuous"]
 Array = NDArray[Any]
 
 # What a right gradient of each type keeps to, beside a reference in float64.
@@ -22,39 +22,6 @@ RTOL = {"float64": 1e-6, "float32": 1e-3, "float16": 2e-2, "bfloat16": 0.15}
 ATOL_SHARE = 1e-3
 # How many times the estimate of the reference's error a difference must exceed to prove anything.
 _MARGIN = 4
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One compared pair: |analytic - reference| against what the rule allows."""
-
-    index: list[int]
-    analytic: float
-    reference: float
-    abs_error: float
-    rel_error: float
-    allowed: float
-
-
-@dataclass(frozen=True)
-class Check:
-    """The outcome of comparing one gradient with its reference."""
-
-    name: str
-    verdict: Verdict
-    method: str
-    step: float | None
-    dtype: str
-    rtol: float
-    atol: float
-    entries: int
-    over_tolerance: int
-    non_finite: int
-    max_abs_error: float
-    max_rel_error: float
-    worst: list[Entry]
-    diagnosis: str | None
-    reproduce: str
 
 
 @dataclass(frozen=True)
@@ -280,13 +247,3 @@ TRANSPOSED = Hypothesis("a transposed matrix", _transposed)
 DIAGONAL_ONLY = Hypothesis(
     "a Jacobian with only its diagonal", lambda n: n * np.eye(n.shape[-2], n.shape[-1])
 )
-
-
-def overall(verdicts: Sequence[Verdict]) -> Verdict:
-    """Return the verdict over several checks: the most serious one.
-
-    >>> overall(["pass", "vacuous", "pass"]), overall([])
-    ('vacuous', 'vacuous')
-    """
-    order: tuple[Verdict, ...] = ("fail", "inconclusive", "vacuous", "pass")
-    return next((verdict for verdict in order if verdict in verdicts), "vacuous")

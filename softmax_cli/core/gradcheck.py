@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,44 +15,19 @@ from softmax_cli.core.comparison import (
     DIAGONAL_ONLY,
     FLIPPED_SIGN,
     TRANSPOSED,
-    Check,
     Comparison,
     Hypothesis,
-    Verdict,
     constant_factors,
-    overall,
     tolerances,
 )
 from softmax_cli.core.references import EPS, STEPS, Method, reference_jacobian
+from softmax_cli.core.report import Check, Report
 from softmax_cli.core.rows import has_no_softmax
 from softmax_cli.errors import DomainError, ShapeError
 
 UserFunction = Callable[[NDArray[Any]], Any]
 DEFAULT_POINTS = 8
 DEFAULT_WORST = 3
-
-
-@dataclass(frozen=True)
-class Report:
-    """The outcome of all checks of a run."""
-
-    seed: int
-    checks: list[Check]
-
-    @property
-    def verdict(self) -> Verdict:
-        """The most serious verdict of the checks; vacuous if there was none."""
-        return overall([check.verdict for check in self.checks])
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the report as the object that the command prints as JSON."""
-        checks = [asdict(check) for check in self.checks]
-        return {
-            "command": "gradcheck",
-            "verdict": self.verdict,
-            "seed": self.seed,
-            "checks": checks,
-        }
 
 
 def gradcheck(

@@ -16,14 +16,12 @@ from softmax_cli.core.comparison import (
     FLIPPED_SIGN,
     TRANSPOSED,
     Array,
-    Check,
     Comparison,
     Hypothesis,
-    Verdict,
     constant_factors,
-    overall,
     tolerances,
 )
+from softmax_cli.core.report import Check, Verdict, overall
 
 NAN, INF = np.nan, np.inf
 RTOL, ATOL = 1e-6, 1e-9

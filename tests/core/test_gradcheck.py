@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 import softmax_cli
 from softmax_cli.core import gradcheck as module
 from softmax_cli.core.builtin import BUILTINS, Builtin, Of
-from softmax_cli.core.comparison import Check, Verdict
-from softmax_cli.core.gradcheck import Report, UserFunction, gradcheck
+from softmax_cli.core.gradcheck import UserFunction, gradcheck
 from softmax_cli.core.references import STEPS, Method
+from softmax_cli.core.report import Check, Report, Verdict
 from softmax_cli.errors import DomainError, ShapeError
 
 Array = NDArray[Any]

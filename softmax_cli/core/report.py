@@ -1,0 +1,158 @@
+"""What gradient checks found: verdicts, counts and worst entries, and the text that tells them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Verdict = Literal["pass", "fail", "inconclusive", "vacuous"]
+
+RULE = "|a - n| <= atol + rtol * max(|a|, |n|); NaN and infinity never agree"
+DIGITS = 6
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One compared pair: |analytic - reference| against what the rule allows."""
+
+    index: list[int]
+    analytic: float
+    reference: float
+    abs_error: float
+    rel_error: float
+    allowed: float
+
+
+@dataclass(frozen=True)
+class Check:
+    """The outcome of comparing one gradient with its reference.
+
+    atol     the largest that was applied: it is in proportion to the entry's own rounding
+    points   rows, or points, that were compared
+    vacuous  how many of them prove nothing: a gradient of zeros would agree there as well
+    file     where the gradient stands: the file, or the source of the function and its line
+    """
+
+    name: str
+    verdict: Verdict
+    method: str
+    step: float | None
+    dtype: str
+    rtol: float
+    atol: float
+    entries: int
+    over_tolerance: int
+    non_finite: int
+    max_abs_error: float
+    max_rel_error: float
+    worst: list[Entry]
+    diagnosis: str | None
+    reproduce: str
+    points: int = 1
+    vacuous: int = 0
+    file: str | None = None
+    line: int | None = None
+
+    @property
+    def summary(self) -> str:
+        """What was found, in a line."""
+        if self.verdict == "pass":
+            found = f"{self.entries} entries agree"
+        elif self.verdict == "vacuous":
+            found = "the derivative is zero to within rounding; a wrong one would agree as well"
+            if not self.entries:
+                found = "no entry was compared"
+        else:
+            found = f"{self.over_tolerance} of {self.entries} entries over tolerance"
+            if self.non_finite:
+                found += f", {self.non_finite} not finite"
+        if self.vacuous and self.verdict != "vacuous":
+            found += f"; {self.vacuous} of {self.points} points prove nothing"
+        return f"{self.verdict}, {found}"
+
+    def details(self, digits: int = DIGITS) -> list[str]:
+        """Return what is known of the difference, a line each, the worst entries last."""
+        lines = [] if self.diagnosis is None else [f"it looks like {self.diagnosis}"]
+        if self.verdict not in ("fail", "inconclusive"):
+            return lines
+        return lines + [
+            f"[{', '.join(map(str, entry.index))}] {entry.analytic:.{digits}g}, "
+            f"reference {entry.reference:.{digits}g}, error {entry.abs_error:.2g}, "
+            f"allowed {entry.allowed:.2g}"
+            for entry in self.worst
+            if not entry.abs_error <= entry.allowed or self.verdict == "inconclusive"
+        ]
+
+    @property
+    def how(self) -> str:
+        """How the reference was computed."""
+        step = "" if self.step is None else f", step {self.step:.3g}"
+        if self.step is not None and self.method != "complex":
+            step += " * max(1, |x|)"
+        return f"{self.method}{step}; dtype {self.dtype}"
+
+    @property
+    def tolerance(self) -> str:
+        """The tolerances of the rule."""
+        return f"rtol {self.rtol:.3g}, atol {self.atol:.3g}"
+
+
+@dataclass(frozen=True)
+class Report:
+    """The outcome of all checks of a run; its text is the report that a person reads."""
+
+    seed: int
+    checks: list[Check]
+
+    @property
+    def verdict(self) -> Verdict:
+        """The most serious verdict of the checks; vacuous if there was none."""
+        return overall([check.verdict for check in self.checks])
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the report as the object that the command prints as JSON."""
+        checks = [asdict(check) for check in self.checks]
+        return {
+            "command": "gradcheck",
+            "verdict": self.verdict,
+            "seed": self.seed,
+            "checks": checks,
+        }
+
+    def raise_on_failure(self) -> None:
+        """Raise an AssertionError whose message is the report, unless every gradient agrees.
+
+        What proves nothing, a verdict of inconclusive or vacuous, is no success either.
+        """
+        if self.verdict != "pass":
+            raise AssertionError(str(self))
+
+    def __str__(self) -> str:
+        """Return the report as plain text."""
+        lines = [f"gradcheck: {self.verdict}"]
+        for check in self.checks:
+            lines.append(f"{check.name}: {check.summary}")
+            lines += [f"  {line}" for line in check.details()]
+        return "\n".join([*lines, *self.settings()])
+
+    def settings(self) -> list[str]:
+        """Return the rule and how the checks were made, a line each; alike ones are told once."""
+        lines = [f"rule: {RULE}"]
+        for label, told in (
+            ("reference", [f"{check.how}; seed {self.seed}" for check in self.checks]),
+            ("tolerance", [check.tolerance for check in self.checks]),
+            ("repeat", [check.reproduce for check in self.checks if check.reproduce]),
+        ):
+            lines += [f"{label}: {line}" for line in dict.fromkeys(told)]
+        return lines
+
+
+def overall(verdicts: Sequence[Verdict]) -> Verdict:
+    """Return the verdict over several checks: the most serious one.
+
+    >>> overall(["pass", "vacuous", "pass"]), overall([])
+    ('vacuous', 'vacuous')
+    """
+    order: tuple[Verdict, ...] = ("fail", "inconclusive", "vacuous", "pass")
+    return next((verdict for verdict in order if verdict in verdicts), "vacuous")
