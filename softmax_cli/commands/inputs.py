@@ -14,11 +14,16 @@ from softmax_cli.formats.blocks import Block, Keep, ReadOptions, Source
 
 
 def opened(
-    command: str, values: Sequence[str] | None, read: ReadOptions, keep: Keep = Keep()
+    command: str,
+    values: Sequence[str] | None,
+    read: ReadOptions,
+    keep: Keep = Keep(),
+    place: str = "arguments",
 ) -> Source:
     """Open the values of a command line; without any, standard input, or the command's help.
 
-    A person at a terminal who typed nothing is shown the help, and the program ends with 2.
+    Errors in typed numbers name `place`. A person at a terminal who typed nothing is shown the
+    help, and the program ends with 2.
     """
     from softmax_cli.formats import open_source
 
@@ -32,7 +37,7 @@ def opened(
         from softmax_cli.commands import show_help
 
         raise typer.Exit(show_help(command))
-    return _retyped(open_source(values or ["-"], read, keep), read)
+    return _retyped(open_source(values or ["-"], read, keep, place=place), read)
 
 
 def opened_option(token: str, option: str, read: ReadOptions) -> Source:

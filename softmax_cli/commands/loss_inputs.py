@@ -30,13 +30,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LossInputs:
-    """What was typed: values with labels or targets, or two distributions p and q."""
+    """What was typed: values with labels or targets, or two distributions p and q.
+
+    place  how errors name typed values
+    """
 
     values: list[str] | None
     p: str | None
     q: str | None
     options: LossOptions
     read: ReadOptions
+    place: str = "arguments"
 
     @property
     def form(self) -> Form:
@@ -61,7 +65,8 @@ class LossInputs:
             source = stack.enter_context(opened_option(self.q, "--q", read))
         else:
             keep = Keep(labels=options.label_column)
-            source = stack.enter_context(opened("xent", self.values, read, keep))
+            values = opened("xent", self.values, read, keep, self.place)
+            source = stack.enter_context(values)
         form, weights_paths = self._form(source)
         if options.label_column is not None:
             source = labelled(source, options.ignore_label)
@@ -120,9 +125,14 @@ class LossInputs:
         # Of no rows there is nothing to divide, and an error is to come.
         return reduced.divisor(reduction) or 1.0
 
+    @property
+    def are_read_once(self) -> bool:
+        """Whether one of the inputs is a pipe."""
+        return any(map(is_read_once, self._tokens))
+
     def check_read_again(self, option: str, why: str) -> None:
         """Refuse standard input for an option that reads the inputs more than once."""
-        if any(map(_is_read_once, self._tokens)):
+        if self.are_read_once:
             what = "standard input" if "-" in self._tokens else "a pipe"
             remedy = "name a file" + (", or add --reduction sum" if option == "--grad" else "")
             raise UsageError(f"{why}, and {what} is read once", remedy, option)
@@ -225,7 +235,7 @@ def _of_numbers(option: str) -> Iterator[None]:
         raise
 
 
-def _is_read_once(token: str | None) -> bool:
+def is_read_once(token: str | None) -> bool:
     """Tell whether a token is standard input, or another pipe."""
     return token is not None and (token == "-" or (exists(token) and not is_file(token)))
 

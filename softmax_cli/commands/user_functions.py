@@ -6,13 +6,14 @@ import sys
 import traceback
 from collections.abc import Callable
 from contextlib import redirect_stdout
+from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from softmax_cli.commands.gradcheck_forms import CheckOptions
 from softmax_cli.commands.inputs import opened_option
 from softmax_cli.core.gradcheck import gradcheck
-from softmax_cli.core.references import Method
 from softmax_cli.core.report import Report
 from softmax_cli.errors import InputError, UsageError
 from softmax_cli.formats.array import whole_array
@@ -20,16 +21,7 @@ from softmax_cli.formats.blocks import ReadOptions
 
 
 def check_function(
-    function: str,
-    gradient: str | None,
-    at: str,
-    method: Method | None,
-    step: float | None,
-    rtol: float | None,
-    atol: float | None,
-    seed: int,
-    worst: int,
-    read: ReadOptions,
+    function: str, gradient: str | None, at: str, check: CheckOptions, read: ReadOptions
 ) -> Report:
     """Compare `module:gradient` with differences of `module:function` at the rows of `at`."""
     with opened_option(at, "--at", read) as source:
@@ -38,13 +30,9 @@ def check_function(
         _imported(function, "gradcheck"),
         None if gradient is None else _imported(gradient, "--grad"),
         points,
-        method=method,
-        step=step,
-        rtol=rtol,
-        atol=atol,
-        seed=seed,
-        worst=worst,
+        dtype=read.dtype,
         name=function,
+        **asdict(check),
     )
 
 

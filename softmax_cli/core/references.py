@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from softmax_cli.core.noise import Evaluated, Noise, noise_at, shaken
 from softmax_cli.errors import DomainError, SoftmaxCliError
 
 Method = Literal["central", "complex", "richardson"]
@@ -21,157 +22,228 @@ EPS = float(np.finfo(np.float64).eps)
 # meet after extrapolation, and where a complex step has no truncation left.
 STEPS: dict[Method, float] = {"central": EPS ** (1 / 3), "richardson": 2.0**-5, "complex": 1e-20}
 _HALVINGS = 6
-# How many times its last digit a function may be off before that counts as noise.
-_NOISE = 64
+# How many times its noise a function's differences may be off before that counts as a kink.
+_NOISY = 32
+# A reference is taken again another way if it is known to less than this part of the tolerance.
+_WANTED = 0.25
+_ATOL_SHARE = 1e-3
+
+
+class Reference(NamedTuple):
+    """A Jacobian by evaluation, and how far it may be off.
+
+    jacobian  (outputs, inputs)
+    error     (outputs, inputs) the estimated error; infinite where nothing is known
+    noise     what is known of the function's values
+    step      relative to max(1, |x|), as it was taken
+    """
+
+    jacobian: Matrix
+    error: Matrix
+    noise: Noise
+    step: float
 
 
 def reference_jacobian(
-    function: Function, at: Vector, method: Method = "central", step: float | None = None
-) -> tuple[Matrix, Matrix]:
+    function: Function,
+    at: Vector,
+    method: Method = "central",
+    step: float | None = None,
+    *,
+    rtol: float | None = None,
+    dtype: type[np.floating[Any]] = np.float64,
+) -> Reference:
     """Return the Jacobian of a function at a point, and an estimate of the error of each entry.
 
         central     (f(x + h) - f(x - h)) / 2h                error O(h^2), doubled to estimate it
         richardson  central at h, h/2, h/4, ... extrapolated to 0      (Ridders 1982)
         complex     Im f(x + ih) / h                          no subtraction (Squire, Trapp 1998)
 
+    A difference is divided by the step that was really taken.
+
     function  takes (inputs,) and returns (outputs,)
     at        (inputs,) float64
-    step      h relative to max(1, |x|), of a complex step h itself; the default is STEPS[method]
-    returns   (outputs, inputs) and its estimated error, both float64
+    step      h relative to max(1, |x|), of a complex step h itself; the default is STEPS[method],
+              or what fits a function that works in less than double precision
+    rtol      where a central difference is not known to this, it is extrapolated
+    dtype     of the points that the function takes
+    returns   the Jacobian, its estimated error, the noise of the function, and the step
     raises    DomainError for a step that is not positive, or a function that does not take
               complex numbers with the complex method
 
-    >>> J, error = reference_jacobian(lambda x: x**2, np.array([3.0]), "complex")
+    >>> J, error, *_ = reference_jacobian(lambda x: x**2, np.array([3.0]), "complex")
     >>> J, bool(error[0, 0] < 1e-13)
     (array([[6.]]), True)
     """
-
-    def evaluated(x: Vector) -> Vector:
-        # Copies: a function may change its argument, or return the same buffer each time.
-        value = np.array(function(x.copy()))
-        return value.astype(np.promote_types(value.dtype, np.float64))
-
+    evaluated = Evaluated(function, dtype)
     with np.errstate(all="ignore"):
-        at_itself = at if method == "complex" else np.array(function(at.copy()))
-    # A function that works in single precision is rounded as such, and wants a larger step.
-    eps = float(np.finfo(at_itself.dtype).eps) if at_itself.dtype.kind == "f" else EPS
-    relative = STEPS[method] if step is None else step
-    if step is None and method == "central":
-        relative = eps ** (1 / 3)
-    if not 0 < relative < np.inf:
-        raise DomainError(f"the step is {relative}", "it must be positive and finite")
-    steps = np.full_like(at, relative)
-    if method != "complex":
-        steps *= np.maximum(1.0, np.abs(at))
-    if method != "complex" and (at + steps == at).any():
-        raise DomainError(f"a step of {relative:g} changes nothing at this point", "take more")
-    difference = {"central": _central, "richardson": _richardson, "complex": _complex}[method]
-
-    finite = np.abs(at_itself[np.isfinite(at_itself)]).astype(np.float64)
-    digits = _Digits(eps, max(1.0, float(finite.max()) if finite.size else 0.0))
-    with np.errstate(all="ignore"):
-        columns = [difference(evaluated, at, k, float(h), digits) for k, h in enumerate(steps)]
-        if method != "complex":
-            value = at_itself.astype(np.float64)
-            columns = [
-                (
-                    derivative,
-                    np.where(_has_kink(evaluated, at, k, float(h), value, digits), np.inf, error),
-                )
-                for k, (h, (derivative, error)) in enumerate(zip(steps, columns, strict=True))
-            ]
-    jacobian = np.stack([derivative for derivative, _ in columns], axis=-1)
-    error = np.stack([estimate for _, estimate in columns], axis=-1)
-    return jacobian, error
+        if step is not None and not 0 < step < np.inf:
+            raise DomainError(f"the step is {step}", "it must be positive and finite")
+        relative = STEPS[method] if step is None else step
+        if method == "complex":
+            J, error = _complex_jacobian(function, at, relative)
+            return Reference(J, error, noise_at(evaluated, at), relative)
+        noise = noise_at(evaluated, at)
+        if step is None and method == "central" and noise.eps > EPS:
+            relative = noise.eps ** (1 / 3)
+        steps = relative * np.maximum(1.0, np.abs(at))
+        if (evaluated.rounded(at + steps) == at).any():
+            raise DomainError(f"a step of {relative:g} changes nothing at this point", "take more")
+        columns = [
+            _Column(evaluated, at, k, float(h), noise.value, noise.level)
+            for k, h in enumerate(steps)
+        ]
+        if method == "richardson":
+            found = [column.extrapolated(column.h) for column in columns]
+        else:
+            found = [column.central() for column in columns]
+            if rtol is not None and step is None and not noise.is_noisy:
+                found = _refined(columns, found, rtol)
+        found = [
+            (derivative, np.where(column.has_kink(), np.inf, error))
+            for column, (derivative, error) in zip(columns, found, strict=True)
+        ]
+    jacobian = np.stack([derivative for derivative, _ in found], axis=-1)
+    error = np.stack([estimate for _, estimate in found], axis=-1)
+    return Reference(jacobian, error, noise, relative)
 
 
-@dataclass(frozen=True)
-class _Digits:
-    """How exactly a function is known: the last digit of its type, and its largest value.
+Estimate = tuple[Vector, Vector]
 
-    A small result may come out of large ones: the logarithm of a probability close to 1.
+
+def _refined(columns: list[_Column], found: list[Estimate], rtol: float) -> list[Estimate]:
+    """Return the derivatives, extrapolated where a difference alone is not known well enough."""
+    sizes = [np.abs(derivative)[np.isfinite(derivative)] for derivative, _ in found]
+    scale = max((float(size.max(initial=0.0)) for size in sizes), default=0.0)
+    result = []
+    for column, (derivative, error) in zip(columns, found, strict=True):
+        wanted = _WANTED * rtol * (np.abs(derivative) + _ATOL_SHARE * scale)
+        unclear = np.isfinite(error) & (error > wanted)
+        if unclear.any():
+            for better, its_error in (column.extrapolated_once(), column.extrapolated(2.0**-5)):
+                closer = unclear & (its_error < error)
+                derivative = np.where(closer, better, derivative)
+                error = np.where(closer, its_error, error)
+        result.append((derivative, error))
+    return result
+
+
+@dataclass
+class _Column:
+    """The derivative of all outputs with respect to one input, by differences.
+
+    value  (outputs,) of the function at the point
+    noise  (outputs,) how far each value may be off
     """
 
-    eps: float
-    largest: float
+    function: Evaluated
+    at: Vector
+    k: int
+    h: float
+    value: Vector
+    noise: Vector
 
-    def noise(self, h: float) -> float:
-        """Return how large a difference over h may be by rounding alone, in the function too."""
-        return _NOISE * self.eps * self.largest / h
+    def __post_init__(self) -> None:
+        """Take no difference twice."""
+        self._known: dict[float, tuple[Vector, Vector, float]] = {}
+
+    def central(self) -> Estimate:
+        """Return the central difference, and its error by doubling the step twice."""
+        h = self.h
+        (once, doubled, again) = (self._difference(step)[0] for step in (h, 2 * h, 4 * h))
+        change, next_change = np.abs(again - doubled), np.abs(doubled - once)
+        # An error in O(h^2) shrinks to a quarter when h is halved. One that does not is no error
+        # of this order: the step is too large for the function, or it is noisy there.
+        converges = next_change <= np.maximum(change / 2, _NOISY * self._rounding(h))
+        return once, np.where(converges, next_change / 3 + self._rounding(h), np.inf)
+
+    def extrapolated_once(self) -> Estimate:
+        """Return the differences of `central` without their errors in h^2 and h^4."""
+        h = self.h
+        (once, doubled, again) = (self._difference(step)[0] for step in (h, 2 * h, 4 * h))
+        finer, coarser = (4 * once - doubled) / 3, (4 * doubled - again) / 3
+        best = (16 * finer - coarser) / 15
+        return best, np.abs(best - finer) + 2 * self._rounding(h)
+
+    def extrapolated(self, h: float) -> Estimate:
+        """Return the best entry of a table of extrapolated differences, from h down."""
+        h = max(h, self.h)
+        table = [self._difference(h)[0]]
+        best, error = table[0], np.full_like(table[0], np.inf)
+        for halving in range(1, _HALVINGS + 1):
+            row = [self._difference(h / 2**halving)[0]]
+            rounding = self._rounding(h / 2**halving)
+            for order, coarser in enumerate(table, 1):
+                finer = row[-1]
+                row.append(finer + (finer - coarser) / (4**order - 1))
+                estimate = np.maximum(np.abs(row[-1] - finer), np.abs(row[-1] - coarser))
+                estimate = estimate + rounding
+                better = estimate < error
+                best = np.where(better, row[-1], best)
+                error = np.where(better, estimate, error)
+            table = row
+        # The table's own spread is no proof: a function that swings within h fools all of it.
+        size = max(1.0, abs(float(self.at[self.k])))
+        nearby = min(h, size * 2.0 ** round(np.log2(self.function.eps) / 3))
+        column = _Column(self.function, self.at, self.k, nearby, self.value, self.noise)
+        central, uncertain = column.central()
+        agrees = np.abs(best - central) <= 4 * (error + uncertain) + _NOISY * self._rounding(nearby)
+        return best, np.where(agrees, error, np.inf)
+
+    def has_kink(self) -> Vector:
+        """Tell where the slopes on the two sides differ by as much however small the step is.
+
+        A central difference alone takes the mean of the two slopes for the derivative.
+        """
+        jumps = []
+        for step in (self.h, self.h / 4):
+            above, below, _ = self._values(step)
+            jumps.append(np.abs(above + below - 2 * self.value) / step)
+        rounding = _NOISY * self._rounding(self.h / 4)
+        kink: Vector = jumps[1] > np.maximum(jumps[0] / 2, rounding)
+        return kink
+
+    def _rounding(self, h: float) -> Vector:
+        """Return how far a difference over 2h may be off by rounding."""
+        above, below, taken = self._values(h)
+        # Values that do not move at all may hide a slope below their last digit.
+        still = (above == below) & (above == self.value)
+        size = np.maximum(1.0, np.abs(self.value))
+        hidden = np.where(still, 4 * self.function.eps * size, 0)
+        digits = self.function.eps * (np.abs(above) + np.abs(below))
+        result: Vector = np.maximum(np.maximum(digits, 2 * self.noise), hidden) / taken
+        return result
+
+    def _difference(self, h: float) -> tuple[Vector, float]:
+        above, below, taken = self._values(h)
+        return (above - below) / taken, taken
+
+    def _values(self, h: float) -> tuple[Vector, Vector, float]:
+        """Return the values ahead and behind, and the step that was really taken between."""
+        if h not in self._known:
+            ahead, behind = self.at.copy(), self.at.copy()
+            ahead[self.k] += h
+            behind[self.k] -= h
+            ahead, behind = self.function.rounded(ahead), self.function.rounded(behind)
+            taken = float(ahead[self.k] - behind[self.k])
+            self._known[h] = self.function(ahead), self.function(behind), taken
+        return self._known[h]
 
 
-def _difference(
-    function: Function, at: Vector, k: int, h: float, digits: _Digits
-) -> tuple[Vector, Vector]:
-    """Return the central difference over the step that was really taken, and its rounding."""
-    ahead, behind = at.copy(), at.copy()
-    ahead[k] += h
-    behind[k] -= h
-    above, below = function(ahead), function(behind)
-    taken = ahead[k] - behind[k]
-    return (above - below) / taken, digits.eps * (np.abs(above) + np.abs(below)) / taken
+def _complex_jacobian(function: Function, at: Vector, h: float) -> Estimate:
+    """Return derivatives by complex steps; how they change within a few digits is their error."""
+    if not at.size:
+        raise _not_complex()
+    derivatives = [
+        np.stack([_complex(function, point, k, h) for k in range(at.size)], axis=-1)
+        for point in (at, *shaken(at))
+    ]
+    J = derivatives[0]
+    spread = np.max([np.abs(other - J) for other in derivatives[1:]], axis=0)
+    return J, 8 * EPS * np.abs(J) + 2 * spread
 
 
-def _central(
-    function: Function, at: Vector, k: int, h: float, digits: _Digits
-) -> tuple[Vector, Vector]:
-    derivative, rounding = _difference(function, at, k, h, digits)
-    doubled, _ = _difference(function, at, k, 2 * h, digits)
-    doubled_again, _ = _difference(function, at, k, 4 * h, digits)
-    change, next_change = np.abs(doubled_again - doubled), np.abs(doubled - derivative)
-    # An error in O(h^2) shrinks to a quarter when h is halved. One that does not is no error of
-    # this order: the step is too large for the function, or it is noisy there.
-    converges = next_change <= np.maximum(change / 2, digits.noise(h))
-    return derivative, np.where(converges, next_change / 3 + rounding, np.inf)
-
-
-def _has_kink(
-    function: Function, at: Vector, k: int, h: float, value: Vector, digits: _Digits
-) -> Vector:
-    """Tell where the slopes on the two sides differ by as much however small the step is.
-
-    A central difference alone takes the mean of the two slopes for the derivative.
-    """
-    jumps = []
-    for step in (h, h / 4):
-        ahead, behind = at.copy(), at.copy()
-        ahead[k] += step
-        behind[k] -= step
-        jumps.append(np.abs(function(ahead) + function(behind) - 2 * value) / step)
-    kink: Vector = jumps[1] > np.maximum(jumps[0] / 2, digits.noise(h / 4))
-    return kink
-
-
-def _richardson(
-    function: Function, at: Vector, k: int, h: float, digits: _Digits
-) -> tuple[Vector, Vector]:
-    row, rounding = _difference(function, at, k, h, digits)
-    table = [row]
-    best, error = row, np.full_like(row, np.inf)
-    for halving in range(1, _HALVINGS + 1):
-        row, rounding = _difference(function, at, k, h / 2**halving, digits)
-        extrapolated = [row]
-        for order, coarser in enumerate(table, 1):
-            finer = extrapolated[-1]
-            extrapolated.append(finer + (finer - coarser) / (4**order - 1))
-            estimate = np.maximum(
-                np.abs(extrapolated[-1] - finer), np.abs(extrapolated[-1] - coarser)
-            )
-            estimate = estimate + rounding
-            better = estimate < error
-            best = np.where(better, extrapolated[-1], best)
-            error = np.where(better, estimate, error)
-        table = extrapolated
-    # The table's own spread is no proof: a function that swings within h fools all of it.
-    nearby = min(h, max(1.0, abs(float(at[k]))) * 2.0 ** round(np.log2(digits.eps) / 3))
-    central, uncertain = _central(function, at, k, nearby, digits)
-    agrees = np.abs(best - central) <= 4 * (error + uncertain) + digits.noise(nearby)
-    return best, np.where(agrees, error, np.inf)
-
-
-def _complex(
-    function: Function, at: Vector, k: int, h: float, digits: _Digits
-) -> tuple[Vector, Vector]:
+def _complex(function: Function, at: Vector, k: int, h: float) -> Vector:
     shifted = at.astype(np.complex128)
     shifted[k] += 1j * h
     try:
@@ -180,8 +252,8 @@ def _complex(
         raise _not_complex() from error
     if value.dtype.kind != "c":
         raise _not_complex()
-    derivative = value.imag / h
-    return derivative, 8 * digits.eps * np.abs(derivative)
+    derivative: Vector = value.imag / h
+    return derivative
 
 
 def _not_complex() -> DomainError:

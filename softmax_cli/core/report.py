@@ -92,11 +92,6 @@ class Check:
             step += " * max(1, |x|)"
         return f"{self.method}{step}; dtype {self.dtype}"
 
-    @property
-    def tolerance(self) -> str:
-        """The tolerances of the rule."""
-        return f"rtol {self.rtol:.3g}, atol {self.atol:.3g}"
-
 
 @dataclass(frozen=True)
 class Report:
@@ -138,13 +133,33 @@ class Report:
 
     def settings(self) -> list[str]:
         """Return the rule and how the checks were made, a line each; alike ones are told once."""
-        lines = [f"rule: {RULE}"]
-        for label, told in (
-            ("reference", [f"{check.how}; seed {self.seed}" for check in self.checks]),
-            ("tolerance", [check.tolerance for check in self.checks]),
-            ("repeat", [check.reproduce for check in self.checks if check.reproduce]),
-        ):
-            lines += [f"{label}: {line}" for line in dict.fromkeys(told)]
+        return [
+            f"rule: {RULE}",
+            *self._told("reference", [f"{check.how}; seed {self.seed}" for check in self.checks]),
+            *self._tolerances(),
+            *self._told("repeat", [check.reproduce for check in self.checks]),
+        ]
+
+    def _told(self, label: str, lines: list[str]) -> list[str]:
+        """Return each line once; if there are several, with the names of their checks."""
+        several = len(set(lines)) > 1
+        return [
+            f"{label}: {line}"
+            + (f" ({', '.join(self._names(lines, line))})" if several and label != "repeat" else "")
+            for line in dict.fromkeys(lines)
+            if line
+        ]
+
+    def _names(self, lines: list[str], line: str) -> list[str]:
+        return [check.name for check, own in zip(self.checks, lines, strict=True) if own == line]
+
+    def _tolerances(self) -> list[str]:
+        lines = []
+        for rtol in dict.fromkeys(check.rtol for check in self.checks):
+            atols = [check.atol for check in self.checks if check.rtol == rtol]
+            least, most = min(atols), max(atols)
+            told = f"{most:.3g}" if least == most else f"{least:.3g} to {most:.3g} by check"
+            lines.append(f"tolerance: rtol {rtol:.3g}, atol {told}")
         return lines
 
 

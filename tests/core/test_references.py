@@ -75,7 +75,7 @@ CASES = {
 def test_exact_derivative_within_the_estimated_error(case: Case, method: Method) -> None:
     at = np.array(case.at)
     exact = case.jacobian(at)
-    J, error = reference_jacobian(case.function, at, method)
+    J, error, *_ = reference_jacobian(case.function, at, method)
     assert J.shape == error.shape == exact.shape
     assert J.dtype == error.dtype == np.float64
     scale = np.abs(exact).max()
@@ -91,7 +91,7 @@ def test_exact_derivative_within_the_estimated_error(case: Case, method: Method)
 def test_error_is_bounded_at_any_step(name: str, step: float, method: Method) -> None:
     case = CASES[name]
     at = np.array(case.at)
-    J, error = reference_jacobian(case.function, at, method, step)
+    J, error, *_ = reference_jacobian(case.function, at, method, step)
     # The estimate is of the leading term, which a step of 0.5 makes no longer nearly all of it.
     assert np.all(np.abs(J - case.jacobian(at)) <= 2 * error + 4 * EPS)
 
@@ -110,7 +110,7 @@ def test_error_is_bounded_for_polynomials(
         return value
 
     step = None if method == "complex" else 10**exponent
-    J, error = reference_jacobian(polynomial, np.array([at]), method, step)
+    J, error, *_ = reference_jacobian(polynomial, np.array([at]), method, step)
     exact = sum(k * c * at ** (k - 1) for k, c in enumerate(coefficients) if k)
     # The polynomial itself is computed with an error of a few units in its largest term, which
     # the division by the smallest of all steps, h/64, makes larger.
@@ -129,7 +129,7 @@ def test_central_error_is_quadratic_in_the_step() -> None:
 
 @pytest.mark.parametrize("step", [1e-9, 1e-20, 1e-100, 1e-200])
 def test_complex_step_loses_nothing_to_its_size(step: float) -> None:
-    J, _ = reference_jacobian(np.exp, np.array([1.0]), "complex", step)
+    J, *_ = reference_jacobian(np.exp, np.array([1.0]), "complex", step)
     assert J[0, 0] == pytest.approx(np.e, rel=4 * EPS)
 
 
@@ -138,8 +138,10 @@ def test_default_step_is_the_listed_one(method: Method) -> None:
     at = np.array([0.7, -40.0])
     default = reference_jacobian(np.sin, at, method)
     listed = reference_jacobian(np.sin, at, method, STEPS[method])
-    assert_array_equal(default, listed)
-    assert not np.array_equal(listed, reference_jacobian(np.sin, at, method, 3e-3))
+    assert_array_equal(default.jacobian, listed.jacobian)
+    assert default.step == listed.step == STEPS[method]
+    other = reference_jacobian(np.sin, at, method, 3e-3)
+    assert not np.array_equal(listed.jacobian, other.jacobian)
 
 
 @every_method
@@ -153,8 +155,11 @@ def test_one_coordinate_moves_at_a_time_by_its_own_step(method: Method) -> None:
 
     step = 2.0**-10
     reference_jacobian(recorded, at, method, step)
+    # Before the steps, a line of points in all coordinates tells how noisy the function is; after
+    # complex ones, their error is seen a few digits away.
     moves = np.array([x - at for x in seen])
-    assert np.all((moves != 0).sum(axis=1) <= 1)
+    moves = moves[(moves != 0).sum(axis=1) <= 1]
+    assert len(moves) > 8 or method == "complex"
     # The same multiples of the step, which is relative to max(1, |x|) but for a complex one.
     units = np.ones(4) if method == "complex" else np.maximum(1.0, np.abs(at))
     sizes = [set(np.abs(moves[:, k] / (step * unit))) for k, unit in enumerate(units)]
@@ -165,7 +170,7 @@ def test_one_coordinate_moves_at_a_time_by_its_own_step(method: Method) -> None:
 
 def test_derivative_is_over_the_step_that_was_taken() -> None:
     # 0.1 + h is rounded: over the intended 2h this would be 1 + 1e-4.
-    J, _ = reference_jacobian(lambda x: x, np.array([0.1]), "central", 1e-13)
+    J, *_ = reference_jacobian(lambda x: x, np.array([0.1]), "central", 1e-13)
     assert J[0, 0] == 1.0
 
 
@@ -173,13 +178,13 @@ def test_richardson_leaves_out_steps_beyond_the_domain() -> None:
     def root(x: Vector) -> Vector:
         return np.where(x > 0, np.sqrt(np.abs(x)), np.nan)
 
-    J, error = reference_jacobian(root, np.array([0.02]), "richardson")
+    J, error, *_ = reference_jacobian(root, np.array([0.02]), "richardson")
     assert abs(J[0, 0] - 0.5 / np.sqrt(0.02)) <= error[0, 0] < 0.1
 
 
 @pytest.mark.parametrize("method", ["central", "richardson"])
 def test_outside_the_domain_there_is_no_number(method: Method) -> None:
-    J, _ = reference_jacobian(lambda x: np.where(x > 0, x, np.nan), np.array([-1.0]), method)
+    J, *_ = reference_jacobian(lambda x: np.where(x > 0, x, np.nan), np.array([-1.0]), method)
     assert np.isnan(J).all()
 
 
@@ -206,6 +211,6 @@ def test_bad_step(method: Method, step: float) -> None:
 
 def test_reference_is_independent_of_other_coordinates() -> None:
     at = np.array([0.3, -1.2, 2.5])
-    J, _ = reference_jacobian(np.tanh, at, "central")
+    J, *_ = reference_jacobian(np.tanh, at, "central")
     off_diagonal: Matrix = J[~np.eye(3, dtype=bool)]
     assert_array_equal(off_diagonal, 0.0)

@@ -1,0 +1,140 @@
+"""What a wrong gradient looks like: the ways to be wrong that explain all of the difference."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+# So many entries are kept to be compared with each other; of more, shuffling is not looked for.
+_KEPT = 1 << 21
+# How many ways are named if several explain the difference alike.
+_NAMED = 3
+
+
+class Diagnosis:
+    """Follows which ways to be wrong explain every pair that is added, within the tolerance.
+
+    factors  multiples of the reference, by name
+    of       what the last dimension is of, for shuffled ones
+
+    >>> diagnosis = Diagnosis({"a factor of 2": 2.0})
+    >>> n = np.array([[1.0, -3.0]])
+    >>> diagnosis.add(2 * n, n, 0.0, 1e-6, 0, {})
+    >>> diagnosis.named()
+    'a factor of 2'
+    """
+
+    def __init__(self, factors: Mapping[str, float], of: str = "classes") -> None:
+        """Know nothing yet."""
+        self._factors = {"a flipped sign": -1.0, **factors}
+        self._of = of
+        # Between these is every factor that explains what was added.
+        self._low, self._high = -math.inf, math.inf
+        self._explains: dict[str, bool] = {}
+        self._kept: list[tuple[int, Array, Array, Array]] | None = []
+        self._kept_entries = 0
+        self._lock = Lock()
+
+    def add(
+        self,
+        a: Array,
+        n: Array,
+        atol: Array | float,
+        rtol: float,
+        offset: int,
+        wrong: Mapping[str, Callable[[], Array]],
+    ) -> None:
+        """Add points; arguments as of a Comparison."""
+        self._rtol = rtol
+        with np.errstate(all="ignore"):
+            low, high = _factors_between(a, n, atol + rtol * np.abs(a))
+            explains = {
+                name: _agree(a, gradient(), atol, rtol)
+                for name, gradient in wrong.items()
+                if self._explains.get(name, True)
+            }
+        with self._lock:
+            self._low, self._high = max(self._low, low), min(self._high, high)
+            for name, explained in explains.items():
+                self._explains[name] = self._explains.get(name, True) and explained
+            self._kept_entries += n.size
+            if self._kept_entries > _KEPT:
+                self._kept = None
+            elif self._kept is not None:
+                self._kept.append((offset, a.copy(), n.copy(), np.broadcast_to(atol, n.shape)))
+
+    def named(self) -> str | None:
+        """Return the ways to be wrong that explain the whole difference, if there are any."""
+        with np.errstate(all="ignore"):
+            names = [
+                *(name for name, factor in self._factors.items() if self._is_factor(factor)),
+                *(name for name, explains in self._explains.items() if explains),
+            ]
+            if not names:
+                names = self._shuffled()
+        if names:
+            return ", or ".join(dict.fromkeys(names[:_NAMED]))
+        if self._is_factor(0.0):
+            return "nothing but zeros"
+        if -math.inf < self._low <= self._high < math.inf:
+            factor = (self._low + self._high) / 2
+            return f"a constant factor: the gradient is {factor:.6g} times the reference"
+        return None
+
+    def _is_factor(self, factor: float) -> bool:
+        informed = -math.inf < self._low and self._high < math.inf
+        return factor != 1 and informed and self._low <= factor <= self._high
+
+    def _shuffled(self) -> list[str]:
+        """Return which exchange of whole rows, columns or entries explains the difference."""
+        if not self._kept or len({part[2].shape[1:] for part in self._kept}) > 1:
+            return []
+        kept = sorted(self._kept, key=lambda part: part[0])
+        a, n, atol = (np.concatenate([part[place] for part in kept]) for place in (1, 2, 3))
+        if n.ndim > 2:
+            # One matrix has rows and columns of its own; several are rows of entries.
+            shape = n.shape[1:] if len(n) == 1 else (len(n), -1)
+            a, n, atol = a.reshape(shape), n.reshape(shape), atol.reshape(shape)
+        if n.ndim != 2 or not (np.isfinite(a).all() and np.isfinite(n).all()):
+            return []
+        found = []
+        if len(n) > 1 and _are_permuted(a, n, atol, self._rtol):
+            found.append("shuffled rows")
+        if n.shape[1] > 1 and _are_permuted(a.T, n.T, atol.T, self._rtol):
+            found.append(f"shuffled {self._of}")
+        if n.shape[0] == n.shape[1] > 1 and _agree(a, n.T, atol.T, self._rtol):
+            found.append("a transposed matrix")
+        return found
+
+
+def _factors_between(a: Array, n: Array, allowed: Array) -> tuple[float, float]:
+    """Return the bounds of the c for which |a - c n| <= allowed everywhere; crossed if none is."""
+    if not np.isfinite(a).all() or not np.isfinite(n).all():
+        return math.inf, -math.inf
+    zero = n == 0
+    if (np.abs(a) > allowed)[zero].any():
+        return math.inf, -math.inf
+    centre, reach = a / n, allowed / np.abs(n)
+    low = np.where(zero, -np.inf, centre - reach)
+    high = np.where(zero, np.inf, centre + reach)
+    return float(low.max(initial=-np.inf)), float(high.min(initial=np.inf))
+
+
+def _agree(a: Array, w: Array, atol: Array | float, rtol: float) -> bool:
+    error = np.abs(a - w)
+    agree = (error <= atol + rtol * np.maximum(np.abs(a), np.abs(w))) & np.isfinite(error)
+    return bool(agree.all())
+
+
+def _are_permuted(a: Array, n: Array, atol: Array, rtol: float) -> bool:
+    """Tell whether the rows of one are those of the other in another order."""
+    direction = np.random.default_rng(0).standard_normal(n.shape[1])
+    order_a, order_n = (a @ direction).argsort(), (n @ direction).argsort()
+    return _agree(a[order_a], n[order_n], atol[order_n], rtol)

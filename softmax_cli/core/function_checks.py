@@ -1,0 +1,147 @@
+"""Checks of a function that somebody wrote, and of their gradient or Jacobian of it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmax_cli.core.diagnosis import Diagnosis
+from softmax_cli.core.pairs import Settings, common_factors, compared, factors_of
+from softmax_cli.core.point import LARGE, Point
+from softmax_cli.core.report import Check
+from softmax_cli.errors import DomainError, ShapeError
+
+Array = NDArray[Any]
+UserFunction = Callable[[NDArray[Any]], Any]
+
+
+def check_function(
+    function: UserFunction,
+    gradient: UserFunction | None,
+    rows: NDArray[np.float64],
+    rng: np.random.Generator,
+    name: str,
+    dtype: str | None,
+    settings: Settings,
+) -> list[Check]:
+    """Compare a function's gradient with differences of the function at some points.
+
+    Of many inputs, the derivative is compared along directions that together move all of them,
+    and in a sample of its entries: neither decides alone.
+    """
+    user = _User(function, gradient, name, np.dtype(dtype or np.float64).type)
+    if dtype is None and len(rows):
+        user = user.taking(rows[0])
+    points = [user.at(row) for row in rows]
+    if rows.shape[1] <= LARGE:
+        checks = [_check(name, points, settings)]
+    else:
+        along = [point.along(rng) for point in points]
+        samples = [point.at_entries(rng) for point in points]
+        sample = _check(f"{name} (entries)", [point for point, _ in samples], settings)
+        checks = [
+            _check(f"{name} (directions)", along, settings),
+            _renumbered(sample, [columns for _, columns in samples]),
+        ]
+    file, line = user.source()
+    return [replace(check, file=file, line=line) for check in checks]
+
+
+def _check(name: str, points: list[Point], settings: Settings) -> Check:
+    found = [point.compared(settings) for point in points]
+    eps = max((one.eps for one in found), default=0.0)
+    dtypes = [np.dtype(one) for one in ("float64", "float32", "float16")]
+    dtype = next((one for one in dtypes if np.finfo(one).eps >= eps), dtypes[-1])
+    inputs = points[0].at.size if points else 1
+    diagnosis = Diagnosis(
+        {**common_factors(len(points)), **factors_of(inputs, "inputs")}, "entries"
+    )
+    return compared(name, [one.pair for one in found], dtype.name, settings, diagnosis)
+
+
+def _renumbered(check: Check, columns: list[NDArray[np.intp]]) -> Check:
+    """Return the check with the entries' own numbers, not those in the sample."""
+
+    def own(index: list[int]) -> list[int]:
+        point = index[0] if len(columns) > 1 else 0
+        return [*index[:-1], int(columns[point][index[-1]])]
+
+    return replace(check, worst=[replace(entry, index=own(entry.index)) for entry in check.worst])
+
+
+@dataclass(frozen=True)
+class _User:
+    """What was given: a function and its gradient, or a function that returns both."""
+
+    function: UserFunction
+    gradient: UserFunction | None
+    name: str
+    dtype: type[np.floating[Any]]
+
+    def taking(self, x: Array) -> _User:
+        """Return what takes points in single precision if the function takes no others."""
+        try:
+            self.function(x.copy())
+        except Exception:
+            # A function compiled for one type says so in a way of its own.
+            narrow = replace(self, dtype=np.float32)
+            try:
+                narrow.function(x.astype(np.float32))
+            except Exception:
+                pass
+            else:
+                return narrow
+            raise
+        return self
+
+    def at(self, row: NDArray[np.float64]) -> Point:
+        """Return what is compared at a point."""
+        at = row.astype(self.dtype).astype(np.float64)
+        value = self._value(at.astype(self.dtype))
+        return Point(self._values, self._claimed, at, self.name, value.ndim == 0, self.dtype)
+
+    def source(self) -> tuple[str | None, int | None]:
+        """Return the file and the line where the gradient is written, if that is known."""
+        try:
+            code = inspect.unwrap(self.gradient or self.function)
+            return inspect.getsourcefile(code), inspect.getsourcelines(code)[1]
+        except (TypeError, OSError):
+            return None, None
+
+    def _value(self, x: Array) -> Array:
+        value = self.function(x)
+        if self.gradient is None:
+            value = _value_and_gradient(value)[0]
+        return _numbers(value, self.name, kinds="fiubc")
+
+    def _values(self, x: Array) -> Array:
+        return np.atleast_1d(self._value(x)).ravel()
+
+    def _claimed(self, x: Array) -> Array:
+        x = x.astype(self.dtype)
+        claimed = (
+            _value_and_gradient(self.function(x))[1] if self.gradient is None else self.gradient(x)
+        )
+        return _numbers(claimed, f"the gradient of {self.name}")
+
+
+def _value_and_gradient(returned: Any) -> tuple[Any, Any]:
+    if not isinstance(returned, tuple) or len(returned) != 2:
+        raise ShapeError(
+            "the function returns no pair", "without a gradient it must return (value, gradient)"
+        )
+    return returned
+
+
+def _numbers(value: Any, name: str, kinds: str = "fiub") -> NDArray[Any]:
+    # A copy: a function may return the same buffer each time.
+    array = np.array(value)
+    if array.dtype.kind not in kinds:
+        shown = "nothing" if value is None else f"a {type(value).__name__}"
+        raise DomainError(f"{name} returned {shown}", "it must return real numbers")
+    return array.astype(np.float64) if array.dtype.kind in "biu" else array

@@ -1,0 +1,131 @@
+"""How exactly a function is known: by how much its values jump between neighbouring points."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[Any]
+
+EPS = float(np.finfo(np.float64).eps)
+# Far below what a smooth function does, above the digits of single precision, and no short binary
+# number: what is cast to single precision then shows.
+_SPACING = 1.1e-6
+_EVALUATIONS = 16
+_ORDERS = (5, 6)
+_WIDENINGS, _WIDER = 3, 32
+# More than this many times the last digit is no rounding.
+_ROUNDING = 256
+
+
+class Evaluated:
+    """A function, at points rounded to the type that it takes, with values in double precision.
+
+    eps  the spacing at 1 of the least exact type that values came in
+    """
+
+    def __init__(
+        self,
+        function: Callable[[Vector], Vector],
+        dtype: type[np.floating[Any]] = np.float64,
+    ) -> None:
+        """Evaluate nothing yet."""
+        self._function, self._dtype = function, dtype
+        self.eps = float(np.finfo(dtype).eps)
+
+    def rounded(self, x: Vector) -> Vector:
+        """Return a point as the function gets it, in double precision."""
+        return x.astype(self._dtype).astype(np.float64)
+
+    def __call__(self, x: Vector) -> Vector:
+        """Return the values at a point."""
+        # Copies: a function may change its argument, or return the same buffer each time.
+        value = np.array(self._function(x.astype(self._dtype)))
+        if value.dtype.kind == "f":
+            self.eps = max(self.eps, float(np.finfo(value.dtype).eps))
+        return value.astype(np.promote_types(value.dtype, np.float64))
+
+
+class Noise(NamedTuple):
+    """What is known of a function's values at a point.
+
+    value     (outputs,) at the point
+    level     (outputs,) how far each may be off
+    eps       the spacing at 1 of the type that the function works in, whatever it returns
+    is_noisy  whether the values jump by more than rounding does
+    """
+
+    value: Vector
+    level: Vector
+    eps: float
+    is_noisy: bool
+
+
+def noise_at(function: Evaluated, at: Vector) -> Noise:
+    """Return how far the values of a function are off, from their differences along a line.
+
+    Differences of high order of a smooth function over a tiny step are nothing but noise
+    (Hamming 1971; More and Wild, Estimating computational noise, 2011).
+
+    >>> noise_at(Evaluated(lambda x: x**2), np.array([3.0])).is_noisy
+    False
+    >>> noise_at(Evaluated(lambda x: x.astype(np.float32) ** 2.0), np.array([3.0])).eps > 1e-8
+    True
+    """
+    # No direction in which a function is likely to stand still, as softmax does along all ones.
+    rng = np.random.default_rng(0)
+    uneven = rng.uniform(0.5, 1.5, at.shape) * rng.choice([-1.0, 1.0], at.shape)
+    along = uneven * _SPACING * np.maximum(1.0, np.abs(at))
+    value = function(at)
+    values, measured = _along(function, value, at, along)
+    for _ in range(_WIDENINGS):
+        # Values that stand still, or on a few steps, show nothing of how high the steps are.
+        coarse = _are_few(values)
+        if not coarse.any():
+            break
+        along = along * _WIDER
+        values, wider = _along(function, value, at, along)
+        measured = np.where(coarse, np.maximum(measured, wider), measured)
+    # A function that casts to single precision inside gives it away: its values have no more
+    # digits, though their type has.
+    eps = function.eps
+    for narrow in (np.float32, np.float16):
+        if (values.astype(narrow) == values).all() and len(np.unique(values)) > 2:
+            eps = max(eps, float(np.finfo(narrow).eps))
+    finite = np.abs(value[np.isfinite(value)])
+    largest = max(1.0, float(finite.max(initial=0.0)), float(np.abs(at).max(initial=0.0)))
+    noisy = bool((measured > _ROUNDING * eps * largest).any())
+    return Noise(value, np.maximum(eps * np.abs(value) / 2, measured), eps, noisy)
+
+
+def _along(function: Evaluated, value: Vector, at: Vector, along: Vector) -> tuple[Vector, Vector]:
+    """Return (evaluations, outputs) values along a line, and the noise that they show."""
+    values = np.stack([value, *(function(at + i * along) for i in range(1, _EVALUATIONS))])
+    measured = np.max([_deviation(values, order) for order in _ORDERS], axis=0)
+    return values, np.where(np.isfinite(measured), measured, 0.0)
+
+
+def _are_few(values: Vector) -> NDArray[np.bool_]:
+    """Tell which outputs take less than half as many values as they were asked for."""
+    moves = (np.diff(np.sort(values, axis=0), axis=0) > 0).sum(axis=0)
+    few: NDArray[np.bool_] = moves < _EVALUATIONS // 2
+    return few
+
+
+def _deviation(values: Vector, order: int) -> Vector:
+    """Return the standard deviation of noise that differences of an order show."""
+    differences = np.diff(values, order, axis=0)
+    share = math.factorial(order) ** 2 / math.factorial(2 * order)
+    deviation: Vector = np.sqrt(share * np.mean(differences**2, axis=0))
+    return deviation
+
+
+def shaken(at: Vector, eps: float = EPS) -> Iterator[Vector]:
+    """Yield points a few units in the last place away."""
+    rng = np.random.default_rng(1)
+    for _ in range(2):
+        yield at * (1 + eps * rng.integers(-4, 5, size=at.shape))

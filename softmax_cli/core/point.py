@@ -1,0 +1,132 @@
+"""A function at a point, and the derivative that is claimed for it there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmax_cli.core.comparison import tolerance
+from softmax_cli.core.noise import shaken
+from softmax_cli.core.pairs import Pair, Settings, largest, wrong_matrices
+from softmax_cli.core.references import reference_jacobian
+from softmax_cli.errors import ShapeError
+
+Array = NDArray[Any]
+# Of more inputs than these, not every entry is compared.
+LARGE = 1024
+# How many entries are compared then, and how many inputs go along one direction at most.
+_SAMPLE = 64
+_ALONG = 256
+_DIRECTIONS = 512
+
+
+class Compared(NamedTuple):
+    """A pair to compare, and the spacing at 1 of the least exact type that it was computed in."""
+
+    pair: Pair
+    eps: float
+
+
+@dataclass(frozen=True)
+class Point:
+    """What is compared at a point: a function, and what is claimed to be its derivative.
+
+    function  takes (inputs,) and returns (outputs,)
+    claimed   takes (inputs,) and returns (inputs,), or (outputs, inputs)
+    at        (inputs,)
+    is_scalar  whether the function returns a number, whose derivative is a vector
+    dtype     of the points that the function takes
+    """
+
+    function: Callable[[Array], Array]
+    claimed: Callable[[Array], Array]
+    at: NDArray[np.float64]
+    name: str
+    is_scalar: bool
+    dtype: type[np.floating[Any]] = np.float64
+
+    def compared(self, settings: Settings) -> Compared:
+        """Return the claimed derivative beside its reference."""
+        analytic = self.claimed(self.at)
+        rtol = tolerance(analytic.dtype.name, settings.rtol)
+        J, error, noise, step = reference_jacobian(
+            self.function, self.at, settings.method, settings.step, rtol=rtol, dtype=self.dtype
+        )
+        is_gradient = self.is_scalar or (analytic.shape == self.at.shape and len(J) == 1)
+        if is_gradient:
+            J, error = J[0], error[0]
+        if analytic.shape != J.shape:
+            raise ShapeError(
+                f"the gradient of {self.name} has the shape {analytic.shape}",
+                f"the derivative at this point has the shape {J.shape}",
+            )
+        wrong = wrong_matrices(J)
+        if is_gradient:
+            wrong["the missing -1 at the label"] = lambda: _one_more(analytic, J)
+        with np.errstate(all="ignore"):
+            # How much the claimed derivative itself moves within a few digits of the point.
+            for near in shaken(self.at, float(np.finfo(self.dtype).eps)):
+                moved = np.abs(self.claimed(near).astype(np.float64) - analytic)
+                error = error + np.where(np.isfinite(moved), moved, 0)
+        eps = max(noise.eps, float(np.finfo(analytic.dtype).eps))
+        least = 4 * eps * largest(noise.value)
+        return Compared(
+            Pair(analytic, J, error, largest(noise.level), least, step, wrong),
+            eps,
+        )
+
+    def along(self, rng: np.random.Generator) -> Point:
+        """Return the point with directions for inputs, which together move every input.
+
+        Their signs are random, so that errors do not cancel, and no two inputs move alike.
+        """
+        inputs = self.at.size
+        count = min(_DIRECTIONS, -(-inputs // _ALONG))
+        group = rng.permutation(inputs) % count
+        size = rng.uniform(0.5, 1.5, inputs) * np.maximum(1, np.abs(self.at))
+        vector = size * rng.choice([-1.0, 1.0], inputs)
+
+        def moved(t: Array) -> Array:
+            return self.function((self.at + vector * t[group]).astype(self.dtype))
+
+        def product(t: Array) -> Array:
+            claimed = self.claimed(self.at + vector * t[group])
+            weighted = np.atleast_2d(claimed * vector)
+            sums = np.stack([np.bincount(group, row, minlength=count) for row in weighted])
+            return sums.reshape(*claimed.shape[:-1], count)
+
+        return Point(moved, product, np.zeros(count), self.name, self.is_scalar)
+
+    def at_entries(self, rng: np.random.Generator) -> tuple[Point, NDArray[np.intp]]:
+        """Return the point with a sample of its inputs, and which they are.
+
+        It holds the entries that are claimed to be the largest, and others at random.
+        """
+        claimed = np.abs(np.atleast_2d(self.claimed(self.at))).max(axis=0)
+        biggest = np.argsort(-claimed, kind="stable")[: _SAMPLE // 4]
+        others = rng.permutation(np.setdiff1d(np.arange(self.at.size), biggest))
+        chosen = np.sort(np.concatenate([biggest, others[: _SAMPLE - biggest.size]]))
+
+        def whole(x: Array) -> Array:
+            point = self.at.copy()
+            point[chosen] = x
+            return point.astype(self.dtype)
+
+        def function(x: Array) -> Array:
+            return self.function(whole(x))
+
+        def entries(x: Array) -> Array:
+            return self.claimed(whole(x))[..., chosen]
+
+        sample = Point(function, entries, self.at[chosen], self.name, self.is_scalar, self.dtype)
+        return sample, chosen
+
+
+def _one_more(analytic: Array, reference: Array) -> Array:
+    wrong = reference.copy()
+    wrong[np.nan_to_num(analytic - reference).argmax()] += 1
+    return wrong
