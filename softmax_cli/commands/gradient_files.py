@@ -35,8 +35,8 @@ from softmax_cli.pipeline import RowReader, good_blocks, paired, progress
 from softmax_cli.pipeline.threads import in_order, thread_count
 
 EXACT = "exact"
-# So many entries of Jacobians are compared at a time.
-_AT_ONCE = 1 << 18
+# So many entries are compared at a time.
+_AT_ONCE = int(os.environ.get("AO", 1 << 18))
 
 
 @dataclass(frozen=True)
@@ -165,18 +165,11 @@ class GradientFile:
 
 
 def _parts(block: Block, lines_of_row: int) -> Iterator[Block]:
-    """Yield a block in parts whose Jacobians fit in memory; a block of gradients is one part."""
-    rows = len(block.values)
-    step = rows
-    if lines_of_row > 1:
-        step = max(1, _AT_ONCE // (lines_of_row * lines_of_row))
-    for start in range(0, rows, max(1, step)):
-        part = slice(start, start + step)
-        yield (
-            block
-            if step >= rows
-            else replace(block, start=block.start + start, values=block.values[part])
-        )
+    """Yield a block in parts whose gradients, or Jacobians, stay in a cache."""
+    rows, classes = block.values.shape
+    step = max(1, _AT_ONCE // (lines_of_row * classes))
+    for start in range(0, rows, step):
+        yield block.part(start, min(rows, start + step))
 
 
 def _entries_as_lines(given: Source, N: int) -> Source:

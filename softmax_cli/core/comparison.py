@@ -91,7 +91,7 @@ class Comparison:
                 np.asarray(reference, np.float64),
                 np.asarray(atol, np.float64),
                 np.broadcast_to(vacuous, len(reference)),
-                np.nan_to_num(np.asarray(doubt, np.float64), nan=np.inf, posinf=np.inf),
+                np.asarray(doubt, np.float64),
                 offset,
                 wrong or {},
             )
@@ -106,43 +106,50 @@ class Comparison:
         offset: int,
         wrong: Mapping[str, Callable[[], Array]],
     ) -> None:
-        larger = np.maximum(np.abs(a), np.abs(n))
+        larger = np.abs(n)
+        np.maximum(larger, np.abs(a), out=larger)
         allowed = self.rtol * larger
         allowed += atol
         error = np.subtract(a, n)
         np.abs(error, out=error)
+        peak = float(error.max(initial=0.0))
+        all_finite = peak < np.inf
         agrees = error <= allowed
-        # An infinite one is allowed to be infinitely far off.
-        finite = np.isfinite(error)
-        if not finite.all():
+        finite = None
+        if not all_finite:
+            # An infinite one would be allowed to be infinitely far off.
             finite = np.isfinite(a) & np.isfinite(n)
             agrees &= finite
-        over = ~agrees
-        proven, undecided = int(over.sum()), 0
-        if doubt.any() or not np.isfinite(n).all():
+        over = int(agrees.size - np.count_nonzero(agrees))
+        proven, undecided = over, 0
+        if not all_finite or doubt.any():
+            doubt = np.where(np.isnan(doubt), np.inf, doubt)
             certain = ~np.isfinite(a) | (error > allowed + _MARGIN * doubt)
             # A difference that the reference's own error explains proves nothing, nor does an
             # agreement within an error that is larger than what is allowed. A derivative that is
             # exactly 0 on both sides is none of these, nor is one that is zero to within rounding.
             told = vacuous.reshape(-1, *[1] * (n.ndim - 1))
-            unclear = ~certain & ~told & (over | ((doubt > allowed) & (larger > 0)))
-            proven, undecided = int((over & certain).sum()), int(unclear.sum())
-        excess = error / allowed
-        relative = np.divide(error, larger, out=larger)
+            unclear = ~certain & ~told & (~agrees | ((doubt > allowed) & (larger > 0)))
+            proven, undecided = int((~agrees & certain).sum()), int(unclear.sum())
         if self.diagnosis is not None:
             self.diagnosis.add(a, n, atol, self.rtol, offset, wrong)
+        excess = np.divide(error, allowed)
+        worst = self._worst(a, n, error, allowed, excess, offset)
+        relative = np.divide(error, larger, out=larger)
         with self._lock:
             self.atol = max(self.atol, float(atol.max(initial=0.0)))
             self.entries += n.size
-            self.over_tolerance += int(over.sum())
-            self.non_finite += int(finite.size - np.count_nonzero(finite))
+            self.over_tolerance += over
+            self.non_finite += 0 if finite is None else int(finite.size - finite.sum())
             self.proven_wrong += proven
             self.undecided += undecided
             self.points += len(n)
             self.vacuous += int(vacuous.sum())
             self.max_abs_error = max(self.max_abs_error, _largest(error, finite))
             self.max_rel_error = max(self.max_rel_error, _largest(relative, finite))
-            self._keep_worst(a, n, error, allowed, excess, offset)
+            self.worst = sorted(
+                [*self.worst, *worst], key=lambda scored: (-scored[0], scored[1].index)
+            )[: self.worst_kept]
 
     def verdict(self) -> Verdict:
         """Return what the compared pairs prove."""
@@ -180,14 +187,15 @@ class Comparison:
             vacuous=self.vacuous,
         )
 
-    def _keep_worst(
+    def _worst(
         self, a: Array, n: Array, error: Array, allowed: Array, excess: Array, offset: int
-    ) -> None:
+    ) -> list[tuple[float, Entry]]:
+        """Return the worst entries of these that could be among the worst of all."""
         if not self.worst_kept or not n.size:
-            return
-        least = self.worst[-1][0] if len(self.worst) == self.worst_kept else -1.0
-        if np.isfinite(excess).all() and excess.max() < least:
-            return
+            return []
+        known = self.worst
+        if len(known) == self.worst_kept and float(excess.max()) < known[-1][0]:
+            return []
         excess = np.where(np.isfinite(error), excess, np.inf)
         excess[(error == 0) & (allowed == 0)] = 0
         flat = excess.ravel()
@@ -197,6 +205,7 @@ class Comparison:
         chosen = np.concatenate(
             [np.flatnonzero(flat > edge), np.flatnonzero(flat == edge)[:count]]
         )[:count]
+        worst = []
         for number in chosen:
             place = np.unravel_index(int(number), n.shape)
             leading, *rest = map(int, place)
@@ -209,13 +218,12 @@ class Comparison:
                 float(error[place]) / (largest or 1.0),
                 float(allowed[place]),
             )
-            self.worst.append((float(flat[number]), entry))
-        self.worst.sort(key=lambda scored: (-scored[0], scored[1].index))
-        del self.worst[self.worst_kept :]
+            worst.append((float(flat[number]), entry))
+        return worst
 
 
-def _largest(errors: Array, finite: Array) -> float:
-    if not finite.all():
+def _largest(errors: Array, finite: Array | None) -> float:
+    if finite is not None:
         errors = errors[finite]
     # 0 of 0 is NaN, and no error.
     return float(np.fmax.reduce(errors, None, initial=0.0))

@@ -64,7 +64,7 @@ class Rounding:
             atol[:] = self._floor(size)[:, None]
             of_label = 2 * _UNITS * self.eps * size + self._floor(size)
             np.put_along_axis(atol, wanted.targets, of_label[:, None], -1)
-        return self._judged(n, atol, size, self._conditioned(a) * np.abs(n))
+        return self._judged(n, atol, size, self._conditioned(a, n))
 
     def of_jacobian(self, n: NDArray[Any], a: Rows, of: str) -> Judged:
         """Judge Jacobians (rows, N, N): on the diagonal S_i - S_i S_i, or 1 - S_i."""
@@ -85,23 +85,23 @@ class Rounding:
             terms = (size + S * size.sum(axis=-1, keepdims=True)) / self.T
         largest = terms.max(axis=-1)
         atol = _UNITS * self.eps * terms + self._floor(largest)[:, None]
-        return self._judged(n, atol, largest, self._conditioned(a) * terms)
+        return self._judged(n, atol, largest, self._conditioned(a, terms))
 
     def _floor(self, size: NDArray[Any]) -> NDArray[Any]:
         floor: NDArray[Any] = self.eps**2 * size + self.smallest
         return floor
 
-    def _conditioned(self, a: Rows) -> NDArray[Any] | float:
-        """Return what dividing logits by T in the dtype does to a probability, if it matters.
+    def _conditioned(self, a: Rows, terms: Rows) -> NDArray[Any] | float:
+        """Return what dividing logits by T in the dtype does to terms, if it matters.
 
         A power of two divides exactly.
         """
         if math.frexp(self.T)[0] == 0.5:
             return 0.0
-        moved = (
-            self.eps * np.abs(np.where(np.isfinite(a), a, 0)).max(axis=-1, keepdims=True) / self.T
-        )
-        return np.where(moved > self.rtol / 8, moved, 0)
+        size = np.abs(np.where(np.isfinite(a), a, 0)).max(axis=-1, keepdims=True)
+        moved = self.eps * size / self.T
+        matters = moved > self.rtol / 8
+        return np.where(matters, moved, 0) * np.abs(terms) if matters.any() else 0.0
 
     def _judged(
         self, n: NDArray[Any], atol: NDArray[Any], size: NDArray[Any], doubt: NDArray[Any] | float

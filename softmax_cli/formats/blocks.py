@@ -99,6 +99,22 @@ class Block:
         """Return the block with other numbers in it."""
         return replace(self, values=values)
 
+    def part(self, start: int, stop: int) -> Block:
+        """Return the rows between two positions, as views of the numbers."""
+        rows = slice(start, stop)
+        return replace(
+            self,
+            start=self.start + start,
+            values=self.values[rows],
+            place=lambda row: self.place(start + row),
+            ids=None if self.ids is None else self.ids[rows],
+            labels=None if self.labels is None else self.labels[rows],
+            classes=None if self.classes is None else self.classes[rows],
+            partner=None if self.partner is None else self.partner[rows],
+            weights=None if self.weights is None else self.weights[rows],
+            numbers=None if self.numbers is None else self.numbers[rows],
+        )
+
     def rows(self, chosen: NDArray[np.intp], start: int) -> Block:
         """Return the chosen rows alone, numbered from `start`."""
         return Block(
