@@ -10,7 +10,8 @@ import typer
 
 from softmax_cli.commands.loss_options import Reduction
 from softmax_cli.commands.options import Base, ReadOptions, Temperature, Values, WriteOptions
-from softmax_cli.errors import ExitCode, UsageError
+from softmax_cli.commands.verdict_options import VerdictOptions
+from softmax_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from softmax_cli.core.report import Report
@@ -30,7 +31,8 @@ A pair agrees when |a - n| <= atol + rtol * max(|a|, |n|); NaN and infinity neve
 pass; fail; inconclusive (the reference is not accurate enough here to tell); vacuous (the
 derivative is zero to within rounding, so that a wrong formula would pass as well).
 
-The report is a table, or JSON with --format json; rows, indices and labels count from 0.
+The report is a table, or what --format names; --report writes it to files as well, whatever the
+verdict. Rows, indices and labels count from 0.
 
 Exit code: 0 all agree, 1 a gradient disagrees, 2 wrong usage or input, 3 nothing was proven."""
 
@@ -40,14 +42,8 @@ EXAMPLES = (
     "softmax-cli gradcheck --logits samples/digits_logits.npy --labels samples/digits_labels.npy "
     "--grad samples/digits_gradient.npy",
     "softmax-cli gradcheck samples.logistic:loss --grad samples.logistic:gradient --at 1,-2,0.5",
+    "softmax-cli gradcheck --format github --report gradcheck.xml",
 )
-
-EXIT_CODES = {
-    "pass": ExitCode.DONE,
-    "fail": ExitCode.GRADIENT_DISAGREES,
-    "inconclusive": ExitCode.NOTHING_PROVEN,
-    "vacuous": ExitCode.NOTHING_PROVEN,
-}
 
 
 def command(
@@ -114,15 +110,15 @@ def command(
         int, typer.Option("--worst", metavar="K", min=0, help="Worst entries to show.")
     ] = 3,
     read: ReadOptions = ReadOptions(),
-    write: WriteOptions = WriteOptions(),
+    write: VerdictOptions = VerdictOptions(),
 ) -> int:
     """Choose the form by what is given, compare, and report."""
     from softmax_cli.commands.parser import ARGUMENTS
-    from softmax_cli.commands.verdict import report_form, write_report
+    from softmax_cli.commands.verdict import Reporting
     from softmax_cli.formats import input_paths
 
+    reporting = Reporting(write)
     _check_form(context, values, grad, jacobian, at)
-    shown = report_form(write)
     if logits is not None:
         from softmax_cli.commands.gradient_files import GradientFile, check_gradient_file
 
@@ -151,8 +147,7 @@ def command(
         )
     report = _repeatable(report, context.meta[ARGUMENTS])
     inputs = [*(values or ()), logits, labels, targets, upstream, grad, jacobian, at]
-    write_report(report, shown, write, input_paths([token for token in inputs if token]))
-    return EXIT_CODES[report.verdict]
+    return reporting.send(report, input_paths([token for token in inputs if token]))
 
 
 # Which options belong to which form; what is in none of them belongs to all.
