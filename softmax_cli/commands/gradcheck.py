@@ -11,7 +11,7 @@ import typer
 from softmax_cli.commands.loss_options import Reduction
 from softmax_cli.commands.options import Base, ReadOptions, Temperature, Values, WriteOptions
 from softmax_cli.commands.verdict_options import VerdictOptions
-from softmax_cli.errors import UsageError
+from softmax_cli.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from softmax_cli.core.report import Report
@@ -32,7 +32,8 @@ pass; fail; inconclusive (the reference is not accurate enough here to tell); va
 derivative is zero to within rounding, so that a wrong formula would pass as well).
 
 The report is a table, or what --format names; --report writes it to files as well, whatever the
-verdict. Rows, indices and labels count from 0.
+verdict. Rows, indices and labels count from 0. Checks that are made again and again stand in
+pyproject.toml, as tables [[tool.softmax-cli.gradcheck]]: each has a name, and the options as keys.
 
 Exit code: 0 all agree, 1 a gradient disagrees, 2 wrong usage or input, 3 nothing was proven."""
 
@@ -109,15 +110,28 @@ def command(
     worst: Annotated[
         int, typer.Option("--worst", metavar="K", min=0, help="Worst entries to show.")
     ] = 3,
+    config: Annotated[
+        str | None,
+        typer.Option(
+            "--config",
+            metavar="PATH",
+            help="Check every [[tool.softmax-cli.gradcheck]] table of this file.  "
+            "[default: of ./pyproject.toml, if it has any and nothing else is to be checked]",
+        ),
+    ] = None,
     read: ReadOptions = ReadOptions(),
     write: VerdictOptions = VerdictOptions(),
 ) -> int:
     """Choose the form by what is given, compare, and report."""
+    from softmax_cli.commands.gradcheck_config import Collected, check_tables, tables_asked_for
     from softmax_cli.commands.parser import ARGUMENTS
     from softmax_cli.commands.verdict import Reporting
     from softmax_cli.formats import input_paths
 
     reporting = Reporting(write)
+    collected: Collected | None = context.obj
+    if collected is None and (tables := tables_asked_for(context, config)):
+        return reporting.send(*check_tables(context, tables, write))
     _check_form(context, values, grad, jacobian, at)
     if logits is not None:
         from softmax_cli.commands.gradient_files import GradientFile, check_gradient_file
@@ -147,7 +161,11 @@ def command(
         )
     report = _repeatable(report, context.meta[ARGUMENTS])
     inputs = [*(values or ()), logits, labels, targets, upstream, grad, jacobian, at]
-    return reporting.send(report, input_paths([token for token in inputs if token]))
+    paths = input_paths([token for token in inputs if token])
+    if collected is not None:
+        collected.report, collected.inputs = report, paths
+        return ExitCode.DONE
+    return reporting.send(report, paths)
 
 
 # Which options belong to which form; what is in none of them belongs to all.
