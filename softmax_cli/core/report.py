@@ -119,10 +119,7 @@ class Report:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as the object that the command prints as JSON."""
-        checks = [asdict(check) for check in self.checks]
-        for check in checks:
-            if check["seed"] is None:
-                del check["seed"]
+        checks = [{**asdict(check), "seed": self._seed(check)} for check in self.checks]
         return {
             "command": "gradcheck",
             "verdict": self.verdict,
