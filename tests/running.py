@@ -64,6 +64,17 @@ def run(line: str, *, terminal: bool = False) -> Outcome:
     return Outcome(int(code), out.text(), err.text())
 
 
+def program(folder: Path) -> Path:
+    """Write the program as an installed one stands on the PATH, and return its folder."""
+    folder.mkdir(exist_ok=True)
+    path = folder / "softmax-cli"
+    start = shlex.join([sys.executable, "-P", "-m", "softmax_cli"])
+    found = f"{shlex.quote(str(ROOT))}${{PYTHONPATH:+:$PYTHONPATH}}"
+    path.write_text(f'#!/bin/sh\nPYTHONPATH={found} exec {start} "$@"\n')
+    path.chmod(0o755)
+    return folder
+
+
 def same(got: str, expected: str) -> bool:
     """Compare texts: the words must be equal, the numbers close, blanks and rules do not count.
 

@@ -118,7 +118,7 @@ def run(arguments: list[str]) -> int:
         error.place = error.place or arguments[0]
         raise
     except typer.TyperException as error:
-        raise _usage_error(error, arguments) from error
+        raise usage_error(error, arguments) from error
 
 
 def _check_command(name: str) -> None:
@@ -142,7 +142,7 @@ def _check_command(name: str) -> None:
     raise UsageError("no such command", remedy, name)
 
 
-def _usage_error(error: typer.TyperException, arguments: list[str]) -> UsageError:
+def usage_error(error: typer.TyperException, arguments: list[str]) -> UsageError:
     """Return Typer's error as ours: the option first, then what is wrong with it."""
     command = f"{PROGRAM} {arguments[0]}" if arguments[0] in COMMANDS else PROGRAM
     problem = " ".join(str(getattr(error, "message", error)).split()).rstrip(".")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,6 +17,7 @@ from softmax_cli.commands.gradcheck_forms import (
 )
 from softmax_cli.commands.loss_options import LossOptions
 from softmax_cli.commands.options import ReadOptions, Values, WriteOptions
+from softmax_cli.commands.verdict_options import VerdictOptions
 from softmax_cli.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -38,7 +39,9 @@ A pair agrees when |a - n| <= atol + rtol * max(|a|, |n|); NaN and infinity neve
 pass; fail; inconclusive (the reference is not accurate enough here to tell); vacuous (the
 derivative is zero to within rounding, so that a wrong formula would pass as well).
 
-The report is a table, or JSON with --format json; rows, indices and labels count from 0.
+The report is a table, or what --format names; --report writes it to files as well, whatever the
+verdict. Rows, indices and labels count from 0. Checks that are made again and again stand in
+pyproject.toml, as tables [[tool.softmax-cli.gradcheck]]: each has a name, and the options as keys.
 
 Exit code: 0 all agree, 1 a gradient disagrees, 2 wrong usage or input, 3 nothing was proven."""
 
@@ -48,14 +51,8 @@ EXAMPLES = (
     "softmax-cli gradcheck --logits samples/digits_logits.npy --labels samples/digits_labels.npy "
     "--grad samples/digits_gradient.npy",
     "softmax-cli gradcheck samples.logistic:loss --grad samples.logistic:gradient --at 1,-2,0.5",
+    "softmax-cli gradcheck --format github --report gradcheck.xml",
 )
-
-EXIT_CODES = {
-    "pass": ExitCode.DONE,
-    "fail": ExitCode.GRADIENT_DISAGREES,
-    "inconclusive": ExitCode.NOTHING_PROVEN,
-    "vacuous": ExitCode.NOTHING_PROVEN,
-}
 
 
 def command(
@@ -64,16 +61,29 @@ def command(
     given: GivenOptions = GivenOptions(),
     options: LossOptions = LossOptions(),
     check: CheckOptions = CheckOptions(),
+    config: Annotated[
+        str | None,
+        typer.Option(
+            "--config",
+            metavar="PATH",
+            help="Check every [[tool.softmax-cli.gradcheck]] table of this file.  "
+            "[default: of ./pyproject.toml, if it has any and nothing else is to be checked]",
+        ),
+    ] = None,
     read: ReadOptions = ReadOptions(),
-    write: WriteOptions = WriteOptions(),
+    write: VerdictOptions = VerdictOptions(),
 ) -> int:
     """Choose the form by what is given, compare, and report."""
+    from softmax_cli.commands.gradcheck_config import Collected, check_tables, tables_asked_for
     from softmax_cli.commands.parser import ARGUMENTS
-    from softmax_cli.commands.verdict import report_form, write_report
+    from softmax_cli.commands.verdict import Reporting
     from softmax_cli.formats import input_paths
 
+    reporting = Reporting(write)
+    collected: Collected | None = context.obj
+    if collected is None and (tables := tables_asked_for(context, config)):
+        return reporting.send(*check_tables(context, tables, write))
     check_form(context, values, given, options)
-    shown = report_form(write)
     report = _report(values, given, options, check, read, write)
     report = _repeatable(report, context.meta[ARGUMENTS])
     inputs = [
@@ -81,8 +91,11 @@ def command(
         *(given.logits, given.upstream, given.grad, given.jacobian, given.at),
         *(options.labels, options.targets, options.class_weights, options.sample_weights),
     ]
-    write_report(report, shown, write, input_paths([token for token in inputs if token]))
-    return EXIT_CODES[report.verdict]
+    paths = input_paths([token for token in inputs if token])
+    if collected is not None:
+        collected.report, collected.inputs = report, paths
+        return ExitCode.DONE
+    return reporting.send(report, paths)
 
 
 def _report(

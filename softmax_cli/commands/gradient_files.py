@@ -36,7 +36,7 @@ from softmax_cli.pipeline.threads import in_order, thread_count
 
 EXACT = "exact"
 # So many entries are compared at a time.
-_AT_ONCE = int(os.environ.get("AO", 1 << 18))
+_AT_ONCE = 1 << 17
 
 
 @dataclass(frozen=True)

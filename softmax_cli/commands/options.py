@@ -27,11 +27,13 @@ __all__ = [
     "Temperature",
     "Values",
     "WriteOptions",
+    "completed",
     "takes_groups",
 ]
 
 
-def _completed(choices: list[str]) -> Callable[[str], list[str]]:
+def completed(choices: list[str]) -> Callable[[str], list[str]]:
+    """Return what the shell asks for the choices that go on from what was typed."""
     return lambda incomplete: [choice for choice in choices if choice.startswith(incomplete)]
 
 
@@ -50,7 +52,7 @@ FLAGS: dict[str, Any] = {
         "--input-format",
         metavar="NAME",
         help=f"Format of the input: {', '.join(_READ)}. Default: from the suffix or the content.",
-        autocompletion=_completed(_READ),
+        autocompletion=completed(_READ),
     ),
     "header": typer.Option(
         "--header/--no-header",
@@ -91,7 +93,7 @@ FLAGS: dict[str, Any] = {
         metavar="NAME",
         help=f"Format of the output: {', '.join(_TEXT)}. Default: from the suffix of -o; "
         "a table at a terminal, csv in a pipe.",
-        autocompletion=_completed(_TEXT),
+        autocompletion=completed(_TEXT),
     ),
     "output": typer.Option(
         "--output",

@@ -1,12 +1,16 @@
-"""The report of gradcheck: a table for people, JSON for programs."""
+"""The report of gradcheck: a table for people, other forms for programs and servers."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
+from time import monotonic
 
+from softmax_cli.commands.github import append_summary, github_text
+from softmax_cli.commands.verdict_options import FORMS, VerdictOptions
 from softmax_cli.core.report import Check, Report
-from softmax_cli.errors import UsageError
+from softmax_cli.errors import ExitCode, UsageError
 from softmax_cli.formats import output_format
 from softmax_cli.formats.blocks import WriteOptions
 from softmax_cli.formats.json_text import json_report
@@ -19,34 +23,93 @@ STYLES = {
     "inconclusive": "bold yellow",
     "vacuous": "bold yellow",
 }
+EXIT_CODES = {
+    "pass": ExitCode.DONE,
+    "fail": ExitCode.GRADIENT_DISAGREES,
+    "inconclusive": ExitCode.NOTHING_PROVEN,
+    "vacuous": ExitCode.NOTHING_PROVEN,
+}
+# What `-o` may be without naming a file.
+NOWHERE = (None, "-")
 LONGEST_NAME = 28
 HEADINGS = ("check", "verdict", "entries", "over", "abs error", "rel error")
+
+
+class Reporting:
+    """Where the report goes and in which forms; what cannot be is refused before any work."""
+
+    def __init__(self, write: VerdictOptions) -> None:
+        """Check what was asked for, and start the clock."""
+        self._write = write
+        self._form = report_form(write)
+        self._files = [(path, _file_form(path)) for path in write.report]
+        _refuse_the_same([*write.report, *([write.output] if write.output not in NOWHERE else [])])
+        self._started = monotonic()
+
+    def send(self, report: Report, inputs: Sequence[Path]) -> ExitCode:
+        """Write the report everywhere; return the exit code of its verdict.
+
+        The summary of a job comes last: that it cannot be written takes nothing from the others.
+        """
+        files = [(Target(path, inputs), form) for path, form in self._files]
+        shown = Target(self._write.output or "-", inputs, in_place=self._write.in_place)
+        for target, form in [*files, (shown, self._form)]:
+            with target:
+                self._send(report, form, target)
+        append_summary(report)
+        return EXIT_CODES[report.verdict]
+
+    def _send(self, report: Report, form: str, target: Target) -> None:
+        write = self._write
+        if form == "table":
+            digits = write.precision or DEFAULT_PRECISION
+            rows = [_line(check) for check in report.checks]
+            print_table(HEADINGS, rows, target, write, styles=STYLES, notes=_notes(report, digits))
+            return
+        if form == "json":
+            text = json_report(report.as_dict(), write.precision) + "\n"
+        elif form == "junit":
+            from softmax_cli.commands.junit import junit
+
+            text = junit(report, monotonic() - self._started)
+        else:
+            text = github_text(report)
+        # What is no character, as a file's name may hold, is spelt as JSON spells it.
+        target.write(text.encode("utf-8", "backslashreplace"))
 
 
 def report_form(write: WriteOptions) -> str:
     """Return the form of the report: `--format`, else the suffix of `-o`, else a table."""
     if write.format is not None:
         form = write.format
-    elif write.output in (None, "-"):
+    elif write.output in NOWHERE:
         form = "table"
+    elif (write.output or "").lower().endswith(".xml"):
+        form = "junit"
     else:
         form = output_format(write).name
         form = "table" if form == "txt" else form
-    if form not in ("table", "json"):
+    if form not in FORMS:
         option = "--format" if write.format is not None else str(write.output)
-        raise UsageError(f"a report has no form in {form}", "table or json", option)
+        raise UsageError(f"a report has no form in {form}", f"one of {', '.join(FORMS)}", option)
     return form
 
 
-def write_report(report: Report, form: str, write: WriteOptions, inputs: Sequence[Path]) -> None:
-    """Write the report to the output that was asked for."""
-    with Target(write.output or "-", inputs, in_place=write.in_place) as target:
-        if form == "json":
-            target.write((json_report(report.as_dict(), write.precision) + "\n").encode())
-        else:
-            digits = write.precision or DEFAULT_PRECISION
-            rows = [_line(check) for check in report.checks]
-            print_table(HEADINGS, rows, target, write, styles=STYLES, notes=_notes(report, digits))
+def _file_form(path: str) -> str:
+    form = {".json": "json", ".xml": "junit"}.get(Path(path).suffix.lower())
+    if form is None:
+        given = repr(path) if path in ("", "-") else path
+        raise UsageError(f"{given} has no form", "name a file .json or .xml (JUnit)", "--report")
+    return form
+
+
+def _refuse_the_same(paths: Sequence[str]) -> None:
+    seen: set[str] = set()
+    for path in paths:
+        real = os.path.realpath(path)
+        if real in seen:
+            raise UsageError(f"{path} is written twice", "name different files", "--report")
+        seen.add(real)
 
 
 def _line(check: Check) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ class Check:
     points   rows, or points, that were compared
     vacuous  how many of them prove nothing: a gradient of zeros would agree there as well
     file     where the gradient stands: the file, or the source of the function and its line
+    seed     of its points, if it is not that of the report
     """
 
     name: str
@@ -53,6 +54,7 @@ class Check:
     vacuous: int = 0
     file: str | None = None
     line: int | None = None
+    seed: int | None = None
 
     @property
     def summary(self) -> str:
@@ -70,6 +72,11 @@ class Check:
         if self.vacuous and self.verdict != "vacuous":
             found += f"; {self.vacuous} of {self.points} points prove nothing"
         return f"{self.verdict}, {found}"
+
+    @property
+    def headline(self) -> str:
+        """What was found and what it looks like, in a line."""
+        return f"{self.summary}; it looks like {self.diagnosis}" if self.diagnosis else self.summary
 
     def details(self, digits: int = DIGITS) -> list[str]:
         """Return what is known of the difference, a line each, the worst entries last."""
@@ -107,7 +114,7 @@ class Report:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as the object that the command prints as JSON."""
-        checks = [asdict(check) for check in self.checks]
+        checks = [{**asdict(check), "seed": self._seed(check)} for check in self.checks]
         return {
             "command": "gradcheck",
             "verdict": self.verdict,
@@ -125,17 +132,23 @@ class Report:
 
     def __str__(self) -> str:
         """Return the report as plain text."""
+        return "\n".join(self.lines())
+
+    def lines(self) -> list[str]:
+        """Return the lines of the plain text; a name may still hold the end of a line."""
         lines = [f"gradcheck: {self.verdict}"]
         for check in self.checks:
             lines.append(f"{check.name}: {check.summary}")
             lines += [f"  {line}" for line in check.details()]
-        return "\n".join([*lines, *self.settings()])
+        return [*lines, *self.settings()]
 
     def settings(self) -> list[str]:
         """Return the rule and how the checks were made, a line each; alike ones are told once."""
         return [
             f"rule: {RULE}",
-            *self._told("reference", [f"{check.how}; seed {self.seed}" for check in self.checks]),
+            *self._told(
+                "reference", [f"{check.how}; seed {self._seed(check)}" for check in self.checks]
+            ),
             *self._tolerances(),
             *self._told("repeat", [check.reproduce for check in self.checks]),
         ]
@@ -161,6 +174,9 @@ class Report:
             told = f"{most:.3g}" if least == most else f"{least:.3g} to {most:.3g} by check"
             lines.append(f"tolerance: rtol {rtol:.3g}, atol {told}")
         return lines
+
+    def _seed(self, check: Check) -> int:
+        return self.seed if check.seed is None else check.seed
 
 
 def overall(verdicts: Sequence[Verdict]) -> Verdict:

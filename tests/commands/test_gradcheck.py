@@ -27,7 +27,7 @@ REPORT_KEYS = {"command", "verdict", "seed", "checks"}
 CHECK_KEYS = {
     "name", "verdict", "method", "step", "dtype", "rtol", "atol", "entries", "over_tolerance",
     "non_finite", "max_abs_error", "max_rel_error", "worst", "diagnosis", "reproduce", "points",
-    "vacuous", "file", "line",
+    "vacuous", "file", "line", "seed",
 }  # fmt: skip
 ENTRY_KEYS = {"index", "analytic", "reference", "abs_error", "rel_error", "allowed"}
 

@@ -64,6 +64,11 @@ def test_every_option_says_what_it_does(name: str) -> None:
     assert [option.name for option in command.params if not getattr(option, "help", "")] == []
 
 
+def test_the_forms_of_a_report_are_its_own() -> None:
+    assert "--format table|json|junit|github" in run("softmax-cli gradcheck --help").out
+    assert "jsonl" in run("softmax-cli softmax --help").out
+
+
 @pytest.mark.parametrize("name", ["softmax", "jacobian", "xent"])
 def test_nothing_typed_at_a_terminal_shows_the_help(name: str) -> None:
     outcome = run(f"softmax-cli {name}", terminal=True)
@@ -89,6 +94,8 @@ def test_version() -> None:
         (["softmax-cli", "softmax", "--temp"], "--temperature"),
         (["softmax-cli", "softmax", "-1", "--input-format", "np"], "npy"),
         (["softmax-cli", "jacobian", "1", "--of", "log"], "log-softmax"),
+        (["softmax-cli", "jacobian", "1", "--format", "ts"], "tsv"),
+        (["softmax-cli", "gradcheck", "1", "--format", "ju"], "junit"),
     ],
 )
 def test_completion(shell: str, typed: list[str], offered: str) -> None:

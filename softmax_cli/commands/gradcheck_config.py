@@ -1,0 +1,291 @@
+"""The checks of a configuration file: its `[[tool.softmax-cli.gradcheck]]` tables.
+
+A table is a command line of gradcheck in another spelling, and the command's own parser reads it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields, replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import typer
+from typer.core import TyperOption
+
+from softmax_cli.commands import PROGRAM, load, usage_error
+from softmax_cli.commands.parser import ARGUMENTS, is_option
+from softmax_cli.commands.verdict_options import VerdictOptions
+from softmax_cli.core.report import Check, Report
+from softmax_cli.errors import InputError, SoftmaxCliError, UsageError
+from softmax_cli.formats import input_paths
+
+COMMAND = "gradcheck"
+FOUND = "pyproject.toml"
+TABLES = f"[[tool.{PROGRAM}.{COMMAND}]]"
+
+# What the command line may add to the checks of a file.
+SETTINGS = ("seed", "worst")
+NO_CHECK = {*(option.name for option in fields(VerdictOptions)), "config"}
+# The options whose value may be a file, which is then sought beside the configuration.
+FILES = (
+    *("logits", "labels", "targets", "upstream", "grad", "jacobian", "at"),
+    *("class-weights", "sample-weights"),
+)
+
+
+@dataclass
+class Collected:
+    """What the checks of one table came to; the command leaves it here, unwritten."""
+
+    report: Report = field(default_factory=lambda: Report(0, []))
+    inputs: Sequence[Path] = ()
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table of the file: its place for errors, its name, and the command line it spells."""
+
+    place: str
+    name: str
+    arguments: list[str]
+
+
+def tables_asked_for(context: typer.Context, config: str | None) -> list[Table] | None:
+    """Return the tables to check: those of `--config`, or of the pyproject.toml that is here.
+
+    The file that is here is looked at when the command line holds no check of its own. None means
+    that it holds one, or that there are no tables; the built-in derivatives are checked then.
+
+    A file that is here and is no TOML is an error, if the name of this program stands in it: the
+    checks that were meant to run could not be known, and a run of others would pass in their place.
+    """
+    chosen = [
+        name
+        for name in context.params
+        if name not in NO_CHECK and name not in SETTINGS and _is_typed(context, name)
+    ]
+    if config is not None:
+        if chosen:
+            name = chosen[0]
+            option = context.params[name][0] if name == "values" else f"--{_spelt(name)}"
+            raise UsageError("does not go with --config", "write it in the file", option)
+        found = _tables(Path(config), _parsed(Path(config)), context)
+        if not found:
+            raise InputError("holds no check", f"write a table {TABLES}", config)
+        return found
+    path = Path(FOUND)
+    if chosen or not path.is_file():
+        return None
+    try:
+        document = _parsed(path)
+    except InputError:
+        if PROGRAM.encode() in path.read_bytes():
+            raise
+        return None
+    return _tables(path, document, context) or None
+
+
+def check_tables(
+    context: typer.Context, tables: Sequence[Table], write: VerdictOptions
+) -> tuple[Report, list[Path]]:
+    """Check every table; return one report of them all, and the files that they read."""
+    config = Path(context.params["config"] or FOUND)
+    typed = [*["--quiet"] * write.quiet, *["--no-progress"] * write.no_progress]
+    if write.threads is not None:
+        typed += ["--threads", str(write.threads)]
+    checks: list[Check] = []
+    inputs = [config]
+    with _importing_from(config.parent):
+        for table in tables:
+            with _told(table.place):
+                collected = _run(table, typed)
+            seed = collected.report.seed
+            several = len(collected.report.checks) > 1
+            checks += [
+                replace(
+                    check,
+                    name=f"{table.name}: {check.name}" if several else table.name,
+                    reproduce=_from_here(check.reproduce, table, config.parent),
+                    seed=None if seed == context.params["seed"] else seed,
+                )
+                for check in collected.report.checks
+            ]
+            inputs += collected.inputs
+    return Report(context.params["seed"], checks), inputs
+
+
+def _run(table: Table, typed: list[str]) -> Collected:
+    collected = Collected()
+    with load(COMMAND).make_context(COMMAND, [*typed, *table.arguments], obj=collected) as context:
+        # What repeats a check is what the table says, not how much was to be told of it here.
+        context.meta[ARGUMENTS] = table.arguments
+        context.command.invoke(context)
+    return collected
+
+
+@contextmanager
+def _told(place: str) -> Iterator[None]:
+    """Let an error name the table before its own place."""
+    try:
+        yield
+    except SoftmaxCliError as error:
+        error.place = f"{place}: {error.place}" if error.place else place
+        raise
+    except typer.TyperException as error:
+        told = usage_error(error, [COMMAND])
+        told.place = f"{place}: {told.place}"
+        raise told from error
+
+
+@contextmanager
+def _importing_from(folder: Path) -> Iterator[None]:
+    """Let modules be found in the folder of the configuration, and after it in this one."""
+    before = [*sys.path]
+    sys.path[:0] = dict.fromkeys([str(folder.resolve()), str(Path.cwd())])
+    try:
+        yield
+    finally:
+        sys.path[:] = before
+
+
+def _from_here(reproduce: str, table: Table, folder: Path) -> str:
+    """Return the command with what it takes to find the module from this folder."""
+    is_function = any(re.fullmatch(r"[\w.]+:\w+", token) for token in table.arguments)
+    if not is_function or folder.resolve() == Path.cwd():
+        return reproduce
+    return f"PYTHONPATH={shlex.quote(str(folder))} {reproduce}"
+
+
+def _parsed(path: Path) -> dict[str, Any]:
+    import tomllib
+
+    try:
+        with path.open("rb") as stream:
+            return tomllib.load(stream)
+    except OSError as error:
+        raise InputError(
+            f"cannot be read: {error.strerror}", "name a file that can be", str(path)
+        ) from error
+    except (ValueError, RecursionError) as error:
+        # That the bytes are no text is a ValueError too.
+        raise InputError(f"is not TOML: {error}", "mend it", str(path)) from None
+
+
+def _tables(path: Path, document: dict[str, Any], context: typer.Context) -> list[Table]:
+    ours: Any = document
+    for key in ("tool", PROGRAM, COMMAND):
+        ours = ours.get(key, {}) if isinstance(ours, dict) else {}
+    if ours == {}:
+        return []
+    if not isinstance(ours, list) or not all(isinstance(table, dict) for table in ours):
+        raise InputError(f"tool.{PROGRAM}.{COMMAND} is no list", f"write {TABLES}", str(path))
+    found: list[Table] = []
+    for number, table in enumerate(ours, 1):
+        name = table.get("name")
+        place = f"{path}: {COMMAND} table {number}"
+        if not isinstance(name, str) or not name.strip():
+            problem = "has no name" if name is None else f"its name is {name!r}"
+            raise InputError(problem, 'write name = "..."', place)
+        if any(name == other.name for other in found):
+            raise InputError(f"{name!r} is the name of two", "every check has its own", place)
+        place = f"{path}: {COMMAND} {name!r}"
+        with _told(place):
+            arguments = _arguments(table, path.parent, context)
+        found.append(Table(place, name, arguments))
+    return found
+
+
+def _arguments(table: dict[str, Any], folder: Path, context: typer.Context) -> list[str]:
+    """Return the command line that a table spells."""
+    keys = {key.replace("_", "-"): key for key in table}
+    settings = [
+        token
+        for name in SETTINGS
+        if name not in keys and _is_typed(context, name)
+        for token in (f"--{name}", str(context.params[name]))
+    ]
+    if len(keys) < len(table):
+        raise InputError("an option is spelt in two ways", "leave one out")
+    if "function" in keys and "values" in keys:
+        raise InputError("a function takes no values", "write at = ...", "values")
+    values: list[str] = []
+    options: list[str] = []
+    for key, written in keys.items():
+        value = table[written]
+        if key in ("function", "values"):
+            values = [_beside(_text(token, key), folder) for token in _listed(value) or [value]]
+        elif key != "name":
+            options += _option(key, value, folder, context)
+    if taken := [token for token in values if is_option(token)]:
+        raise UsageError("is no value", "write options as keys of the table", taken[0])
+    return [*settings, *values, *options]
+
+
+def _option(key: str, value: Any, folder: Path, context: typer.Context) -> list[str]:
+    flag = f"--{key}"
+    known = {
+        name: option
+        for option in context.command.params
+        if isinstance(option, TyperOption) and option.name != "help"
+        for name in option.opts
+    }
+    option = known.get(flag)
+    if option is None:
+        names = [_spelt(name) for name in known if name.startswith("--")]
+        close = get_close_matches(key, names)
+        remedy = f"did you mean {close[0]}?" if close else f"see '{PROGRAM} {COMMAND} --help'"
+        raise UsageError("no such option", remedy, key)
+    if option.name in NO_CHECK:
+        raise UsageError("is no part of a check", f"write --{key} on the command line", key)
+    if option.is_flag:
+        if not isinstance(value, bool):
+            raise UsageError("is a flag", f"write {key} = true or false", key)
+        return [flag] if value else option.secondary_opts[:1]
+    texts = [_text(each, key) for each in (_listed(value) if option.multiple else [value])]
+    if key in FILES:
+        texts = [_beside(text, folder) for text in texts]
+    return [token for text in texts for token in (flag, text)]
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _text(value: Any, key: str) -> str:
+    """Return a value as it is typed; a list of numbers is a row, a list of rows is several.
+
+    >>> _text("G.npy", "grad"), _text([1, -2.5], "at"), _text([[1, 2], [3, 4]], "at")
+    ('G.npy', '1,-2.5', '[[1,2],[3,4]]')
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and value and all(isinstance(row, list) for row in value):
+        return f"[{','.join(f'[{_text(row, key)}]' for row in value)}]"
+    numbers = _listed(value)
+    if not numbers or not all(type(number) in (int, float) for number in numbers):
+        raise InputError(f"{value!r} is no value of it", "write a string or a number", key)
+    return ",".join(map(repr, numbers))
+
+
+def _beside(text: str, folder: Path) -> str:
+    """Return the path of a file that is in the folder of the configuration; others as they are."""
+    joined = os.path.join(folder, text)  # noqa: PTH118 - keeps what is no path as it is
+    there = text not in ("", "-") and folder != Path() and input_paths([joined])
+    return joined if there else text
+
+
+def _is_typed(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def _spelt(name: str) -> str:
+    """Return the name of a parameter or an option as it is spelt after the dashes."""
+    return name.strip("-_").replace("_", "-")
