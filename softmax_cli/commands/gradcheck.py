@@ -88,7 +88,7 @@ def command(
     report = _repeatable(report, context.meta[ARGUMENTS])
     inputs = [
         *(values or ()),
-        *(given.logits, given.upstream, given.grad, given.jacobian, given.at),
+        *(given.logits, given.upstream, given.grad, given.jacobian, *given.at),
         *(options.labels, options.targets, options.class_weights, options.sample_weights),
     ]
     paths = input_paths([token for token in inputs if token])
@@ -129,7 +129,7 @@ def _report(
     if values and is_function(values):
         from softmax_cli.commands.user_functions import check_function
 
-        return check_function(values[0], given.grad, given.at or "", check, read)
+        return check_function(values[0], given.grad, given.at, check, read)
     return _builtins(values, given.of, options.temperature, check, read, write)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Annotated, Literal
 
 import typer
@@ -37,9 +37,14 @@ class GivenOptions:
         str | None, typer.Option("--jacobian", metavar="J", help="The Jacobian of --of: a file.")
     ] = None
     at: Annotated[
-        str | None,
-        typer.Option("--at", metavar="X", help="Where to check module:function: rows or a file."),
-    ] = None
+        list[str],
+        typer.Option(
+            "--at",
+            metavar="X",
+            help="Where to check module:function: a point 1,2,3, or a file of one a row. "
+            "Repeatable.",
+        ),
+    ] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -100,7 +105,7 @@ def check_form(
     functions = [value for value in values or () if is_function([value])]
     if functions and functions != values:
         raise UsageError("takes no values beside it", "write --at 1,2,3 with commas", functions[0])
-    if functions and given.at is None:
+    if functions and not given.at:
         raise UsageError("no point to check at", "give --at 1,2,3 or a file", functions[0])
     typed = [
         name

@@ -4,36 +4,53 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from dataclasses import asdict
+from functools import wraps
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from softmax_cli.commands.gradcheck_forms import CheckOptions
 from softmax_cli.commands.inputs import opened_option
 from softmax_cli.core.gradcheck import gradcheck
 from softmax_cli.core.report import Report
-from softmax_cli.errors import InputError, UsageError
+from softmax_cli.errors import InputError, ShapeError, UsageError
 from softmax_cli.formats.array import whole_array
 from softmax_cli.formats.blocks import ReadOptions
 
+# How many calls of a traceback are shown.
+_FRAMES = 4
+
 
 def check_function(
-    function: str, gradient: str | None, at: str, check: CheckOptions, read: ReadOptions
+    function: str, gradient: str | None, at: Sequence[str], check: CheckOptions, read: ReadOptions
 ) -> Report:
-    """Compare `module:gradient` with differences of `module:function` at the rows of `at`."""
-    with opened_option(at, "--at", read) as source:
-        points = whole_array(source).reshape(-1, source.classes)
+    """Compare `module:gradient` with differences of `module:function` at some points."""
     return gradcheck(
         _imported(function, "gradcheck"),
         None if gradient is None else _imported(gradient, "--grad"),
-        points,
+        _points(at, read),
         dtype=read.dtype,
         name=function,
         **asdict(check),
     )
+
+
+def _points(at: Sequence[str], read: ReadOptions) -> NDArray[np.float64]:
+    points: list[NDArray[np.float64]] = []
+    for token in at:
+        with opened_option(token, "--at", read) as source:
+            rows = whole_array(source).reshape(-1, source.classes)
+        if points and rows.shape[1] != points[0].shape[1]:
+            problem = f"{token} has {rows.shape[1]} numbers, and {at[0]} {points[0].shape[1]}"
+            raise ShapeError(problem, "points are of one size", "--at")
+        points.append(rows.astype(np.float64))
+    return np.concatenate(points)
 
 
 def _imported(token: str, option: str) -> Callable[..., Any]:
@@ -44,17 +61,18 @@ def _imported(token: str, option: str) -> Callable[..., Any]:
         sys.path.insert(0, here)
     try:
         with redirect_stdout(sys.stderr):
-            found = getattr(import_module(module_name), name)
+            module = import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name is None or not module_name.startswith(error.name):
             raise _told(error, module_name) from error
         raise UsageError(
             f"no module {module_name!r}", "run it from the folder that holds it", option
         ) from error
-    except AttributeError as error:
-        raise UsageError(f"{module_name} has no {name!r}", "check the name", option) from error
     except (Exception, SystemExit) as error:
         raise _told(error, module_name) from error
+    found = getattr(module, name, None)
+    if found is None:
+        raise UsageError(f"{module_name} has no {name!r}", "check the name", option)
     if not callable(found):
         raise UsageError(f"{token} is no function", "name one", option)
     return _guarded(found, token)
@@ -63,6 +81,7 @@ def _imported(token: str, option: str) -> Callable[..., Any]:
 def _guarded(function: Callable[..., Any], token: str) -> Callable[..., Any]:
     """Return the function so that what it prints is no output, and what it raises is one line."""
 
+    @wraps(function)
     def guarded(*arguments: Any) -> Any:
         try:
             with redirect_stdout(sys.stderr):
@@ -74,9 +93,9 @@ def _guarded(function: Callable[..., Any], token: str) -> Callable[..., Any]:
 
 
 def _told(error: BaseException, place: str) -> InputError:
-    """Return what the user's code raised, with the line of it where that happened."""
+    """Return what the user's code raised, and its traceback, the last calls of it, in a line."""
     frames = traceback.extract_tb(error.__traceback__)
-    theirs = [frame for frame in frames if frame.filename != __file__]
+    theirs = [frame for frame in frames if frame.filename != __file__][-_FRAMES:]
+    calls = [f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}" for frame in theirs]
     # What is written in C leaves no frame.
-    where = f"see {Path(theirs[-1].filename).name}, line {theirs[-1].lineno}" if theirs else ""
-    return InputError(f"raised {type(error).__name__}: {error}", where, place)
+    return InputError(f"raised {type(error).__name__}: {error}", " > ".join(calls), place)

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from softmax_cli.core.cross_entropy import cross_entropy_gradient
 from softmax_cli.core.jacobian import (
     log_softmax_jacobian,
+    log_softmax_jacobian_lines,
     log_softmax_jvp,
     log_softmax_vjp,
     softmax_jacobian,
+    softmax_jacobian_lines,
     softmax_jvp,
     softmax_vjp,
 )
@@ -33,6 +35,7 @@ class Builtin:
     combine   what the analytic derivative should be: (Jacobian of the formula, extra) -> array
     draw      a label, targets or a vector: (generator, classes) -> extra
     masked_outputs  whether the result for a masked class has a derivative, which is then 0
+    lines     what writes some lines of the derivative, if it is a matrix
     """
 
     name: str
@@ -42,6 +45,12 @@ class Builtin:
     combine: Callable[[Array, Array], Array]
     draw: Callable[[np.random.Generator, int], Array]
     masked_outputs: bool = True
+    lines: Callable[..., None] | None = None
+
+    @property
+    def is_product(self) -> bool:
+        """Whether it is the Jacobian times a vector, the derivative along it."""
+        return self.combine is _jacobian_times
 
 
 def builtin_points(rng: np.random.Generator, count: int) -> list[NDArray[np.float64]]:
@@ -103,7 +112,8 @@ def _vector(rng: np.random.Generator, classes: int) -> Array:
 
 
 def _one_hot(rng: np.random.Generator, classes: int) -> Array:
-    row: Array = np.eye(classes)[rng.integers(classes)]
+    row = np.zeros(classes)
+    row[rng.integers(classes)] = 1
     return row
 
 
@@ -127,6 +137,7 @@ BUILTINS = (
         lambda a, T, _: softmax_jacobian(a, temperature=T),
         _jacobian,
         _vector,
+        lines=softmax_jacobian_lines,
     ),
     Builtin(
         "softmax jvp",
@@ -152,6 +163,7 @@ BUILTINS = (
         _jacobian,
         _vector,
         masked_outputs=False,
+        lines=log_softmax_jacobian_lines,
     ),
     Builtin(
         "log-softmax jvp",

@@ -127,9 +127,14 @@ class Comparison:
             certain = ~np.isfinite(a) | (error > allowed + _MARGIN * doubt)
             # A difference that the reference's own error explains proves nothing, nor does an
             # agreement within an error that is larger than what is allowed. A derivative that is
-            # exactly 0 on both sides is none of these, nor is one that is zero to within rounding.
+            # exactly 0 on both sides is none of these, unless nothing is known of it; nor is one
+            # that is zero to within rounding.
             told = vacuous.reshape(-1, *[1] * (n.ndim - 1))
-            unclear = ~certain & ~told & (~agrees | ((doubt > allowed) & (larger > 0)))
+            unclear = (
+                ~certain
+                & ~told
+                & (~agrees | ((doubt > allowed) & ((larger > 0) | np.isinf(doubt))))
+            )
             proven, undecided = int((~agrees & certain).sum()), int(unclear.sum())
         if self.diagnosis is not None:
             self.diagnosis.add(a, n, atol, self.rtol, offset, wrong)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.core.diagnosis import Diagnosis
-from softmax_cli.core.pairs import Settings, common_factors, compared, factors_of
+from softmax_cli.core.pairs import Settings, common_factors, compared, factors_of, renumbered
 from softmax_cli.core.point import LARGE, Point
 from softmax_cli.core.report import Check
 from softmax_cli.errors import DomainError, ShapeError
@@ -35,19 +36,21 @@ def check_function(
     and in a sample of its entries: neither decides alone.
     """
     user = _User(function, gradient, name, np.dtype(dtype or np.float64).type)
-    if dtype is None and len(rows):
-        user = user.taking(rows[0])
-    points = [user.at(row) for row in rows]
-    if rows.shape[1] <= LARGE:
-        checks = [_check(name, points, settings)]
-    else:
-        along = [point.along(rng) for point in points]
-        samples = [point.at_entries(rng) for point in points]
-        sample = _check(f"{name} (entries)", [point for point, _ in samples], settings)
-        checks = [
-            _check(f"{name} (directions)", along, settings),
-            _renumbered(sample, [columns for _, columns in samples]),
-        ]
+    # A step may leave the function's domain: what it then returns is seen, and needs no warning.
+    with np.errstate(all="ignore"):
+        if dtype is None and len(rows):
+            user = user.taking(rows[0])
+        points = [user.at(row) for row in rows]
+        if rows.shape[1] <= LARGE:
+            checks = [_check(name, points, settings)]
+        else:
+            along = [point.along(rng) for point in points]
+            samples = [point.at_entries(rng) for point in points]
+            sample = _check(f"{name} (entries)", [point for point, _ in samples], settings)
+            checks = [
+                _check(f"{name} (directions)", along, settings),
+                renumbered(sample, [columns for _, columns in samples]),
+            ]
     file, line = user.source()
     return [replace(check, file=file, line=line) for check in checks]
 
@@ -62,16 +65,6 @@ def _check(name: str, points: list[Point], settings: Settings) -> Check:
         {**common_factors(len(points)), **factors_of(inputs, "inputs")}, "entries"
     )
     return compared(name, [one.pair for one in found], dtype.name, settings, diagnosis)
-
-
-def _renumbered(check: Check, columns: list[NDArray[np.intp]]) -> Check:
-    """Return the check with the entries' own numbers, not those in the sample."""
-
-    def own(index: list[int]) -> list[int]:
-        point = index[0] if len(columns) > 1 else 0
-        return [*index[:-1], int(columns[point][index[-1]])]
-
-    return replace(check, worst=[replace(entry, index=own(entry.index)) for entry in check.worst])
 
 
 @dataclass(frozen=True)
@@ -89,13 +82,9 @@ class _User:
             self.function(x.copy())
         except Exception:
             # A function compiled for one type says so in a way of its own.
-            narrow = replace(self, dtype=np.float32)
-            try:
-                narrow.function(x.astype(np.float32))
-            except Exception:
-                pass
-            else:
-                return narrow
+            with suppress(Exception):
+                self.function(x.astype(np.float32))
+                return replace(self, dtype=np.float32)
             raise
         return self
 

@@ -64,6 +64,11 @@ class Noise(NamedTuple):
     eps: float
     is_noisy: bool
 
+    @property
+    def of_rounding(self) -> float:
+        """How far rounding alone may put off a value; 0 where there is more than that."""
+        return 0.0 if self.is_noisy else float(self.level.max(initial=0.0))
+
 
 def noise_at(function: Evaluated, at: Vector) -> Noise:
     """Return how far the values of a function are off, from their differences along a line.

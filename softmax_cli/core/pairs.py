@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -38,7 +38,8 @@ class Settings:
 class Pair:
     """An analytic derivative at one point, its reference, and the error of that reference.
 
-    noise   how far a value of the function may be off, which a difference over a step divides
+    noise   how far rounding may put off a value of the function, which a difference over a step
+            divides; 0 if it is noisier than that
     least   absolute tolerance that rounding needs whatever the reference
     step    relative, as it was taken
     """
@@ -92,6 +93,19 @@ def compared(
         )
     step = max((pair.step for pair in pairs), default=settings.step or STEPS[settings.method])
     return comparison.check(name, method=settings.method, step=step, dtype=dtype)
+
+
+def renumbered(check: Check, columns: Sequence[NDArray[np.intp]]) -> Check:
+    """Return the check of a sample with the numbers that entries have among all.
+
+    columns  of each point, which ones the sample holds
+    """
+
+    def own(index: list[int]) -> list[int]:
+        point = index[0] if len(columns) > 1 else 0
+        return [*index[:-1], int(columns[point][index[-1]])]
+
+    return replace(check, worst=[replace(entry, index=own(entry.index)) for entry in check.worst])
 
 
 def largest(array: Array) -> float:

@@ -75,7 +75,7 @@ class Point:
         eps = max(noise.eps, float(np.finfo(analytic.dtype).eps))
         least = 4 * eps * largest(noise.value)
         return Compared(
-            Pair(analytic, J, error, largest(noise.level), least, step, wrong),
+            Pair(analytic, J, error, noise.of_rounding, least, step, wrong),
             eps,
         )
 
@@ -91,7 +91,7 @@ class Point:
         vector = size * rng.choice([-1.0, 1.0], inputs)
 
         def moved(t: Array) -> Array:
-            return self.function((self.at + vector * t[group]).astype(self.dtype))
+            return self.function(self._typed(self.at + vector * t[group]))
 
         def product(t: Array) -> Array:
             claimed = self.claimed(self.at + vector * t[group])
@@ -101,20 +101,21 @@ class Point:
 
         return Point(moved, product, np.zeros(count), self.name, self.is_scalar)
 
+    def _typed(self, x: Array) -> Array:
+        return x if x.dtype.kind == "c" else x.astype(self.dtype)
+
     def at_entries(self, rng: np.random.Generator) -> tuple[Point, NDArray[np.intp]]:
         """Return the point with a sample of its inputs, and which they are.
 
         It holds the entries that are claimed to be the largest, and others at random.
         """
         claimed = np.abs(np.atleast_2d(self.claimed(self.at))).max(axis=0)
-        biggest = np.argsort(-claimed, kind="stable")[: _SAMPLE // 4]
-        others = rng.permutation(np.setdiff1d(np.arange(self.at.size), biggest))
-        chosen = np.sort(np.concatenate([biggest, others[: _SAMPLE - biggest.size]]))
+        chosen = some_inputs(self.at.size, claimed, rng)
 
         def whole(x: Array) -> Array:
-            point = self.at.copy()
+            point = self.at.astype(np.promote_types(x.dtype, np.float64))
             point[chosen] = x
-            return point.astype(self.dtype)
+            return self._typed(point)
 
         def function(x: Array) -> Array:
             return self.function(whole(x))
@@ -124,6 +125,13 @@ class Point:
 
         sample = Point(function, entries, self.at[chosen], self.name, self.is_scalar, self.dtype)
         return sample, chosen
+
+
+def some_inputs(inputs: int, sizes: Array, rng: np.random.Generator) -> NDArray[np.intp]:
+    """Return a sample of inputs: those of the largest sizes, and others at random."""
+    biggest = np.argsort(-sizes, kind="stable")[: _SAMPLE // 4]
+    others = rng.permutation(np.setdiff1d(np.arange(inputs), biggest))
+    return np.sort(np.concatenate([biggest, others[: _SAMPLE - biggest.size]]))
 
 
 def _one_more(analytic: Array, reference: Array) -> Array:
