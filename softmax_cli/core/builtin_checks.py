@@ -18,6 +18,7 @@ from softmax_cli.core.pairs import (
     common_factors,
     compared,
     factors_of,
+    lost,
     renumbered,
     wrong_matrices,
 )
@@ -119,7 +120,7 @@ class _Row:
         reference, error = builtin.combine(J, extra), builtin.combine(error, np.abs(extra))
         if not builtin.masked_outputs:
             analytic, reference, error = analytic[kept], reference[kept], error[kept]
-        return self._pair(analytic, reference, error, noise, step)
+        return self._pair(analytic, reference, error, noise, step, settings)
 
     def along_vector(self, settings: Settings) -> Pair:
         """Compare a product with the derivative along its vector, which is all of it."""
@@ -129,7 +130,7 @@ class _Row:
 
         J, error, noise, step = self._reference(moved, np.zeros(1), settings)
         analytic = self.builtin.analytic(self.a, self.T, self._extra())[self.kept]
-        return self._pair(analytic, J[:, 0], error[:, 0], noise, step)
+        return self._pair(analytic, J[:, 0], error[:, 0], noise, step, settings)
 
     def some_columns(self, columns: NDArray[np.intp], settings: Settings) -> Pair:
         """Compare columns of a Jacobian, which is never held as a whole."""
@@ -149,7 +150,7 @@ class _Row:
             lines = np.empty((1, stop - start, N), self.a.dtype)
             self.builtin.lines(self.a[None], start, stop, temperature=self.T, out=lines)  # type: ignore[misc]
             analytic[start:stop] = lines[0][:, self.kept[columns]]
-        return self._pair(analytic[self.kept], J, error, noise, step)
+        return self._pair(analytic[self.kept], J, error, noise, step, settings)
 
     def scalar(self) -> Point:
         """Return a gradient as that of a scalar function: the loss, or v times the result."""
@@ -182,7 +183,24 @@ class _Row:
         return reference_jacobian(formula, at, settings.method, settings.step, rtol=rtol)
 
     def _pair(
-        self, analytic: Array, reference: Array, error: Array, noise: Noise, step: float
+        self,
+        analytic: Array,
+        reference: Array,
+        error: Array,
+        noise: Noise,
+        step: float,
+        settings: Settings,
     ) -> Pair:
-        least, wrong = 4 * EPS / self.T, wrong_matrices(reference)
-        return Pair(analytic, reference, error, noise.of_rounding, least, step, wrong)
+        # Of what is 1, or 1 / T, in the formula; and of the numbers that the dtype has.
+        rounding = EPS / self.T + float(np.finfo(self.a.dtype).smallest_subnormal)
+        wrong = wrong_matrices(reference)
+        return Pair(
+            analytic,
+            reference,
+            error,
+            4 * rounding,
+            lost(settings.method, noise, step),
+            step,
+            floor=4 * rounding,
+            wrong=wrong,
+        )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -15,11 +14,12 @@ EPS = float(np.finfo(np.float64).eps)
 # Far below what a smooth function does, above the digits of single precision, and no short binary
 # number: what is cast to single precision then shows.
 _SPACING = 1.1e-6
-_EVALUATIONS = 16
-_ORDERS = (5, 6)
+_EVALUATIONS, _DEGREE = 16, 5
 _WIDENINGS, _WIDER = 3, 32
 # More than this many times the last digit is no rounding.
 _ROUNDING = 256
+# What shows in wide differences alone is rounding, if it is no more than so many last digits.
+_HIDDEN = 64
 
 
 class Evaluated:
@@ -71,10 +71,10 @@ class Noise(NamedTuple):
 
 
 def noise_at(function: Evaluated, at: Vector) -> Noise:
-    """Return how far the values of a function are off, from their differences along a line.
+    """Return how far the values of a function are off, from those along a short line.
 
-    Differences of high order of a smooth function over a tiny step are nothing but noise
-    (Hamming 1971; More and Wild, Estimating computational noise, 2011).
+    What is left of them when a polynomial is taken away is noise: a smooth function is one there.
+    (More and Wild, Estimating computational noise, 2011, take differences of high order for it.)
 
     >>> noise_at(Evaluated(lambda x: x**2), np.array([3.0])).is_noisy
     False
@@ -84,9 +84,11 @@ def noise_at(function: Evaluated, at: Vector) -> Noise:
     # No direction in which a function is likely to stand still, as softmax does along all ones.
     rng = np.random.default_rng(0)
     uneven = rng.uniform(0.5, 1.5, at.shape) * rng.choice([-1.0, 1.0], at.shape)
-    along = uneven * _SPACING * np.maximum(1.0, np.abs(at))
+    along = uneven * _SPACING * np.maximum(unit_of(at), np.abs(at))
     value = function(at)
-    values, measured = _along(function, value, at, along)
+    values, level = _along(function, value, at, along)
+    finite = np.abs(value[np.isfinite(value)])
+    size = max(1.0, float(finite.max(initial=0.0)))
     for _ in range(_WIDENINGS):
         # Values that stand still, or on a few steps, show nothing of how high the steps are.
         coarse = _are_few(values)
@@ -94,24 +96,39 @@ def noise_at(function: Evaluated, at: Vector) -> Noise:
             break
         along = along * _WIDER
         values, wider = _along(function, value, at, along)
-        measured = np.where(coarse, np.maximum(measured, wider), measured)
+        wider = np.minimum(wider, _HIDDEN * function.eps * size)
+        level = np.where(coarse, np.maximum(level, wider), level)
     # A function that casts to single precision inside gives it away: its values have no more
     # digits, though their type has.
     eps = function.eps
     for narrow in (np.float32, np.float16):
-        if (values.astype(narrow) == values).all() and len(np.unique(values)) > 2:
+        if (values.astype(narrow) == values).all() and not _are_few(values).all():
             eps = max(eps, float(np.finfo(narrow).eps))
-    finite = np.abs(value[np.isfinite(value)])
-    largest = max(1.0, float(finite.max(initial=0.0)), float(np.abs(at).max(initial=0.0)))
-    noisy = bool((measured > _ROUNDING * eps * largest).any())
-    return Noise(value, np.maximum(eps * np.abs(value) / 2, measured), eps, noisy)
+    largest = max(size, float(np.abs(at).max(initial=0.0)))
+    noisy = bool((level > _ROUNDING * eps * largest).any())
+    return Noise(value, np.maximum(eps * np.abs(value) / 2, level), eps, noisy)
+
+
+def unit_of(at: Vector) -> float:
+    """Return the largest size of a point's numbers, at most 1: what is small to all of them."""
+    return min(1.0, float(np.abs(at).max(initial=0.0))) or 1.0
 
 
 def _along(function: Evaluated, value: Vector, at: Vector, along: Vector) -> tuple[Vector, Vector]:
-    """Return (evaluations, outputs) values along a line, and the noise that they show."""
-    values = np.stack([value, *(function(at + i * along) for i in range(1, _EVALUATIONS))])
-    measured = np.max([_deviation(values, order) for order in _ORDERS], axis=0)
-    return values, np.where(np.isfinite(measured), measured, 0.0)
+    """Return (evaluations, outputs) values along a line, and the noise that they show.
+
+    The places are uneven: from step to even step, rounding may happen to be alike.
+    """
+    places = np.sort(np.random.default_rng(1).uniform(0, _EVALUATIONS, _EVALUATIONS - 1))
+    values = np.stack([value, *(function(at + place * along) for place in places)])
+    polynomials = np.polynomial.legendre.legvander(
+        np.concatenate([[0.0], places]) / _EVALUATIONS * 2 - 1, _DEGREE
+    )
+    basis = np.linalg.qr(polynomials).Q
+    moved = values - value
+    rest = moved - basis @ (basis.T @ moved)
+    level = np.sqrt((rest**2).sum(axis=0) / (_EVALUATIONS - 1 - _DEGREE))
+    return values, np.where(np.isfinite(level), level, 0.0)
 
 
 def _are_few(values: Vector) -> NDArray[np.bool_]:
@@ -119,14 +136,6 @@ def _are_few(values: Vector) -> NDArray[np.bool_]:
     moves = (np.diff(np.sort(values, axis=0), axis=0) > 0).sum(axis=0)
     few: NDArray[np.bool_] = moves < _EVALUATIONS // 2
     return few
-
-
-def _deviation(values: Vector, order: int) -> Vector:
-    """Return the standard deviation of noise that differences of an order show."""
-    differences = np.diff(values, order, axis=0)
-    share = math.factorial(order) ** 2 / math.factorial(2 * order)
-    deviation: Vector = np.sqrt(share * np.mean(differences**2, axis=0))
-    return deviation
 
 
 def shaken(at: Vector, eps: float = EPS) -> Iterator[Vector]:

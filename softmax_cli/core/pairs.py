@@ -12,15 +12,23 @@ from numpy.typing import NDArray
 
 from softmax_cli.core.comparison import Comparison, tolerance
 from softmax_cli.core.diagnosis import Diagnosis
-from softmax_cli.core.references import STEPS, Method
+from softmax_cli.core.noise import Noise
+from softmax_cli.core.references import EPS, STEPS, Method
 from softmax_cli.core.report import Check
 
 Array = NDArray[Any]
 
-# The absolute tolerance is this part of the relative one, times the largest derivative there is.
-ATOL_SHARE = 1e-3
-# A derivative of this many times the noise of a difference is not told from zero.
-_LOST = 256
+# What the reference may need of absolute tolerance, as a part of the relative one, times the
+# largest derivative there is.
+ATOL_SHARE = 0.5
+# A derivative of this many times the noise of a difference is not told from zero; nor is one of
+# which the one that is claimed is itself that much rounded.
+_LOST = 8192
+_SMALLEST_STEP = 5e-3
+# The rounding of a derivative that is claimed is allowed, up to so many times the tolerance.
+_SLACK = 5
+# So many units of the largest derivative are allowed in any case.
+_NEEDED = 64
 
 
 @dataclass(frozen=True)
@@ -38,18 +46,21 @@ class Settings:
 class Pair:
     """An analytic derivative at one point, its reference, and the error of that reference.
 
-    noise   how far rounding may put off a value of the function, which a difference over a step
-            divides; 0 if it is noisier than that
-    least   absolute tolerance that rounding needs whatever the reference
+    least   a derivative no larger is zero to within rounding
+    lost    one no larger is so as well, if its reference is in doubt
+    floor   absolute tolerance that rounding needs whatever the reference
     step    relative, as it was taken
+    slack   how far rounding may put off each entry of the analytic derivative
     """
 
     analytic: Array
     reference: Array
     error: Array
-    noise: float
     least: float
+    lost: float
     step: float
+    floor: float = 0.0
+    slack: Array | float = 0.0
     wrong: Mapping[str, Callable[[], Array]] = field(default_factory=dict)
 
 
@@ -67,32 +78,59 @@ def compared(
     rtol = tolerance(dtype, settings.rtol)
     comparison = Comparison(rtol, settings.worst, len(pairs) > 1, diagnosis)
     for number, pair in enumerate(pairs):
-        atol = settings.atol
-        least = pair.least
-        if settings.method != "complex":
-            allowed = rtol * np.abs(pair.reference) + (atol or 0)
-            lost = pair.error > np.maximum(allowed, rtol * ATOL_SHARE * largest(pair.reference))
-            if lost.any():
-                least = max(least, _LOST * pair.noise / STEPS["central"])
-        zero = least
-        if atol is None:
-            atol = max(rtol * ATOL_SHARE * largest(pair.reference), pair.least)
-            if largest(pair.reference) <= zero:
-                atol = max(atol, zero)
+        scale = largest(pair.reference)
+        atol, doubt = _tolerance(pair, scale, rtol, settings.atol)
+        zero = pair.least
+        if (doubt > rtol * np.abs(pair.reference) + atol).any():
+            zero = max(zero, pair.lost)
+        vacuous = scale <= zero
         if settings.atol is not None or settings.rtol is not None:
             # Where a gradient of zeros would agree as well, agreement proves nothing.
-            zero = max(zero, atol / (1 - rtol) if rtol < 1 else math.inf)
+            zeros = np.abs(pair.reference) <= atol + rtol * np.abs(pair.reference)
+            vacuous = vacuous or bool(zeros.all())
         comparison.add(
             pair.analytic[None],
             pair.reference[None],
-            atol=atol,
-            vacuous=largest(pair.reference) <= zero and bool(np.isfinite(pair.reference).all()),
-            doubt=pair.error[None],
+            atol=np.broadcast_to(atol, pair.reference.shape)[None],
+            vacuous=vacuous and bool(np.isfinite(pair.reference).all()),
+            doubt=doubt[None],
             offset=number,
             wrong={key: _upright(gradient) for key, gradient in pair.wrong.items()},
         )
     step = max((pair.step for pair in pairs), default=settings.step or STEPS[settings.method])
     return comparison.check(name, method=settings.method, step=step, dtype=dtype)
+
+
+def _tolerance(
+    pair: Pair, scale: float, rtol: float, asked: float | None
+) -> tuple[Array | float, Array]:
+    """Return the absolute tolerance of each entry, and what is in doubt of it.
+
+    It is what the reference needs, within bounds: a wrong entry that is small beside the others
+    is found where the reference is exact enough.
+    """
+    doubt = pair.error
+    if asked is not None:
+        return asked, doubt + pair.slack
+    needed = np.clip(4 * pair.error, _NEEDED * EPS * scale, rtol * ATOL_SHARE * scale)
+    if scale <= pair.least:
+        needed = np.maximum(needed, pair.least)
+    needed = np.maximum(needed, pair.floor)
+    slack = np.minimum(4 * np.asarray(pair.slack), _SLACK * rtol * scale)
+    # Noise of more than that is none of rounding.
+    return needed + slack, doubt + np.maximum(0, pair.slack - slack)
+
+
+def lost(method: Method, noise: Noise, step: float, rounding: float = 0.0) -> float:
+    """Return how small a derivative must be to be lost in rounding.
+
+    noise     of the function, whose values a difference divides by a step
+    rounding  how far rounding may put off the derivative that is claimed
+    """
+    of_difference = 0.0
+    if method != "complex":
+        of_difference = noise.of_rounding / min(step, _SMALLEST_STEP)
+    return _LOST * max(of_difference, rounding)
 
 
 def renumbered(check: Check, columns: Sequence[NDArray[np.intp]]) -> Check:

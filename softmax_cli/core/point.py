@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.core.comparison import tolerance
-from softmax_cli.core.noise import shaken
-from softmax_cli.core.pairs import Pair, Settings, largest, wrong_matrices
+from softmax_cli.core.noise import Evaluated, noise_at
+from softmax_cli.core.pairs import Pair, Settings, largest, lost, wrong_matrices
 from softmax_cli.core.references import reference_jacobian
 from softmax_cli.errors import ShapeError
 
@@ -67,16 +67,13 @@ class Point:
         wrong = wrong_matrices(J)
         if is_gradient:
             wrong["the missing -1 at the label"] = lambda: _one_more(analytic, J)
-        with np.errstate(all="ignore"):
-            # How much the claimed derivative itself moves within a few digits of the point.
-            for near in shaken(self.at, float(np.finfo(self.dtype).eps)):
-                moved = np.abs(self.claimed(near).astype(np.float64) - analytic)
-                error = error + np.where(np.isfinite(moved), moved, 0)
+        of_claimed = noise_at(Evaluated(lambda x: self.claimed(x).ravel(), self.dtype), self.at)
+        slack = of_claimed.level.reshape(analytic.shape)
         eps = max(noise.eps, float(np.finfo(analytic.dtype).eps))
         least = 4 * eps * largest(noise.value)
+        smallest = lost(settings.method, noise, step, of_claimed.of_rounding)
         return Compared(
-            Pair(analytic, J, error, noise.of_rounding, least, step, wrong),
-            eps,
+            Pair(analytic, J, error, least, smallest, step, slack=slack, wrong=wrong), eps
         )
 
     def along(self, rng: np.random.Generator) -> Point:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_cli.core.noise import Evaluated, Noise, noise_at, shaken
+from softmax_cli.core.noise import Evaluated, Noise, noise_at, shaken, unit_of
 from softmax_cli.errors import DomainError, SoftmaxCliError
 
 Method = Literal["central", "complex", "richardson"]
@@ -22,11 +23,13 @@ EPS = float(np.finfo(np.float64).eps)
 # meet after extrapolation, and where a complex step has no truncation left.
 STEPS: dict[Method, float] = {"central": EPS ** (1 / 3), "richardson": 2.0**-5, "complex": 1e-20}
 _HALVINGS = 6
+# Where extrapolation begins that refines a difference: in double precision, and in less.
+_WIDE = (2.0**-5, 2.0**-2)
 # How many times its noise a function's differences may be off before that counts as a kink.
 _NOISY = 32
 # A reference is taken again another way if it is known to less than this part of the tolerance.
 _WANTED = 0.25
-_ATOL_SHARE = 1e-3
+_SHARE = 1e-6
 
 
 class Reference(NamedTuple):
@@ -95,14 +98,14 @@ def reference_jacobian(
         ]
         if method == "richardson":
             found = [column.extrapolated(column.h) for column in columns]
+            found = [
+                (derivative, np.where(column.has_kink(), np.inf, error))
+                for column, (derivative, error) in zip(columns, found, strict=True)
+            ]
         else:
-            found = [column.central() for column in columns]
+            found = [column.settled() for column in columns]
             if rtol is not None and step is None and not noise.is_noisy:
                 found = _refined(columns, found, rtol)
-        found = [
-            (derivative, np.where(column.has_kink(), np.inf, error))
-            for column, (derivative, error) in zip(columns, found, strict=True)
-        ]
     jacobian = np.stack([derivative for derivative, _ in found], axis=-1)
     error = np.stack([estimate for _, estimate in found], axis=-1)
     return Reference(jacobian, error, noise, relative)
@@ -117,13 +120,20 @@ def _refined(columns: list[_Column], found: list[Estimate], rtol: float) -> list
     scale = max((float(size.max(initial=0.0)) for size in sizes), default=0.0)
     result = []
     for column, (derivative, error) in zip(columns, found, strict=True):
-        wanted = _WANTED * rtol * (np.abs(derivative) + _ATOL_SHARE * scale)
-        unclear = np.isfinite(error) & (error > wanted)
-        if unclear.any():
-            for better, its_error in (column.extrapolated_once(), column.extrapolated(2.0**-5)):
-                closer = unclear & (its_error < error)
-                derivative = np.where(closer, better, derivative)
-                error = np.where(closer, its_error, error)
+        wanted = _WANTED * rtol * (np.abs(derivative) + _SHARE * scale)
+        unclear = error > wanted
+        others: list[Callable[[], Estimate]] = []
+        if (unclear & np.isfinite(error)).any():
+            wide = _WIDE[column.function.eps > EPS] * max(1.0, abs(float(column.at[column.k])))
+            others = [column.extrapolated_once, partial(column.extrapolated, wide)]
+        elif unclear.any() and unit_of(column.at) < 1:
+            # A function may turn within the step where all that it is given is small.
+            others = [replace(column, h=column.h * unit_of(column.at)).settled]
+        for other in others:
+            better, its_error = other()
+            closer = unclear & (its_error < error)
+            derivative = np.where(closer, better, derivative)
+            error = np.where(closer, its_error, error)
         result.append((derivative, error))
     return result
 
@@ -156,6 +166,11 @@ class _Column:
         # of this order: the step is too large for the function, or it is noisy there.
         converges = next_change <= np.maximum(change / 2, _NOISY * self._rounding(h))
         return once, np.where(converges, next_change / 3 + self._rounding(h), np.inf)
+
+    def settled(self) -> Estimate:
+        """Return the central difference; nothing is known of it at a kink."""
+        derivative, error = self.central()
+        return derivative, np.where(self.has_kink(), np.inf, error)
 
     def extrapolated_once(self) -> Estimate:
         """Return the differences of `central` without their errors in h^2 and h^4."""
