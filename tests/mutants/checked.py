@@ -19,7 +19,7 @@ def verdict(problem: Problem, folder: Path) -> str:
         return gradcheck(problem.function, problem.judged, problem.points).verdict
     line = command_line(problem.files, folder)
     outcome = run(f"softmax-cli gradcheck --format json {line}")
-    if outcome.err or not outcome.out:
+    if not outcome.out:
         raise AssertionError(f"{line}: {outcome.err}")
     found: dict[str, Any] = json.loads(outcome.out)
     return str(found["verdict"])

@@ -59,7 +59,8 @@ class Loss:
     @cached_property
     def kept(self) -> Array:
         """Which classes are not masked."""
-        return np.arange(self.classes) != (-1 if self.masked is None else self.masked)
+        kept: Array = np.arange(self.classes) != (-1 if self.masked is None else self.masked)
+        return kept
 
     @cached_property
     def targets(self) -> Array:
