@@ -84,17 +84,17 @@ class Loss:
         result: Array = weights / divisors.get(self.reduction, 1.0) / np.log(self.base)
         return result
 
-    def log_probabilities(self, logits: Array) -> Array:
-        """Return log P; 0 for a masked class, whose target is 0."""
-        z = np.where(self.kept, logits / self.temperature, -np.inf)
-        z = z - z.max(axis=-1, keepdims=True)
-        log_P = z - np.log(np.exp(z).sum(axis=-1, keepdims=True))
-        return np.where(np.isfinite(log_P), log_P, 0.0)
-
     def value(self, flat: Array) -> float:
         """Return the reduced loss of the flattened logits."""
-        log_P = self.log_probabilities(flat.reshape(-1, self.classes))
-        return float(-self.row_weights @ (self.targets * log_P).sum(axis=-1))
+        z = flat.reshape(-1, self.classes)[:, self.kept] / self.temperature
+        z -= z.max(axis=1, keepdims=True)
+        z -= np.log(np.exp(z).sum(axis=1, keepdims=True))
+        return float(-(self._kept_targets * z).sum())
+
+    @cached_property
+    def _kept_targets(self) -> Array:
+        weighted: Array = self.row_weights[:, None] * self.targets[:, self.kept]
+        return weighted
 
     def probabilities(self, logits: Array, rounded: Rounding = _unrounded) -> Array:
         """Return P, each step of which is rounded."""
