@@ -1,0 +1,1 @@
+"""Gradients of which it is known whether they are right: what a checker is judged by."""
