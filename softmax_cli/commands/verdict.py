@@ -127,7 +127,7 @@ def _line(check: Check) -> tuple[str, ...]:
 def _notes(report: Report, digits: int) -> list[str]:
     notes = []
     for check in report.checks:
-        if check.verdict in ("fail", "inconclusive"):
+        if check.verdict in ("fail", "inconclusive") or 0 < check.vacuous < check.points:
             notes += ["", f"{check.name}: {check.summary}"]
             if check.method == "exact" and check.dtype == "float64" and not check.diagnosis:
                 notes.append("  text is taken for float64: --dtype float32 if it was computed so")
