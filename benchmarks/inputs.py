@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-Kind = Literal["float32", "float64", "labels", "vector", "csv"]
+Kind = Literal["float32", "float64", "labels", "vector", "csv", "gradients"]
 
 _ROOT = Path(__file__).resolve().parent.parent
-_BYTES = {"float32": 4, "float64": 8, "labels": 8, "vector": 4, "csv": 20}
+_BYTES = {"float32": 4, "float64": 8, "labels": 8, "vector": 4, "csv": 20, "gradients": 4}
 _VALUES_AT_ONCE = 1 << 20
 _BODY_ROWS = 1_000_000
 
 
 @dataclass(frozen=True)
 class Input:
-    """A file of logits, of labels below `columns`, or of one vector."""
+    """A file of logits, of labels below `columns`, of the gradients of both, or of one vector."""
 
     kind: Kind
     rows: int
@@ -102,6 +102,9 @@ def _values(wanted: Input, dtype: np.dtype[Any]) -> Iterator[NDArray[Any]]:
     """Yield the rows, some at a time: the same numbers whenever they are made."""
     import numpy as np
 
+    if wanted.kind == "gradients":
+        yield from _gradients(wanted)
+        return
     random = np.random.default_rng(0)
     step = max(1, _VALUES_AT_ONCE // wanted.columns)
     for begin in range(0, wanted.rows, step):
@@ -110,6 +113,22 @@ def _values(wanted: Input, dtype: np.dtype[Any]) -> Iterator[NDArray[Any]]:
             yield random.integers(0, wanted.columns, rows)
         else:
             yield random.standard_normal((rows, wanted.columns)).astype(dtype, copy=False)
+
+
+def _gradients(wanted: Input) -> Iterator[NDArray[Any]]:
+    """Yield (P - Y) / rows of the float32 logits and the labels of that shape, in float32."""
+    import numpy as np
+
+    logits, labels = (
+        _values(Input(kind, wanted.rows, wanted.columns), np.dtype(np.float32))
+        for kind in ("float32", "labels")
+    )
+    for a, y in zip(logits, labels, strict=True):
+        gradients = np.exp(a - a.max(axis=1, keepdims=True))
+        gradients /= gradients.sum(axis=1, keepdims=True)
+        gradients[np.arange(len(y)), y] -= 1
+        gradients /= np.float32(wanted.rows)
+        yield gradients
 
 
 def main(folder: str, kind: str, rows: str, columns: str) -> None:

@@ -54,6 +54,7 @@ def pairs(scale: float) -> list[Pair]:
         *_softmax_and_copy(scale),
         *_softmax_and_libraries(scale),
         *_cross_entropy(scale),
+        *_gradient_files(scale),
         *_jacobian(scale),
         *_csv(scale),
         *_start(),
@@ -118,6 +119,20 @@ def _cross_entropy(scale: float) -> Iterator[Pair]:
     losses = (*ours, "--losses", "ours.npy")
     yield Pair("xent-losses-torch", losses, (*torch, "peer.npy"), 0.25, inputs, ("torch",))
     yield Pair("xent-grad-softmax", (*ours, "--grad", "ours.npy"), softmax, 1.3, inputs)
+
+
+def _gradient_files(scale: float) -> Iterator[Pair]:
+    logits = _scaled(scale, "float32", 250_000, 1000)
+    labels = _scaled(scale, "labels", 250_000, 1000)
+    gradients = _scaled(scale, "gradients", 250_000, 1000)
+    inputs = (logits, labels, gradients)
+    names = [wanted.name for wanted in inputs]
+    options = ("--logits", logits.name, "--labels", labels.name, "--grad", gradients.name)
+    ours = ("softmax-cli", "gradcheck", *options)
+    torch = ("python", "benchmarks/peers/gradient_check_torch.py", *names)
+    yield Pair("gradcheck-file-torch", ours, torch, None, inputs, ("torch",))
+    reading = ("sh", "-c", f"cat {logits.name} {gradients.name} >/dev/null")
+    yield Pair("gradcheck-file-cat", ours, reading, None, inputs)
 
 
 def _jacobian(scale: float) -> Iterator[Pair]:
