@@ -250,6 +250,8 @@ class LossReference:
 
         def by_one(step: int) -> NDArray[Any]:
             labels = rows.targets
+            if rows.labels() is None:
+                return np.full_like(n, np.nan)
             moved = (labels + step) % n.shape[-1] if labels.ndim == 1 else np.roll(labels, step, -1)
             return self._gradients(rows._replace(targets=moved), weights, self.divisor)
 
@@ -259,9 +261,8 @@ class LossReference:
                 -targets() / (unit * softmax(wide(rows.values), temperature=T))
             ),
         }
-        if rows.labels() is not None:
-            wrong["labels off by one: too high"] = lambda: by_one(1)
-            wrong["labels off by one: too low"] = lambda: by_one(-1)
+        wrong["labels off by one: too high"] = lambda: by_one(1)
+        wrong["labels off by one: too low"] = lambda: by_one(-1)
         if T != 1:
             wrong[LEFT_OUT] = lambda: self._gradients(rows, weights, self.divisor, 1.0)
         if self.form.ignores:
