@@ -248,7 +248,8 @@ def _option(key: str, value: Any, folder: Path, context: typer.Context) -> list[
         if not isinstance(value, bool):
             raise UsageError("is a flag", f"write {key} = true or false", key)
         return [flag] if value else option.secondary_opts[:1]
-    texts = [_text(each, key) for each in (_listed(value) if option.multiple else [value])]
+    several = option.multiple and not (key == "at" and _is_row(value))
+    texts = [_text(each, key) for each in (_listed(value) if several else [value])]
     if key in FILES:
         texts = [_beside(text, folder) for text in texts]
     return [token for text in texts for token in (flag, text)]
@@ -258,20 +259,25 @@ def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _text(value: Any, key: str) -> str:
-    """Return a value as it is typed; a list of numbers is a row, a list of rows is several.
+def _is_row(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(type(number) in (int, float) for number in value)
+    )
 
-    >>> _text("G.npy", "grad"), _text([1, -2.5], "at"), _text([[1, 2], [3, 4]], "at")
-    ('G.npy', '1,-2.5', '[[1,2],[3,4]]')
+
+def _text(value: Any, key: str) -> str:
+    """Return a value as it is typed; a list of numbers is a row.
+
+    >>> _text("G.npy", "grad"), _text([1, -2.5], "at")
+    ('G.npy', '1,-2.5')
     """
     if isinstance(value, str):
         return value
-    if isinstance(value, list) and value and all(isinstance(row, list) for row in value):
-        return f"[{','.join(f'[{_text(row, key)}]' for row in value)}]"
-    numbers = _listed(value)
-    if not numbers or not all(type(number) in (int, float) for number in numbers):
+    if not _is_row(_listed(value)):
         raise InputError(f"{value!r} is no value of it", "write a string or a number", key)
-    return ",".join(map(repr, numbers))
+    return ",".join(map(repr, _listed(value)))
 
 
 def _beside(text: str, folder: Path) -> str:

@@ -112,6 +112,15 @@ def test_every_table_is_checked(folder: str, line: str) -> None:
     assert checks["loss of files"]["rtol"] == 1e-4
 
 
+def test_a_list_of_numbers_is_one_point() -> None:
+    _write_inputs(Path())
+    function = 'function = "checked_functions:energy"\ngrad = "checked_functions:gradient"'
+    Path("pyproject.toml").write_text(_table(f"{function}\nat = [1, -2, 3]", 'name = "one"'))
+    (check,) = _report("")[1]["checks"]
+    assert (check["points"], check["entries"]) == (1, 3)
+    assert check["reproduce"].endswith("--at 1,-2,3")
+
+
 def test_what_repeats_a_check() -> None:
     _write_inputs(Path())
     Path("pyproject.toml").write_text(TABLES)
@@ -119,8 +128,7 @@ def test_what_repeats_a_check() -> None:
     start = "softmax-cli gradcheck --seed 0"
     ours = f"{start} 1 -2.5 3 --of softmax --temperature 2"
     assert repeats == [
-        f"{start} checked_functions:energy --grad checked_functions:gradient "
-        "--at '[[1,-2],[0.5,3]]'",
+        f"{start} checked_functions:energy --grad checked_functions:gradient --at 1,-2 --at 0.5,3",
         f"{start} --logits Z.npy --labels 2,0 --grad G.npy --rtol 0.0001 --on-bad-row error",
         *[ours] * 3,
     ]
@@ -256,7 +264,7 @@ def test_inputs_of_tables_are_spared(option: str, victim: str) -> None:
         (_table("rtol = 1979-05-27"), "gradcheck 'f': rtol: datetime.date(1979, 5, 27) is no val"),
         (_table("of = {a = 1}"), "gradcheck 'f': of: {'a': 1} is no value of it"),
         (_table("of = 'tanh'"), "gradcheck 'f': --of: "),
-        (_table("at = [[1], 2]"), "gradcheck 'f': at: [[1], 2] is no value of it"),
+        (_table("at = [[1], [[2]]]"), "gradcheck 'f': at: [[2]] is no value of it"),
         (_table("at = [[]]"), "gradcheck 'f': at: [] is no value of it"),
         (_table("points = 0"), "gradcheck 'f': --points: "),
         (_table("values = []"), "gradcheck 'f': values: [] is no value of it"),

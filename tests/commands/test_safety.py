@@ -113,7 +113,7 @@ def test_in_place_replaces_it() -> None:
         ("gradcheck 1 nan", "arguments: row 0"),
         ("gradcheck -o report.csv", "report.csv"),
         ("gradcheck checked:cube --grad checked:leave --at 1,2", "SystemExit"),
-        ("gradcheck checked:cube --grad checked:refuse --at 1,2", "TypeError: no; see checked.py"),
+        ("gradcheck checked:cube --grad checked:refuse --at 1,2", "TypeError: no; checked.py:"),
         ("gradcheck checked:cube --grad checked:nothing --at 1,2", "returned nothing"),
         ("gradcheck checked:cube --grad checked:imaginary --at 1,2", "must return real numbers"),
         ("gradcheck checked:cube --grad checked:gone --at 1,2", "has no 'gone'"),
