@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -69,9 +69,16 @@ def check_builtin(
         columns = [some_inputs(row.at.size, softmax(row.at), rng) for row in rows]
         pairs = [row.some_columns(own, settings) for row, own in zip(rows, columns, strict=True)]
         return [renumbered(check(pairs, " (columns)"), columns)]
-    along = [row.scalar().along(rng).compared(settings).pair for row in rows]
+
+    def pairs_of(scalars: list[Point]) -> list[Pair]:
+        found = [point.compared(settings).pair for point in scalars]
+        return [
+            replace(pair, floor=4 * row.rounding) for pair, row in zip(found, rows, strict=True)
+        ]
+
+    along = pairs_of([row.scalar().along(rng) for row in rows])
     samples = [row.scalar().at_entries(rng) for row in rows]
-    entries = check([point.compared(settings).pair for point, _ in samples], " (entries)")
+    entries = check(pairs_of([point for point, _ in samples]), " (entries)")
     return [check(along, " (directions)"), renumbered(entries, [own for _, own in samples])]
 
 
@@ -101,6 +108,11 @@ class _Row:
             raise DomainError(problem, "it holds a NaN, a +inf, or nothing but -inf")
         kept = np.flatnonzero(np.isfinite(a))
         return cls(builtin, a, kept, builtin.draw(rng, kept.size), T)
+
+    @property
+    def rounding(self) -> float:
+        """That of what is 1, or 1 / T, in the formula, and of the numbers that the dtype has."""
+        return EPS / self.T + float(np.finfo(self.a.dtype).smallest_subnormal)
 
     @property
     def at(self) -> NDArray[np.float64]:
@@ -191,8 +203,7 @@ class _Row:
         step: float,
         settings: Settings,
     ) -> Pair:
-        # Of what is 1, or 1 / T, in the formula; and of the numbers that the dtype has.
-        rounding = EPS / self.T + float(np.finfo(self.a.dtype).smallest_subnormal)
+        rounding = self.rounding
         wrong = wrong_matrices(reference)
         return Pair(
             analytic,

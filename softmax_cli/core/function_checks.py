@@ -129,8 +129,13 @@ def _value_and_gradient(returned: Any) -> tuple[Any, Any]:
 
 def _numbers(value: Any, name: str, kinds: str = "fiub") -> NDArray[Any]:
     # A copy: a function may return the same buffer each time.
-    array = np.array(value)
+    try:
+        array = np.array(value)
+    except Exception as error:
+        # Ragged lists, and whatever an object's own conversion raises.
+        problem = f"{name} returned what is no array: {error}"
+        raise DomainError(problem, "it must return real numbers") from error
     if array.dtype.kind not in kinds:
-        shown = "nothing" if value is None else f"a {type(value).__name__}"
+        shown = "nothing" if value is None else f"an object of type {type(value).__name__}"
         raise DomainError(f"{name} returned {shown}", "it must return real numbers")
     return array.astype(np.float64) if array.dtype.kind in "biu" else array

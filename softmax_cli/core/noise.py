@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from softmax_cli.errors import ShapeError
+
 Vector = NDArray[Any]
 
 EPS = float(np.finfo(np.float64).eps)
@@ -15,7 +17,7 @@ EPS = float(np.finfo(np.float64).eps)
 # number: what is cast to single precision then shows.
 _SPACING = 1.1e-6
 _EVALUATIONS, _DEGREE = 16, 5
-_WIDENINGS, _WIDER = 3, 32
+_WIDENINGS, _WIDER, _WIDEST = 8, 32, 0.04
 # More than this many times the last digit is no rounding.
 _ROUNDING = 256
 # What shows in wide differences alone is rounding, if it is no more than so many last digits.
@@ -36,6 +38,7 @@ class Evaluated:
         """Evaluate nothing yet."""
         self._function, self._dtype = function, dtype
         self.eps = float(np.finfo(dtype).eps)
+        self._shape: tuple[int, ...] | None = None
 
     def rounded(self, x: Vector) -> Vector:
         """Return a point as the function gets it, in double precision."""
@@ -45,6 +48,10 @@ class Evaluated:
         """Return the values at a point."""
         # Copies: a function may change its argument, or return the same buffer each time.
         value = np.array(self._function(x.astype(self._dtype)))
+        self._shape = self._shape or value.shape
+        if value.shape != self._shape:
+            problem = f"a function returned the shape {value.shape} after {self._shape}"
+            raise ShapeError(problem, "it must be the same at every point")
         if value.dtype.kind == "f":
             self.eps = max(self.eps, float(np.finfo(value.dtype).eps))
         return value.astype(np.promote_types(value.dtype, np.float64))
@@ -89,12 +96,12 @@ def noise_at(function: Evaluated, at: Vector) -> Noise:
     values, level = _along(function, value, at, along)
     finite = np.abs(value[np.isfinite(value)])
     size = max(1.0, float(finite.max(initial=0.0)))
+    # Values that stand still, or on a few steps, show nothing of how high the steps are.
     for _ in range(_WIDENINGS):
-        # Values that stand still, or on a few steps, show nothing of how high the steps are.
         coarse = _are_few(values)
-        if not coarse.any():
-            break
         along = along * _WIDER
+        if not coarse.any() or (np.abs(along) > _WIDEST * np.maximum(1.0, np.abs(at))).any():
+            break
         values, wider = _along(function, value, at, along)
         wider = np.minimum(wider, _HIDDEN * function.eps * size)
         level = np.where(coarse, np.maximum(level, wider), level)

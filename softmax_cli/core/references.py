@@ -25,6 +25,10 @@ STEPS: dict[Method, float] = {"central": EPS ** (1 / 3), "richardson": 2.0**-5, 
 _HALVINGS = 6
 # Where extrapolation begins that refines a difference: in double precision, and in less.
 _WIDE = (2.0**-5, 2.0**-2)
+# What parts of the step are tried where a difference over all of it does not converge.
+_SMALLER = (2.0**-6, 2.0**-12)
+# How far is looked whether a function that stands still is constant.
+_FAR = 0.25
 # How many times its noise a function's differences may be off before that counts as a kink.
 _NOISY = 32
 # A reference is taken again another way if it is known to less than this part of the tolerance.
@@ -85,7 +89,9 @@ def reference_jacobian(
         relative = STEPS[method] if step is None else step
         if method == "complex":
             J, error = _complex_jacobian(function, at, relative)
-            return Reference(J, error, noise_at(evaluated, at), relative)
+            noise = noise_at(evaluated, at)
+            error = np.where(_is_analytic(evaluated, at, noise, J)[:, None], error, np.inf)
+            return Reference(J, error, noise, relative)
         noise = noise_at(evaluated, at)
         if step is None and method == "central" and noise.eps > EPS:
             relative = noise.eps ** (1 / 3)
@@ -106,12 +112,26 @@ def reference_jacobian(
             found = [column.settled() for column in columns]
             if rtol is not None and step is None and not noise.is_noisy:
                 found = _refined(columns, found, rtol)
-    jacobian = np.stack([derivative for derivative, _ in found], axis=-1)
-    error = np.stack([estimate for _, estimate in found], axis=-1)
+        jacobian = np.stack([derivative for derivative, _ in found], axis=-1)
+        error = np.stack([estimate for _, estimate in found], axis=-1)
+        still = np.all([column.stands_still() for column in columns], axis=0)
+        error += _hidden_slope(evaluated, at, noise.value, still)[:, None]
     return Reference(jacobian, error, noise, relative)
 
 
 Estimate = tuple[Vector, Vector]
+
+
+def _hidden_slope(function: Evaluated, at: Vector, value: Vector, still: Vector) -> Vector:
+    """Return how steep outputs may be that stand still within the steps, but not beyond them.
+
+    A function that rounds its values does so: it is a stair.
+    """
+    if not still.any():
+        return np.zeros(value.shape)
+    far = _FAR * np.maximum(1.0, np.abs(at))
+    moves = [np.abs(function(at + sign * far) - value) for sign in (1, -1)]
+    return np.where(still, 4 * np.nan_to_num(np.maximum(*moves)) / _FAR, 0)
 
 
 def _refined(columns: list[_Column], found: list[Estimate], rtol: float) -> list[Estimate]:
@@ -123,15 +143,21 @@ def _refined(columns: list[_Column], found: list[Estimate], rtol: float) -> list
         wanted = _WANTED * rtol * (np.abs(derivative) + _SHARE * scale)
         unclear = error > wanted
         others: list[Callable[[], Estimate]] = []
-        if (unclear & np.isfinite(error)).any():
+        is_kink = np.isinf(error)
+        if (unclear & ~is_kink).any():
             wide = _WIDE[column.function.eps > EPS] * max(1.0, abs(float(column.at[column.k])))
             others = [column.extrapolated_once, partial(column.extrapolated, wide)]
-        elif unclear.any() and unit_of(column.at) < 1:
-            # A function may turn within the step where all that it is given is small.
-            others = [replace(column, h=column.h * unit_of(column.at)).settled]
+        elif unclear.any():
+            # A function may turn within the step, above all where what it is given is small.
+            smaller = [unit_of(column.at), *_SMALLER]
+            others = [replace(column, h=column.h * part).settled for part in smaller if part < 1]
+        coarse, its_doubt = derivative, error
         for other in others:
             better, its_error = other()
             closer = unclear & (its_error < error)
+            if not is_kink.all():
+                # It refines the difference, within what is in doubt of it.
+                closer &= ~is_kink & (np.abs(better - coarse) <= 2 * its_doubt)
             derivative = np.where(closer, better, derivative)
             error = np.where(closer, its_error, error)
         result.append((derivative, error))
@@ -164,8 +190,12 @@ class _Column:
         change, next_change = np.abs(again - doubled), np.abs(doubled - once)
         # An error in O(h^2) shrinks to a quarter when h is halved. One that does not is no error
         # of this order: the step is too large for the function, or it is noisy there.
-        converges = next_change <= np.maximum(change / 2, _NOISY * self._rounding(h))
-        return once, np.where(converges, next_change / 3 + self._rounding(h), np.inf)
+        converges = next_change <= np.maximum(0.4 * change, _NOISY * self._rounding(h))
+        error = next_change / 3 + self._rounding(h)
+        # A function that swings within the step may converge by chance; it does so elsewhere then.
+        finer = np.abs(self._difference(h / 4)[0] - once)
+        converges &= finer <= 2 * error + _NOISY * self._rounding(h / 4)
+        return once, np.where(converges, error, np.inf)
 
     def settled(self) -> Estimate:
         """Return the central difference; nothing is known of it at a kink."""
@@ -205,24 +235,33 @@ class _Column:
         agrees = np.abs(best - central) <= 4 * (error + uncertain) + _NOISY * self._rounding(nearby)
         return best, np.where(agrees, error, np.inf)
 
+    def stands_still(self) -> Vector:
+        """Tell which outputs are the same on both sides."""
+        above, below, _ = self._values(self.h)
+        still: Vector = (above == self.value) & (below == self.value)
+        return still
+
     def has_kink(self) -> Vector:
         """Tell where the slopes on the two sides differ by as much however small the step is.
 
         A central difference alone takes the mean of the two slopes for the derivative.
         """
         jumps = []
-        for step in (self.h, self.h / 4):
+        for step in (4 * self.h, self.h, self.h / 4):
             above, below, _ = self._values(step)
             jumps.append(np.abs(above + below - 2 * self.value) / step)
-        rounding = _NOISY * self._rounding(self.h / 4)
-        kink: Vector = jumps[1] > np.maximum(jumps[0] / 2, rounding)
+        here = jumps[2] > np.maximum(jumps[1] / 2, _NOISY * self._rounding(self.h / 4))
+        # Where the function is smooth, four times the step makes it 4 times as large, or 64 times
+        # at a point of inflection.
+        within = jumps[0] > np.maximum(256 * jumps[1], _NOISY * self._rounding(self.h))
+        kink: Vector = here | within
         return kink
 
     def _rounding(self, h: float) -> Vector:
         """Return how far a difference over 2h may be off by rounding."""
         above, below, taken = self._values(h)
         # Values that do not move at all may hide a slope below their last digit.
-        still = (above == below) & (above == self.value)
+        still = (above == self.value) & (below == self.value)
         size = np.maximum(1.0, np.abs(self.value))
         hidden = np.where(still, 4 * self.function.eps * size, 0)
         digits = self.function.eps * (np.abs(above) + np.abs(below))
@@ -256,6 +295,22 @@ def _complex_jacobian(function: Function, at: Vector, h: float) -> Estimate:
     J = derivatives[0]
     spread = np.max([np.abs(other - J) for other in derivatives[1:]], axis=0)
     return J, 8 * EPS * np.abs(J) + 2 * spread
+
+
+def _is_analytic(function: Evaluated, at: Vector, noise: Noise, jacobian: Matrix) -> Vector:
+    """Tell for which outputs a difference along a line is what their complex steps say.
+
+    A function that takes a conjugate or a real part takes complex numbers, and is not analytic.
+    """
+    rng = np.random.default_rng(2)
+    h = STEPS["central"]
+    along = rng.uniform(0.5, 1.5, at.shape) * np.maximum(unit_of(at), np.abs(at))
+    difference = (function(at + h * along) - function(at - h * along)).real / (2 * h)
+    expected, size = jacobian @ along, np.abs(jacobian) @ along
+    rounding = np.maximum(noise.level, EPS * np.maximum(1.0, np.abs(noise.value)))
+    allowed = 0.01 * np.maximum(size, np.abs(difference)) + _NOISY * rounding / h
+    analytic: Vector = ~(np.abs(difference - expected) > allowed)
+    return analytic
 
 
 def _complex(function: Function, at: Vector, k: int, h: float) -> Vector:

@@ -18,9 +18,16 @@ from softmax_cli.core.twofold import Rows
 from softmax_cli.core.weights import Wanted
 
 # Units in the last place of the terms of a difference.
-_UNITS = 8
+_UNITS, _UNITS_OF_HALVES = 8, 2
 # A gradient of so many units of its terms is zero to within rounding.
 _ZERO = 4
+# What is coarser is a half, of 16 bits.
+_HALF = 1e-5
+# Of numbers that are not normal, so many of the smallest are allowed.
+_LOST = 4
+_LEAST = 1e-8
+# A change of the logits by so much leaves nothing to be known of a probability.
+_UNKNOWN = 0.5
 
 
 class Judged(NamedTuple):
@@ -53,17 +60,22 @@ class Rounding:
     def of_loss(self, n: Rows, a: Rows, wanted: Wanted, divisor: float) -> Judged:
         """Judge gradients n of losses of the logits a: differences of P_j sum_k Y_k and Y_j."""
         unit = 1 / (divisor * self.T)
+        units = 2 * self._units(n.shape[-1]) * self.eps
         if wanted.is_soft:
             terms = wanted.scaled_targets() * unit
             size = terms.sum(axis=-1)
-            atol = 2 * _UNITS * self.eps * terms + self._floor(size)[:, None]
+            atol = units * terms + self._floor(size, size * divisor)[:, None]
+            if self.eps >= _HALF:
+                # Each of the terms of sum_k Y_k may be no normal number, and loses a part of one.
+                share = (np.abs(n) + terms) / np.maximum(size, self.smallest)[:, None]
+                atol += self.smallest * n.shape[-1] * share
         else:
             scale = np.ones((len(n), 1)) if wanted.scale is None else wanted.scale[0]
             size = scale[:, 0] * unit
+            floor = self._floor(size, size * divisor)
             atol = np.empty_like(n)
-            atol[:] = self._floor(size)[:, None]
-            of_label = 2 * _UNITS * self.eps * size + self._floor(size)
-            np.put_along_axis(atol, wanted.targets, of_label[:, None], -1)
+            atol[:] = floor[:, None]
+            np.put_along_axis(atol, wanted.targets, (units * size + floor)[:, None], -1)
         return self._judged(n, atol, size, self._conditioned(a, n))
 
     def of_jacobian(self, n: NDArray[Any], a: Rows, of: str) -> Judged:
@@ -71,9 +83,9 @@ class Rounding:
         S = softmax(a, temperature=self.T)
         terms = (S if of == "softmax" else np.ones_like(S)) / self.T
         atol = np.empty_like(n)
-        atol[:] = (self.eps**2 * terms + self.smallest)[:, :, None]
+        atol[:] = self._floor(terms, terms)[:, :, None]
         diagonal = np.arange(a.shape[-1])
-        atol[:, diagonal, diagonal] += _UNITS * self.eps * terms
+        atol[:, diagonal, diagonal] += self._units(a.shape[-1]) * self.eps * terms
         return self._judged(n, atol, terms.max(axis=-1), 0.0)
 
     def of_product(self, n: Rows, a: Rows, v: Rows, of: str) -> Judged:
@@ -84,11 +96,24 @@ class Rounding:
         else:
             terms = (size + S * size.sum(axis=-1, keepdims=True)) / self.T
         largest = terms.max(axis=-1)
-        atol = _UNITS * self.eps * terms + self._floor(largest)[:, None]
+        units = self._units(a.shape[-1]) * self.eps
+        atol = units * terms + self._floor(largest, largest)[:, None]
         return self._judged(n, atol, largest, self._conditioned(a, terms))
 
-    def _floor(self, size: NDArray[Any]) -> NDArray[Any]:
-        floor: NDArray[Any] = self.eps**2 * size + self.smallest
+    def _units(self, classes: int) -> float:
+        """Return how many units sums of so many terms may be off; halves are summed in float32."""
+        return _UNITS + math.sqrt(classes) if self.eps < _HALF else _UNITS_OF_HALVES
+
+    def _floor(self, size: NDArray[Any], undivided: NDArray[Any]) -> NDArray[Any]:
+        """Return what is too small beside the terms to be asked for.
+
+        What is below the normal numbers on the way is multiplied by weights and 1 / T.
+        """
+        if self.eps < _HALF:
+            # Many processors take what is no normal number for 0.
+            return np.full_like(size, self.smallest / self.eps)
+        # A half holds log P, and is off by that of it; only bfloat16 has probabilities so small.
+        floor: NDArray[Any] = _LEAST * size + _LOST * self.smallest * np.maximum(1, undivided)
         return floor
 
     def _conditioned(self, a: Rows, terms: Rows) -> NDArray[Any] | float:
@@ -101,21 +126,30 @@ class Rounding:
         size = np.abs(np.where(np.isfinite(a), a, 0)).max(axis=-1, keepdims=True)
         moved = self.eps * size / self.T
         matters = moved > self.rtol / 8
-        return np.where(matters, moved, 0) * np.abs(terms) if matters.any() else 0.0
+        if not matters.any():
+            return 0.0
+        # Beyond it, another class may be the likeliest one.
+        unknown = np.where(moved > _UNKNOWN, np.inf, 0)
+        doubt: NDArray[Any] = np.maximum(np.where(matters, moved, 0) * np.abs(terms), unknown)
+        return doubt
 
     def _judged(
         self, n: NDArray[Any], atol: NDArray[Any], size: NDArray[Any], doubt: NDArray[Any] | float
     ) -> Judged:
         """Let rows that are zero to within rounding be anything that is as small."""
+        inner = tuple(range(1, n.ndim))
         zero = _ZERO * self.eps * size + self.smallest
-        largest = np.abs(n).max(axis=tuple(range(1, n.ndim)), initial=0)
+        largest = np.abs(n).max(axis=inner, initial=0)
         lost = largest <= zero
+        # Where a gradient of zeros would agree as well, agreement proves nothing.
+        few = np.flatnonzero(largest <= 4 * self._units(n.shape[-1]) * self.eps * size + zero)
+        if few.size:
+            sizes = np.abs(n[few])
+            lost[few] |= (sizes <= atol[few] + self.rtol * sizes).all(axis=inner)
         if self.atol is not None:
             atol = np.array(self.atol)
         elif lost.any():
             atol[lost] = np.maximum(atol[lost], zero[lost].reshape(-1, *[1] * (n.ndim - 1)))
         if self.given:
-            # Where a gradient of zeros would agree as well, agreement proves nothing.
-            zeros = np.abs(n) <= atol + self.rtol * np.abs(n)
-            lost |= zeros.all(axis=tuple(range(1, n.ndim)))
+            lost |= (np.abs(n) <= atol + self.rtol * np.abs(n)).all(axis=inner)
         return Judged(atol, lost, doubt)
