@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-from softmax_cli.errors import ExitCode, SoftmaxCliError, say
+from softmax_cli.errors import ExitCode, SoftmaxCliError, Terminated, say
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -50,14 +50,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         text = f"internal error: {type(error).__name__}: {error}; --debug shows where"
         return _failed(text, arguments)
-
-
-class Terminated(BaseException):
-    """The program was asked to end by a signal."""
-
-    def __init__(self, number: int) -> None:
-        """Keep the signal's number."""
-        self.number = number
 
 
 @contextmanager

@@ -54,6 +54,14 @@ class DomainError(SoftmaxCliError, ValueError):
     """A number outside the range where the formula is defined."""
 
 
+class Terminated(BaseException):
+    """The program was asked to end by a signal."""
+
+    def __init__(self, number: int) -> None:
+        """Keep the signal's number."""
+        self.number = number
+
+
 def say(line: str) -> None:
     """Print a line on standard error, if there is one that takes it."""
     if sys.stderr is not None:

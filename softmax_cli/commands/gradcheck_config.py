@@ -183,6 +183,7 @@ def _tables(path: Path, document: dict[str, Any], context: typer.Context) -> lis
     for key in ("tool", PROGRAM, COMMAND):
         ours = ours.get(key, {}) if isinstance(ours, dict) else {}
     if ours == {}:
+        _refuse_misspelt(path, document)
         return []
     if not isinstance(ours, list) or not all(isinstance(table, dict) for table in ours):
         raise InputError(f"tool.{PROGRAM}.{COMMAND} is no list", f"write {TABLES}", str(path))
@@ -202,6 +203,16 @@ def _tables(path: Path, document: dict[str, Any], context: typer.Context) -> lis
     return found
 
 
+def _refuse_misspelt(path: Path, document: dict[str, Any]) -> None:
+    """Refuse tables under a name that is almost ours: not to be checked is not to pass."""
+    tools = document.get("tool", {})
+    if not isinstance(tools, dict):
+        return
+    for name in (PROGRAM, PROGRAM.replace("-", "_")):
+        if tools.get(name):
+            raise InputError(f"[tool.{name}] holds no check", f"write {TABLES}", str(path))
+
+
 def _arguments(table: dict[str, Any], folder: Path, context: typer.Context) -> list[str]:
     """Return the command line that a table spells."""
     keys = {key.replace("_", "-"): key for key in table}
@@ -213,6 +224,8 @@ def _arguments(table: dict[str, Any], folder: Path, context: typer.Context) -> l
     ]
     if len(keys) < len(table):
         raise InputError("an option is spelt in two ways", "leave one out")
+    if "function" in keys and ":" not in str(table[keys["function"]]):
+        raise InputError("is no module:function", 'write "package.module:name"', "function")
     if "function" in keys and "values" in keys:
         raise InputError("a function takes no values", "write at = ...", "values")
     values: list[str] = []

@@ -102,6 +102,9 @@ def check_form(
     context: typer.Context, values: list[str] | None, given: GivenOptions, options: LossOptions
 ) -> None:
     """Refuse options that do not make up one of the command's forms."""
+    for value in values or ():
+        if ":" in value and given.at and not is_function([value]):
+            raise UsageError("is no module:function", "write package.module:name", value)
     functions = [value for value in values or () if is_function([value])]
     if functions and functions != values:
         raise UsageError("takes no values beside it", "write --at 1,2,3 with commas", functions[0])
@@ -144,8 +147,10 @@ def _check_gradient_file(
 ) -> None:
     if values:
         raise UsageError("takes no values beside it", "leave them out", "--logits")
-    if (given.grad is None) == (given.jacobian is None):
+    if given.grad is None and given.jacobian is None:
         raise UsageError("nothing to check", "give one of --grad and --jacobian", "--logits")
+    if given.grad is not None and given.jacobian is not None:
+        raise UsageError("goes without --grad", "give one of them", "--jacobian")
     partners = [name for name in PARTNERS if name in typed]
     if len(partners) != (given.jacobian is None):
         remedy = "give one of --labels, --label-column, --targets and --upstream"

@@ -122,6 +122,9 @@ class LossInputs:
                     reduced.count(int(rows.used.sum()), rows.weights)
 
                 each_block(counted, count, self.read.on_bad_row, write)
+            if form.ignores and not reduced.used:
+                problem = "every row is ignored, so there is no loss"
+                raise InputError(problem, "--ignore-label must leave a row", source.place)
         # Of no rows there is nothing to divide, and an error is to come.
         return reduced.divisor(reduction) or 1.0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -19,7 +20,7 @@ from softmax_cli.commands.gradcheck_forms import CheckOptions
 from softmax_cli.commands.inputs import opened_option
 from softmax_cli.core.gradcheck import gradcheck
 from softmax_cli.core.report import Report
-from softmax_cli.errors import InputError, ShapeError, UsageError
+from softmax_cli.errors import InputError, ShapeError, Terminated, UsageError
 from softmax_cli.formats.array import whole_array
 from softmax_cli.formats.blocks import ReadOptions
 
@@ -58,17 +59,23 @@ def _imported(token: str, option: str) -> Callable[..., Any]:
     if not name:
         raise UsageError(f"{token!r} names no function", "write module:function", option)
     if (here := str(Path.cwd())) not in sys.path:
-        sys.path.insert(0, here)
+        # After what the user has put first.
+        first = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
+        places = [sys.path.index(entry) for entry in first if entry in sys.path]
+        sys.path.insert(max(places, default=-1) + 1, here)
     try:
         with redirect_stdout(sys.stderr):
             module = import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name is None or not module_name.startswith(error.name):
             raise _told(error, module_name) from error
-        raise UsageError(
-            f"no module {module_name!r}", "run it from the folder that holds it", option
-        ) from error
-    except (Exception, SystemExit) as error:
+        remedy = "run it from the folder that holds it"
+        if module_name.endswith(".py"):
+            remedy = f"write {module_name.removesuffix('.py')}:{name}"
+        raise UsageError(f"no module {module_name!r}", remedy, option) from error
+    except (KeyboardInterrupt, Terminated):
+        raise
+    except BaseException as error:
         raise _told(error, module_name) from error
     found = getattr(module, name, None)
     if found is None:
@@ -83,11 +90,17 @@ def _guarded(function: Callable[..., Any], token: str) -> Callable[..., Any]:
 
     @wraps(function)
     def guarded(*arguments: Any) -> Any:
+        here = Path.cwd()
         try:
             with redirect_stdout(sys.stderr):
                 return function(*arguments)
-        except (Exception, SystemExit) as error:
+        except (KeyboardInterrupt, Terminated):
+            raise
+        except BaseException as error:
+            # A test framework's outcomes and the like are no Exception.
             raise _told(error, token) from error
+        finally:
+            os.chdir(here)
 
     return guarded
 
@@ -95,7 +108,12 @@ def _guarded(function: Callable[..., Any], token: str) -> Callable[..., Any]:
 def _told(error: BaseException, place: str) -> InputError:
     """Return what the user's code raised, and its traceback, the last calls of it, in a line."""
     frames = traceback.extract_tb(error.__traceback__)
-    theirs = [frame for frame in frames if frame.filename != __file__][-_FRAMES:]
+    ours = (__file__, "<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>")
+    theirs = [frame for frame in frames if frame.filename not in ours][-_FRAMES:]
     calls = [f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}" for frame in theirs]
     # What is written in C leaves no frame.
-    return InputError(f"raised {type(error).__name__}: {error}", " > ".join(calls), place)
+    said = traceback.format_exception_only(error)[0].strip()
+    if isinstance(error, SyntaxError):
+        said = f"{type(error).__name__}: {error.msg}"
+        calls = [f"{Path(error.filename or '').name}:{error.lineno}"]
+    return InputError(f"raised {said}", " > ".join(calls), place)

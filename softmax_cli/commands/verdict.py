@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from time import monotonic
 
@@ -53,8 +54,11 @@ class Reporting:
         """
         files = [(Target(path, inputs), form) for path, form in self._files]
         shown = Target(self._write.output or "-", inputs, in_place=self._write.in_place)
-        for target, form in [*files, (shown, self._form)]:
-            with target:
+        # All are open before one is written, and none appears before all are.
+        with ExitStack() as stack:
+            for target, _ in [*files, (shown, self._form)]:
+                stack.enter_context(target)
+            for target, form in [*files, (shown, self._form)]:
                 self._send(report, form, target)
         append_summary(report)
         return EXIT_CODES[report.verdict]

@@ -106,7 +106,8 @@ class _User:
         value = self.function(x)
         if self.gradient is None:
             value = _value_and_gradient(value)[0]
-        return _numbers(value, self.name, kinds="fiubc")
+        # Complex numbers are for complex steps alone.
+        return _numbers(value, self.name, kinds="fiubc" if x.dtype.kind == "c" else "fiub")
 
     def _values(self, x: Array) -> Array:
         return np.atleast_1d(self._value(x)).ravel()
@@ -129,13 +130,18 @@ def _value_and_gradient(returned: Any) -> tuple[Any, Any]:
 
 def _numbers(value: Any, name: str, kinds: str = "fiub") -> NDArray[Any]:
     # A copy: a function may return the same buffer each time.
+    if isinstance(value, np.ma.MaskedArray):
+        value = np.ma.filled(value.astype(np.float64), np.nan)
+    remedy = "it must return real numbers"
+    if isinstance(value, tuple):
+        remedy += "; a pair (value, gradient) wants no gradient beside it"
     try:
         array = np.array(value)
     except Exception as error:
         # Ragged lists, and whatever an object's own conversion raises.
         problem = f"{name} returned what is no array: {error}"
-        raise DomainError(problem, "it must return real numbers") from error
+        raise DomainError(problem, remedy) from error
     if array.dtype.kind not in kinds:
         shown = "nothing" if value is None else f"an object of type {type(value).__name__}"
-        raise DomainError(f"{name} returned {shown}", "it must return real numbers")
+        raise DomainError(f"{name} returned {shown}", remedy)
     return array.astype(np.float64) if array.dtype.kind in "biu" else array

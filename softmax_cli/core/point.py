@@ -22,6 +22,7 @@ LARGE = 1024
 _SAMPLE = 64
 _ALONG = 256
 _DIRECTIONS = 512
+_SMALLEST = 1e-290
 
 
 class Compared(NamedTuple):
@@ -52,6 +53,7 @@ class Point:
     def compared(self, settings: Settings) -> Compared:
         """Return the claimed derivative beside its reference."""
         analytic = self.claimed(self.at)
+        self._check_shape(analytic)
         rtol = tolerance(analytic.dtype.name, settings.rtol)
         J, error, noise, step = reference_jacobian(
             self.function, self.at, settings.method, settings.step, rtol=rtol, dtype=self.dtype
@@ -59,22 +61,28 @@ class Point:
         is_gradient = self.is_scalar or (analytic.shape == self.at.shape and len(J) == 1)
         if is_gradient:
             J, error = J[0], error[0]
-        if analytic.shape != J.shape:
-            raise ShapeError(
-                f"the gradient of {self.name} has the shape {analytic.shape}",
-                f"the derivative at this point has the shape {J.shape}",
-            )
         wrong = wrong_matrices(J)
         if is_gradient:
             wrong["the missing -1 at the label"] = lambda: _one_more(analytic, J)
         of_claimed = noise_at(Evaluated(lambda x: self.claimed(x).ravel(), self.dtype), self.at)
         slack = of_claimed.level.reshape(analytic.shape)
         eps = max(noise.eps, float(np.finfo(analytic.dtype).eps))
-        least = 4 * eps * largest(noise.value)
+        # Below the normal numbers nothing has the digits that are asked for.
+        least = max(4 * eps * largest(noise.value), _SMALLEST)
         smallest = lost(settings.method, noise, step, of_claimed.of_rounding)
         return Compared(
             Pair(analytic, J, error, least, smallest, step, slack=slack, wrong=wrong), eps
         )
+
+    def _check_shape(self, analytic: Array) -> None:
+        """Refuse a derivative of another shape, before the function is evaluated many times."""
+        inputs, outputs = self.at.size, self.function(self.at.astype(self.dtype)).size
+        expected: tuple[int, ...] = (inputs,) if self.is_scalar else (outputs, inputs)
+        if analytic.shape != expected and not (outputs == 1 and analytic.shape == (inputs,)):
+            raise ShapeError(
+                f"the gradient of {self.name} has the shape {analytic.shape}",
+                f"the derivative at this point has the shape {expected}",
+            )
 
     def along(self, rng: np.random.Generator) -> Point:
         """Return the point with directions for inputs, which together move every input.

@@ -18,7 +18,7 @@ from softmax_cli.core.twofold import Rows
 from softmax_cli.core.weights import Wanted
 
 # Units in the last place of the terms of a difference.
-_UNITS, _UNITS_OF_HALVES = 8, 2
+_UNITS, _UNITS_OF_HALVES = 8, 3
 # A gradient of so many units of its terms is zero to within rounding.
 _ZERO = 4
 # What is coarser is a half, of 16 bits.

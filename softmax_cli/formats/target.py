@@ -88,7 +88,10 @@ class Target:
         if self._final.exists() and not self._final.is_file():
             return self._final.open("wb")
         # The file that a symbolic link names is replaced, not the link.
-        self._final = self._final.resolve()
+        try:
+            self._final = self._final.resolve()
+        except RuntimeError as error:
+            raise OutputError("is a link to itself", "name a file", self.place) from error
         name = f".{self._final.name[:40]}.{os.urandom(8).hex()}.tmp"
         # Known before it is made, so that a signal in between leaves no file.
         self._temporary = self._final.with_name(name)

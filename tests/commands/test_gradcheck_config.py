@@ -270,7 +270,7 @@ def test_inputs_of_tables_are_spared(option: str, victim: str) -> None:
         (_table("values = []"), "gradcheck 'f': values: [] is no value of it"),
         (_table("values = ['a.npy']"), "gradcheck 'f': a.npy: neither a number nor a file"),
         (_table("values = ['--help']"), "gradcheck 'f': --help: is no value"),
-        (_table("function = '--help'"), "gradcheck 'f': --help: is no value"),
+        (_table("function = '--help'"), "gradcheck 'f': function: is no module:function"),
         (_table("grad = '--help'\nlogits = '--help'\nlabels = 'x'"), "gradcheck 'f': --logits: "),
         (_table("function = 'm:f'\nvalues = [1]"), "gradcheck 'f': values: a function takes no"),
         (_table("function = 'm:f'"), "gradcheck 'f': m:f: no point to check at"),
@@ -358,7 +358,6 @@ def test_a_check_of_its_own_comes_before_the_tables(line: str) -> None:
         "",
         "[project]\nname = 'x'",
         "[tool.other]\nx = 1",
-        "[tool.softmax-cli]\nx = 1",
         "no TOML at all",
         None,
     ],
@@ -390,3 +389,13 @@ def test_options_of_the_command_are_all_known() -> None:
     names = {parameter.name for parameter in load("gradcheck").params}
     assert NO_CHECK | set(SETTINGS) <= names
     assert {name.replace("-", "_") for name in FILES} - {"class_weights", "sample_weights"} <= names
+
+
+@pytest.mark.parametrize(
+    "table", ["tool.softmax-cli", "tool.softmax_cli", "tool.softmax_cli.gradcheck"]
+)
+def test_tables_under_another_name_are_not_passed_over(table: str) -> None:
+    # A build in which nothing of the project is checked must not be green.
+    brackets = ("[[", "]]") if table.endswith("gradcheck") else ("[", "]")
+    Path("pyproject.toml").write_text(f'{brackets[0]}{table}{brackets[1]}\nname = "x"\n')
+    assert "holds no check; write [[tool.softmax-cli.gradcheck]]" in _error("")
