@@ -42,6 +42,7 @@ derivative is zero to within rounding, so that a wrong formula would pass as wel
 The report is a table, or what --format names; --report writes it to files as well, whatever the
 verdict. Rows, indices and labels count from 0. Checks that are made again and again stand in
 pyproject.toml, as tables [[tool.softmax-cli.gradcheck]]: each has a name, and the options as keys.
+Their functions are imported and run as well, by plain gradcheck beside such a file too.
 
 Exit code: 0 all agree, 1 a gradient disagrees, 2 wrong usage or input, 3 nothing was proven."""
 

@@ -26,7 +26,10 @@ class GivenOptions:
     upstream: Annotated[
         str | None,
         typer.Option(
-            "--upstream", metavar="V", help="The gradient for the result of --of, not for a loss."
+            "--upstream",
+            metavar="V",
+            help="What the gradient file was multiplied with: the gradient with respect to the "
+            "result of --of.",
         ),
     ] = None
     grad: Annotated[

@@ -602,3 +602,54 @@ def test_name_of_the_check() -> None:
 
     assert _only(gradcheck(energy, lambda x: 2 * x, [1.0])).name == "energy"
     assert _only(gradcheck(energy, lambda x: 2 * x, [1.0], name="mine")).name == "mine"
+
+
+# Rows of many classes
+
+
+def _many(rows: int = 1) -> Array:
+    a = 2 * np.random.default_rng(7).standard_normal((rows, 1500))
+    a[:, 3] = -INF
+    return a
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
+def test_rows_of_many_classes_are_checked_in_part(dtype: str) -> None:
+    report = gradcheck(at=_many(2), dtype=dtype)
+    assert report.verdict == "pass"
+    entries = {check.name: check.entries for check in report.checks}
+    assert entries["softmax jacobian (columns)"] == 2 * 1499 * 64
+    assert entries["softmax jvp"] == 2 * 1499
+    assert entries["xent gradient (labels) (directions)"] == 2 * 6
+    assert entries["xent gradient (labels) (entries)"] == 2 * 64
+
+
+WRONG_ROWS: dict[str, Callable[[Array], Array]] = {
+    "sign": lambda row: -row,
+    "largest entry": lambda row: row + 0.01 * row * (np.abs(row) == np.abs(row).max()),
+    "no largest entry": lambda row: row * (np.abs(row) < np.abs(row).max()),
+    "other classes": lambda row: np.roll(row, 1),
+}
+
+
+@pytest.mark.parametrize("name", [name for name in BY_NAME if "jacobian" not in name])
+@pytest.mark.parametrize("wrong", WRONG_ROWS)
+def test_wrong_derivative_of_many_classes_fails(
+    name: str, wrong: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = BY_NAME[name].analytic
+    _swap(monkeypatch, BY_NAME[name], lambda a, T, v: WRONG_ROWS[wrong](right(a, T, v)))
+    assert gradcheck(at=_many()).verdict == "fail"
+
+
+def test_wrong_lines_of_a_large_jacobian_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    builtin = BY_NAME["softmax jacobian"]
+    lines = builtin.lines
+    assert lines is not None
+
+    def wrong(a: Array, start: int, stop: int, *, temperature: float, out: Array) -> None:
+        lines(a, start, stop, temperature=temperature, out=out)
+        out *= 1 + 1e-4 * (start > 0)
+
+    monkeypatch.setattr(module, "BUILTINS", (replace(builtin, lines=wrong),))
+    assert gradcheck(at=2 * np.random.default_rng(0).standard_normal(5000)).verdict == "fail"
