@@ -28,8 +28,8 @@ class GivenOptions:
         typer.Option(
             "--upstream",
             metavar="V",
-            help="What the gradient file was multiplied with: the gradient with respect to the "
-            "result of --of.",
+            help="The gradient with respect to the result of --of, which the file carries back to "
+            "the logits.",
         ),
     ] = None
     grad: Annotated[
