@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from softmax_cli.core.comparison import tolerance
 from softmax_cli.core.noise import Evaluated, noise_at
 from softmax_cli.core.pairs import Pair, Settings, largest, lost, wrong_matrices
-from softmax_cli.core.references import reference_jacobian
+from softmax_cli.core.references import closer_looks, reference_jacobian
 from softmax_cli.errors import ShapeError
 
 Array = NDArray[Any]
@@ -64,6 +64,8 @@ class Point:
         wrong = wrong_matrices(J)
         if is_gradient:
             wrong["the missing -1 at the label"] = lambda: _one_more(analytic, J)
+        if settings.step is None and settings.method != "complex":
+            error = self._doubted(np.asarray(analytic, np.float64), J, error, rtol)
         of_claimed = noise_at(Evaluated(lambda x: self.claimed(x).ravel(), self.dtype), self.at)
         slack = of_claimed.level.reshape(analytic.shape)
         eps = max(noise.eps, float(np.finfo(analytic.dtype).eps))
@@ -73,6 +75,29 @@ class Point:
         return Compared(
             Pair(analytic, J, error, least, smallest, step, slack=slack, wrong=wrong), eps
         )
+
+    def _doubted(self, a: Array, J: Array, error: Array, rtol: float) -> Array:
+        """Return the error, infinite where a closer look sides with the claim, not the reference.
+
+        The step may be longer than what a function does in it: what is right is not refused then.
+        """
+        with np.errstate(all="ignore"):
+            apart = np.abs(a - J) > rtol * np.maximum(np.abs(a), np.abs(J)) + 4 * error
+            inputs = np.flatnonzero(np.atleast_2d(apart).any(axis=0))
+            if not inputs.size:
+                return error
+            result = np.array(error)
+            for looks, its_error in closer_looks(self.function, self.at, inputs, self.dtype):
+                look, unsure = (
+                    looks.reshape(*J.shape[:-1], -1),
+                    its_error.reshape(*J.shape[:-1], -1),
+                )
+                claimed, reference = a[..., inputs], J[..., inputs]
+                sides = np.abs(claimed - look) <= rtol * np.abs(claimed) + 4 * unsure
+                sides &= np.abs(look - reference) > 4 * (unsure + error[..., inputs])
+                sides &= apart[..., inputs]
+                result[..., inputs] = np.where(sides, np.inf, result[..., inputs])
+        return result
 
     def _check_shape(self, analytic: Array) -> None:
         """Refuse a derivative of another shape, before the function is evaluated many times."""

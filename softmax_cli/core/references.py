@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal, NamedTuple
@@ -123,6 +123,25 @@ def reference_jacobian(
 
 
 Estimate = tuple[Vector, Vector]
+
+
+def closer_looks(
+    function: Function, at: Vector, inputs: Vector, dtype: type[np.floating[Any]]
+) -> Iterator[tuple[Matrix, Matrix]]:
+    """Yield differences over ever smaller steps for some inputs, and their estimated errors."""
+    evaluated = Evaluated(function, dtype)
+    with np.errstate(all="ignore"):
+        noise = noise_at(evaluated, at)
+        for part in _SMALLER:
+            steps = part * noise.eps ** (1 / 3) * np.maximum(1.0, np.abs(at))
+            looks = [
+                _Column(evaluated, at, k, float(steps[k]), noise.value, noise.level).settled()
+                for k in inputs
+            ]
+            yield (
+                np.stack([derivative for derivative, _ in looks], axis=-1),
+                np.stack([error for _, error in looks], axis=-1),
+            )
 
 
 def _hidden_slope(function: Evaluated, at: Vector, value: Vector, still: Vector) -> Vector:

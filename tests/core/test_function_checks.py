@@ -140,6 +140,16 @@ def test_steps_longer_than_a_wave(at: list[float]) -> None:
     assert gradcheck(lambda x: np.sin(x).sum(), lambda x: -np.cos(x), at).verdict != "pass"
 
 
+@pytest.mark.parametrize("size", [3.0, 40.0, 400.0, 3000.0])
+def test_steps_longer_than_a_wave_in_single_precision(size: float) -> None:
+    def waves(x: Array) -> float:
+        return float(np.sin(x.astype(np.float32)).sum(dtype=np.float32))
+
+    at = size * np.random.default_rng(int(size)).standard_normal(5)
+    assert gradcheck(waves, np.cos, at).verdict != "fail"
+    assert gradcheck(waves, lambda x: -np.cos(x), at).verdict != "pass"
+
+
 def test_function_that_is_not_analytic_is_no_matter_for_complex_steps() -> None:
     def norm(x: Array) -> Any:
         return (x * x.conj()).sum()
