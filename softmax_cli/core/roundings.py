@@ -64,7 +64,10 @@ class Rounding:
         if wanted.is_soft:
             terms = wanted.scaled_targets() * unit
             size = terms.sum(axis=-1)
+            # Where P and Y cancel, what dividing by T does to P is no part of what is left.
+            moved = np.minimum(self._moved(a), self.rtol)
             atol = units * terms + self._floor(size, size * divisor)[:, None]
+            atol += moved * (np.abs(n) + terms)
             if self.eps >= _HALF:
                 # Each of the terms of sum_k Y_k may be no normal number, and loses a part of one.
                 share = (np.abs(n) + terms) / np.maximum(size, self.smallest)[:, None]
@@ -111,20 +114,26 @@ class Rounding:
         """
         if self.eps < _HALF:
             # Many processors take what is no normal number for 0.
-            return np.full_like(size, self.smallest / self.eps)
+            tiny: NDArray[Any] = self.smallest / self.eps * np.maximum(1, undivided)
+            return tiny
         # A half holds log P, and is off by that of it; only bfloat16 has probabilities so small.
         floor: NDArray[Any] = _LEAST * size + _LOST * self.smallest * np.maximum(1, undivided)
         return floor
+
+    def _moved(self, a: Rows) -> Rows:
+        """Return by what part of itself a probability is off if the logits are divided by T."""
+        if math.frexp(self.T)[0] == 0.5:
+            return np.zeros((len(a), 1))
+        size = np.abs(np.where(np.isfinite(a), a, 0)).max(axis=-1, keepdims=True)
+        moved: Rows = self.eps * size / self.T
+        return moved
 
     def _conditioned(self, a: Rows, terms: Rows) -> NDArray[Any] | float:
         """Return what dividing logits by T in the dtype does to terms, if it matters.
 
         A power of two divides exactly.
         """
-        if math.frexp(self.T)[0] == 0.5:
-            return 0.0
-        size = np.abs(np.where(np.isfinite(a), a, 0)).max(axis=-1, keepdims=True)
-        moved = self.eps * size / self.T
+        moved = self._moved(a)
         matters = moved > self.rtol / 8
         if not matters.any():
             return 0.0
