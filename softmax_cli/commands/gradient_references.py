@@ -81,7 +81,7 @@ class JacobianReference:
 
     def factors(self) -> dict[str, float]:
         """Return common ones."""
-        return _factors(self.temperature, self.rows)
+        return common_factors(self.rows, self.temperature)
 
     def _jacobian(self, a: Rows, T: float) -> NDArray[np.float64]:
         whole = (
@@ -106,14 +106,23 @@ class ProductReference:
         v = np.asarray(block.partner, dtype=np.float64)
         n = self._product(a, v, T)
         of_result = "probabilities" if self.function == "softmax" else "log-probabilities"
-        S = softmax(a, temperature=T)
+
+        def probabilities() -> Rows:
+            return wide(softmax(a, temperature=T))
+
         wrong: Wrong = {
             f"a gradient with respect to the {of_result}, not the logits": lambda: v,
             "a Jacobian with only its diagonal": lambda: (
-                v * (S * (1 - S) if self.function == "softmax" else 1 - S) / T
+                v
+                * (
+                    probabilities() * (1 - probabilities())
+                    if self.function == "softmax"
+                    else 1 - probabilities()
+                )
+                / T
             ),
             "a missing sum over the classes": lambda: (
-                v * (S if self.function == "softmax" else 1) / T
+                v * (probabilities() if self.function == "softmax" else 1) / T
             ),
         }
         if T != 1:
@@ -124,7 +133,7 @@ class ProductReference:
 
     def factors(self) -> dict[str, float]:
         """Return common ones."""
-        return _factors(self.temperature, self.rows)
+        return common_factors(self.rows, self.temperature)
 
     def _product(self, a: Rows, v: Rows, T: float) -> NDArray[np.float64]:
         product = jacobians.softmax_vjp if self.function == "softmax" else jacobians.log_softmax_vjp
@@ -201,7 +210,7 @@ class LossReference:
 
     def factors(self) -> dict[str, float]:
         """Return common ones, and those of a mean that is divided by something else."""
-        factors = _factors(self.temperature, self.rows)
+        factors = common_factors(self.rows, self.temperature)
         divisor = float(self.divisor)
         if divisor not in (1, self.rows):
             factors["a missing division by the denominator of the mean"] = divisor
@@ -260,9 +269,9 @@ class LossReference:
             "a gradient with respect to the probabilities, not the logits": lambda: (
                 -targets() / (unit * softmax(wide(rows.values), temperature=T))
             ),
+            "labels off by one: too high": lambda: by_one(1),
+            "labels off by one: too low": lambda: by_one(-1),
         }
-        wrong["labels off by one: too high"] = lambda: by_one(1)
-        wrong["labels off by one: too low"] = lambda: by_one(-1)
         if T != 1:
             wrong[LEFT_OUT] = lambda: self._gradients(rows, weights, self.divisor, 1.0)
         if self.form.ignores:
@@ -285,11 +294,3 @@ class LossReference:
 def _used_alone(rows: LossRows) -> NDArray[np.float64] | None:
     """Return sample weights of 1, but 0 for ignored rows; None if all are 1."""
     return None if rows.used.all() else rows.used.astype(np.float64)
-
-
-def _factors(T: float, rows: int) -> dict[str, float]:
-    return {
-        "a missing 1/T": T,
-        "1/T taken twice": 1 / T,
-        **common_factors(rows),
-    }

@@ -51,12 +51,7 @@ def check_builtin(
     """
     rows = [_Row.of(builtin, point.astype(dtype), rng, T) for point in points]
     classes = len(points[0]) if len({len(point) for point in points}) == 1 else 1
-    factors = {
-        "a missing 1/T": T,
-        "1/T taken twice": 1 / T,
-        **common_factors(len(points)),
-        **factors_of(classes, "classes"),
-    }
+    factors = common_factors(len(points), T) | factors_of(classes, "classes")
 
     def check(pairs: list[Pair], part: str = "") -> Check:
         return compared(f"{builtin.name}{part}", pairs, dtype, settings, Diagnosis(factors))

@@ -171,7 +171,7 @@ class Comparison:
     def check(self, name: str, *, method: str, step: float | None, dtype: str) -> Check:
         """Return the outcome; how to repeat it is for the caller to say."""
         verdict = self.verdict()
-        failed = verdict == "fail" and self.diagnosis is not None
+        failed = self.diagnosis if verdict == "fail" else None
         return Check(
             name=name,
             verdict=verdict,
@@ -186,7 +186,7 @@ class Comparison:
             max_abs_error=self.max_abs_error,
             max_rel_error=self.max_rel_error,
             worst=[entry for _, entry in self.worst],
-            diagnosis=self.diagnosis.named() if failed and self.diagnosis else None,
+            diagnosis=None if failed is None else failed.named(),
             reproduce="",
             points=self.points,
             vacuous=self.vacuous,

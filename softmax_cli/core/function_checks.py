@@ -61,10 +61,9 @@ def _check(name: str, points: list[Point], settings: Settings) -> Check:
     dtypes = [np.dtype(one) for one in ("float64", "float32", "float16")]
     dtype = next((one for one in dtypes if np.finfo(one).eps >= eps), dtypes[-1])
     inputs = points[0].at.size if points else 1
-    diagnosis = Diagnosis(
-        {**common_factors(len(points)), **factors_of(inputs, "inputs")}, "entries"
-    )
-    return compared(name, [one.pair for one in found], dtype.name, settings, diagnosis)
+    factors = common_factors(len(points)) | factors_of(inputs, "inputs")
+    pairs = [one.pair for one in found]
+    return compared(name, pairs, dtype.name, settings, Diagnosis(factors, "entries"))
 
 
 @dataclass(frozen=True)

@@ -145,8 +145,8 @@ def _are_few(values: Vector) -> NDArray[np.bool_]:
     return few
 
 
-def shaken(at: Vector, eps: float = EPS) -> Iterator[Vector]:
+def shaken(at: Vector) -> Iterator[Vector]:
     """Yield points a few units in the last place away."""
     rng = np.random.default_rng(1)
     for _ in range(2):
-        yield at * (1 + eps * rng.integers(-4, 5, size=at.shape))
+        yield at * (1 + EPS * rng.integers(-4, 5, size=at.shape))

@@ -20,7 +20,7 @@ Array = NDArray[Any]
 
 # What the reference may need of absolute tolerance, as a part of the relative one, times the
 # largest derivative there is.
-ATOL_SHARE = 0.5
+_ATOL_SHARE = 0.5
 # A derivative of this many times the noise of a difference is not told from zero; nor is one of
 # which the one that is claimed is itself that much rounded.
 _LOST = 8192
@@ -116,7 +116,7 @@ def _tolerance(
     doubt = pair.error
     if asked is not None:
         return asked, doubt + pair.slack
-    needed = np.clip(4 * pair.error, _NEEDED * EPS * scale, rtol * ATOL_SHARE * scale)
+    needed = np.clip(4 * pair.error, _NEEDED * EPS * scale, rtol * _ATOL_SHARE * scale)
     if scale <= pair.least:
         needed = np.maximum(needed, pair.least)
     needed = np.maximum(needed, pair.floor)
@@ -168,9 +168,11 @@ def wrong_matrices(J: Array) -> dict[str, Callable[[], Array]]:
     return wrong
 
 
-def common_factors(rows: int) -> dict[str, float]:
+def common_factors(rows: int, T: float = 1.0) -> dict[str, float]:
     """Return the factors that gradients at some rows or points are often wrong by."""
     return {
+        "a missing 1/T": T,
+        "1/T taken twice": 1 / T,
         "a factor of 2": 2.0,
         "a factor of 1/2": 0.5,
         "a missing division by the number of rows": float(rows),

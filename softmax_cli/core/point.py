@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.core.comparison import tolerance
-from softmax_cli.core.noise import Evaluated, noise_at
+from softmax_cli.core.noise import Evaluated, Noise, noise_at
 from softmax_cli.core.pairs import Pair, Settings, largest, lost, wrong_matrices
 from softmax_cli.core.references import closer_looks, reference_jacobian
 from softmax_cli.errors import ShapeError
@@ -65,7 +65,7 @@ class Point:
         if is_gradient:
             wrong["the missing -1 at the label"] = lambda: _one_more(analytic, J)
         if settings.step is None and settings.method != "complex":
-            error = self._doubted(np.asarray(analytic, np.float64), J, error, rtol)
+            error = self._doubted(np.asarray(analytic, np.float64), J, error, noise, rtol)
         of_claimed = noise_at(Evaluated(lambda x: self.claimed(x).ravel(), self.dtype), self.at)
         slack = of_claimed.level.reshape(analytic.shape)
         eps = max(noise.eps, float(np.finfo(analytic.dtype).eps))
@@ -76,7 +76,7 @@ class Point:
             Pair(analytic, J, error, least, smallest, step, slack=slack, wrong=wrong), eps
         )
 
-    def _doubted(self, a: Array, J: Array, error: Array, rtol: float) -> Array:
+    def _doubted(self, a: Array, J: Array, error: Array, noise: Noise, rtol: float) -> Array:
         """Return the error, infinite where a closer look sides with the claim, not the reference.
 
         The step may be longer than what a function does in it: what is right is not refused then.
@@ -87,7 +87,7 @@ class Point:
             if not inputs.size:
                 return error
             result = np.array(error)
-            for looks, its_error in closer_looks(self.function, self.at, inputs, self.dtype):
+            for looks, its_error in closer_looks(self.function, self.at, inputs, noise, self.dtype):
                 look, unsure = (
                     looks.reshape(*J.shape[:-1], -1),
                     its_error.reshape(*J.shape[:-1], -1),

@@ -117,7 +117,7 @@ def reference_jacobian(
                 found = _refined(columns, found, rtol)
         jacobian = np.stack([derivative for derivative, _ in found], axis=-1)
         error = np.stack([estimate for _, estimate in found], axis=-1)
-        still = np.all([column.stands_still() for column in columns], axis=0)
+        still = np.all([column.stands_still(column.h) for column in columns], axis=0)
         error += _hidden_slope(evaluated, at, noise.value, still)[:, None]
     return Reference(jacobian, error, noise, relative)
 
@@ -126,12 +126,11 @@ Estimate = tuple[Vector, Vector]
 
 
 def closer_looks(
-    function: Function, at: Vector, inputs: Vector, dtype: type[np.floating[Any]]
+    function: Function, at: Vector, inputs: Vector, noise: Noise, dtype: type[np.floating[Any]]
 ) -> Iterator[tuple[Matrix, Matrix]]:
     """Yield differences over ever smaller steps for some inputs, and their estimated errors."""
     evaluated = Evaluated(function, dtype)
     with np.errstate(all="ignore"):
-        noise = noise_at(evaluated, at)
         for part in _SMALLER:
             steps = part * noise.eps ** (1 / 3) * np.maximum(1.0, np.abs(at))
             looks = [
@@ -210,14 +209,14 @@ class _Column:
     def central(self) -> Estimate:
         """Return the central difference, and its error by doubling the step twice."""
         h = self.h
-        (once, doubled, again) = (self._difference(step)[0] for step in (h, 2 * h, 4 * h))
+        (once, doubled, again) = (self._difference(step) for step in (h, 2 * h, 4 * h))
         change, next_change = np.abs(again - doubled), np.abs(doubled - once)
         # An error in O(h^2) shrinks to a quarter when h is halved. One that does not is no error
         # of this order: the step is too large for the function, or it is noisy there.
         converges = next_change <= np.maximum(0.4 * change, _NOISY * self._rounding(h))
         error = next_change / 3 + self._rounding(h)
         # A function that swings within the step may converge by chance; it does so elsewhere then.
-        finer = np.abs(self._difference(h / 4)[0] - once)
+        finer = np.abs(self._difference(h / 4) - once)
         converges &= finer <= 2 * error + _NOISY * self._rounding(h / 4)
         return once, np.where(converges, error, np.inf)
 
@@ -229,7 +228,7 @@ class _Column:
     def extrapolated_once(self) -> Estimate:
         """Return the differences of `central` without their errors in h^2 and h^4."""
         h = self.h
-        (once, doubled, again) = (self._difference(step)[0] for step in (h, 2 * h, 4 * h))
+        (once, doubled, again) = (self._difference(step) for step in (h, 2 * h, 4 * h))
         finer, coarser = (4 * once - doubled) / 3, (4 * doubled - again) / 3
         best = (16 * finer - coarser) / 15
         return best, np.abs(best - finer) + 2 * self._rounding(h)
@@ -237,10 +236,10 @@ class _Column:
     def extrapolated(self, h: float) -> Estimate:
         """Return the best entry of a table of extrapolated differences, from h down."""
         h = max(h, self.h)
-        table = [self._difference(h)[0]]
+        table = [self._difference(h)]
         best, error = table[0], np.full_like(table[0], np.inf)
         for halving in range(1, _HALVINGS + 1):
-            row = [self._difference(h / 2**halving)[0]]
+            row = [self._difference(h / 2**halving)]
             rounding = self._rounding(h / 2**halving)
             for order, coarser in enumerate(table, 1):
                 finer = row[-1]
@@ -262,12 +261,12 @@ class _Column:
     def agrees_closer_by(self, derivative: Vector, error: Vector) -> Vector:
         """Tell where a derivative is within an error of the difference over a quarter step."""
         rounding = _NOISY * self._rounding(self.h / 4)
-        agrees: Vector = np.abs(self._difference(self.h / 4)[0] - derivative) <= error + rounding
+        agrees: Vector = np.abs(self._difference(self.h / 4) - derivative) <= error + rounding
         return agrees
 
-    def stands_still(self) -> Vector:
+    def stands_still(self, h: float) -> Vector:
         """Tell which outputs are the same on both sides."""
-        above, below, _ = self._values(self.h)
+        above, below, _ = self._values(h)
         still: Vector = (above == self.value) & (below == self.value)
         return still
 
@@ -291,16 +290,16 @@ class _Column:
         """Return how far a difference over 2h may be off by rounding."""
         above, below, taken = self._values(h)
         # Values that do not move at all may hide a slope below their last digit.
-        still = (above == self.value) & (below == self.value)
+        still = self.stands_still(h)
         size = np.maximum(1.0, np.abs(self.value))
         hidden = np.where(still, 4 * self.function.eps * size, 0)
         digits = self.function.eps * (np.abs(above) + np.abs(below))
         result: Vector = np.maximum(np.maximum(digits, 2 * self.noise), hidden) / taken
         return result
 
-    def _difference(self, h: float) -> tuple[Vector, float]:
+    def _difference(self, h: float) -> Vector:
         above, below, taken = self._values(h)
-        return (above - below) / taken, taken
+        return (above - below) / taken
 
     def _values(self, h: float) -> tuple[Vector, Vector, float]:
         """Return the values ahead and behind, and the step that was really taken between."""
