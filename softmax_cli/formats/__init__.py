@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from softmax_cli.errors import InputError, UsageError
 from softmax_cli.formats.blocks import Keep, ReadOptions, Result, Sink, Source, WriteOptions
-from softmax_cli.formats.streams import COMPRESSIONS, Input, exists, is_file, open_input
+from softmax_cli.formats.compression import COMPRESSIONS
+from softmax_cli.formats.streams import Input, exists, is_file, open_input
 from softmax_cli.formats.target import Target
 
 if TYPE_CHECKING:

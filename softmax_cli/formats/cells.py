@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
+from typing import TypeVar
 
 import numpy as np
 
@@ -12,8 +14,11 @@ from softmax_cli.errors import InputError
 from softmax_cli.formats.blocks import Block, rows_per_block
 from softmax_cli.formats.detection import detected_delimiter
 from softmax_cli.formats.header import Layout, reads_like_numbering
+from softmax_cli.formats.limits import MOST_CELLS
 from softmax_cli.formats.numbers import NotANumberError, parse_number
 from softmax_cli.formats.records import Record, Split, unquoted
+
+T = TypeVar("T")
 
 # How data frames spell a missing number.
 _MISSING = ("NA", "N/A", "null", "NULL", "None", "-", "?")
@@ -39,6 +44,7 @@ def block_of(
     for row, (number, record) in enumerate(batch):
         cells = split(record)
         if len(cells) != layout.columns:
+            refuse_many_cells(len(cells), f"{place}:{number}")
             raise _ragged(len(cells), layout, f"{place}:{number}")
         values[row] = _numbers(cells, layout, place, number)
         if layout.numbering and start + row:
@@ -48,6 +54,37 @@ def block_of(
         if labels is not None and layout.label is not None:
             labels.append(text_of(cells[layout.label], place, number))
     return Block(start, values, line_place(place, [line for line, _ in batch]), ids, labels)
+
+
+def joined(blocks: Sequence[Block]) -> Block:
+    """Return the rows of a table's blocks, which follow each other, as one block."""
+    if len(blocks) == 1:
+        return blocks[0]
+    starts = [block.start for block in blocks]
+
+    def place(row: int) -> str:
+        number = bisect_right(starts, starts[0] + row) - 1
+        return blocks[number].place(starts[0] + row - starts[number])
+
+    return Block(
+        starts[0],
+        np.concatenate([block.values for block in blocks]),
+        place,
+        _chained([block.ids for block in blocks]),
+        _chained([block.labels for block in blocks]),
+    )
+
+
+def _chained(lists: list[list[T] | None]) -> list[T] | None:
+    present = [each for each in lists if each is not None]
+    return list(chain.from_iterable(present)) if present else None
+
+
+def refuse_many_cells(cells: int, place: str) -> None:
+    """Refuse a row of more cells than text may have."""
+    if cells > MOST_CELLS:
+        problem = f"more than {MOST_CELLS} columns"
+        raise InputError(problem, "an array file such as .npy takes as many as there are", place)
 
 
 def text_of(cell: bytes, place: str, line: int) -> str:

@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.formats.blocks import Block
-from softmax_cli.formats.cells import block_of, line_place, text_of
+from softmax_cli.formats.cells import blocks_of, joined, line_place, text_of
 from softmax_cli.formats.header import Layout
+from softmax_cli.formats.limits import LONGEST_LINE
 from softmax_cli.formats.records import Split, records
 from softmax_cli.formats.streams import Input, reading
 
@@ -29,9 +30,11 @@ _CHUNK_BYTES = 1 << 23
 # Less text than this is read line by line sooner than Polars is imported.
 _LITTLE_TEXT = 1 << 20
 _MANY_COLUMNS = 50
+_MANY_QUOTES = 1 << 19
 _BLANK_END = re.compile(rb"\n\s*\Z")
 _BLANK_LINE = re.compile(rb"^\s*$", re.MULTILINE)
-_BLANKS = np.frombuffer(b"\n\r \t", np.uint8)
+# The last of the characters that a blank line may consist of.
+_BLANK = ord(" ")
 
 
 def chunks_of_lines(
@@ -47,7 +50,14 @@ def chunks_of_lines(
         with reading(source.place):
             more = source.stream.read(_CHUNK_BYTES)
             at_end = len(more) < _CHUNK_BYTES
-            chunk = b"".join([head, more, b"" if at_end else source.stream.readline()])
+            chunk = head + more
+            del more
+            if not at_end:
+                chunk += (rest := source.stream.readline(LONGEST_LINE))
+                if len(rest) == LONGEST_LINE:
+                    # What is wrong is told by who counts the lines.
+                    yield chunk, chunk, None
+                    return
         lines = chunk
         if at_end:
             lines = _BLANK_END.sub(b"\n", chunk) if chunk.strip() else b""
@@ -67,17 +77,18 @@ def counted_rows(lines: bytes, *, quotes: bool = True) -> int | None:
     if b"\0" in lines or (b"\r" in lines and lines.count(b"\r") != lines.count(b"\r\n")):
         return None
     characters = np.frombuffer(lines, np.uint8)
-    ends = np.flatnonzero(characters == ord("\n"))
-    unfinished = len(lines) > 0 and not lines.endswith(b"\n")
-    starts = np.concatenate([[0], ends[: len(ends) - (not unfinished)] + 1])
-    odd = bool(lines) and np.isin(characters[starts], _BLANKS).any()
+    is_end = characters == ord("\n")
+    odd = lines[:1].isspace() or (is_end[:-1] & (characters[1:] <= _BLANK)).any()
     if odd and _BLANK_LINE.search(lines.removesuffix(b"\n")):
         return None
     if quotes and b'"' in lines:
+        if lines.count(b'"') > _MANY_QUOTES:
+            return None
         quoted = lines.split(b'"')
         if len(quoted) % 2 == 0 or any(b"\n" in inside for inside in quoted[1::2]):
             return None
-    return len(ends) + unfinished
+    unfinished = len(lines) > 0 and not lines.endswith(b"\n")
+    return int(np.count_nonzero(is_end)) + unfinished
 
 
 @dataclass(frozen=True)
@@ -98,8 +109,8 @@ class Chunk:
         block = self._read_by_polars()
         if block is not None:
             return block
-        lines = list(records(io.BytesIO(self.lines), self.place, first_line=self.line))
-        return block_of(lines, self.split, self.layout, self.place, self.start)
+        lines = records(io.BytesIO(self.lines), self.place, first_line=self.line)
+        return joined(list(blocks_of(lines, self.split, self.layout, self.place, self.start)))
 
     def _read_by_polars(self) -> Block | None:
         layout = self.layout

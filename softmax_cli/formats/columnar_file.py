@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -11,6 +11,7 @@ import polars as pl
 
 from softmax_cli.errors import InputError
 from softmax_cli.formats.streams import Input
+from softmax_cli.formats.unchanged import unchanging
 
 _TITLES = {"parquet": "Parquet", "arrow": "Arrow IPC"}
 _MAGIC = {"parquet": b"PAR1", "arrow": b"ARROW1"}
@@ -30,6 +31,7 @@ class ColumnarFile:
     schema  names and types of its columns
     rows    how many there are
     lazy    reads them
+    check   raises an error once the file has changed
     """
 
     place: str
@@ -37,11 +39,13 @@ class ColumnarFile:
     schema: pl.Schema
     rows: int
     lazy: pl.LazyFrame
+    check: Callable[[], None]
 
     def part(self, names: list[str], start: int, count: int) -> pl.DataFrame:
         """Read some rows of some columns."""
         with _reading(self.place, self.title):
             frame = self.lazy.select(names).slice(start, count).collect(engine="streaming")
+        self.check()
         if len(frame) != count:
             raise _damaged(self.place, self.title, f"{len(frame)} of {count} rows are there")
         return frame
@@ -75,12 +79,13 @@ def open_columnar(source: Input, form: str) -> ColumnarFile:
         )
     # Absolute: Polars takes some names for addresses.
     path = source.path.absolute()
+    check = unchanging(path, source.place)
     scan = pl.scan_parquet if form == "parquet" else pl.scan_ipc
     with _reading(source.place, title):
         lazy = scan(path, glob=False, hive_partitioning=False)
         schema = lazy.collect_schema()
         rows = lazy.select(pl.len()).collect(engine="streaming").item()
-    return ColumnarFile(source.place, title, schema, int(rows), lazy)
+    return ColumnarFile(source.place, title, schema, int(rows), lazy, check)
 
 
 @contextmanager

@@ -10,11 +10,11 @@ import numpy as np
 
 from softmax_cli.errors import InputError, UsageError
 from softmax_cli.formats.blocks import Keep, Portion, ReadOptions, Source, ready
-from softmax_cli.formats.cells import blocks_of, text_of
+from softmax_cli.formats.cells import blocks_of, refuse_many_cells, text_of
 from softmax_cli.formats.chunks import Chunk, chunks_of_lines
 from softmax_cli.formats.detection import detected_delimiter
 from softmax_cli.formats.header import Layout, caution, judged_layout
-from softmax_cli.formats.records import Split, records, splitter, unquoted
+from softmax_cli.formats.records import Split, at_blanks, records, splitter, unquoted
 from softmax_cli.formats.streams import Input, rejoined
 
 
@@ -28,6 +28,7 @@ def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
     delimiter = _delimiter(options.delimiter, form, source.place, record)
     split = splitter(delimiter)
     raw = split(record)
+    refuse_many_cells(len(raw), f"{source.place}:{line}")
     cells = [unquoted(cell).decode("utf-8", "replace") for cell in raw]
     layout = judged_layout(cells, options, keep, f"{source.place}:{line}")
     names = layout.names
@@ -61,7 +62,7 @@ def _line_by_line(
     source: Input, stream: io.BufferedReader, split: Split, layout: Layout, line: int, start: int
 ) -> Iterator[Portion]:
     """Read what is left of a stream, which begins with this line and row."""
-    comments = split is bytes.split
+    comments = split is at_blanks
     lines = records(stream, source.place, comments=comments, first_line=line)
     yield from ready(lambda: blocks_of(lines, split, layout, source.place, start))()
 

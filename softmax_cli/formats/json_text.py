@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_cli.errors import InputError
+from softmax_cli.errors import InputError, shortened, some_of
 from softmax_cli.formats import refuse_table_options
 from softmax_cli.formats.array import array_source, numeric_array
 from softmax_cli.formats.blocks import Block, Keep, ReadOptions, Result, Sink, Source, WriteOptions
 from softmax_cli.formats.digits import lines_of_numbers
+from softmax_cli.formats.limits import LARGEST_DOCUMENT, LONGEST_TOKEN
 from softmax_cli.formats.numbers import json_number
 from softmax_cli.formats.records import unquoted
 from softmax_cli.formats.streams import Input, reading
@@ -31,7 +33,7 @@ def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
         if key not in document:
             raise InputError(
                 f"has no array {key!r}" if key else "has no array of a known name",
-                f"--key is one of {', '.join(document)}",
+                "--key is one of " + some_of(document),
                 source.place,
             )
         names, document = document.get("class_names"), document[key]
@@ -50,24 +52,57 @@ def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
 
 def parsed(source: Input) -> Any:
     """Return the document that the stream holds."""
-    with reading(source.place):
-        data = source.stream.read()
     try:
-        return loads(data.decode("utf-8-sig"))
+        return loads(_held(source).decode("utf-8-sig"))
     except UnicodeDecodeError:
         raise InputError("is not UTF-8 text", "save it as UTF-8", source.place) from None
     except json.JSONDecodeError as error:
         place = f"{source.place}:{error.lineno}:{error.colno}"
         remedy = "--input-format jsonl reads a row a line" if error.lineno > 1 else "check it"
         raise InputError(f"is not JSON: {error.msg}", remedy, place) from None
-    except (RecursionError, ValueError) as error:
-        problem = "nested too deep" if isinstance(error, RecursionError) else str(error)
-        raise InputError(f"is not JSON: {problem}", "check it", source.place) from None
+    except ValueError as error:
+        raise InputError(f"is not JSON: {error}", "check it", source.place) from None
+
+
+def _held(source: Input) -> bytearray:
+    """Return a whole document; what has no commas is none of numbers, and has no end maybe."""
+    data = bytearray()
+    with reading(source.place):
+        while piece := source.stream.read(LONGEST_TOKEN):
+            data += piece
+            source.check_expansion(len(data))
+            if len(piece) == LONGEST_TOKEN and b"," not in piece:
+                problem = f"holds {LONGEST_TOKEN >> 20} MiB without a comma"
+                raise InputError(problem, "give rows of numbers", source.place)
+            if len(data) > LARGEST_DOCUMENT:
+                problem = f"is larger than {LARGEST_DOCUMENT >> 30} GiB, and would be held whole"
+                raise InputError(problem, "JSON lines and .npy are read in parts", source.place)
+    return data
 
 
 def loads(text: str) -> Any:
-    """Return the value of a JSON text; a number that becomes infinite is an error, not infinite."""
-    return json.loads(text, parse_float=_finite)
+    """Return the value of a JSON text; ValueError says what is none, or not strict.
+
+    A number that becomes infinite is refused, and so is a name that an object has twice.
+    """
+    try:
+        return json.loads(text, parse_float=_finite, object_pairs_hook=_named_once)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    except json.JSONDecodeError:
+        raise
+    except ValueError as error:
+        if str(error).startswith("Exceeds the limit"):
+            raise ValueError("a number is beyond the range of float64") from None
+        raise
+
+
+def _named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
+        raise ValueError(f"an object has the name {shortened(twice)!r} twice")
+    return found
 
 
 def _finite(text: str) -> float:

@@ -25,14 +25,15 @@ from softmax_cli.formats.blocks import (
     ready,
     rows_per_block,
 )
-from softmax_cli.formats.cells import line_place
+from softmax_cli.formats.cells import line_place, refuse_many_cells
 from softmax_cli.formats.chunks import chunks_of_lines
 from softmax_cli.formats.header import Layout, selected_layout
 from softmax_cli.formats.json_chunks import numbers_of_lines
 from softmax_cli.formats.json_text import json_rows, loads, named_classes, text_cell
+from softmax_cli.formats.limits import MOST_CELLS, MOST_IDLE_LINES
 from softmax_cli.formats.numbers import NotANumberError
 from softmax_cli.formats.records import spelt
-from softmax_cli.formats.streams import Input, reading, rejoined
+from softmax_cli.formats.streams import Input, no_rows, read_line, reading, rejoined
 from softmax_cli.formats.target import Target
 
 Line = tuple[int, list[Any]]
@@ -42,8 +43,10 @@ def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source: 
     """Open JSON lines; the first line is read for its keys."""
     number, line = 1, b""
     with reading(source.place):
-        while (line := source.stream.readline()) and not line.strip():
+        while (line := read_line(source.stream, source.place, number)) and not line.strip():
             number += 1
+            if number > MOST_IDLE_LINES:
+                raise no_rows(f"{source.place}:{number}")
     first = next(_lines(io.BytesIO(line), source.place, number), None)
     if first is None:
         raise InputError("is empty", "give at least one row of numbers", source.place)
@@ -94,9 +97,17 @@ def _chunk(lines: bytes, rows: int, layout: Layout, place: str, number: int, sta
 
 def _lines(stream: io.BufferedIOBase, place: str, first_line: int) -> Iterator[tuple[int, Any]]:
     with reading(place):
-        for number, line in enumerate(stream, first_line):
+        number, idle = first_line - 1, 0
+        while line := read_line(stream, place, number + 1):
+            number += 1
             if not line.strip():
+                idle += 1
+                if idle > MOST_IDLE_LINES:
+                    raise no_rows(f"{place}:{number}")
                 continue
+            idle = 0
+            if line.count(b",") >= MOST_CELLS:
+                refuse_many_cells(MOST_CELLS + 1, f"{place}:{number}")
             try:
                 row = loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
             except (ValueError, RecursionError) as error:

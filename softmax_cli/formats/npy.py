@@ -34,6 +34,7 @@ from softmax_cli.formats.blocks import (
     WriteOptions,
     rows_per_block,
 )
+from softmax_cli.formats.limits import LONGEST_NPY_HEADER
 from softmax_cli.formats.streams import Input, read_at, read_exactly
 from softmax_cli.formats.target import Target
 
@@ -44,7 +45,6 @@ _HEADER_ERRORS = (
 # (dtype, shape, *, room) -> the header's bytes, as many as there is room for.
 Header = Callable[..., bytes]
 MAGIC = b"\x93NUMPY"
-_LONGEST_HEADER = 1 << 16
 _MOST_DIMENSIONS = 64
 
 
@@ -139,7 +139,7 @@ def read_header(
         raise InputError("is not an NPY file", "--input-format names another format", source.place)
     width = 2 if start[6] == 1 else 4
     length = int.from_bytes(read_exactly(source, width), "little")
-    if length > _LONGEST_HEADER:
+    if length > LONGEST_NPY_HEADER:
         raise InputError(f"has a header of {length} bytes", "the file is damaged", source.place)
     text = read_exactly(source, length).decode("utf-8" if start[6] == 3 else "latin-1", "replace")
     try:

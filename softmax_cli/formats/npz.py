@@ -10,9 +10,10 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_cli.errors import InputError
+from softmax_cli.errors import InputError, some_of
 from softmax_cli.formats import refuse_table_options
 from softmax_cli.formats.blocks import Block, Keep, ReadOptions, Result, Sink, Source, WriteOptions
+from softmax_cli.formats.limits import MOST_DEFLATED
 from softmax_cli.formats.npy import (
     header_bytes,
     read_header,
@@ -23,11 +24,13 @@ from softmax_cli.formats.npy import (
 from softmax_cli.formats.streams import Input, reading
 from softmax_cli.formats.target import Target
 
+_PIECE = 1 << 20
+
 
 def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
     """Open the array that `--key` names, or the only one."""
     refuse_table_options(form, options, keep)
-    stream = source.stream if source.size is not None else io.BytesIO(source.stream.read())
+    stream = source.stream if source.size is not None else io.BytesIO(_held(source))
     try:
         archive = zipfile.ZipFile(stream)
         member = _member(archive, options.key, source.place)
@@ -36,11 +39,27 @@ def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
         raise InputError(f"is no NPZ file: {error}", "it is damaged", source.place) from error
     place = f"{source.place}[{member.filename.removesuffix('.npy')}]"
-    array = Input(place, io.BufferedReader(cast(io.RawIOBase, opened)))
+    plain: io.BufferedReader = io.BufferedReader(cast(Any, opened))
+    array = Input(place, plain, compressed=lambda: member.compress_size)
     dtype, shape, fortran_order, header_size = read_header(array, options.dtype)
     if dtype.itemsize * math.prod(shape) + header_size != member.file_size:
         raise InputError("its header lies about its size", "the file is damaged", place)
+    if member.file_size > MOST_DEFLATED * (member.compress_size + 1):
+        problem = f"{member.compress_size} bytes cannot hold the {member.file_size} they speak of"
+        raise InputError(problem, "the file is damaged", place)
+    if fortran_order:
+        array.check_expansion(member.file_size)
     return rows_of(array, dtype, shape, keep, fortran_order=fortran_order)
+
+
+def _held(source: Input) -> bytes:
+    """Return all of a pipe or of a compressed file: a zip is read from its end."""
+    data = bytearray()
+    with reading(source.place):
+        while piece := source.stream.read(_PIECE):
+            data += piece
+            source.check_expansion(len(data))
+    return bytes(data)
 
 
 def _member(archive: zipfile.ZipFile, key: str | None, place: str) -> zipfile.ZipInfo:
@@ -50,7 +69,7 @@ def _member(archive: zipfile.ZipFile, key: str | None, place: str) -> zipfile.Zi
     if key in members:
         return members[key]
     problem = f"has no array {key!r}" if key is not None else f"holds {len(members)} arrays"
-    raise InputError(problem, f"--key is one of {', '.join(members)}", place)
+    raise InputError(problem, "--key is one of " + some_of(members), place)
 
 
 def write(result: Result, form: str, target: Target, options: WriteOptions) -> Sink:  # noqa: ARG001

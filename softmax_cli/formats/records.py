@@ -6,14 +6,16 @@ import io
 import re
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
+from itertools import islice
 
 from softmax_cli.errors import InputError
-from softmax_cli.formats.streams import reading
+from softmax_cli.formats.limits import LONGEST_LINE, MOST_CELLS, MOST_IDLE_LINES
+from softmax_cli.formats.streams import no_rows, read_line, reading
 
 Split = Callable[[bytes], list[bytes]]
 Record = tuple[int, bytes]
 
-_QUOTED = re.compile(rb'"(?:[^"]|"")*"')
+_QUOTED = re.compile(rb'"[^"]*+(?:""[^"]*+)*+"')
 
 
 def records(
@@ -23,15 +25,15 @@ def records(
 
     Blank lines are left out at the end of the input and nowhere else.
     """
-    number, blank = first_line - 1, 0
+    number, blank, idle = first_line - 1, 0, 0
     with reading(place):
-        for line in stream:
+        while line := read_line(stream, place, number + 1):
             number += 1
             if number == 1:
                 line = _without_byte_order_mark(line, place)
-            first, parts, quotes = number, [line], line.count(b'"')
+            first, parts, quotes, size = number, [line], line.count(b'"'), len(line)
             while quotes % 2 and not comments:
-                more = stream.readline()
+                more = read_line(stream, place, number + 1)
                 if not more:
                     raise InputError(
                         "a quote is opened and never closed",
@@ -39,8 +41,13 @@ def records(
                         f"{place}:{first}",
                     )
                 number += 1
+                size += len(more)
                 parts.append(more)
                 quotes += more.count(b'"')
+                if size > LONGEST_LINE or number - first > MOST_IDLE_LINES:
+                    problem = "a quote is opened and not closed for far too long"
+                    remedy = "close it, or double it if it is meant"
+                    raise InputError(problem, remedy, f"{place}:{first}")
             record = b"".join(parts).rstrip(b"\r\n")
             if b"\0" in record:
                 raise InputError(
@@ -54,11 +61,13 @@ def records(
                     "save it with ordinary line ends",
                     f"{place}:{first}",
                 )
-            if not record.strip():
-                blank = blank or first
+            if not record.strip() or (comments and record.lstrip().startswith(b"#")):
+                blank = blank or (0 if record.strip() else first)
+                idle += 1
+                if idle > MOST_IDLE_LINES:
+                    raise no_rows(f"{place}:{first}")
                 continue
-            if comments and record.lstrip().startswith(b"#"):
-                continue
+            idle = 0
             if blank:
                 raise InputError("an empty line among the rows", "delete it", f"{place}:{blank}")
             yield first, record
@@ -67,20 +76,30 @@ def records(
 def splitter(delimiter: str | None) -> Split:
     """Return the function that cuts a record into its cells, quotes and all; None cuts at blanks.
 
+    Of more cells than a row may have, what follows is the last one.
+
     >>> splitter(",")(b'1,"a,b",2')
     [b'1', b'"a,b"', b'2']
     """
     if delimiter is None:
-        return bytes.split
+        return at_blanks
     mark = delimiter.encode()
-    cell = re.compile(b'("(?:[^"]|"")*"|[^%s]*)%s' % (re.escape(mark), re.escape(mark)))
+    cell = re.compile(b'("[^"]*+(?:""[^"]*+)*+"|[^%s]*)%s' % (re.escape(mark), re.escape(mark)))
 
     def split(record: bytes) -> list[bytes]:
         if b'"' not in record:
-            return record.split(mark)
-        return cell.findall(record + mark)
+            return record.split(mark, MOST_CELLS)
+        if record.count(mark) < MOST_CELLS:
+            return cell.findall(record + mark)
+        cells = islice(cell.finditer(record + mark), MOST_CELLS + 1)
+        return [found[1] for found in cells]
 
     return split
+
+
+def at_blanks(record: bytes) -> list[bytes]:
+    """Cut a record at its blanks."""
+    return record.split(None, MOST_CELLS)
 
 
 def unquoted(cell: bytes) -> bytes:

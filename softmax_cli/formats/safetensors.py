@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from softmax_cli.bfloat16 import BFLOAT16
-from softmax_cli.errors import InputError
+from softmax_cli.errors import InputError, some_of
 from softmax_cli.formats import refuse_table_options
 from softmax_cli.formats.array import checked_dtype
 from softmax_cli.formats.blocks import Keep, ReadOptions, Result, Sink, Source, WriteOptions
+from softmax_cli.formats.limits import LONGEST_TENSOR_LIST
 from softmax_cli.formats.npy import NpySink, rows_of
 from softmax_cli.formats.streams import Input, read_exactly
 from softmax_cli.formats.target import Target
@@ -24,7 +25,6 @@ _DTYPES: dict[str, np.dtype[Any]] = {
     **{f"U{8 * size}": np.dtype(f"<u{size}") for size in (1, 2, 4, 8)},
     "BF16": BFLOAT16,
 }
-_LONGEST_HEADER = 1 << 24
 _PIECE = 1 << 20
 
 
@@ -43,7 +43,7 @@ def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
     """Open the array that `--key` names, or the only one; nothing but the header is read."""
     refuse_table_options(form, options, keep)
     length = int.from_bytes(read_exactly(source, 8), "little")
-    most = _LONGEST_HEADER if source.size is None else min(_LONGEST_HEADER, source.size - 8)
+    most = LONGEST_TENSOR_LIST if source.size is None else min(LONGEST_TENSOR_LIST, source.size - 8)
     if length > most:
         raise _damaged(source, f"has a header of {length} bytes")
     tensors = _tensors(source, bytes(read_exactly(source, length)))
@@ -106,7 +106,7 @@ def _chosen(tensors: list[_Tensor], key: str | None, place: str) -> _Tensor:
         if tensor.name == key:
             return tensor
     problem = f"has no array {key!r}" if key is not None else f"holds {len(tensors)} arrays"
-    names = ", ".join(sorted(tensor.name for tensor in tensors)[:20])
+    names = some_of(sorted(tensor.name for tensor in tensors))
     raise InputError(problem, f"--key is one of {names}" if names else "it is empty", place)
 
 

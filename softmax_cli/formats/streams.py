@@ -1,41 +1,42 @@
-"""Bytes in: files, pipes and compression, told apart by their first bytes."""
+"""Bytes in: files, pipes, and what they hold compressed."""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import os
-import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
+from time import monotonic, sleep
 from typing import Any, BinaryIO, cast
 
 from softmax_cli.errors import InputError
+from softmax_cli.formats.compression import Counted, decompressed
+from softmax_cli.formats.limits import LONGEST_LINE, MOST_EXPANSION, MOST_IDLE_LINES, SMALL_ENOUGH
+from softmax_cli.formats.unchanged import Watched, nothing, unchanging
 
 STANDARD_INPUT = "standard input"
-_GZIP_MAGIC = b"\x1f\x8b"
-_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
-COMPRESSIONS = (".gz", ".zst")
 # Enough to tell a format by, and a first line of thousands of numbers.
 _HEAD_BYTES = 1 << 16
-# Few at a time: a small piece may be a large one decompressed.
-_COMPRESSED_BYTES = 1 << 13
 # What a header says is allocated only as the bytes for it really come.
-_PIECE_BYTES = 1 << 24
+_PIECE_BYTES = 1 << 22
+# How long a named pipe may be without a writer.
+_PATIENCE_SECONDS = 0.5
 
 
 @dataclass(frozen=True, eq=False)
 class Input:
     """A stream of bytes, decompressed, at its start.
 
-    place   how errors name it
-    stream  can be peeked at
-    path    the file behind it, if any
-    size    of the plain file in bytes; None for a pipe or a compressed file
-    beneath what this is the decompressed content of
+    place        how errors name it
+    stream       can be peeked at
+    path         the file behind it, if any
+    size         of the plain file in bytes; None for a pipe or a compressed file
+    beneath      what this is the decompressed content of
+    compressed   tells of how many compressed bytes it came so far
     """
 
     place: str
@@ -43,6 +44,7 @@ class Input:
     path: Path | None = None
     size: int | None = None
     beneath: Input | None = None
+    compressed: Callable[[], int] | None = None
 
     def close(self) -> None:
         """Let go of the file; standard input stays open, others may read on."""
@@ -55,6 +57,19 @@ class Input:
         """Return the first bytes without consuming them."""
         with reading(self.place):
             return self.stream.peek(_HEAD_BYTES)
+
+    def check_unchanged(self) -> None:
+        """Raise an error if this plain file has changed since it was opened."""
+        if isinstance(self.stream.raw, Watched):
+            self.stream.raw.check()
+
+    def check_expansion(self, held: int) -> None:
+        """Raise an error if so many bytes, to be held whole, came from far too few."""
+        if self.compressed is None or held <= SMALL_ENOUGH:
+            return
+        if held > MOST_EXPANSION * self.compressed():
+            problem = f"grows to over {MOST_EXPANSION} times its size, and is held whole"
+            raise InputError(problem, "decompress it first", self.place)
 
 
 def exists(token: str) -> bool:
@@ -71,102 +86,101 @@ def open_input(token: str) -> Input:
     """Open a path, or standard input for `-`; what is compressed is decompressed on the way."""
     if token == "-":
         # Named so that writing onto a file that was redirected here is refused.
-        return _decompressed(Input(STANDARD_INPUT, _standard_input(), Path("/dev/stdin")))
+        return _plain(Input(STANDARD_INPUT, _standard_input(), Path("/dev/stdin")))
     path = Path(token)
     if path.is_dir():
         raise InputError(
             "is a directory", "name a file, or a quoted glob such as 'DIR/*.csv'", token
         )
+    if path.is_char_device() or path.is_block_device():
+        raise InputError("is a device", "name a file, or - for standard input", token)
     with reading(token):
-        stream = cast(io.BufferedReader, path.open("rb", buffering=_HEAD_BYTES))
-    status = os.fstat(stream.fileno())
-    regular = stat.S_ISREG(status.st_mode)
-    if not regular:
-        return _decompressed(Input(token, _with_head(stream), path, beneath=Input(token, stream)))
-    return _decompressed(Input(token, stream, path, status.st_size))
+        if path.is_fifo():
+            return _named_pipe(path, token)
+        watched = Watched(path)
+    try:
+        stream = cast(io.BufferedReader, io.BufferedReader(watched, _HEAD_BYTES))
+        return _plain(Input(token, stream, path, watched.size))
+    except BaseException:
+        watched.close()
+        raise
+
+
+def _named_pipe(path: Path, token: str) -> Input:
+    """Open a named pipe; one without a writer would be waited for without an end."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    pipe = cast(io.BufferedReader, os.fdopen(descriptor, "rb", _HEAD_BYTES))
+    try:
+        head, end = b"", monotonic() + _PATIENCE_SECONDS
+        with contextlib.suppress(BlockingIOError):
+            # Nothing comes from a pipe without a writer; where there is one, this would block.
+            while not (head := os.read(descriptor, _HEAD_BYTES)):
+                if monotonic() > end:
+                    problem = "is a pipe that nobody writes to"
+                    raise InputError(problem, "start what writes to it first", token)
+                sleep(0.01)
+        os.set_blocking(descriptor, True)
+        return _plain(Input(token, _with_head(pipe, token, head), path, beneath=Input(token, pipe)))
+    except BaseException:
+        pipe.close()
+        raise
 
 
 def _standard_input() -> io.BufferedReader:
     if sys.stdin is None:
         raise InputError("is closed", "name a file, or type numbers", STANDARD_INPUT)
-    return _with_head(sys.stdin.buffer)
+    return _with_head(sys.stdin.buffer, STANDARD_INPUT)
 
 
-def _with_head(stream: BinaryIO) -> io.BufferedReader:
+def _with_head(stream: BinaryIO, place: str, head: bytes = b"") -> io.BufferedReader:
     """Return a stream whose first bytes can be peeked at, however slowly a pipe brings them."""
-    head = bytearray()
-    with reading(STANDARD_INPUT):
-        while len(head) < _HEAD_BYTES and (more := stream.read(_HEAD_BYTES - len(head))):
-            head += more
-    return rejoined(bytes(head), stream)
+    check = nothing
+    with contextlib.suppress(OSError):
+        check = unchanging(stream.fileno(), place)
+    begun = bytearray(head)
+    with reading(place):
+        while len(begun) < _HEAD_BYTES and (more := stream.read(_HEAD_BYTES - len(begun))):
+            begun += more
+    return rejoined(bytes(begun), stream, check)
 
 
-def rejoined(head: bytes, rest: BinaryIO) -> io.BufferedReader:
-    """Return bytes that were read already with the rest of their stream behind them."""
-    return io.BufferedReader(_Headed(head, rest), _HEAD_BYTES)
+def rejoined(head: bytes, rest: BinaryIO, check: Callable[[], None] = nothing) -> io.BufferedReader:
+    """Return bytes that were read already with the rest of their stream behind them.
+
+    A `check` is made after each reading of the rest.
+    """
+    return io.BufferedReader(_Headed(head, rest, check), _HEAD_BYTES)
 
 
 class _Headed(io.RawIOBase):
     """Bytes that were read already, then the rest of the stream that they came from."""
 
-    def __init__(self, head: bytes, rest: BinaryIO) -> None:
-        self._head, self._rest = head, rest
+    def __init__(self, head: bytes, rest: BinaryIO, check: Callable[[], None]) -> None:
+        self._head, self._rest, self._check = memoryview(head), rest, check
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
+        data: bytes | memoryview
         if not self._head:
             data = self._rest.read(len(buffer))
+            self._check()
         else:
             data, self._head = self._head[: len(buffer)], self._head[len(buffer) :]
         buffer[: len(data)] = data
         return len(data)
 
 
-def _decompressed(source: Input) -> Input:
-    head = source.head()
-    if head.startswith(_GZIP_MAGIC):
-        import gzip
-
-        plain: BinaryIO = cast(BinaryIO, gzip.GzipFile(fileobj=source.stream))
-    elif head.startswith(_ZSTD_MAGIC):
-        plain = cast(BinaryIO, _ZstandardReader(source.stream))
-    else:
+def _plain(source: Input) -> Input:
+    """Return what the input holds, decompressed."""
+    compressed = Counted(source.stream)
+    plain = decompressed(source.head(), compressed)
+    if plain is None:
         return source
     return Input(
-        source.place, io.BufferedReader(cast(io.RawIOBase, plain)), source.path, beneath=source
+        source.place, plain, source.path, beneath=source, compressed=lambda: compressed.count
     )
-
-
-class _ZstandardReader(io.RawIOBase):
-    """Decompresses frame after frame; the library's own reader takes a cut for the end."""
-
-    def __init__(self, compressed: BinaryIO) -> None:
-        import zstandard
-
-        self._compressed = compressed
-        self._new_frame = zstandard.ZstdDecompressor().decompressobj
-        self._frame = self._new_frame()
-        self._is_inside, self._ahead, self._plain = False, b"", b""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        while not self._plain:
-            data = self._ahead or self._compressed.read(_COMPRESSED_BYTES)
-            if not data and self._is_inside:
-                raise EOFError
-            if not data:
-                return 0
-            self._plain = self._frame.decompress(data)
-            self._is_inside, self._ahead = not self._frame.eof, self._frame.unused_data
-            if self._frame.eof:
-                self._frame = self._new_frame()
-        count = min(len(buffer), len(self._plain))
-        buffer[:count], self._plain = self._plain[:count], self._plain[count:]
-        return count
 
 
 @contextlib.contextmanager
@@ -205,6 +219,7 @@ def read_at(source: Input, offset: int, buffer: memoryview) -> None:
     with reading(source.place):
         while filled < len(buffer):
             count = _read_into(source, offset + filled, buffer[filled:])
+            source.check_unchanged()
             if not count:
                 raise _cut_short(source.place, filled, len(buffer))
             filled += count
@@ -237,6 +252,7 @@ def read_exactly(source: Input, size: int) -> bytearray:
     with reading(source.place):
         while filled < size:
             if filled == len(data):
+                source.check_expansion(filled)
                 data += bytes(min(size - filled, _PIECE_BYTES))
             with memoryview(data) as view:
                 count = source.stream.readinto(view[filled:])
@@ -244,3 +260,24 @@ def read_exactly(source: Input, size: int) -> bytearray:
                 raise _cut_short(source.place, filled, size)
             filled += count
     return data
+
+
+def read_line(stream: io.BufferedIOBase, place: str, number: int) -> bytes:
+    """Return the next line of a text; one that is too long is an error that names its number."""
+    line = stream.readline(LONGEST_LINE)
+    if len(line) == LONGEST_LINE and not line.endswith(b"\n"):
+        raise too_long(line, f"{place}:{number}")
+    return line
+
+
+def no_rows(place: str) -> InputError:
+    """Return the error for blank lines and comments without an end."""
+    return InputError(f"more than {MOST_IDLE_LINES} lines without a row", "delete them", place)
+
+
+def too_long(text: bytes, place: str) -> InputError:
+    """Return the error for a line, or a record of several, that has no end in sight."""
+    if b"\0" in text:
+        return InputError("holds NUL bytes, so it is no text", "check what it is", place)
+    problem = f"a line of more than {LONGEST_LINE >> 20} MiB"
+    return InputError(problem, "an array file such as .npy takes rows of any length", place)

@@ -132,6 +132,8 @@ def conclude(
     """
     if source.rows is not None and counts.read != source.rows:
         raise SoftmaxCliError(f"{counts.read} of {source.rows} rows were read", place=source.place)
+    if not counts.read and source.rows is None:
+        raise InputError("a header and no rows", "give at least one row", source.place)
     place = counts.first_bad_place
     if counts.bad and on_bad_row == "error":
         more = counts.bad - 1
@@ -148,8 +150,6 @@ def conclude(
         check(source.place)
     if source.caution:
         note(f"{source.place}: {source.caution}", options)
-    if not counts.read and source.rows is None:
-        note(f"{source.place}: a header and no rows", options)
     if source.classes == 1 and counts.read > 1:
         note(
             f"{source.place}: every row has one class, and so the probability 1; "

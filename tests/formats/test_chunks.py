@@ -265,7 +265,7 @@ def test_a_large_file_is_read_by_polars(monkeypatch: pytest.MonkeyPatch) -> None
     values = np.random.default_rng(1).normal(size=(60_000, 4))
     np.savetxt("x.csv", values, delimiter=",", fmt="%.17g", header="a,b,c,d", comments="")
     assert Path("x.csv").stat().st_size > 1 << 22
-    monkeypatch.setattr(chunks, "block_of", None)
+    monkeypatch.setattr(chunks, "blocks_of", None)
     back = read("x.csv")
     assert same_bits(back.values, values)
     assert back.places[-1] == "x.csv:60001"

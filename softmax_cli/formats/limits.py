@@ -1,0 +1,23 @@
+"""What no input may exceed, so that a hostile one costs neither memory nor time. See SECURITY.md.
+
+Each is far above what rows of numbers need, and each error says what is read instead.
+"""
+
+from __future__ import annotations
+
+# Of text: bytes of a line, or of a record of quoted cells that hold newlines; its cells; and how
+# many lines may follow each other that are no rows: blank ones, comments, those of one record.
+LONGEST_LINE = 12 << 20
+MOST_CELLS = 1 << 19
+MOST_IDLE_LINES = 1 << 16
+# Of a JSON document, which is held whole, and how much of it may come without a comma.
+LARGEST_DOCUMENT = 1 << 30
+LONGEST_TOKEN = 1 << 20
+# What is held whole may be so many times as large as its compressed bytes, once it is large.
+MOST_EXPANSION = 200
+SMALL_ENOUGH = 8 << 20
+# No compressed byte of a zip holds more.
+MOST_DEFLATED = 1032
+# Headers of NPY and safetensors files.
+LONGEST_NPY_HEADER = 1 << 16
+LONGEST_TENSOR_LIST = 1 << 22
