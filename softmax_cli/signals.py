@@ -62,7 +62,7 @@ def ended_by_signals() -> Iterator[None]:
         yield
     except BaseException as error:
         # What is not whole is gone since, and an error about that is no error.
-        if received and not isinstance(error, Terminated):
+        if received and not isinstance(error, Terminated | GeneratorExit):
             raise Terminated(received[0]) from error
         raise
     finally:

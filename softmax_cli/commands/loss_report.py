@@ -60,7 +60,7 @@ def write_losses(
         write = replace(write, in_place=False)
     form = output_format(write).name
     report = form == "json" or (form == "table" and losses.reduction != "none")
-    for path in (files.losses, files.gradient):
+    for path in (files.losses, files.gradient, write.output or "-"):
         # Before the first of them is opened.
         if path is not None:
             refuse_input(path, source.paths, in_place=of_rows.in_place)

@@ -10,10 +10,13 @@ import gc
 import json
 import os
 import pkgutil
+import resource
+import signal
 import sys
 import warnings
 from contextlib import suppress
 from importlib import import_module
+from types import FrameType
 from typing import Any
 
 import softmax_cli
@@ -24,6 +27,7 @@ from softmax_cli.formats import blocks, streams, target
 # What a copy would have to import anew. The threads of Polars do not survive in a copy.
 OTHERS = ("concurrent.futures.thread", "gzip", "rich.console", "rich.table", "zstandard")
 NOT_YET = ("columnar", "__main__")
+TRACED = ("formats/target.py", "formats/__init__.py", "contextlib.py", "commands/loss_report.py")
 
 
 def _small_blocks() -> None:
@@ -38,6 +42,23 @@ def _small_blocks() -> None:
         setattr(module, name, size)
 
 
+def _signal_at(number: int, sent: int) -> None:
+    """Let a signal come at the Nth line that is run of what opens files and lets go of them."""
+    lines = 0
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:
+        nonlocal lines
+        if event == "call":
+            return trace if frame.f_code.co_filename.endswith(TRACED) else None
+        lines += 1
+        if lines == number:
+            sys.settrace(None)
+            signal.raise_signal(sent)
+        return trace
+
+    sys.settrace(trace)
+
+
 def _in_a_copy(case: dict[str, Any], shim: ctypes.CDLL, answer: int) -> None:
     """Run a command line in this process, which is a copy, and tell what came of it."""
     os.chdir(case["folder"])
@@ -48,7 +69,14 @@ def _in_a_copy(case: dict[str, Any], shim: ctypes.CDLL, answer: int) -> None:
         os.close(opened)
     # An input whose first bytes cannot be read is let go of where the error is.
     warnings.filterwarnings("ignore", "unclosed file <_io.BufferedReader", ResourceWarning)
+    if case["signal"]:
+        # What is opened when a signal comes is no object of the program's yet.
+        warnings.simplefilter("ignore", ResourceWarning)
     _small_blocks()
+    if case["largest_file"]:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (case["largest_file"], resource.RLIM_INFINITY))
+    if case["at_line"]:
+        _signal_at(case["at_line"], case["signal"])
     shim.shim_arm(
         case["folder"].encode(), case["kind"], case["number"], case["how"], case["follows_output"]
     )
@@ -60,6 +88,7 @@ def _in_a_copy(case: dict[str, Any], shim: ctypes.CDLL, answer: int) -> None:
     except OSError as error:
         print(f"at the end: {error}", file=sys.stderr)
     count = shim.shim_count()
+    sys.settrace(None)
     shim.shim_arm(b"", -1, 0, 0, 0)
     told = {"code": code, "count": count, "failed": os.fsdecode(shim.shim_failed())}
     os.write(answer, json.dumps(told).encode())
@@ -77,9 +106,10 @@ def serve(shim: ctypes.CDLL) -> None:
             os._exit(0)
         os.close(answer)
         with open(receiving, "rb") as stream:  # noqa: PTH123 - a descriptor
-            told = stream.read() or b"{}"
-        os.wait()
-        print(told.decode(), flush=True)
+            told = stream.read()
+        _, status = os.wait()
+        ended = json.dumps({"code": os.waitstatus_to_exitcode(status), "count": 1, "failed": "?"})
+        print(told.decode() or ended, flush=True)
 
 
 if __name__ == "__main__":

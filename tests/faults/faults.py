@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import json
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -12,6 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from tests.running import ROOT
 
@@ -29,7 +34,12 @@ HOW: dict[str, tuple[int, ...]] = {
     "allocate": (errno.ENOSPC, errno.EIO, errno.EINTR),
     "chmod": (errno.EIO,),
 }
+# Lower numbers let a signal come at the call.
+SIGNALS = -100
 HARMLESS = (errno.EINTR, ONE_BYTE, HALF)
+
+TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{16}\.tmp")
+OLD = b"the old file\n"
 
 
 @dataclass(frozen=True)
@@ -71,14 +81,29 @@ class Zygote:
         self.runs = 0
 
     def run(
-        self, folder: Path, line: list[str], fault: Fault | None, *, stdin: str, into: str | None
+        self,
+        folder: Path,
+        line: str,
+        fault: Fault | None = None,
+        *,
+        stdin: str = "",
+        into: str | None = None,
+        **others: int,
     ) -> Outcome:
-        """Run a command line in a folder, with standard output into one of its files or beside."""
+        """Run a command line in a folder, with standard output into one of its files or beside.
+
+        The others are the `largest_file` that may be written, and at which line that is
+        run of what opens files a `signal` comes.
+        """
         out = folder / into if into is not None else self._folder / "stdout"
         err = self._folder / "stderr"
         case = {
             "folder": str(folder),
-            "arguments": line,
+            "arguments": shlex.split(line),
+            "largest_file": 0,
+            "at_line": 0,
+            "signal": 0,
+            **others,
             "stdin": str(folder / stdin) if stdin else os.devnull,
             "stdout": str(out),
             "stderr": str(err),
@@ -91,7 +116,6 @@ class Zygote:
         assert self._process.stdout is not None
         print(json.dumps(case), file=self._process.stdin, flush=True)
         told = json.loads(self._process.stdout.readline())
-        assert told, (line, str(fault), err.read_text())
         self.runs += 1
         files = {path.name: path.read_bytes() for path in folder.iterdir() if path.name != into}
         failed = told["failed"]
@@ -127,3 +151,24 @@ def zygote(folder: Path) -> Iterator[Zygote]:
     finally:
         process.communicate()
     assert process.returncode == 0
+
+
+def write_inputs(folder: Path) -> None:
+    """Write the files that the command lines of the tests read."""
+    rng = np.random.default_rng(7)
+    logits = rng.standard_normal((40, 4)).round(3)
+    np.save(folder / "z.npy", logits)
+    np.save(folder / "few.npy", logits[:3])
+    np.savez(folder / "z.npz", logits=logits)
+    np.savetxt(folder / "z.csv", logits, delimiter=",", fmt="%.3f")
+    np.savetxt(folder / "few.csv", logits[:3], delimiter=",", fmt="%.3f")
+    text = (folder / "z.csv").read_bytes()
+    (folder / "z.csv.gz").write_bytes(gzip.compress(text, mtime=0))
+    (folder / "z.json").write_text(json.dumps(logits.tolist()))
+    (folder / "l.csv").write_text("".join(f"{row % 4}\n" for row in range(40)))
+    np.save(folder / "g.npy", rng.standard_normal((40, 4)))
+    header = json.dumps(
+        {"z": {"dtype": "F64", "shape": [40, 4], "data_offsets": [0, logits.nbytes]}}
+    ).encode()
+    data = len(header).to_bytes(8, "little") + header + logits.tobytes()
+    (folder / "z.safetensors").write_bytes(data)

@@ -3,58 +3,28 @@
 from __future__ import annotations
 
 import errno
-import gzip
-import json
 import os
 import re
-import shlex
-import shutil
-import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from tests.faults.faults import HARMLESS, HOW, ONE_BYTE, Fault, Outcome, Zygote, zygote
-
-pytestmark = pytest.mark.skipif(
-    sys.platform != "linux" or shutil.which("cc") is None,
-    reason="needs Linux and a C compiler, to stand between the program and the C library",
+from tests.faults.faults import (
+    HARMLESS,
+    HOW,
+    OLD,
+    ONE_BYTE,
+    TEMPORARY,
+    Fault,
+    Outcome,
+    Zygote,
+    write_inputs,
 )
+
 ONE_LINE = re.compile(r"softmax-cli: ([^\n]+)\n")
-TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{16}\.tmp")
 # What a report says of when it was made, and how long that took.
 _TIMES = re.compile(rb' time(?:stamp)?="[^"]*"')
-OLD = b"the old file\n"
-
-
-@pytest.fixture(scope="module")
-def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
-    """The process that runs every case."""
-    with zygote(tmp_path_factory.mktemp("zygote")) as runner:
-        yield runner
-
-
-def _inputs(folder: Path) -> None:
-    rng = np.random.default_rng(7)
-    logits = rng.standard_normal((40, 4)).round(3)
-    np.save(folder / "z.npy", logits)
-    np.save(folder / "few.npy", logits[:3])
-    np.savez(folder / "z.npz", logits=logits)
-    np.savetxt(folder / "z.csv", logits, delimiter=",", fmt="%.3f")
-    np.savetxt(folder / "few.csv", logits[:3], delimiter=",", fmt="%.3f")
-    text = (folder / "z.csv").read_bytes()
-    (folder / "z.csv.gz").write_bytes(gzip.compress(text, mtime=0))
-    (folder / "z.json").write_text(json.dumps(logits.tolist()))
-    (folder / "l.csv").write_text("".join(f"{row % 4}\n" for row in range(40)))
-    np.save(folder / "g.npy", rng.standard_normal((40, 4)))
-    header = json.dumps(
-        {"z": {"dtype": "F64", "shape": [40, 4], "data_offsets": [0, logits.nbytes]}}
-    ).encode()
-    data = len(header).to_bytes(8, "little") + header + logits.tobytes()
-    (folder / "z.safetensors").write_bytes(data)
 
 
 @dataclass(frozen=True)
@@ -122,7 +92,7 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.line)
 def test_every_fault(case: Case, runner: Zygote, tmp_path: Path) -> None:
-    _inputs(tmp_path)
+    write_inputs(tmp_path)
     folder = Folder(tmp_path, case)
     right = folder.run(runner, None)
     assert right.code == case.code, right.err
@@ -159,8 +129,8 @@ class Folder:
                 (self._path / name).write_bytes(self._before[name])
             else:
                 (self._path / name).unlink(missing_ok=True)
-        line = shlex.split(self._case.line)
-        return runner.run(self._path, line, fault, stdin=self._case.stdin, into=self._case.into)
+        case = self._case
+        return runner.run(self._path, case.line, fault, stdin=case.stdin, into=case.into)
 
     def check(self, fault: Fault, outcome: Outcome, right: Outcome, new: dict[str, bytes]) -> None:
         """Compare what was left with what may be."""
