@@ -137,6 +137,9 @@ def zygote(folder: Path) -> Iterator[Zygote]:
         "LD_PRELOAD": str(shim),
         "PYTHONPATH": str(ROOT),
         "OPENBLAS_NUM_THREADS": "1",
+        # The mode for developers, below, would choose a slow one.
+        "PYTHONMALLOC": "pymalloc",
+        "PYTHONUNBUFFERED": "",
     }
     process = subprocess.Popen(
         # What an object that ends complains about is shown in this mode.

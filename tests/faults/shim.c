@@ -1,4 +1,5 @@
-/* Loaded before the C library: lets the Nth call of one kind on the files of a folder fail. */
+/* Loaded before the C library: lets the Nth call of one kind on the files of a folder fail.
+ * The names are those that the interpreter calls, which are not those of its source. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -61,22 +62,19 @@ static size_t shortened(size_t size) { return size < 2 ? size : how == HALF ? si
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 #define FAIL_OR(call) do { if (how > 0) { errno = how; return -1; } return call; } while (0)
 
-#define OPENING(name, parameters, arguments)                                                    \
-    int name parameters                                                                        \
-    {                                                                                          \
-        va_list rest;                                                                          \
-        va_start(rest, flags);                                                                 \
-        mode_t mode = flags & (O_CREAT | __O_TMPFILE) ? va_arg(rest, mode_t) : 0;              \
-        va_end(rest);                                                                          \
-        int fd = REAL(name) arguments;                                                         \
-        if (fd < 0 || !hit_fd(OPEN, fd)) return fd;                                            \
-        REAL(close)(fd);                                                                       \
-        if (flags & O_EXCL) unlink(path);                                                      \
-        errno = how;                                                                           \
-        return -1;                                                                             \
-    }
-OPENING(open, (const char *path, int flags, ...), (path, flags, mode))
-OPENING(open64, (const char *path, int flags, ...), (path, flags, mode))
+int open64(const char *path, int flags, ...)
+{
+    va_list rest;
+    va_start(rest, flags);
+    mode_t mode = flags & (O_CREAT | __O_TMPFILE) ? va_arg(rest, mode_t) : 0;
+    va_end(rest);
+    int fd = REAL(open64)(path, flags, mode);
+    if (fd < 0 || !hit_fd(OPEN, fd)) return fd;
+    REAL(close)(fd);
+    if (flags & O_EXCL) unlink(path);
+    errno = how;
+    return -1;
+}
 
 #define MOVING(name, of_kind, parameters, whole, part)                                         \
     ssize_t name parameters                                                                    \
