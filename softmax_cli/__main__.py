@@ -6,11 +6,11 @@ import gc
 import os
 import signal
 import sys
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 
-from softmax_cli.errors import ExitCode, SoftmaxCliError, Terminated, say
+from softmax_cli.errors import ExitCode, OutputError, SoftmaxCliError, Terminated, say
+from softmax_cli.signals import ended_by_signals
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -22,14 +22,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Modules are made to stay; to look for what of them could go slows each import.
     gc.set_threshold(500_000)
     try:
-        with _ended_by_signals():
+        with ended_by_signals():
             try:
                 from softmax_cli.commands import run
 
-                return run(arguments)
-            finally:
-                if sys.stdout is not None:
-                    sys.stdout.flush()
+                code = run(arguments)
+            except Exception:
+                # The error that is under way is the one to tell.
+                with suppress(OSError, OutputError):
+                    _flush_standard_output()
+                raise
+            _flush_standard_output()
+            return code
     except BrokenPipeError:
         _silence_standard_output()
         return ExitCode.PIPE_CLOSED
@@ -38,63 +42,21 @@ def main(argv: Sequence[str] | None = None) -> int:
             # By now nothing is left behind; end as the signal would have ended the program.
             signal.signal(end.number, signal.SIG_DFL)
             signal.raise_signal(end.number)
+        _silence_standard_output()
         return ExitCode.INTERRUPTED
     except KeyboardInterrupt:
+        _silence_standard_output()
         return ExitCode.INTERRUPTED
     except SoftmaxCliError as error:
         return _failed(str(error), arguments)
     except MemoryError:
         return _failed("out of memory; the input or the result is too large", arguments)
     except OSError as error:
-        return _failed(f"{error.filename or 'standard output'}: {error.strerror}", arguments)
+        # Of the commands' own files an error tells more; what is left is the help.
+        return _failed(f"standard output: {error.strerror or error}", arguments)
     except Exception as error:
         text = f"internal error: {type(error).__name__}: {error}; --debug shows where"
         return _failed(text, arguments)
-
-
-@contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """Let the signals that end a program pass through it, so that it can tidy up.
-
-    SIGINT too: the interpreter kills itself after a KeyboardInterrupt that arose in code made from
-    text, as that of a dataclass is, even where it was caught.
-    """
-
-    def terminate(number: int, _: object) -> None:
-        raise Terminated(number)
-
-    def send_again(number: int) -> None:
-        if hasattr(signal, "pthread_kill"):
-            # To the main thread, which may be asleep.
-            signal.pthread_kill(threading.main_thread().ident or 0, number)
-        else:
-            signal.raise_signal(number)
-
-    def lost(unraisable: sys.UnraisableHookArgs) -> None:
-        # Raised where an object ends, an exception is dropped: the signal has to come again.
-        if isinstance(unraisable.exc_value, Terminated):
-            again = threading.Timer(0.01, send_again, [unraisable.exc_value.number])
-            again.daemon = True
-            again.start()
-        else:
-            hook(unraisable)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    names = ("SIGINT", "SIGTERM", "SIGHUP")
-    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    # A signal that is ignored, as nohup asks, stays so.
-    before = {n: was for n in numbers if (was := signal.getsignal(n)) != signal.SIG_IGN}
-    hook, sys.unraisablehook = sys.unraisablehook, lost
-    for number in before:
-        signal.signal(number, terminate)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        sys.unraisablehook = hook
 
 
 def _failed(line: str, arguments: Sequence[str]) -> int:
@@ -107,10 +69,27 @@ def _failed(line: str, arguments: Sequence[str]) -> int:
     return ExitCode.ERROR
 
 
+def _flush_standard_output() -> None:
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        _silence_standard_output()
+        if isinstance(error, BrokenPipeError):
+            raise
+        problem = f"cannot be written: {error.strerror or error}"
+        raise OutputError(problem, "name a place that can be", "standard output") from error
+
+
 def _silence_standard_output() -> None:
-    """Keep the interpreter from complaining about the closed pipe when it exits."""
-    devnull = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(devnull, sys.stdout.fileno())
+    """Keep the interpreter from sending what is left, or complaining about it, when it exits."""
+    # Some that stand in for it have no number.
+    with suppress(OSError, ValueError, AttributeError):
+        number = sys.stdout.fileno()
+        devnull = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(devnull, number)
+        os.close(devnull)
 
 
 if __name__ == "__main__":

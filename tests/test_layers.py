@@ -10,14 +10,15 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "softmax_cli"
-LAYERS = ("__main__", "commands", "pipeline", "formats", "core", "bfloat16", "errors")
+LAYERS = ("__main__", "commands", "pipeline", "formats", "core", "bfloat16", "signals", "errors")
 MAY_IMPORT = {
-    "__main__": {"commands", "errors"},
+    "__main__": {"commands", "signals", "errors"},
     "commands": {"commands", "pipeline", "formats", "core", "bfloat16", "errors", "__init__"},
     "pipeline": {"pipeline", "formats", "core", "bfloat16", "errors"},
-    "formats": {"formats", "bfloat16", "errors"},
+    "formats": {"formats", "bfloat16", "signals", "errors"},
     "core": {"core", "bfloat16", "errors"},
     "bfloat16": set(),
+    "signals": {"errors"},
     "errors": set(),
     "__init__": {"core"},
 }

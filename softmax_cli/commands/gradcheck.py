@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -92,7 +93,8 @@ def command(
         *(given.logits, given.upstream, given.grad, given.jacobian, *given.at),
         *(options.labels, options.targets, options.class_weights, options.sample_weights),
     ]
-    paths = input_paths([token for token in inputs if token])
+    code = [check.file for check in report.checks if check.file is not None]
+    paths = [*input_paths([token for token in inputs if token]), *map(Path, code)]
     if collected is not None:
         collected.report, collected.inputs = report, paths
         return ExitCode.DONE

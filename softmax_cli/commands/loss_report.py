@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from softmax_cli.commands.loss import Losses
 from softmax_cli.formats import open_sink, output_format
 from softmax_cli.formats.blocks import Block, ReadOptions, Result, Sink, Source, WriteOptions
+from softmax_cli.formats.same_file import refuse_input
 from softmax_cli.formats.target import Target
 from softmax_cli.pipeline import note, run
 
@@ -59,6 +60,10 @@ def write_losses(
         write = replace(write, in_place=False)
     form = output_format(write).name
     report = form == "json" or (form == "table" and losses.reduction != "none")
+    for path in (files.losses, files.gradient, write.output or "-"):
+        # Before the first of them is opened.
+        if path is not None:
+            refuse_input(path, source.paths, in_place=of_rows.in_place)
     with ExitStack() as stack:
         if report:
             target = stack.enter_context(
@@ -186,7 +191,9 @@ def _write_report(
             report["losses"] = np.concatenate(kept).tolist()
         if fit is not None:
             report["fit_temperature"] = fit.report(losses)
-        target.write((json_report(report, write.precision) + "\n").encode())
+        target.write(
+            (json_report(report, write.precision) + "\n").encode("utf-8", "backslashreplace")
+        )
         return
     from softmax_cli.commands.loss_tables import print_report
 

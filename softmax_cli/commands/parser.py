@@ -7,6 +7,7 @@ from typing import Any
 
 from typer.core import TyperCommand, TyperOption
 
+from softmax_cli.errors import SoftmaxCliError
 from softmax_cli.formats.numbers import is_number
 
 ARGUMENTS = "softmax_cli.arguments"
@@ -38,6 +39,16 @@ class NumbersCommand(TyperCommand):
             else:
                 values.append(token)
         return super().parse_args(ctx, [*options, "--", *values])
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; what the system refuses it unawares is not said of standard output."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            place = "" if error.filename is None else str(error.filename)
+            raise SoftmaxCliError(str(error.strerror or error), place=place) from error
 
     def _takes_next(self, token: str) -> bool:
         """Tell whether the value of this option is the next token."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,6 +14,7 @@ from softmax_cli.errors import ExitCode, UsageError
 from softmax_cli.formats import output_format
 from softmax_cli.formats.blocks import WriteOptions
 from softmax_cli.formats.json_text import json_report
+from softmax_cli.formats.same_file import refuse_the_same
 from softmax_cli.formats.table import DEFAULT_PRECISION, print_table
 from softmax_cli.formats.target import Target
 
@@ -44,7 +44,8 @@ class Reporting:
         self._write = write
         self._form = report_form(write)
         self._files = [(path, _file_form(path)) for path in write.report]
-        _refuse_the_same([*write.report, *([write.output] if write.output not in NOWHERE else [])])
+        named = [("--report", path) for path in (*write.report, write.output or "-")]
+        refuse_the_same(named, "{path} is written twice", "name different files")
         self._started = monotonic()
 
     def send(self, report: Report, inputs: Sequence[Path]) -> ExitCode:
@@ -105,15 +106,6 @@ def _file_form(path: str) -> str:
         given = repr(path) if path in ("", "-") else path
         raise UsageError(f"{given} has no form", "name a file .json or .xml (JUnit)", "--report")
     return form
-
-
-def _refuse_the_same(paths: Sequence[str]) -> None:
-    seen: set[str] = set()
-    for path in paths:
-        real = os.path.realpath(path)
-        if real in seen:
-            raise UsageError(f"{path} is written twice", "name different files", "--report")
-        seen.add(real)
 
 
 def _line(check: Check) -> tuple[str, ...]:

@@ -115,20 +115,17 @@ def _check_files(
     p: str | None,
 ) -> None:
     """Refuse files that cannot all be written, and a gradient of what are no logits."""
-    from pathlib import Path
+    from softmax_cli.formats.same_file import refuse_the_same
 
     if gradient is not None and (p is not None or options.from_ != "logits"):
         raise UsageError("goes with logits alone", "leave it out", "--grad")
-    given = [("--losses", losses), ("--grad", gradient), ("--output", write.output)]
-    seen: dict[Path, str] = {}
+    given = [("--losses", losses), ("--grad", gradient)]
     for option, path in given:
-        if path is None:
-            continue
-        if path == "-" and option != "--output":
+        if path == "-":
             raise UsageError("standard output takes the loss", "name a file", option)
-        first = seen.setdefault(Path(path).resolve(), option)
-        if first != option:
-            raise UsageError(f"names the same file as {first}", "give each its own", option)
+    outputs = [*given, ("--output", write.output or "-")]
+    named = [(option, path) for option, path in outputs if path is not None]
+    refuse_the_same(named, "names the same file as {first}", "give each its own")
 
 
 def _check_form(

@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from softmax_cli.errors import SoftmaxCliError
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -218,8 +220,13 @@ class Source:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *error: object) -> None:
-        self.close()
+    def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
+        try:
+            self.close()
+        except SoftmaxCliError:
+            # The error that is under way is the one to tell.
+            if error is None:
+                raise
 
 
 @dataclass(frozen=True, eq=False)

@@ -199,8 +199,9 @@ class NpySink(Sink):
         self._room = len(header(result.dtype, most))
         self._line_bytes = result.dtype.itemsize * (1 if result.flat else result.columns)
         if result.leading is not None and not result.flat:
-            lines = math.prod(result.leading) * (result.columns if result.matrix else 1)
-            target.reserve(self._room + lines * self._line_bytes)
+            rows = math.prod(result.leading)
+            lines = rows * (result.columns if result.matrix else 1)
+            target.reserve(self._room + lines * self._line_bytes, rows * result.columns)
 
     def write(self, block: Block) -> None:
         """Write the numbers of a block."""

@@ -48,8 +48,10 @@ class Input:
 
     def close(self) -> None:
         """Let go of the file; standard input stays open, others may read on."""
-        if self.place != STANDARD_INPUT:
-            self.stream.close()
+        # Interrupted or not, it is closed.
+        with reading(self.place), contextlib.suppress(InterruptedError):
+            if self.place != STANDARD_INPUT:
+                self.stream.close()
         if self.beneath is not None:
             self.beneath.close()
 

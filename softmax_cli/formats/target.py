@@ -5,20 +5,33 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import stat
 import sys
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import BinaryIO, cast
+from typing import BinaryIO, Protocol
 
 from softmax_cli.errors import OutputError
+from softmax_cli.formats.same_file import refuse_input
+from softmax_cli.formats.writing import flush_whole, sync, take_over, write_whole
+from softmax_cli.signals import unfinished
 
 _HELD_BYTES = 1 << 20
 _WRITEBACK_BYTES = 1 << 23
 # What the system's cache keeps of a large file that is being written.
 _CACHED_BYTES = 1 << 26
+# Names of what is open already: to open them anew would begin a regular file again.
+_DESCRIPTOR = re.compile(r"/dev/(?:fd/(\d+)|std(out|err))|/proc/self/fd/(\d+)", re.ASCII)
+
+
+class _Compressor(Protocol):
+    def compress(self, data: bytes | bytearray | memoryview, /) -> bytes: ...
+
+    def flush(self) -> bytes: ...
 
 
 class Target:
@@ -28,20 +41,22 @@ class Target:
         self, destination: str, inputs: Sequence[Path] = (), *, in_place: bool = False
     ) -> None:
         """Name the destination; `-` is standard output. It is open within a `with` block."""
-        self._is_standard_output = destination == "-"
+        self._descriptor = _descriptor(destination)
+        self._is_standard_output = destination == "-" or self._descriptor == 1
+        self._destination = "-" if self._is_standard_output else destination
         self.place = "standard output" if self._is_standard_output else destination
+        self._inputs = inputs
         self._temporary: Path | None = None
         self._final = Path(destination)
-        self._compressor: BinaryIO | None = None
-        # What goes to standard output is held back at first, so that an error in a short input
+        self._compressor: _Compressor | None = None
+        # What cannot be taken back is held back at first, so that an error in a short input
         # leaves nothing there either.
-        self._held: bytearray | None = bytearray() if destination == "-" else None
+        self._held: bytearray | None = bytearray()
         self._written = self._begun = 0
+        self._end: int | None = None
         self._lock = Lock()
         self._raw: BinaryIO
-        self.stream: BinaryIO
-        if destination != "-":
-            _refuse_input(self._final, inputs, in_place=in_place)
+        refuse_input(self._destination, inputs, in_place=in_place)
 
     def __enter__(self) -> Target:
         """Open the destination; whatever stops that leaves nothing behind."""
@@ -66,38 +81,38 @@ class Target:
         if self._is_standard_output:
             if sys.stdout is None:
                 raise OutputError("is closed", "name a file with -o", self.place)
-            self._raw = self.stream = sys.stdout.buffer
+            self._raw = sys.stdout.buffer
             return
-        suffix = self._final.suffix.lower()
-        if suffix == ".zst":
-            import zstandard
+        compressor = _compressor(self._final.suffix.lower())
         with self.writing():
-            self._raw = self._open_file()
-        self.stream = self._raw
-        if suffix == ".gz":
-            import gzip
+            self._open_file()
+        self._compressor = compressor
 
-            # No time stamp: the same input gives the same bytes.
-            gzipped = gzip.GzipFile(filename="", fileobj=self._raw, mode="wb", mtime=0)
-            self._compressor = self.stream = cast(BinaryIO, gzipped)
-        elif suffix == ".zst":
-            writer = zstandard.ZstdCompressor().stream_writer(self._raw, closefd=False)
-            self._compressor = self.stream = cast(BinaryIO, writer)
-
-    def _open_file(self) -> BinaryIO:
-        if self._final.exists() and not self._final.is_file():
-            return self._final.open("wb")
+    def _open_file(self) -> None:
+        if self._descriptor is not None:
+            self._raw = open(os.dup(self._descriptor), "wb")  # noqa: PTH123
+            return
+        old = _status(self._destination)
+        if old is None and self._destination.endswith("/"):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if old is not None and not stat.S_ISREG(old.st_mode):
+            self._raw = open(self._destination, "wb")  # noqa: PTH123
+            return
         # The file that a symbolic link names is replaced, not the link.
-        try:
-            self._final = self._final.resolve()
-        except RuntimeError as error:
-            raise OutputError("is a link to itself", "name a file", self.place) from error
+        self._final = Path(os.path.realpath(self._destination))
+        # One that may not be written is not replaced either.
+        if old is not None and not os.access(self._final, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         name = f".{self._final.name[:40]}.{os.urandom(8).hex()}.tmp"
         # Known before it is made, so that a signal in between leaves no file.
         self._temporary = self._final.with_name(name)
-        stream = open(self._temporary, "xb", opener=_open_private)
-        self._temporary.chmod(_new_file_mode(self._final))
-        return stream
+        unfinished.add(str(self._temporary))
+        # Others may read what replaces a file when it has that one's permissions, not before.
+        opener = partial(os.open, mode=0o666 if old is None else 0o600)
+        self._raw = open(self._temporary, "xb", opener=opener)
+        self._held = None
+        if old is not None:
+            take_over(self._raw.fileno(), old)
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
@@ -120,7 +135,13 @@ class Target:
     @property
     def seekable(self) -> bool:
         """Whether bytes can be written over earlier ones."""
-        return self.stream is self._raw and self._raw.seekable()
+        is_ours = self._compressor is None and self._descriptor is None
+        return is_ours and self._raw.seekable()
+
+    @property
+    def stream(self) -> BinaryIO:
+        """The file itself, for what writes nothing in another way, and no compressed file."""
+        return self._raw
 
     def write(self, data: bytes | memoryview) -> None:
         """Write bytes."""
@@ -129,24 +150,33 @@ class Target:
             return
         with self.writing():
             self._release()
-            self.stream.write(data)
-            self._written += len(data)
-            if self._written - self._begun > _WRITEBACK_BYTES and self.stream is self._raw:
-                self._raw.flush()
-                self._write_back(self._begun, self._written - self._begun)
-                self._begun = self._written
+            self._put(data)
 
     def _release(self) -> None:
         held, self._held = self._held, None
         if held:
-            self.stream.write(held)
+            self._put(held)
 
-    def reserve(self, size: int) -> None:
+    def _put(self, data: bytes | bytearray | memoryview) -> None:
+        if self._compressor is not None:
+            data = self._compressor.compress(data)
+        write_whole(self._raw, data)
+        self._written += len(data)
+        if self._written - self._begun > _WRITEBACK_BYTES and self._temporary is not None:
+            self._raw.flush()
+            self._write_back(self._begun, self._written - self._begun)
+            self._begun = self._written
+
+    def reserve(self, size: int, numbers: int) -> None:
         """Claim room for the whole file before it is written, where the system can.
 
-        A full disk is then known before the work, and two threads leave no holes to fill.
+        A full disk is then known before the work, and two threads leave no holes to fill. The
+        `numbers` that the inputs say they hold must be there, or a header of a few bytes could
+        claim a whole disk.
         """
         if self._temporary is None or not size or not hasattr(os, "posix_fallocate"):
+            return
+        if numbers > sum(map(_regular_size, self._inputs)):
             return
         with self.writing():
             try:
@@ -179,58 +209,94 @@ class Target:
         if self._temporary is None or not hasattr(os, "posix_fadvise"):
             return
         descriptor = self._raw.fileno()
-        os.posix_fadvise(descriptor, offset, size, os.POSIX_FADV_DONTNEED)
-        if offset > _CACHED_BYTES:
-            os.posix_fadvise(descriptor, 0, offset - _CACHED_BYTES, os.POSIX_FADV_DONTNEED)
+        # Advice that is not taken changes nothing.
+        with contextlib.suppress(OSError):
+            os.posix_fadvise(descriptor, offset, size, os.POSIX_FADV_DONTNEED)
+            if offset > _CACHED_BYTES:
+                before = offset - _CACHED_BYTES
+                os.posix_fadvise(descriptor, 0, before, os.POSIX_FADV_DONTNEED)
 
     def truncate(self, size: int) -> None:
         """Let the file end here."""
         with self.writing():
             if self._temporary is not None:
                 self._raw.truncate(size)
+                self._end = size
 
     def _commit(self) -> None:
         with self.writing():
             self._release()
             if self._compressor is not None:
-                self._compressor.close()
-            self._raw.flush()
+                write_whole(self._raw, self._compressor.flush())
+            flush_whole(self._raw)
             if self._temporary is not None:
-                os.fsync(self._raw.fileno())
-                self._raw.close()
+                self._check_size()
+                sync(self._raw.fileno())
+                self._close()
                 self._temporary.replace(self._final)
+                unfinished.discard(str(self._temporary))
                 self._temporary = None
             elif not self._is_standard_output:
-                self._raw.close()
+                self._close()
+
+    def _check_size(self) -> None:
+        """Refuse a file that does not end where the last byte was written."""
+        end = self._raw.tell() if self._end is None else self._end
+        size = os.fstat(self._raw.fileno()).st_size
+        if size != end:
+            problem = f"holds {size} bytes, and {end} were written"
+            raise OutputError(problem, "something else changes it", self.place)
+
+    def _close(self) -> None:
+        # Interrupted or not, it is closed.
+        with contextlib.suppress(InterruptedError):
+            self._raw.close()
 
     def _abandon(self) -> None:
-        if self._temporary is not None:
+        """Let go of everything; of a file that is committed nothing is left to let go of."""
+        if not self._is_standard_output:
+            # The error that is under way is the one to tell, not a second one.
             with contextlib.suppress(OSError, AttributeError):
                 self._raw.close()
+        if self._temporary is not None:
             with contextlib.suppress(OSError):
                 self._temporary.unlink()
+            unfinished.discard(str(self._temporary))
 
 
-def _open_private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+def _descriptor(destination: str) -> int | None:
+    """Return the number of the open file that a path stands for, if it is of those paths."""
+    found = _DESCRIPTOR.fullmatch(destination)
+    if found is None:
+        return None
+    number, name, process = found.groups()
+    return {"out": 1, "err": 2}[name] if name else int(number or process)
 
 
-def _new_file_mode(path: Path) -> int:
-    """Return the permissions of the file that is replaced, or those of a new one."""
-    if path.exists():
-        return stat.S_IMODE(path.stat().st_mode)
-    umask = os.umask(0)
-    os.umask(umask)
-    return 0o666 & ~umask
+def _compressor(suffix: str) -> _Compressor | None:
+    if suffix == ".gz":
+        import zlib
+
+        # With the header of gzip, which has no time stamp: the same input gives the same bytes.
+        return zlib.compressobj(9, wbits=16 + zlib.MAX_WBITS)
+    if suffix == ".zst":
+        import zstandard
+
+        compressor: _Compressor = zstandard.ZstdCompressor().compressobj()
+        return compressor
+    return None
 
 
-def _refuse_input(target: Path, inputs: Sequence[Path], *, in_place: bool) -> None:
-    if in_place or not target.exists():
-        return
-    for path in inputs:
-        if path.exists() and path.samefile(target):
-            raise OutputError(
-                "is also an input, and is left as it is",
-                "name another file, or add --in-place",
-                str(target),
-            )
+def _status(path: str) -> os.stat_result | None:
+    try:
+        return os.stat(path)  # noqa: PTH116
+    except FileNotFoundError:
+        return None
+
+
+def _regular_size(path: Path) -> int:
+    """Return how many bytes a file holds; of a pipe nothing is known."""
+    with contextlib.suppress(OSError):
+        status = path.stat()
+        return status.st_size if stat.S_ISREG(status.st_mode) else 0
+    return 0

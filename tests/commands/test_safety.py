@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
+from threading import Thread
+from unittest import mock
 
 import numpy as np
 import pytest
 
+from softmax_cli.formats.target import Target
 from tests.running import run
 
 ONE_LINE = re.compile(r"softmax-cli: [^\n]+\n")
@@ -33,6 +37,14 @@ def vector(x): return np.array([x.sum(), (x**2).sum()])
 def matrix(x): return np.array([np.ones_like(x), 2 * x])
 """
 
+CHECKS = """
+[[tool.softmax-cli.gradcheck]]
+name = "cube"
+function = "checked:cube"
+grad = "checked:slope"
+at = "p.csv"
+"""
+
 
 @pytest.fixture(autouse=True)
 def _inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,6 +62,8 @@ def _inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("index.csv").write_text("Unnamed: 0,a,b\n0,1,2\n1,3,4\n")
     Path("labelled.csv").write_text("a,b,y\n1,2,0\n3,1,1\n")
     Path("checked.py").write_text(MODULE)
+    Path("own.py").write_text(MODULE)
+    Path("checks.toml").write_text(CHECKS)
 
 
 @pytest.mark.parametrize(
@@ -65,15 +79,111 @@ def _inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("gradcheck --logits z.npy --labels y.npy --grad g.npy -o g.npy --format json", "g.npy"),
         ("gradcheck --logits z.npy --labels y.npy --grad g.npy -o y.npy --format json", "y.npy"),
         ("gradcheck 'z.cs*' -o z.csv --format json", "z.csv"),
+        ("softmax z.csv -o link.csv", "z.csv"),
+        ("softmax link.csv -o z.csv", "z.csv"),
+        ("softmax z.csv -o hard.csv", "hard.csv"),
+        ("softmax z.csv 'z*.csv' -o z.csv", "z.csv"),
+        ("jacobian 1 2 --jvp p.csv -o p.csv", "p.csv"),
+        ("xent 1,2 3,4 --labels l.csv --losses l.csv", "l.csv"),
+        ("xent z.csv --labels 0,1 --losses new.csv --grad z.csv", "z.csv"),
+        ("xent z.csv --labels 0,1 --losses new.csv --grad link.csv", "z.csv"),
+        ("xent z.csv --labels 0,1 --losses new.csv -o hard.csv", "hard.csv"),
+        ("xent 1,2 --targets p.csv --losses p.csv", "p.csv"),
+        ("xent --p .5,.5 --q p.csv --losses p.csv", "p.csv"),
+        ("xent 1,2 3,4 --labels 0,1 --sample-weights l.csv --losses l.csv", "l.csv"),
+        ("xent 1,2 3,4 --labels 0,1 --class-weights p.csv --losses p.csv", "p.csv"),
+        ("gradcheck --config checks.toml --format json -o checks.toml", "checks.toml"),
+        ("gradcheck --config checks.toml --format json -o p.csv", "p.csv"),
+        ("gradcheck --config checks.toml --format json --report link.json", "p.csv"),
+        ("gradcheck checked:cube --grad checked:slope --at p.csv -o p.csv --format json", "p.csv"),
+        (
+            "gradcheck own:cube --grad own:slope --at 1 -o own.py --format json",
+            "own.py",
+        ),
+        (
+            "gradcheck --logits z.npy --of softmax --upstream g.npy --grad z.npy "
+            "-o g.npy --format json",
+            "g.npy",
+        ),
+        ("gradcheck --logits z.npy --labels y.npy --grad g.npy -o z.npy --format json", "z.npy"),
     ],
 )
-def test_no_input_is_overwritten(line: str, kept: str) -> None:
+def test_no_input_is_overwritten(line: str, kept: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("link.csv").symlink_to("z.csv")
+    Path("hard.csv").hardlink_to("z.csv")
+    Path("link.json").symlink_to("p.csv")
+    opened = mock.Mock(side_effect=AssertionError("opened for writing"))
+    monkeypatch.setattr(Target, "_open", opened)
     before = Path(kept).read_bytes()
     outcome = run(f"softmax-cli {line}")
     assert (outcome.code, outcome.out) == (2, "")
     assert ONE_LINE.fullmatch(outcome.err)
     assert "is also an input" in outcome.err
     assert Path(kept).read_bytes() == before
+    assert not opened.called
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "xent z.csv --labels 0,1 --losses x.csv --grad hard.csv",
+        "xent z.csv --labels 0,1 --losses x.csv --grad link.csv",
+        "xent z.csv --labels 0,1 --losses link.csv -o x.csv",
+        "xent z.csv --labels 0,1 --losses new.csv -o ./new.csv",
+        "gradcheck --report x.json --report hard.json",
+        "gradcheck --report x.json --report link.json",
+        "gradcheck --report new.json -o ./new.json",
+    ],
+)
+def test_two_outputs_are_two_files(line: str) -> None:
+    for suffix in ("csv", "json"):
+        Path(f"x.{suffix}").touch()
+        Path(f"hard.{suffix}").hardlink_to(f"x.{suffix}")
+        Path(f"link.{suffix}").symlink_to(f"x.{suffix}")
+    before = sorted(Path().iterdir())
+    outcome = run(f"softmax-cli {line}")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert re.search("names the same file as|is written twice", outcome.err)
+    assert sorted(Path().iterdir()) == before
+
+
+@pytest.mark.parametrize("form", ["table", "json", "junit", "github"])
+def test_a_name_that_is_no_text_is_told_in_every_form(form: str) -> None:
+    name = os.fsdecode(b"n\xff.npy")
+    Path("g.npy").rename(name)
+    line = f"softmax-cli gradcheck --logits z.npy --labels y.npy --grad {name} --format {form}"
+    outcome = run(line)
+    assert (outcome.code, outcome.err) == (1, "")
+    assert "udcff" in outcome.out
+    assert run(f"softmax-cli softmax {name} -o {name}").code == 2
+
+
+def test_a_reader_that_goes_away_from_a_named_pipe_is_not_told_of() -> None:
+    os.mkfifo("pipe")
+    np.save("big.npy", np.zeros((50_000, 4)))
+
+    def read_a_little() -> None:
+        with Path("pipe").open("rb") as stream:
+            stream.read(10)
+
+    reader = Thread(target=read_a_little)
+    reader.start()
+    outcome = run("softmax-cli softmax big.npy -o pipe --format csv")
+    reader.join()
+    assert (outcome.code, outcome.out, outcome.err) == (141, "", "")
+
+
+@pytest.mark.parametrize("place", ["/dev/full", "full"])
+@pytest.mark.parametrize(
+    "suffix", [".csv", ".csv.gz", ".csv.zst", ".json", ".npy", ".npz", ".parquet", ".arrow"]
+)
+def test_a_full_device_behind_a_link(suffix: str, place: str) -> None:
+    Path("full").symlink_to("/dev/full")
+    Path(f"x{suffix}").symlink_to(place)
+    outcome = run(f"softmax-cli softmax z.npy -o x{suffix}")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err.startswith(f"softmax-cli: x{suffix}: cannot be written: No space left")
+    assert ONE_LINE.fullmatch(outcome.err)
 
 
 def test_in_place_replaces_it() -> None:

@@ -1,0 +1,66 @@
+"""What is asked of the system for a file that is written."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from typing import BinaryIO
+
+# Where a file system has no way to sync, there is nothing to wait for.
+_NO_SYNC = (errno.EINVAL, errno.ENOSYS, getattr(errno, "ENOTSUP", errno.EINVAL))
+
+
+def take_over(descriptor: int, old: os.stat_result) -> None:
+    """Give a file the owner, the group and the permissions of the one that it will replace.
+
+    Only root may give a file away; whoever is in the place of a group is no more than others.
+    """
+    mode = stat.S_IMODE(old.st_mode)
+    if hasattr(os, "fchown"):
+        for user, group in ((old.st_uid, -1), (-1, old.st_gid)):
+            with contextlib.suppress(OSError):
+                os.fchown(descriptor, user, group)
+        if os.fstat(descriptor).st_gid != old.st_gid:
+            mode = mode & ~0o2070 | (mode & 0o7) << 3
+    if hasattr(os, "fchmod"):
+        os.fchmod(descriptor, mode)
+
+
+def sync(descriptor: int) -> None:
+    """Wait until the disk has the file."""
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise
+
+
+def write_whole(stream: BinaryIO, data: bytes | bytearray | memoryview) -> None:
+    """Write all of it to a stream that may take a part at a time, or have to be waited for."""
+    left = memoryview(data)
+    while left:
+        try:
+            count = stream.write(left)
+        except BlockingIOError as error:
+            count = error.characters_written
+        if not count:
+            _wait(stream)
+        left = left[count or 0 :]
+
+
+def flush_whole(stream: BinaryIO) -> None:
+    """Let go of what a stream holds back, however long it has to be waited for."""
+    while True:
+        try:
+            return stream.flush()
+        except BlockingIOError:
+            _wait(stream)
+
+
+def _wait(stream: BinaryIO) -> None:
+    """Wait until a pipe or a terminal that does not block takes more."""
+    import select
+
+    select.select([], [stream], [])
