@@ -39,6 +39,10 @@ def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
         names, document = document.get("class_names"), document[key]
     array = numeric_array(document, source.place)
     class_names = tuple(map(str, names)) if isinstance(names, list) else None
+    for name in class_names or ():
+        if not name.isascii() and any("\ud800" <= character <= "\udfff" for character in name):
+            problem = f"the class name {name!r} is no text"
+            raise InputError(problem, "half a character stands for nothing", source.place)
     if not document and class_names is not None:
         array = array.reshape(0, len(class_names))
     if class_names is not None and len(class_names) != array.shape[-1]:

@@ -194,7 +194,7 @@ def reading(place: str) -> Iterator[None]:
         raise InputError("no such file", place=place) from error
     except EOFError as error:
         raise _damaged(place) from error
-    except (BlockingIOError, BrokenPipeError):
+    except BrokenPipeError:
         raise
     except OSError as error:
         # gzip tells damage by an error of its own, without a number.

@@ -67,8 +67,6 @@ def _in_a_copy(case: dict[str, Any], shim: ctypes.CDLL, answer: int) -> None:
         opened = os.open(case[name], flags, 0o666)
         os.dup2(opened, number)
         os.close(opened)
-    # An input whose first bytes cannot be read is let go of where the error is.
-    warnings.filterwarnings("ignore", "unclosed file <_io.BufferedReader", ResourceWarning)
     if case["signal"]:
         # What is opened when a signal comes is no object of the program's yet.
         warnings.simplefilter("ignore", ResourceWarning)
