@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from softmax_cli.formats.array import array_source
 from softmax_cli.formats.blocks import (
     Block,
     OnBadRow,
+    Portion,
     ReadOptions,
     Result,
     Sink,
@@ -74,7 +75,7 @@ class Collected(Sink):
 def in_blocks(values: Any, sizes: list[int], place: str = "x", **changes: Any) -> Source:
     """Return a source that yields blocks of these sizes, the last one with the rest."""
     array = np.asarray(values, float)
-    starts = [0, *np.cumsum(sizes, dtype=int).tolist()]
+    starts = np.minimum([0, *np.cumsum(sizes, dtype=int)], len(array)).tolist()
 
     def block(start: int, end: int) -> Block:
         return Block(start, array[start:end], lambda row: f"{place}:{start + row}")
@@ -150,9 +151,67 @@ def test_a_block_may_be_split_for_a_kernel() -> None:
         return Block(2 * block.start, np.array([row, -row]), str)
 
     sink = Collected()
-    counts = run(in_blocks([[1], [2], [3]], [2]), doubled, sink, "error", QUIET, rows)
-    assert counts.read == 3
-    assert_array_equal(sink.rows(1).values, [[1], [-1], [2], [-2], [3], [-3]])
+    counts = run(in_blocks([[1, 4], [2, 5]], [1]), doubled, sink, "error", QUIET, rows)
+    assert counts.read == 2
+    assert_array_equal(sink.rows(2).values, [[1, 4], [-1, -4], [2, 5], [-2, -5]])
+
+
+# Rows in, rows out
+
+
+def _one_less(portion: Portion) -> Portion:
+    return portion.then(lambda block: block.part(1, len(block.values)))
+
+
+LOSSES: dict[str, Callable[[list[Portion]], list[Portion]]] = {
+    "a portion is lost": lambda portions: portions[1:],
+    "the last is lost": lambda portions: portions[:-1],
+    "a portion comes twice": lambda portions: [portions[0], *portions],
+    "two change places": lambda portions: [portions[1], portions[0], *portions[2:]],
+    "a row is lost": lambda portions: [portions[0], _one_less(portions[1]), *portions[2:]],
+}
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("lost", LOSSES)
+@pytest.mark.parametrize("on_bad_row", ["error", "nan", "skip"])
+def test_a_reader_that_loses_rows_is_found_out(
+    lost: str, on_bad_row: OnBadRow, threads: int
+) -> None:
+    source = in_blocks(LOGITS, [10] * 4, rows=50)
+    broken = LOSSES[lost](list(source.portions()))
+    source = replace(source, portions=lambda: iter(broken))
+    with pytest.raises(SoftmaxCliError, match="rows"):
+        run(source, softmaxed, Collected(), on_bad_row, replace(QUIET, threads=threads))
+
+
+def _lost_in_the_middle(block: Block) -> Block:
+    return block.part(0, 5) if block.start == 20 else block
+
+
+def _twice(block: Block) -> Block:
+    return replace(block, start=0)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("kernel", [_lost_in_the_middle, _twice])
+def test_a_kernel_that_loses_rows_is_found_out(kernel: Kernel, threads: int) -> None:
+    source = in_blocks(LOGITS, [10] * 4)
+    with pytest.raises(SoftmaxCliError, match="this is a fault of the program"):
+        run(source, kernel, Collected(), "error", replace(QUIET, threads=threads))
+
+
+def test_lines_lost_at_the_end_are_found_out() -> None:
+    source = in_blocks(LOGITS, [49])
+    with pytest.raises(SoftmaxCliError, match="49 lines were written of 50 rows"):
+        run(source, lambda block: block.part(0, 49 - block.start), Collected(), "error", QUIET)
+
+
+def test_rows_left_out_are_not_lost() -> None:
+    rows = LOGITS.copy()
+    rows[[3, 17, 49]] = NAN
+    back, counts = results(in_blocks(rows, [10] * 4), softmaxed, "skip")
+    assert (len(back.values), counts.read, counts.bad) == (47, 50, 3)
 
 
 def test_an_error_in_a_kernel_leaves_no_output() -> None:

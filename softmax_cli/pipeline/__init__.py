@@ -31,6 +31,7 @@ from softmax_cli.pipeline.bad_rows import (
     good_rows,
     zero_bad_rows,
 )
+from softmax_cli.pipeline.ledger import Lines
 from softmax_cli.pipeline.pairs import RowReader, paired, peeked
 from softmax_cli.pipeline.reporting import note, progress
 from softmax_cli.pipeline.threads import in_order, thread_count
@@ -66,11 +67,11 @@ def run(
 ) -> Counts:
     """Send every row of the source through the kernel into the sink.
 
-    A kernel whose results are large needs a `split`, which cuts a block into smaller ones. What
-    rows are `needed_for` is an error if there are none, and so is what a `check` of all of them
-    raises, which is given the source's name.
+    A kernel that makes a matrix of each row needs a `split`, which cuts a block into smaller ones.
+    What rows are `needed_for` is an error if there are none, and so is what a `check` of all of
+    them raises, which is given the source's name.
     """
-    counts = Counts()
+    counts, lines = Counts(), Lines(source.place)
     portions = good_rows(source.changed(_laid_out), on_bad_row, counts)
 
     def hopeless() -> bool:
@@ -81,7 +82,7 @@ def run(
         results: list[Done] = []
         for portion in portions:
             block = portion.read()
-            results.append((portion, None if hopeless() else sink.prepare(kernel(block))))
+            results.append((portion, None if hopeless() else lines.prepare(kernel(block), sink)))
         return results
 
     def jobs() -> Iterator[Callable[[], list[Done]]]:
@@ -101,6 +102,8 @@ def run(
             size += portion.size
             advance(counts.read, size)
     conclude(source, on_bad_row, counts, options, needed_for, check)
+    kept = counts.read - (counts.bad if on_bad_row == "skip" else 0)
+    lines.end(kept, 1 if split is None else source.classes)
     return counts
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from softmax_cli.core.rows import has_no_softmax
 from softmax_cli.errors import InputError, SoftmaxCliError
 from softmax_cli.formats.blocks import Block, OnBadRow, Portions, Source, WriteOptions, ready
+from softmax_cli.pipeline.ledger import in_turn
 from softmax_cli.pipeline.reporting import note
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def good_rows(source: Source, on_bad_row: OnBadRow, counts: Counts) -> Portions:
     skip   they are left out
     nan    they go on as NaN; so do those of `zero`, whose results are then set to 0
     """
+    source = in_turn(source)
     if on_bad_row == "skip":
         return ready(partial(_without_bad_rows, source, counts))
 

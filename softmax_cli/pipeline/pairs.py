@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from softmax_cli.errors import InputError
 from softmax_cli.formats.blocks import Block, Portion, Source
+from softmax_cli.pipeline.ledger import in_turn
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -73,7 +74,7 @@ class RowReader:
     def __init__(self, source: Source) -> None:
         """Read nothing yet."""
         self._source = source
-        self._blocks = source.blocks()
+        self._blocks = in_turn(source).blocks()
         self._rest: NDArray[Any] | None = None
 
     def take(self, count: int, partner: str) -> NDArray[Any]:
