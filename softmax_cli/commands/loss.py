@@ -49,6 +49,7 @@ class Losses:
     tallies: Sequence[Tally] = ()
     gradient_divisor: Fraction | float | None = None
     rows: int = 0
+    divided: int = 0
     reduced: ReducedLoss = field(default_factory=ReducedLoss)
     accuracy: Accuracy = field(default_factory=Accuracy)
     infinite: int = 0
@@ -85,6 +86,7 @@ class Losses:
         self._note_infinite(block, losses)
         with self.lock:
             self.rows += len(losses)
+            self.divided += rows.divided
         self.reduced.count(int(rows.used.sum()), rows.weights)
         self.reduced.add(losses)
         scored = Scored(block, rows, labels, largest, losses, rows.used & ~bad)

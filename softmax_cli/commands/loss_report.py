@@ -83,7 +83,7 @@ def write_losses(
         elif (loss := losses.loss()) is not None:
             alone.write(Block(0, np.array([[loss]]), lambda _: source.place))
     if not report:
-        _say_what_is_not_shown(told, form, write)
+        _say_what_is_not_shown(losses, told, form, write)
     _say_what_is_odd(losses, write)
 
 
@@ -200,7 +200,10 @@ def _write_report(
     print_report(losses, fit, target, write)
 
 
-def _say_what_is_not_shown(told: Told, form: str, write: WriteOptions) -> None:
+def _say_what_is_not_shown(losses: Losses, told: Told, form: str, write: WriteOptions) -> None:
+    ignored = losses.rows - losses.reduced.used
+    if ignored:
+        note(f"{ignored} of {losses.rows} rows ignored", write)
     if told.fit is not None:
         note(f"the temperature that minimises the loss is {told.fit.temperature!r}", write)
     if told.options:
@@ -213,6 +216,9 @@ def _say_what_is_not_shown(told: Told, form: str, write: WriteOptions) -> None:
 
 
 def _say_what_is_odd(losses: Losses, write: WriteOptions) -> None:
+    if losses.divided:
+        are = "1 distribution" if losses.divided == 1 else f"{losses.divided} distributions"
+        note(f"{are} divided by the sum, which was not 1", write)
     if losses.infinite:
         rows = "1 row has" if losses.infinite == 1 else f"{losses.infinite} rows have"
         places = ", ".join(place for _, place in losses.infinite_rows)

@@ -34,6 +34,7 @@ class LossRows(NamedTuple):
     samples  (rows,) sample weights, 0 for ignored rows; None for 1
     used     (rows,) which rows are not ignored
     weights  (rows,) what each row counts in a mean, in two parts; None for 1
+    divided  how many distributions among them did not sum to 1, and were divided by their sums
     """
 
     values: FloatArray
@@ -41,6 +42,7 @@ class LossRows(NamedTuple):
     samples: Rows | None
     used: NDArray[np.bool_]
     weights: Parts | None
+    divided: int = 0
 
     def chosen(self, rows: NDArray[np.bool_]) -> LossRows:
         """Return some of the rows; all of them as they lie in memory."""
@@ -108,17 +110,18 @@ class LossForm:
         used = np.ones(len(partner), bool)
         if self.ignores:
             used = ~np.isnan(partner).any(axis=-1)
-        values = self._values(block, used)
+        divided: list[int] = []
+        values = self._values(block, used, divided)
         if self.form == "labels":
             targets: NDArray[Any] = checked_labels(block, values.shape[-1], used)
         else:
             name = "p" if self.form == "distributions" else "the targets"
-            targets = self._distribution(partner, name, self._place(block), used)
+            targets = self._distribution(partner, name, self._place(block), used, divided)
         samples = self._samples(block, used)
         if not used.all():
             targets, samples = without_ignored(targets, samples, ~used)
         weights = self.weights.of_rows(targets, samples)
-        return LossRows(values, targets, samples, used, weights)
+        return LossRows(values, targets, samples, used, weights, sum(divided))
 
     def _one_hot_ignored(self, block: Block, targets: Rows) -> NDArray[np.bool_]:
         soft = ~are_one_hot(targets)
@@ -131,7 +134,7 @@ class LossForm:
             )
         return np.isin(likeliest(targets), self.ignored)
 
-    def _values(self, block: Block, used: NDArray[np.bool_]) -> FloatArray:
+    def _values(self, block: Block, used: NDArray[np.bool_], divided: list[int]) -> FloatArray:
         """Return the values as they enter the formula; probabilities without masked classes."""
         masked = list(self.weights.masked)
         if self.kind == "logits":
@@ -146,7 +149,9 @@ class LossForm:
             return log_softmax(logarithms)
         name = "q" if self.form == "distributions" else "probabilities"
         says = ", --from says what the values are" if name == "probabilities" else ""
-        rows = self._distribution(block.values, name, block.place, used, says, may_be_nan=True)
+        rows = self._distribution(
+            block.values, name, block.place, used, divided, says, may_be_nan=True
+        )
         if not masked:
             return rows
         rows = rows.copy()
@@ -167,6 +172,7 @@ class LossForm:
         name: str,
         place: Callable[[int], str],
         used: NDArray[np.bool_],
+        divided: list[int],
         says: str = "",
         *,
         may_be_nan: bool = False,
@@ -190,7 +196,10 @@ class LossForm:
             if self.normalize or np.isnan(sums[row]):
                 remedy = "they are finite, and not all 0"
             raise InputError(f"{name} with the sum {sums[row]:.6g}, not 1", remedy, place(row))
-        return rows / np.where(used, sums, 1)[:, None] if self.normalize else rows
+        if not self.normalize:
+            return rows
+        divided.append(int((used & (np.abs(sums - 1) > SUM_TOLERANCE)).sum()))
+        return rows / np.where(used, sums, 1)[:, None]
 
     def _samples(self, block: Block, used: NDArray[np.bool_]) -> Rows | None:
         if block.weights is None:

@@ -48,7 +48,7 @@ EXAMPLES = (
     "softmax-cli xent 1,2,3 3,2,1 --labels 2,0",
     "softmax-cli xent samples/iris.csv --label-column label --per-class --worst 3 --format table",
     "softmax-cli xent samples/digits_logits.npy --labels samples/digits_labels.npy --format json",
-    "softmax-cli xent 1,2,3 3,2,1 --labels 2,-100 --ignore-label -100 --label-smoothing 0.1",
+    "softmax-cli xent 1,2,3 3,2,1 --labels 2,-100 --ignore-label -100 --format json",
     "softmax-cli xent samples/iris.csv --label-column label --calibration --fit-temperature "
     "--format json",
     "softmax-cli xent 0.2,0.8 --from probabilities --targets 0,1 --reduction none",

@@ -301,3 +301,22 @@ def test_losses_are_an_array_of_losses(reduction: str, shape: tuple[int, ...]) -
     line = f"softmax-cli xent 1,2 2,1 --labels 0,0 --reduction {reduction} -o x.npy"
     assert run(line).code == 0
     assert np.load("x.npy").shape == shape
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("xent z.csv --labels 0,-1 --ignore-label -1", "1 of 2 rows ignored"),
+        ("xent z.csv --targets '[[2,2,1],[1,0,0]]' --normalize", "1 distribution divided by the"),
+        ("xent z.csv nan.csv --labels 0,1,2 --on-bad-row skip", "1 row without a softmax left out"),
+        ("softmax z.csv nan.csv --on-bad-row nan", "1 row without a softmax set to NaN"),
+        ("jacobian nan.csv z.csv --on-bad-row zero", "1 row without a softmax set to 0"),
+    ],
+)
+def test_what_is_skipped_or_replaced_is_counted(line: str, said: str) -> None:
+    Path("nan.csv").write_text("nan,1,2\n")
+    outcome = run(f"softmax-cli {line}")
+    assert outcome.code == 0
+    assert said in outcome.err
+    assert ONE_LINE.fullmatch(outcome.err)
+    assert run(f"softmax-cli {line} --quiet").err == ""

@@ -20,7 +20,7 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _numbers(line: str) -> Any:
-    outcome = run(f"softmax-cli {line}")
+    outcome = run(f"softmax-cli {line} --quiet")
     assert (outcome.code, outcome.err) == (0, "")
     return np.array([list(map(float, row.split(","))) for row in outcome.out.splitlines()])
 
