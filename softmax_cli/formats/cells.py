@@ -24,9 +24,20 @@ def blocks_of(
 ) -> Iterator[Block]:
     """Yield the rows of records, numbered from `start`."""
     step = rows_per_block(layout.columns, 8)
-    while batch := list(islice(lines, step)):
-        yield block_of(batch, split, layout, place, start)
-        start += len(batch)
+    below: InputError | None = None
+    while below is None:
+        batch: list[Record] = []
+        try:
+            batch.extend(islice(lines, step))
+        except InputError as error:
+            below = error
+        if batch:
+            # What is wrong with these rows comes first.
+            yield block_of(batch, split, layout, place, start)
+            start += len(batch)
+        elif below is None:
+            return
+    raise below
 
 
 def block_of(
@@ -36,11 +47,13 @@ def block_of(
     values = np.empty((len(batch), len(layout.classes)))
     ids: list[tuple[bytes, ...]] | None = [] if layout.ids else None
     labels: list[str] | None = None if layout.label is None else []
+    every_cell = layout.classes == list(range(layout.columns))
     for row, (number, record) in enumerate(batch):
         cells = split(record)
         if len(cells) != layout.columns:
             raise _ragged(len(cells), layout, f"{place}:{number}")
-        values[row] = _numbers(cells, layout, place, number)
+        chosen = cells if every_cell else [cells[column] for column in layout.classes]
+        values[row] = _numbers(chosen, layout, place, number)
         if layout.numbering and start + row:
             _refuse_numbering(cells, layout, place, number)
         if ids is not None:
@@ -70,10 +83,7 @@ def _ragged(cells: int, layout: Layout, place: str) -> InputError:
     return InputError(f"{counted}, and the first line has {layout.columns}", remedy, place)
 
 
-def _numbers(cells: list[bytes], layout: Layout, place: str, line: int) -> list[float]:
-    chosen = (
-        cells if len(layout.classes) == len(cells) else [cells[column] for column in layout.classes]
-    )
+def _numbers(chosen: list[bytes], layout: Layout, place: str, line: int) -> list[float]:
     try:
         row = list(map(float, chosen))
     except ValueError:
@@ -82,7 +92,8 @@ def _numbers(cells: list[bytes], layout: Layout, place: str, line: int) -> list[
         # float() takes 1_000 and turns 1e999 into inf: both need the second look.
         if not any(b"_" in cell for cell in chosen) and not any(map(_infinite, row)):
             return row
-    return [_parsed(cells[column], layout, column, place, line) for column in layout.classes]
+    columns = zip(chosen, layout.classes, strict=True)
+    return [_parsed(cell, layout, column, place, line) for cell, column in columns]
 
 
 def _infinite(number: float) -> bool:
