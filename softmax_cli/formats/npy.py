@@ -81,6 +81,7 @@ def rows_of(
     by_columns = fortran_order and len(shape) == 2 and first_byte is not None
     if fortran_order and len(shape) > 1 and (not by_columns or keep.one_column):
         data = read_exactly(source, dtype.itemsize * math.prod(shape))
+        _refuse_more(source)
         try:
             array = np.frombuffer(data, dtype).reshape(shape, order="F")
         except ValueError as error:
@@ -102,8 +103,7 @@ def rows_of(
             else:
                 read = partial(read_block, first_byte, start, count)
                 yield Portion(count, read, at_once=2, size=size)
-        if source.size is None and source.head():
-            raise InputError("goes on after its array", "it is damaged", source.place)
+        _refuse_more(source)
 
     def read_block(first_byte: int, start: int, count: int) -> Block:
         if by_columns:
@@ -127,6 +127,12 @@ def rows_of(
     )
 
 
+def _refuse_more(source: Input) -> None:
+    """Refuse a stream that goes on; of a file the size is known."""
+    if source.size is None and source.head():
+        raise InputError("goes on after its array", "it is damaged", source.place)
+
+
 def read_header(
     source: Input, asked: DTypeName | None
 ) -> tuple[np.dtype[Any], tuple[int, ...], bool, int]:
@@ -143,7 +149,7 @@ def read_header(
         raise InputError(f"has a header of {length} bytes", "the file is damaged", source.place)
     text = read_exactly(source, length).decode("utf-8" if start[6] == 3 else "latin-1", "replace")
     try:
-        header = ast.literal_eval(text.strip())
+        header = ast.literal_eval(text.strip(" \n"))
         descr, shape, fortran_order = header["descr"], header["shape"], header["fortran_order"]
         if not isinstance(descr, (str, list)) or not isinstance(fortran_order, bool):
             raise TypeError

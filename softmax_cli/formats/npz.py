@@ -23,17 +23,21 @@ from softmax_cli.formats.npy import (
 from softmax_cli.formats.streams import Input, reading
 from softmax_cli.formats.target import Target
 
+# ValueError: a place before the file's first byte. RuntimeError: a password is needed.
+_ZIP_ERRORS = (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError)
+
 
 def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
     """Open the array that `--key` names, or the only one."""
     refuse_table_options(form, options, keep)
-    stream = source.stream if source.size is not None else io.BytesIO(source.stream.read())
     try:
+        with reading(source.place):
+            stream = source.stream if source.size is not None else io.BytesIO(source.stream.read())
         archive = zipfile.ZipFile(stream)
         member = _member(archive, options.key, source.place)
         with reading(source.place):
             opened = archive.open(member)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+    except _ZIP_ERRORS as error:
         raise InputError(f"is no NPZ file: {error}", "it is damaged", source.place) from error
     place = f"{source.place}[{member.filename.removesuffix('.npy')}]"
     array = Input(place, io.BufferedReader(cast(io.RawIOBase, opened)))

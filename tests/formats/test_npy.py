@@ -262,3 +262,15 @@ def test_columns_that_lie_together_are_read_in_blocks(
         np.float64 if dtype == "<i2" else np.dtype(dtype).newbyteorder("=")
     )
     assert back.source.leading == (20,)
+
+
+@pytest.mark.parametrize("one_column", [False, True])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_stream_that_goes_on_after_its_array(order: Any, one_column: bool) -> None:
+    data = npy(np.array([[1.0, 2.0], [3.0, 4.0]], order=order)) + b"more"
+    with pytest.raises(InputError, match="goes on after its array"):
+        read(saved("x.npy", gzip.compress(data)), keep=Keep(one_column=one_column))
+
+
+def test_blanks_that_numpy_refuses_around_a_header() -> None:
+    assert "header" in refusal(saved("x.npy", headed(described("(1,)") + "\xa0")))
