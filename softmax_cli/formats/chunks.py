@@ -31,7 +31,7 @@ _LITTLE_TEXT = 1 << 20
 _MANY_COLUMNS = 50
 _BLANK_END = re.compile(rb"\n\s*\Z")
 _BLANK_LINE = re.compile(rb"^\s*$", re.MULTILINE)
-_BLANKS = np.frombuffer(b"\n\r \t", np.uint8)
+_BLANKS = np.frombuffer(b"\n\r \t\v\f", np.uint8)
 
 
 def chunks_of_lines(
