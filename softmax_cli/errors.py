@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from enum import IntEnum
 
@@ -78,3 +79,19 @@ def printable(text: str) -> str:
     return "".join(
         character if character.isprintable() else repr(character)[1:-1] for character in text
     )
+
+
+def shortened(text: str) -> str:
+    """Return a text, or what of a long one is enough to find it by."""
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def some_of(names: Iterable[str]) -> str:
+    """Return the names with commas between, or the first of many.
+
+    >>> some_of(["a", "b"]), some_of(map(str, range(23)))[-17:]
+    ('a, b', '19 and 3 others')
+    """
+    listed = [shortened(name) for name in names]
+    others = len(listed) - 20
+    return ", ".join(listed[:20]) + (f" and {others} others" if others > 0 else "")

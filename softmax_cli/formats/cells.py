@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
+from typing import TypeVar
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from softmax_cli.formats.header import Layout, reads_like_numbering
 from softmax_cli.formats.numbers import NotANumberError, parse_number
 from softmax_cli.formats.records import Record, Split, unquoted
 
+T = TypeVar("T")
+
 # How data frames spell a missing number.
 _MISSING = ("NA", "N/A", "null", "NULL", "None", "-", "?")
 
@@ -23,21 +26,28 @@ def blocks_of(
     lines: Iterator[Record], split: Split, layout: Layout, place: str, start: int = 0
 ) -> Iterator[Block]:
     """Yield the rows of records, numbered from `start`."""
-    step = rows_per_block(layout.columns, 8)
-    below: InputError | None = None
-    while below is None:
-        batch: list[Record] = []
+    for batch in batches(lines, rows_per_block(layout.columns, 8)):
+        yield block_of(batch, split, layout, place, start)
+        start += len(batch)
+
+
+def batches(items: Iterator[T], size: int) -> Iterator[list[T]]:
+    """Yield the items, so many at a time; an error comes after all items that stand before it.
+
+    What is wrong with those is then told first.
+    """
+    failed: InputError | None = None
+    while failed is None:
+        batch: list[T] = []
         try:
-            batch.extend(islice(lines, step))
+            batch.extend(islice(items, size))
         except InputError as error:
-            below = error
+            failed = error
         if batch:
-            # What is wrong with these rows comes first.
-            yield block_of(batch, split, layout, place, start)
-            start += len(batch)
-        elif below is None:
+            yield batch
+        elif failed is None:
             return
-    raise below
+    raise failed
 
 
 def block_of(
@@ -121,7 +131,7 @@ def _remedy(text: str, layout: Layout, column: int) -> str:
     name = layout.names[column] if layout.names else ""
     if not text:
         return "every class needs a number"
-    called = name if re.fullmatch("[A-Za-z_]+", name) else column + 1
+    called = name if re.fullmatch("[A-Za-z_]{1,40}", name) else column + 1
     return f"--id-columns {called} passes a column of words through"
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.bfloat16 import BFLOAT16, packed
-from softmax_cli.errors import InputError, UsageError
+from softmax_cli.errors import InputError, UsageError, shortened
 from softmax_cli.formats import refuse_table_options
 from softmax_cli.formats.array import (
     array_source,
@@ -141,7 +141,7 @@ def read_header(
     `asked` is what `--dtype` says, without which bfloat16 is only bytes.
     """
     start = read_exactly(source, 8)
-    if not start.startswith(MAGIC) or start[6] not in (1, 2, 3):
+    if not start.startswith(MAGIC) or start[6] not in (1, 2, 3) or start[7]:
         raise InputError("is not an NPY file", "--input-format names another format", source.place)
     width = 2 if start[6] == 1 else 4
     length = int.from_bytes(read_exactly(source, width), "little")
@@ -153,6 +153,8 @@ def read_header(
         descr, shape, fortran_order = header["descr"], header["shape"], header["fortran_order"]
         if not isinstance(descr, (str, list)) or not isinstance(fortran_order, bool):
             raise TypeError
+        if len(header) != 3:
+            raise KeyError
         with warnings.catch_warnings(action="error"):
             dtype: np.dtype[Any] = np.dtype(descr)
     except _HEADER_ERRORS as error:
@@ -162,7 +164,9 @@ def read_header(
     sizes = isinstance(shape, tuple) and all(type(size) is int and size >= 0 for size in shape)
     most = max(8, dtype.itemsize) * math.prod(max(1, size) for size in shape) if sizes else 0
     if not sizes or most >= 1 << 63 or len(shape) > _MOST_DIMENSIONS:
-        raise InputError(f"has a header with the shape {shape}", "it is damaged", source.place)
+        raise InputError(
+            f"has a header with the shape {shortened(str(shape))}", "it is damaged", source.place
+        )
     return dtype, shape, fortran_order, 8 + width + length
 
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_cli.errors import InputError
+from softmax_cli.errors import InputError, shortened, some_of
 from softmax_cli.formats import refuse_table_options
 from softmax_cli.formats.blocks import Block, Keep, ReadOptions, Result, Sink, Source, WriteOptions
 from softmax_cli.formats.npy import (
@@ -39,7 +39,7 @@ def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
             opened = archive.open(member)
     except _ZIP_ERRORS as error:
         raise InputError(f"is no NPZ file: {error}", "it is damaged", source.place) from error
-    place = f"{source.place}[{member.filename.removesuffix('.npy')}]"
+    place = f"{source.place}[{shortened(member.filename.removesuffix('.npy'))}]"
     array = Input(place, io.BufferedReader(cast(io.RawIOBase, opened)))
     dtype, shape, fortran_order, header_size = read_header(array, options.dtype)
     if dtype.itemsize * math.prod(shape) + header_size != member.file_size:
@@ -54,7 +54,7 @@ def _member(archive: zipfile.ZipFile, key: str | None, place: str) -> zipfile.Zi
     if key in members:
         return members[key]
     problem = f"has no array {key!r}" if key is not None else f"holds {len(members)} arrays"
-    raise InputError(problem, f"--key is one of {', '.join(members)}", place)
+    raise InputError(problem, "--key is one of " + some_of(members), place)
 
 
 def write(result: Result, form: str, target: Target, options: WriteOptions) -> Sink:  # noqa: ARG001

@@ -7,6 +7,8 @@ import re
 from collections.abc import Sequence
 from contextlib import suppress
 
+from softmax_cli.errors import shortened
+
 # Ends the part of a number before its decimal point.
 _WHOLE = re.compile(r"[.e]")
 
@@ -42,13 +44,12 @@ def parse_number(text: str) -> float:
             return _in_range(float(text), text)
     if not text.strip():
         raise NotANumberError("an empty cell is not a number")
-    shown = text if len(text) <= 40 else text[:37] + "..."
-    raise NotANumberError(f"{shown!r} is not a number")
+    raise NotANumberError(f"{shortened(text)!r} is not a number")
 
 
 def _in_range(number: float, text: str) -> float:
     if math.isinf(number) and any(character.isdigit() for character in text):
-        raise NotANumberError(f"{text!r} is beyond the range of float64")
+        raise NotANumberError(f"{shortened(text)!r} is beyond the range of float64")
     return number
 
 

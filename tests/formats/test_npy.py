@@ -272,5 +272,16 @@ def test_a_stream_that_goes_on_after_its_array(order: Any, one_column: bool) -> 
         read(saved("x.npy", gzip.compress(data)), keep=Keep(one_column=one_column))
 
 
+def test_a_header_that_says_more_than_there_is_to_say() -> None:
+    header = described("(1,)").replace("{", "{'fescr': '<f4', ")
+    assert "header" in refusal(saved("x.npy", headed(header)))
+
+
 def test_blanks_that_numpy_refuses_around_a_header() -> None:
     assert "header" in refusal(saved("x.npy", headed(described("(1,)") + "\xa0")))
+
+
+def test_a_version_that_there_is_not() -> None:
+    data = bytearray(npy(np.zeros(2)))
+    data[7] = 2
+    assert "is not an NPY file" in refusal(saved("x.npy", bytes(data)))
