@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.bfloat16 import BFLOAT16, in_memory, widened
-from softmax_cli.errors import InputError, UsageError
+from softmax_cli.errors import InputError, UsageError, shortened
 from softmax_cli.formats.blocks import (
     Block,
     DTypeName,
@@ -65,7 +65,9 @@ def checked_dtype(dtype: np.dtype[Any], place: str, asked: DTypeName | None = No
     kinds = {"O": "objects", "c": "complex numbers", "b": "truth values", "V": "raw bytes"}
     what = "records of several fields" if dtype.names else kinds.get(dtype.kind, f"{dtype} values")
     raise InputError(
-        f"holds {what} (dtype {dtype})", "integers or float16, float32 or float64 are read", place
+        f"holds {what} (dtype {shortened(str(dtype))})",
+        "integers or float16, float32 or float64 are read",
+        place,
     )
 
 
@@ -176,8 +178,7 @@ def json_float(value: object) -> float:
             raise NotANumberError(f"{str(value)[:12]}... is beyond the range of float64") from None
     if isinstance(value, str) and value in NON_FINITE:
         return NON_FINITE[value]
-    shown = repr(value) if len(repr(value)) <= 40 else repr(value)[:37] + "..."
-    raise NotANumberError(f"{shown} is not a number")
+    raise NotANumberError(f"{shortened(repr(value))} is not a number")
 
 
 def _flatten(

@@ -28,10 +28,28 @@ def blocks_of(
     lines: Iterator[Record], split: Split, layout: Layout, place: str, start: int = 0
 ) -> Iterator[Block]:
     """Yield the rows of records, numbered from `start`."""
-    step = rows_per_block(layout.columns, 8)
-    while batch := list(islice(lines, step)):
+    for batch in batches(lines, rows_per_block(layout.columns, 8)):
         yield block_of(batch, split, layout, place, start)
         start += len(batch)
+
+
+def batches(items: Iterator[T], size: int) -> Iterator[list[T]]:
+    """Yield the items, so many at a time; an error comes after all items that stand before it.
+
+    What is wrong with those is then told first.
+    """
+    failed: InputError | None = None
+    while failed is None:
+        batch: list[T] = []
+        try:
+            batch.extend(islice(items, size))
+        except InputError as error:
+            failed = error
+        if batch:
+            yield batch
+        elif failed is None:
+            return
+    raise failed
 
 
 def block_of(
@@ -41,12 +59,14 @@ def block_of(
     values = np.empty((len(batch), len(layout.classes)))
     ids: list[tuple[bytes, ...]] | None = [] if layout.ids else None
     labels: list[str] | None = None if layout.label is None else []
+    every_cell = layout.classes == list(range(layout.columns))
     for row, (number, record) in enumerate(batch):
         cells = split(record)
         if len(cells) != layout.columns:
             refuse_many_cells(len(cells), f"{place}:{number}")
             raise _ragged(len(cells), layout, f"{place}:{number}")
-        values[row] = _numbers(cells, layout, place, number)
+        chosen = cells if every_cell else [cells[column] for column in layout.classes]
+        values[row] = _numbers(chosen, layout, place, number)
         if layout.numbering and start + row:
             _refuse_numbering(cells, layout, place, number)
         if ids is not None:
@@ -107,10 +127,7 @@ def _ragged(cells: int, layout: Layout, place: str) -> InputError:
     return InputError(f"{counted}, and the first line has {layout.columns}", remedy, place)
 
 
-def _numbers(cells: list[bytes], layout: Layout, place: str, line: int) -> list[float]:
-    chosen = (
-        cells if len(layout.classes) == len(cells) else [cells[column] for column in layout.classes]
-    )
+def _numbers(chosen: list[bytes], layout: Layout, place: str, line: int) -> list[float]:
     try:
         row = list(map(float, chosen))
     except ValueError:
@@ -119,7 +136,8 @@ def _numbers(cells: list[bytes], layout: Layout, place: str, line: int) -> list[
         # float() takes 1_000 and turns 1e999 into inf: both need the second look.
         if not any(b"_" in cell for cell in chosen) and not any(map(_infinite, row)):
             return row
-    return [_parsed(cells[column], layout, column, place, line) for column in layout.classes]
+    columns = zip(chosen, layout.classes, strict=True)
+    return [_parsed(cell, layout, column, place, line) for cell, column in columns]
 
 
 def _infinite(number: float) -> bool:
@@ -147,7 +165,7 @@ def _remedy(text: str, layout: Layout, column: int) -> str:
     name = layout.names[column] if layout.names else ""
     if not text:
         return "every class needs a number"
-    called = name if re.fullmatch("[A-Za-z_]+", name) else column + 1
+    called = name if re.fullmatch("[A-Za-z_]{1,40}", name) else column + 1
     return f"--id-columns {called} passes a column of words through"
 
 

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_cli.errors import InputError
+from softmax_cli.errors import InputError, shortened, some_of
 from softmax_cli.formats.blocks import Block
 from softmax_cli.formats.numbers import is_number
 
@@ -26,9 +26,11 @@ def class_number(token: str, class_names: tuple[str, ...] | None, classes: int, 
     """
     number = Names(class_names).number(token, place)
     if number is None or number not in range(classes):
-        named = f", or names: {', '.join(class_names[:8])}" if class_names else ""
+        named = f", or names: {some_of(class_names[:8])}" if class_names else ""
         raise InputError(
-            f"there is no class {token!r}", f"classes are 0 to {classes - 1}{named}", place
+            f"there is no class {shortened(token)!r}",
+            f"classes are 0 to {classes - 1}{named}",
+            place,
         )
     return int(number)
 
@@ -49,7 +51,9 @@ class Names:
     def number(self, text: str, place: str) -> float | None:
         """Return what a label stands for, if it can: a class, or a whole number that is none."""
         if self._are_repeated and (self.class_names or ()).count(text) > 1:
-            raise InputError(f"several columns are named {text!r}", "give numbers", place)
+            raise InputError(
+                f"several columns are named {shortened(text)!r}", "give numbers", place
+            )
         return self._found(text)
 
     def _found(self, text: str) -> float | None:
@@ -96,7 +100,7 @@ class Names:
             return math.nan
         number = self.number(text, place)
         if number is None:
-            raise self._no_class(repr(text), place)
+            raise self._no_class(repr(shortened(text)), place)
         return math.nan if number in self._ignored_classes else number
 
     def _by_value(self, labels: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -111,7 +115,7 @@ class Names:
         names = self.class_names or ()
         remedy = "labels are " + ("" if self._are_numbers else "class numbers from 0")
         if names:
-            remedy += ("" if self._are_numbers else " or ") + f"names: {', '.join(names[:8])}"
+            remedy += ("" if self._are_numbers else " or ") + f"names: {some_of(names[:8])}"
         return InputError(f"the label {label} is no class", remedy, place)
 
     @cached_property

@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from softmax_cli.errors import InputError
+from softmax_cli.errors import InputError, shortened
 from softmax_cli.formats import refuse_table_options
 from softmax_cli.formats.array import row_place
 from softmax_cli.formats.blocks import (
@@ -101,7 +101,7 @@ def _number_type(file: ColumnarFile, layout: Layout, column: int) -> type[np.flo
     dtype = file.schema[name]
     if len(layout.classes) == 1 and isinstance(dtype, (pl.List, pl.Array)):
         dtype = pl.Series(dtype=dtype).explode().dtype
-    called = name if re.fullmatch("[A-Za-z_]+", name) else column + 1
+    called = name if re.fullmatch("[A-Za-z_]{1,40}", name) else column + 1
     if _INDEX.fullmatch(name):
         problem = f"the column {name!r} is the index of a data frame"
         raise InputError(problem, f"--id-columns {called} passes it through", file.place)
@@ -112,7 +112,8 @@ def _number_type(file: ColumnarFile, layout: Layout, column: int) -> type[np.flo
     what = "words" if isinstance(dtype, _WORDS) else f"{dtype} values"
     column_of = "a column of words" if what == "words" else "it"
     remedy = f"--id-columns {called} passes {column_of} through"
-    raise InputError(f"column {name!r} holds {what}, which are no numbers", remedy, file.place)
+    problem = f"column {shortened(name)!r} holds {shortened(what)}, which are no numbers"
+    raise InputError(problem, remedy, file.place)
 
 
 def _width_of_lists(file: ColumnarFile, name: str) -> int:
@@ -123,7 +124,7 @@ def _width_of_lists(file: ColumnarFile, name: str) -> int:
         first = file.part([name], 0, min(1, file.rows)).to_series()
         width = (first.list.len().item() or 0) if len(first) else 0
     if not width:
-        problem = f"column {name!r} begins with no list of numbers"
+        problem = f"column {shortened(name)!r} begins with no list of numbers"
         raise InputError(problem, "a row needs a number", file.place)
     return int(width)
 
@@ -189,7 +190,8 @@ def _numbers(column: pl.Series, place: str, row_of: Callable[[int], int]) -> NDA
             beyond |= column < -_LARGEST_EXACT
         for entry in beyond.arg_true():
             if int(float(column[entry])) != column[entry]:
-                problem = f"column {column.name!r} holds {column[entry]}, which float64 cannot hold"
+                holds = f"column {shortened(column.name)!r} holds {column[entry]}"
+                problem = f"{holds}, which float64 cannot hold"
                 raise InputError(problem, "store it as float64", f"{place}: row {row_of(entry)}")
     return numbers
 
@@ -197,7 +199,7 @@ def _numbers(column: pl.Series, place: str, row_of: Callable[[int], int]) -> NDA
 def _refuse_nulls(column: pl.Series, place: str, row_of: Callable[[int], int]) -> None:
     if column.null_count():
         first = column.is_null().arg_true()[0]
-        problem = f"column {column.name!r} is empty"
+        problem = f"column {shortened(column.name)!r} is empty"
         raise InputError(problem, "every class needs a number", f"{place}: row {row_of(first)}")
 
 

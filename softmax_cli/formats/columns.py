@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
-from softmax_cli.errors import UsageError
+from softmax_cli.errors import UsageError, shortened, some_of
 
 _NUMBERS = re.compile(r"(\d+)(?:-(\d+))?")
 
@@ -47,25 +47,29 @@ def _positions(part: str, names: Sequence[str] | None, count: int, option: str) 
     if names is not None and not _means_unnamed(number, names):
         found = [position for position, name in enumerate(names) if name == part]
         if len(found) > 1:
-            raise UsageError(f"{len(found)} columns are named {part!r}", "give a number", option)
+            raise UsageError(
+                f"{len(found)} columns are named {shortened(part)!r}", "give a number", option
+            )
         if found:
             return found
     if number:
         first = int(number[1])
         last = int(number[2] or first)
         if not 1 <= first <= last <= count:
-            raise UsageError(f"no column {part}", f"the columns are 1 to {count}", option)
+            raise UsageError(
+                f"no column {shortened(part)}", f"the columns are 1 to {count}", option
+            )
         return list(range(first - 1, last))
     if names is None:
         raise UsageError(
-            f"no column named {part!r}, the input has no header",
+            f"no column named {shortened(part)!r}, the input has no header",
             "give numbers, or --header if its first line is one",
             option,
         )
     found = [position for position, name in enumerate(names) if fnmatchcase(name, part)]
     if not found:
-        listed = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
-        raise UsageError(f"no column named {part!r}", f"the columns are {listed}", option)
+        problem = f"no column named {shortened(part)!r}"
+        raise UsageError(problem, "the columns are " + some_of(names), option)
     return found
 
 

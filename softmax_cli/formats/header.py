@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from softmax_cli.errors import InputError, UsageError
+from softmax_cli.errors import InputError, UsageError, shortened
 from softmax_cli.formats.blocks import Keep, ReadOptions
 from softmax_cli.formats.columns import by_number_alone, select_columns
 from softmax_cli.formats.numbers import is_number
@@ -47,7 +47,9 @@ def judged_layout(cells: list[str], options: ReadOptions, keep: Keep, place: str
         raise _partly_numeric(layout.classes[numeric.index(False)], cells, place)
     if header is None and judged and all(map(_DECIMAL_COMMA.fullmatch, judged)):
         raise InputError(
-            f"{judged[0]!r} is not a number", "numbers need a decimal point, not a comma", place
+            f"{shortened(judged[0])!r} is not a number",
+            "numbers need a decimal point, not a comma",
+            place,
         )
     if header is None and not any(numeric):
         layout = selected_layout(cells, cells, options, keep)
@@ -98,7 +100,7 @@ def selected_layout(
 
 def _partly_numeric(position: int, cells: list[str], place: str) -> InputError:
     column, word = position + 1, cells[position]
-    shown = repr(word) if word else "an empty cell"
+    shown = repr(shortened(word)) if word else "an empty cell"
     return InputError(
         f"the first line is partly numeric: {shown} is not a number",
         f"--header if it names the columns, --no-header if not, "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from softmax_cli.errors import InputError
+from softmax_cli.errors import InputError, shortened
 from softmax_cli.formats import unknown_token
 from softmax_cli.formats.array import array_source, numeric_array
 from softmax_cli.formats.blocks import Source
@@ -53,7 +53,7 @@ def _is_typed(token: str) -> bool:
         for part in parts:
             if not is_number(part):
                 raise InputError(
-                    f"{part!r} is not a number, and no file has this name",
+                    f"{shortened(part)!r} is not a number, and no file has this name",
                     "a row is numbers with commas between, without spaces",
                     token,
                 )

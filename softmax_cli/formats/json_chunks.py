@@ -20,6 +20,8 @@ def numbers_of_lines(lines: bytes, rows: int, layout: Layout) -> NDArray[Any] | 
         return None
     if len(layout.classes) < layout.columns or layout.classes != sorted(layout.classes):
         return None
+    if layout.ids:
+        return None
     if layout.names is None:
         return _lists(lines, rows, layout.columns)
     return _objects(lines, rows, layout.names)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from softmax_cli.errors import InputError, UsageError
+from softmax_cli.errors import InputError, UsageError, some_of
 from softmax_cli.formats.array import json_float
 from softmax_cli.formats.blocks import (
     Block,
@@ -134,7 +134,7 @@ def _cells(line: int, row: Any, layout: Layout, place: str) -> Line:
         return line, row
     if not isinstance(row, dict) or row.keys() != set(layout.names):
         raise InputError(
-            f"has not the keys of the first line, {', '.join(layout.names)}",
+            f"has not the keys of the first line, {some_of(layout.names)}",
             "every line needs the same keys",
             f"{place}:{line}",
         )

@@ -9,10 +9,11 @@ from itertools import chain, islice
 
 import numpy as np
 
-from softmax_cli.errors import InputError
+from softmax_cli.errors import InputError, shortened
 from softmax_cli.formats import open_file, refuse_pickle, suffix_format
 from softmax_cli.formats.array import row_place
 from softmax_cli.formats.blocks import BLOCK_BYTES, Block, Keep, ReadOptions, Source, itself, ready
+from softmax_cli.formats.cells import batches
 from softmax_cli.formats.class_names import Label, Names
 from softmax_cli.formats.detection import detected_format
 from softmax_cli.formats.json_text import loads, parsed
@@ -96,7 +97,7 @@ class _Column:
                 cells, header = self._from_json(source), ""
             else:
                 cells, header = self._from_text(source, blanks=name == "txt")
-                place += f", below its header {header!r}" if header else ""
+                place += f", below its header {shortened(header)!r}" if header else ""
         except BaseException:
             source.close()
             raise
@@ -105,7 +106,7 @@ class _Column:
     def _source(self, cells: Iterator[Label], place: str, opened: Input | None = None) -> Source:
         def blocks() -> Iterator[Block]:
             start = 0
-            while batch := list(islice(cells, _CELLS_PER_BLOCK)):
+            for batch in batches(cells, _CELLS_PER_BLOCK):
                 values = np.array(self.numbers(batch))[:, None]
                 yield Block(start, values, row_place(place, start))
                 start += len(batch)

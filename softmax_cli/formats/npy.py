@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.bfloat16 import BFLOAT16, packed
-from softmax_cli.errors import InputError, UsageError
+from softmax_cli.errors import InputError, UsageError, shortened
 from softmax_cli.formats import refuse_table_options
 from softmax_cli.formats.array import (
     array_source,
@@ -81,6 +81,7 @@ def rows_of(
     by_columns = fortran_order and len(shape) == 2 and first_byte is not None
     if fortran_order and len(shape) > 1 and (not by_columns or keep.one_column):
         data = read_exactly(source, dtype.itemsize * math.prod(shape))
+        _refuse_more(source)
         try:
             array = np.frombuffer(data, dtype).reshape(shape, order="F")
         except ValueError as error:
@@ -102,8 +103,7 @@ def rows_of(
             else:
                 read = partial(read_block, first_byte, start, count)
                 yield Portion(count, read, at_once=2, size=size)
-        if source.size is None and source.head():
-            raise InputError("goes on after its array", "it is damaged", source.place)
+        _refuse_more(source)
 
     def read_block(first_byte: int, start: int, count: int) -> Block:
         if by_columns:
@@ -127,6 +127,12 @@ def rows_of(
     )
 
 
+def _refuse_more(source: Input) -> None:
+    """Refuse a stream that goes on; of a file the size is known."""
+    if source.size is None and source.head():
+        raise InputError("goes on after its array", "it is damaged", source.place)
+
+
 def read_header(
     source: Input, asked: DTypeName | None
 ) -> tuple[np.dtype[Any], tuple[int, ...], bool, int]:
@@ -135,7 +141,7 @@ def read_header(
     `asked` is what `--dtype` says, without which bfloat16 is only bytes.
     """
     start = read_exactly(source, 8)
-    if not start.startswith(MAGIC) or start[6] not in (1, 2, 3):
+    if not start.startswith(MAGIC) or start[6] not in (1, 2, 3) or start[7]:
         raise InputError("is not an NPY file", "--input-format names another format", source.place)
     width = 2 if start[6] == 1 else 4
     length = int.from_bytes(read_exactly(source, width), "little")
@@ -143,10 +149,12 @@ def read_header(
         raise InputError(f"has a header of {length} bytes", "the file is damaged", source.place)
     text = read_exactly(source, length).decode("utf-8" if start[6] == 3 else "latin-1", "replace")
     try:
-        header = ast.literal_eval(text.strip())
+        header = ast.literal_eval(text.strip(" \n"))
         descr, shape, fortran_order = header["descr"], header["shape"], header["fortran_order"]
         if not isinstance(descr, (str, list)) or not isinstance(fortran_order, bool):
             raise TypeError
+        if len(header) != 3:
+            raise KeyError
         with warnings.catch_warnings(action="error"):
             dtype: np.dtype[Any] = np.dtype(descr)
     except _HEADER_ERRORS as error:
@@ -156,7 +164,9 @@ def read_header(
     sizes = isinstance(shape, tuple) and all(type(size) is int and size >= 0 for size in shape)
     most = max(8, dtype.itemsize) * math.prod(max(1, size) for size in shape) if sizes else 0
     if not sizes or most >= 1 << 63 or len(shape) > _MOST_DIMENSIONS:
-        raise InputError(f"has a header with the shape {shape}", "it is damaged", source.place)
+        raise InputError(
+            f"has a header with the shape {shortened(str(shape))}", "it is damaged", source.place
+        )
     return dtype, shape, fortran_order, 8 + width + length
 
 

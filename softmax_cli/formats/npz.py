@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_cli.errors import InputError, some_of
+from softmax_cli.errors import InputError, shortened, some_of
 from softmax_cli.formats import refuse_table_options
 from softmax_cli.formats.blocks import Block, Keep, ReadOptions, Result, Sink, Source, WriteOptions
 from softmax_cli.formats.limits import MOST_DEFLATED
@@ -25,20 +25,22 @@ from softmax_cli.formats.streams import Input, reading
 from softmax_cli.formats.target import Target
 
 _PIECE = 1 << 20
+# ValueError: a place before the file's first byte. RuntimeError: a password is needed.
+_ZIP_ERRORS = (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError)
 
 
 def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
     """Open the array that `--key` names, or the only one."""
     refuse_table_options(form, options, keep)
-    stream = source.stream if source.size is not None else io.BytesIO(_held(source))
     try:
+        stream = source.stream if source.size is not None else io.BytesIO(_held(source))
         archive = zipfile.ZipFile(stream)
         member = _member(archive, options.key, source.place)
         with reading(source.place):
             opened = archive.open(member)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+    except _ZIP_ERRORS as error:
         raise InputError(f"is no NPZ file: {error}", "it is damaged", source.place) from error
-    place = f"{source.place}[{member.filename.removesuffix('.npy')}]"
+    place = f"{source.place}[{shortened(member.filename.removesuffix('.npy'))}]"
     plain: io.BufferedReader = io.BufferedReader(cast(Any, opened))
     array = Input(place, plain, compressed=lambda: member.compress_size)
     dtype, shape, fortran_order, header_size = read_header(array, options.dtype)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from softmax_cli.bfloat16 import BFLOAT16
-from softmax_cli.errors import InputError, some_of
+from softmax_cli.errors import InputError, shortened, some_of
 from softmax_cli.formats import refuse_table_options
 from softmax_cli.formats.array import checked_dtype
 from softmax_cli.formats.blocks import Keep, ReadOptions, Result, Sink, Source, WriteOptions
@@ -52,9 +52,9 @@ def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
         problem = f"holds {source.size} bytes, and its header speaks of {8 + length + size}"
         raise InputError(problem, "the file is cut short or damaged", source.place)
     tensor = _chosen(tensors, options.key, source.place)
-    place = f"{source.place}[{tensor.name}]"
+    place = f"{source.place}[{shortened(tensor.name)}]"
     if tensor.dtype not in _DTYPES:
-        problem = f"holds {tensor.dtype} values"
+        problem = f"holds {shortened(tensor.dtype)} values"
         raise InputError(problem, "integers, F16, BF16, F32 or F64 are read", place)
     dtype = _DTYPES[tensor.dtype]
     checked_dtype(dtype, place, "bfloat16")
@@ -83,7 +83,8 @@ def _tensors(source: Input, header: bytes) -> list[_Tensor]:
     ends = [0, *(tensor.end for tensor in tensors)]
     for tensor, end in zip(tensors, ends, strict=False):
         if tensor.begin != end:
-            problem = f"its array {tensor.name!r} begins at byte {tensor.begin}, not at {end}"
+            name = shortened(tensor.name)
+            problem = f"its array {name!r} begins at byte {tensor.begin}, not at {end}"
             raise _damaged(source, problem)
     return tensors
 
@@ -113,7 +114,7 @@ def _chosen(tensors: list[_Tensor], key: str | None, place: str) -> _Tensor:
 def _skip(source: Input, tensor: _Tensor, size: int) -> None:
     """Go to the bytes of an array in a stream, which can only be read to its end."""
     if tensor.end != size:
-        problem = f"other arrays follow {tensor.name!r}"
+        problem = f"other arrays follow {shortened(tensor.name)!r}"
         raise InputError(problem, "name a file, whose arrays are read in any order", source.place)
     for begin in range(0, tensor.begin, _PIECE):
         read_exactly(source, min(_PIECE, tensor.begin - begin))

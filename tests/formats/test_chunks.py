@@ -222,6 +222,8 @@ def test_append_keeps_every_cell_of_a_large_file() -> None:
         (b"1,2\r\n\r\n3,4\r\n", None),
         (b"\n1,2\n", None),
         (b"1,2\n  \t\n3,4\n", None),
+        (b"1,2\n\v\n3,4\n", None),
+        (b"1,2\n\f\r\n", None),
         (b"1,2\r3,4\r", None),
         (b'"a\nb",1\n', None),
         (b'"a,1\n', None),

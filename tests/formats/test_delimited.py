@@ -10,7 +10,7 @@ import pytest
 
 from softmax_cli.formats import open_sink, open_source
 from softmax_cli.formats.blocks import Block, Keep, ReadOptions, Result, WriteOptions
-from tests.formats.rows import read, refusal, saved
+from tests.formats.rows import read, refusal, saved, write
 
 ROWS = [[1.0, 2.0], [3.0, 4.0]]
 BOM = b"\xef\xbb\xbf"
@@ -271,3 +271,18 @@ LIKELIEST = np.array([[2, 0], [1, 2]])
 )
 def test_written(form: str, block: Block, changes: dict[str, Any], text: str) -> None:
     assert written(form, block, **changes) == text
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.tsv", "x.txt", "x.jsonl", "x.parquet"])
+def test_all_columns_in_another_order(name: str) -> None:
+    write(name, np.array(ROWS), names=("a", "b"))
+    back = read(name, columns=["b", "a"])
+    assert back.source.class_names == ("b", "a")
+    assert back.values.tolist() == [[2.0, 1.0], [4.0, 3.0]]
+
+
+@pytest.mark.parametrize(
+    "below", [b"1\n7,8\n'a,9\n", b'1\n"\n', b"1\n\0\n", b"1\n\n2,3\n"], ids=repr
+)
+def test_the_first_thing_that_is_wrong_is_named(below: bytes) -> None:
+    assert refusal(saved("x.csv", b"1,2\n" + below)).startswith("x.csv:2: 1 column")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -15,7 +16,7 @@ from softmax_cli.errors import InputError
 from tests.formats.rows import Trickle, piped, read, refusal, saved, write
 from tests.formats.test_delimited import copied
 from tests.formats.test_npy import described, headed, npy
-from tests.formats.test_npz import npz
+from tests.formats.test_npz import npz, zipped
 from tests.running import run
 
 TWO_BY_TWO = np.array([[1.0, 2.0], [3.0, 4.0]])
@@ -168,3 +169,31 @@ def test_json_without_rows_there_and_back() -> None:
     back = read(write("x.json", np.empty((0, 3)), names=("a", "b", "c")))
     assert back.values.shape == (0, 3)
     assert Path("x.json").exists()
+
+
+LONG = "long" * 5000
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "options"),
+    [
+        ("x.csv", f"a,1,{LONG}\n", {}),
+        ("x.csv", f"1\n2{LONG}\n", {}),
+        ("x.csv", f"1\n1{'0' * 5000}\n", {}),
+        ("x.csv", f"{LONG},b\n3,x\n", {}),
+        ("x.csv", f"{'1' * 5000},5\n", {"delimiter": ";"}),
+        ("x.csv", f"{LONG},b\n1,2\n", {"columns": ["c"]}),
+        ("x.csv", f"{','.join(map(str, range(5000)))}\n1\n", {"header": True, "columns": ["c"]}),
+        ("x.jsonl", f'{{"{LONG}": 1, "b": 2}}\n{{}}\n', {}),
+        ("x.jsonl", f'{{"{LONG}": 1, "b": 2}}\n[1]\n', {}),
+        ("x.jsonl", f'[1]\n["{LONG}"]\n', {}),
+        ("x.npy", headed(described("(" + "1," * 5000 + ")")), {}),
+        ("x.npy", headed(described("(1,)", str([(f"f{n}", "<f8") for n in range(500)]))), {}),
+        ("x.npz", zipped(**{LONG: b"", "b": b""}), {}),
+        ("x.npz", zipped(**{LONG: npy(TWO_BY_TWO * 1j)}), {}),
+    ],
+)
+def test_an_error_is_no_page(name: str, data: bytes | str, options: dict[str, Any]) -> None:
+    line = refusal(saved(name, data), **options)
+    assert name in line or "--columns" in line
+    assert len(line) < 1000

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from softmax_cli.errors import SoftmaxCliError
 from softmax_cli.formats import chunks, jsonl
+from softmax_cli.formats.blocks import Keep
 from softmax_cli.formats.header import Layout
 from softmax_cli.formats.json_chunks import numbers_of_lines
 from tests.formats.conftest import folder
@@ -112,3 +113,13 @@ def test_a_large_file_is_read_by_polars(monkeypatch: pytest.MonkeyPatch) -> None
     back = read("x.jsonl")
     assert same_bits(back.values, values)
     assert back.places[-1] == "x.jsonl:60000"
+
+
+@pytest.mark.parametrize("line", ["[1.5, 2]", '{"a": 1.5, "b": 2}'])
+def test_cells_that_also_pass_through_are_not_lost(
+    line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chunks, "_LITTLE_TEXT", 0)
+    back = read(saved("x.jsonl", f"{line}\n" * 2), keep=Keep(every_column=True))
+    assert back.ids == [(b"1.5", b"2")] * 2
+    assert back.values.tolist() == [[1.5, 2]] * 2

@@ -106,3 +106,8 @@ def test_a_name_of_two_classes() -> None:
     with pytest.raises(SoftmaxCliError, match="several columns are named 'a'"):
         labels("a", ("a", "b", "a"))
     assert_array_equal(labels("b", ("a", "b", "a")).values, [[1]])
+
+
+def test_the_first_label_that_is_wrong_is_named() -> None:
+    with pytest.raises(SoftmaxCliError, match=r"x.csv:2: the label 'cow' is no class"):
+        labels(saved("x.csv", "owl\ncow\n\0\n"))

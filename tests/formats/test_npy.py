@@ -262,3 +262,26 @@ def test_columns_that_lie_together_are_read_in_blocks(
         np.float64 if dtype == "<i2" else np.dtype(dtype).newbyteorder("=")
     )
     assert back.source.leading == (20,)
+
+
+@pytest.mark.parametrize("one_column", [False, True])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_stream_that_goes_on_after_its_array(order: Any, one_column: bool) -> None:
+    data = npy(np.array([[1.0, 2.0], [3.0, 4.0]], order=order)) + b"more"
+    with pytest.raises(InputError, match="goes on after its array"):
+        read(saved("x.npy", gzip.compress(data)), keep=Keep(one_column=one_column))
+
+
+def test_a_header_that_says_more_than_there_is_to_say() -> None:
+    header = described("(1,)").replace("{", "{'fescr': '<f4', ")
+    assert "header" in refusal(saved("x.npy", headed(header)))
+
+
+def test_blanks_that_numpy_refuses_around_a_header() -> None:
+    assert "header" in refusal(saved("x.npy", headed(described("(1,)") + "\xa0")))
+
+
+def test_a_version_that_there_is_not() -> None:
+    data = bytearray(npy(np.zeros(2)))
+    data[7] = 2
+    assert "is not an NPY file" in refusal(saved("x.npy", bytes(data)))

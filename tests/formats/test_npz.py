@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import zipfile
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
+from softmax_cli.errors import InputError
 from softmax_cli.formats import open_sink
 from softmax_cli.formats.blocks import Block, Result, WriteOptions
 from tests.formats.rows import Array, piped, read, refusal, same_bits, saved
@@ -109,3 +111,16 @@ def test_numpy_reads_what_is_written() -> None:
     with np.load("x.npz") as archive:
         assert archive.files == ["jacobian"]
         assert same_bits(archive["jacobian"], np.arange(8.0).reshape(2, 2, 2))
+
+
+def test_a_directory_that_lies_before_the_first_byte() -> None:
+    data = bytearray(npz(a=A))
+    # The end of the directory says how many bytes from here back it began.
+    data[-6:-2] = len(data).to_bytes(4, "little")
+    with pytest.raises(InputError, match="is no NPZ file"):
+        piped(bytes(data))
+
+
+@pytest.mark.parametrize("kept", [30, -9])
+def test_compressed_and_cut_short(kept: int) -> None:
+    assert "cut short" in refusal(saved("x.npz.gz", gzip.compress(npz(a=A))[:kept]))
