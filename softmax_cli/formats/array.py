@@ -64,6 +64,8 @@ def checked_dtype(dtype: np.dtype[Any], place: str, asked: DTypeName | None = No
         raise InputError(problem, "--dtype bfloat16 takes them for that", place)
     kinds = {"O": "objects", "c": "complex numbers", "b": "truth values", "V": "raw bytes"}
     what = "records of several fields" if dtype.names else kinds.get(dtype.kind, f"{dtype} values")
+    if dtype.subdtype is not None:
+        what = "arrays within the array"
     raise InputError(
         f"holds {what} (dtype {shortened(str(dtype))})",
         "integers or float16, float32 or float64 are read",

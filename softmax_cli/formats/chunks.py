@@ -31,6 +31,7 @@ _CHUNK_BYTES = 1 << 23
 _LITTLE_TEXT = 1 << 20
 _MANY_COLUMNS = 50
 _MANY_QUOTES = 1 << 19
+_LONG_CELL = 1 << 12
 _BLANK_END = re.compile(rb"\n\s*\Z")
 _BLANK_LINE = re.compile(rb"^\s*$", re.MULTILINE)
 # The last of the characters that a blank line may consist of.
@@ -150,9 +151,12 @@ class Chunk:
         """Tell whether Polars would take something for what it is not.
 
         A mark of byte order is left out, a quoted delimiter cuts its cell, and a column of numbers
-        that also passes through would lose its spelling.
+        that also passes through would lose its spelling. Cells that are no numbers, being of
+        thousands of characters, are not worth the memory that Polars takes.
         """
         if self.lines.startswith(BOM_UTF8):
+            return True
+        if len(self.lines) > _LONG_CELL * self.rows * self.layout.columns:
             return True
         if not set(self.layout.ids).isdisjoint(self.layout.classes):
             return True

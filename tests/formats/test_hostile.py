@@ -63,6 +63,7 @@ def test_a_pipe_that_brings_few_bytes_at_a_time(data: bytes, size: int) -> None:
         ("x.npy", headed(described("(" + "1," * 100 + ")")), "shape"),
         ("x.npy", headed(described("(1,)", "()")), "header"),
         ("x.npy", headed(described("(1,)", "None")), "header"),
+        ("x.npy", headed(described("(1,)", "'2f4'")), "arrays within the array"),
         ("x.npy", headed(described("(1,)", "'a8'")), "header"),
         ("x.npy", headed(described("(1,)", fortran_order="5")), "header"),
         ("X.CSV", b"a;b\n1;2\n", "--delimiter"),

@@ -85,6 +85,8 @@ def _check(
     has_axis = -expected.ndim <= axis < expected.ndim and expected.ndim <= 64
     if found.line:
         is_fine = is_known and has_axis and axis == -1 and expected.size > 0
+        # NumPy makes more dimensions of '2f8', which no file of numbers is said to hold.
+        is_fine = is_fine and "arrays within the array" not in found.line
         assert not is_fine, f"{found!r}, and not {expected!r}"
         return
     assert is_known, f"{expected.dtype} is read as {found!r}"
