@@ -43,7 +43,7 @@ class ColumnarFile:
 
     def part(self, names: list[str], start: int, count: int) -> pl.DataFrame:
         """Read some rows of some columns."""
-        with _reading(self.place, self.title):
+        with _reading(self.place, self.title, self.check):
             frame = self.lazy.select(names).slice(start, count).collect(engine="streaming")
         self.check()
         if len(frame) != count:
@@ -81,7 +81,7 @@ def open_columnar(source: Input, form: str) -> ColumnarFile:
     path = source.path.absolute()
     check = unchanging(path, source.place)
     scan = pl.scan_parquet if form == "parquet" else pl.scan_ipc
-    with _reading(source.place, title):
+    with _reading(source.place, title, check):
         lazy = scan(path, glob=False, hive_partitioning=False)
         schema = lazy.collect_schema()
         rows = lazy.select(pl.len()).collect(engine="streaming").item()
@@ -89,12 +89,14 @@ def open_columnar(source: Input, form: str) -> ColumnarFile:
 
 
 @contextmanager
-def _reading(place: str, title: str) -> Iterator[None]:
+def _reading(place: str, title: str, check: Callable[[], None]) -> Iterator[None]:
     """Turn what goes wrong in Polars into an error that names the place."""
     try:
         with _without_panic_messages():
             yield
     except _ERRORS as error:
+        # What looks damaged may have changed in between.
+        check()
         lines = str(error).splitlines() or [type(error).__name__]
         raise _damaged(place, title, lines[0].removeprefix("parquet: ")) from error
 
