@@ -11,11 +11,13 @@ from contextlib import suppress
 
 from softmax_cli.errors import ExitCode, OutputError, SoftmaxCliError, Terminated, say
 from softmax_cli.signals import ended_by_signals
+from softmax_cli.supervised import allow
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; whatever happens, the exit code is one of ExitCode."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    allow(argv is None)
     # Rows are shared out among threads; NumPy's own would stand in their way, and slow its import.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ.setdefault("MKL_NUM_THREADS", "1")

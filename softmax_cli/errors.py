@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from enum import IntEnum
 
+_LONGEST_NAME = 255
+
 
 class ExitCode(IntEnum):
     """Every exit code of the program."""
@@ -84,6 +86,11 @@ def printable(text: str) -> str:
 def shortened(text: str) -> str:
     """Return a text, or what of a long one is enough to find it by."""
     return text if len(text) <= 40 else text[:37] + "..."
+
+
+def named(token: str) -> str:
+    """Return what was typed as an error names it: whole, if it could be the name of a file."""
+    return token if len(token) <= _LONGEST_NAME else shortened(token)
 
 
 def some_of(names: Iterable[str]) -> str:

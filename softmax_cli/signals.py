@@ -10,10 +10,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from softmax_cli.errors import Terminated
+from softmax_cli.supervised import tell_what_is_unfinished
 
 # The names of files that are not whole yet. A signal may come where no block guards them: between
 # the call that makes one and the block that would take it away.
-unfinished: set[str] = set()
+_unfinished: set[str] = set()
+
+
+def begun(name: str) -> None:
+    """Remember a file that is about to be made, and is not whole."""
+    _unfinished.add(name)
+    tell_what_is_unfinished(_unfinished)
+
+
+def ended(name: str) -> None:
+    """Forget a file that is whole now, or gone."""
+    _unfinished.discard(name)
+    tell_what_is_unfinished(_unfinished)
 
 
 @contextmanager
@@ -27,7 +40,7 @@ def ended_by_signals() -> Iterator[None]:
 
     def terminate(number: int, _: object) -> None:
         received.append(number)
-        for name in tuple(unfinished):
+        for name in tuple(_unfinished):
             with suppress(OSError):
                 os.unlink(name)  # noqa: PTH108
         raise Terminated(number)

@@ -10,15 +10,19 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "softmax_cli"
-LAYERS = ("__main__", "commands", "pipeline", "formats", "core", "bfloat16", "signals", "errors")
+LAYERS = (
+    *("__main__", "commands", "pipeline", "formats", "core"),
+    *("bfloat16", "signals", "supervised", "errors"),
+)
 MAY_IMPORT = {
-    "__main__": {"commands", "signals", "errors"},
+    "__main__": {"commands", "signals", "supervised", "errors"},
     "commands": {"commands", "pipeline", "formats", "core", "bfloat16", "errors", "__init__"},
     "pipeline": {"pipeline", "formats", "core", "bfloat16", "errors"},
-    "formats": {"formats", "bfloat16", "signals", "errors"},
+    "formats": {"formats", "bfloat16", "signals", "supervised", "errors"},
     "core": {"core", "bfloat16", "errors"},
     "bfloat16": set(),
-    "signals": {"errors"},
+    "signals": {"supervised", "errors"},
+    "supervised": {"errors"},
     "errors": set(),
     "__init__": {"core"},
 }

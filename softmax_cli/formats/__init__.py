@@ -7,13 +7,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
-from softmax_cli.errors import InputError, UsageError
+from softmax_cli.errors import InputError, UsageError, named
 from softmax_cli.formats.blocks import Keep, ReadOptions, Result, Sink, Source, WriteOptions
 from softmax_cli.formats.compression import COMPRESSIONS
 from softmax_cli.formats.streams import Input, exists, is_file, open_input
 from softmax_cli.formats.target import Target
+from softmax_cli.supervised import copy_goes_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -37,6 +39,13 @@ class Format:
     reads: bool = True
     text: bool = True
     keyed: bool = False
+    guarded: bool = False
+
+    def reader(self) -> ModuleType:
+        """Return the module that reads; one whose library may end the process does so in a copy."""
+        if self.guarded:
+            copy_goes_on()
+        return import_module(f"softmax_cli.formats.{self.module}")
 
 
 FORMATS = (
@@ -48,8 +57,8 @@ FORMATS = (
     Format("npy", (".npy",), "npy", text=False),
     Format("npz", (".npz",), "npz", text=False, keyed=True),
     Format("safetensors", (".safetensors",), "safetensors", text=False, keyed=True),
-    Format("parquet", (".parquet",), "columnar", text=False),
-    Format("arrow", (".arrow", ".feather"), "columnar", text=False),
+    Format("parquet", (".parquet",), "columnar", text=False, guarded=True),
+    Format("arrow", (".arrow", ".feather"), "columnar", text=False, guarded=True),
     Format("table", (), "table", reads=False),
 )
 
@@ -129,7 +138,7 @@ def open_file(path: str, options: ReadOptions, keep: Keep = NOTHING_KEPT) -> Sou
         form = _input_format(path, source, options)
         if not form.keyed and options.key is not None:
             raise UsageError(f"{form.name} holds no arrays by name", "leave it out", "--key")
-        reader = import_module(f"softmax_cli.formats.{form.module}")
+        reader = form.reader()
         opened: Source = reader.read(source, form.name, options, keep)
     except BaseException:
         source.close()
@@ -191,10 +200,11 @@ def input_paths(tokens: Sequence[str]) -> list[Path]:
 
 def unknown_token(token: str, place: str) -> InputError:
     """Return the error for what is neither a number nor a file, with the option it was given to."""
+    shown = named(token)
     return InputError(
         "neither a number nor a file that exists",
         "check the spelling of the number or path",
-        f"{place}: {token}" if place.startswith("--") else token or "''",
+        f"{place}: {shown}" if place.startswith("--") else shown or "''",
     )
 
 

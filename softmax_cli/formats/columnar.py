@@ -100,7 +100,8 @@ def _number_type(file: ColumnarFile, layout: Layout, column: int) -> type[np.flo
     name = file.schema.names()[column]
     dtype = file.schema[name]
     if len(layout.classes) == 1 and isinstance(dtype, (pl.List, pl.Array)):
-        dtype = pl.Series(dtype=dtype).explode().dtype
+        assert isinstance(dtype.inner, pl.DataType)
+        dtype = dtype.inner
     called = name if re.fullmatch("[A-Za-z_]{1,40}", name) else column + 1
     if _INDEX.fullmatch(name):
         problem = f"the column {name!r} is the index of a data frame"
@@ -137,6 +138,9 @@ def _portions(table: _Table) -> Iterator[Portion]:
     # One for all: a new one would be filled while blocks still hold the last.
     window = np.empty((table.classes, step), table.dtype)
     words = _words_beside(table.layout)
+    if not file.rows:
+        # There is nothing to read, and yet what says so may be damaged.
+        file.part(table.names, 0, 0)
     for start in range(0, file.rows, step):
         count = min(step, file.rows - start)
         _fill(window[:, :count], table, start)

@@ -12,6 +12,7 @@ import polars as pl
 from softmax_cli.errors import InputError
 from softmax_cli.formats.streams import Input
 from softmax_cli.formats.unchanged import unchanging
+from softmax_cli.supervised import tell_what_is_read
 
 _TITLES = {"parquet": "Parquet", "arrow": "Arrow IPC"}
 _MAGIC = {"parquet": b"PAR1", "arrow": b"ARROW1"}
@@ -44,7 +45,10 @@ class ColumnarFile:
     def part(self, names: list[str], start: int, count: int) -> pl.DataFrame:
         """Read some rows of some columns."""
         with _reading(self.place, self.title, self.check):
-            frame = self.lazy.select(names).slice(start, count).collect(engine="streaming")
+            rows = self.lazy.select(names)
+            # A file is not looked at as closely when only some of its rows are asked for.
+            rows = rows if count == self.rows else rows.slice(start, count)
+            frame = rows.collect(engine="streaming")
         self.check()
         if len(frame) != count:
             raise _damaged(self.place, self.title, f"{len(frame)} of {count} rows are there")
@@ -91,6 +95,7 @@ def open_columnar(source: Input, form: str) -> ColumnarFile:
 @contextmanager
 def _reading(place: str, title: str, check: Callable[[], None]) -> Iterator[None]:
     """Turn what goes wrong in Polars into an error that names the place."""
+    tell_what_is_read(place)
     try:
         with _without_panic_messages():
             yield

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from softmax_cli.errors import InputError, shortened
+from softmax_cli.errors import InputError, named, shortened
 from softmax_cli.formats import unknown_token
 from softmax_cli.formats.array import array_source, numeric_array
 from softmax_cli.formats.blocks import Source
@@ -55,7 +55,7 @@ def _is_typed(token: str) -> bool:
                 raise InputError(
                     f"{shortened(part)!r} is not a number, and no file has this name",
                     "a row is numbers with commas between, without spaces",
-                    token,
+                    named(token),
                 )
         return True
     return False
@@ -74,7 +74,7 @@ def _json(token: str) -> list[object]:
     try:
         row = loads(token)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"not JSON: {error}", "a row is [1, 2, 3]", token) from None
+        raise InputError(f"not JSON: {error}", "a row is [1, 2, 3]", named(token)) from None
     if not isinstance(row, list):
-        raise InputError("not a list of numbers", "a row is [1, 2, 3]", token)
+        raise InputError("not a list of numbers", "a row is [1, 2, 3]", named(token))
     return row

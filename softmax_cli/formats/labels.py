@@ -20,6 +20,7 @@ from softmax_cli.formats.json_text import loads, parsed
 from softmax_cli.formats.numbers import NotANumberError, is_number, parse_number
 from softmax_cli.formats.records import records, splitter, unquoted
 from softmax_cli.formats.streams import Input, exists, open_input
+from softmax_cli.supervised import copy_goes_on
 
 _CELLS_PER_BLOCK = BLOCK_BYTES // 64
 
@@ -90,6 +91,7 @@ class _Column:
                 return open_file(token, options, Keep(one_column=True)).changed(self.array)
             place = source.place
             if name in ("parquet", "arrow"):
+                copy_goes_on()
                 from softmax_cli.formats.columnar import read_words
 
                 cells, header = read_words(source, name, self.name), ""

@@ -18,7 +18,7 @@ from typing import BinaryIO, Protocol
 from softmax_cli.errors import OutputError
 from softmax_cli.formats.same_file import refuse_input
 from softmax_cli.formats.writing import flush_whole, sync, take_over, write_whole
-from softmax_cli.signals import unfinished
+from softmax_cli.signals import begun, ended
 
 _HELD_BYTES = 1 << 20
 _WRITEBACK_BYTES = 1 << 23
@@ -106,7 +106,7 @@ class Target:
         name = f".{self._final.name[:40]}.{os.urandom(8).hex()}.tmp"
         # Known before it is made, so that a signal in between leaves no file.
         self._temporary = self._final.with_name(name)
-        unfinished.add(str(self._temporary))
+        begun(str(self._temporary))
         # Others may read what replaces a file when it has that one's permissions, not before.
         opener = partial(os.open, mode=0o666 if old is None else 0o600)
         self._raw = open(self._temporary, "xb", opener=opener)
@@ -234,7 +234,7 @@ class Target:
                 sync(self._raw.fileno())
                 self._close()
                 self._temporary.replace(self._final)
-                unfinished.discard(str(self._temporary))
+                ended(str(self._temporary))
                 self._temporary = None
             elif not self._is_standard_output:
                 self._close()
@@ -261,7 +261,7 @@ class Target:
         if self._temporary is not None:
             with contextlib.suppress(OSError):
                 self._temporary.unlink()
-            unfinished.discard(str(self._temporary))
+            ended(str(self._temporary))
 
 
 def _descriptor(destination: str) -> int | None:
