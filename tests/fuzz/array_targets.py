@@ -144,7 +144,8 @@ def _from_safetensors(data: bytes, key: str | None) -> Array | None:
         begin, end = entry["data_offsets"]
         assert all(each.keys() >= {"dtype", "shape", "data_offsets"} for each in header.values())
         assert all(isinstance(each["dtype"], str) for each in header.values())
-        assert all(size >= 0 for each in header.values() for size in each["shape"])
+        sizes_of_all = [size for each in header.values() for size in each["shape"]]
+        assert all(type(size) is int and size >= 0 for size in sizes_of_all)
         places = sorted(tuple(each["data_offsets"]) for each in header.values())
         assert [0, *(end for _, end in places)] == [*(begin for begin, _ in places), end_of_data]
         kind, bits = entry["dtype"][0], entry["dtype"][1:]

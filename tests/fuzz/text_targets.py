@@ -76,7 +76,7 @@ def _by_csv_module(body: bytes, mark: str, found: Outcome) -> Array:
         return found.values
     if any('"' in cell for row in table for cell in row):
         return found.values
-    rows = [row for row in table if any(map(str.strip, row))]
+    rows = [row for row in table if any(cell.strip(" \t\n\r\v\f") for cell in row)]
     rows = rows[found.accepted.class_names is not None :]
     numbers = [[float(cell) for cell in row] for row in rows]
     return np.array(numbers, np.float64).reshape(len(rows), found.accepted.classes)
