@@ -14,13 +14,13 @@ from softmax_cli.formats.cells import blocks_of, refuse_many_cells, text_of
 from softmax_cli.formats.chunks import Chunk, chunks_of_lines
 from softmax_cli.formats.detection import detected_delimiter
 from softmax_cli.formats.header import Layout, caution, judged_layout
-from softmax_cli.formats.records import Split, at_blanks, records, splitter, unquoted
+from softmax_cli.formats.records import Split, records, splitter, unquoted
 from softmax_cli.formats.streams import Input, rejoined
 
 
 def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
     """Open delimited text; the first line is read and judged, the rows are not."""
-    comments = form == "txt"
+    comments = form == "txt" or options.delimiter == " "
     first = next(records(source.stream, source.place, comments=comments), None)
     if first is None:
         raise InputError("is empty", "give at least one row of numbers", source.place)
@@ -43,8 +43,8 @@ def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
     def portions() -> Iterator[Portion]:
         if delimiter is None or layout.numbering:
             stream = rejoined(head, source.stream)
-            return _line_by_line(source, stream, split, layout, below, 0)
-        return _in_chunks(source, head, delimiter, split, layout, below)
+            return _line_by_line(source, stream, split, layout, below, 0, comments=comments)
+        return _in_chunks(source, head, delimiter, split, layout, below, comments=comments)
 
     return Source(
         source.place,
@@ -59,23 +59,36 @@ def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
 
 
 def _line_by_line(
-    source: Input, stream: io.BufferedReader, split: Split, layout: Layout, line: int, start: int
+    source: Input,
+    stream: io.BufferedReader,
+    split: Split,
+    layout: Layout,
+    line: int,
+    start: int,
+    *,
+    comments: bool = False,
 ) -> Iterator[Portion]:
     """Read what is left of a stream, which begins with this line and row."""
-    comments = split is at_blanks
     lines = records(stream, source.place, comments=comments, first_line=line)
     yield from ready(lambda: blocks_of(lines, split, layout, source.place, start))()
 
 
 def _in_chunks(
-    source: Input, head: bytes, delimiter: str, split: Split, layout: Layout, line: int
+    source: Input,
+    head: bytes,
+    delimiter: str,
+    split: Split,
+    layout: Layout,
+    line: int,
+    *,
+    comments: bool,
 ) -> Iterator[Portion]:
     """Read many lines at once; from a chunk on where lines are not rows, one after the other."""
     start = 0
     for chunk, lines, rows in chunks_of_lines(source, head):
-        if rows is None:
+        if rows is None or (comments and (b"#" in lines or b'"' in lines)):
             stream = rejoined(chunk, source.stream)
-            yield from _line_by_line(source, stream, split, layout, line, start)
+            yield from _line_by_line(source, stream, split, layout, line, start, comments=comments)
             return
         if rows:
             read_chunk = Chunk(lines, rows, delimiter, split, layout, source.place, line, start)

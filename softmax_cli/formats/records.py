@@ -23,7 +23,8 @@ def records(
 ) -> Iterator[Record]:
     """Yield each record with the number of its first line; a quoted cell may hold newlines.
 
-    Blank lines are left out at the end of the input and nowhere else.
+    Where there are comments, lines that begin with #, a quote means nothing. Blank lines are left
+    out at the end of the input and nowhere else.
     """
     number, blank, idle = first_line - 1, 0, 0
     with reading(place):
@@ -82,7 +83,7 @@ def splitter(delimiter: str | None) -> Split:
     [b'1', b'"a,b"', b'2']
     """
     if delimiter is None:
-        return at_blanks
+        return _at_blanks
     mark = delimiter.encode()
     cell = re.compile(b'("[^"]*+(?:""[^"]*+)*+"|[^%s]*)%s' % (re.escape(mark), re.escape(mark)))
 
@@ -97,8 +98,7 @@ def splitter(delimiter: str | None) -> Split:
     return split
 
 
-def at_blanks(record: bytes) -> list[bytes]:
-    """Cut a record at its blanks."""
+def _at_blanks(record: bytes) -> list[bytes]:
     return record.split(None, MOST_CELLS)
 
 

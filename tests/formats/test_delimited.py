@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 
 from softmax_cli.formats import open_sink, open_source
 from softmax_cli.formats.blocks import Block, Keep, ReadOptions, Result, WriteOptions
@@ -286,3 +287,24 @@ def test_all_columns_in_another_order(name: str) -> None:
 )
 def test_the_first_thing_that_is_wrong_is_named(below: bytes) -> None:
     assert refusal(saved("x.csv", b"1,2\n" + below)).startswith("x.csv:2: 1 column")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "delimiter"),
+    [
+        ("x.csv", '# a" b\n1 2\n# c\n3 4\n', " "),
+        ("x.txt", '# a" b\n1 2\n# c\n3 4\n', None),
+        ("x.txt", '# a" b\n1,2\n# c\n3,4\n', ","),
+    ],
+)
+def test_comments_are_comments_from_the_first_line_on(
+    name: str, text: str, delimiter: str | None
+) -> None:
+    back = read(saved(name, text), delimiter=delimiter)
+    assert_array_equal(back.values, [[1, 2], [3, 4]])
+    assert back.places == [f"{name}:2", f"{name}:4"]
+
+
+def test_a_sign_of_numbers_begins_no_comment_in_csv() -> None:
+    back = read(saved("x.csv", "#a,1,2\n#b,3,4\n"), id_columns=["1"])
+    assert back.ids == [(b"#a",), (b"#b",)]
