@@ -14,10 +14,10 @@ from softmax_cli.formats import refuse_table_options
 from softmax_cli.formats.array import array_source, numeric_array
 from softmax_cli.formats.blocks import Block, Keep, ReadOptions, Result, Sink, Source, WriteOptions
 from softmax_cli.formats.digits import lines_of_numbers
-from softmax_cli.formats.limits import LARGEST_DOCUMENT, LONGEST_TOKEN
+from softmax_cli.formats.limits import LARGEST_DOCUMENT
 from softmax_cli.formats.numbers import json_number
 from softmax_cli.formats.records import unquoted
-from softmax_cli.formats.streams import Input, reading
+from softmax_cli.formats.streams import PIECE_BYTES, Input, read_whole
 from softmax_cli.formats.target import Target
 
 _KEYS = ("logits", "probabilities", "log_probabilities", "jacobian")
@@ -56,8 +56,9 @@ def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
 
 def parsed(source: Input) -> Any:
     """Return the document that the stream holds."""
+    data = read_whole(source, lambda piece, held: _check_piece(piece, held, source.place))
     try:
-        return loads(_held(source).decode("utf-8-sig"))
+        return loads(data.decode("utf-8-sig"))
     except UnicodeDecodeError:
         raise InputError("is not UTF-8 text", "save it as UTF-8", source.place) from None
     except json.JSONDecodeError as error:
@@ -68,20 +69,14 @@ def parsed(source: Input) -> Any:
         raise InputError(f"is not JSON: {error}", "check it", source.place) from None
 
 
-def _held(source: Input) -> bytearray:
-    """Return a whole document; what has no commas is none of numbers, and has no end maybe."""
-    data = bytearray()
-    with reading(source.place):
-        while piece := source.stream.read(LONGEST_TOKEN):
-            data += piece
-            source.check_expansion(len(data))
-            if len(piece) == LONGEST_TOKEN and b"," not in piece:
-                problem = f"holds {LONGEST_TOKEN >> 20} MiB without a comma"
-                raise InputError(problem, "give rows of numbers", source.place)
-            if len(data) > LARGEST_DOCUMENT:
-                problem = f"is larger than {LARGEST_DOCUMENT >> 30} GiB, and would be held whole"
-                raise InputError(problem, "JSON lines and .npy are read in parts", source.place)
-    return data
+def _check_piece(piece: bytes, held: int, place: str) -> None:
+    """Refuse too much of a document; one without commas holds no numbers, and may have no end."""
+    if len(piece) == PIECE_BYTES and b"," not in piece:
+        problem = f"holds {PIECE_BYTES >> 20} MiB without a comma"
+        raise InputError(problem, "give rows of numbers", place)
+    if held > LARGEST_DOCUMENT:
+        problem = f"is larger than {LARGEST_DOCUMENT >> 30} GiB, and would be held whole"
+        raise InputError(problem, "JSON lines and .npy are read in parts", place)
 
 
 def loads(text: str) -> Any:

@@ -10,9 +10,8 @@ from __future__ import annotations
 LONGEST_LINE = 12 << 20
 MOST_CELLS = 1 << 19
 MOST_IDLE_LINES = 1 << 16
-# Of a JSON document, which is held whole, and how much of it may come without a comma.
+# Of a JSON document, which is held whole; and a MiB of it has a comma.
 LARGEST_DOCUMENT = 1 << 30
-LONGEST_TOKEN = 1 << 20
 # What is held whole may be so many times as large as its compressed bytes, once it is large.
 MOST_EXPANSION = 200
 SMALL_ENOUGH = 8 << 20

@@ -21,10 +21,9 @@ from softmax_cli.formats.npy import (
     rows_of,
     stored_as,
 )
-from softmax_cli.formats.streams import Input, reading
+from softmax_cli.formats.streams import Input, read_whole, reading
 from softmax_cli.formats.target import Target
 
-_PIECE = 1 << 20
 # ValueError: a place before the file's first byte. RuntimeError: a password is needed.
 _ZIP_ERRORS = (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError)
 
@@ -33,7 +32,8 @@ def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
     """Open the array that `--key` names, or the only one."""
     refuse_table_options(form, options, keep)
     try:
-        stream = source.stream if source.size is not None else io.BytesIO(_held(source))
+        # A zip is read from its end.
+        stream = source.stream if source.size is not None else io.BytesIO(read_whole(source))
         archive = zipfile.ZipFile(stream)
         member = _member(archive, options.key, source.place)
         with reading(source.place):
@@ -52,16 +52,6 @@ def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
     if fortran_order:
         array.check_expansion(member.file_size)
     return rows_of(array, dtype, shape, keep, fortran_order=fortran_order)
-
-
-def _held(source: Input) -> bytes:
-    """Return all of a pipe or of a compressed file: a zip is read from its end."""
-    data = bytearray()
-    with reading(source.place):
-        while piece := source.stream.read(_PIECE):
-            data += piece
-            source.check_expansion(len(data))
-    return bytes(data)
 
 
 def _member(archive: zipfile.ZipFile, key: str | None, place: str) -> zipfile.ZipInfo:

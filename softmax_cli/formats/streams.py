@@ -23,6 +23,8 @@ STANDARD_INPUT = "standard input"
 _HEAD_BYTES = 1 << 16
 # What a header says is allocated only as the bytes for it really come.
 _PIECE_BYTES = 1 << 22
+# What is held whole is read so much at a time.
+PIECE_BYTES = 1 << 20
 # How long a named pipe may be without a writer.
 _PATIENCE_SECONDS = 0.5
 
@@ -261,6 +263,18 @@ def read_exactly(source: Input, size: int) -> bytearray:
             if not count:
                 raise _cut_short(source.place, filled, size)
             filled += count
+    return data
+
+
+def read_whole(source: Input, check: Callable[[bytes, int], None] | None = None) -> bytearray:
+    """Return all bytes of a stream; the check of each piece is told how much is held by then."""
+    data = bytearray()
+    with reading(source.place):
+        while piece := source.stream.read(PIECE_BYTES):
+            data += piece
+            source.check_expansion(len(data))
+            if check is not None:
+                check(piece, len(data))
     return data
 
 
