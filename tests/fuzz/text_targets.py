@@ -47,12 +47,13 @@ def delimited(suffix: str, data: bytes) -> None:
         return
     marks = {".csv": ",", ".tsv": "\t", ".txt": " "}
     mark = (options["delimiter"] or marks[suffix]).replace("tab", "\t")
+    may_have_comments = suffix == ".txt" and b"#" in body
     if not any((options["columns"], options["id_columns"], keep.labels)):
         if mark == " ":
             equals(found.values, _by_blanks(body, found), "cut at blanks")
-        elif suffix != ".txt" or b"#" not in body:
+        elif not may_have_comments:
             equals(found.values, _by_csv_module(body, mark, found), "by Python's csv module")
-    if found.ids:
+    if found.ids and not may_have_comments:
         _pass_through(found, body, mark.encode(), whole=keep.every_column)
 
 
