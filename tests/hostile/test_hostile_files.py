@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -198,6 +197,8 @@ def test_a_table_with_one_wrong_byte(
 
 def measured(*arguments: str) -> tuple[int, str, int]:
     """Run the program; return the most memory that it held, what it said, and its exit code."""
+    import resource
+
     program = subprocess.Popen(
         [sys.executable, "-P", "-m", "softmax_cli", *arguments],
         stdin=subprocess.DEVNULL,
