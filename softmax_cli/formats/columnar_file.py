@@ -56,10 +56,10 @@ class ColumnarFile:
 
     def words(self, names: list[str], start: int, count: int) -> pl.DataFrame:
         """Read some rows of some columns as text; where there is nothing, the text is empty."""
-        columns = []
+        columns = {}
         for column in self.part(names, start, count).get_columns():
             try:
-                columns.append(column.cast(pl.String).fill_null(""))
+                columns[column.name] = column.cast(pl.String).fill_null("")
             except pl.exceptions.PolarsError:
                 problem = f"column {column.name!r} holds {column.dtype} values, which are no text"
                 raise InputError(problem, "leave it out", self.place) from None

@@ -56,7 +56,7 @@ def records(
                     "--input-format says what it is",
                     f"{place}:{first}",
                 )
-            if b"\r" in record and b'"' not in record:
+            if b"\r" in record and (comments or b"\r" in _QUOTED.sub(b"", record)):
                 raise InputError(
                     "its lines end in a carriage return alone",
                     "save it with ordinary line ends",

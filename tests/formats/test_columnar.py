@@ -410,3 +410,10 @@ def test_older_readers_know_the_types(form: str) -> None:
 def test_arrays_are_tables_of_two_dimensions() -> None:
     values: Array = np.arange(24.0).reshape(6, 4)
     assert read(write("x.parquet", values, leading=(2, 3))).source.leading is None
+
+
+@both
+def test_a_column_without_a_name_passes_through(form: str) -> None:
+    table = pl.DataFrame({"": ["x", "y"], "a": [1.0, 2.0], "b": [3.0, 4.0]})
+    back = read(stored(form, table), id_columns=["1"])
+    assert back.ids == [(b"x",), (b"y",)]

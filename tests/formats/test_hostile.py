@@ -68,6 +68,8 @@ def test_a_pipe_that_brings_few_bytes_at_a_time(data: bytes, size: int) -> None:
         ("x.npy", headed(described("(1,)", fortran_order="5")), "header"),
         ("X.CSV", b"a;b\n1;2\n", "--delimiter"),
         ("x.csv", b"1\r2\r", "carriage return"),
+        ("x.csv", b'a,"b"\r1,2\n', "carriage return"),
+        ("x.txt", b'a "\r" b\n1 2 3\n', "carriage return"),
     ],
 )
 def test_refused_for_what_it_is(name: str, data: bytes, said: str) -> None:
