@@ -11,12 +11,14 @@ from contextlib import suppress
 
 from softmax_cli.errors import ExitCode, OutputError, SoftmaxCliError, Terminated, say
 from softmax_cli.signals import ended_by_signals
-from softmax_cli.supervised import allow
+from softmax_cli.supervised import allow, open_what_is_closed
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; whatever happens, the exit code is one of ExitCode."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if argv is None:
+        open_what_is_closed()
     allow(argv is None)
     # Rows are shared out among threads; NumPy's own would stand in their way, and slow its import.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -8,6 +8,7 @@ from contextlib import suppress
 from enum import IntEnum
 
 _LONGEST_NAME = 255
+_LONGEST_LINE = 1000
 
 
 class ExitCode(IntEnum):
@@ -69,7 +70,14 @@ def say(line: str) -> None:
     """Print a line on standard error, if there is one that takes it."""
     if sys.stderr is not None:
         with suppress(OSError):
-            print(f"softmax-cli: {printable(line)}", file=sys.stderr, flush=True)
+            print(f"softmax-cli: {_of_one_screen(printable(line))}", file=sys.stderr, flush=True)
+
+
+def _of_one_screen(line: str) -> str:
+    """Return a line, or the beginning and the end of one that nobody would read."""
+    if len(line) <= _LONGEST_LINE:
+        return line
+    return f"{line[: _LONGEST_LINE - 300]} ... {line[-200:]}"
 
 
 def printable(text: str) -> str:

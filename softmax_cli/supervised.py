@@ -21,11 +21,25 @@ _BOARD_BYTES = 1 << 16
 _TEXT_BYTES = _BOARD_BYTES // 2
 # How long the copy has to end by itself: a key that interrupts goes to both.
 _PATIENCE_SECONDS = 0.3
+_LAST_PATIENCE_SECONDS = 3.0
 _PR_SET_PDEATHSIG = 1
 
 # What the copy tells: what it reads, and the names of its files that are not whole.
 _board: mmap.mmap | None = None
 _is_allowed = False
+
+
+def open_what_is_closed() -> None:
+    """Let no file get the number of a standard stream that is closed.
+
+    What is sent there for a while, as the messages of Polars are, would be lost, or a file would.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest number that is free is the one that is given.
+            os.open(os.devnull, os.O_RDWR)
 
 
 def allow(is_program: bool) -> None:
@@ -86,11 +100,13 @@ def _outcome(copy: int, board: mmap.mmap) -> int:
     received: list[int] = []
 
     def wait_a_little(number: int, _: object) -> None:
-        received.append(number)
-        signal.setitimer(signal.ITIMER_REAL, _PATIENCE_SECONDS)
+        received[:] = [number]
+        signal.setitimer(signal.ITIMER_REAL, _PATIENCE_SECONDS, _LAST_PATIENCE_SECONDS)
 
     def pass_on(*_: object) -> None:
-        os.kill(copy, received[-1])
+        # Within a library no signal is heard: after the second time there is no asking.
+        os.kill(copy, received[-1] if len(received) == 1 else signal.SIGKILL)
+        received.append(received[0])
 
     signal.signal(signal.SIGALRM, pass_on)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -99,6 +115,8 @@ def _outcome(copy: int, board: mmap.mmap) -> int:
     _, status = os.waitpid(copy, 0)
     signal.setitimer(signal.ITIMER_REAL, 0)
     code = os.waitstatus_to_exitcode(status)
+    if code == -signal.SIGKILL and received:
+        code = -received[0]
     if code >= 0:
         return code
     for name in filter(None, _told(board, _TEXT_BYTES).split("\0")):

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from softmax_cli.__main__ import main
-from softmax_cli.errors import ExitCode
+from softmax_cli.errors import ExitCode, say
 from tests.running import ROOT, run
 
 PROGRAM = [sys.executable, "-m", "softmax_cli"]
@@ -169,6 +169,14 @@ def test_a_file_name_is_never_sent_raw(name: str, capsys: pytest.CaptureFixture[
     err = capsys.readouterr().err
     assert ONE_LINE.fullmatch(err)
     assert err.strip().isprintable()
+
+
+def test_no_line_is_a_page(capsys: pytest.CaptureFixture[str]) -> None:
+    say(f"x.csv: {'long ' * 1000}; mend it")
+    err = capsys.readouterr().err
+    assert len(err) < 1000
+    assert err.startswith("softmax-cli: x.csv: long")
+    assert err.endswith("; mend it\n")
 
 
 def _at_a_terminal(*arguments: str, **environment: str) -> str:

@@ -116,6 +116,31 @@ def test_a_signal_ends_both(sent: int, code: int, group: bool, tmp_path: Path) -
     assert not _lives(int(reading.read_text()))
 
 
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_a_copy_that_hears_no_signal_is_killed(sent: int, tmp_path: Path) -> None:
+    deaf = f"signal.pthread_sigmask(signal.SIG_BLOCK, [{int(sent)}]); time.sleep(60)"
+    program = started(deaf, tmp_path)
+    reading = tmp_path / "reading"
+    while not (reading.exists() and reading.read_text()):
+        time.sleep(0.01)
+    program.send_signal(sent)
+    out, err = program.communicate()
+    assert (program.returncode, out, err) == (130 if sent == signal.SIGINT else -sent, "", "")
+    assert left(tmp_path) == {"y.csv"}
+
+
+@pytest.mark.parametrize("closed", ["<&- 2>&-", ">&- 2>&-", "<&- >&- 2>&-", "2>&-"])
+def test_standard_streams_that_are_closed(closed: str, tmp_path: Path) -> None:
+    import polars as pl
+
+    pl.DataFrame({"a": [1.0, 2.0], "b": [3.0, 4.0]}).write_parquet(tmp_path / "x.parquet")
+    line = f"exec {sys.executable} -P -m softmax_cli softmax x.parquet -o y.csv {closed}"
+    variables = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(["sh", "-c", line], cwd=tmp_path, env=variables, timeout=60)
+    assert done.returncode == 0
+    assert (tmp_path / "y.csv").read_text().startswith("a,b\n0.1192")
+
+
 def test_the_copy_does_not_outlive_a_kill(tmp_path: Path) -> None:
     program = started("time.sleep(60)", tmp_path)
     reading = tmp_path / "reading"

@@ -23,12 +23,16 @@ from softmax_cli.commands import PROGRAM, load, usage_error
 from softmax_cli.commands.parser import ARGUMENTS, is_option
 from softmax_cli.commands.verdict_options import VerdictOptions
 from softmax_cli.core.report import Check, Report
-from softmax_cli.errors import InputError, SoftmaxCliError, UsageError
+from softmax_cli.errors import InputError, SoftmaxCliError, UsageError, shortened
 from softmax_cli.formats import input_paths
+from softmax_cli.formats.limits import LARGEST_CONFIGURATION
+from softmax_cli.formats.streams import open_input, read_whole
 
 COMMAND = "gradcheck"
 FOUND = "pyproject.toml"
 TABLES = f"[[tool.{PROGRAM}.{COMMAND}]]"
+# To read a key of n parts takes tomllib n^2 steps.
+_DEEP_KEY = re.compile(r"""(?<![\w"'-])(?:[\w"'-]++\s*+\.\s*+){64}""")
 
 # What the command line may add to the checks of a file.
 SETTINGS = ("seed", "worst")
@@ -166,16 +170,23 @@ def _from_here(reproduce: str, table: Table, folder: Path) -> str:
 def _parsed(path: Path) -> dict[str, Any]:
     import tomllib
 
+    def check(_: bytes, held: int) -> None:
+        if held > LARGEST_CONFIGURATION:
+            problem = f"is larger than {LARGEST_CONFIGURATION >> 20} MiB"
+            raise InputError(problem, "name a configuration", str(path))
+
+    source = open_input(str(path))
     try:
-        with path.open("rb") as stream:
-            return tomllib.load(stream)
-    except OSError as error:
-        raise InputError(
-            f"cannot be read: {error.strerror}", "name a file that can be", str(path)
-        ) from error
+        text = read_whole(source, check).decode()
+        if key := _DEEP_KEY.search(text):
+            problem = f"has a key of more than 64 parts, {shortened(key[0])}"
+            raise InputError(problem, "mend it", str(path))
+        return tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         # That the bytes are no text is a ValueError too.
         raise InputError(f"is not TOML: {error}", "mend it", str(path)) from None
+    finally:
+        source.close()
 
 
 def _tables(path: Path, document: dict[str, Any], context: typer.Context) -> list[Table]:

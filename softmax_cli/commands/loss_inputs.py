@@ -194,7 +194,8 @@ def in_order_of(source: Source, other: Source, option: str) -> Source:
             "the same names are needed, in any order",
             option,
         )
-    order = [names.index(name) for name in wanted]
+    places = {name: place for place, name in enumerate(names)}
+    order = [places[name] for name in wanted]
     return other.changed(
         lambda block: block.with_values(block.values[:, order]), class_names=wanted
     )

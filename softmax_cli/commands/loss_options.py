@@ -126,7 +126,9 @@ class ReportOptions:
     ] = False
     bins: Annotated[
         int,
-        typer.Option("--bins", metavar="B", min=1, help="Bins of equal width of --calibration."),
+        typer.Option(
+            "--bins", metavar="B", min=1, max=100_000, help="Bins of equal width of --calibration."
+        ),
     ] = DEFAULT_BINS
     fit_temperature: Annotated[
         bool,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -50,7 +51,7 @@ class Names:
 
     def number(self, text: str, place: str) -> float | None:
         """Return what a label stands for, if it can: a class, or a whole number that is none."""
-        if self._are_repeated and (self.class_names or ()).count(text) > 1:
+        if text in self._repeated:
             raise InputError(
                 f"several columns are named {shortened(text)!r}", "give numbers", place
             )
@@ -123,8 +124,8 @@ class Names:
         return {name: float(number) for number, name in enumerate(self.class_names or ())}
 
     @cached_property
-    def _are_repeated(self) -> bool:
-        return len(self._known) < len(self.class_names or ())
+    def _repeated(self) -> set[str]:
+        return {name for name, times in Counter(self.class_names or ()).items() if times > 1}
 
     @cached_property
     def _are_numbers(self) -> bool:
@@ -135,10 +136,11 @@ class Names:
     def _numeric(self) -> dict[float, float]:
         """The numbers of the classes by the values of their names, where one class has it."""
         values = [float(name) if _is_whole(name) else None for name in self.class_names or ()]
+        times = Counter(values)
         return {
             value: float(number)
             for number, value in enumerate(values)
-            if value is not None and values.count(value) == 1
+            if value is not None and times[value] == 1
         }
 
     @cached_property

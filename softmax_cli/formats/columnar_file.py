@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from softmax_cli.errors import InputError
+from softmax_cli.errors import InputError, shortened
 from softmax_cli.formats.streams import Input
 from softmax_cli.formats.unchanged import unchanging
 from softmax_cli.supervised import tell_what_is_read
@@ -61,7 +61,8 @@ class ColumnarFile:
             try:
                 columns[column.name] = column.cast(pl.String).fill_null("")
             except pl.exceptions.PolarsError:
-                problem = f"column {column.name!r} holds {column.dtype} values, which are no text"
+                held = f"{shortened(str(column.dtype))} values, which are no text"
+                problem = f"column {shortened(column.name)!r} holds {held}"
                 raise InputError(problem, "leave it out", self.place) from None
         return pl.DataFrame(columns)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from softmax_cli.errors import OutputError
+from softmax_cli.errors import OutputError, shortened
 from softmax_cli.formats.blocks import Block, Result, Sink, WriteOptions
 from softmax_cli.formats.digits import lines_of_numbers
 from softmax_cli.formats.records import requoted, spelt
@@ -71,7 +71,7 @@ class DelimitedSink(Sink):
     def _fitting(self, cell: bytes) -> bytes:
         """Return a cell that the delimiter does not cut apart; between blanks, quotes are none."""
         if self._delimiter == b" " and (b" " in cell or not cell):
-            shown = cell.decode("utf-8", "replace")
+            shown = shortened(cell.decode("utf-8", "replace"))
             raise OutputError(
                 f"blanks separate its cells, and {shown!r} has one", "write csv", self._target.place
             )

@@ -39,10 +39,6 @@ def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
         names, document = document.get("class_names"), document[key]
     array = numeric_array(document, source.place)
     class_names = tuple(map(str, names)) if isinstance(names, list) else None
-    for name in class_names or ():
-        if not name.isascii() and any("\ud800" <= character <= "\udfff" for character in name):
-            problem = f"the class name {name!r} is no text"
-            raise InputError(problem, "half a character stands for nothing", source.place)
     if not document and class_names is not None:
         array = array.reshape(0, len(class_names))
     if class_names is not None and len(class_names) != array.shape[-1]:
@@ -85,11 +81,17 @@ def loads(text: str) -> Any:
     A number that becomes infinite is refused, and so is a name that an object has twice.
     """
     try:
-        return json.loads(text, parse_float=_finite, object_pairs_hook=_named_once)
+        value = json.loads(text, parse_float=_finite, object_pairs_hook=_named_once)
+        if "\\ud" in text or "\\uD" in text:
+            # Half of a character that is written as two: no text can hold it.
+            json.dumps(value, ensure_ascii=False).encode()
+        return value
     except RecursionError:
         raise ValueError("nested too deep") from None
     except json.JSONDecodeError:
         raise
+    except UnicodeEncodeError:
+        raise ValueError("it holds half a character") from None
     except ValueError as error:
         if str(error).startswith("Exceeds the limit"):
             raise ValueError("a number is beyond the range of float64") from None
@@ -107,7 +109,7 @@ def _named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _finite(text: str) -> float:
     number = float(text)
     if number - number != 0:
-        raise ValueError(f"{text} is beyond the range of float64")
+        raise ValueError(f"{shortened(text)} is beyond the range of float64")
     return number
 
 

@@ -17,6 +17,8 @@ MOST_EXPANSION = 200
 SMALL_ENOUGH = 8 << 20
 # No compressed byte of a zip holds more.
 MOST_DEFLATED = 1032
+# A file of gradcheck's tables.
+LARGEST_CONFIGURATION = 1 << 20
 # Headers of NPY and safetensors files.
 LONGEST_NPY_HEADER = 1 << 16
 LONGEST_TENSOR_LIST = 1 << 22

@@ -49,7 +49,7 @@ def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
     if member.file_size > MOST_DEFLATED * (member.compress_size + 1):
         problem = f"{member.compress_size} bytes cannot hold the {member.file_size} they speak of"
         raise InputError(problem, "the file is damaged", place)
-    if fortran_order:
+    if fortran_order or options.axis != -1:
         array.check_expansion(member.file_size)
     return rows_of(array, dtype, shape, keep, fortran_order=fortran_order)
 

@@ -200,3 +200,19 @@ def test_an_error_is_no_page(name: str, data: bytes | str, options: dict[str, An
     line = refusal(saved(name, data), **options)
     assert name in line or "--columns" in line
     assert len(line) < 1000
+
+
+@pytest.mark.parametrize("text", ['{"id": "\\ud800", "a": 1}', '{"\\uDC00": "x", "id": 1}'])
+def test_half_a_character_is_no_text(text: str) -> None:
+    line = refusal(saved("x.jsonl", text), id_columns=["1"])
+    assert line.startswith("x.jsonl:1: ")
+    assert "half a character" in line
+
+
+def test_two_halves_are_a_character() -> None:
+    back = read(saved("x.jsonl", '{"id": "\\ud83d\\ude00", "a": 1}'), id_columns=["id"])
+    assert back.ids == [("\U0001f600".encode(),)]
+
+
+def test_a_number_of_a_page_is_quoted_by_its_beginning() -> None:
+    assert len(refusal(saved("x.json", "[[1, 1." + "5" * 50_000 + "e999]]"))) < 200
