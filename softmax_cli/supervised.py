@@ -8,14 +8,17 @@ had happened, and this one waits for it, to say in its place what happened and t
 
 from __future__ import annotations
 
-import mmap
 import os
 import signal
 import sys
 import threading
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from softmax_cli.errors import ExitCode, say
+
+if TYPE_CHECKING:
+    import mmap
 
 _BOARD_BYTES = 1 << 16
 _TEXT_BYTES = _BOARD_BYTES // 2
@@ -56,6 +59,8 @@ def copy_goes_on() -> None:
     # Threads do not survive in a copy, and a lock that one holds is never given back.
     if "polars" in sys.modules or threading.active_count() > 1:
         return
+    import mmap
+
     board = mmap.mmap(-1, _BOARD_BYTES)
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:

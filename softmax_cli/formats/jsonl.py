@@ -41,12 +41,8 @@ Line = tuple[int, list[Any]]
 
 def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:  # noqa: ARG001
     """Open JSON lines; the first line is read for its keys."""
-    number, line = 1, b""
     with reading(source.place):
-        while (line := read_line(source.stream, source.place, number)) and not line.strip():
-            number += 1
-            if number > MOST_IDLE_LINES:
-                raise no_rows(f"{source.place}:{number}")
+        number, line = _next_line(source.stream, source.place, 0)
     first = next(_lines(io.BytesIO(line), source.place, number), None)
     if first is None:
         raise InputError("is empty", "give at least one row of numbers", source.place)
@@ -97,20 +93,13 @@ def _chunk(lines: bytes, rows: int, layout: Layout, place: str, number: int, sta
 
 def _lines(stream: io.BufferedIOBase, place: str, first_line: int) -> Iterator[tuple[int, Any]]:
     with reading(place):
-        number, idle = first_line - 1, 0
-        while line := read_line(stream, place, number + 1):
-            number += 1
-            if not line.strip():
-                idle += 1
-                if idle > MOST_IDLE_LINES:
-                    raise no_rows(f"{place}:{number}")
-                continue
-            idle = 0
+        number, line = _next_line(stream, place, first_line - 1)
+        while line:
             if line.count(b",") >= MOST_CELLS:
                 refuse_many_cells(MOST_CELLS + 1, f"{place}:{number}")
             try:
                 row = loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
-            except (ValueError, RecursionError) as error:
+            except ValueError as error:
                 problem = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
                 remedy = "check the line"
                 raise InputError(f"is not JSON: {problem}", remedy, f"{place}:{number}") from None
@@ -121,6 +110,19 @@ def _lines(stream: io.BufferedIOBase, place: str, first_line: int) -> Iterator[t
                     f"{place}:{number}",
                 )
             yield number, row
+            number, line = _next_line(stream, place, number)
+
+
+def _next_line(stream: io.BufferedIOBase, place: str, number: int) -> tuple[int, bytes]:
+    """Return the next line below this one that is not blank, and its number; empty at the end."""
+    last_idle = number + MOST_IDLE_LINES
+    while True:
+        number += 1
+        line = read_line(stream, place, number)
+        if not line or line.strip():
+            return number, line
+        if number > last_idle:
+            raise no_rows(f"{place}:{number}")
 
 
 def _cells(line: int, row: Any, layout: Layout, place: str) -> Line:

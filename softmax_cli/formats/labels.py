@@ -10,7 +10,7 @@ from itertools import chain, islice
 import numpy as np
 
 from softmax_cli.errors import InputError, shortened
-from softmax_cli.formats import open_file, refuse_pickle, suffix_format
+from softmax_cli.formats import named_format, open_file, refuse_pickle, suffix_format
 from softmax_cli.formats.array import row_place
 from softmax_cli.formats.blocks import BLOCK_BYTES, Block, Keep, ReadOptions, Source, itself, ready
 from softmax_cli.formats.cells import batches
@@ -20,7 +20,6 @@ from softmax_cli.formats.json_text import loads, parsed
 from softmax_cli.formats.numbers import NotANumberError, is_number, parse_number
 from softmax_cli.formats.records import records, splitter, unquoted
 from softmax_cli.formats.streams import Input, exists, open_input
-from softmax_cli.supervised import copy_goes_on
 
 _CELLS_PER_BLOCK = BLOCK_BYTES // 64
 
@@ -91,10 +90,8 @@ class _Column:
                 return open_file(token, options, Keep(one_column=True)).changed(self.array)
             place = source.place
             if name in ("parquet", "arrow"):
-                copy_goes_on()
-                from softmax_cli.formats.columnar import read_words
-
-                cells, header = read_words(source, name, self.name), ""
+                reader = named_format(name, self.option).reader()
+                cells, header = reader.read_words(source, name, self.name), ""
             elif name == "json":
                 cells, header = self._from_json(source), ""
             else:
@@ -133,7 +130,7 @@ class _Column:
     def _typed_texts(self, token: str) -> list[str]:
         """Return what was typed: a JSON list, or cells with commas between."""
         if token.startswith("["):
-            with suppress(ValueError, RecursionError):
+            with suppress(ValueError):
                 return [str(cell) for cell in loads(token)]
         cells = splitter(",")(token.strip("[]").encode())
         texts = [unquoted(cell).decode() for cell in cells]

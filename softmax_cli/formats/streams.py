@@ -282,18 +282,15 @@ def read_line(stream: io.BufferedIOBase, place: str, number: int) -> bytes:
     """Return the next line of a text; one that is too long is an error that names its number."""
     line = stream.readline(LONGEST_LINE)
     if len(line) == LONGEST_LINE and not line.endswith(b"\n"):
-        raise too_long(line, f"{place}:{number}")
+        if b"\0" in line:
+            problem = "holds NUL bytes, so it is no text"
+            raise InputError(problem, "check what it is", f"{place}:{number}")
+        problem = f"a line of more than {LONGEST_LINE >> 20} MiB"
+        remedy = "an array file such as .npy takes rows of any length"
+        raise InputError(problem, remedy, f"{place}:{number}")
     return line
 
 
 def no_rows(place: str) -> InputError:
     """Return the error for blank lines and comments without an end."""
     return InputError(f"more than {MOST_IDLE_LINES} lines without a row", "delete them", place)
-
-
-def too_long(text: bytes, place: str) -> InputError:
-    """Return the error for a line, or a record of several, that has no end in sight."""
-    if b"\0" in text:
-        return InputError("holds NUL bytes, so it is no text", "check what it is", place)
-    problem = f"a line of more than {LONGEST_LINE >> 20} MiB"
-    return InputError(problem, "an array file such as .npy takes rows of any length", place)

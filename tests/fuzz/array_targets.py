@@ -33,11 +33,9 @@ def npy(data: bytes) -> None:
     asked, axis = choices.one(_DTYPES), choices.one(_AXES)
     keep = Keep(one_column=choices.one((False, True)))
     options: dict[str, Any] = {"dtype": asked, "axis": axis}
-    name = file("x.npy", choices.rest)
-    found = outcome(name, keep, **options)
+    found, from_pipe = _read("npy", choices.rest, keep, options)
     _check(found, by_numpy(choices.rest), keep, asked, axis)
-    _in_small_blocks(found, name, keep, options)
-    alike(piped(choices.rest, keep, input_format="npy", **options), found, "from a pipe")
+    alike(from_pipe, found, "from a pipe")
 
 
 def npz(data: bytes) -> None:
@@ -46,11 +44,9 @@ def npz(data: bytes) -> None:
     asked, axis, key = choices.one(_DTYPES), choices.one(_AXES), choices.one(_KEYS)
     keep = Keep(one_column=choices.one((False, True)))
     options: dict[str, Any] = {"dtype": asked, "axis": axis, "key": key}
-    name = file("x.npz", choices.rest)
-    found = outcome(name, keep, **options)
+    found, from_pipe = _read("npz", choices.rest, keep, options)
     _check(found, _from_zip(choices.rest, key), keep, asked, axis)
-    _in_small_blocks(found, name, keep, options)
-    alike(piped(choices.rest, keep, input_format="npz", **options), found, "from a pipe")
+    alike(from_pipe, found, "from a pipe")
 
 
 def safetensors(data: bytes) -> None:
@@ -59,18 +55,19 @@ def safetensors(data: bytes) -> None:
     axis, key = choices.one(_AXES), choices.one(_KEYS)
     keep = Keep(one_column=choices.one((False, True)))
     options: dict[str, Any] = {"axis": axis, "key": key}
-    name = file("x.safetensors", choices.rest)
-    found = outcome(name, keep, **options)
+    found, from_pipe = _read("safetensors", choices.rest, keep, options)
     _check(found, _from_safetensors(choices.rest, key), keep, "bfloat16", axis)
-    _in_small_blocks(found, name, keep, options)
-    from_pipe = piped(choices.rest, keep, input_format="safetensors", **options)
     if "other arrays follow" not in from_pipe.line:
         alike(from_pipe, found, "from a pipe")
 
 
-def _in_small_blocks(found: Outcome, name: str, keep: Keep, options: dict[str, Any]) -> None:
+def _read(form: str, body: bytes, keep: Keep, options: dict[str, Any]) -> tuple[Outcome, Outcome]:
+    """Read a file, whole and in small blocks, which must agree; and the same from a pipe."""
+    name = file(f"x.{form}", body)
+    found = outcome(name, keep, **options)
     with mock.patch.object(blocks, "BLOCK_BYTES", 64):
         agree(outcome(name, keep, **options), found, "in small blocks")
+    return found, piped(body, keep, input_format=form, **options)
 
 
 def _check(
