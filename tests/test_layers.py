@@ -11,12 +11,13 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "softmax_cli"
 LAYERS = (
-    *("__main__", "commands", "pipeline", "formats", "core"),
+    *("__main__", "commands", "shards", "pipeline", "formats", "core"),
     *("bfloat16", "signals", "supervised", "errors"),
 )
 MAY_IMPORT = {
     "__main__": {"commands", "signals", "supervised", "errors"},
-    "commands": {"commands", "pipeline", "formats", "core", "bfloat16", "errors", "__init__"},
+    "commands": {*LAYERS[1:], "__init__"} - {"signals", "supervised"},
+    "shards": {"shards", "pipeline", "formats", "core", "bfloat16", "errors"},
     "pipeline": {"pipeline", "formats", "core", "bfloat16", "errors"},
     "formats": {"formats", "bfloat16", "signals", "supervised", "errors"},
     "core": {"core", "bfloat16", "errors"},

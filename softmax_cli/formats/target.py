@@ -9,6 +9,7 @@ import re
 import stat
 import sys
 from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
 from threading import Lock
@@ -25,7 +26,21 @@ _WRITEBACK_BYTES = 1 << 23
 # What the system's cache keeps of a large file that is being written.
 _CACHED_BYTES = 1 << 26
 # Names of what is open already: to open them anew would begin a regular file again.
+_tag: ContextVar[str] = ContextVar("tag", default="")
 _DESCRIPTOR = re.compile(r"/dev/(?:fd/(\d+)|std(out|err))|/proc/self/fd/(\d+)", re.ASCII)
+
+
+@contextlib.contextmanager
+def tagged(run: str) -> Iterator[None]:
+    """Let the names of files that are not whole, made in this thread, tell of which run they are.
+
+    Those of a process that was killed can then be found.
+    """
+    token = _tag.set(f"{run}.")
+    try:
+        yield
+    finally:
+        _tag.reset(token)
 
 
 class _Compressor(Protocol):
@@ -103,7 +118,7 @@ class Target:
         # One that may not be written is not replaced either.
         if old is not None and not os.access(self._final, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        name = f".{self._final.name[:40]}.{os.urandom(8).hex()}.tmp"
+        name = f".{self._final.name[:40]}.{_tag.get()}{os.urandom(8).hex()}.tmp"
         # Known before it is made, so that a signal in between leaves no file.
         self._temporary = self._final.with_name(name)
         begun(str(self._temporary))

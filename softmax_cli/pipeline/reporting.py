@@ -5,13 +5,34 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 
 from softmax_cli.errors import say
 from softmax_cli.formats.blocks import Source, WriteOptions
 
 Advance = Callable[[int, int], None]
+
+
+class Listener(NamedTuple):
+    """Whom a run tells how it gets on, if it is one of many: they share a bar, and a voice."""
+
+    advance: Advance
+    note: Callable[[str], None]
+
+
+_listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
+
+
+@contextmanager
+def listening(listener: Listener) -> Iterator[None]:
+    """Let what runs in this thread tell a listener, and nobody else."""
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
 
 
 @contextmanager
@@ -20,6 +41,9 @@ def progress(source: Source, options: WriteOptions) -> Iterator[Advance]:
 
     What it yields is told how many rows, and how many bytes of the input, have been done so far.
     """
+    if (listener := _listener.get()) is not None:
+        yield listener.advance
+        return
     if options.quiet or options.no_progress or sys.stderr is None or not sys.stderr.isatty():
         yield lambda rows, size: None  # noqa: ARG005
         return
@@ -44,5 +68,9 @@ def progress(source: Source, options: WriteOptions) -> Iterator[Advance]:
 
 def note(message: str, options: WriteOptions) -> None:
     """Say something that is no error on standard error, unless `--quiet` is given."""
-    if not options.quiet:
+    if options.quiet:
+        return
+    if (listener := _listener.get()) is not None:
+        listener.note(message)
+    else:
         say(message)
