@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from softmax_cli.commands.options import ReadOptions, Temperature, Values, WriteOptions
+from softmax_cli.commands.shard_options import ShardOptions
 from softmax_cli.errors import ShapeError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from softmax_cli.formats.blocks import Block, Source
+    from softmax_cli.formats.blocks import Block, RowRange, Source
     from softmax_cli.pipeline import Kernel, Split
 
 Of = Literal["softmax", "log-softmax"]
@@ -53,19 +55,44 @@ def command(
         str | None,
         typer.Option("--jvp", metavar="V", help="J v: the change of the result. As --vjp."),
     ] = None,
+    shards: ShardOptions = ShardOptions(),
     read: ReadOptions = ReadOptions(),
     write: WriteOptions = WriteOptions(),
 ) -> int:
-    """Read rows, and write their Jacobians or products."""
+    """Write the Jacobians of rows, or their products, or those of each file."""
+    if vjp is not None and jvp is not None:
+        raise UsageError("is one product and --jvp another", "give one of the two", "--vjp")
+    settings: dict[str, Any] = {"of": of, "temperature": temperature}
+    vectors: dict[str, Any] = {"vjp": vjp, "jvp": jvp}
+    if shards.are_given:
+        from softmax_cli.commands.sharded import converted
+
+        job = partial(write_jacobian, **settings)
+        return converted("jacobian", job, values, vectors, settings, shards, read, write)
+    write_jacobian(values, **vectors, **settings, read=read, write=write)
+    return 0
+
+
+def write_jacobian(
+    values: list[str] | None,
+    *,
+    of: Of,
+    temperature: float,
+    vjp: str | None = None,
+    jvp: str | None = None,
+    read: ReadOptions,
+    write: WriteOptions,
+    rows: RowRange | None = None,
+) -> int:
+    """Read rows, or some of them, and write what is asked of each; return how many were read."""
     from softmax_cli.commands.inputs import opened, opened_partner
     from softmax_cli.formats import open_sink
     from softmax_cli.formats.blocks import Result
     from softmax_cli.pipeline import paired, peeked, run, zero_bad_rows
 
-    if vjp is not None and jvp is not None:
-        raise UsageError("is one product and --jvp another", "give one of the two", "--vjp")
     with ExitStack() as stack:
         source, single = peeked(stack.enter_context(opened("jacobian", values, read)))
+        source = source.between(rows)
         result = Result(
             command="jacobian",
             name="jacobian",
@@ -78,6 +105,7 @@ def command(
             matrix=True,
             single=single,
             leading=source.leading,
+            first=source.first * source.classes,
         )
         vector = vjp if vjp is not None else jvp
         split = None
@@ -94,12 +122,13 @@ def command(
                     option,
                 )
             source = paired(source, other, every_row=True)
-            result = replace(result, name=product, matrix=False, axis=source.axis)
+            result = replace(
+                result, name=product, matrix=False, axis=source.axis, first=source.first
+            )
             kernel = _product_kernel(source, of, temperature, product)
         kernel = zero_bad_rows(kernel, read.on_bad_row)
         with open_sink(result, write, source.paths) as sink:
-            run(source, kernel, sink, read.on_bad_row, write, split)
-    return 0
+            return run(source, kernel, sink, read.on_bad_row, write, split).read
 
 
 def _matrix_kernel(source: Source, of: Of, temperature: float) -> Kernel:

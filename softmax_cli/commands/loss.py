@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 # How many rows of infinite loss are named.
 NAMED = 10
+_COUNTED = ("rows", "divided", "infinite")
 
 
 @dataclass
@@ -136,6 +137,38 @@ class Losses:
     def loss(self) -> float | None:
         """Return the reduced loss; None if every row keeps its own."""
         return None if self.reduction == "none" else self.reduced.loss(self.reduction)
+
+    def state(self) -> dict[str, Any]:
+        """Return what the losses have come to as it is, so that JSON loses no digit of it."""
+        return {
+            **{name: getattr(self, name) for name in _COUNTED},
+            "infinite_rows": self.infinite_rows,
+            "unlike_probabilities": self._unlike_probabilities,
+            **{name: part.state() for name, part in self._parts().items()},
+            "accuracy": self.accuracy.state(),
+            "tallies": [tally.state() for tally in self.tallies],
+        }
+
+    def add_state(self, state: dict[str, Any], first: int) -> None:
+        """Add what the state of others tells, whose rows begin with this number."""
+        rows = [(number + first, place) for number, place in state["infinite_rows"]]
+        with self.lock:
+            for name in _COUNTED:
+                setattr(self, name, getattr(self, name) + state[name])
+            self.infinite_rows = sorted([*self.infinite_rows, *rows])[:NAMED]
+            self._unlike_probabilities |= state["unlike_probabilities"]
+        for name, part in self._parts().items():
+            part.add_state(state[name])
+        for tally, told in zip(self.tallies, state["tallies"], strict=True):
+            tally.add_state(told, first)
+        self.accuracy.add_state(state["accuracy"], first)
+
+    def _parts(self) -> dict[str, ReducedLoss | ExactSum]:
+        return {
+            "reduced": self.reduced,
+            "entropy": self._entropy,
+            "divergence": self._divergence,
+        }
 
     def report(self) -> dict[str, object]:
         """Return the object of the command's contract."""

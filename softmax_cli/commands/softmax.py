@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,10 +16,11 @@ from softmax_cli.commands.options import (
     Values,
     WriteOptions,
 )
+from softmax_cli.commands.shard_options import ShardOptions
 from softmax_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from softmax_cli.formats.blocks import Block, Source
+    from softmax_cli.formats.blocks import Block, RowRange, Source
     from softmax_cli.pipeline import Kernel
 
 DESCRIPTION = """S_j = exp(a_j / T) / sum_k exp(a_k / T) for every row of logits a."""
@@ -44,20 +46,46 @@ def command(
     append: Annotated[
         bool, typer.Option("--append", help="Keep the input's columns and add the new ones.")
     ] = False,
+    shards: ShardOptions = ShardOptions(),
     read: ReadOptions = ReadOptions(),
     write: WriteOptions = WriteOptions(),
 ) -> int:
-    """Read rows, and write their softmax."""
+    """Write the softmax of rows, or of those of each file."""
+    if base != "e" and not log:
+        raise UsageError("there is no logarithm to take", "add --log", "--base")
+    if top_k is not None and read.axis != -1:
+        raise UsageError("works along the last axis alone", "leave --axis out", "--top-k")
+    settings: dict[str, Any] = {"temperature": temperature, "log": log, "base": base}
+    settings |= {"top_k": top_k, "append": append}
+    if shards.are_given:
+        from softmax_cli.commands.sharded import converted
+
+        job = partial(write_softmax, **settings)
+        return converted("softmax", job, values, {}, settings, shards, read, write)
+    write_softmax(values, read=read, write=write, **settings)
+    return 0
+
+
+def write_softmax(
+    values: list[str] | None,
+    *,
+    temperature: float,
+    log: bool,
+    base: str,
+    top_k: int | None,
+    append: bool,
+    read: ReadOptions,
+    write: WriteOptions,
+    rows: RowRange | None = None,
+) -> int:
+    """Read rows, or some of them, and write their softmax; return how many were read."""
     from softmax_cli.commands.inputs import opened
     from softmax_cli.formats import open_sink
     from softmax_cli.formats.blocks import Keep, Result
     from softmax_cli.pipeline import run, zero_bad_rows
 
-    if base != "e" and not log:
-        raise UsageError("there is no logarithm to take", "add --log", "--base")
-    if top_k is not None and read.axis != -1:
-        raise UsageError("works along the last axis alone", "leave --axis out", "--top-k")
     with opened("softmax", values, read, Keep(every_column=append)) as source:
+        source = source.between(rows)
         if top_k is not None:
             top_k = min(top_k, source.classes)
         result = Result(
@@ -71,6 +99,7 @@ def command(
             facts={"classes": source.classes, "temperature": temperature, "log": log},
             leading=source.leading,
             axis=source.axis,
+            first=source.first,
             text_columns=(
                 "class names beside their probabilities"
                 if top_k
@@ -84,8 +113,7 @@ def command(
         kernel = _kernel(source, temperature, BASES[base] if log else None, top_k)
         kernel = zero_bad_rows(kernel, read.on_bad_row)
         with open_sink(result, write, source.paths) as sink:
-            run(source, kernel, sink, read.on_bad_row, write)
-    return 0
+            return run(source, kernel, sink, read.on_bad_row, write).read
 
 
 def _column_names(

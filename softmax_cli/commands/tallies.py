@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from threading import Lock
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,6 +73,14 @@ class Tally(ABC):
     def report(self) -> dict[str, object]:
         """Return the keys of the command's JSON object."""
 
+    @abstractmethod
+    def state(self) -> dict[str, Any]:
+        """Return what was counted as it is: no digit is lost when it is written as JSON."""
+
+    @abstractmethod
+    def add_state(self, state: dict[str, Any], first: int) -> None:
+        """Add what the state of another of its kind tells, whose rows begin with this number."""
+
 
 class Accuracy(Tally):
     """Counts the rows whose label is the likeliest class, of several the first."""
@@ -94,11 +102,21 @@ class Accuracy(Tally):
 
     def share(self, used: int) -> float | None:
         """Return the accuracy; None with soft targets."""
-        return None if self.is_soft else self.right / used
+        return None if self.is_soft or not used else self.right / used
 
     def report(self) -> dict[str, object]:
         """Return nothing: the accuracy belongs to every report."""
         return {}
+
+    def state(self) -> dict[str, Any]:
+        """Return the count."""
+        return {"right": self.right, "is_soft": self.is_soft}
+
+    def add_state(self, state: dict[str, Any], first: int) -> None:  # noqa: ARG002
+        """Add another's count."""
+        with self._lock:
+            self.right += state["right"]
+            self.is_soft |= state["is_soft"]
 
 
 class TopK(Tally):
@@ -131,6 +149,16 @@ class TopK(Tally):
     def report(self) -> dict[str, object]:
         """Return K and the share."""
         return {"top_k": self.k, "top_k_accuracy": self.share}
+
+    def state(self) -> dict[str, Any]:
+        """Return the counts."""
+        return {"right": self.right, "used": self.used}
+
+    def add_state(self, state: dict[str, Any], first: int) -> None:  # noqa: ARG002
+        """Add another's counts."""
+        with self._lock:
+            self.right += state["right"]
+            self.used += state["used"]
 
 
 class OfClass(NamedTuple):
@@ -180,6 +208,23 @@ class PerClass(Tally):
         keys = ("class", "rows", "loss", "accuracy")
         return {"per_class": [dict(zip(keys, each, strict=True)) for each in self.classes()]}
 
+    def state(self) -> dict[str, Any]:
+        """Return the counts and sums."""
+        return {
+            "rows": self._rows.tolist(),
+            "right": self._right.tolist(),
+            "losses": self._losses.state(),
+            "weights": self._weights.state(),
+        }
+
+    def add_state(self, state: dict[str, Any], first: int) -> None:  # noqa: ARG002
+        """Add another's counts and sums."""
+        with self._lock:
+            self._rows += np.array(state["rows"], np.int64)
+            self._right += np.array(state["right"], np.int64)
+        self._losses.add_state(state["losses"])
+        self._weights.add_state(state["weights"])
+
 
 class WorstRow(NamedTuple):
     """A row with a large loss; it has no label with soft targets."""
@@ -211,6 +256,9 @@ class Worst(Tally):
             order = np.argsort(-scored.losses[chosen], kind="stable")
             chosen = chosen[order[: self._k]]
         found = [self._row(scored, row) for row in chosen.tolist()]
+        self._keep(found)
+
+    def _keep(self, found: list[WorstRow]) -> None:
         with self._lock:
             worst = sorted([*self.rows, *found], key=lambda each: (-each.loss, each.row))
             self.rows = worst[: self._k]
@@ -236,6 +284,20 @@ class Worst(Tally):
             ids = known.pop("ids")
             rows.append(known | ({"ids": ids} if self.id_names else {}))
         return {"worst": rows}
+
+    def state(self) -> dict[str, Any]:
+        """Return the rows."""
+        return {"worst": [each._asdict() for each in self.rows]}
+
+    def add_state(self, state: dict[str, Any], first: int) -> None:
+        """Keep the worst of another's rows and of those before."""
+        found = [WorstRow(**told) for told in state["worst"]]
+        self._keep(
+            [
+                each._replace(row=each.row + first, loss=float(each.loss), ids=tuple(each.ids))
+                for each in found
+            ]
+        )
 
 
 class Reliability(Tally):
@@ -284,6 +346,15 @@ class Reliability(Tally):
                 "reliability": [dict(zip(keys, each, strict=True)) for each in calibration.bins()],
             }
         }
+
+    def state(self) -> dict[str, Any]:
+        """Return the counts and sums."""
+        return {"calibration": self.calibration.state(), "is_soft": self._is_soft}
+
+    def add_state(self, state: dict[str, Any], first: int) -> None:  # noqa: ARG002
+        """Add another's counts and sums."""
+        self.calibration.add_state(state["calibration"])
+        self._is_soft |= state["is_soft"]
 
 
 def _needed_labels(scored: Scored, what: str) -> NDArray[np.intp]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -72,6 +72,12 @@ class _SlopesOf(Tally):
 
     def report(self) -> dict[str, object]:
         return {}
+
+    def state(self) -> dict[str, Any]:
+        return self.slopes.state()
+
+    def add_state(self, state: dict[str, Any], first: int) -> None:  # noqa: ARG002
+        self.slopes.add_state(state)
 
 
 def fitted(inputs: LossInputs, report: ReportOptions, write: WriteOptions) -> Fit:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from threading import Lock
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,6 +76,23 @@ class Calibration:
         np.put_along_axis(P, labels[:, None], 0, -1)
         missing = summed(P)[:, 0]
         self._brier.add(summed(P * P)[:, 0] + missing * missing)
+
+    def state(self) -> dict[str, Any]:
+        """Return the counts and sums as they are; `add_state` adds them to others."""
+        return {
+            "rows": self._rows.tolist(),
+            "right": self._right.tolist(),
+            "confidences": self._confidences.state(),
+            "brier": self._brier.state(),
+        }
+
+    def add_state(self, state: dict[str, Any]) -> None:
+        """Add what a state of as many bins tells."""
+        with self._lock:
+            self._rows += np.array(state["rows"], np.int64)
+            self._right += np.array(state["right"], np.int64)
+        self._confidences.add_state(state["confidences"])
+        self._brier.add_state(state["brier"])
 
     @property
     def rows(self) -> int:

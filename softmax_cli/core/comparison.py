@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from threading import Lock
 from typing import Any
 
@@ -21,6 +21,12 @@ Array = NDArray[Any]
 RTOL = {"float64": 1e-6, "float32": 1e-3, "float16": 2e-2, "bfloat16": 0.15}
 # How many times the estimate of the reference's error a difference must exceed to prove anything.
 _MARGIN = 4
+_LARGEST = ("atol", "max_abs_error", "max_rel_error")
+_COUNTED = (
+    *("entries", "over_tolerance", "non_finite", "proven_wrong"),
+    *("undecided", "points", "vacuous"),
+)
+_ENTRY = [field.name for field in fields(Entry)]
 
 
 def tolerance(dtype: str, asked: float | None) -> float:
@@ -152,9 +158,33 @@ class Comparison:
             self.vacuous += int(vacuous.sum())
             self.max_abs_error = max(self.max_abs_error, _largest(error, finite))
             self.max_rel_error = max(self.max_rel_error, _largest(relative, finite))
-            self.worst = sorted(
-                [*self.worst, *worst], key=lambda scored: (-scored[0], scored[1].index)
-            )[: self.worst_kept]
+            self._keep(worst)
+
+    def _keep(self, worst: list[tuple[float, Entry]]) -> None:
+        """Keep the worst of these entries and of those before."""
+        known = [*self.worst, *worst]
+        known.sort(key=lambda scored: (-scored[0], scored[1].index))
+        self.worst = known[: self.worst_kept]
+
+    def state(self) -> dict[str, Any]:
+        """Return what was found so far, for `add_state` of another; without the diagnosis."""
+        return {name: getattr(self, name) for name in (*_LARGEST, *_COUNTED)} | {
+            "worst": [{"excess": excess, **asdict(entry)} for excess, entry in self.worst]
+        }
+
+    def add_state(self, state: dict[str, Any], offset: int = 0) -> None:
+        """Add what a state tells of the points from this one on."""
+        worst = []
+        for told in state["worst"]:
+            excess, (first, *rest), *errors = (told[name] for name in ("excess", *_ENTRY))
+            entry = Entry([first + offset, *rest], *map(float, errors))
+            worst.append((float(excess), entry))
+        with self._lock:
+            for name in _COUNTED:
+                setattr(self, name, getattr(self, name) + state[name])
+            for name in _LARGEST:
+                setattr(self, name, max(getattr(self, name), float(state[name])))
+            self._keep(worst)
 
     def verdict(self) -> Verdict:
         """Return what the compared pairs prove."""

@@ -70,6 +70,25 @@ class Diagnosis:
             elif self._kept is not None:
                 self._kept.append((offset, a.copy(), n.copy(), np.broadcast_to(atol, n.shape)))
 
+    def state(self) -> dict[str, Any]:
+        """Return what was found so far, for `add_state` of another of the same kind."""
+        names = ("low", "high", "explains", "kept", "kept_entries", "rtol")
+        return {name: getattr(self, f"_{name}", None) for name in names}
+
+    def add_state(self, state: dict[str, Any], offset: int) -> None:
+        """Add what a state tells of the points from this one on."""
+        if not state["kept_entries"]:
+            return
+        self._rtol = state["rtol"]
+        self._low, self._high = max(self._low, state["low"]), min(self._high, state["high"])
+        for name, explained in state["explains"].items():
+            self._explains[name] = self._explains.get(name, True) and explained
+        self._kept_entries += state["kept_entries"]
+        if self._kept is None or state["kept"] is None or self._kept_entries > _KEPT:
+            self._kept = None
+        else:
+            self._kept += [(first + offset, *arrays) for first, *arrays in state["kept"]]
+
     def named(self) -> str | None:
         """Return the ways to be wrong that explain the whole difference, if there are any."""
         with np.errstate(all="ignore"):

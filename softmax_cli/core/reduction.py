@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from threading import Lock
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from numpy.typing import ArrayLike
 
@@ -50,6 +50,18 @@ class ReducedLoss:
     def add(self, losses: ArrayLike) -> None:
         """Add the losses of rows, weighted."""
         self._losses.add(losses)
+
+    def state(self) -> dict[str, Any]:
+        """Return the count and the sums as they are; `add_state` adds them to others."""
+        losses, weights = self._losses.state(), self._weights.state()
+        return {"used": self.used, "losses": losses, "weights": weights}
+
+    def add_state(self, state: dict[str, Any]) -> None:
+        """Add what a state tells."""
+        with self._lock:
+            self.used += state["used"]
+        self._losses.add_state(state["losses"])
+        self._weights.add_state(state["weights"])
 
     def divisor(self, reduction: Reduction) -> Fraction | float:
         """Return what the sum of the losses is divided by, as it is; 0 if nothing weighs."""

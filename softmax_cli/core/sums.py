@@ -136,6 +136,26 @@ class ExactSum:
 
         return Fraction(self._units, 1 << -_SMALLEST)
 
+    def state(self) -> str:
+        """Return the sum as it is, spelt in hexadecimal; `add_state` adds it to another.
+
+        >>> total, other = ExactSum(), ExactSum()
+        >>> total.add([0.75, 2.0])
+        >>> total.state()
+        '0xbp-2'
+        >>> other.add_state(total.state())
+        >>> other.total()
+        2.75
+        """
+        return _spelt(self._units, self._not_finite)
+
+    def add_state(self, state: str) -> None:
+        """Add the sum that a state tells."""
+        units, not_finite = _read_back(state)
+        with self._lock:
+            self._units += units
+            self._not_finite += not_finite
+
 
 class GroupedSums:
     """Running sums of float64 numbers, one a group, each as an ExactSum.
@@ -177,6 +197,18 @@ class GroupedSums:
         over, under = divisor.as_integer_ratio()
         return _quotient(self._units[group] * under, over << -_SMALLEST)
 
+    def state(self) -> list[str]:
+        """Return the sums as they are."""
+        return list(map(_spelt, self._units.tolist(), self._not_finite.tolist()))
+
+    def add_state(self, state: list[str]) -> None:
+        """Add the sums that a state tells, which has as many groups."""
+        sums = [_read_back(each) for each in state]
+        with self._lock:
+            for group, (units, not_finite) in enumerate(sums):
+                self._units[group] += units
+                self._not_finite[group] += not_finite
+
 
 def _multiples(rest: Numbers) -> Iterator[tuple[int, Numbers]]:
     """Cut numbers into whole multiples of powers of two, in place, the largest power first.
@@ -190,6 +222,19 @@ def _multiples(rest: Numbers) -> Iterator[tuple[int, Numbers]]:
         multiples = np.trunc(_scaled(rest, -power))
         yield power, multiples
         rest -= _scaled(multiples, power)
+
+
+def _spelt(units: int, not_finite: float) -> str:
+    """Return a sum in hexadecimal, and behind it what is not finite of it."""
+    zeros = (units & -units).bit_length() - 1 if units else -_SMALLEST
+    finite = f"{units >> zeros:#x}p{zeros + _SMALLEST}"
+    return f"{finite} {not_finite}" if not_finite else finite
+
+
+def _read_back(state: str) -> tuple[int, float]:
+    finite, _, rest = state.partition(" ")
+    whole, power = finite.split("p")
+    return int(whole, 16) << int(power) - _SMALLEST, float(rest or 0)
 
 
 def _quotient(a: int, b: int) -> float:

@@ -27,6 +27,7 @@ _CLOSE = 2.0**-30
 _MOST_STEPS = 1000
 # An inverse temperature grows or shrinks by no more in a step.
 _LONGEST = 16.0
+_SLOPES = ("first", "second", "coldest", "hottest")
 
 
 class Slopes:
@@ -43,6 +44,15 @@ class Slopes:
         self.first, self.second = ExactSum(), ExactSum()
         self.coldest, self.hottest = ExactSum(), ExactSum()
 
+    def state(self) -> dict[str, str]:
+        """Return the sums as they are; `add_state` adds them to others."""
+        return {name: getattr(self, name).state() for name in _SLOPES}
+
+    def add_state(self, state: dict[str, str]) -> None:
+        """Add the sums of a state."""
+        for name in _SLOPES:
+            getattr(self, name).add_state(state[name])
+
     def add(
         self,
         logits: FloatArray,
@@ -55,7 +65,7 @@ class Slopes:
             for part in parts(logits):
                 wanted = weights.wanted(targets, samples, part)
                 for total, of_rows in zip(
-                    (self.first, self.second, self.coldest, self.hottest),
+                    (getattr(self, name) for name in _SLOPES),
                     _slopes(wide(logits[part]), wanted, self._temperature),
                     strict=True,
                 ):

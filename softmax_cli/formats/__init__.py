@@ -11,7 +11,15 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from softmax_cli.errors import InputError, UsageError, named
-from softmax_cli.formats.blocks import Keep, ReadOptions, Result, Sink, Source, WriteOptions
+from softmax_cli.formats.blocks import (
+    Keep,
+    PartOptions,
+    ReadOptions,
+    Result,
+    Sink,
+    Source,
+    WriteOptions,
+)
 from softmax_cli.formats.compression import COMPRESSIONS
 from softmax_cli.formats.streams import Input, exists, is_file, open_input
 from softmax_cli.formats.target import Target
@@ -275,7 +283,8 @@ def open_sink(result: Result, options: WriteOptions, inputs: Sequence[Path] = ()
     """Open where the result goes; the file appears when the block is left without an error."""
     form = output_format(options)
     writer = import_module(f"softmax_cli.formats.{form.writer or form.module}")
-    with Target(options.output or "-", inputs, in_place=options.in_place) as target:
+    part = options if isinstance(options, PartOptions) else None
+    with Target(options.output or "-", inputs, in_place=options.in_place, part=part) as target:
         sink = _along_axis(result, lambda shaped: writer.write(shaped, form.name, target, options))
         yield sink
         sink.finish()

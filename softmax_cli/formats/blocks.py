@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 from softmax_cli.errors import SoftmaxCliError
 
@@ -64,6 +65,18 @@ class WriteOptions:
     no_progress: bool = False
     threads: int | None = None
     debug: bool = False
+
+
+@dataclass(frozen=True)
+class PartOptions(WriteOptions):
+    """Where some of the lines of a file go that several processes write.
+
+    shared  the file until it is whole
+    ends    whether it is whole after these lines
+    """
+
+    shared: str = ""
+    ends: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,6 +165,22 @@ class Portion:
         return replace(self, read=lambda: change(self.read()))
 
 
+class RowRange(NamedTuple):
+    """The rows from `start` to before `stop`, of so many."""
+
+    start: int
+    stop: int
+    of: int
+
+    def times(self, lines: int) -> RowRange:
+        """Return the range of the lines, if each row has so many."""
+        return RowRange(self.start * lines, self.stop * lines, self.of * lines)
+
+
+def _part_of(portion: Portion, first: int, last: int) -> Block:
+    return portion.read().part(first, last)
+
+
 Portions = Callable[[], Iterator[Portion]]
 
 
@@ -185,6 +214,7 @@ class Source:
     paths        the files behind it
     axis         where the classes lay in the input, counted from the end
     size         bytes of the input, if they are known before they are read
+    within       which of the input's rows these are, if not all
     caution      what is odd about it, and worth a word though it is no error
     close        lets go of the file; leaving the source's `with` block calls it
     """
@@ -200,8 +230,14 @@ class Source:
     paths: tuple[Path, ...] = ()
     axis: int = -1
     size: int | None = None
+    within: RowRange | None = None
     caution: str = ""
     close: Callable[[], None] = lambda: None
+
+    @property
+    def first(self) -> int:
+        """The number of the first row."""
+        return 0 if self.within is None else self.within.start
 
     def blocks(self) -> Iterator[Block]:
         """Read the blocks, in order."""
@@ -216,6 +252,33 @@ class Source:
                 yield portion.then(change)
 
         return replace(self, portions=portions, **fields)
+
+    def between(self, rows: RowRange | None) -> Source:
+        """Return the source with these of its rows alone, which keep their numbers.
+
+        Behind the last of all there may be more where there should be none: they are kept.
+        """
+        if rows is None:
+            return self
+        end = rows.stop if rows.stop < rows.of else sys.maxsize
+
+        def portions() -> Iterator[Portion]:
+            start = 0
+            for portion in self.portions():
+                stop = start + portion.rows
+                first, last = max(rows.start, start) - start, min(end, stop) - start
+                if last - first == portion.rows:
+                    yield portion
+                elif first < last:
+                    part = partial(_part_of, portion, first, last)
+                    size = portion.size * (last - first) // portion.rows
+                    yield replace(portion, rows=last - first, read=part, size=size)
+                start = stop
+                if start >= end:
+                    return
+
+        known = None if self.rows is None else min(end, self.rows) - rows.start
+        return replace(self, portions=portions, rows=known, within=rows)
 
     def __enter__(self) -> Self:
         return self
@@ -246,6 +309,7 @@ class Result:
     leading       dimensions that an array is given back, before the columns
     axis          where the classes go in the output, counted from the end
     text_columns  what stands beside the numbers that an array cannot hold
+    first         number of the first line, if those before it are written by others
     flat          an array of it has no dimension of columns: a number a row, or one number
     """
 
@@ -262,6 +326,7 @@ class Result:
     leading: tuple[int, ...] | None = None
     axis: int = -1
     text_columns: str = ""
+    first: int = 0
     flat: Literal["", "rows", "one"] = ""
 
 

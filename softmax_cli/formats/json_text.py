@@ -186,7 +186,7 @@ def text_cell(cell: bytes) -> str:
     return unquoted(cell).decode("utf-8", "replace")
 
 
-def json_report(report: dict[str, object], precision: int | None = None) -> str:
+def json_report(report: object, precision: int | None = None) -> str:
     """Return a report as strict JSON: numbers that are not finite become strings.
 
     >>> json_report({"loss": float("inf")})

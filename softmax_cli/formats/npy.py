@@ -204,7 +204,8 @@ class NpySink(Sink):
         if not target.seekable:
             problem = f"a pipe cannot hold an {form} file"
             raise UsageError(problem, "name a file with -o", target.place)
-        self._result, self._target, self._header, self._lines = result, target, header, 0
+        self._result, self._target, self._header = result, target, header
+        self._end = result.first
         most = (1 << 62, *(result.leading or ()), *result_shape(result, 0))
         self._room = len(header(result.dtype, most))
         self._line_bytes = result.dtype.itemsize * (1 if result.flat else result.columns)
@@ -222,17 +223,17 @@ class NpySink(Sink):
         values = stored_as(self._result.dtype, block.values)
         offset = self._room + block.start * self._line_bytes
         self._target.write_at(offset, values.reshape(-1).view(np.uint8).data)
-        return partial(self._count, len(values))
+        return partial(self._count, block.start + len(values))
 
-    def _count(self, lines: int) -> None:
-        self._lines += lines
+    def _count(self, end: int) -> None:
+        self._end = end
 
     def finish(self) -> None:
         """Write the header."""
-        shape = result_shape(self._result, self._lines)
+        shape = result_shape(self._result, self._end)
         header = self._header(self._result.dtype, shape, room=self._room)
         self._target.write_at(0, memoryview(header))
-        self._target.truncate(self._room + self._lines * self._line_bytes)
+        self._target.truncate(self._room + self._end * self._line_bytes)
 
 
 def result_shape(result: Result, lines: int) -> tuple[int, ...]:

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import BinaryIO, Protocol
 
 from softmax_cli.errors import OutputError
+from softmax_cli.formats.blocks import PartOptions
 from softmax_cli.formats.same_file import refuse_input
 from softmax_cli.formats.writing import flush_whole, sync, take_over, write_whole
 from softmax_cli.signals import begun, ended
@@ -53,9 +54,19 @@ class Target:
     """Where output goes: standard output, a device, or a file that appears when it is whole."""
 
     def __init__(
-        self, destination: str, inputs: Sequence[Path] = (), *, in_place: bool = False
+        self,
+        destination: str,
+        inputs: Sequence[Path] = (),
+        *,
+        in_place: bool = False,
+        part: PartOptions | None = None,
     ) -> None:
-        """Name the destination; `-` is standard output. It is open within a `with` block."""
+        """Name the destination; `-` is standard output. It is open within a `with` block.
+
+        A `part` of a file is written to where the others are, until the last lets it appear.
+        """
+        self._part = part
+        self._is_whole = part is None or part.ends
         self._descriptor = _descriptor(destination)
         self._is_standard_output = destination == "-" or self._descriptor == 1
         self._destination = "-" if self._is_standard_output else destination
@@ -118,6 +129,11 @@ class Target:
         # One that may not be written is not replaced either.
         if old is not None and not os.access(self._final, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        if self._part is not None:
+            self._temporary = Path(self._part.shared)
+            self._held = None
+            self._raw = open(self._temporary, "r+b", opener=_open_or_make)
+            return
         name = f".{self._final.name[:40]}.{_tag.get()}{os.urandom(8).hex()}.tmp"
         # Known before it is made, so that a signal in between leaves no file.
         self._temporary = self._final.with_name(name)
@@ -234,7 +250,7 @@ class Target:
     def truncate(self, size: int) -> None:
         """Let the file end here."""
         with self.writing():
-            if self._temporary is not None:
+            if self._temporary is not None and self._is_whole:
                 self._raw.truncate(size)
                 self._end = size
 
@@ -244,7 +260,9 @@ class Target:
             if self._compressor is not None:
                 write_whole(self._raw, self._compressor.flush())
             flush_whole(self._raw)
-            if self._temporary is not None:
+            if not self._is_whole:
+                sync(self._raw.fileno())
+            elif self._temporary is not None:
                 self._check_size()
                 sync(self._raw.fileno())
                 self._close()
@@ -273,10 +291,14 @@ class Target:
             # The error that is under way is the one to tell, not a second one.
             with contextlib.suppress(OSError, AttributeError):
                 self._raw.close()
-        if self._temporary is not None:
+        if self._temporary is not None and self._is_whole:
             with contextlib.suppress(OSError):
                 self._temporary.unlink()
             ended(str(self._temporary))
+
+
+def _open_or_make(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CREAT, 0o666)
 
 
 def _descriptor(destination: str) -> int | None:

@@ -71,7 +71,8 @@ def run(
     What rows are `needed_for` is an error if there are none, and so is what a `check` of all of
     them raises, which is given the source's name.
     """
-    counts, lines = Counts(), Lines(source.place)
+    lines_of_row = 1 if split is None else source.classes
+    counts, lines = Counts(), Lines(source.place, source.first * lines_of_row)
     portions = good_rows(source.changed(_laid_out), on_bad_row, counts)
 
     def hopeless() -> bool:
@@ -103,7 +104,7 @@ def run(
             advance(counts.read, size)
     conclude(source, on_bad_row, counts, options, needed_for, check)
     kept = counts.read - (counts.bad if on_bad_row == "skip" else 0)
-    lines.end(kept, 1 if split is None else source.classes)
+    lines.end(kept, lines_of_row)
     return counts
 
 

@@ -17,7 +17,7 @@ def in_turn(source: Source) -> Source:
     """Return the source with every block checked to hold the rows whose turn it is."""
 
     def portions() -> Iterator[Portion]:
-        start = 0
+        start = source.first
         for portion in source.portions():
             yield portion.then(partial(_checked, source.place, start, portion.rows))
             start += portion.rows
@@ -35,16 +35,16 @@ def _checked(place: str, start: int, rows: int, block: Block) -> Block:
 class Lines:
     """The lines of results, which are written in their order."""
 
-    def __init__(self, place: str) -> None:
-        """Count from 0."""
-        self._place, self._written = place, 0
+    def __init__(self, place: str, first: int) -> None:
+        """Count from the first line on."""
+        self._place, self._first, self._written = place, first, 0
 
     def prepare(self, result: Block, sink: Sink) -> Callable[[], None]:
         """Prepare a result for the sink, in any thread; return what writes and counts it."""
         return partial(self._write, result.start, len(result.values), sink.prepare(result))
 
     def _write(self, start: int, lines: int, commit: Callable[[], None]) -> None:
-        if start != self._written:
+        if start != self._first + self._written:
             raise _fault(f"line {start} came after {self._written} lines", self._place)
         self._written += lines
         commit()

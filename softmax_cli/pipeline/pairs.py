@@ -42,13 +42,16 @@ def paired(
     import numpy as np
 
     other, single = peeked(other)
-    several = other.rows is not None and not (single and every_row)
-    if several and source.rows is not None and other.rows != source.rows:
+    several = not (single and every_row)
+    rows = source.rows if source.within is None else source.within.of
+    if several and other.rows is not None and rows is not None and other.rows != rows:
         remedy = "a row goes with a row"
-        if other.classes == 1 and other.rows == source.rows * source.classes:
+        if other.classes == 1 and other.rows == rows * source.classes:
             remedy = "labels are one number a row, and --targets takes one-hot rows"
-        problem = f"has {other.rows} rows, and {source.place} has {source.rows}"
+        problem = f"has {other.rows} rows, and {source.place} has {rows}"
         raise InputError(problem, remedy, other.place)
+    if several:
+        other = other.between(source.within)
 
     def portions() -> Iterator[Portion]:
         reader = RowReader(other)

@@ -1,0 +1,83 @@
+"""The options of a run of many files: where the outputs go, who does it, what may go wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import typer
+
+from softmax_cli.errors import UsageError
+
+
+@dataclass(frozen=True)
+class ShardOptions:
+    """How many files are done one by one, each with an output of its own."""
+
+    output_dir: Annotated[
+        str | None,
+        typer.Option(
+            "--output-dir",
+            metavar="DIR",
+            help="Write one output per input file into this directory, and a manifest beside them; "
+            "run again, only what is missing or changed is done.",
+        ),
+    ] = None
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="With --output-dir: do all anew, whatever is done.")
+    ] = False
+    on_bad_shard: Annotated[
+        Literal["error", "skip"],
+        typer.Option(
+            "--on-bad-shard",
+            help="What to do with an input file that is damaged: end there, or leave it out and "
+            "name it at the end.",
+        ),
+    ] = "error"
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            "--scheduler",
+            metavar="ADDRESS|local",
+            help="Let a Dask cluster do the files: tcp://HOST:PORT, or 'local' for processes of "
+            "this machine. Needs softmax-cli[dask].",
+        ),
+    ] = None
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            metavar="N",
+            min=1,
+            help="With --scheduler local: how many processes. Default: the cores.",
+        ),
+    ] = None
+    task_bytes: Annotated[
+        int,
+        typer.Option(
+            "--task-bytes",
+            metavar="BYTES",
+            min=1,
+            help="With --scheduler: a larger file is cut into ranges of rows, a task each, where "
+            "its format tells how many rows there are.",
+        ),
+    ] = 1_000_000_000
+
+    @property
+    def are_given(self) -> bool:
+        """Whether the files are shards; options that go with shards alone are errors elsewhere."""
+        if self.output_dir is not None or self.scheduler is not None:
+            if self.scheduler != "local" and self.workers is not None:
+                raise UsageError("are those of --scheduler local", "add it", "--workers")
+            if self.fresh and self.output_dir is None:
+                raise UsageError("there is nothing done before", "add --output-dir", "--fresh")
+            return True
+        for option, is_given in (
+            ("--fresh", self.fresh),
+            ("--on-bad-shard", self.on_bad_shard != "error"),
+            ("--workers", self.workers is not None),
+            ("--task-bytes", self.task_bytes != type(self).task_bytes),
+        ):
+            if is_given:
+                raise UsageError("goes with many files", "add --output-dir", option)
+        return False

@@ -1,0 +1,221 @@
+"""A command over many files: each is done as one alone would be, by this machine or a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from hashlib import blake2b
+from itertools import pairwise
+from typing import Any
+
+from softmax_cli.commands.shard_options import ShardOptions
+from softmax_cli.errors import SoftmaxCliError, UsageError
+from softmax_cli.formats import named_format, open_source, suffix_format
+from softmax_cli.formats.blocks import PartOptions, ReadOptions, RowRange, WriteOptions
+from softmax_cli.shards import manifest, places
+from softmax_cli.shards.plan import Shard, outputs, planned, suffix_of, with_partners
+from softmax_cli.shards.run import Run, new_run
+from softmax_cli.shards.tasks import Engine, OneMachine
+
+# Formats whose rows have a place in the file that does not depend on those before.
+_OF_FIXED_SIZE = ("npy", "safetensors")
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a command does with many files.
+
+    outputs   of each shard, the files of its rows, which tasks write
+    reports   of each shard, the report that is written of what its tasks found
+    settings  all that the outputs depend on beside the files
+    common    files that all shards need
+    read      how they are read
+    """
+
+    command: str
+    shards: Sequence[Shard]
+    outputs: Mapping[str, Sequence[str]]
+    settings: dict[str, Any]
+    common: Sequence[str]
+    read: ReadOptions
+    options: ShardOptions
+    reports: Mapping[str, str] = field(default_factory=dict)
+    run: str = field(default_factory=new_run)
+
+    @contextmanager
+    def begun(self, write: WriteOptions) -> Iterator[tuple[Run, WriteOptions]]:
+        """Begin the run, and return it with the options of its tasks; whatever ends it is noted.
+
+        What is not whole of it, or of one before it that was killed, is taken away.
+        """
+        from softmax_cli import __version__
+
+        options, kept, unfinished = self.options, None, None
+        if options.output_dir is not None:
+            places.make_directory(options.output_dir)
+            statuses = [places.status(path) for path in self.common]
+            settings = {"version": __version__, **self.settings, "files": statuses}
+            kept, unfinished = manifest.opened(
+                options.output_dir, self.run, self.command, settings, fresh=options.fresh
+            )
+        if unfinished is not None:
+            self._tidy(unfinished)
+        for directory in self._directories():
+            places.make_directory(directory)
+        try:
+            with self._engine(options) as (engine, threads):
+                ranges = {} if isinstance(engine, OneMachine) else self._ranges()
+                run = Run(
+                    self.shards, engine, write, options.on_bad_shard, kept, ranges, self._written()
+                )
+                yield run, replace(write, threads=write.threads or threads)
+            if kept is not None:
+                kept.ended = True
+        finally:
+            with suppress(OSError):
+                self._tidy(self.run)
+            if kept is not None:
+                kept.write()
+
+    @contextmanager
+    def _engine(self, options: ShardOptions) -> Iterator[tuple[Engine, int | None]]:
+        if options.scheduler is None:
+            yield OneMachine(self.run), None
+            return
+        from softmax_cli.shards.cluster import cluster
+
+        with cluster(options.scheduler, self.run, workers=options.workers) as engine:
+            yield engine, engine.threads
+
+    def _tidy(self, run: str) -> None:
+        """Take away what a run left that is not whole."""
+        for directory in self._directories():
+            for path in places.files(places.join(directory, f".*.{run}.*.tmp")):
+                places.remove(path)
+
+    def _written(self) -> dict[str, list[str]]:
+        """Return all files that are written of each shard."""
+        return {
+            shard.path: [
+                *self.outputs.get(shard.path, ()),
+                *([self.reports[shard.path]] if shard.path in self.reports else []),
+            ]
+            for shard in self.shards
+        }
+
+    def _directories(self) -> set[str]:
+        directories = {places.parent(path) for paths in self._written().values() for path in paths}
+        if self.options.output_dir is not None:
+            directories.add(self.options.output_dir)
+        return directories
+
+    def _ranges(self) -> dict[str, list[RowRange]]:
+        """Return the ranges of rows of each shard that is large enough for several tasks."""
+        found = {}
+        for shard in self.shards:
+            status = places.status(shard.path)
+            most = self.options.task_bytes
+            if status is None or status["size"] <= most or not self._can_be_cut(shard):
+                continue
+            # What is wrong with it its task will tell.
+            with suppress(SoftmaxCliError), open_source([shard.path], self.read) as source:
+                rows = source.rows
+                if rows is not None and rows > 1:
+                    count = min(rows, -(-status["size"] // most))
+                    edges = [rows * number // count for number in range(count + 1)]
+                    found[shard.path] = [RowRange(*edge, rows) for edge in pairwise(edges)]
+        return found
+
+    def _can_be_cut(self, shard: Shard) -> bool:
+        """Tell whether ranges of its rows can be read and written apart from each other."""
+        if self.read.on_bad_row == "skip" or self.read.axis != -1:
+            return False
+        forms = [suffix_format(path) for path in self.outputs.get(shard.path, ())]
+        return all(form is not None and form.name in _OF_FIXED_SIZE for form in forms)
+
+    def written(self, write: WriteOptions, output: str, rows: RowRange | None) -> WriteOptions:
+        """Return the options with which a task writes an output, or a part of it."""
+        if rows is None:
+            return replace(write, output=output, format=None)
+        name = places.name(output)
+        tag = blake2b(output.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+        shared = places.join(places.parent(output), f".{name[:40]}.{self.run}.{tag}.tmp")
+        given = {**vars(write), "output": output, "format": None}
+        return PartOptions(**given, shared=shared, ends=rows.start == rows.stop)
+
+
+def converted(
+    command: str,
+    job: Callable[..., int],
+    values: Sequence[str] | None,
+    partners: Mapping[str, str | None],
+    settings: dict[str, Any],
+    options: ShardOptions,
+    read: ReadOptions,
+    write: WriteOptions,
+) -> int:
+    """Write the rows of one file for the rows of each file that the values stand for.
+
+    job       does one: job(values, **partners, read=, write=, rows=), and returns how many rows
+    partners  by option, without its dashes: what goes with the rows
+    """
+    if write.output is not None:
+        raise UsageError("is one file, and each input has its own", "leave it out", "--output")
+    if options.output_dir is None:
+        problem = "each file needs an output of its own"
+        raise UsageError(problem, "add --output-dir DIR", "--scheduler")
+    shards = planned(values or ["-"], "arguments")
+    for option, token in partners.items():
+        if token is not None:
+            shards = with_partners(shards, f"--{option}", token, shared=True)
+    named = row_files(shards, options.output_dir, read, write)
+    settings |= {"read": asdict(read), "format": write.format, "precision": write.precision}
+    settings |= {"in_place": write.in_place, **partners}
+    work = Work(
+        command, shards, {path: [name] for path, name in named.items()}, settings, (), read, options
+    )
+    with work.begun(write) as (run, of_task):
+
+        def call(shard: Shard, rows: RowRange | None) -> Callable[[], int]:
+            to = work.written(of_task, named[shard.path], rows)
+            return partial(job, [shard.path], **shard.partners, read=read, write=to, rows=rows)
+
+        for shard, rows in run.sweep(call, run.changed()):
+            if shard.path in run.ranges:
+                call(shard, end_of(run.ranges[shard.path][0]))()
+            run.done(shard, rows=sum(rows))
+        run.tell()
+    return 0
+
+
+def row_files(
+    shards: Sequence[Shard], directory: str, read: ReadOptions, write: WriteOptions
+) -> dict[str, str]:
+    """Return the file in a directory for the rows of each shard, by its path.
+
+    It has the format of the input, if no other is asked for.
+    """
+    if write.format is not None:
+        suffix = suffix_of(named_format(write.format, "--format").name)
+        if suffix is None:
+            raise UsageError("a table is for people", "name a format of files", "--format")
+        return outputs(shards, directory, suffix)
+    named = []
+    for shard in shards:
+        form = suffix_format(shard.name)
+        if form is None and read.input_format is not None:
+            named.append(shard.name + (suffix_of(read.input_format) or ""))
+        elif form is None:
+            remedy = "--format says which it has, and its output too"
+            raise UsageError("no format has this suffix", remedy, shard.path)
+        else:
+            named.append(shard.name if form.text else shard.stem + form.suffixes[0])
+    renamed = [replace(each, name=name) for each, name in zip(shards, named, strict=True)]
+    return outputs(renamed, directory, None)
+
+
+def end_of(rows: RowRange) -> RowRange:
+    """Return the empty range behind the last row: the task of it lets a file appear."""
+    return RowRange(rows.of, rows.of, rows.of)

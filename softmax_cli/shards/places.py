@@ -1,0 +1,65 @@
+"""Where files are: what is asked of a file system for a run of many files."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from datetime import UTC, datetime
+from glob import glob
+from pathlib import Path
+from typing import TypedDict
+
+
+class Status(TypedDict):
+    """What a file is like: a file that is written to anew is not like it was."""
+
+    path: str
+    size: int
+    modified: str
+
+
+def status(path: str) -> Status | None:
+    """Return what a file is like; None if there is none."""
+    try:
+        found = os.stat(path)  # noqa: PTH116
+    except OSError:
+        return None
+    seconds, rest = divmod(found.st_mtime_ns, 10**9)
+    at = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return Status(path=path, size=found.st_size, modified=f"{at}.{rest:09}Z")
+
+
+def is_directory(path: str) -> bool:
+    """Tell whether there is such a directory."""
+    return os.path.isdir(path)  # noqa: PTH112
+
+
+def files(pattern: str) -> list[str]:
+    """Return the files that a pattern stands for, in order."""
+    return [path for path in sorted(glob(pattern, recursive=True)) if os.path.isfile(path)]  # noqa: PTH113, PTH207
+
+
+def parent(path: str) -> str:
+    """Return the directory of a file."""
+    return os.path.dirname(path) or "."  # noqa: PTH120
+
+
+def name(path: str) -> str:
+    """Return the name of a file in its directory."""
+    return os.path.basename(path)  # noqa: PTH119
+
+
+def join(directory: str, name: str) -> str:
+    """Return the path of a name in a directory."""
+    return os.path.join(directory, name)  # noqa: PTH118
+
+
+def make_directory(path: str) -> None:
+    """Make a directory, and those above it, if there is none."""
+    Path(path).mkdir(parents=True, exist_ok=True)
+
+
+def remove(path: str) -> None:
+    """Remove a file, if it is there."""
+    with suppress(OSError):
+        Path(path).unlink()

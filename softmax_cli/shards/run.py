@@ -1,0 +1,164 @@
+"""A run of many shards: what is done before is skipped, and what goes wrong is told at the end."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from softmax_cli.errors import SoftmaxCliError
+from softmax_cli.formats.blocks import RowRange, WriteOptions
+from softmax_cli.pipeline.reporting import note
+from softmax_cli.shards import places
+from softmax_cli.shards.manifest import Manifest, Record
+from softmax_cli.shards.places import Status
+from softmax_cli.shards.plan import Shard
+from softmax_cli.shards.tasks import Engine, Outcome, Task, Watcher
+
+# How many notes of shards are shown.
+_SHOWN_NOTES = 10
+
+OnBadShard = Literal["error", "skip"]
+# Does a shard, or a range of its rows, in any process.
+Call = Callable[[], Any]
+Calls = Callable[[Shard, RowRange | None], Call]
+
+
+def always(shard: Shard, record: Record) -> bool:  # noqa: ARG001
+    """Keep what is known of any shard."""
+    return True
+
+
+def unwatched(tasks: Sequence[Task]) -> AbstractContextManager[Watcher]:  # noqa: ARG001
+    """Let nobody watch."""
+    return nullcontext(Watcher())
+
+
+def new_run() -> str:
+    """Return a name for a run, unlike every other's."""
+    return os.urandom(6).hex()
+
+
+@dataclass
+class Run:
+    """Some shards, who does them, and what has become of them.
+
+    ranges    of each shard that several tasks do, the rows of each
+    outputs   of each shard, the files that are written of it
+    bad       the error of each shard that was left out
+    """
+
+    shards: Sequence[Shard]
+    engine: Engine
+    write: WriteOptions
+    on_bad_shard: OnBadShard = "error"
+    manifest: Manifest | None = None
+    ranges: Mapping[str, Sequence[RowRange]] = field(default_factory=dict)
+    outputs: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    watching: Callable[[Sequence[Task]], AbstractContextManager[Watcher]] = unwatched
+    bad: dict[str, SoftmaxCliError] = field(default_factory=dict)
+    _skipped: int = 0
+    _done: int = 0
+    _inputs: dict[str, list[Status]] = field(default_factory=dict)
+    _notes: int = 0
+
+    def sweep(
+        self, calls: Calls, shards: Sequence[Shard] | None = None
+    ) -> Iterator[tuple[Shard, list[Any]]]:
+        """Do the shards that are not bad, and yield each with what came of it, in any order.
+
+        What came of a shard is a list: of a shard in ranges, in the order of its rows.
+        """
+        good = [s for s in (self.shards if shards is None else shards) if s.path not in self.bad]
+        tasks: list[Task] = []
+        of: dict[str, tuple[Shard, int]] = {}
+        results: dict[str, list[Any]] = {}
+        for shard in good:
+            ranges = self.ranges.get(shard.path, [None])
+            results[shard.path] = [None] * len(ranges)
+            size = self._size(shard) // len(ranges)
+            for number, rows in enumerate(ranges):
+                name = shard.path if rows is None else f"{shard.path} from row {rows.start} on"
+                tasks.append(Task(name, calls(shard, rows), size))
+                of[name] = shard, number
+        left = {path: len(parts) for path, parts in results.items()}
+        with self.watching(tasks) as watcher:
+            for outcome in self.engine.outcomes(tasks, watcher):
+                shard, number = of[outcome.task.name]
+                self._say(outcome)
+                if outcome.error is not None:
+                    self._failed(shard, outcome)
+                    continue
+                results[shard.path][number] = outcome.result
+                left[shard.path] -= 1
+                if not left[shard.path] and shard.path not in self.bad:
+                    yield shard, results.pop(shard.path)
+
+    def changed(self, keep: Callable[[Shard, Record], bool] = always) -> list[Shard]:
+        """Return the shards that are to be done; what is unchanged is kept, if that can be."""
+        manifest = self.manifest
+        if manifest is None:
+            return list(self.shards)
+        todo = []
+        for shard in self.shards:
+            outputs = self.outputs[shard.path]
+            # Of what they are like before they are read: what is written to meanwhile is not done.
+            self._inputs[shard.path] = self._statuses(shard)
+            record = manifest.unchanged(self._inputs[shard.path], shard.path, outputs)
+            if record is None or not keep(shard, record):
+                todo.append(shard)
+        self._skipped = len(self.shards) - len(todo)
+        return todo
+
+    def _statuses(self, shard: Shard) -> list[Status]:
+        """Return what the files of a shard are like."""
+        return [found for path in shard.files if (found := places.status(path)) is not None]
+
+    def done(self, shard: Shard, **known: Any) -> None:
+        """Write down that a shard is done, and what is known of it."""
+        self._done += 1
+        if self.manifest is not None:
+            inputs = self._inputs[shard.path]
+            outputs = [places.status(path) for path in self.outputs[shard.path]]
+            self.manifest.done(shard.path, {**known, "inputs": inputs, "outputs": outputs})
+
+    def _size(self, shard: Shard) -> int:
+        return sum(found["size"] for found in self._statuses(shard))
+
+    def _failed(self, shard: Shard, outcome: Outcome) -> None:
+        error = outcome.error
+        assert error is not None
+        if not outcome.is_bad_shard:
+            raise error
+        if self.manifest is not None:
+            self.manifest.shards.pop(shard.path, None)
+            self.manifest.bad[shard.path] = str(error)
+        if self.on_bad_shard == "error":
+            raise error
+        self.bad[shard.path] = error
+
+    def _say(self, outcome: Outcome) -> None:
+        for line in outcome.notes:
+            if self._notes < _SHOWN_NOTES:
+                note(line, self.write)
+            self._notes += 1
+
+    def tell(self) -> None:
+        """Say what was done, what was not, and why."""
+        if self._notes > _SHOWN_NOTES:
+            note(f"{self._notes - _SHOWN_NOTES} more such notes", self.write)
+        if self.manifest is not None:
+            parts = [f"{_shards(self._done)} done"]
+            if self._skipped:
+                parts.append(f"{self._skipped} skipped: done before, and unchanged")
+            if self.bad:
+                parts.append(f"{len(self.bad)} left out")
+            note(", ".join(parts), self.write)
+        for error in self.bad.values():
+            note(f"left out: {error}", replace(self.write, quiet=False))
+
+
+def _shards(count: int) -> str:
+    return "1 shard" if count == 1 else f"{count} shards"
