@@ -135,8 +135,9 @@ class Losses:
             raise InputError(problem, "a row needs weights above 0", place)
 
     def loss(self) -> float | None:
-        """Return the reduced loss; None if every row keeps its own."""
-        return None if self.reduction == "none" else self.reduced.loss(self.reduction)
+        """Return the reduced loss; None if every row keeps its own, or none weighs anything."""
+        is_one = self.reduction != "none" and self.reduced.divisor(self.reduction)
+        return self.reduced.loss(self.reduction) if is_one else None
 
     def state(self) -> dict[str, Any]:
         """Return what the losses have come to as it is, so that JSON loses no digit of it."""
@@ -195,6 +196,8 @@ class Losses:
     def entropies(self) -> tuple[float, float]:
         """Return the entropy of p and the divergence KL(p||q), reduced as the loss is."""
         divisor = self.reduced.divisor(self.reduction)
+        if not divisor:
+            return math.nan, math.nan
         return self._entropy.total(divisor), self._divergence.total(divisor)
 
     @property

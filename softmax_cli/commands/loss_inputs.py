@@ -18,7 +18,7 @@ from softmax_cli.commands.tallies import Tally
 from softmax_cli.core.reduction import ReducedLoss
 from softmax_cli.core.weights import WEIGHTS_ARE, Weights, are_weights
 from softmax_cli.errors import InputError, ShapeError, UsageError
-from softmax_cli.formats.blocks import Block, Keep, ReadOptions, Source, WriteOptions
+from softmax_cli.formats.blocks import Block, Keep, ReadOptions, RowRange, Source, WriteOptions
 from softmax_cli.formats.class_names import Names, class_number
 from softmax_cli.formats.labels import open_labels, open_weights
 from softmax_cli.formats.streams import exists, is_file
@@ -33,6 +33,7 @@ class LossInputs:
     """What was typed: values with labels or targets, or two distributions p and q.
 
     place  how errors name typed values
+    rows   which of the rows are meant, if not all
     """
 
     values: list[str] | None
@@ -41,6 +42,7 @@ class LossInputs:
     options: LossOptions
     read: ReadOptions
     place: str = "arguments"
+    rows: RowRange | None = None
 
     @property
     def form(self) -> Form:
@@ -67,6 +69,7 @@ class LossInputs:
             keep = Keep(labels=options.label_column)
             values = opened("xent", self.values, read, keep, self.place)
             source = stack.enter_context(values)
+        source = source.between(self.rows)
         form, weights_paths = self._form(source)
         if options.label_column is not None:
             source = labelled(source, options.ignore_label)
@@ -102,7 +105,19 @@ class LossInputs:
         )
 
     def divisor(self, source: Source, form: LossForm, write: WriteOptions) -> Fraction | float:
-        """Return what the gradients are divided by, which a mean needs before the first row.
+        """Return what the gradients are divided by, which a mean needs before the first row."""
+        return self.divided_by(self.weighed(source, form, write), source.place)
+
+    def divided_by(self, reduced: ReducedLoss, place: str) -> Fraction | float:
+        """Return what the gradients are divided by, from the counts of all rows."""
+        if self.options.ignore_label and not reduced.used:
+            problem = "every row is ignored, so there is no loss"
+            raise InputError(problem, "--ignore-label must leave a row", place)
+        # Of no rows there is nothing to divide, and an error is to come.
+        return reduced.divisor(self.options.reduction) or 1.0
+
+    def weighed(self, source: Source, form: LossForm, write: WriteOptions) -> ReducedLoss:
+        """Return how many rows count and what they weigh, as far as the reduction needs it.
 
         Where the header does not tell it, the inputs are opened and read for it.
         """
@@ -122,11 +137,7 @@ class LossInputs:
                     reduced.count(int(rows.used.sum()), rows.weights)
 
                 each_block(counted, count, self.read.on_bad_row, write)
-            if form.ignores and not reduced.used:
-                problem = "every row is ignored, so there is no loss"
-                raise InputError(problem, "--ignore-label must leave a row", source.place)
-        # Of no rows there is nothing to divide, and an error is to come.
-        return reduced.divisor(reduction) or 1.0
+        return reduced
 
     @property
     def are_read_once(self) -> bool:

@@ -15,7 +15,7 @@ from softmax_cli.formats import open_sink, output_format
 from softmax_cli.formats.blocks import Block, ReadOptions, Result, Sink, Source, WriteOptions
 from softmax_cli.formats.same_file import refuse_input
 from softmax_cli.formats.target import Target
-from softmax_cli.pipeline import note, run
+from softmax_cli.pipeline import Counts, note, run
 
 if TYPE_CHECKING:
     from softmax_cli.commands.temperature_fit import Fit
@@ -23,14 +23,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RowFiles:
-    """Where what belongs to the rows is written beside the loss.
+    """Where and how what belongs to the rows is written beside the loss.
 
     losses    a file of the losses of the rows
     gradient  a file of the gradient of the reduced loss with respect to the logits
     """
 
-    losses: str | None = None
-    gradient: str | None = None
+    losses: WriteOptions | None = None
+    gradient: WriteOptions | None = None
+
+    @classmethod
+    def named(cls, losses: str | None, gradient: str | None, write: WriteOptions) -> RowFiles:
+        """Return files of these names, whose suffixes tell their formats."""
+        of_losses, of_gradients = (
+            None if path is None else replace(write, output=path, format=None)
+            for path in (losses, gradient)
+        )
+        return cls(of_losses, of_gradients)
 
 
 @dataclass(frozen=True)
@@ -54,22 +63,21 @@ def write_losses(
     write: WriteOptions,
 ) -> None:
     """Read all rows, and write the loss: a report for people and JSON, else the number alone."""
-    of_rows = write
     if write.output in (None, "-") and files != RowFiles():
         # What is replaced in place are the files of the rows.
         write = replace(write, in_place=False)
     form = output_format(write).name
     report = form == "json" or (form == "table" and losses.reduction != "none")
-    for path in (files.losses, files.gradient, write.output or "-"):
+    for each in (files.losses, files.gradient, write):
         # Before the first of them is opened.
-        if path is not None:
-            refuse_input(path, source.paths, in_place=of_rows.in_place)
+        if each is not None:
+            refuse_input(each.output or "-", source.paths, in_place=each.in_place)
     with ExitStack() as stack:
         if report:
             target = stack.enter_context(
                 Target(write.output or "-", source.paths, in_place=write.in_place)
             )
-        sinks = _Sinks(stack, source, files, of_rows)
+        sinks = RowSinks(stack, source, files)
         kept = _Kept()
         rowwise = losses.reduction == "none" and not report
         if not report:
@@ -77,12 +85,29 @@ def write_losses(
             alone = stack.enter_context(open_sink(result, write, source.paths))
         if losses.reduction == "none":
             sinks.of_losses.append(alone if rowwise else kept)
-        _compute(source, losses, sinks, read, write)
+        compute(source, losses, sinks, read, write, needed_for="loss", check=losses.check)
         if report:
             _write_report(losses, kept.losses, told.fit, form, target, write)
         elif (loss := losses.loss()) is not None:
             alone.write(Block(0, np.array([[loss]]), lambda _: source.place))
-    if not report:
+    _say(losses, told, None if report else form, write)
+
+
+def write_loss(losses: Losses, told: Told, write: WriteOptions) -> None:
+    """Write the loss of rows that were read elsewhere, as `write_losses` does."""
+    form = output_format(write).name
+    report = form == "json" or (form == "table" and losses.reduction != "none")
+    if report:
+        with Target(write.output or "-", in_place=write.in_place) as target:
+            _write_report(losses, None, told.fit, form, target, write)
+    elif (loss := losses.loss()) is not None:
+        with open_sink(_one_number(), write) as alone:
+            alone.write(Block(0, np.array([[loss]]), str))
+    _say(losses, told, None if report else form, write)
+
+
+def _say(losses: Losses, told: Told, form: str | None, write: WriteOptions) -> None:
+    if form is not None:
         _say_what_is_not_shown(losses, told, form, write)
     _say_what_is_odd(losses, write)
 
@@ -102,21 +127,20 @@ def _row_result(source: Source) -> Result:
         class_names=("loss",),
         column_names=("loss",) if named else None,
         id_names=source.id_names,
+        first=source.first,
         flat="rows",
     )
 
 
-class _Sinks(Sink):
+class RowSinks(Sink):
     """Passes on the losses of a block, and the gradients beside them, to where each goes."""
 
-    def __init__(
-        self, stack: ExitStack, source: Source, files: RowFiles, write: WriteOptions
-    ) -> None:
+    def __init__(self, stack: ExitStack, source: Source, files: RowFiles) -> None:
+        """Open the files, for as long as the stack is open."""
         self.of_losses: list[Sink] = []
         self._of_gradients: list[Sink] = []
         if files.losses is not None:
-            options = replace(write, output=files.losses, format=None)
-            sink = open_sink(_row_result(source), options, source.paths)
+            sink = open_sink(_row_result(source), files.losses, source.paths)
             self.of_losses.append(stack.enter_context(sink))
         if files.gradient is not None:
             result = Result(
@@ -129,14 +153,17 @@ class _Sinks(Sink):
                 id_names=source.id_names,
                 leading=source.leading,
                 axis=source.axis,
+                first=source.first,
             )
-            options = replace(write, output=files.gradient, format=None)
-            self._of_gradients.append(stack.enter_context(open_sink(result, options, source.paths)))
+            sink = open_sink(result, files.gradient, source.paths)
+            self._of_gradients.append(stack.enter_context(sink))
 
     def write(self, block: Block) -> None:
+        """Write the losses and gradients of one block."""
         self.prepare(block)()
 
     def prepare(self, block: Block) -> Callable[[], None]:
+        """Prepare them for each file."""
         commits = [sink.prepare(block) for sink in self.of_losses]
         if block.partner is not None:
             gradients = block.with_values(block.partner)
@@ -165,19 +192,28 @@ class _Kept(Sink):
         """Nothing follows."""
 
 
-def _compute(
-    source: Source, losses: Losses, sink: Sink, read: ReadOptions, write: WriteOptions
-) -> None:
+def compute(
+    source: Source,
+    losses: Losses,
+    sink: Sink,
+    read: ReadOptions,
+    write: WriteOptions,
+    *,
+    needed_for: str = "",
+    check: Callable[[str], None] | None = None,
+) -> Counts:
+    """Send all rows through the losses, and what they come to into the sink."""
+
     def kernel(block: Block) -> Block:
         of_rows, gradients = losses.of(block)
         return replace(block, values=of_rows[:, None], partner=gradients)
 
-    run(source, kernel, sink, read.on_bad_row, write, needed_for="loss", check=losses.check)
+    return run(source, kernel, sink, read.on_bad_row, write, needed_for=needed_for, check=check)
 
 
 def _write_report(
     losses: Losses,
-    kept: list[NDArray[Any]],
+    kept: list[NDArray[Any]] | None,
     fit: Fit | None,
     form: str,
     target: Target,
@@ -187,7 +223,7 @@ def _write_report(
         from softmax_cli.formats.json_text import json_report
 
         report = losses.report()
-        if losses.reduction == "none":
+        if losses.reduction == "none" and kept is not None:
             report["losses"] = np.concatenate(kept).tolist()
         if fit is not None:
             report["fit_temperature"] = fit.report(losses)

@@ -15,7 +15,7 @@ from softmax_cli.errors import SoftmaxCliError, UsageError
 from softmax_cli.formats import named_format, open_source, suffix_format
 from softmax_cli.formats.blocks import PartOptions, ReadOptions, RowRange, WriteOptions
 from softmax_cli.shards import manifest, places
-from softmax_cli.shards.plan import Shard, outputs, planned, suffix_of, with_partners
+from softmax_cli.shards.plan import Shard, is_file, outputs, planned, suffix_of, with_partners
 from softmax_cli.shards.run import Run, new_run
 from softmax_cli.shards.tasks import Engine, OneMachine
 
@@ -29,7 +29,6 @@ class Work:
 
     outputs   of each shard, the files of its rows, which tasks write
     reports   of each shard, the report that is written of what its tasks found
-    settings  all that the outputs depend on beside the files
     common    files that all shards need
     read      how they are read
     """
@@ -37,7 +36,6 @@ class Work:
     command: str
     shards: Sequence[Shard]
     outputs: Mapping[str, Sequence[str]]
-    settings: dict[str, Any]
     common: Sequence[str]
     read: ReadOptions
     options: ShardOptions
@@ -50,34 +48,45 @@ class Work:
 
         What is not whole of it, or of one before it that was killed, is taken away.
         """
-        from softmax_cli import __version__
-
-        options, kept, unfinished = self.options, None, None
-        if options.output_dir is not None:
-            places.make_directory(options.output_dir)
-            statuses = [places.status(path) for path in self.common]
-            settings = {"version": __version__, **self.settings, "files": statuses}
-            kept, unfinished = manifest.opened(
-                options.output_dir, self.run, self.command, settings, fresh=options.fresh
-            )
-        if unfinished is not None:
-            self._tidy(unfinished)
+        run: Run | None = None
         for directory in self._directories():
             places.make_directory(directory)
         try:
-            with self._engine(options) as (engine, threads):
+            with self._engine(self.options) as (engine, threads):
                 ranges = {} if isinstance(engine, OneMachine) else self._ranges()
                 run = Run(
-                    self.shards, engine, write, options.on_bad_shard, kept, ranges, self._written()
+                    self.shards,
+                    engine,
+                    write,
+                    self.options.on_bad_shard,
+                    ranges=ranges,
+                    outputs=self._written(),
                 )
                 yield run, replace(write, threads=write.threads or threads)
-            if kept is not None:
-                kept.ended = True
+                run.ended()
         finally:
             with suppress(OSError):
                 self._tidy(self.run)
-            if kept is not None:
-                kept.write()
+            if run is not None:
+                run.write_down()
+
+    def remember(self, run: Run, settings: dict[str, Any]) -> None:
+        """Let a run with these settings know what is done, if there is a directory of outputs.
+
+        The settings are all that the outputs depend on beside the files.
+        """
+        from softmax_cli import __version__
+
+        directory = self.options.output_dir
+        if directory is None:
+            return
+        statuses = [places.status(path) for path in self.common]
+        settings = {"version": __version__, **settings, "files": statuses}
+        run.manifest, unfinished = manifest.opened(
+            directory, self.run, self.command, settings, fresh=self.options.fresh
+        )
+        if unfinished is not None:
+            self._tidy(unfinished)
 
     @contextmanager
     def _engine(self, options: ShardOptions) -> Iterator[tuple[Engine, int | None]]:
@@ -172,11 +181,13 @@ def converted(
             shards = with_partners(shards, f"--{option}", token, shared=True)
     named = row_files(shards, options.output_dir, read, write)
     settings |= {"read": asdict(read), "format": write.format, "precision": write.precision}
-    settings |= {"in_place": write.in_place, **partners}
-    work = Work(
-        command, shards, {path: [name] for path, name in named.items()}, settings, (), read, options
-    )
+    settings |= {"in_place": write.in_place, "with": [name for name in partners if partners[name]]}
+    typed = [token for shard in shards for token in shard.partners.values() if not is_file(token)]
+    settings["typed"] = sorted(set(typed))
+    files = {path: [name] for path, name in named.items()}
+    work = Work(command, shards, files, (), read, options)
     with work.begun(write) as (run, of_task):
+        work.remember(run, settings)
 
         def call(shard: Shard, rows: RowRange | None) -> Callable[[], int]:
             to = work.written(of_task, named[shard.path], rows)
@@ -186,7 +197,6 @@ def converted(
             if shard.path in run.ranges:
                 call(shard, end_of(run.ranges[shard.path][0]))()
             run.done(shard, rows=sum(rows))
-        run.tell()
     return 0
 
 

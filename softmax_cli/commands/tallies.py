@@ -142,9 +142,9 @@ class TopK(Tally):
             self.used += int(scored.rows.used.sum())
 
     @property
-    def share(self) -> float:
-        """The top-k accuracy."""
-        return self.right / self.used
+    def share(self) -> float | None:
+        """The top-k accuracy; None of no rows."""
+        return self.right / self.used if self.used else None
 
     def report(self) -> dict[str, object]:
         """Return K and the share."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -14,7 +15,7 @@ from softmax_cli.commands.loss_options import ReportOptions
 from softmax_cli.commands.loss_rows import LossForm, LossRows
 from softmax_cli.commands.tallies import Reliability, Scored, Tally
 from softmax_cli.core.temperature import Slopes, fitted_temperature
-from softmax_cli.formats.blocks import Block, WriteOptions
+from softmax_cli.formats.blocks import Block, OnBadRow, Source, WriteOptions
 from softmax_cli.pipeline import each_block
 
 
@@ -80,26 +81,81 @@ class _SlopesOf(Tally):
         self.slopes.add_state(state)
 
 
+class Reading(NamedTuple):
+    """What a reading of all rows at a temperature found; what it scored, if that was asked."""
+
+    slopes: Slopes
+    scores: Scores | None
+
+
+# At a temperature, scored or not.
+Readings = Callable[[float, bool], Reading]
+
+
 def fitted(inputs: LossInputs, report: ReportOptions, write: WriteOptions) -> Fit:
     """Return the temperature that minimises the loss, starting from the one of the options."""
     inputs.check_read_again("--fit-temperature", "the rows are read once a temperature")
+
+    def reading(temperature: float, scored: bool) -> Reading:
+        at = replace(inputs, options=replace(inputs.options, temperature=temperature))
+        with ExitStack() as stack:
+            source, form = at.opened(stack)
+            sums = SlopeSums.of(at, source, form, report.bins)
+            sums.add_rows_of(source, at.read.on_bad_row, write, scored=scored)
+            return sums.reading(source.place, scored=scored)
+
+    return fit(reading, inputs.options.temperature)
+
+
+def fit(readings: Readings, temperature: float) -> Fit:
+    """Return the temperature at which the loss is least, starting from this one."""
     before: list[Scores] = []
 
     def slopes_at(temperature: float) -> Slopes:
-        at = replace(inputs, options=replace(inputs.options, temperature=temperature))
-        slopes = Slopes(temperature)
-        with ExitStack() as stack:
-            source, form = at.opened(stack)
-            tally = _SlopesOf(slopes, form)
-            if before:
-                each_block(source, tally.add_block, at.read.on_bad_row, write)
-                return slopes
-            reliability = Reliability(report.bins, form.kind, temperature, is_asked=False)
-            losses = at.losses(source, form, [tally, reliability])
-            each_block(source, losses.of, at.read.on_bad_row, write)
-            losses.check(source.place)
-            before.append(Scores.of(losses, reliability))
+        slopes, scores = readings(temperature, not before)
+        if scores is not None:
+            before.append(scores)
         return slopes
 
-    found = fitted_temperature(slopes_at, inputs.options.temperature)
+    found = fitted_temperature(slopes_at, temperature)
     return Fit(found.temperature, found.steps, before[0])
+
+
+class SlopeSums:
+    """The running derivatives of the loss, and the loss itself if that is asked."""
+
+    def __init__(self, losses: Losses, tally: _SlopesOf, reliability: Reliability) -> None:
+        """Start with no row."""
+        self._losses, self._tally, self._reliability = losses, tally, reliability
+
+    @classmethod
+    def of(cls, inputs: LossInputs, source: Source, form: LossForm, bins: int) -> SlopeSums:
+        """Return the sums at the temperature of the options, still of no rows."""
+        temperature = inputs.options.temperature
+        tally = _SlopesOf(Slopes(temperature), form)
+        reliability = Reliability(bins, form.kind, temperature, is_asked=False)
+        return cls(inputs.losses(source, form, [tally, reliability]), tally, reliability)
+
+    def add_rows_of(
+        self, source: Source, on_bad_row: OnBadRow, write: WriteOptions, *, scored: bool
+    ) -> None:
+        """Read all rows."""
+        each_block(source, self._losses.of if scored else self._tally.add_block, on_bad_row, write)
+
+    def reading(self, place: str, *, scored: bool) -> Reading:
+        """Return what was found of all rows."""
+        if not scored:
+            return Reading(self._tally.slopes, None)
+        self._losses.check(place)
+        return Reading(self._tally.slopes, Scores.of(self._losses, self._reliability))
+
+    def state(self, *, scored: bool) -> dict[str, Any]:
+        """Return the sums as they are."""
+        return self._losses.state() if scored else self._tally.state()
+
+    def add_state(self, state: dict[str, Any], *, scored: bool) -> None:
+        """Add the sums of others."""
+        if scored:
+            self._losses.add_state(state, 0)
+        else:
+            self._tally.add_state(state, 0)

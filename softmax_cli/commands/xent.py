@@ -9,6 +9,7 @@ import typer
 
 from softmax_cli.commands.loss_options import DEFAULT_BINS, LossOptions, ReportOptions
 from softmax_cli.commands.options import ReadOptions, Values, WriteOptions
+from softmax_cli.commands.shard_options import ShardOptions
 from softmax_cli.errors import UsageError
 
 DESCRIPTION = """Of two distributions: xent(p, q) = -sum_k p(k) log q(k), with H(p) and KL(p||q).
@@ -78,6 +79,7 @@ def command(
             help="Write the gradient of the reduced loss with respect to the logits to a file.",
         ),
     ] = None,
+    shards: ShardOptions = ShardOptions(),
     read: ReadOptions = ReadOptions(),
     write: WriteOptions = WriteOptions(),
 ) -> int:
@@ -91,6 +93,10 @@ def command(
     _check_files(losses_path, gradient_path, write, options, p)
     _check_form(values, p, q, options, report)
     inputs = LossInputs(values, p, q, options, read)
+    if shards.are_given:
+        from softmax_cli.commands.sharded_loss import loss_of_shards
+
+        return loss_of_shards(inputs, report, (losses_path, gradient_path), shards, write)
     fit = None
     if report.fit_temperature:
         from softmax_cli.commands.temperature_fit import fitted
@@ -102,7 +108,8 @@ def command(
         losses = inputs.losses(source, form, tallies(source, form, inputs.options, report))
         if gradient_path is not None:
             losses.gradient_divisor = inputs.divisor(source, form, write)
-        files, told = RowFiles(losses_path, gradient_path), Told(report.given, fit)
+        files = RowFiles.named(losses_path, gradient_path, write)
+        told = Told(report.given, fit)
         write_losses(source, losses, files, told, read, write)
     return 0
 

@@ -48,6 +48,7 @@ class Run:
     ranges    of each shard that several tasks do, the rows of each
     outputs   of each shard, the files that are written of it
     bad       the error of each shard that was left out
+    facts     what is known of all shards together, for the manifest
     """
 
     shards: Sequence[Shard]
@@ -59,6 +60,7 @@ class Run:
     outputs: Mapping[str, Sequence[str]] = field(default_factory=dict)
     watching: Callable[[Sequence[Task]], AbstractContextManager[Watcher]] = unwatched
     bad: dict[str, SoftmaxCliError] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
     _skipped: int = 0
     _done: int = 0
     _inputs: dict[str, list[Status]] = field(default_factory=dict)
@@ -132,12 +134,32 @@ class Run:
         assert error is not None
         if not outcome.is_bad_shard:
             raise error
-        if self.manifest is not None:
-            self.manifest.shards.pop(shard.path, None)
-            self.manifest.bad[shard.path] = str(error)
+        self.leave_out(shard, error)
+
+    def leave_out(self, shard: Shard, error: SoftmaxCliError) -> None:
+        """Do without a shard that is bad, or raise its error."""
+        self.bad[shard.path] = error
         if self.on_bad_shard == "error":
             raise error
-        self.bad[shard.path] = error
+
+    def ended(self) -> None:
+        """Say what was done, what was not, and why."""
+        if self.manifest is not None:
+            self.manifest.ended = True
+        self._tell()
+
+    def write_down(self) -> None:
+        """Write the manifest, whatever became of the run."""
+        manifest = self.manifest
+        if manifest is None:
+            return
+        for path, error in self.bad.items():
+            manifest.shards.pop(path, None)
+            manifest.bad[path] = str(error)
+        manifest.facts = self.facts
+        manifest.write()
+        if not manifest.ended:
+            note(f"{_shards(self._done)} done; run again, these are skipped", self.write)
 
     def _say(self, outcome: Outcome) -> None:
         for line in outcome.notes:
@@ -145,8 +167,7 @@ class Run:
                 note(line, self.write)
             self._notes += 1
 
-    def tell(self) -> None:
-        """Say what was done, what was not, and why."""
+    def _tell(self) -> None:
         if self._notes > _SHOWN_NOTES:
             note(f"{self._notes - _SHOWN_NOTES} more such notes", self.write)
         if self.manifest is not None:
@@ -158,6 +179,8 @@ class Run:
             note(", ".join(parts), self.write)
         for error in self.bad.values():
             note(f"left out: {error}", replace(self.write, quiet=False))
+        if len(self.bad) == len(self.shards):
+            raise SoftmaxCliError("every file was left out")
 
 
 def _shards(count: int) -> str:

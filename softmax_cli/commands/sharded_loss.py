@@ -1,0 +1,335 @@
+"""xent over many files: the loss of all their rows, put together from exact sums of each file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from softmax_cli.commands.loss import Losses
+from softmax_cli.commands.loss_inputs import LossInputs
+from softmax_cli.commands.loss_options import ReportOptions
+from softmax_cli.commands.loss_report import RowFiles, RowSinks, Told, compute, write_loss
+from softmax_cli.commands.shard_options import ShardOptions
+from softmax_cli.commands.sharded import Work, end_of, row_files
+from softmax_cli.commands.tallies import tallies
+from softmax_cli.core.reduction import ReducedLoss
+from softmax_cli.errors import InputError, SoftmaxCliError, UsageError
+from softmax_cli.formats.blocks import RowRange, WriteOptions
+from softmax_cli.formats.json_text import json_report
+from softmax_cli.formats.streams import open_input, read_whole
+from softmax_cli.formats.target import Target
+from softmax_cli.shards.manifest import Record
+from softmax_cli.shards.plan import Shard, outputs, planned, with_partners
+from softmax_cli.shards.run import Run
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+    from softmax_cli.commands.temperature_fit import Fit, Reading, SlopeSums
+
+State = dict[str, Any]
+# By shard, in their order: the files of its losses and of its gradient.
+Files = dict[str, tuple[str | None, str | None]]
+
+
+def loss_of_shards(
+    inputs: LossInputs,
+    report: ReportOptions,
+    directories: tuple[str | None, str | None],
+    options: ShardOptions,
+    write: WriteOptions,
+) -> int:
+    """Write the loss of the rows of all files, and a report of each, to a directory.
+
+    directories  for the losses of the rows, and for the gradients: a file in each for every file
+    """
+    if inputs.options.reduction == "none" and directories[0] is None:
+        if options.output_dir is None:
+            problem = "a loss a row needs a file for each input"
+            raise UsageError(problem, "add --output-dir DIR, or --losses DIR", "--reduction none")
+        directories = options.output_dir, directories[1]
+    shards = _shards(inputs)
+    files = _row_files(shards, directories, inputs, write)
+    reports = {}
+    if options.output_dir is not None:
+        reports = outputs(shards, options.output_dir, ".json")
+    common = [path for path in (inputs.options.class_weights,) if path is not None]
+    written = {path: [name for name in names if name] for path, names in files.items()}
+    _check_distinct([*reports.values(), *(name for names in written.values() for name in names)])
+    work = Work("xent", shards, written, common, inputs.read, options, reports)
+    with work.begun(write) as (run, of_task):
+        _ShardedLoss(inputs, report, files, work, run, of_task).write(write)
+    return 0
+
+
+@dataclass
+class _ShardedLoss:
+    """The steps of a run: the temperature, what gradients are divided by, the losses."""
+
+    inputs: LossInputs
+    report: ReportOptions
+    files: Files
+    work: Work
+    run: Run
+    of_task: WriteOptions
+
+    def write(self, write: WriteOptions) -> None:
+        fit = None
+        if self.report.fit_temperature:
+            fit = self._fit()
+            options = replace(self.inputs.options, temperature=fit.temperature)
+            self.inputs = replace(self.inputs, options=options)
+        divisor = self._divisor()
+        self.work.remember(self.run, self._settings(divisor))
+        counted = set(self.run.bad)
+        losses = self._losses(divisor)
+        if divisor is not None and self.inputs.options.reduction.endswith("mean"):
+            for path in set(self.run.bad) - counted:
+                problem = "is damaged, and the mean that the other gradients are of counts its rows"
+                raise SoftmaxCliError(problem, "take it away, or add --reduction sum", path)
+        write_loss(losses, Told(self.report.given, fit), write)
+
+    def _settings(self, divisor: Fraction | float | None) -> dict[str, Any]:
+        options = asdict(self.inputs.options)
+        # Which files these are the manifest knows of each shard.
+        beside = [name for name in ("labels", "targets", "sample_weights") if options.pop(name)]
+        return {
+            "loss": options | {"beside": beside, "distributions": self.inputs.p is not None},
+            "report": asdict(self.report),
+            "read": asdict(self.inputs.read),
+            "divisor": None if divisor is None else str(divisor),
+            "precision": self.of_task.precision,
+            "in_place": self.of_task.in_place,
+        }
+
+    def _divisor(self) -> Fraction | float | None:
+        """Return what the gradients are divided by, from the rows of all shards."""
+        if not any(of_gradients for _, of_gradients in self.files.values()):
+            return None
+        if self.inputs.options.reduction in ("sum", "none"):
+            return 1.0
+        reduced = ReducedLoss()
+        calls = self._calls(weights_found)
+        for _, states in self.run.sweep(calls):
+            for state in states:
+                reduced.add_state(state)
+        return self.inputs.divided_by(reduced, self._place)
+
+    def _fit(self) -> Fit:
+        from softmax_cli.commands.temperature_fit import SlopeSums, fit
+
+        def readings(temperature: float, scored: bool) -> Reading:
+            bins = self.report.bins
+            calls = self._calls(slopes_found, temperature=temperature, bins=bins, scored=scored)
+            sums: SlopeSums | None = None
+            for shard, states in self.run.sweep(calls):
+                if sums is None:
+                    at = _at(self._of(shard, None), temperature)
+                    with ExitStack() as stack:
+                        sums = SlopeSums.of(at, *at.opened(stack), bins)
+                for state in states:
+                    sums.add_state(state, scored=scored)
+            if sums is None:
+                raise InputError("every file was left out", "give one that is whole", self._place)
+            return sums.reading(self._place, scored=scored)
+
+        return fit(readings, self.inputs.options.temperature)
+
+    def _calls(self, function: Callable[..., Any], **arguments: Any) -> Callable[..., Any]:
+        def call(shard: Shard, rows: RowRange | None) -> Callable[[], Any]:
+            return partial(function, self._of(shard, rows), write=self.of_task, **arguments)
+
+        return call
+
+    def _losses(self, divisor: Fraction | float | None) -> Losses:
+        """Do what is to be done, and put it together with what was done before."""
+        found: dict[str, State] = {}
+
+        def keep(shard: Shard, record: Record) -> bool:  # noqa: ARG001
+            return _state_in(self.work.reports[shard.path]) is not None
+
+        def call(shard: Shard, rows: RowRange | None) -> Callable[[], State]:
+            of_losses, of_gradients = (
+                None if path is None else self.work.written(self.of_task, path, rows)
+                for path in self.files[shard.path]
+            )
+            return partial(
+                losses_found,
+                self._of(shard, rows),
+                self.report,
+                RowFiles(of_losses, of_gradients),
+                divisor,
+                self.of_task,
+            )
+
+        for shard, states in self.run.sweep(call, self.run.changed(keep)):
+            if (ranges := self.run.ranges.get(shard.path)) and any(self.files[shard.path]):
+                call(shard, end_of(ranges[0]))()
+            losses = self._empty(shard)
+            for state in states:
+                losses.add_state(state, 0)
+            known = {**states[0], **losses.state(), "read": sum(each["read"] for each in states)}
+            if self.work.reports:
+                self._report(shard, losses, known)
+            else:
+                found[shard.path] = known
+        return self._together(found)
+
+    def _report(self, shard: Shard, losses: Losses, state: State) -> None:
+        """Write the report of a shard, with the sums as they are to be put together with others."""
+        with Target(self.work.reports[shard.path]) as target:
+            text = json_report(losses.report() | {"sums": state}) + "\n"
+            target.write(text.encode("utf-8", "backslashreplace"))
+        total = {"sum": losses.reduced.loss("sum"), "exact": losses.reduced.state()["losses"]}
+        self.run.done(shard, rows=state["read"], used=losses.reduced.used, losses=total)
+
+    def _together(self, found: dict[str, State]) -> Losses:
+        """Return the losses of all shards, in their order."""
+        whole: Losses | None = None
+        first, rows = {}, 0
+        for shard in self.run.shards:
+            if shard.path in self.run.bad:
+                continue
+            state = found.pop(shard.path, None) or _state_in(self.work.reports[shard.path])
+            if state is None:
+                raise InputError("is gone", "run again", self.work.reports[shard.path])
+            if whole is None:
+                whole, first = self._empty(shard), state
+            elif state["columns"] != first["columns"]:
+                problem = f"its columns are not those of {self.run.shards[0].path}"
+                raise InputError(problem, "all files need the same, in the same order", shard.path)
+            whole.add_state(state, rows)
+            rows += state["read"]
+        if whole is None:
+            raise InputError("every file was left out", "give one that is whole", self._place)
+        if not rows:
+            raise InputError("has no rows, so there is no loss", "give a row", self._place)
+        whole.check(self._place)
+        self.run.facts = {"rows": rows, "used": whole.reduced.used, "loss": whole.loss()}
+        return whole
+
+    def _empty(self, shard: Shard) -> Losses:
+        """Return the running losses of rows as a shard has them, of none yet."""
+        inputs = self._of(shard, None)
+        with ExitStack() as stack:
+            source, form = inputs.opened(stack)
+            return inputs.losses(source, form, tallies(source, form, inputs.options, self.report))
+
+    @property
+    def _place(self) -> str:
+        first, *others = self.run.shards
+        return f"{first.path} and {len(others)} more" if others else first.path
+
+    def _of(self, shard: Shard, rows: RowRange | None) -> LossInputs:
+        """Return the inputs of a shard alone."""
+        options, inputs, partners = self.inputs.options, self.inputs, shard.partners
+        options = replace(
+            options,
+            labels=partners.get("labels"),
+            targets=partners.get("targets"),
+            sample_weights=partners.get("sample-weights"),
+        )
+        if inputs.p is not None:
+            return replace(inputs, p=partners["p"], q=shard.path, options=options, rows=rows)
+        return replace(inputs, values=[shard.path], options=options, rows=rows)
+
+
+def losses_found(
+    inputs: LossInputs,
+    report: ReportOptions,
+    files: RowFiles,
+    divisor: Fraction | float | None,
+    write: WriteOptions,
+) -> State:
+    """Read the rows, write what belongs to each, and return what their losses come to."""
+    with ExitStack() as stack:
+        source, form = inputs.opened(stack)
+        losses = inputs.losses(source, form, tallies(source, form, inputs.options, report))
+        losses.gradient_divisor = divisor
+        counts = compute(source, losses, RowSinks(stack, source, files), inputs.read, write)
+        columns = [source.classes, source.class_names and [*source.class_names], [*source.id_names]]
+    return losses.state() | {"read": counts.read, "columns": columns}
+
+
+def weights_found(inputs: LossInputs, write: WriteOptions) -> State:
+    """Return how many rows count, and what they weigh."""
+    with ExitStack() as stack:
+        return inputs.weighed(*inputs.opened(stack), write).state()
+
+
+def slopes_found(
+    inputs: LossInputs, write: WriteOptions, *, temperature: float, bins: int, scored: bool
+) -> State:
+    """Return what a reading at a temperature comes to."""
+    from softmax_cli.commands.temperature_fit import SlopeSums
+
+    at = _at(inputs, temperature)
+    with ExitStack() as stack:
+        source, form = at.opened(stack)
+        sums = SlopeSums.of(at, source, form, bins)
+        sums.add_rows_of(source, at.read.on_bad_row, write, scored=scored)
+    return sums.state(scored=scored)
+
+
+def _at(inputs: LossInputs, temperature: float) -> LossInputs:
+    return replace(inputs, options=replace(inputs.options, temperature=temperature))
+
+
+def _shards(inputs: LossInputs) -> list[Shard]:
+    """Return the shards with the labels, targets or weights that belong to each."""
+    options = inputs.options
+    tokens = [inputs.q] if inputs.q is not None else inputs.values or ["-"]
+    shards = planned(tokens, "--q" if inputs.q is not None else "arguments")
+    for option, token in (
+        ("--p", inputs.p),
+        ("--labels", options.labels),
+        ("--targets", options.targets),
+        ("--sample-weights", options.sample_weights),
+    ):
+        if token is not None:
+            shards = with_partners(shards, option, token)
+    return shards
+
+
+def _row_files(
+    shards: list[Shard],
+    directories: tuple[str | None, str | None],
+    inputs: LossInputs,
+    write: WriteOptions,
+) -> Files:
+    """Return the files of the losses and of the gradient of each shard."""
+    plain = replace(write, format=None)
+    of_losses, of_gradients = (
+        {} if directory is None else row_files(shards, directory, inputs.read, plain)
+        for directory in directories
+    )
+    return {
+        shard.path: (of_losses.get(shard.path), of_gradients.get(shard.path)) for shard in shards
+    }
+
+
+def _check_distinct(paths: list[str]) -> None:
+    seen: set[str] = set()
+    for path in paths:
+        if path in seen:
+            remedy = "give --losses and --grad directories of their own"
+            raise UsageError(f"{path} would be written twice", remedy, "--output-dir")
+        seen.add(path)
+
+
+def _state_in(path: str) -> State | None:
+    """Return the sums that stand in the report of a shard; None if it is none."""
+    source = open_input(path)
+    try:
+        # As strict JSON has them: numbers that are not finite are strings, which float() takes.
+        report = json.loads(read_whole(source).decode("utf-8", "backslashreplace"))
+        state: State = report["sums"]
+        return state if isinstance(state, dict) else None
+    except (ValueError, KeyError, TypeError):
+        return None
+    finally:
+        source.close()
