@@ -18,6 +18,7 @@ from softmax_cli.commands.gradcheck_forms import (
 )
 from softmax_cli.commands.loss_options import LossOptions
 from softmax_cli.commands.options import ReadOptions, Values, WriteOptions
+from softmax_cli.commands.shard_options import ShardOptions
 from softmax_cli.commands.verdict_options import VerdictOptions
 from softmax_cli.errors import ExitCode, UsageError
 
@@ -72,6 +73,7 @@ def command(
             "[default: of ./pyproject.toml, if it has any and nothing else is to be checked]",
         ),
     ] = None,
+    shards: ShardOptions = ShardOptions(),
     read: ReadOptions = ReadOptions(),
     write: VerdictOptions = VerdictOptions(),
 ) -> int:
@@ -86,7 +88,7 @@ def command(
     if collected is None and (tables := tables_asked_for(context, config)):
         return reporting.send(*check_tables(context, tables, write))
     check_form(context, values, given, options)
-    report = _report(values, given, options, check, read, write)
+    report = _report(values, given, options, check, shards, read, write)
     report = _repeatable(report, context.meta[ARGUMENTS])
     inputs = [
         *(values or ()),
@@ -106,6 +108,7 @@ def _report(
     given: GivenOptions,
     options: LossOptions,
     check: CheckOptions,
+    shards: ShardOptions,
     read: ReadOptions,
     write: WriteOptions,
 ) -> Report:
@@ -125,7 +128,13 @@ def _report(
             check.atol,
             check.worst,
         )
+        if shards.are_given:
+            from softmax_cli.commands.sharded_gradients import report_of_shards
+
+            return report_of_shards(form, shards, check.seed, write)
         return form.report(check.seed, write)
+    if shards.are_given:
+        raise UsageError("goes with gradient files", "give --logits and --grad", "--output-dir")
     if read.dtype == "bfloat16":
         problem = "functions and the built-in derivatives are not computed in bfloat16"
         raise UsageError(problem, "it goes with gradient files", "--dtype")

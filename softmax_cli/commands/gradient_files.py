@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, islice
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from softmax_cli.commands.gradient_references import (
     LossReference,
     ProductReference,
     References,
+    Variant,
     left_out,
 )
 from softmax_cli.commands.inputs import opened, opened_partner
@@ -34,14 +35,29 @@ from softmax_cli.formats.blocks import Block, ReadOptions, Source, WriteOptions,
 from softmax_cli.pipeline import RowReader, good_blocks, paired, progress
 from softmax_cli.pipeline.threads import in_order, thread_count
 
+if TYPE_CHECKING:
+    from fractions import Fraction
+
 EXACT = "exact"
 # So many entries are compared at a time: more leave the cache, fewer keep threads waiting.
 _AT_ONCE = 1 << 18
 
 
+class Compared(NamedTuple):
+    """What rows came to, with the name of the file's dtype and how many classes it has."""
+
+    comparison: Comparison
+    dtype: str
+    classes: int
+
+
 @dataclass(frozen=True)
 class GradientFile:
-    """A gradient file, and the files and settings that say what it should hold."""
+    """A gradient file, and the files and settings that say what it should hold.
+
+    divisor   what the gradients were divided by, if it is not to be found in these files
+    variants  losses that leave something out, if these are not either
+    """
 
     inputs: LossInputs
     upstream: str | None
@@ -51,40 +67,52 @@ class GradientFile:
     rtol: float | None
     atol: float | None
     worst: int
+    divisor: Fraction | float | None = None
+    variants: dict[str, Variant] | None = None
 
     def report(self, seed: int, write: WriteOptions) -> Report:
         """Compare the file with the exact gradient, block by block.
 
         A second reading, of a gradient that is wrong, finds out what it looks like.
         """
+        self.check_options()
+        once = self.inputs.are_read_once or is_read_once(self.file) or is_read_once(self.upstream)
+        compared = self.compared(write, diagnosed=once)
+        if compared.comparison.verdict() == "fail" and not once:
+            rows = compared.comparison.points
+            compared = self.compared(write, diagnosed=True, rows=rows)
+        return self.report_of(compared.comparison, compared.dtype, seed)
+
+    def check_options(self) -> None:
+        """Refuse what no gradient file can be compared with."""
         check_tolerances(self.rtol, self.atol)
         if self._read.on_bad_row != "error":
             problem = "a row without a softmax has no gradient"
             raise UsageError(problem, "leave it out", "--on-bad-row")
-        once = self.inputs.are_read_once or is_read_once(self._file) or is_read_once(self.upstream)
-        comparison, dtype = self._compared(write, diagnosed=once)
-        if comparison.verdict() == "fail" and not once:
-            comparison, dtype = self._compared(write, diagnosed=True, rows=comparison.points)
-        check = comparison.check(self._file, method=EXACT, step=None, dtype=dtype)
-        return Report(seed, [replace(check, file=self._file)])
+
+    def report_of(self, comparison: Comparison, dtype: str, seed: int) -> Report:
+        """Return the report of what was compared."""
+        check = comparison.check(self.file, method=EXACT, step=None, dtype=dtype)
+        return Report(seed, [replace(check, file=self.file)])
 
     @property
     def _read(self) -> ReadOptions:
         return self.inputs.read
 
     @property
-    def _file(self) -> str:
+    def file(self) -> str:
+        """The file that is checked."""
         return self.gradient if self.gradient is not None else self.jacobian or ""
 
-    def _compared(
+    def compared(
         self, write: WriteOptions, *, diagnosed: bool, rows: int | None = None
-    ) -> tuple[Comparison, str]:
-        """Return what all rows came to, and the name of the file's dtype."""
+    ) -> Compared:
+        """Return what all rows came to."""
         read = self._read
         with ExitStack() as stack:
             source, logits, references = self._opened(stack, write, diagnosed, rows)
             option = "--grad" if self.jacobian is None else "--jacobian"
-            given = stack.enter_context(opened_partner(self._file, option, read, logits.classes))
+            given = stack.enter_context(opened_partner(self.file, option, read, logits.classes))
             if self.jacobian is not None:
                 given = _entries_as_lines(given, logits.classes)
             if given.classes != logits.classes:
@@ -119,6 +147,8 @@ class GradientFile:
                 )
 
             lines_of_row = 1 if self.jacobian is None else logits.classes
+            if logits.within is not None:
+                given = given.between(logits.within.times(lines_of_row))
             reader = RowReader(given)
             with progress(source, write) as advance:
 
@@ -133,7 +163,7 @@ class GradientFile:
                     for _ in compared:
                         pass
             reader.finish(logits.place)
-        return comparison, dtype
+        return Compared(comparison, dtype, logits.classes)
 
     def _opened(
         self, stack: ExitStack, write: WriteOptions, diagnosed: bool, rows: int | None
@@ -143,14 +173,17 @@ class GradientFile:
         T = options.temperature
         if self.jacobian is None and self.upstream is None:
             source, form = self.inputs.opened(stack)
-            divisor = self.inputs.divisor(source, form, write)
-            variants = left_out(self.inputs, form, write) if diagnosed else {}
+            divisor, variants = self.divisor, self.variants
+            if divisor is None:
+                divisor = self.inputs.divisor(source, form, write)
+            if variants is None:
+                variants = left_out(self.inputs, form, write) if diagnosed else {}
             references = LossReference(
                 form, T, BASES[options.base], divisor, rows or source.rows or 1, variants
             )
             return source, source, references
         logits = opened("gradcheck", self.inputs.values, self._read, place="--logits")
-        stack.enter_context(logits)
+        logits = stack.enter_context(logits).between(self.inputs.rows)
         of, rows = self.of or "softmax", rows or logits.rows or 1
         if self.upstream is None:
             return logits, logits, JacobianReference(of, T, rows)

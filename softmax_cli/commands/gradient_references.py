@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -154,20 +154,27 @@ def left_out(inputs: LossInputs, form: LossForm, write: WriteOptions) -> dict[st
 
     What their means are divided by is found by reading the inputs.
     """
-    weights, has_samples = form.weights, inputs.options.sample_weights is not None
-    without: dict[str, tuple[Weights, bool]] = {}
-    if weights.smoothing:
-        without["the label smoothing left out"] = replace(weights, smoothing=0.0), True
-    if weights.of_classes is not None:
-        without["the class weights left out"] = replace(weights, of_classes=None), True
-    if has_samples:
-        without["the sample weights left out"] = weights, False
-    if len(without) > 1:
-        plain = replace(weights, smoothing=0.0, of_classes=None)
-        without["all weights and the label smoothing left out"] = plain, False
-    if not without:
-        return {}
+    return variants(inputs, form, weighed_without(inputs, form, write))
+
+
+def variants(
+    inputs: LossInputs, form: LossForm, reduced: Mapping[str, ReducedLoss]
+) -> dict[str, Variant]:
+    """Return these losses, whose rows weigh so much."""
+    return {
+        name: Variant(*kept, reduced[name].divisor(inputs.options.reduction) or 1.0)
+        for name, kept in _without(inputs, form).items()
+    }
+
+
+def weighed_without(
+    inputs: LossInputs, form: LossForm, write: WriteOptions
+) -> dict[str, ReducedLoss]:
+    """Return what the rows of each of these losses weigh."""
+    without = _without(inputs, form)
     reduced = {name: ReducedLoss() for name in without}
+    if not without:
+        return reduced
 
     def count(block: Block) -> None:
         rows = counted_form.rows(block)
@@ -179,10 +186,23 @@ def left_out(inputs: LossInputs, form: LossForm, write: WriteOptions) -> dict[st
     with ExitStack() as stack:
         counted, counted_form = inputs.opened(stack)
         each_block(counted, count, inputs.read.on_bad_row, write)
-    return {
-        name: Variant(*kept, reduced[name].divisor(inputs.options.reduction) or 1.0)
-        for name, kept in without.items()
-    }
+    return reduced
+
+
+def _without(inputs: LossInputs, form: LossForm) -> dict[str, tuple[Weights, bool]]:
+    """Return the weights of each loss that leaves something out, and whether rows have theirs."""
+    weights, has_samples = form.weights, inputs.options.sample_weights is not None
+    without: dict[str, tuple[Weights, bool]] = {}
+    if weights.smoothing:
+        without["the label smoothing left out"] = replace(weights, smoothing=0.0), True
+    if weights.of_classes is not None:
+        without["the class weights left out"] = replace(weights, of_classes=None), True
+    if has_samples:
+        without["the sample weights left out"] = weights, False
+    if len(without) > 1:
+        plain = replace(weights, smoothing=0.0, of_classes=None)
+        without["all weights and the label smoothing left out"] = plain, False
+    return without
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
@@ -14,6 +15,9 @@ from softmax_cli.commands.shard_options import ShardOptions
 from softmax_cli.errors import SoftmaxCliError, UsageError
 from softmax_cli.formats import named_format, open_source, suffix_format
 from softmax_cli.formats.blocks import PartOptions, ReadOptions, RowRange, WriteOptions
+from softmax_cli.formats.json_text import json_report
+from softmax_cli.formats.streams import open_input, read_whole
+from softmax_cli.formats.target import Target
 from softmax_cli.shards import manifest, places
 from softmax_cli.shards.plan import Shard, is_file, outputs, planned, suffix_of, with_partners
 from softmax_cli.shards.run import Run, new_run
@@ -49,8 +53,7 @@ class Work:
         What is not whole of it, or of one before it that was killed, is taken away.
         """
         run: Run | None = None
-        for directory in self._directories():
-            places.make_directory(directory)
+        made = [path for each in self._directories() for path in places.make_directory(each)]
         try:
             with self._engine(self.options) as (engine, threads):
                 ranges = {} if isinstance(engine, OneMachine) else self._ranges()
@@ -69,6 +72,7 @@ class Work:
                 self._tidy(self.run)
             if run is not None:
                 run.write_down()
+            places.remove_empty(made)
 
     def remember(self, run: Run, settings: dict[str, Any]) -> None:
         """Let a run with these settings know what is done, if there is a directory of outputs.
@@ -224,6 +228,28 @@ def row_files(
             named.append(shard.name if form.text else shard.stem + form.suffixes[0])
     renamed = [replace(each, name=name) for each, name in zip(shards, named, strict=True)]
     return outputs(renamed, directory, None)
+
+
+def write_report(path: str, report: dict[str, object], state: dict[str, Any]) -> None:
+    """Write the report of a shard, with the sums as they are to be put together with others."""
+    with Target(path) as target:
+        text = json_report(report | {"sums": state}) + "\n"
+        target.write(text.encode("utf-8", "backslashreplace"))
+
+
+def state_in(path: str) -> dict[str, Any] | None:
+    """Return the sums that stand in the report of a shard; None if it is none.
+
+    Numbers that are not finite are strings in it, which float() takes.
+    """
+    source = open_input(path)
+    try:
+        state = json.loads(read_whole(source).decode("utf-8", "backslashreplace"))["sums"]
+        return state if isinstance(state, dict) else None
+    except (ValueError, KeyError, TypeError):
+        return None
+    finally:
+        source.close()
 
 
 def end_of(rows: RowRange) -> RowRange:

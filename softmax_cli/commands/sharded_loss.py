@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
@@ -14,14 +13,11 @@ from softmax_cli.commands.loss_inputs import LossInputs
 from softmax_cli.commands.loss_options import ReportOptions
 from softmax_cli.commands.loss_report import RowFiles, RowSinks, Told, compute, write_loss
 from softmax_cli.commands.shard_options import ShardOptions
-from softmax_cli.commands.sharded import Work, end_of, row_files
+from softmax_cli.commands.sharded import Work, end_of, row_files, state_in, write_report
 from softmax_cli.commands.tallies import tallies
 from softmax_cli.core.reduction import ReducedLoss
 from softmax_cli.errors import InputError, SoftmaxCliError, UsageError
 from softmax_cli.formats.blocks import RowRange, WriteOptions
-from softmax_cli.formats.json_text import json_report
-from softmax_cli.formats.streams import open_input, read_whole
-from softmax_cli.formats.target import Target
 from softmax_cli.shards.manifest import Record
 from softmax_cli.shards.plan import Shard, outputs, planned, with_partners
 from softmax_cli.shards.run import Run
@@ -52,7 +48,7 @@ def loss_of_shards(
             problem = "a loss a row needs a file for each input"
             raise UsageError(problem, "add --output-dir DIR, or --losses DIR", "--reduction none")
         directories = options.output_dir, directories[1]
-    shards = _shards(inputs)
+    shards = shards_of(inputs)
     files = _row_files(shards, directories, inputs, write)
     reports = {}
     if options.output_dir is not None:
@@ -117,7 +113,7 @@ class _ShardedLoss:
         for _, states in self.run.sweep(calls):
             for state in states:
                 reduced.add_state(state)
-        return self.inputs.divided_by(reduced, self._place)
+        return self.inputs.divided_by(reduced, self.run.place)
 
     def _fit(self) -> Fit:
         from softmax_cli.commands.temperature_fit import SlopeSums, fit
@@ -128,20 +124,24 @@ class _ShardedLoss:
             sums: SlopeSums | None = None
             for shard, states in self.run.sweep(calls):
                 if sums is None:
-                    at = _at(self._of(shard, None), temperature)
+                    at = _at(of_shard(self.inputs, shard, None), temperature)
                     with ExitStack() as stack:
                         sums = SlopeSums.of(at, *at.opened(stack), bins)
                 for state in states:
                     sums.add_state(state, scored=scored)
             if sums is None:
-                raise InputError("every file was left out", "give one that is whole", self._place)
-            return sums.reading(self._place, scored=scored)
+                raise InputError(
+                    "every file was left out", "give one that is whole", self.run.place
+                )
+            return sums.reading(self.run.place, scored=scored)
 
         return fit(readings, self.inputs.options.temperature)
 
     def _calls(self, function: Callable[..., Any], **arguments: Any) -> Callable[..., Any]:
         def call(shard: Shard, rows: RowRange | None) -> Callable[[], Any]:
-            return partial(function, self._of(shard, rows), write=self.of_task, **arguments)
+            return partial(
+                function, of_shard(self.inputs, shard, rows), write=self.of_task, **arguments
+            )
 
         return call
 
@@ -150,7 +150,7 @@ class _ShardedLoss:
         found: dict[str, State] = {}
 
         def keep(shard: Shard, record: Record) -> bool:  # noqa: ARG001
-            return _state_in(self.work.reports[shard.path]) is not None
+            return state_in(self.work.reports[shard.path]) is not None
 
         def call(shard: Shard, rows: RowRange | None) -> Callable[[], State]:
             of_losses, of_gradients = (
@@ -159,7 +159,7 @@ class _ShardedLoss:
             )
             return partial(
                 losses_found,
-                self._of(shard, rows),
+                of_shard(self.inputs, shard, rows),
                 self.report,
                 RowFiles(of_losses, of_gradients),
                 divisor,
@@ -174,27 +174,20 @@ class _ShardedLoss:
                 losses.add_state(state, 0)
             known = {**states[0], **losses.state(), "read": sum(each["read"] for each in states)}
             if self.work.reports:
-                self._report(shard, losses, known)
+                write_report(self.work.reports[shard.path], losses.report(), known)
+                total = losses.reduced.loss("sum")
+                sums = {"sum": total, "exact": losses.reduced.state()["losses"]}
+                self.run.done(shard, rows=known["read"], used=losses.reduced.used, losses=sums)
             else:
                 found[shard.path] = known
         return self._together(found)
-
-    def _report(self, shard: Shard, losses: Losses, state: State) -> None:
-        """Write the report of a shard, with the sums as they are to be put together with others."""
-        with Target(self.work.reports[shard.path]) as target:
-            text = json_report(losses.report() | {"sums": state}) + "\n"
-            target.write(text.encode("utf-8", "backslashreplace"))
-        total = {"sum": losses.reduced.loss("sum"), "exact": losses.reduced.state()["losses"]}
-        self.run.done(shard, rows=state["read"], used=losses.reduced.used, losses=total)
 
     def _together(self, found: dict[str, State]) -> Losses:
         """Return the losses of all shards, in their order."""
         whole: Losses | None = None
         first, rows = {}, 0
-        for shard in self.run.shards:
-            if shard.path in self.run.bad:
-                continue
-            state = found.pop(shard.path, None) or _state_in(self.work.reports[shard.path])
+        for shard in self.run.good:
+            state = found.pop(shard.path, None) or state_in(self.work.reports[shard.path])
             if state is None:
                 raise InputError("is gone", "run again", self.work.reports[shard.path])
             if whole is None:
@@ -205,37 +198,33 @@ class _ShardedLoss:
             whole.add_state(state, rows)
             rows += state["read"]
         if whole is None:
-            raise InputError("every file was left out", "give one that is whole", self._place)
+            raise InputError("every file was left out", "give one that is whole", self.run.place)
         if not rows:
-            raise InputError("has no rows, so there is no loss", "give a row", self._place)
-        whole.check(self._place)
+            raise InputError("has no rows, so there is no loss", "give a row", self.run.place)
+        whole.check(self.run.place)
         self.run.facts = {"rows": rows, "used": whole.reduced.used, "loss": whole.loss()}
         return whole
 
     def _empty(self, shard: Shard) -> Losses:
         """Return the running losses of rows as a shard has them, of none yet."""
-        inputs = self._of(shard, None)
+        inputs = of_shard(self.inputs, shard, None)
         with ExitStack() as stack:
             source, form = inputs.opened(stack)
             return inputs.losses(source, form, tallies(source, form, inputs.options, self.report))
 
-    @property
-    def _place(self) -> str:
-        first, *others = self.run.shards
-        return f"{first.path} and {len(others)} more" if others else first.path
 
-    def _of(self, shard: Shard, rows: RowRange | None) -> LossInputs:
-        """Return the inputs of a shard alone."""
-        options, inputs, partners = self.inputs.options, self.inputs, shard.partners
-        options = replace(
-            options,
-            labels=partners.get("labels"),
-            targets=partners.get("targets"),
-            sample_weights=partners.get("sample-weights"),
-        )
-        if inputs.p is not None:
-            return replace(inputs, p=partners["p"], q=shard.path, options=options, rows=rows)
-        return replace(inputs, values=[shard.path], options=options, rows=rows)
+def of_shard(inputs: LossInputs, shard: Shard, rows: RowRange | None) -> LossInputs:
+    """Return the inputs of a shard alone, or of some of its rows."""
+    partners = shard.partners
+    options = replace(
+        inputs.options,
+        labels=partners.get("labels"),
+        targets=partners.get("targets"),
+        sample_weights=partners.get("sample-weights"),
+    )
+    if inputs.p is not None:
+        return replace(inputs, p=partners["p"], q=shard.path, options=options, rows=rows)
+    return replace(inputs, values=[shard.path], options=options, rows=rows)
 
 
 def losses_found(
@@ -279,7 +268,7 @@ def _at(inputs: LossInputs, temperature: float) -> LossInputs:
     return replace(inputs, options=replace(inputs.options, temperature=temperature))
 
 
-def _shards(inputs: LossInputs) -> list[Shard]:
+def shards_of(inputs: LossInputs) -> list[Shard]:
     """Return the shards with the labels, targets or weights that belong to each."""
     options = inputs.options
     tokens = [inputs.q] if inputs.q is not None else inputs.values or ["-"]
@@ -319,17 +308,3 @@ def _check_distinct(paths: list[str]) -> None:
             remedy = "give --losses and --grad directories of their own"
             raise UsageError(f"{path} would be written twice", remedy, "--output-dir")
         seen.add(path)
-
-
-def _state_in(path: str) -> State | None:
-    """Return the sums that stand in the report of a shard; None if it is none."""
-    source = open_input(path)
-    try:
-        # As strict JSON has them: numbers that are not finite are strings, which float() takes.
-        report = json.loads(read_whole(source).decode("utf-8", "backslashreplace"))
-        state: State = report["sums"]
-        return state if isinstance(state, dict) else None
-    except (ValueError, KeyError, TypeError):
-        return None
-    finally:
-        source.close()

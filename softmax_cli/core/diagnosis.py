@@ -33,7 +33,7 @@ class Diagnosis:
 
     def __init__(self, factors: Mapping[str, float], of: str = "classes") -> None:
         """Know nothing yet."""
-        self._factors = {"a flipped sign": -1.0, **factors}
+        self.factors = {"a flipped sign": -1.0, **factors}
         self._of = of
         # Between these is every factor that explains what was added.
         self._low, self._high = -math.inf, math.inf
@@ -93,7 +93,7 @@ class Diagnosis:
         """Return the ways to be wrong that explain the whole difference, if there are any."""
         with np.errstate(all="ignore"):
             names = [
-                *(name for name, factor in self._factors.items() if self._is_factor(factor)),
+                *(name for name, factor in self.factors.items() if self._is_factor(factor)),
                 *(name for name, explains in self._explains.items() if explains),
             ]
             if not names:

@@ -54,9 +54,18 @@ def join(directory: str, name: str) -> str:
     return os.path.join(directory, name)  # noqa: PTH118
 
 
-def make_directory(path: str) -> None:
-    """Make a directory, and those above it, if there is none."""
+def make_directory(path: str) -> list[str]:
+    """Make a directory, and those above it; return those that were made, the last first."""
+    missing = [str(each) for each in (Path(path), *Path(path).parents) if not each.exists()]
     Path(path).mkdir(parents=True, exist_ok=True)
+    return missing
+
+
+def remove_empty(directories: list[str]) -> None:
+    """Remove directories that hold nothing."""
+    for path in directories:
+        with suppress(OSError):
+            Path(path).rmdir()
 
 
 def remove(path: str) -> None:

@@ -66,6 +66,17 @@ class Run:
     _inputs: dict[str, list[Status]] = field(default_factory=dict)
     _notes: int = 0
 
+    @property
+    def good(self) -> list[Shard]:
+        """The shards that were not left out."""
+        return [shard for shard in self.shards if shard.path not in self.bad]
+
+    @property
+    def place(self) -> str:
+        """How errors name all shards together."""
+        first, *others = self.shards
+        return f"{first.path} and {len(others)} more" if others else first.path
+
     def sweep(
         self, calls: Calls, shards: Sequence[Shard] | None = None
     ) -> Iterator[tuple[Shard, list[Any]]]:
@@ -153,13 +164,16 @@ class Run:
         manifest = self.manifest
         if manifest is None:
             return
-        for path, error in self.bad.items():
+        for path in self.bad:
             manifest.shards.pop(path, None)
-            manifest.bad[path] = str(error)
         manifest.facts = self.facts
+        manifest.bad |= {path: str(error) for path, error in self.bad.items()}
+        if not (manifest.shards or manifest.ended):
+            return
         manifest.write()
         if not manifest.ended:
-            note(f"{_shards(self._done)} done; run again, these are skipped", self.write)
+            done = f"{self._done + self._skipped} of {_shards(len(self.shards))} done"
+            note(f"{done}; the same command does the rest", self.write)
 
     def _say(self, outcome: Outcome) -> None:
         for line in outcome.notes:
