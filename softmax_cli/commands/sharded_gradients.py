@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from softmax_cli.commands.gradient_files import GradientFile
+from softmax_cli.commands.gradient_files import EXACT, GradientFile
 from softmax_cli.commands.gradient_references import Variant, variants, weighed_without
 from softmax_cli.commands.loss_inputs import LossInputs
 from softmax_cli.commands.shard_options import ShardOptions
@@ -82,12 +82,12 @@ class _ShardedGradients:
         report = self.form.report_of(comparison, dtype, self.seed)
         (check,) = report.checks
         # Of what was left out nothing is proven.
-        left_out = [
-            replace(check, name=path, verdict="inconclusive", entries=0, over_tolerance=0)
-            for path in self.run.bad
-        ]
-        left_out = [replace(each, worst=[], diagnosis=None, file=each.name) for each in left_out]
-        return replace(report, checks=[check, *left_out])
+        nothing = self._empty(asdict(check), None)
+        for path in self.run.bad:
+            of_nothing = nothing.check(path, method=EXACT, step=None, dtype=dtype)
+            of_nothing = replace(of_nothing, verdict="inconclusive", file=path)
+            report.checks.append(of_nothing)
+        return report
 
     def _settings(self) -> dict[str, Any]:
         form, options = self.form, asdict(self.form.inputs.options)

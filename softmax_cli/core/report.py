@@ -63,12 +63,12 @@ class Check:
             found = f"{self.entries} entries agree"
         elif self.verdict == "vacuous":
             found = "the derivative is zero to within rounding; a wrong one would agree as well"
-            if not self.entries:
-                found = "no entry was compared"
         else:
             found = f"{self.over_tolerance} of {self.entries} entries over tolerance"
             if self.non_finite:
                 found += f", {self.non_finite} not finite"
+        if not self.entries:
+            found = "no entry was compared"
         if self.vacuous and self.verdict != "vacuous":
             found += f"; {self.vacuous} of {self.points} points prove nothing"
         return f"{self.verdict}, {found}"

@@ -187,7 +187,7 @@ class Run:
         if self.manifest is not None:
             parts = [f"{_shards(self._done)} done"]
             if self._skipped:
-                parts.append(f"{self._skipped} skipped: done before, and unchanged")
+                parts.append(f"{self._skipped} skipped (done before, and unchanged)")
             if self.bad:
                 parts.append(f"{len(self.bad)} left out")
             note(", ".join(parts), self.write)
