@@ -91,6 +91,8 @@ class Work:
         )
         if unfinished is not None:
             self._tidy(unfinished)
+        # Whoever comes after one that is killed can then take away what it left.
+        run.manifest.write()
 
     @contextmanager
     def _engine(self, options: ShardOptions) -> Iterator[tuple[Engine, int | None]]:

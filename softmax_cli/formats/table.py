@@ -13,7 +13,7 @@ from rich import box
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from softmax_cli.errors import printable
@@ -343,7 +343,7 @@ class ProgressBar:
         self._by_size = bool(size)
         self._begun = begun
         self._bar = Progress(
-            TextColumn("{task.description}", markup=False),
+            TextColumn("{task.description}", markup=False, table_column=Column(min_width=16)),
             BarColumn(),
             TextColumn("{task.fields[said]}", markup=False),
             console=Console(stderr=True),
@@ -354,11 +354,11 @@ class ProgressBar:
         self._rows, self._total = rows, total
         self._bar.start()
 
-    def update(self, rows: int, size: int) -> None:
-        """Show how much is done."""
+    def update(self, rows: int, size: int, name: str | None = None, beside: str = "") -> None:
+        """Show how much is done, and what else is known of it."""
         done = size if self._by_size else rows
         said = progress_text(rows, self._rows, size, done, self._total, monotonic() - self._begun)
-        self._bar.update(self._task, completed=done, said=said)
+        self._bar.update(self._task, completed=done, said=said + beside, description=name)
 
     def stop(self) -> None:
         """Take the bar away."""

@@ -37,33 +37,45 @@ def listening(listener: Listener) -> Iterator[None]:
 
 @contextmanager
 def progress(source: Source, options: WriteOptions) -> Iterator[Advance]:
-    """Show a bar on standard error for work that lasts longer than a second, at a terminal.
+    """Show a bar of the rows of a source, or tell whoever listens.
 
     What it yields is told how many rows, and how many bytes of the input, have been done so far.
     """
     if (listener := _listener.get()) is not None:
         yield listener.advance
         return
+    with bar(source.place, source.rows, source.size, options) as advance:
+        yield advance
+
+
+@contextmanager
+def bar(
+    place: str, rows: int | None, size: int | None, options: WriteOptions
+) -> Iterator[Callable[..., None]]:
+    """Show a bar on standard error for work that lasts longer than a second, at a terminal.
+
+    What it yields is told how many rows and bytes have been done so far, and what to call that.
+    """
     if options.quiet or options.no_progress or sys.stderr is None or not sys.stderr.isatty():
-        yield lambda rows, size: None  # noqa: ARG005
+        yield lambda rows, size, name=None, beside="": None  # noqa: ARG005
         return
     begun = monotonic()
-    bar: Any = None
+    shown: Any = None
 
-    def advance(rows: int, size: int) -> None:
-        nonlocal bar
-        if bar is None and monotonic() - begun > 1:
+    def advance(done: int, read: int, name: str | None = None, beside: str = "") -> None:
+        nonlocal shown
+        if shown is None and monotonic() - begun > 1:
             from softmax_cli.formats.table import ProgressBar
 
-            bar = ProgressBar(source.place, source.rows, source.size, begun)
-        if bar is not None:
-            bar.update(rows, size)
+            shown = ProgressBar(place, rows, size, begun)
+        if shown is not None:
+            shown.update(done, read, name, beside)
 
     try:
         yield advance
     finally:
-        if bar is not None:
-            bar.stop()
+        if shown is not None:
+            shown.stop()
 
 
 def note(message: str, options: WriteOptions) -> None:

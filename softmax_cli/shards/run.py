@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -15,7 +14,8 @@ from softmax_cli.shards import places
 from softmax_cli.shards.manifest import Manifest, Record
 from softmax_cli.shards.places import Status
 from softmax_cli.shards.plan import Shard
-from softmax_cli.shards.tasks import Engine, Outcome, Task, Watcher
+from softmax_cli.shards.tasks import Engine, Outcome, Task
+from softmax_cli.shards.watching import watching
 
 # How many notes of shards are shown.
 _SHOWN_NOTES = 10
@@ -29,11 +29,6 @@ Calls = Callable[[Shard, RowRange | None], Call]
 def always(shard: Shard, record: Record) -> bool:  # noqa: ARG001
     """Keep what is known of any shard."""
     return True
-
-
-def unwatched(tasks: Sequence[Task]) -> AbstractContextManager[Watcher]:  # noqa: ARG001
-    """Let nobody watch."""
-    return nullcontext(Watcher())
 
 
 def new_run() -> str:
@@ -58,7 +53,6 @@ class Run:
     manifest: Manifest | None = None
     ranges: Mapping[str, Sequence[RowRange]] = field(default_factory=dict)
     outputs: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    watching: Callable[[Sequence[Task]], AbstractContextManager[Watcher]] = unwatched
     bad: dict[str, SoftmaxCliError] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
     _skipped: int = 0
@@ -97,7 +91,8 @@ class Run:
                 tasks.append(Task(name, calls(shard, rows), size))
                 of[name] = shard, number
         left = {path: len(parts) for path, parts in results.items()}
-        with self.watching(tasks) as watcher:
+        parts = {name: shard.path for name, (shard, _) in of.items()}
+        with watching(parts, sum(task.size for task in tasks), self.write) as watcher:
             for outcome in self.engine.outcomes(tasks, watcher):
                 shard, number = of[outcome.task.name]
                 self._say(outcome)
@@ -169,6 +164,7 @@ class Run:
         manifest.facts = self.facts
         manifest.bad |= {path: str(error) for path, error in self.bad.items()}
         if not (manifest.shards or manifest.ended):
+            places.remove(manifest.path)
             return
         manifest.write()
         if not manifest.ended:

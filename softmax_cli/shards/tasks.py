@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -29,11 +29,15 @@ class Task:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a task: its result, or the error that it ended with; and what was said."""
+    """What came of a task: its result, or the error that it ended with; and what was said.
+
+    rows  how many went by
+    """
 
     task: Task
     result: Any = None
     error: SoftmaxCliError | None = None
+    rows: int = 0
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -59,7 +63,7 @@ class Engine(ABC):
     """Does tasks."""
 
     @abstractmethod
-    def outcomes(self, tasks: Iterable[Task], watcher: Watcher) -> Iterator[Outcome]:
+    def outcomes(self, tasks: Iterable[Task], watcher: Watcher) -> Generator[Outcome, None, None]:
         """Do the tasks, and yield what comes of each as it ends, in any order.
 
         Closing the iterator gives the rest up. An error that is no task's own is raised.
@@ -73,7 +77,7 @@ class OneMachine(Engine):
         """Keep the name of the run."""
         self._run = run
 
-    def outcomes(self, tasks: Iterable[Task], watcher: Watcher) -> Iterator[Outcome]:
+    def outcomes(self, tasks: Iterable[Task], watcher: Watcher) -> Generator[Outcome, None, None]:
         """Do the tasks, in order."""
         for task in tasks:
             watcher.started(task.name)
@@ -85,8 +89,15 @@ class OneMachine(Engine):
 def performed(task: Task, run: str, advance: Callable[[int, int], None]) -> Outcome:
     """Do a task of a run in this process; what it says and how it gets on is listened to."""
     notes: list[str] = []
+    done = 0
+
+    def advanced(rows: int, size: int) -> None:
+        nonlocal done
+        done = rows
+        advance(rows, size)
+
     try:
-        with tagged(run), listening(Listener(advance, notes.append)):
-            return Outcome(task, task.call(), notes=notes)
+        with tagged(run), listening(Listener(advanced, notes.append)):
+            return Outcome(task, task.call(), rows=done, notes=notes)
     except SoftmaxCliError as error:
-        return Outcome(task, error=error, notes=notes)
+        return Outcome(task, error=error, rows=done, notes=notes)

@@ -1,0 +1,347 @@
+"""A Dask cluster does the tasks: those of other machines, or processes of this one."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import shutil
+import signal
+import tempfile
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from itertools import islice
+from queue import Empty, Queue
+from time import monotonic, sleep
+from typing import Any
+
+from softmax_cli.errors import InputError, SoftmaxCliError, UsageError
+from softmax_cli.formats.blocks import WriteOptions
+from softmax_cli.pipeline.threads import thread_count
+from softmax_cli.shards.tasks import Engine, Outcome, Task, Watcher, performed
+
+LOCAL = "local"
+# How long a scheduler has to answer, a worker to appear, and tasks to stop.
+_PATIENCE_SECONDS = 10
+_STOP_SECONDS = 5
+# How often a task tells how it gets on, and a wait is interrupted to look around.
+_EVENT_SECONDS = 0.5
+_WAIT_SECONDS = 0.2
+# So many tasks are under way for each that can be done at a time.
+_AHEAD = 3
+_WORKER_CODE = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)"
+
+
+@contextmanager
+def cluster(scheduler: str, run: str, *, workers: int | None) -> Iterator[Cluster]:
+    """Connect to a scheduler, or start processes of this machine if it is `local`."""
+    try:
+        import dask
+        import distributed
+    except ModuleNotFoundError as error:
+        remedy = "pip install 'softmax-cli[dask]'"
+        raise SoftmaxCliError(f"needs {error.name}", remedy, "--scheduler") from error
+    cores = thread_count(WriteOptions())
+    with ExitStack() as stack:
+        stack.enter_context(_without_logs())
+        settings = {
+            "distributed.scheduler.allowed-failures": 2,
+            "distributed.worker.preload": [_WORKER_CODE],
+            "distributed.comm.timeouts.connect": _PATIENCE_SECONDS,
+            "logging": {"distributed": "CRITICAL"},
+        }
+        stack.enter_context(dask.config.set(settings))
+        address, threads, slots = scheduler, 1, None
+        if scheduler == LOCAL:
+            slots = workers or cores
+            threads = max(1, cores // slots)
+            address = stack.enter_context(_processes(distributed, slots))
+        try:
+            client: Any = distributed.Client(  # type: ignore[no-untyped-call]
+                address, timeout=_PATIENCE_SECONDS, set_as_default=False
+            )
+        except (OSError, TimeoutError) as error:
+            remedy = "start one with 'dask scheduler', or use --scheduler local"
+            raise SoftmaxCliError("no scheduler answers", remedy, scheduler) from error
+        except ValueError as error:
+            raise UsageError(f"is no address: {error}", "tcp://HOST:PORT", scheduler) from error
+        stack.callback(_close, client)
+        engine = Cluster(client, scheduler, run, threads)
+        # Whatever ends the run: a generator that was not closed would do it too late.
+        stack.callback(engine.give_up)
+        engine.check_workers()
+        yield engine
+
+
+@contextmanager
+def _processes(distributed: Any, count: int) -> Iterator[str]:
+    """Start a scheduler and so many workers, and return the address of the scheduler."""
+    folder = tempfile.mkdtemp(prefix="softmax-cli-")
+    try:
+        # A key that interrupts goes to all of a terminal's processes, and is this one's affair.
+        with _interrupts_ignored():
+            local = distributed.LocalCluster(
+                n_workers=count,
+                threads_per_worker=1,
+                processes=True,
+                dashboard_address=None,
+                # What it serves beside is for nobody, and needs no port of its own choice.
+                scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
+                silence_logs=logging.CRITICAL,
+                local_directory=folder,
+            )
+        try:
+            yield local.scheduler_address
+        finally:
+            with suppress(Exception):
+                local.close(timeout=_STOP_SECONDS)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _without_logs() -> Iterator[None]:
+    """Log nothing: what goes wrong is told by the errors of this program."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+def _close(client: Any) -> None:
+    with suppress(Exception):
+        client.close(timeout=1)
+
+
+class Cluster(Engine):
+    """Sends tasks to the workers of a scheduler; what it is told meanwhile comes by a queue.
+
+    threads  how many each task should use, unless others are asked for
+    """
+
+    def __init__(self, client: Any, address: str, run: str, threads: int) -> None:
+        """Keep the connection."""
+        self._client, self._address, self._run = client, address, run
+        self.threads = threads
+        self._told: Queue[Callable[[Watcher], Outcome | None]] = Queue()
+        self._under_way: dict[Any, Task] = {}
+        # Tasks whose worker died each time, though another's may have been at fault.
+        self._suspects: deque[Task] = deque()
+        self._alone = ""
+        self._count = 0
+
+    @property
+    def slots(self) -> int:
+        """How many tasks can be done at a time."""
+        with self._connected():
+            return sum(self._client.nthreads().values())
+
+    def check_workers(self) -> None:
+        """Refuse a cluster without workers, or with others than this program needs."""
+        from softmax_cli import __version__
+
+        try:
+            self._client.wait_for_workers(1, timeout=_PATIENCE_SECONDS)
+            versions = self._client.run(_version)
+        except TimeoutError as error:
+            remedy = "start some with 'dask worker ADDRESS'"
+            raise SoftmaxCliError("has no workers", remedy, self._address) from error
+        except (OSError, ImportError, AttributeError, pickle.PickleError) as error:
+            problem = f"a worker cannot run softmax-cli: {error}"
+            remedy = f"install softmax-cli {__version__} there"
+            raise SoftmaxCliError(problem, remedy, self._address) from error
+        for worker, version in versions.items():
+            if version != __version__:
+                problem = f"has softmax-cli {version}, and this is {__version__}"
+                raise SoftmaxCliError(problem, "the same is needed everywhere", worker)
+
+    def outcomes(self, tasks: Iterable[Task], watcher: Watcher) -> Generator[Outcome, None, None]:
+        """Do the tasks, a few more under way than can be done at a time."""
+        rest = iter(tasks)
+        topic = f"softmax-cli-{self._run}"
+        with self._connected():
+            self._client.subscribe_topic(topic, self._event)
+        try:
+            while True:
+                self._send(islice(rest, max(0, _AHEAD * self.slots - len(self._under_way))))
+                if not self._under_way:
+                    # Each alone: whose worker dies now is at fault.
+                    if not self._suspects:
+                        return
+                    self._send([self._suspects.popleft()], is_alone=True)
+                outcome = self._next(watcher)
+                if outcome is not None:
+                    watcher.finished(outcome)
+                    yield outcome
+        finally:
+            self.give_up()
+            with suppress(Exception):
+                self._client.unsubscribe_topic(topic)
+
+    def _send(self, tasks: Iterable[Task], *, is_alone: bool = False) -> None:
+        for task in tasks:
+            self._count += 1
+            with self._connected():
+                future = self._client.submit(
+                    _performed_there,
+                    task,
+                    self._run,
+                    key=f"softmax-cli-{self._run}-{self._count}",
+                    pure=False,
+                )
+            self._under_way[future] = task
+            future.add_done_callback(lambda done: self._told.put(lambda _: self._ended(done)))
+            if is_alone:
+                self._alone = task.name
+
+    def _next(self, watcher: Watcher) -> Outcome | None:
+        """Wait a moment for what comes next, which need not be an outcome."""
+        try:
+            told = self._told.get(timeout=_WAIT_SECONDS)
+        except Empty:
+            if self._client.status != "running":
+                raise self._gone() from None
+            return None
+        return told(watcher)
+
+    def _event(self, event: tuple[float, dict[str, Any]]) -> None:
+        """Keep what a worker tells for the thread that waits; this is one of Dask's."""
+        _, told = event
+        name, rows, size = told["name"], told["rows"], told["size"]
+
+        def tell(watcher: Watcher) -> None:
+            if rows is None:
+                watcher.started(name)
+            else:
+                watcher.advanced(name, rows, size)
+
+        self._told.put(tell)
+
+    def _ended(self, future: Any) -> Outcome | None:
+        """Return what came of a task; None if it is to be done once more."""
+        task = self._under_way.pop(future, None)
+        if task is None:
+            return None
+        from distributed.scheduler import KilledWorker
+
+        if future.status in ("cancelled", "lost"):
+            raise self._gone()
+        try:
+            with self._connected():
+                outcome: Outcome = future.result()
+        except KilledWorker:
+            if self._alone != task.name:
+                self._suspects.append(task)
+                return None
+            problem = "every worker that it was given to died"
+            error = InputError(problem, "it is damaged, or they are short of memory", task.name)
+            return Outcome(task, error=error)
+        except SoftmaxCliError:
+            raise
+        except Exception as error:
+            problem = f"{type(error).__name__}: {error}"
+            raise SoftmaxCliError(problem, "it is no fault of the file", task.name) from error
+        return outcome
+
+    def _gone(self) -> SoftmaxCliError:
+        return SoftmaxCliError(
+            "the scheduler went away", "run again once it is back", self._address
+        )
+
+    @contextmanager
+    def _connected(self) -> Iterator[None]:
+        """Let a connection that is lost be an error that says so."""
+        from distributed.client import FutureCancelledError
+        from distributed.comm.core import CommClosedError
+
+        try:
+            yield
+        except (CommClosedError, FutureCancelledError, ConnectionError) as error:
+            raise self._gone() from error
+        except RuntimeError as error:
+            if self._client.status == "running":
+                raise
+            raise self._gone() from error
+
+    def give_up(self) -> None:
+        """Cancel what is under way, and let what workers are doing stop at its next block."""
+        if not self._under_way or self._client.status != "running":
+            return
+        with suppress(Exception):
+            self._client.cancel(list(self._under_way), force=True)
+            self._client.run(_stop, self._run)
+            end = monotonic() + _STOP_SECONDS
+            while any(self._client.run(_busy, self._run).values()) and monotonic() < end:
+                sleep(_WAIT_SECONDS / 2)
+        self._under_way.clear()
+
+
+# What a worker knows of runs: those that were given up, and how many tasks of each it is doing.
+_stopped: set[str] = set()
+_doing: dict[str, int] = {}
+_lock = threading.Lock()
+
+
+class _Stopped(BaseException):
+    """The run was given up: nothing catches it on its way out of a task."""
+
+
+def _version() -> str:
+    from softmax_cli import __version__
+
+    return __version__
+
+
+def _stop(run: str) -> None:
+    _stopped.add(run)
+
+
+def _busy(run: str) -> int:
+    return _doing.get(run, 0)
+
+
+def _performed_there(task: Task, run: str) -> Outcome:
+    """Do a task of a run in a worker, and let the scheduler hear how it gets on."""
+    from distributed import get_worker
+
+    worker, topic = get_worker(), f"softmax-cli-{run}"
+    told = 0.0
+
+    def advance(rows: int | None, size: int) -> None:
+        nonlocal told
+        if run in _stopped:
+            raise _Stopped
+        if rows is None or monotonic() - told > _EVENT_SECONDS:
+            told = monotonic()
+            worker.log_event(topic, {"name": task.name, "rows": rows, "size": size})
+
+    with _lock:
+        _doing[run] = _doing.get(run, 0) + 1
+    try:
+        advance(None, 0)
+        return performed(task, run, advance)
+    except _Stopped:
+        return Outcome(task)
+    except MemoryError:
+        return Outcome(task, error=SoftmaxCliError("out of memory", place=task.name))
+    except OSError as error:
+        problem = str(error.strerror or error)
+        return Outcome(task, error=SoftmaxCliError(problem, place=error.filename or task.name))
+    finally:
+        with _lock:
+            _doing[run] -= 1

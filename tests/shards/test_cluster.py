@@ -1,0 +1,287 @@
+"""A cluster of processes: it comes to what one machine does, whoever dies on the way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from functools import partial
+from pathlib import Path
+from threading import Thread
+from time import monotonic, sleep
+
+import numpy as np
+import psutil  # type: ignore[import-untyped]
+import pytest
+
+from softmax_cli.errors import InputError, SoftmaxCliError
+from softmax_cli.shards.cluster import Cluster, cluster
+from softmax_cli.shards.manifest import NAME
+from softmax_cli.shards.run import new_run
+from softmax_cli.shards.tasks import OneMachine, Outcome, Task, Watcher
+from tests.running import ROOT, run
+from tests.shards import work
+
+PATIENCE = 60
+
+
+class Recorded(Watcher):
+    """Remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.begun: list[str] = []
+        self.rows: dict[str, int] = {}
+        self.ended: list[str] = []
+
+    def started(self, name: str) -> None:
+        self.begun.append(name)
+
+    def advanced(self, name: str, rows: int, size: int) -> None:  # noqa: ARG002
+        self.rows[name] = rows
+
+    def finished(self, outcome: Outcome) -> None:
+        self.ended.append(outcome.task.name)
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Cluster]:
+    with cluster("local", "tests", workers=2) as engine:
+        yield engine
+
+
+@pytest.fixture
+def engine(shared: Cluster) -> Cluster:
+    """Return an engine for a run of its own."""
+    return Cluster(shared._client, "tcp://somewhere", new_run(), 1)
+
+
+def _until(holds: Callable[[], object]) -> None:
+    end = monotonic() + PATIENCE
+    while not holds():
+        assert monotonic() < end
+        sleep(0.05)
+
+
+def _squares(count: int) -> list[Task]:
+    return [Task(f"{n}.npy", partial(work.square, n), 8) for n in range(count)]
+
+
+def test_it_does_what_one_machine_does(engine: Cluster) -> None:
+    watcher = Recorded()
+    found = {each.task.name: each for each in engine.outcomes(_squares(20), watcher)}
+    alone = {each.task.name: each for each in OneMachine("run").outcomes(_squares(20), Watcher())}
+    assert {name: (each.result, each.notes) for name, each in found.items()} == {
+        name: (each.result, each.notes) for name, each in alone.items()
+    }
+    assert sorted(watcher.ended) == sorted(found)
+    assert engine.slots == 2
+
+
+def test_it_begins_no_more_than_it_needs(engine: Cluster) -> None:
+    begun: list[str] = []
+
+    def tasks() -> Iterator[Task]:
+        for task in _squares(200):
+            begun.append(task.name)
+            yield task
+
+    for done, _ in enumerate(engine.outcomes(tasks(), Watcher())):
+        assert len(begun) - done <= 8
+    assert len(begun) == done + 1 == 200
+
+
+def test_what_is_wrong_with_a_file_is_an_outcome(engine: Cluster) -> None:
+    tasks = [Task("a", partial(work.bad, "a")), *_squares(2)]
+    found = {each.task.name: each for each in engine.outcomes(tasks, Watcher())}
+    assert isinstance(found["a"].error, InputError)
+    assert str(found["a"].error) == "a:3: holds words; give numbers"
+    assert found["a"].is_bad_shard
+    assert found["1.npy"].result == 1
+
+
+def test_a_full_disk_is_no_fault_of_the_file(engine: Cluster) -> None:
+    (outcome,) = engine.outcomes([Task("a", work.full)], Watcher())
+    assert str(outcome.error) == "out.npy: No space left on device"
+    assert not outcome.is_bad_shard
+
+
+def test_what_should_not_happen_names_the_task(engine: Cluster) -> None:
+    with pytest.raises(SoftmaxCliError, match=r"a: KeyError: 'lost'"):
+        list(engine.outcomes([Task("a", work.wrong)], Watcher()))
+
+
+def test_a_task_whose_worker_is_killed_is_done_by_another(engine: Cluster, tmp_path: Path) -> None:
+    def kill() -> None:
+        _until((tmp_path / "worker").exists)
+        os.kill(int((tmp_path / "worker").read_text()), signal.SIGKILL)
+
+    killer = Thread(target=kill)
+    killer.start()
+    watcher = Recorded()
+    tasks = [Task("a", partial(work.wait_once, str(tmp_path))), *_squares(6)]
+    found = {each.task.name: each for each in engine.outcomes(tasks, watcher)}
+    killer.join()
+    assert found["a"].error is None
+    assert found["a"].result == int((tmp_path / "worker").read_text())
+    assert found["5.npy"].result == 25
+    assert watcher.begun.count("a") == 2
+
+
+def test_a_task_that_ends_its_worker_each_time_is_bad_and_the_others_are_not(
+    engine: Cluster,
+) -> None:
+    tasks = [*_squares(3), Task("deadly.parquet", work.die), *_squares(12)[3:]]
+    found = {each.task.name: each for each in engine.outcomes(tasks, Watcher())}
+    deadly = found.pop("deadly.parquet")
+    assert str(deadly.error).startswith("deadly.parquet: every worker that it was given to died")
+    assert deadly.is_bad_shard
+    assert [found[f"{n}.npy"].result for n in range(12)] == [n * n for n in range(12)]
+
+
+def test_who_gives_up_leaves_nothing_half_written(engine: Cluster, tmp_path: Path) -> None:
+    tasks = [
+        Task(name, partial(work.write_without_end, str(tmp_path / name)))
+        for name in ("a", "b", "c")
+    ]
+    with closing(engine.outcomes([*_squares(1), *tasks], watcher := Recorded())) as outcomes:
+        assert next(outcomes).result == 0
+        _until(lambda: len(list(tmp_path.glob(".*.tmp"))) == 2)
+        end = monotonic() + PATIENCE
+        while len(watcher.rows) < 2 and monotonic() < end:
+            engine._next(watcher)
+    assert set(watcher.rows) <= {"a", "b", "c"}
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("tcp://127.0.0.1:9", "no scheduler answers; start one with 'dask scheduler'"),
+        ("nonsense://1", "nonsense://1"),
+    ],
+)
+def test_no_scheduler(address: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("softmax_cli.shards.cluster._PATIENCE_SECONDS", 1)
+    with pytest.raises(SoftmaxCliError, match=said), cluster(address, "run", workers=None):
+        pass
+
+
+class TestThroughTheProgram:
+    """The program as it is installed, in processes that are really killed."""
+
+    SHARDS = 24
+
+    @pytest.fixture(autouse=True)
+    def _files(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        Path("z").mkdir()
+        rng = np.random.default_rng(0)
+        logits = rng.normal(0, 5, (200_000, 10))
+        for shard in range(self.SHARDS):
+            np.save(f"z/{shard:02}.npy", logits[shard:])
+
+    @contextmanager
+    def _running(self, scheduler: str) -> Iterator[subprocess.Popen[str]]:
+        line = ["softmax", "z/*.npy", "--output-dir", "out", "--scheduler", scheduler]
+        program = subprocess.Popen(
+            [sys.executable, "-P", "-m", "softmax_cli", *line],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            start_new_session=True,
+        )
+        try:
+            _until(lambda: len(list(Path().glob("out/*.npy"))) > 1 or program.poll() is not None)
+            yield program
+        finally:
+            children = (
+                psutil.Process(program.pid).children(recursive=True)
+                if (program.poll() is None)
+                else []
+            )
+            program.kill()
+            program.communicate()
+            psutil.wait_procs(children, PATIENCE)
+
+    def _check_the_rest(self) -> None:
+        """A second run goes on, and every file is as one machine makes it."""
+        before = {path: path.stat().st_mtime_ns for path in Path("out").glob("*.npy")}
+        outcome = run("softmax-cli softmax 'z/*.npy' --output-dir out")
+        assert outcome.code == 0
+        assert "skipped" in outcome.err
+        kept = [path for path, at in before.items() if path.stat().st_mtime_ns == at]
+        assert kept
+        assert sorted(path.name for path in Path("out").iterdir()) == [
+            *(f"{shard:02}.npy" for shard in range(self.SHARDS)),
+            NAME,
+        ]
+        for shard in (0, self.SHARDS - 1):
+            run(f"softmax-cli softmax z/{shard:02}.npy -o one.npy")
+            assert Path("one.npy").read_bytes() == Path(f"out/{shard:02}.npy").read_bytes()
+
+    def test_a_worker_is_killed(self) -> None:
+        with self._running("local") as program:
+            workers = psutil.Process(program.pid).children(recursive=True)
+            found = [each for each in workers if "spawn_main" in " ".join(each.cmdline())]
+            found[0].kill()
+            out, err = program.communicate(timeout=PATIENCE)
+        assert (program.returncode, out, err) == (
+            0,
+            "",
+            f"softmax-cli: {self.SHARDS} shards done\n",
+        )
+        self._check_the_rest()
+
+    def test_a_key_interrupts_all_of_its_processes(self) -> None:
+        with self._running("local") as program:
+            os.killpg(program.pid, signal.SIGINT)
+            out, err = program.communicate(timeout=PATIENCE)
+        assert program.returncode == 130
+        assert out == ""
+        assert err.endswith("the same command does the rest\n")
+        assert err.count("\n") == 1
+        assert list(Path("out").glob(".*")) == []
+        self._check_the_rest()
+
+    def test_the_program_is_killed(self) -> None:
+        with self._running("local") as program:
+            workers = psutil.Process(program.pid).children(recursive=True)
+            program.kill()
+            _, alive = psutil.wait_procs(workers, PATIENCE)
+            assert alive == []
+        self._check_the_rest()
+
+    def test_the_scheduler_is_killed(self) -> None:
+        script = (
+            "from distributed import LocalCluster\n"
+            "from threading import Event\n"
+            "if __name__ == '__main__':\n"
+            "    local = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)\n"
+            "    print(local.scheduler_address, flush=True)\n"
+            "    Event().wait()\n"
+        )
+        Path("scheduler.py").write_text(script)
+        with subprocess.Popen(
+            [sys.executable, "scheduler.py"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        ) as scheduler:
+            assert scheduler.stdout is not None
+            address = scheduler.stdout.readline().strip()
+            with self._running(address) as program:
+                scheduler.kill()
+                out, err = program.communicate(timeout=PATIENCE)
+        assert program.returncode == 2
+        assert out == ""
+        first, last = err.splitlines()
+        assert first.endswith(f"of {self.SHARDS} shards done; the same command does the rest")
+        assert last == (
+            f"softmax-cli: {address}: the scheduler went away; run again once it is back"
+        )
+        self._check_the_rest()
