@@ -178,7 +178,9 @@ class Cluster(Engine):
             self._client.subscribe_topic(topic, self._event)
         try:
             while True:
-                self._send(islice(rest, max(0, _AHEAD * self.slots - len(self._under_way))))
+                room = _AHEAD * self.slots - len(self._under_way)
+                # All workers may be gone for a moment; what is sent waits for new ones.
+                self._send(islice(rest, max(room, 0 if self._under_way else 1)))
                 if not self._under_way:
                     # Each alone: whose worker dies now is at fault.
                     if not self._suspects:
@@ -239,10 +241,9 @@ class Cluster(Engine):
             return None
         from distributed.scheduler import KilledWorker
 
-        if future.status in ("cancelled", "lost"):
-            raise self._gone()
         try:
             with self._connected():
+                # Of a worker that died since, it is found anew, by another.
                 outcome: Outcome = future.result()
         except KilledWorker:
             if self._alone != task.name:

@@ -91,11 +91,13 @@ class Run:
                 tasks.append(Task(name, calls(shard, rows), size))
                 of[name] = shard, number
         left = {path: len(parts) for path, parts in results.items()}
+        done = 0
         parts = {name: shard.path for name, (shard, _) in of.items()}
         with watching(parts, sum(task.size for task in tasks), self.write) as watcher:
             for outcome in self.engine.outcomes(tasks, watcher):
                 shard, number = of[outcome.task.name]
                 self._say(outcome)
+                done += 1
                 if outcome.error is not None:
                     self._failed(shard, outcome)
                     continue
@@ -103,6 +105,9 @@ class Run:
                 left[shard.path] -= 1
                 if not left[shard.path] and shard.path not in self.bad:
                     yield shard, results.pop(shard.path)
+        if done != len(tasks):
+            problem = f"{done} of {len(tasks)} tasks were done"
+            raise SoftmaxCliError(problem, "this is a fault of the program: please report it")
 
     def changed(self, keep: Callable[[Shard, Record], bool] = always) -> list[Shard]:
         """Return the shards that are to be done; what is unchanged is kept, if that can be."""
