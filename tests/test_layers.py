@@ -17,7 +17,7 @@ LAYERS = (
 MAY_IMPORT = {
     "__main__": {"commands", "signals", "supervised", "errors"},
     "commands": {*LAYERS[1:], "__init__"} - {"signals", "supervised"},
-    "shards": {"shards", "pipeline", "formats", "core", "bfloat16", "errors"},
+    "shards": {"shards", "pipeline", "formats", "core", "bfloat16", "errors", "__init__"},
     "pipeline": {"pipeline", "formats", "core", "bfloat16", "errors"},
     "formats": {"formats", "bfloat16", "signals", "supervised", "errors"},
     "core": {"core", "bfloat16", "errors"},

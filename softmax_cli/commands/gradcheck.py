@@ -82,6 +82,7 @@ def command(
     from softmax_cli.commands.parser import ARGUMENTS
     from softmax_cli.commands.verdict import Reporting
     from softmax_cli.formats import input_paths
+    from softmax_cli.formats.streams import Location
 
     reporting = Reporting(write)
     collected: Collected | None = context.obj
@@ -96,7 +97,7 @@ def command(
         *(options.labels, options.targets, options.class_weights, options.sample_weights),
     ]
     code = [check.file for check in report.checks if check.file is not None]
-    paths = [*input_paths([token for token in inputs if token]), *map(Path, code)]
+    paths: list[Location] = [*input_paths([token for token in inputs if token]), *map(Path, code)]
     if collected is not None:
         collected.report, collected.inputs = report, paths
         return ExitCode.DONE

@@ -26,7 +26,7 @@ from softmax_cli.core.report import Check, Report
 from softmax_cli.errors import InputError, SoftmaxCliError, UsageError, shortened
 from softmax_cli.formats import input_paths
 from softmax_cli.formats.limits import LARGEST_CONFIGURATION
-from softmax_cli.formats.streams import open_input, read_whole
+from softmax_cli.formats.streams import Location, open_input, read_whole
 
 COMMAND = "gradcheck"
 FOUND = "pyproject.toml"
@@ -49,7 +49,7 @@ class Collected:
     """What the checks of one table came to; the command leaves it here, unwritten."""
 
     report: Report = field(default_factory=lambda: Report(0, []))
-    inputs: Sequence[Path] = ()
+    inputs: Sequence[Location] = ()
 
 
 @dataclass(frozen=True)
@@ -98,14 +98,14 @@ def tables_asked_for(context: typer.Context, config: str | None) -> list[Table] 
 
 def check_tables(
     context: typer.Context, tables: Sequence[Table], write: VerdictOptions
-) -> tuple[Report, list[Path]]:
+) -> tuple[Report, list[Location]]:
     """Check every table; return one report of them all, and the files that they read."""
     config = Path(context.params["config"] or FOUND)
     typed = [*["--quiet"] * write.quiet, *["--no-progress"] * write.no_progress]
     if write.threads is not None:
         typed += ["--threads", str(write.threads)]
     checks: list[Check] = []
-    inputs = [config]
+    inputs: list[Location] = [config]
     with _importing_from(config.parent):
         for table in tables:
             with _told(table.place):

@@ -151,7 +151,7 @@ class LossInputs:
             remedy = "name a file" + (", or add --reduction sum" if option == "--grad" else "")
             raise UsageError(f"{why}, and {what} is read once", remedy, option)
 
-    def _form(self, source: Source) -> tuple[LossForm, tuple[Path, ...]]:
+    def _form(self, source: Source) -> tuple[LossForm, tuple[Path | str, ...]]:
         """Return what the rows hold, and the files that were read for it."""
         options, form = self.options, self.form
         names, classes = source.class_names, source.classes
@@ -159,7 +159,7 @@ class LossInputs:
             class_number(token, names, classes, "--mask-class") for token in options.mask_class
         )
         of_classes: list[float] | None = None
-        paths: tuple[Path, ...] = ()
+        paths: tuple[Path | str, ...] = ()
         if options.class_weights is not None:
             of_classes, paths = _class_weights(options.class_weights, source, self.read)
         weights = Weights.of(of_classes, options.label_smoothing, masked).over(classes)
@@ -214,7 +214,7 @@ def in_order_of(source: Source, other: Source, option: str) -> Source:
 
 def _class_weights(
     token: str, source: Source, read: ReadOptions
-) -> tuple[list[float], tuple[Path, ...]]:
+) -> tuple[list[float], tuple[Path | str, ...]]:
     """Read the weights of the classes: a row, or a number a line; names decide the order."""
     option, classes = "--class-weights", source.classes
     plain = ReadOptions(key=read.key)

@@ -15,8 +15,9 @@ from softmax_cli.commands.shard_options import ShardOptions
 from softmax_cli.errors import SoftmaxCliError, UsageError
 from softmax_cli.formats import named_format, open_source, suffix_format
 from softmax_cli.formats.blocks import PartOptions, ReadOptions, RowRange, WriteOptions
+from softmax_cli.formats.compression import COMPRESSIONS
 from softmax_cli.formats.json_text import json_report
-from softmax_cli.formats.streams import open_input, read_whole
+from softmax_cli.formats.streams import is_remote, open_input, read_whole
 from softmax_cli.formats.target import Target
 from softmax_cli.shards import manifest, places
 from softmax_cli.shards.plan import Shard, is_file, outputs, planned, suffix_of, with_partners
@@ -146,6 +147,11 @@ class Work:
     def _can_be_cut(self, shard: Shard) -> bool:
         """Tell whether ranges of its rows can be read and written apart from each other."""
         if self.read.on_bad_row == "skip" or self.read.axis != -1:
+            return False
+        if shard.path.lower().endswith(COMPRESSIONS):
+            return False
+        # Several processes cannot write a file of an object store.
+        if any(is_remote(path) for path in self.outputs.get(shard.path, ())):
             return False
         forms = [suffix_format(path) for path in self.outputs.get(shard.path, ())]
         return all(form is not None and form.name in _OF_FIXED_SIZE for form in forms)

@@ -15,6 +15,7 @@ from softmax_cli.formats import output_format
 from softmax_cli.formats.blocks import WriteOptions
 from softmax_cli.formats.json_text import json_report
 from softmax_cli.formats.same_file import refuse_the_same
+from softmax_cli.formats.streams import Location
 from softmax_cli.formats.table import DEFAULT_PRECISION, print_table
 from softmax_cli.formats.target import Target
 
@@ -48,7 +49,7 @@ class Reporting:
         refuse_the_same(named, "{path} is written twice", "name different files")
         self._started = monotonic()
 
-    def send(self, report: Report, inputs: Sequence[Path]) -> ExitCode:
+    def send(self, report: Report, inputs: Sequence[Location]) -> ExitCode:
         """Write the report everywhere; return the exit code of its verdict.
 
         The summary of a job comes last: that it cannot be written takes nothing from the others.

@@ -21,7 +21,15 @@ from softmax_cli.formats.blocks import (
     WriteOptions,
 )
 from softmax_cli.formats.compression import COMPRESSIONS
-from softmax_cli.formats.streams import Input, exists, is_file, open_input
+from softmax_cli.formats.streams import (
+    Input,
+    Location,
+    exists,
+    is_file,
+    is_remote,
+    location,
+    open_input,
+)
 from softmax_cli.formats.target import Target
 from softmax_cli.supervised import copy_goes_on
 
@@ -131,7 +139,7 @@ def _opened_files(paths: Sequence[str], options: ReadOptions, keep: Keep) -> Sou
         for source in opened:
             source.close()
         raise
-    return concatenated(first, rest, [Path(path) for path in paths if path != "-"])
+    return concatenated(first, rest, [location(path) for path in paths if path != "-"])
 
 
 def _the_same(source: Source) -> Source:
@@ -189,26 +197,34 @@ def refuse_pickle(path: str) -> None:
 def _expanded(token: str, place: str) -> list[str]:
     if token == "-" or exists(token):
         return [token]
-    if any(character in token for character in "*?["):
-        from glob import glob
-
-        if found := sorted(glob(token, recursive=True)):  # noqa: PTH207 - takes absolute patterns
-            return found
+    if any(character in token for character in "*?[") and (found := matching(token)):
+        return found
     raise unknown_token(token, place)
 
 
-def input_paths(tokens: Sequence[str]) -> list[Path]:
-    """Return the files that tokens stand for, so that none of them is written onto."""
+def matching(pattern: str) -> list[str]:
+    """Return what a pattern stands for, in order."""
+    if is_remote(pattern):
+        from softmax_cli.formats import remote
+
+        return remote.found(pattern)
     from glob import glob
 
-    found = [name for token in tokens for name in glob(token, recursive=True)]  # noqa: PTH207
+    return sorted(glob(pattern, recursive=True))  # noqa: PTH207 - takes absolute patterns
+
+
+def input_paths(tokens: Sequence[str]) -> list[Location]:
+    """Return the files that tokens stand for, so that none of them is written onto."""
+    found = [name for token in tokens for name in matching(token)]
     plain = [token for token in tokens if token != "-" and exists(token)]
-    return [Path(name) for name in (*found, *plain, *(["/dev/stdin"] if "-" in tokens else []))]
+    return [location(name) for name in (*found, *plain, *(["/dev/stdin"] if "-" in tokens else []))]
 
 
 def unknown_token(token: str, place: str) -> InputError:
     """Return the error for what is neither a number nor a file, with the option it was given to."""
     shown = named(token)
+    if is_remote(token):
+        return InputError("no such file", "check the spelling", shown)
     return InputError(
         "neither a number nor a file that exists",
         "check the spelling of the number or path",
@@ -279,7 +295,9 @@ def output_format(options: WriteOptions) -> Format:
 
 
 @contextmanager
-def open_sink(result: Result, options: WriteOptions, inputs: Sequence[Path] = ()) -> Iterator[Sink]:
+def open_sink(
+    result: Result, options: WriteOptions, inputs: Sequence[Location] = ()
+) -> Iterator[Sink]:
     """Open where the result goes; the file appears when the block is left without an error."""
     form = output_format(options)
     writer = import_module(f"softmax_cli.formats.{form.writer or form.module}")

@@ -227,7 +227,7 @@ class Source:
     leading: tuple[int, ...] | None = None
     class_names: tuple[str, ...] | None = None
     id_names: tuple[str, ...] = ()
-    paths: tuple[Path, ...] = ()
+    paths: tuple[Path | str, ...] = ()
     axis: int = -1
     size: int | None = None
     within: RowRange | None = None

@@ -82,8 +82,15 @@ def open_columnar(source: Input, form: str) -> ColumnarFile:
             "name a plain file",
             source.place,
         )
-    # Absolute: Polars takes some names for addresses.
-    path = source.path.absolute()
+    if isinstance(source.path, str):
+        from softmax_cli.formats.remote import RemoteFile
+
+        # Polars holds all of what it does not open itself.
+        assert isinstance(source.stream.raw, RemoteFile)
+        path = source.stream.raw.local_copy()
+    else:
+        # Absolute: Polars takes some names for addresses.
+        path = source.path.absolute()
     check = unchanging(path, source.place)
     scan = pl.scan_parquet if form == "parquet" else pl.scan_ipc
     with _reading(source.place, title, check):

@@ -6,9 +6,9 @@ import os
 import stat
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from softmax_cli.errors import OutputError, UsageError
+from softmax_cli.formats.streams import Location, is_remote, location
 
 Identity = tuple[int | str, ...]
 
@@ -19,6 +19,10 @@ def identity(name: str) -> Identity | None:
     Of a file that is not there yet, that is its directory and its name. Devices and sockets have
     none: they are no place where one writer could destroy what belongs to another.
     """
+    if is_remote(name):
+        from softmax_cli.formats import remote
+
+        return remote.identity(name)
     try:
         status = os.fstat(sys.stdout.fileno()) if name == "-" else os.stat(name)  # noqa: PTH116
     except FileNotFoundError:
@@ -40,7 +44,7 @@ def _of_a_new_file(path: str) -> Identity:
     return status.st_dev, status.st_ino, name
 
 
-def refuse_input(output: str, inputs: Sequence[Path], *, in_place: bool) -> None:
+def refuse_input(output: str, inputs: Sequence[Location], *, in_place: bool) -> None:
     """Refuse to write onto a file that is read, unless it is replaced `in_place`."""
     if in_place and output != "-":
         return
@@ -53,7 +57,7 @@ def refuse_input(output: str, inputs: Sequence[Path], *, in_place: bool) -> None
         raise OutputError(
             "is also an input, and is left as it is",
             "name another file, or add --in-place" if is_file else "name another file",
-            str(Path(output)) if is_file else "standard output",
+            str(location(output)) if is_file else "standard output",
         )
 
 

@@ -13,7 +13,7 @@ from softmax_cli.formats.blocks import Block, Portion, Source
 
 
 def concatenated(
-    first: Source, rest: Sequence[Callable[[], Source]], paths: Sequence[Path]
+    first: Source, rest: Sequence[Callable[[], Source]], paths: Sequence[Path | str]
 ) -> Source:
     """Return the rows of all sources; each of the rest is opened when its turn comes."""
     # Sources of which a portion has yet to be read; what happens to it may be an error.

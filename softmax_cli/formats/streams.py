@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from time import monotonic, sleep
@@ -29,6 +31,26 @@ PIECE_BYTES = 1 << 20
 _PATIENCE_SECONDS = 0.5
 
 
+# A file of this machine, or an address.
+Location = Path | str
+# Two letters at least: one is a drive.
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.ASCII | re.IGNORECASE)
+
+
+def is_remote(token: str) -> bool:
+    """Tell whether a token is an address, and no path of this machine.
+
+    >>> is_remote("s3://bucket/logits.npy"), is_remote("C:/logits.npy"), is_remote("a:b")
+    (True, False, False)
+    """
+    return _ADDRESS.match(token) is not None
+
+
+def location(token: str) -> Location:
+    """Return where a token points to."""
+    return token if is_remote(token) else Path(token)
+
+
 @dataclass(frozen=True, eq=False)
 class Input:
     """A stream of bytes, decompressed, at its start.
@@ -43,7 +65,7 @@ class Input:
 
     place: str
     stream: io.BufferedReader
-    path: Path | None = None
+    path: Location | None = None
     size: int | None = None
     beneath: Input | None = None
     compressed: Callable[[], int] | None = None
@@ -78,11 +100,19 @@ class Input:
 
 def exists(token: str) -> bool:
     """Tell whether a token names something; a row of numbers may be too long for a name."""
+    if is_remote(token):
+        from softmax_cli.formats import remote
+
+        return remote.exists(token)
     return os.path.exists(token)  # noqa: PTH110 - Path.exists() raises for what is too long
 
 
 def is_file(token: str) -> bool:
     """Tell whether a token names a plain file."""
+    if is_remote(token):
+        from softmax_cli.formats import remote
+
+        return remote.is_file(token)
     return os.path.isfile(token)  # noqa: PTH113
 
 
@@ -91,6 +121,12 @@ def open_input(token: str) -> Input:
     if token == "-":
         # Named so that writing onto a file that was redirected here is refused.
         return _plain(Input(STANDARD_INPUT, _standard_input(), Path("/dev/stdin")))
+    if is_remote(token):
+        from softmax_cli.formats.remote import RemoteFile
+
+        file = RemoteFile(token)
+        remote = cast(io.BufferedReader, io.BufferedReader(file, _HEAD_BYTES))
+        return _plain(Input(token, remote, token, file.size))
     path = Path(token)
     if path.is_dir():
         raise InputError(
@@ -220,9 +256,11 @@ def read_at(source: Input, offset: int, buffer: memoryview) -> None:
     The file is not mapped: one that shrinks is an error here, and would end a process that maps it.
     """
     filled = 0
+    # Of an address, its own way to read a range.
+    read_into = getattr(source.stream.raw, "read_at", None) or partial(_read_into, source)
     with reading(source.place):
         while filled < len(buffer):
-            count = _read_into(source, offset + filled, buffer[filled:])
+            count = read_into(offset + filled, buffer[filled:])
             source.check_unchanged()
             if not count:
                 raise _cut_short(source.place, filled, len(buffer))

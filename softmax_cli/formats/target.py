@@ -14,11 +14,12 @@ from functools import partial
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from softmax_cli.errors import OutputError
 from softmax_cli.formats.blocks import PartOptions
 from softmax_cli.formats.same_file import refuse_input
+from softmax_cli.formats.streams import Location, is_remote
 from softmax_cli.formats.writing import flush_whole, sync, take_over, write_whole
 from softmax_cli.signals import begun, ended
 
@@ -44,6 +45,10 @@ def tagged(run: str) -> Iterator[None]:
         _tag.reset(token)
 
 
+if TYPE_CHECKING:
+    from softmax_cli.formats.remote import Upload
+
+
 class _Compressor(Protocol):
     def compress(self, data: bytes | bytearray | memoryview, /) -> bytes: ...
 
@@ -56,7 +61,7 @@ class Target:
     def __init__(
         self,
         destination: str,
-        inputs: Sequence[Path] = (),
+        inputs: Sequence[Location] = (),
         *,
         in_place: bool = False,
         part: PartOptions | None = None,
@@ -80,6 +85,7 @@ class Target:
         self._held: bytearray | None = bytearray()
         self._written = self._begun = 0
         self._end: int | None = None
+        self._upload: Upload | None = None
         self._lock = Lock()
         self._raw: BinaryIO
         refuse_input(self._destination, inputs, in_place=in_place)
@@ -115,6 +121,12 @@ class Target:
         self._compressor = compressor
 
     def _open_file(self) -> None:
+        if is_remote(self._destination):
+            from softmax_cli.formats.remote import Upload
+
+            self._upload = Upload(self._destination)
+            self._open_new(self._upload.temporary, 0o600)
+            return
         if self._descriptor is not None:
             self._raw = open(os.dup(self._descriptor), "wb")  # noqa: PTH123
             return
@@ -135,15 +147,17 @@ class Target:
             self._raw = open(self._temporary, "r+b", opener=_open_or_make)
             return
         name = f".{self._final.name[:40]}.{_tag.get()}{os.urandom(8).hex()}.tmp"
-        # Known before it is made, so that a signal in between leaves no file.
-        self._temporary = self._final.with_name(name)
-        begun(str(self._temporary))
         # Others may read what replaces a file when it has that one's permissions, not before.
-        opener = partial(os.open, mode=0o666 if old is None else 0o600)
-        self._raw = open(self._temporary, "xb", opener=opener)
-        self._held = None
+        self._open_new(self._final.with_name(name), 0o666 if old is None else 0o600)
         if old is not None:
             take_over(self._raw.fileno(), old)
+
+    def _open_new(self, path: Path, mode: int) -> None:
+        # Known before it is made, so that a signal in between leaves no file.
+        self._temporary = path
+        begun(str(path))
+        self._raw = open(path, "xb", opener=partial(os.open, mode=mode))
+        self._held = None
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
@@ -207,7 +221,7 @@ class Target:
         """
         if self._temporary is None or not size or not hasattr(os, "posix_fallocate"):
             return
-        if numbers > sum(map(_regular_size, self._inputs)):
+        if numbers > sum(_regular_size(path) for path in self._inputs if isinstance(path, Path)):
             return
         with self.writing():
             try:
@@ -266,11 +280,18 @@ class Target:
                 self._check_size()
                 sync(self._raw.fileno())
                 self._close()
-                self._temporary.replace(self._final)
+                self._appear(self._temporary)
                 ended(str(self._temporary))
                 self._temporary = None
             elif not self._is_standard_output:
                 self._close()
+
+    def _appear(self, temporary: Path) -> None:
+        if self._upload is None:
+            temporary.replace(self._final)
+        else:
+            self._upload.send()
+            temporary.unlink()
 
     def _check_size(self) -> None:
         """Refuse a file that does not end where the last byte was written."""

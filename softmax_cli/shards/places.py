@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from datetime import UTC, datetime
-from glob import glob
 from pathlib import Path
 from typing import TypedDict
+
+from softmax_cli.errors import InputError
+from softmax_cli.formats import matching
+from softmax_cli.formats.streams import is_file, is_remote
 
 
 class Status(TypedDict):
@@ -20,9 +23,19 @@ class Status(TypedDict):
 
 def status(path: str) -> Status | None:
     """Return what a file is like; None if there is none."""
+    if is_remote(path):
+        from softmax_cli.formats import remote
+
+        try:
+            size, modified = remote.status(path)
+        except InputError:
+            if remote.is_file(path):
+                raise
+            return None
+        return Status(path=path, size=size, modified=modified)
     try:
         found = os.stat(path)  # noqa: PTH116
-    except OSError:
+    except (OSError, ValueError):
         return None
     seconds, rest = divmod(found.st_mtime_ns, 10**9)
     at = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
@@ -31,31 +44,44 @@ def status(path: str) -> Status | None:
 
 def is_directory(path: str) -> bool:
     """Tell whether there is such a directory."""
+    if is_remote(path):
+        from softmax_cli.formats import remote
+
+        return remote.is_directory(path)
     return os.path.isdir(path)  # noqa: PTH112
 
 
 def files(pattern: str) -> list[str]:
     """Return the files that a pattern stands for, in order."""
-    return [path for path in sorted(glob(pattern, recursive=True)) if os.path.isfile(path)]  # noqa: PTH113, PTH207
+    found = matching(pattern)
+    # What is found at an address is a file.
+    return found if is_remote(pattern) else [path for path in found if is_file(path)]
 
 
 def parent(path: str) -> str:
     """Return the directory of a file."""
-    return os.path.dirname(path) or "."  # noqa: PTH120
+    return path.rpartition("/")[0] if is_remote(path) else os.path.dirname(path) or "."  # noqa: PTH120
 
 
 def name(path: str) -> str:
     """Return the name of a file in its directory."""
-    return os.path.basename(path)  # noqa: PTH119
+    return path.rpartition("/")[2] if is_remote(path) else os.path.basename(path)  # noqa: PTH119
 
 
 def join(directory: str, name: str) -> str:
     """Return the path of a name in a directory."""
+    if is_remote(directory):
+        return f"{directory.rstrip('/')}/{name}"
     return os.path.join(directory, name)  # noqa: PTH118
 
 
 def make_directory(path: str) -> list[str]:
     """Make a directory, and those above it; return those that were made, the last first."""
+    if is_remote(path):
+        from softmax_cli.formats import remote
+
+        remote.make_directory(path)
+        return []
     missing = [str(each) for each in (Path(path), *Path(path).parents) if not each.exists()]
     Path(path).mkdir(parents=True, exist_ok=True)
     return missing
@@ -70,5 +96,10 @@ def remove_empty(directories: list[str]) -> None:
 
 def remove(path: str) -> None:
     """Remove a file, if it is there."""
+    if is_remote(path):
+        from softmax_cli.formats import remote
+
+        remote.remove(path)
+        return
     with suppress(OSError):
         Path(path).unlink()

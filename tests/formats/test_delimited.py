@@ -163,7 +163,7 @@ def copied(name: str, form: str, keep: Keep = Keep(), **options: Any) -> bytes:
             column_names=source.class_names,
             id_names=source.id_names,
         )
-        path = source.paths[0].with_name("copy")
+        path = Path(source.paths[0]).with_name("copy")
         with open_sink(result, WriteOptions(format=form, output=str(path))) as sink:
             for block in source.blocks():
                 sink.write(block)

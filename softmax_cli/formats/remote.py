@@ -1,0 +1,288 @@
+"""Files of object stores and other machines, by their addresses: `s3://`, `gs://`, `memory://`.
+
+fsspec brings the file systems. What is read is asked for in ranges, and what is written appears
+whole: it is made here, and sent when it is complete.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from softmax_cli.errors import InputError, OutputError, SoftmaxCliError, UsageError
+from softmax_cli.signals import begun, ended
+
+# What is read in a row is fetched in ranges that grow from the first to the second.
+_FIRST_BYTES = 1 << 16
+_MOST_BYTES = 1 << 23
+# How often it is asked whether a file has changed, beside once at its end.
+_CHECK_SECONDS = 5.0
+# File systems on which what is sent appears at once when it is complete.
+_WHOLE = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss")
+# Sent in parts of so many bytes, or in fewer parts than these stores allow.
+_PART_BYTES = 1 << 23
+_MOST_PARTS = 9000
+
+
+def exists(url: str) -> bool:
+    """Tell whether there is such a file, or directory."""
+    with _asking(url, InputError):
+        fs, path = _located(url)
+        return bool(fs.exists(path))
+
+
+def is_file(url: str) -> bool:
+    """Tell whether there is such a file."""
+    with _asking(url, InputError):
+        fs, path = _located(url)
+        return bool(fs.isfile(path))
+
+
+def is_directory(url: str) -> bool:
+    """Tell whether there is a directory, or files whose names begin so."""
+    with _asking(url, InputError):
+        fs, path = _located(url)
+        return bool(fs.isdir(path))
+
+
+def found(pattern: str) -> list[str]:
+    """Return the addresses of the files that a pattern stands for, in order."""
+    with _asking(pattern, InputError):
+        fs, path = _located(pattern)
+        names = [
+            name for name, info in fs.glob(path, detail=True).items() if info["type"] == "file"
+        ]
+    scheme = pattern[: pattern.index("://") + 3]
+    # As it was typed: an absolute path begins with a slash, and the name of a bucket with none.
+    slash = "/" if pattern.startswith(f"{scheme}/") else ""
+    return sorted(f"{scheme}{slash}{name.lstrip('/')}" for name in names)
+
+
+def status(url: str) -> tuple[int, str]:
+    """Return the size of a file, and what is another once it is written anew."""
+    with _asking(url, InputError):
+        fs, path = _located(url)
+        info = fs.info(path)
+    names = (
+        "LastModified",
+        "last_modified",
+        "updated",
+        "mtime",
+        "created",
+        "ETag",
+        "etag",
+        "md5Hash",
+    )
+    known = [str(info[name]).strip('"') for name in names if info.get(name) is not None]
+    return int(info.get("size") or 0), " ".join(known)
+
+
+def identity(url: str) -> tuple[int | str, ...] | None:
+    """Return what two addresses of one file have in common."""
+    with suppress(SoftmaxCliError), _asking(url, InputError):
+        fs, path = _located(url)
+        return str(fs.protocol), str(path)
+    return None
+
+
+def remove(url: str) -> None:
+    """Remove a file, if it is there."""
+    with suppress(SoftmaxCliError), _asking(url, OutputError):
+        fs, path = _located(url)
+        fs.rm_file(path)
+
+
+def make_directory(url: str) -> None:
+    """Make a directory, where there are directories."""
+    with _asking(url, OutputError):
+        fs, path = _located(url)
+        if not _appears_whole(fs):
+            fs.makedirs(path, exist_ok=True)
+
+
+class RemoteFile(io.RawIOBase):
+    """A file that is read in ranges, and must not change meanwhile."""
+
+    def __init__(self, url: str) -> None:
+        """Ask how large it is; nothing of it is read."""
+        super().__init__()
+        self._url = url
+        with _asking(url, InputError):
+            self._fs, self._path = _located(url)
+            info = self._fs.info(self._path)
+            self._known = self._fs.ukey(self._path)
+        if info.get("type") == "directory":
+            remedy = f"name a file, or a quoted glob such as '{url.rstrip('/')}/*.csv'"
+            raise InputError("is a directory", remedy, url)
+        if info.get("size") is None:
+            raise InputError("does not say how large it is", "fetch it first", url)
+        self.size = int(info["size"])
+        self._position = 0
+        self._ahead, self._ahead_at, self._fetched = memoryview(b""), 0, _FIRST_BYTES // 2
+        self._checked = monotonic()
+        self._copy: Path | None = None
+
+    def readable(self) -> bool:
+        """Tell that it is."""
+        return True
+
+    def seekable(self) -> bool:
+        """Tell that it is."""
+        return True
+
+    def tell(self) -> int:
+        """Return where the next byte is read."""
+        return self._position
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        """Go to a byte."""
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self.size}[whence]
+        self._position = max(0, start + offset)
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill the buffer, as far as there are bytes."""
+        with memoryview(buffer) as view:
+            room = view.cast("B")
+            start, count = self._position, min(len(room), max(0, self.size - self._position))
+            if not count:
+                return 0
+            inside = start - self._ahead_at
+            if not 0 <= inside < len(self._ahead):
+                self._fetch(start, count)
+                inside = 0
+            # What is left of the last range comes first, so that no byte is fetched twice.
+            count = min(count, len(self._ahead) - inside)
+            room[:count] = self._ahead[inside : inside + count]
+            self._position += count
+        return count
+
+    def _fetch(self, start: int, count: int) -> None:
+        in_a_row = start == self._ahead_at + len(self._ahead)
+        self._fetched = min(_MOST_BYTES, 2 * self._fetched) if in_a_row else _FIRST_BYTES
+        size = min(max(count, self._fetched), self.size - start)
+        ahead = bytearray(size)
+        self.read_at(start, memoryview(ahead))
+        self._ahead, self._ahead_at = memoryview(ahead), start
+
+    def read_at(self, offset: int, buffer: memoryview) -> int:
+        """Fill the buffer with the bytes from there on, in any thread."""
+        end = min(self.size, offset + len(buffer))
+        with _asking(self._url, InputError):
+            data = self._fs.cat_file(self._path, start=offset, end=end) if end > offset else b""
+        count = min(len(data), len(buffer))
+        buffer[:count] = data[:count]
+        if end == self.size or monotonic() - self._checked > _CHECK_SECONDS:
+            self.check()
+        return count
+
+    def check(self) -> None:
+        """Raise an error if the file is no longer what it was."""
+        self._checked = monotonic()
+        with _asking(self._url, InputError):
+            now = self._fs.ukey(self._path)
+        if now != self._known:
+            problem = "was written to while it was read"
+            raise InputError(problem, "wait until it is whole", self._url)
+
+    def local_copy(self) -> Path:
+        """Return a copy on this machine, for what reads no other; closing takes it away."""
+        if self._copy is None:
+            descriptor, name = tempfile.mkstemp(prefix="softmax-cli-", suffix=".tmp")
+            begun(name)
+            self._copy = Path(name)
+            os.close(descriptor)
+            with _asking(self._url, InputError):
+                self._fs.get_file(self._path, name)
+            self.check()
+        return self._copy
+
+    def close(self) -> None:
+        """Let go of it."""
+        if self._copy is not None:
+            with suppress(OSError):
+                self._copy.unlink()
+            ended(str(self._copy))
+        super().close()
+
+
+class Upload:
+    """A file that is made here, and then sent to an address, where it appears whole."""
+
+    def __init__(self, url: str) -> None:
+        """Find the file system; nothing is sent."""
+        self._url = url
+        with _asking(url, OutputError):
+            self._fs, self._path = _located(url)
+        if not hasattr(self._fs, "put_file") or "http" in _protocols(self._fs):
+            raise OutputError("cannot be written to", "name a place that can be", url)
+        folder = Path(tempfile.gettempdir())
+        self.temporary = folder / f".softmax-cli.{os.urandom(8).hex()}.tmp"
+
+    def send(self) -> None:
+        """Send what was made."""
+        size = self.temporary.stat().st_size
+        part = max(_PART_BYTES, size // _MOST_PARTS)
+        # Few parts at a time: what is under way is held in memory.
+        how = {"s3": {"chunksize": part, "max_concurrency": 4}, "gs": {"chunksize": part}}
+        settings = next((how[name] for name in _protocols(self._fs) if name in how), {})
+        with _asking(self._url, OutputError):
+            if _appears_whole(self._fs):
+                self._fs.put_file(str(self.temporary), self._path, **settings)
+                return
+            parent, _, name = self._path.rpartition("/")
+            beside = f"{parent}/.{name[:40]}.{os.urandom(8).hex()}.tmp"
+            try:
+                self._fs.put_file(str(self.temporary), beside)
+                self._fs.mv(beside, self._path)
+            except BaseException:
+                with suppress(Exception):
+                    self._fs.rm_file(beside)
+                raise
+
+
+def _located(url: str) -> tuple[Any, str]:
+    """Return the file system of an address, and the path in it."""
+    from fsspec.core import url_to_fs
+
+    # What it listed before says nothing of what is there now.
+    fs, path = url_to_fs(url, use_listings_cache=False)
+    return fs, str(path)
+
+
+def _protocols(fs: Any) -> tuple[str, ...]:
+    return (fs.protocol,) if isinstance(fs.protocol, str) else tuple(fs.protocol)
+
+
+def _appears_whole(fs: Any) -> bool:
+    return any(name in _WHOLE for name in _protocols(fs))
+
+
+@contextmanager
+def _asking(url: str, kind: type[InputError] | type[OutputError]) -> Iterator[None]:
+    """Turn whatever a file system raises, which need be no OSError, into an error of the place."""
+    does = "read" if kind is InputError else "written"
+    try:
+        yield
+    except SoftmaxCliError:
+        raise
+    except FileNotFoundError as error:
+        problem = "no such file" if kind is InputError else "there is no such place"
+        raise kind(problem, "check the spelling", url) from error
+    except ImportError as error:
+        missing = error.name or "the package that knows such addresses"
+        remedy = "pip install 'softmax-cli[cloud]'"
+        raise kind(f"needs {missing}", remedy, url) from error
+    except Exception as error:
+        why = getattr(error, "strerror", None) or (str(error).splitlines() or [""])[0]
+        if isinstance(error, ValueError) and "Protocol not known" in why:
+            remedy = "s3://, gs:// and what else fsspec has"
+            raise UsageError("there are no such addresses", remedy, url) from error
+        problem = f"cannot be {does}: {why or type(error).__name__}"
+        raise kind(problem, "check the address, and who may use it", url) from error
