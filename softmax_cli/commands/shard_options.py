@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 import typer
 
 from softmax_cli.errors import UsageError
+
+LOCAL = "local"
 
 
 @dataclass(frozen=True)
@@ -63,11 +65,40 @@ class ShardOptions:
         ),
     ] = 1_000_000_000
 
+    def reached(self, token: str) -> str:
+        """Return what a token names as workers find it, who may work in another directory."""
+        if not self._is_elsewhere:
+            return token
+        from softmax_cli.formats import matching
+        from softmax_cli.formats.streams import exists, is_remote
+        from softmax_cli.shards import places
+
+        # What is typed is no path.
+        is_path = token != "-" and not is_remote(token) and (exists(token) or matching(token))
+        return places.absolute(token) if is_path else token
+
+    def at(self, directory: str) -> str:
+        """Return a directory of outputs, which need not be there yet, as workers find it."""
+        if not self._is_elsewhere:
+            return directory
+        from softmax_cli.shards import places
+
+        return places.absolute(directory)
+
+    def placed(self) -> ShardOptions:
+        """Return the options with a directory of outputs that workers find."""
+        directory = self.output_dir
+        return self if directory is None else replace(self, output_dir=self.at(directory))
+
+    @property
+    def _is_elsewhere(self) -> bool:
+        return self.scheduler not in (None, LOCAL)
+
     @property
     def are_given(self) -> bool:
         """Whether the files are shards; options that go with shards alone are errors elsewhere."""
         if self.output_dir is not None or self.scheduler is not None:
-            if self.scheduler != "local" and self.workers is not None:
+            if self.scheduler != LOCAL and self.workers is not None:
                 raise UsageError("are those of --scheduler local", "add it", "--workers")
             if self.fresh and self.output_dir is None:
                 raise UsageError("there is nothing done before", "add --output-dir", "--fresh")

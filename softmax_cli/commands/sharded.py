@@ -187,11 +187,13 @@ def converted(
     if options.output_dir is None:
         problem = "each file needs an output of its own"
         raise UsageError(problem, "add --output-dir DIR", "--scheduler")
-    shards = planned(values or ["-"], "arguments")
+    directory = options.at(options.output_dir)
+    options = replace(options, output_dir=directory)
+    shards = planned([options.reached(token) for token in values or ["-"]], "arguments")
     for option, token in partners.items():
         if token is not None:
-            shards = with_partners(shards, f"--{option}", token, shared=True)
-    named = row_files(shards, options.output_dir, read, write)
+            shards = with_partners(shards, f"--{option}", options.reached(token), shared=True)
+    named = row_files(shards, directory, read, write)
     settings |= {"read": asdict(read), "format": write.format, "precision": write.precision}
     settings |= {"in_place": write.in_place, "with": [name for name in partners if partners[name]]}
     typed = [token for shard in shards for token in shard.partners.values() if not is_file(token)]

@@ -13,7 +13,7 @@ from softmax_cli.commands.gradient_references import Variant, variants, weighed_
 from softmax_cli.commands.loss_inputs import LossInputs
 from softmax_cli.commands.shard_options import ShardOptions
 from softmax_cli.commands.sharded import Work, state_in, write_report
-from softmax_cli.commands.sharded_loss import of_shard, shards_of, weights_found
+from softmax_cli.commands.sharded_loss import of_shard, reached, shards_of, weights_found
 from softmax_cli.core.comparison import Comparison
 from softmax_cli.core.diagnosis import Diagnosis
 from softmax_cli.core.reduction import ReducedLoss
@@ -21,6 +21,7 @@ from softmax_cli.core.report import Report
 from softmax_cli.errors import InputError, some_of
 from softmax_cli.formats.blocks import RowRange, WriteOptions
 from softmax_cli.pipeline import note
+from softmax_cli.shards import places
 from softmax_cli.shards.manifest import Record
 from softmax_cli.shards.plan import Shard, is_file, outputs, with_partners
 from softmax_cli.shards.run import Run
@@ -38,6 +39,8 @@ def report_of_shards(
 ) -> Report:
     """Compare the gradient file of each shard, and return what all of them came to."""
     form.check_options()
+    options = options.placed()
+    form = replace(form, inputs=reached(form.inputs, options))
     shards = shards_of(form.inputs)
     for option, token in (
         ("--grad", form.gradient),
@@ -45,7 +48,8 @@ def report_of_shards(
         ("--upstream", form.upstream),
     ):
         if token is not None:
-            shards = with_partners(shards, option, token, shared=option == "--upstream")
+            is_shared = option == "--upstream"
+            shards = with_partners(shards, option, options.reached(token), shared=is_shared)
     reports = {}
     if options.output_dir is not None:
         reports = outputs(shards, options.output_dir, ".json")
@@ -83,7 +87,7 @@ class _ShardedGradients:
         (check,) = report.checks
         # Of what was left out nothing is proven.
         nothing = self._empty(asdict(check), None)
-        for path in self.run.bad:
+        for path in map(places.shown, self.run.bad):
             of_nothing = nothing.check(path, method=EXACT, step=None, dtype=dtype)
             of_nothing = replace(of_nothing, verdict="inconclusive", file=path)
             report.checks.append(of_nothing)
@@ -148,12 +152,17 @@ class _ShardedGradients:
             jacobian=partners.get("jacobian"),
         )
 
+    def _shown(self, shard: Shard) -> GradientFile:
+        """Return the form of a shard alone with the file's name as it is called here."""
+        form = self._of(shard, None)
+        return replace(form, gradient=places.shown(form.file), jacobian=None)
+
     def _write_report(self, shard: Shard, states: list[State]) -> None:
         comparison = self._empty(states[0], None)
         for state in states:
             comparison.add_state(state)
         known = comparison.state() | {name: states[0][name] for name in _ALIKE}
-        report = self._of(shard, None).report_of(comparison, known["dtype"], self.seed)
+        report = self._shown(shard).report_of(comparison, known["dtype"], self.seed)
         write_report(self.work.reports[shard.path], report.as_dict(), known)
         self.run.done(shard, rows=comparison.points, verdict=report.verdict)
 
@@ -173,7 +182,7 @@ class _ShardedGradients:
                 if states[0]["classes"] != first["classes"]:
                     problem = f"{states[0]['classes']} columns, and {first['classes']} before"
                 remedy = "gradients that are checked together are of one kind"
-                raise InputError(problem, remedy, self._of(shard, None).file)
+                raise InputError(problem, remedy, self._shown(shard).file)
             one = self._empty(first, None)
             for state in states:
                 one.add_state(state)
@@ -206,7 +215,8 @@ class _ShardedGradients:
         return self._together(found, factors)
 
     def _name_those_that_fail(self) -> None:
-        files = [self._of(shard, None).file for shard in self.run.good if shard.path in self.failed]
+        failed = [shard for shard in self.run.good if shard.path in self.failed]
+        files = [self._shown(shard).file for shard in failed]
         note(f"a gradient disagrees in {some_of(files)}", self.write)
 
     def _variants(self) -> dict[str, Variant]:

@@ -18,6 +18,7 @@ from softmax_cli.commands.tallies import tallies
 from softmax_cli.core.reduction import ReducedLoss
 from softmax_cli.errors import InputError, SoftmaxCliError, UsageError
 from softmax_cli.formats.blocks import RowRange, WriteOptions
+from softmax_cli.shards import places
 from softmax_cli.shards.manifest import Record
 from softmax_cli.shards.plan import Shard, outputs, planned, with_partners
 from softmax_cli.shards.run import Run
@@ -43,13 +44,16 @@ def loss_of_shards(
 
     directories  for the losses of the rows, and for the gradients: a file in each for every file
     """
+    options = options.placed()
+    inputs = reached(inputs, options)
     if inputs.options.reduction == "none" and directories[0] is None:
         if options.output_dir is None:
             problem = "a loss a row needs a file for each input"
             raise UsageError(problem, "add --output-dir DIR, or --losses DIR", "--reduction none")
         directories = options.output_dir, directories[1]
+    losses, gradients = (None if each is None else options.at(each) for each in directories)
     shards = shards_of(inputs)
-    files = _row_files(shards, directories, inputs, write)
+    files = _row_files(shards, (losses, gradients), inputs, write)
     reports = {}
     if options.output_dir is not None:
         reports = outputs(shards, options.output_dir, ".json")
@@ -86,7 +90,8 @@ class _ShardedLoss:
         if divisor is not None and self.inputs.options.reduction.endswith("mean"):
             for path in set(self.run.bad) - counted:
                 problem = "is damaged, and the mean that the other gradients are of counts its rows"
-                raise SoftmaxCliError(problem, "take it away, or add --reduction sum", path)
+                remedy = "take it away, or add --reduction sum"
+                raise SoftmaxCliError(problem, remedy, places.shown(path))
         write_loss(losses, Told(self.report.given, fit), write)
 
     def _settings(self, divisor: Fraction | float | None) -> dict[str, Any]:
@@ -172,6 +177,9 @@ class _ShardedLoss:
             losses = self._empty(shard)
             for state in states:
                 losses.add_state(state, 0)
+            losses.infinite_rows = [
+                (number, places.shown(place)) for number, place in losses.infinite_rows
+            ]
             known = {**states[0], **losses.state(), "read": sum(each["read"] for each in states)}
             if self.work.reports:
                 write_report(self.work.reports[shard.path], losses.report(), known)
@@ -193,8 +201,8 @@ class _ShardedLoss:
             if whole is None:
                 whole, first = self._empty(shard), state
             elif state["columns"] != first["columns"]:
-                problem = f"its columns are not those of {self.run.shards[0].path}"
-                raise InputError(problem, "all files need the same, in the same order", shard.path)
+                problem = f"its columns are not those of {self.run.shards[0].shown}"
+                raise InputError(problem, "all files need the same, in the same order", shard.shown)
             whole.add_state(state, rows)
             rows += state["read"]
         if whole is None:
@@ -266,6 +274,28 @@ def slopes_found(
 
 def _at(inputs: LossInputs, temperature: float) -> LossInputs:
     return replace(inputs, options=replace(inputs.options, temperature=temperature))
+
+
+def reached(inputs: LossInputs, options: ShardOptions) -> LossInputs:
+    """Return the inputs with the names under which workers find them."""
+
+    def there(token: str | None) -> str | None:
+        return None if token is None else options.reached(token)
+
+    given = inputs.options
+    return replace(
+        inputs,
+        values=[options.reached(token) for token in inputs.values or ()] or None,
+        p=there(inputs.p),
+        q=there(inputs.q),
+        options=replace(
+            given,
+            labels=there(given.labels),
+            targets=there(given.targets),
+            class_weights=there(given.class_weights),
+            sample_weights=there(given.sample_weights),
+        ),
+    )
 
 
 def shards_of(inputs: LossInputs) -> list[Shard]:

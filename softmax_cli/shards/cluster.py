@@ -30,7 +30,15 @@ _EVENT_SECONDS = 0.5
 _WAIT_SECONDS = 0.2
 # So many tasks are under way for each that can be done at a time.
 _AHEAD = 3
-_WORKER_CODE = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)"
+# What workers are to be like: a key that interrupts is not theirs, memory that blocks have freed
+# is kept for the next ones, and nobody looks a hundred times a second at what their threads do.
+WORKERS = {
+    "distributed.worker.preload": ["import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)"],
+    "distributed.nanny.pre-spawn-environ": {
+        f"{library}_NUM_THREADS": 1 for library in ("OMP", "MKL", "OPENBLAS")
+    },
+    "distributed.worker.profile.enabled": False,
+}
 
 
 @contextmanager
@@ -47,7 +55,7 @@ def cluster(scheduler: str, run: str, *, workers: int | None) -> Iterator[Cluste
         stack.enter_context(_without_logs())
         settings = {
             "distributed.scheduler.allowed-failures": 2,
-            "distributed.worker.preload": [_WORKER_CODE],
+            **WORKERS,
             "distributed.comm.timeouts.connect": _PATIENCE_SECONDS,
             "logging": {"distributed": "CRITICAL"},
         }

@@ -58,7 +58,7 @@ class Manifest:
         record = self.shards.get(key)
         if record is None or record["inputs"] != inputs:
             return None
-        if [each["path"] for each in record["outputs"]] != list(outputs):
+        if [each["path"] for each in record["outputs"]] != [places.shown(path) for path in outputs]:
             return None
         same = all(places.status(each["path"]) == each for each in record["outputs"])
         return record if same else None

@@ -39,7 +39,7 @@ def status(path: str) -> Status | None:
         return None
     seconds, rest = divmod(found.st_mtime_ns, 10**9)
     at = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-    return Status(path=path, size=found.st_size, modified=f"{at}.{rest:09}Z")
+    return Status(path=shown(path), size=found.st_size, modified=f"{at}.{rest:09}Z")
 
 
 def is_directory(path: str) -> bool:
@@ -56,6 +56,16 @@ def files(pattern: str) -> list[str]:
     found = matching(pattern)
     # What is found at an address is a file.
     return found if is_remote(pattern) else [path for path in found if is_file(path)]
+
+
+def absolute(token: str) -> str:
+    """Return a path that means the same to a process of another directory."""
+    return token if is_remote(token) else os.path.abspath(token)  # noqa: PTH100
+
+
+def shown(text: str) -> str:
+    """Return a text with paths as they are named here, below the directory of this process."""
+    return text.replace(str(Path.cwd()) + os.sep, "")
 
 
 def parent(path: str) -> str:

@@ -34,6 +34,11 @@ class Shard:
         return [self.path, *(path for path in self.partners.values() if is_file(path))]
 
     @property
+    def shown(self) -> str:
+        """Its path as it is named here."""
+        return places.shown(self.path)
+
+    @property
     def stem(self) -> str:
         """Its name without the suffixes that tell the format."""
         return stem(self.name)

@@ -69,7 +69,7 @@ class Run:
     def place(self) -> str:
         """How errors name all shards together."""
         first, *others = self.shards
-        return f"{first.path} and {len(others)} more" if others else first.path
+        return f"{first.shown} and {len(others)} more" if others else first.shown
 
     def sweep(
         self, calls: Calls, shards: Sequence[Shard] | None = None
@@ -119,7 +119,7 @@ class Run:
             outputs = self.outputs[shard.path]
             # Of what they are like before they are read: what is written to meanwhile is not done.
             self._inputs[shard.path] = self._statuses(shard)
-            record = manifest.unchanged(self._inputs[shard.path], shard.path, outputs)
+            record = manifest.unchanged(self._inputs[shard.path], shard.shown, outputs)
             if record is None or not keep(shard, record):
                 todo.append(shard)
         self._skipped = len(self.shards) - len(todo)
@@ -135,7 +135,7 @@ class Run:
         if self.manifest is not None:
             inputs = self._inputs[shard.path]
             outputs = [places.status(path) for path in self.outputs[shard.path]]
-            self.manifest.done(shard.path, {**known, "inputs": inputs, "outputs": outputs})
+            self.manifest.done(shard.shown, {**known, "inputs": inputs, "outputs": outputs})
 
     def _size(self, shard: Shard) -> int:
         return sum(found["size"] for found in self._statuses(shard))
@@ -143,6 +143,7 @@ class Run:
     def _failed(self, shard: Shard, outcome: Outcome) -> None:
         error = outcome.error
         assert error is not None
+        error.place = places.shown(error.place)
         if not outcome.is_bad_shard:
             raise error
         self.leave_out(shard, error)
@@ -164,10 +165,10 @@ class Run:
         manifest = self.manifest
         if manifest is None:
             return
-        for path in self.bad:
+        for path in map(places.shown, self.bad):
             manifest.shards.pop(path, None)
         manifest.facts = self.facts
-        manifest.bad |= {path: str(error) for path, error in self.bad.items()}
+        manifest.bad |= {places.shown(path): str(error) for path, error in self.bad.items()}
         if not (manifest.shards or manifest.ended):
             places.remove(manifest.path)
             return
@@ -179,7 +180,7 @@ class Run:
     def _say(self, outcome: Outcome) -> None:
         for line in outcome.notes:
             if self._notes < _SHOWN_NOTES:
-                note(line, self.write)
+                note(places.shown(line), self.write)
             self._notes += 1
 
     def _tell(self) -> None:

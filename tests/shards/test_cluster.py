@@ -184,6 +184,7 @@ class TestThroughTheProgram:
     def _files(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir(tmp_path)
         Path("z").mkdir()
+        Path("t").mkdir()
         rng = np.random.default_rng(0)
         logits = rng.normal(0, 5, (200_000, 10))
         for shard in range(self.SHARDS):
@@ -197,7 +198,8 @@ class TestThroughTheProgram:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            # What one leaves that is killed is to be under the folder of the test.
+            env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(Path("t").absolute())},
             start_new_session=True,
         )
         try:
@@ -272,11 +274,13 @@ class TestThroughTheProgram:
         )
         Path("scheduler.py").write_text(script)
         with subprocess.Popen(
-            [sys.executable, "scheduler.py"],
+            [sys.executable, "../scheduler.py"],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
+            # Workers of a cluster work elsewhere.
+            cwd="z",
         ) as scheduler:
             assert scheduler.stdout is not None
             address = scheduler.stdout.readline().strip()
