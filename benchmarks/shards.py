@@ -34,10 +34,7 @@ LINES = {
 }
 TARGET = 1.1
 # As `--scheduler local` starts its own workers.
-_SETTINGS = {
-    "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
-    "DASK_DISTRIBUTED__NANNY__PRE_SPAWN_ENVIRON": "{'OMP_NUM_THREADS': 1}",
-}
+_SETTINGS = {"DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False"}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -11,6 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import cache
 from itertools import islice
 from queue import Empty, Queue
 from time import monotonic, sleep
@@ -30,15 +31,15 @@ _EVENT_SECONDS = 0.5
 _WAIT_SECONDS = 0.2
 # So many tasks are under way for each that can be done at a time.
 _AHEAD = 3
-# What workers are to be like: a key that interrupts is not theirs, memory that blocks have freed
-# is kept for the next ones, and nobody looks a hundred times a second at what their threads do.
-WORKERS = {
+# What workers are to be like: a key that interrupts is not theirs, and nobody looks a hundred
+# times a second at what their threads do.
+_WORKERS = {
     "distributed.worker.preload": ["import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)"],
-    "distributed.nanny.pre-spawn-environ": {
-        f"{library}_NUM_THREADS": 1 for library in ("OMP", "MKL", "OPENBLAS")
-    },
     "distributed.worker.profile.enabled": False,
 }
+# Of the GNU C library: from which size on, and how much at the top, memory is given back at once.
+_M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -3, -1
+_KEPT_BYTES = 1 << 25
 
 
 @contextmanager
@@ -55,7 +56,7 @@ def cluster(scheduler: str, run: str, *, workers: int | None) -> Iterator[Cluste
         stack.enter_context(_without_logs())
         settings = {
             "distributed.scheduler.allowed-failures": 2,
-            **WORKERS,
+            **_WORKERS,
             "distributed.comm.timeouts.connect": _PATIENCE_SECONDS,
             "logging": {"distributed": "CRITICAL"},
         }
@@ -324,6 +325,20 @@ def _busy(run: str) -> int:
     return _doing.get(run, 0)
 
 
+@cache
+def _keep_freed_memory() -> None:
+    """Let the blocks that were freed be used for the next ones, once for this worker.
+
+    Dask lets its workers give back all of it, and to get it again costs as much as the arithmetic.
+    """
+    import ctypes
+
+    with suppress(OSError, AttributeError, TypeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_M_MMAP_THRESHOLD, _KEPT_BYTES)
+        mallopt(_M_TRIM_THRESHOLD, 2 * _KEPT_BYTES)
+
+
 def _performed_there(task: Task, run: str) -> Outcome:
     """Do a task of a run in a worker, and let the scheduler hear how it gets on."""
     from distributed import get_worker
@@ -341,6 +356,7 @@ def _performed_there(task: Task, run: str) -> Outcome:
 
     with _lock:
         _doing[run] = _doing.get(run, 0) + 1
+    _keep_freed_memory()
     try:
         advance(None, 0)
         return performed(task, run, advance)
