@@ -9,6 +9,7 @@ digits_logits.npy     the logits of a logistic regression on handwritten digits
 digits_labels.npy     the digit that was written
 digits_gradient.npy   the gradient of the mean cross-entropy with respect to digits_logits.npy
 digits_classes.txt    the names of the digits
+digits_shards/        the logits and the labels once more, in three files each
 
 The data come with scikit-learn: nothing is downloaded. Nothing is random: a second run writes
 the same bytes. Nothing of softmax_cli is used here, so that the gradient can check it.
@@ -23,6 +24,7 @@ from sklearn.linear_model import LogisticRegression
 
 HERE = Path(__file__).resolve().parent
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+SHARDS = 3
 
 Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
@@ -101,6 +103,11 @@ def make_digits() -> str:
     np.save(HERE / "digits_logits.npy", logits)
     np.save(HERE / "digits_labels.npy", labels)
     np.save(HERE / "digits_gradient.npy", mean_loss_gradient(exact, labels).astype(np.float32))
+    for name, array in (("logits", logits), ("labels", labels)):
+        folder = HERE / "digits_shards" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        for shard, rows in enumerate(np.split(array, SHARDS)):
+            np.save(folder / f"part-{shard}.npy", rows)
     write_lines("digits_classes.txt", list(DIGITS))
     return described
 

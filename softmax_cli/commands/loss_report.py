@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from softmax_cli.commands.loss import Losses
 from softmax_cli.formats import open_sink, output_format
 from softmax_cli.formats.blocks import Block, ReadOptions, Result, Sink, Source, WriteOptions
 from softmax_cli.formats.same_file import refuse_input
+from softmax_cli.formats.streams import Location
 from softmax_cli.formats.target import Target
 from softmax_cli.pipeline import Counts, note, run
 
@@ -93,15 +94,15 @@ def write_losses(
     _say(losses, told, None if report else form, write)
 
 
-def write_loss(losses: Losses, told: Told, write: WriteOptions) -> None:
-    """Write the loss of rows that were read elsewhere, as `write_losses` does."""
+def write_loss(losses: Losses, told: Told, inputs: Sequence[Location], write: WriteOptions) -> None:
+    """Write the loss of rows that were read from these files, as `write_losses` does."""
     form = output_format(write).name
     report = form == "json" or (form == "table" and losses.reduction != "none")
     if report:
-        with Target(write.output or "-", in_place=write.in_place) as target:
+        with Target(write.output or "-", inputs, in_place=write.in_place) as target:
             _write_report(losses, None, told.fit, form, target, write)
     elif (loss := losses.loss()) is not None:
-        with open_sink(_one_number(), write) as alone:
+        with open_sink(_one_number(), write, inputs) as alone:
             alone.write(Block(0, np.array([[loss]]), str))
     _say(losses, told, None if report else form, write)
 

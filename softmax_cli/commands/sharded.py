@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Any
 
 from softmax_cli.commands.shard_options import ShardOptions
-from softmax_cli.errors import SoftmaxCliError, UsageError
+from softmax_cli.errors import OutputError, SoftmaxCliError, UsageError
 from softmax_cli.formats import named_format, open_source, suffix_format
 from softmax_cli.formats.blocks import PartOptions, ReadOptions, RowRange, WriteOptions
 from softmax_cli.formats.compression import COMPRESSIONS
@@ -54,6 +54,7 @@ class Work:
         What is not whole of it, or of one before it that was killed, is taken away.
         """
         run: Run | None = None
+        self._check_outputs(write)
         made = [path for each in self._directories() for path in places.make_directory(each)]
         try:
             with self._engine(self.options) as (engine, threads):
@@ -74,6 +75,22 @@ class Work:
             if run is not None:
                 run.write_down()
             places.remove_empty(made)
+
+    def _check_outputs(self, write: WriteOptions) -> None:
+        """Refuse to write onto what is read: a second run could not tell what is done."""
+        if write.in_place and self.outputs:
+            remedy = "write into another directory"
+            raise UsageError("a second run could not tell what is done", remedy, "--in-place")
+        inputs = {places.absolute(path) for path in self.inputs}
+        for path in [path for paths in self._written().values() for path in paths]:
+            if places.absolute(path) in inputs:
+                problem = "is also an input, and is left as it is"
+                raise OutputError(problem, "name another directory", places.shown(path))
+
+    @property
+    def inputs(self) -> list[str]:
+        """All files that are read."""
+        return [*(path for shard in self.shards for path in shard.files), *self.common]
 
     def remember(self, run: Run, settings: dict[str, Any]) -> None:
         """Let a run with these settings know what is done, if there is a directory of outputs.
@@ -108,7 +125,8 @@ class Work:
     def _tidy(self, run: str) -> None:
         """Take away what a run left that is not whole."""
         for directory in self._directories():
-            for path in places.files(places.join(directory, f".*.{run}.*.tmp")):
+            pattern = places.join(places.literal(directory), f".*.{run}.*.tmp")
+            for path in places.files(pattern):
                 places.remove(path)
 
     def _written(self) -> dict[str, list[str]]:

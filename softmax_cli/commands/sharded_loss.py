@@ -18,6 +18,7 @@ from softmax_cli.commands.tallies import tallies
 from softmax_cli.core.reduction import ReducedLoss
 from softmax_cli.errors import InputError, SoftmaxCliError, UsageError
 from softmax_cli.formats.blocks import RowRange, WriteOptions
+from softmax_cli.formats.streams import location
 from softmax_cli.shards import places
 from softmax_cli.shards.manifest import Record
 from softmax_cli.shards.plan import Shard, outputs, planned, with_partners
@@ -92,7 +93,8 @@ class _ShardedLoss:
                 problem = "is damaged, and the mean that the other gradients are of counts its rows"
                 remedy = "take it away, or add --reduction sum"
                 raise SoftmaxCliError(problem, remedy, places.shown(path))
-        write_loss(losses, Told(self.report.given, fit), write)
+        inputs = [location(path) for path in self.work.inputs]
+        write_loss(losses, Told(self.report.given, fit), inputs, write)
 
     def _settings(self, divisor: Fraction | float | None) -> dict[str, Any]:
         options = asdict(self.inputs.options)

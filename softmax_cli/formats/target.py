@@ -145,6 +145,8 @@ class Target:
             self._temporary = Path(self._part.shared)
             self._held = None
             self._raw = open(self._temporary, "r+b", opener=_open_or_make)
+            if old is not None and self._is_whole:
+                take_over(self._raw.fileno(), old)
             return
         name = f".{self._final.name[:40]}.{_tag.get()}{os.urandom(8).hex()}.tmp"
         # Others may read what replaces a file when it has that one's permissions, not before.
@@ -188,7 +190,7 @@ class Target:
         """The file itself, for what writes nothing in another way, and no compressed file."""
         return self._raw
 
-    def write(self, data: bytes | memoryview) -> None:
+    def write(self, data: bytes | bytearray | memoryview) -> None:
         """Write bytes."""
         if self._held is not None and len(self._held) + len(data) <= _HELD_BYTES:
             self._held += data

@@ -29,6 +29,7 @@ _STOP_SECONDS = 5
 # How often a task tells how it gets on, and a wait is interrupted to look around.
 _EVENT_SECONDS = 0.5
 _WAIT_SECONDS = 0.2
+_SLOTS_SECONDS = 1.0
 # So many tasks are under way for each that can be done at a time.
 _AHEAD = 3
 # What workers are to be like: a key that interrupts is not theirs, and nobody looks a hundred
@@ -89,7 +90,7 @@ def _processes(distributed: Any, count: int) -> Iterator[str]:
     folder = tempfile.mkdtemp(prefix="softmax-cli-")
     try:
         # A key that interrupts goes to all of a terminal's processes, and is this one's affair.
-        with _interrupts_ignored():
+        with _interrupts_held():
             local = distributed.LocalCluster(
                 n_workers=count,
                 threads_per_worker=1,
@@ -110,15 +111,16 @@ def _processes(distributed: Any, count: int) -> Iterator[str]:
 
 
 @contextmanager
-def _interrupts_ignored() -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():
+def _interrupts_held() -> Iterator[None]:
+    """Let interrupts wait; threads and processes that are begun here never hear of one."""
+    if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
@@ -152,13 +154,17 @@ class Cluster(Engine):
         # Tasks whose worker died each time, though another's may have been at fault.
         self._suspects: deque[Task] = deque()
         self._alone = ""
-        self._count = 0
+        self._count = self._slots = 0
+        self._slots_until = 0.0
 
     @property
     def slots(self) -> int:
-        """How many tasks can be done at a time."""
-        with self._connected():
-            return sum(self._client.nthreads().values())
+        """How many tasks can be done at a time, as of a moment ago: workers come and go."""
+        if monotonic() > self._slots_until:
+            with self._connected():
+                self._slots = sum(self._client.nthreads().values())
+            self._slots_until = monotonic() + _SLOTS_SECONDS
+        return self._slots
 
     def check_workers(self) -> None:
         """Refuse a cluster without workers, or with others than this program needs."""

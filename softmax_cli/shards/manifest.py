@@ -43,6 +43,7 @@ class Manifest:
     bad: dict[str, str] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
     ended: bool = False
+    _before: bytearray | None = None
     _written: float = 0.0
     _took: float = 0.0
 
@@ -69,6 +70,14 @@ class Manifest:
         self.bad.pop(key, None)
         if monotonic() - self._written > self._took / _SHARE:
             self.write()
+
+    def put_back(self) -> None:
+        """Leave what was there before, if nothing was done."""
+        if self._before is None:
+            places.remove(self.path)
+            return
+        with Target(self.path) as target:
+            target.write(self._before)
 
     def write(self) -> None:
         """Write it down, whole."""
@@ -102,8 +111,9 @@ def opened(
     manifest = Manifest(directory, run, command, wanted)
     if places.status(manifest.path) is None:
         return manifest, None
+    manifest._before = _read(manifest.path)
     try:
-        document = _read(manifest.path)
+        document: Any = json.loads(manifest._before.decode("utf-8", "surrogatepass"))
         unfinished = None if document["ended"] else str(document["run"])
         if document["manifest"] == _KIND and not fresh:
             if (document["command"], document["options"]) == (command, wanted):
@@ -129,10 +139,10 @@ def _text(document: Mapping[str, Any]) -> str:
     return "{\n" + ",\n".join(entries) + "\n}\n"
 
 
-def _read(path: str) -> Any:
+def _read(path: str) -> bytearray:
     source = open_input(path)
     try:
-        return json.loads(read_whole(source).decode("utf-8", "surrogatepass"))
+        return read_whole(source)
     finally:
         source.close()
 

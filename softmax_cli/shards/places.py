@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from datetime import UTC, datetime
+from glob import escape
 from pathlib import Path
 from typing import TypedDict
 
@@ -49,6 +50,11 @@ def is_directory(path: str) -> bool:
 
         return remote.is_directory(path)
     return os.path.isdir(path)  # noqa: PTH112
+
+
+def literal(directory: str) -> str:
+    """Return a directory as a part of a pattern that stands for it alone."""
+    return directory if is_remote(directory) else escape(directory)
 
 
 def files(pattern: str) -> list[str]:

@@ -66,16 +66,16 @@ def with_partners(
     """
     name = option.lstrip("-")
     if places.is_directory(token):
-        pattern = places.join(token, "**")
+        base = token.rstrip("/")
+        pattern = places.join(places.literal(token), "**")
     elif any(character in token for character in _WILD) and not is_file(token):
-        pattern = token
+        base, pattern = _fixed(token), token
     elif shared or len(shards) == 1:
         return [replace(each, partners={**each.partners, name: token}) for each in shards]
     else:
         problem = f"one for {len(shards)} files, and each needs its own"
         remedy = "name a directory, or a quoted glob, of files that have the same names"
         raise UsageError(problem, remedy, option)
-    base = _fixed(pattern)
     paths = places.files(pattern)
     if not paths:
         raise InputError("no files", "check the spelling", f"{option}: {token}")

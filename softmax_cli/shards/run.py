@@ -150,7 +150,7 @@ class Run:
 
     def leave_out(self, shard: Shard, error: SoftmaxCliError) -> None:
         """Do without a shard that is bad, or raise its error."""
-        self.bad[shard.path] = error
+        self.bad.setdefault(shard.path, error)
         if self.on_bad_shard == "error":
             raise error
 
@@ -170,7 +170,7 @@ class Run:
         manifest.facts = self.facts
         manifest.bad |= {places.shown(path): str(error) for path, error in self.bad.items()}
         if not (manifest.shards or manifest.ended):
-            places.remove(manifest.path)
+            manifest.put_back()
             return
         manifest.write()
         if not manifest.ended:

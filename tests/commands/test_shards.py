@@ -395,6 +395,9 @@ class TestBadShards:
         ("xent 'z/*.npy' --labels y --reduction none --scheduler local", "add --output-dir DIR"),
         ("xent 'z/*.npy' --labels y --grad out --losses out --output-dir o", "names the same file"),
         ("xent 'z/*.npy' --labels y --reduction none --grad o --output-dir o", "written twice"),
+        ("softmax 'z/*.npy' --output-dir z --in-place", "--in-place: a second run could not tell"),
+        ("xent 'z/*.npy' --labels y --grad y --output-dir out", "y/a.npy: is also an input"),
+        ("jacobian 'z/*.npy' --jvp t --output-dir t", "t/a.npy: is also an input"),
         ("softmax 'z/*.npy' --output-dir z", "is also an input"),
         ("gradcheck --output-dir out", "give --logits and --grad"),
         ("gradcheck 1 2 3 --output-dir out", "give --logits and --grad"),
@@ -412,6 +415,21 @@ def test_files_of_other_columns_are_no_part_of_one_loss() -> None:
     assert "z/b.npy: its columns are not those of z/a.npy" in outcome.err
 
 
+def test_names_that_look_like_patterns() -> None:
+    for folder in ("z", "y"):
+        Path(folder).rename(f"{folder}[1]")
+    values = " ".join(f"'z[1]/{name}.npy'" for name in NAMES)
+    line = f"xent {values} --labels 'y[1]' --ignore-label -100 --output-dir 'out[*]'"
+    _ok(line)
+    assert "3 skipped" in _ok(line).err
+    manifest = json.loads(Path("out[*]", NAME).read_text())
+    Path("out[*]", NAME).write_text(json.dumps(manifest | {"ended": False}))
+    left = Path(f"out[*]/.a.json.{manifest['run']}.0123456789abcdef.tmp")
+    left.write_bytes(b"half")
+    _ok(line)
+    assert not left.exists()
+
+
 def test_what_a_killed_run_left_is_taken_away() -> None:
     _ok("softmax 'z/*.npy' --output-dir out")
     manifest = _manifest()
@@ -422,6 +440,17 @@ def test_what_a_killed_run_left_is_taken_away() -> None:
     assert [path.name for path in Path("out").glob(".*")] == [
         ".a.npy.000000000000.0123456789abcdef.tmp"
     ]
+
+
+def test_a_run_that_does_nothing_leaves_what_was_known() -> None:
+    _ok("softmax 'z/*.npy' --output-dir out")
+    before = Path("out", NAME).read_bytes()
+    Path("z/a.npy").rename("z/kept")
+    Path("z/a.npy").write_bytes(b"damaged")
+    assert run("softmax-cli softmax 'z/*.npy' -t 2 --output-dir out").code == 2
+    assert Path("out", NAME).read_bytes() == before
+    Path("z/kept").replace("z/a.npy")
+    assert "3 skipped" in _ok("softmax 'z/*.npy' --output-dir out").err
 
 
 def test_an_interrupted_run_is_gone_on_with() -> None:

@@ -55,8 +55,10 @@ def shared() -> Iterator[Cluster]:
 
 @pytest.fixture
 def engine(shared: Cluster) -> Cluster:
-    """Return an engine for a run of its own."""
-    return Cluster(shared._client, "tcp://somewhere", new_run(), 1)
+    """Return an engine for a run of its own, once those that were killed have successors."""
+    engine = Cluster(shared._client, "tcp://somewhere", new_run(), 1)
+    _until(lambda: engine.slots == 2)
+    return engine
 
 
 def _until(holds: Callable[[], object]) -> None:
