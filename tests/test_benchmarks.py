@@ -177,3 +177,23 @@ def test_a_long_csv_repeats_its_first_rows(tmp_path: Path, monkeypatch: pytest.M
     assert header == "class_0,class_1,class_2"
     assert rows == [rows[0], rows[1], rows[0], rows[1], rows[0]]
     assert rows[0] != rows[1]
+
+
+def test_shards_are_measured(tmp_path: Path) -> None:
+    words = ["-m", "benchmarks.shards", "--shards", "2", "--megabytes", "1", "--runs", "1"]
+    done = subprocess.run(
+        [sys.executable, *words, "--markdown", "--folder", str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    lines = [line.split(" | ")[0] for line in done.stdout.splitlines() if line.startswith("| ")]
+    names = [
+        f"| {name}, {count}" for count in ("1 worker", "2 workers") for name in ("softmax", "xent")
+    ]
+    assert lines == ["| run", *names, "| start of local"]
+    for name in ("softmax", "xent"):
+        assert sorted(path.name for path in tmp_path.glob(f"{name}-one/00*")) == sorted(
+            path.name for path in tmp_path.glob(f"{name}-many/00*")
+        )

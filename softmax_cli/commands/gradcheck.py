@@ -31,6 +31,10 @@ With --logits and --grad: a gradient that any framework wrote to a file, of a lo
 of xent, or of the result of --of with --upstream; with --jacobian: a Jacobian. It is compared with
 the exact one in float64; the tolerance is that of the file's dtype.
 
+With --output-dir or --scheduler as well, --logits is a quoted glob, and what goes with it a
+directory or a glob of files with the same names. The gradients are those of the loss of all files
+together; a file that is left out proves nothing.
+
 With module:function: your Python function and gradient. THIS RUNS YOUR CODE: the module is
 imported, from this folder too. The function takes a NumPy vector x and returns a number or a
 vector; --grad names its gradient, or its Jacobian (outputs x inputs); without --grad the function

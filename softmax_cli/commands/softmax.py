@@ -31,6 +31,7 @@ EXAMPLES = (
     "softmax-cli softmax 1,2,3 4,5,6 --log --base 2",
     "softmax-cli softmax samples/iris.csv --id-columns label --top-k 1",
     "softmax-cli softmax samples/digits_logits.npy -o probabilities.npy",
+    "softmax-cli softmax 'samples/digits_shards/logits/*.npy' --output-dir probabilities --quiet",
 )
 
 

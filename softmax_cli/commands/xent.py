@@ -41,6 +41,10 @@ probability of its likeliest class; over bins b of confidence, of n_b rows each,
   MCE   = the largest of these |accuracy_b - confidence_b|
   Brier = mean of sum_k (P(k) - Y(k))^2, from 0 to 2
 
+With --output-dir or --scheduler the values are many files: --labels, --targets and --sample-weights
+name a directory, or a quoted glob, of files with the same names, --losses and --grad a directory,
+and the loss is that of all rows together.
+
 In a pipe the loss is printed alone: loss=$(softmax-cli xent ...); the report is the table, or
 --format json."""
 
@@ -52,6 +56,8 @@ EXAMPLES = (
     "softmax-cli xent 1,2,3 3,2,1 --labels 2,-100 --ignore-label -100 --format json",
     "softmax-cli xent samples/iris.csv --label-column label --calibration --fit-temperature "
     "--format json",
+    "softmax-cli xent 'samples/digits_shards/logits/*.npy' --labels samples/digits_shards/labels "
+    "--output-dir reports --quiet",
     "softmax-cli xent 0.2,0.8 --from probabilities --targets 0,1 --reduction none",
 )
 

@@ -144,7 +144,7 @@ def _expanded(token: str, place: str) -> tuple[list[str], str]:
     if places.is_directory(token):
         raise InputError("is a directory", f"quote a glob such as '{token}/*.npy'", token)
     if is_file(token):
-        return [token], _fixed(token)
+        return [token], _joined(_parts(token)[:-1])
     if any(character in token for character in _WILD) and (found := places.files(token)):
         return found, _fixed(token)
     if is_number(token.split(",")[0]):

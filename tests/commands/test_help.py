@@ -34,7 +34,7 @@ def test_an_example_of_the_help_runs(name: str, example: str) -> None:
     assert example.startswith(f"softmax-cli {name}")
     outcome = run(example)
     assert (outcome.code, outcome.err) == (0, "")
-    assert outcome.out or " -o " in example
+    assert outcome.out or " -o " in example or " --output-dir " in example
 
 
 def test_every_command_has_examples() -> None:
