@@ -108,7 +108,7 @@ def _wait_for(address: str, workers: int) -> None:
 
     while True:
         try:
-            with Client(address, timeout=30, set_as_default=False) as client:  # type: ignore[no-untyped-call]
+            with Client(address, timeout=30, set_as_default=False) as client:
                 client.wait_for_workers(workers, timeout=60)
             return
         except OSError:
@@ -119,7 +119,7 @@ def _peaks(address: str) -> float:
     """Return the most memory, in MiB, that a worker has held so far."""
     from distributed import Client
 
-    with Client(address, set_as_default=False) as client:  # type: ignore[no-untyped-call]
+    with Client(address, set_as_default=False) as client:
         return float(max(client.run(_own_peak).values()))
 
 

@@ -26,7 +26,8 @@ from softmax_cli.core.report import Check, Report
 from softmax_cli.errors import InputError, SoftmaxCliError, UsageError, shortened
 from softmax_cli.formats import input_paths
 from softmax_cli.formats.limits import LARGEST_CONFIGURATION
-from softmax_cli.formats.streams import Location, open_input, read_whole
+from softmax_cli.formats.locations import Location
+from softmax_cli.formats.streams import open_input, read_whole
 
 COMMAND = "gradcheck"
 FOUND = "pyproject.toml"

@@ -74,7 +74,7 @@ def opened_partner(token: str, option: str, read: ReadOptions, classes: int) -> 
 
 
 def _is_file(token: str) -> bool:
-    from softmax_cli.formats.streams import is_file
+    from softmax_cli.formats.locations import is_file
 
     return token != "-" and is_file(token)
 

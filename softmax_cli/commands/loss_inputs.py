@@ -21,7 +21,7 @@ from softmax_cli.errors import InputError, ShapeError, UsageError
 from softmax_cli.formats.blocks import Block, Keep, ReadOptions, RowRange, Source, WriteOptions
 from softmax_cli.formats.class_names import Names, class_number
 from softmax_cli.formats.labels import open_labels, open_weights
-from softmax_cli.formats.streams import exists, is_file
+from softmax_cli.formats.locations import exists, is_file
 from softmax_cli.pipeline import each_block, paired
 
 if TYPE_CHECKING:

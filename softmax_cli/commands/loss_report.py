@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from softmax_cli.commands.loss import Losses
 from softmax_cli.formats import open_sink, output_format
 from softmax_cli.formats.blocks import Block, ReadOptions, Result, Sink, Source, WriteOptions
+from softmax_cli.formats.locations import Location
 from softmax_cli.formats.same_file import refuse_input
-from softmax_cli.formats.streams import Location
 from softmax_cli.formats.target import Target
 from softmax_cli.pipeline import Counts, note, run
 

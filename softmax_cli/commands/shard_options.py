@@ -69,8 +69,7 @@ class ShardOptions:
         """Return what a token names as workers find it, who may work in another directory."""
         if not self._is_elsewhere:
             return token
-        from softmax_cli.formats import matching
-        from softmax_cli.formats.streams import exists, is_remote
+        from softmax_cli.formats.locations import exists, is_remote, matching
         from softmax_cli.shards import places
 
         # What is typed is no path.

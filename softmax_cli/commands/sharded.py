@@ -17,7 +17,8 @@ from softmax_cli.formats import named_format, open_source, suffix_format
 from softmax_cli.formats.blocks import PartOptions, ReadOptions, RowRange, WriteOptions
 from softmax_cli.formats.compression import COMPRESSIONS
 from softmax_cli.formats.json_text import json_report
-from softmax_cli.formats.streams import is_remote, open_input, read_whole
+from softmax_cli.formats.locations import is_remote
+from softmax_cli.formats.streams import open_input, read_whole
 from softmax_cli.formats.target import Target
 from softmax_cli.shards import manifest, places
 from softmax_cli.shards.plan import Shard, is_file, outputs, planned, suffix_of, with_partners

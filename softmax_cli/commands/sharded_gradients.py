@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from softmax_cli.commands.gradient_files import EXACT, GradientFile
 from softmax_cli.commands.gradient_references import Variant, variants, weighed_without
 from softmax_cli.commands.loss_inputs import LossInputs
+from softmax_cli.commands.loss_tasks import State, of_shard, reached, shards_of, weights_found
 from softmax_cli.commands.shard_options import ShardOptions
 from softmax_cli.commands.sharded import Work, state_in, write_report
-from softmax_cli.commands.sharded_loss import of_shard, reached, shards_of, weights_found
 from softmax_cli.core.comparison import Comparison
 from softmax_cli.core.diagnosis import Diagnosis
 from softmax_cli.core.reduction import ReducedLoss
@@ -29,7 +29,6 @@ from softmax_cli.shards.run import Run
 if TYPE_CHECKING:
     from fractions import Fraction
 
-State = dict[str, Any]
 # What the files of one check have in common.
 _ALIKE = ("rtol", "dtype", "classes")
 

@@ -11,17 +11,27 @@ from typing import TYPE_CHECKING, Any
 from softmax_cli.commands.loss import Losses
 from softmax_cli.commands.loss_inputs import LossInputs
 from softmax_cli.commands.loss_options import ReportOptions
-from softmax_cli.commands.loss_report import RowFiles, RowSinks, Told, compute, write_loss
+from softmax_cli.commands.loss_report import RowFiles, Told, write_loss
+from softmax_cli.commands.loss_tasks import (
+    State,
+    at_temperature,
+    losses_found,
+    of_shard,
+    reached,
+    shards_of,
+    slopes_found,
+    weights_found,
+)
 from softmax_cli.commands.shard_options import ShardOptions
 from softmax_cli.commands.sharded import Work, end_of, row_files, state_in, write_report
 from softmax_cli.commands.tallies import tallies
 from softmax_cli.core.reduction import ReducedLoss
 from softmax_cli.errors import InputError, SoftmaxCliError, UsageError
 from softmax_cli.formats.blocks import RowRange, WriteOptions
-from softmax_cli.formats.streams import location
+from softmax_cli.formats.locations import location
 from softmax_cli.shards import places
 from softmax_cli.shards.manifest import Record
-from softmax_cli.shards.plan import Shard, outputs, planned, with_partners
+from softmax_cli.shards.plan import Shard, outputs
 from softmax_cli.shards.run import Run
 
 if TYPE_CHECKING:
@@ -29,7 +39,6 @@ if TYPE_CHECKING:
 
     from softmax_cli.commands.temperature_fit import Fit, Reading, SlopeSums
 
-State = dict[str, Any]
 # By shard, in their order: the files of its losses and of its gradient.
 Files = dict[str, tuple[str | None, str | None]]
 
@@ -131,7 +140,7 @@ class _ShardedLoss:
             sums: SlopeSums | None = None
             for shard, states in self.run.sweep(calls):
                 if sums is None:
-                    at = _at(of_shard(self.inputs, shard, None), temperature)
+                    at = at_temperature(of_shard(self.inputs, shard, None), temperature)
                     with ExitStack() as stack:
                         sums = SlopeSums.of(at, *at.opened(stack), bins)
                 for state in states:
@@ -221,99 +230,6 @@ class _ShardedLoss:
         with ExitStack() as stack:
             source, form = inputs.opened(stack)
             return inputs.losses(source, form, tallies(source, form, inputs.options, self.report))
-
-
-def of_shard(inputs: LossInputs, shard: Shard, rows: RowRange | None) -> LossInputs:
-    """Return the inputs of a shard alone, or of some of its rows."""
-    partners = shard.partners
-    options = replace(
-        inputs.options,
-        labels=partners.get("labels"),
-        targets=partners.get("targets"),
-        sample_weights=partners.get("sample-weights"),
-    )
-    if inputs.p is not None:
-        return replace(inputs, p=partners["p"], q=shard.path, options=options, rows=rows)
-    return replace(inputs, values=[shard.path], options=options, rows=rows)
-
-
-def losses_found(
-    inputs: LossInputs,
-    report: ReportOptions,
-    files: RowFiles,
-    divisor: Fraction | float | None,
-    write: WriteOptions,
-) -> State:
-    """Read the rows, write what belongs to each, and return what their losses come to."""
-    with ExitStack() as stack:
-        source, form = inputs.opened(stack)
-        losses = inputs.losses(source, form, tallies(source, form, inputs.options, report))
-        losses.gradient_divisor = divisor
-        counts = compute(source, losses, RowSinks(stack, source, files), inputs.read, write)
-        columns = [source.classes, source.class_names and [*source.class_names], [*source.id_names]]
-    return losses.state() | {"read": counts.read, "columns": columns}
-
-
-def weights_found(inputs: LossInputs, write: WriteOptions) -> State:
-    """Return how many rows count, and what they weigh."""
-    with ExitStack() as stack:
-        return inputs.weighed(*inputs.opened(stack), write).state()
-
-
-def slopes_found(
-    inputs: LossInputs, write: WriteOptions, *, temperature: float, bins: int, scored: bool
-) -> State:
-    """Return what a reading at a temperature comes to."""
-    from softmax_cli.commands.temperature_fit import SlopeSums
-
-    at = _at(inputs, temperature)
-    with ExitStack() as stack:
-        source, form = at.opened(stack)
-        sums = SlopeSums.of(at, source, form, bins)
-        sums.add_rows_of(source, at.read.on_bad_row, write, scored=scored)
-    return sums.state(scored=scored)
-
-
-def _at(inputs: LossInputs, temperature: float) -> LossInputs:
-    return replace(inputs, options=replace(inputs.options, temperature=temperature))
-
-
-def reached(inputs: LossInputs, options: ShardOptions) -> LossInputs:
-    """Return the inputs with the names under which workers find them."""
-
-    def there(token: str | None) -> str | None:
-        return None if token is None else options.reached(token)
-
-    given = inputs.options
-    return replace(
-        inputs,
-        values=[options.reached(token) for token in inputs.values or ()] or None,
-        p=there(inputs.p),
-        q=there(inputs.q),
-        options=replace(
-            given,
-            labels=there(given.labels),
-            targets=there(given.targets),
-            class_weights=there(given.class_weights),
-            sample_weights=there(given.sample_weights),
-        ),
-    )
-
-
-def shards_of(inputs: LossInputs) -> list[Shard]:
-    """Return the shards with the labels, targets or weights that belong to each."""
-    options = inputs.options
-    tokens = [inputs.q] if inputs.q is not None else inputs.values or ["-"]
-    shards = planned(tokens, "--q" if inputs.q is not None else "arguments")
-    for option, token in (
-        ("--p", inputs.p),
-        ("--labels", options.labels),
-        ("--targets", options.targets),
-        ("--sample-weights", options.sample_weights),
-    ):
-        if token is not None:
-            shards = with_partners(shards, option, token)
-    return shards
 
 
 def _row_files(

@@ -14,8 +14,8 @@ from softmax_cli.errors import ExitCode, UsageError
 from softmax_cli.formats import output_format
 from softmax_cli.formats.blocks import WriteOptions
 from softmax_cli.formats.json_text import json_report
+from softmax_cli.formats.locations import Location
 from softmax_cli.formats.same_file import refuse_the_same
-from softmax_cli.formats.streams import Location
 from softmax_cli.formats.table import DEFAULT_PRECISION, print_table
 from softmax_cli.formats.target import Target
 

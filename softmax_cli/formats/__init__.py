@@ -21,15 +21,8 @@ from softmax_cli.formats.blocks import (
     WriteOptions,
 )
 from softmax_cli.formats.compression import COMPRESSIONS
-from softmax_cli.formats.streams import (
-    Input,
-    Location,
-    exists,
-    is_file,
-    is_remote,
-    location,
-    open_input,
-)
+from softmax_cli.formats.locations import Location, exists, is_file, is_remote, location, matching
+from softmax_cli.formats.streams import Input, open_input
 from softmax_cli.formats.target import Target
 from softmax_cli.supervised import copy_goes_on
 
@@ -200,17 +193,6 @@ def _expanded(token: str, place: str) -> list[str]:
     if any(character in token for character in "*?[") and (found := matching(token)):
         return found
     raise unknown_token(token, place)
-
-
-def matching(pattern: str) -> list[str]:
-    """Return what a pattern stands for, in order."""
-    if is_remote(pattern):
-        from softmax_cli.formats import remote
-
-        return remote.found(pattern)
-    from glob import glob
-
-    return sorted(glob(pattern, recursive=True))  # noqa: PTH207 - takes absolute patterns
 
 
 def input_paths(tokens: Sequence[str]) -> list[Location]:

@@ -17,9 +17,10 @@ from softmax_cli.formats.cells import batches
 from softmax_cli.formats.class_names import Label, Names
 from softmax_cli.formats.detection import detected_format
 from softmax_cli.formats.json_text import loads, parsed
+from softmax_cli.formats.locations import exists
 from softmax_cli.formats.numbers import NotANumberError, is_number, parse_number
 from softmax_cli.formats.records import records, splitter, unquoted
-from softmax_cli.formats.streams import Input, exists, open_input
+from softmax_cli.formats.streams import Input, open_input
 
 _CELLS_PER_BLOCK = BLOCK_BYTES // 64
 

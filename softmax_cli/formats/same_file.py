@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from softmax_cli.errors import OutputError, UsageError
-from softmax_cli.formats.streams import Location, is_remote, location
+from softmax_cli.formats.locations import Location, is_remote, location
 
 Identity = tuple[int | str, ...]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import Any, BinaryIO, cast
 from softmax_cli.errors import InputError
 from softmax_cli.formats.compression import Counted, decompressed
 from softmax_cli.formats.limits import LONGEST_LINE, MOST_EXPANSION, MOST_IDLE_LINES, SMALL_ENOUGH
+from softmax_cli.formats.locations import Location, is_remote
 from softmax_cli.formats.unchanged import Watched, nothing, unchanging
 
 STANDARD_INPUT = "standard input"
@@ -29,26 +29,6 @@ _PIECE_BYTES = 1 << 22
 PIECE_BYTES = 1 << 20
 # How long a named pipe may be without a writer.
 _PATIENCE_SECONDS = 0.5
-
-
-# A file of this machine, or an address.
-Location = Path | str
-# Two letters at least: one is a drive.
-_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.ASCII | re.IGNORECASE)
-
-
-def is_remote(token: str) -> bool:
-    """Tell whether a token is an address, and no path of this machine.
-
-    >>> is_remote("s3://bucket/logits.npy"), is_remote("C:/logits.npy"), is_remote("a:b")
-    (True, False, False)
-    """
-    return _ADDRESS.match(token) is not None
-
-
-def location(token: str) -> Location:
-    """Return where a token points to."""
-    return token if is_remote(token) else Path(token)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,24 +76,6 @@ class Input:
         if held > MOST_EXPANSION * self.compressed():
             problem = f"grows to over {MOST_EXPANSION} times its size, and is held whole"
             raise InputError(problem, "decompress it first", self.place)
-
-
-def exists(token: str) -> bool:
-    """Tell whether a token names something; a row of numbers may be too long for a name."""
-    if is_remote(token):
-        from softmax_cli.formats import remote
-
-        return remote.exists(token)
-    return os.path.exists(token)  # noqa: PTH110 - Path.exists() raises for what is too long
-
-
-def is_file(token: str) -> bool:
-    """Tell whether a token names a plain file."""
-    if is_remote(token):
-        from softmax_cli.formats import remote
-
-        return remote.is_file(token)
-    return os.path.isfile(token)  # noqa: PTH113
 
 
 def open_input(token: str) -> Input:

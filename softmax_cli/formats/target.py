@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import re
 import stat
 import sys
 from collections.abc import Iterator, Sequence
@@ -14,22 +13,28 @@ from functools import partial
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO
 
 from softmax_cli.errors import OutputError
 from softmax_cli.formats.blocks import PartOptions
+from softmax_cli.formats.locations import Location, is_remote
 from softmax_cli.formats.same_file import refuse_input
-from softmax_cli.formats.streams import Location, is_remote
-from softmax_cli.formats.writing import flush_whole, sync, take_over, write_whole
+from softmax_cli.formats.writing import (
+    Compressor,
+    compressor_of,
+    descriptor_of,
+    flush_whole,
+    sync,
+    take_over,
+    write_whole,
+)
 from softmax_cli.signals import begun, ended
 
 _HELD_BYTES = 1 << 20
 _WRITEBACK_BYTES = 1 << 23
 # What the system's cache keeps of a large file that is being written.
 _CACHED_BYTES = 1 << 26
-# Names of what is open already: to open them anew would begin a regular file again.
 _tag: ContextVar[str] = ContextVar("tag", default="")
-_DESCRIPTOR = re.compile(r"/dev/(?:fd/(\d+)|std(out|err))|/proc/self/fd/(\d+)", re.ASCII)
 
 
 @contextlib.contextmanager
@@ -49,12 +54,6 @@ if TYPE_CHECKING:
     from softmax_cli.formats.remote import Upload
 
 
-class _Compressor(Protocol):
-    def compress(self, data: bytes | bytearray | memoryview, /) -> bytes: ...
-
-    def flush(self) -> bytes: ...
-
-
 class Target:
     """Where output goes: standard output, a device, or a file that appears when it is whole."""
 
@@ -72,14 +71,14 @@ class Target:
         """
         self._part = part
         self._is_whole = part is None or part.ends
-        self._descriptor = _descriptor(destination)
+        self._descriptor = descriptor_of(destination)
         self._is_standard_output = destination == "-" or self._descriptor == 1
         self._destination = "-" if self._is_standard_output else destination
         self.place = "standard output" if self._is_standard_output else destination
         self._inputs = inputs
         self._temporary: Path | None = None
         self._final = Path(destination)
-        self._compressor: _Compressor | None = None
+        self._compressor: Compressor | None = None
         # What cannot be taken back is held back at first, so that an error in a short input
         # leaves nothing there either.
         self._held: bytearray | None = bytearray()
@@ -115,7 +114,7 @@ class Target:
                 raise OutputError("is closed", "name a file with -o", self.place)
             self._raw = sys.stdout.buffer
             return
-        compressor = _compressor(self._final.suffix.lower())
+        compressor = compressor_of(self._final.suffix.lower())
         with self.writing():
             self._open_file()
         self._compressor = compressor
@@ -322,29 +321,6 @@ class Target:
 
 def _open_or_make(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_CREAT, 0o666)
-
-
-def _descriptor(destination: str) -> int | None:
-    """Return the number of the open file that a path stands for, if it is of those paths."""
-    found = _DESCRIPTOR.fullmatch(destination)
-    if found is None:
-        return None
-    number, name, process = found.groups()
-    return {"out": 1, "err": 2}[name] if name else int(number or process)
-
-
-def _compressor(suffix: str) -> _Compressor | None:
-    if suffix == ".gz":
-        import zlib
-
-        # With the header of gzip, which has no time stamp: the same input gives the same bytes.
-        return zlib.compressobj(9, wbits=16 + zlib.MAX_WBITS)
-    if suffix == ".zst":
-        import zstandard
-
-        compressor: _Compressor = zstandard.ZstdCompressor().compressobj()
-        return compressor
-    return None
 
 
 def _status(path: str) -> os.stat_result | None:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import stat
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 # Where a file system has no way to sync, there is nothing to wait for.
 _NO_SYNC = (errno.EINVAL, errno.ENOSYS, getattr(errno, "ENOTSUP", errno.EINVAL))
+
+# Names of what is open already: to open them anew would begin a regular file again.
+_DESCRIPTOR = re.compile(r"/dev/(?:fd/(\d+)|std(out|err))|/proc/self/fd/(\d+)", re.ASCII)
 
 
 def take_over(descriptor: int, old: os.stat_result) -> None:
@@ -64,3 +68,34 @@ def _wait(stream: BinaryIO) -> None:
     import select
 
     select.select([], [stream], [])
+
+
+class Compressor(Protocol):
+    """Compresses what is written."""
+
+    def compress(self, data: bytes | bytearray | memoryview, /) -> bytes: ...
+
+    def flush(self) -> bytes: ...
+
+
+def descriptor_of(destination: str) -> int | None:
+    """Return the number of the open file that a path stands for, if it is of those paths."""
+    found = _DESCRIPTOR.fullmatch(destination)
+    if found is None:
+        return None
+    number, name, process = found.groups()
+    return {"out": 1, "err": 2}[name] if name else int(number or process)
+
+
+def compressor_of(suffix: str) -> Compressor | None:
+    if suffix == ".gz":
+        import zlib
+
+        # With the header of gzip, which has no time stamp: the same input gives the same bytes.
+        return zlib.compressobj(9, wbits=16 + zlib.MAX_WBITS)
+    if suffix == ".zst":
+        import zstandard
+
+        compressor: Compressor = zstandard.ZstdCompressor().compressobj()
+        return compressor
+    return None

@@ -7,11 +7,9 @@ import pickle
 import shutil
 import signal
 import tempfile
-import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from functools import cache
 from itertools import islice
 from queue import Empty, Queue
 from time import monotonic, sleep
@@ -20,14 +18,14 @@ from typing import Any
 from softmax_cli.errors import InputError, SoftmaxCliError, UsageError
 from softmax_cli.formats.blocks import WriteOptions
 from softmax_cli.pipeline.threads import thread_count
-from softmax_cli.shards.tasks import Engine, Outcome, Task, Watcher, performed
+from softmax_cli.shards.tasks import Engine, Outcome, Task, Watcher
+from softmax_cli.shards.worker import busy, performed_there, stop, version
 
 LOCAL = "local"
 # How long a scheduler has to answer, a worker to appear, and tasks to stop.
 _PATIENCE_SECONDS = 10
 _STOP_SECONDS = 5
-# How often a task tells how it gets on, and a wait is interrupted to look around.
-_EVENT_SECONDS = 0.5
+# How often a wait is interrupted to look around, and workers are counted.
 _WAIT_SECONDS = 0.2
 _SLOTS_SECONDS = 1.0
 # So many tasks are under way for each that can be done at a time.
@@ -38,9 +36,6 @@ _WORKERS = {
     "distributed.worker.preload": ["import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)"],
     "distributed.worker.profile.enabled": False,
 }
-# Of the GNU C library: from which size on, and how much at the top, memory is given back at once.
-_M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -3, -1
-_KEPT_BYTES = 1 << 25
 
 
 @contextmanager
@@ -68,7 +63,7 @@ def cluster(scheduler: str, run: str, *, workers: int | None) -> Iterator[Cluste
             threads = max(1, cores // slots)
             address = stack.enter_context(_processes(distributed, slots))
         try:
-            client: Any = distributed.Client(  # type: ignore[no-untyped-call]
+            client: Any = distributed.Client(
                 address, timeout=_PATIENCE_SECONDS, set_as_default=False
             )
         except (OSError, TimeoutError) as error:
@@ -172,7 +167,7 @@ class Cluster(Engine):
 
         try:
             self._client.wait_for_workers(1, timeout=_PATIENCE_SECONDS)
-            versions = self._client.run(_version)
+            versions = self._client.run(version)
         except TimeoutError as error:
             remedy = "start some with 'dask worker ADDRESS'"
             raise SoftmaxCliError("has no workers", remedy, self._address) from error
@@ -180,9 +175,9 @@ class Cluster(Engine):
             problem = f"a worker cannot run softmax-cli: {error}"
             remedy = f"install softmax-cli {__version__} there"
             raise SoftmaxCliError(problem, remedy, self._address) from error
-        for worker, version in versions.items():
-            if version != __version__:
-                problem = f"has softmax-cli {version}, and this is {__version__}"
+        for worker, found in versions.items():
+            if found != __version__:
+                problem = f"has softmax-cli {found}, and this is {__version__}"
                 raise SoftmaxCliError(problem, "the same is needed everywhere", worker)
 
     def outcomes(self, tasks: Iterable[Task], watcher: Watcher) -> Generator[Outcome, None, None]:
@@ -215,7 +210,7 @@ class Cluster(Engine):
             self._count += 1
             with self._connected():
                 future = self._client.submit(
-                    _performed_there,
+                    performed_there,
                     task,
                     self._run,
                     key=f"softmax-cli-{self._run}-{self._count}",
@@ -300,79 +295,8 @@ class Cluster(Engine):
             return
         with suppress(Exception):
             self._client.cancel(list(self._under_way), force=True)
-            self._client.run(_stop, self._run)
+            self._client.run(stop, self._run)
             end = monotonic() + _STOP_SECONDS
-            while any(self._client.run(_busy, self._run).values()) and monotonic() < end:
+            while any(self._client.run(busy, self._run).values()) and monotonic() < end:
                 sleep(_WAIT_SECONDS / 2)
         self._under_way.clear()
-
-
-# What a worker knows of runs: those that were given up, and how many tasks of each it is doing.
-_stopped: set[str] = set()
-_doing: dict[str, int] = {}
-_lock = threading.Lock()
-
-
-class _Stopped(BaseException):
-    """The run was given up: nothing catches it on its way out of a task."""
-
-
-def _version() -> str:
-    from softmax_cli import __version__
-
-    return __version__
-
-
-def _stop(run: str) -> None:
-    _stopped.add(run)
-
-
-def _busy(run: str) -> int:
-    return _doing.get(run, 0)
-
-
-@cache
-def _keep_freed_memory() -> None:
-    """Let the blocks that were freed be used for the next ones, once for this worker.
-
-    Dask lets its workers give back all of it, and to get it again costs as much as the arithmetic.
-    """
-    import ctypes
-
-    with suppress(OSError, AttributeError, TypeError):
-        mallopt = ctypes.CDLL(None).mallopt
-        mallopt(_M_MMAP_THRESHOLD, _KEPT_BYTES)
-        mallopt(_M_TRIM_THRESHOLD, 2 * _KEPT_BYTES)
-
-
-def _performed_there(task: Task, run: str) -> Outcome:
-    """Do a task of a run in a worker, and let the scheduler hear how it gets on."""
-    from distributed import get_worker
-
-    worker, topic = get_worker(), f"softmax-cli-{run}"
-    told = 0.0
-
-    def advance(rows: int | None, size: int) -> None:
-        nonlocal told
-        if run in _stopped:
-            raise _Stopped
-        if rows is None or monotonic() - told > _EVENT_SECONDS:
-            told = monotonic()
-            worker.log_event(topic, {"name": task.name, "rows": rows, "size": size})
-
-    with _lock:
-        _doing[run] = _doing.get(run, 0) + 1
-    _keep_freed_memory()
-    try:
-        advance(None, 0)
-        return performed(task, run, advance)
-    except _Stopped:
-        return Outcome(task)
-    except MemoryError:
-        return Outcome(task, error=SoftmaxCliError("out of memory", place=task.name))
-    except OSError as error:
-        problem = str(error.strerror or error)
-        return Outcome(task, error=SoftmaxCliError(problem, place=error.filename or task.name))
-    finally:
-        with _lock:
-            _doing[run] -= 1

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from softmax_cli.errors import InputError
-from softmax_cli.formats import matching
-from softmax_cli.formats.streams import is_file, is_remote
+from softmax_cli.formats.locations import is_file, is_remote, matching
 
 
 class Status(TypedDict):

@@ -18,7 +18,7 @@ from numpy.testing import assert_array_equal
 
 from softmax_cli.errors import SoftmaxCliError
 from softmax_cli.formats import remote
-from softmax_cli.formats.streams import is_remote
+from softmax_cli.formats.locations import is_remote
 from softmax_cli.shards import places
 from tests.running import ROOT, Outcome, run
 

@@ -1,0 +1,113 @@
+"""What xent over many files does with each: its inputs, and the sums that a task finds."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from softmax_cli.commands.loss_inputs import LossInputs
+from softmax_cli.commands.loss_options import ReportOptions
+from softmax_cli.commands.loss_report import RowFiles, RowSinks, compute
+from softmax_cli.commands.shard_options import ShardOptions
+from softmax_cli.commands.tallies import tallies
+from softmax_cli.formats.blocks import RowRange, WriteOptions
+from softmax_cli.shards.plan import Shard, planned, with_partners
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+State = dict[str, Any]
+
+
+def of_shard(inputs: LossInputs, shard: Shard, rows: RowRange | None) -> LossInputs:
+    """Return the inputs of a shard alone, or of some of its rows."""
+    partners = shard.partners
+    options = replace(
+        inputs.options,
+        labels=partners.get("labels"),
+        targets=partners.get("targets"),
+        sample_weights=partners.get("sample-weights"),
+    )
+    if inputs.p is not None:
+        return replace(inputs, p=partners["p"], q=shard.path, options=options, rows=rows)
+    return replace(inputs, values=[shard.path], options=options, rows=rows)
+
+
+def losses_found(
+    inputs: LossInputs,
+    report: ReportOptions,
+    files: RowFiles,
+    divisor: Fraction | float | None,
+    write: WriteOptions,
+) -> State:
+    """Read the rows, write what belongs to each, and return what their losses come to."""
+    with ExitStack() as stack:
+        source, form = inputs.opened(stack)
+        losses = inputs.losses(source, form, tallies(source, form, inputs.options, report))
+        losses.gradient_divisor = divisor
+        counts = compute(source, losses, RowSinks(stack, source, files), inputs.read, write)
+        columns = [source.classes, source.class_names and [*source.class_names], [*source.id_names]]
+    return losses.state() | {"read": counts.read, "columns": columns}
+
+
+def weights_found(inputs: LossInputs, write: WriteOptions) -> State:
+    """Return how many rows count, and what they weigh."""
+    with ExitStack() as stack:
+        return inputs.weighed(*inputs.opened(stack), write).state()
+
+
+def slopes_found(
+    inputs: LossInputs, write: WriteOptions, *, temperature: float, bins: int, scored: bool
+) -> State:
+    """Return what a reading at a temperature comes to."""
+    from softmax_cli.commands.temperature_fit import SlopeSums
+
+    at = at_temperature(inputs, temperature)
+    with ExitStack() as stack:
+        source, form = at.opened(stack)
+        sums = SlopeSums.of(at, source, form, bins)
+        sums.add_rows_of(source, at.read.on_bad_row, write, scored=scored)
+    return sums.state(scored=scored)
+
+
+def at_temperature(inputs: LossInputs, temperature: float) -> LossInputs:
+    return replace(inputs, options=replace(inputs.options, temperature=temperature))
+
+
+def reached(inputs: LossInputs, options: ShardOptions) -> LossInputs:
+    """Return the inputs with the names under which workers find them."""
+
+    def there(token: str | None) -> str | None:
+        return None if token is None else options.reached(token)
+
+    given = inputs.options
+    return replace(
+        inputs,
+        values=[options.reached(token) for token in inputs.values or ()] or None,
+        p=there(inputs.p),
+        q=there(inputs.q),
+        options=replace(
+            given,
+            labels=there(given.labels),
+            targets=there(given.targets),
+            class_weights=there(given.class_weights),
+            sample_weights=there(given.sample_weights),
+        ),
+    )
+
+
+def shards_of(inputs: LossInputs) -> list[Shard]:
+    """Return the shards with the labels, targets or weights that belong to each."""
+    options = inputs.options
+    tokens = [inputs.q] if inputs.q is not None else inputs.values or ["-"]
+    shards = planned(tokens, "--q" if inputs.q is not None else "arguments")
+    for option, token in (
+        ("--p", inputs.p),
+        ("--labels", options.labels),
+        ("--targets", options.targets),
+        ("--sample-weights", options.sample_weights),
+    ):
+        if token is not None:
+            shards = with_partners(shards, option, token)
+    return shards
