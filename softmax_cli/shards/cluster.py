@@ -7,6 +7,7 @@ import pickle
 import shutil
 import signal
 import tempfile
+import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -15,9 +16,10 @@ from queue import Empty, Queue
 from time import monotonic, sleep
 from typing import Any
 
-from softmax_cli.errors import InputError, SoftmaxCliError, UsageError
+from softmax_cli.errors import InputError, SoftmaxCliError
 from softmax_cli.formats.blocks import WriteOptions
 from softmax_cli.pipeline.threads import thread_count
+from softmax_cli.shards.scheduler import answering
 from softmax_cli.shards.tasks import Engine, Outcome, Task, Watcher
 from softmax_cli.shards.worker import busy, performed_there, stop, version
 
@@ -57,20 +59,14 @@ def cluster(scheduler: str, run: str, *, workers: int | None) -> Iterator[Cluste
             "logging": {"distributed": "CRITICAL"},
         }
         stack.enter_context(dask.config.set(settings))
-        address, threads, slots = scheduler, 1, None
         if scheduler == LOCAL:
             slots = workers or cores
             threads = max(1, cores // slots)
             address = stack.enter_context(_processes(distributed, slots))
-        try:
-            client: Any = distributed.Client(
-                address, timeout=_PATIENCE_SECONDS, set_as_default=False
-            )
-        except (OSError, TimeoutError) as error:
-            remedy = "start one with 'dask scheduler', or use --scheduler local"
-            raise SoftmaxCliError("no scheduler answers", remedy, scheduler) from error
-        except ValueError as error:
-            raise UsageError(f"is no address: {error}", "tcp://HOST:PORT", scheduler) from error
+        else:
+            threads = 1
+            address = answering(scheduler, _PATIENCE_SECONDS)
+        client: Any = distributed.Client(address, timeout=_PATIENCE_SECONDS, set_as_default=False)
         stack.callback(_close, client)
         engine = Cluster(client, scheduler, run, threads)
         # Whatever ends the run: a generator that was not closed would do it too late.
@@ -124,7 +120,9 @@ def _without_logs() -> Iterator[None]:
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"distributed\.")
+            yield
     finally:
         logging.disable(before)
 
@@ -295,8 +293,12 @@ class Cluster(Engine):
             return
         with suppress(Exception):
             self._client.cancel(list(self._under_way), force=True)
-            self._client.run(stop, self._run)
+            # One that dies meanwhile keeps no other from being told.
+            self._client.run(stop, self._run, on_error="ignore")
             end = monotonic() + _STOP_SECONDS
-            while any(self._client.run(busy, self._run).values()) and monotonic() < end:
+            while monotonic() < end and self._busy():
                 sleep(_WAIT_SECONDS / 2)
         self._under_way.clear()
+
+    def _busy(self) -> bool:
+        return any(self._client.run(busy, self._run, on_error="ignore").values())

@@ -1,0 +1,169 @@
+"""What stands where a scheduler should: each is told apart, in one line, and soon."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Thread
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from distributed import LocalCluster
+from distributed.versions import VersionMismatchWarning
+
+from softmax_cli.errors import SoftmaxCliError
+from softmax_cli.shards import cluster as module
+from softmax_cli.shards.cluster import cluster
+from softmax_cli.shards.scheduler import answering
+from softmax_cli.shards.tasks import Task
+from tests.running import run
+
+PATIENCE = 60
+
+
+@pytest.fixture(scope="module")
+def scheduler() -> Iterator[LocalCluster]:
+    """A scheduler with one worker, in this process: nothing here ends either."""
+    with LocalCluster(
+        n_workers=1,
+        threads_per_worker=1,
+        processes=False,
+        protocol="tcp",
+        dashboard_address=None,
+        scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
+    ) as local:
+        yield local
+
+
+def _refusal(address: str, patience: float = PATIENCE) -> str:
+    with pytest.raises(SoftmaxCliError) as caught:
+        answering(address, patience)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("", "--scheduler: is no address: missing port number"),
+        ("LOCAL", "LOCAL: is no address: missing port number"),
+        ("tcp://127.0.0.1:x", "tcp://127.0.0.1:x: is no address"),
+        ("nonsense://1", "nonsense://1: is no address: unknown address scheme"),
+        ("tls://127.0.0.1:9", "tls://127.0.0.1:9: Dask is not set up for this: TLS expects"),
+        ("absent.json", "absent.json: cannot be read: No such file"),
+    ],
+)
+def test_what_is_no_address(address: str, said: str) -> None:
+    assert _refusal(address).startswith(said)
+
+
+def test_the_program_ends_at_once_and_in_one_line(tmp_path: Path) -> None:
+    """Dask's client would wait for what it could not begin, and print where."""
+    (tmp_path / "a.csv").write_text("1,2\n")
+    line = f"softmax-cli softmax {tmp_path}/a.csv --output-dir {tmp_path}/out --scheduler nowhere"
+    outcome = run(line)
+    assert outcome.code == 2
+    assert outcome.err.count("\n") == 1
+    assert outcome.err.startswith("softmax-cli: nowhere: is no address")
+
+
+def test_a_worker_is_no_scheduler(scheduler: LocalCluster) -> None:
+    (worker,) = scheduler.workers.values()
+    assert _refusal(worker.address) == (
+        f"{worker.address}: is a worker; give the address of its scheduler"
+    )
+
+
+def test_a_file_may_name_the_scheduler(scheduler: LocalCluster, tmp_path: Path) -> None:
+    address = scheduler.scheduler_address
+    path = tmp_path / "scheduler.json"
+    path.write_text(f'{{"type": "Scheduler", "address": "{address}"}}')
+    assert answering(str(path), PATIENCE) == answering(address, PATIENCE) == address
+    path.write_text('["tcp://127.0.0.1:9"]')
+    assert "names no scheduler" in _refusal(str(path))
+
+
+def test_another_program_that_listens_is_not_waited_for() -> None:
+    from http.server import BaseHTTPRequestHandler, HTTPServer
+
+    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            said = _refusal(f"127.0.0.1:{server.server_port}", 1)
+        finally:
+            server.shutdown()
+            thread.join()
+    assert "no scheduler answers" in said
+
+
+def test_without_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_PATIENCE_SECONDS", 2)
+    with (
+        LocalCluster(
+            n_workers=0,
+            processes=False,
+            protocol="tcp",
+            dashboard_address=None,
+            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
+        ) as empty,
+        pytest.raises(SoftmaxCliError, match="has no workers; start some with 'dask worker"),
+        cluster(empty.scheduler_address, "run", workers=None),
+    ):
+        pass
+
+
+def test_workers_of_another_version(
+    scheduler: LocalCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "version", _old)
+    said = "has softmax-cli 0.0.1, and this is .*; the same is needed everywhere"
+    with (
+        pytest.raises(SoftmaxCliError, match=said),
+        cluster(scheduler.scheduler_address, "run", workers=None),
+    ):
+        pass
+
+
+def _old() -> str:
+    return "0.0.1"
+
+
+def test_what_dask_warns_of_is_not_shown(
+    scheduler: LocalCluster, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    def differing(*_: Any) -> dict[str, str]:
+        return {"warning": "Mismatched versions found", "error": ""}
+
+    monkeypatch.setattr("distributed.versions.error_message", differing)
+    warnings.simplefilter("always")
+    with cluster(scheduler.scheduler_address, "run", workers=None) as engine:
+        assert engine.slots == 1
+    assert not [each for each in recwarn if issubclass(each.category, VersionMismatchWarning)]
+
+
+def test_without_dask(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with (
+        pytest.raises(SoftmaxCliError, match=r"needs distributed; pip install 'softmax-cli\[dask]"),
+        cluster("local", "run", workers=None),
+    ):
+        pass
+
+
+def test_who_gives_up_tells_workers_though_one_cannot_be_reached() -> None:
+    asked: list[tuple[str, str | None]] = []
+
+    def client_run(function: Any, run: str, on_error: str = "raise") -> dict[str, int]:  # noqa: ARG001
+        asked.append((function.__name__, on_error))
+        if on_error != "ignore":
+            raise OSError("a worker died")
+        return {"tcp://other": len(asked) < 3}
+
+    client: Any = SimpleNamespace(status="running", cancel=lambda *_, **__: None, run=client_run)
+    engine = module.Cluster(client, "tcp://somewhere", "run", 1)
+    engine._under_way["future"] = Task("a", print)
+    engine.give_up()
+    assert asked == [("stop", "ignore"), ("busy", "ignore"), ("busy", "ignore")]
