@@ -23,7 +23,7 @@ from time import sleep
 
 import numpy as np
 
-from benchmarks.measure import Run, ratio, run_once
+from benchmarks.measure import Run, own_peak, ratio, run_once
 from benchmarks.report import Table, facts
 
 CLASSES = 1000
@@ -120,14 +120,7 @@ def _peaks(address: str) -> float:
     from distributed import Client
 
     with Client(address, set_as_default=False) as client:
-        return float(max(client.run(_own_peak).values()))
-
-
-def _own_peak() -> float:
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+        return max(peak or 0 for peak in client.run(own_peak).values()) / (1 << 20)
 
 
 def _cells(name: str, workers: int, address: str, folder: Path, runs: int) -> tuple[str, ...]:

@@ -44,6 +44,10 @@ class LossInputs:
     place: str = "arguments"
     rows: RowRange | None = None
 
+    def at(self, temperature: float) -> LossInputs:
+        """Return the same at another temperature."""
+        return replace(self, options=replace(self.options, temperature=temperature))
+
     @property
     def form(self) -> Form:
         """Which of the command's forms it is."""

@@ -68,7 +68,7 @@ def write_losses(
         # What is replaced in place are the files of the rows.
         write = replace(write, in_place=False)
     form = output_format(write).name
-    report = form == "json" or (form == "table" and losses.reduction != "none")
+    report = _is_report(form, losses)
     for each in (files.losses, files.gradient, write):
         # Before the first of them is opened.
         if each is not None:
@@ -97,7 +97,7 @@ def write_losses(
 def write_loss(losses: Losses, told: Told, inputs: Sequence[Location], write: WriteOptions) -> None:
     """Write the loss of rows that were read from these files, as `write_losses` does."""
     form = output_format(write).name
-    report = form == "json" or (form == "table" and losses.reduction != "none")
+    report = _is_report(form, losses)
     if report:
         with Target(write.output or "-", inputs, in_place=write.in_place) as target:
             _write_report(losses, None, told.fit, form, target, write)
@@ -105,6 +105,10 @@ def write_loss(losses: Losses, told: Told, inputs: Sequence[Location], write: Wr
         with open_sink(_one_number(), write, inputs) as alone:
             alone.write(Block(0, np.array([[loss]]), str))
     _say(losses, told, None if report else form, write)
+
+
+def _is_report(form: str, losses: Losses) -> bool:
+    return form == "json" or (form == "table" and losses.reduction != "none")
 
 
 def _say(losses: Losses, told: Told, form: str | None, write: WriteOptions) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from softmax_cli.commands.loss_inputs import LossInputs
@@ -11,8 +13,10 @@ from softmax_cli.commands.loss_options import ReportOptions
 from softmax_cli.commands.loss_report import RowFiles, RowSinks, compute
 from softmax_cli.commands.shard_options import ShardOptions
 from softmax_cli.commands.tallies import tallies
+from softmax_cli.core.reduction import ReducedLoss
 from softmax_cli.formats.blocks import RowRange, WriteOptions
-from softmax_cli.shards.plan import Shard, planned, with_partners
+from softmax_cli.shards.plan import Shard, is_file, planned, with_partners
+from softmax_cli.shards.run import Run
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -57,22 +61,27 @@ def weights_found(inputs: LossInputs, write: WriteOptions) -> State:
         return inputs.weighed(*inputs.opened(stack), write).state()
 
 
-def slopes_found(
-    inputs: LossInputs, write: WriteOptions, *, temperature: float, bins: int, scored: bool
-) -> State:
-    """Return what a reading at a temperature comes to."""
+def slopes_found(inputs: LossInputs, write: WriteOptions, *, bins: int, scored: bool) -> State:
+    """Return what a reading at the temperature of the options comes to."""
     from softmax_cli.commands.temperature_fit import SlopeSums
 
-    at = at_temperature(inputs, temperature)
-    with ExitStack() as stack:
-        source, form = at.opened(stack)
-        sums = SlopeSums.of(at, source, form, bins)
-        sums.add_rows_of(source, at.read.on_bad_row, write, scored=scored)
+    sums, _ = SlopeSums.found(inputs, bins, write, scored=scored)
     return sums.state(scored=scored)
 
 
-def at_temperature(inputs: LossInputs, temperature: float) -> LossInputs:
-    return replace(inputs, options=replace(inputs.options, temperature=temperature))
+def divisor_of(run: Run, inputs: LossInputs, of_task: WriteOptions) -> Fraction | float:
+    """Return what the gradients are divided by, from the rows of all shards of a run."""
+    if inputs.options.reduction in ("sum", "none"):
+        return 1.0
+    reduced = ReducedLoss()
+
+    def call(shard: Shard, rows: RowRange | None) -> Callable[[], State]:
+        return partial(weights_found, of_shard(inputs, shard, rows), of_task)
+
+    for _, states in run.sweep(call):
+        for state in states:
+            reduced.add_state(state)
+    return inputs.divided_by(reduced, run.place)
 
 
 def reached(inputs: LossInputs, options: ShardOptions) -> LossInputs:
@@ -111,3 +120,9 @@ def shards_of(inputs: LossInputs) -> list[Shard]:
         if token is not None:
             shards = with_partners(shards, option, token)
     return shards
+
+
+def common_files(inputs: LossInputs) -> list[str]:
+    """Return the files that all shards need."""
+    weights = inputs.options.class_weights
+    return [weights] if weights is not None and is_file(weights) else []

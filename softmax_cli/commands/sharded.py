@@ -12,13 +12,14 @@ from itertools import pairwise
 from typing import Any
 
 from softmax_cli.commands.shard_options import ShardOptions
-from softmax_cli.errors import OutputError, SoftmaxCliError, UsageError
+from softmax_cli.errors import InputError, OutputError, SoftmaxCliError, UsageError
 from softmax_cli.formats import named_format, open_source, suffix_format
 from softmax_cli.formats.blocks import PartOptions, ReadOptions, RowRange, WriteOptions
 from softmax_cli.formats.compression import COMPRESSIONS
 from softmax_cli.formats.json_text import json_report
 from softmax_cli.formats.locations import is_remote
-from softmax_cli.formats.streams import open_input, read_whole
+from softmax_cli.formats.same_file import identity
+from softmax_cli.formats.streams import content
 from softmax_cli.formats.target import Target
 from softmax_cli.shards import manifest, places
 from softmax_cli.shards.plan import Shard, is_file, outputs, planned, suffix_of, with_partners
@@ -58,8 +59,8 @@ class Work:
         self._check_outputs(write)
         made = [path for each in self._directories() for path in places.make_directory(each)]
         try:
-            with self._engine(self.options) as (engine, threads):
-                ranges = {} if isinstance(engine, OneMachine) else self._ranges()
+            with self._engine() as engine:
+                ranges = {} if self.options.scheduler is None else self._ranges()
                 run = Run(
                     self.shards,
                     engine,
@@ -68,7 +69,7 @@ class Work:
                     ranges=ranges,
                     outputs=self._written(),
                 )
-                yield run, replace(write, threads=write.threads or threads)
+                yield run, replace(write, threads=write.threads or engine.threads)
                 run.ended()
         finally:
             with suppress(OSError):
@@ -82,9 +83,9 @@ class Work:
         if write.in_place and self.outputs:
             remedy = "write into another directory"
             raise UsageError("a second run could not tell what is done", remedy, "--in-place")
-        inputs = {places.absolute(path) for path in self.inputs}
+        inputs = {identity(path) for path in self.inputs} - {None}
         for path in [path for paths in self._written().values() for path in paths]:
-            if places.absolute(path) in inputs:
+            if identity(path) in inputs:
                 problem = "is also an input, and is left as it is"
                 raise OutputError(problem, "name another directory", places.shown(path))
 
@@ -114,14 +115,15 @@ class Work:
         run.manifest.write()
 
     @contextmanager
-    def _engine(self, options: ShardOptions) -> Iterator[tuple[Engine, int | None]]:
+    def _engine(self) -> Iterator[Engine]:
+        options = self.options
         if options.scheduler is None:
-            yield OneMachine(self.run), None
+            yield OneMachine(self.run)
             return
         from softmax_cli.shards.cluster import cluster
 
         with cluster(options.scheduler, self.run, workers=options.workers) as engine:
-            yield engine, engine.threads
+            yield engine
 
     def _tidy(self, run: str) -> None:
         """Take away what a run left that is not whole."""
@@ -145,6 +147,20 @@ class Work:
         if self.options.output_dir is not None:
             directories.add(self.options.output_dir)
         return directories
+
+    def state_of(self, shard: Shard) -> dict[str, Any]:
+        """Return the sums that stand in the report of a shard.
+
+        Numbers that are not finite are strings in it, which float() takes.
+        """
+        path = self.reports[shard.path]
+        try:
+            state = json.loads(content(path).decode("utf-8", "backslashreplace"))["sums"]
+            if isinstance(state, dict):
+                return state
+        except (ValueError, KeyError, TypeError):
+            pass
+        raise InputError("is no report of this program, or is damaged", manifest.REMEDY, path)
 
     def _ranges(self) -> dict[str, list[RowRange]]:
         """Return the ranges of rows of each shard that is large enough for several tasks."""
@@ -203,18 +219,17 @@ def converted(
     """
     if write.output is not None:
         raise UsageError("is one file, and each input has its own", "leave it out", "--output")
+    options = options.placed()
     if options.output_dir is None:
         problem = "each file needs an output of its own"
         raise UsageError(problem, "add --output-dir DIR", "--scheduler")
-    directory = options.at(options.output_dir)
-    options = replace(options, output_dir=directory)
     shards = planned([options.reached(token) for token in values or ["-"]], "arguments")
     for option, token in partners.items():
         if token is not None:
             shards = with_partners(shards, f"--{option}", options.reached(token), shared=True)
-    named = row_files(shards, directory, read, write)
+    named = row_files(shards, options.output_dir, read, write)
     settings |= {"read": asdict(read), "format": write.format, "precision": write.precision}
-    settings |= {"in_place": write.in_place, "with": [name for name in partners if partners[name]]}
+    settings["with"] = [name for name in partners if partners[name]]
     typed = [token for shard in shards for token in shard.partners.values() if not is_file(token)]
     settings["typed"] = sorted(set(typed))
     files = {path: [name] for path, name in named.items()}
@@ -227,8 +242,7 @@ def converted(
             return partial(job, [shard.path], **shard.partners, read=read, write=to, rows=rows)
 
         for shard, rows in run.sweep(call, run.changed()):
-            if shard.path in run.ranges:
-                call(shard, end_of(run.ranges[shard.path][0]))()
+            run.complete(shard, call)
             run.done(shard, rows=sum(rows))
     return 0
 
@@ -264,23 +278,3 @@ def write_report(path: str, report: dict[str, object], state: dict[str, Any]) ->
     with Target(path) as target:
         text = json_report(report | {"sums": state}) + "\n"
         target.write(text.encode("utf-8", "backslashreplace"))
-
-
-def state_in(path: str) -> dict[str, Any] | None:
-    """Return the sums that stand in the report of a shard; None if it is none.
-
-    Numbers that are not finite are strings in it, which float() takes.
-    """
-    source = open_input(path)
-    try:
-        state = json.loads(read_whole(source).decode("utf-8", "backslashreplace"))["sums"]
-        return state if isinstance(state, dict) else None
-    except (ValueError, KeyError, TypeError):
-        return None
-    finally:
-        source.close()
-
-
-def end_of(rows: RowRange) -> RowRange:
-    """Return the empty range behind the last row: the task of it lets a file appear."""
-    return RowRange(rows.of, rows.of, rows.of)

@@ -11,9 +11,16 @@ from typing import TYPE_CHECKING, Any
 from softmax_cli.commands.gradient_files import EXACT, GradientFile
 from softmax_cli.commands.gradient_references import Variant, variants, weighed_without
 from softmax_cli.commands.loss_inputs import LossInputs
-from softmax_cli.commands.loss_tasks import State, of_shard, reached, shards_of, weights_found
+from softmax_cli.commands.loss_tasks import (
+    State,
+    common_files,
+    divisor_of,
+    of_shard,
+    reached,
+    shards_of,
+)
 from softmax_cli.commands.shard_options import ShardOptions
-from softmax_cli.commands.sharded import Work, state_in, write_report
+from softmax_cli.commands.sharded import Work, write_report
 from softmax_cli.core.comparison import Comparison
 from softmax_cli.core.diagnosis import Diagnosis
 from softmax_cli.core.reduction import ReducedLoss
@@ -22,8 +29,7 @@ from softmax_cli.errors import InputError, some_of
 from softmax_cli.formats.blocks import RowRange, WriteOptions
 from softmax_cli.pipeline import note
 from softmax_cli.shards import places
-from softmax_cli.shards.manifest import Record
-from softmax_cli.shards.plan import Shard, is_file, outputs, with_partners
+from softmax_cli.shards.plan import Shard, outputs, with_partners
 from softmax_cli.shards.run import Run
 
 if TYPE_CHECKING:
@@ -52,8 +58,7 @@ def report_of_shards(
     reports = {}
     if options.output_dir is not None:
         reports = outputs(shards, options.output_dir, ".json")
-    weights = form.inputs.options.class_weights
-    common = [weights] if weights is not None and is_file(weights) else []
+    common = common_files(form.inputs)
     work = Work("gradcheck", shards, {}, common, form.inputs.read, options, reports)
     # What is said is said of all files together.
     quiet = replace(write, quiet=True)
@@ -75,7 +80,10 @@ class _ShardedGradients:
     failed: set[str] = field(default_factory=set)
 
     def report(self) -> Report:
-        self.form = replace(self.form, divisor=self._divisor())
+        divisor: Fraction | float = 1.0
+        if self._is_of_loss:
+            divisor = divisor_of(self.run, self.form.inputs, self.of_task)
+        self.form = replace(self.form, divisor=divisor)
         self.work.remember(self.run, self._settings())
         found = self._compared()
         comparison, dtype = self._together(found, None)
@@ -85,7 +93,7 @@ class _ShardedGradients:
         report = self.form.report_of(comparison, dtype, self.seed)
         (check,) = report.checks
         # Of what was left out nothing is proven.
-        nothing = self._empty(asdict(check), None)
+        nothing = Comparison(check.rtol, self.form.worst)
         for path in map(places.shown, self.run.bad):
             of_nothing = nothing.check(path, method=EXACT, step=None, dtype=dtype)
             of_nothing = replace(of_nothing, verdict="inconclusive", file=path)
@@ -110,31 +118,14 @@ class _ShardedGradients:
     def _is_of_loss(self) -> bool:
         return self.form.upstream is None and self.form.jacobian is None
 
-    def _divisor(self) -> Fraction | float:
-        """Return what the gradients are divided by, from the rows of all shards."""
-        if not self._is_of_loss or self.form.inputs.options.reduction in ("sum", "none"):
-            return 1.0
-        reduced = ReducedLoss()
-
-        def call(shard: Shard, rows: RowRange | None) -> Callable[[], State]:
-            return partial(weights_found, of_shard(self.form.inputs, shard, rows), self.of_task)
-
-        for _, states in self.run.sweep(call):
-            for state in states:
-                reduced.add_state(state)
-        return self.form.inputs.divided_by(reduced, self.run.place)
-
     def _compared(self) -> dict[str, list[State]]:
         """Compare what is to be compared; what was before stands in the reports."""
         found: dict[str, list[State]] = {}
 
-        def keep(shard: Shard, record: Record) -> bool:  # noqa: ARG001
-            return state_in(self.work.reports[shard.path]) is not None
-
         def call(shard: Shard, rows: RowRange | None) -> Callable[[], State]:
             return partial(gradients_found, self._of(shard, rows), self.of_task)
 
-        for shard, states in self.run.sweep(call, self.run.changed(keep)):
+        for shard, states in self.run.sweep(call, self.run.changed()):
             found[shard.path] = states
             if self.work.reports:
                 self._write_report(shard, found.pop(shard.path))
@@ -172,7 +163,7 @@ class _ShardedGradients:
         whole: Comparison | None = None
         first: State = {}
         for shard in self.run.good:
-            states = found.pop(shard.path, None) or [state_in(self.work.reports[shard.path]) or {}]
+            states = found.pop(shard.path, None) or [self.work.state_of(shard)]
             if whole is None:
                 first = states[0]
                 whole = self._empty(first, factors)

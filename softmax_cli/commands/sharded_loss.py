@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,25 +12,26 @@ from softmax_cli.commands.loss import Losses
 from softmax_cli.commands.loss_inputs import LossInputs
 from softmax_cli.commands.loss_options import ReportOptions
 from softmax_cli.commands.loss_report import RowFiles, Told, write_loss
+from softmax_cli.commands.loss_rows import LossForm
 from softmax_cli.commands.loss_tasks import (
     State,
-    at_temperature,
+    common_files,
+    divisor_of,
     losses_found,
     of_shard,
     reached,
     shards_of,
     slopes_found,
-    weights_found,
 )
 from softmax_cli.commands.shard_options import ShardOptions
-from softmax_cli.commands.sharded import Work, end_of, row_files, state_in, write_report
+from softmax_cli.commands.sharded import Work, row_files, write_report
 from softmax_cli.commands.tallies import tallies
-from softmax_cli.core.reduction import ReducedLoss
 from softmax_cli.errors import InputError, SoftmaxCliError, UsageError
-from softmax_cli.formats.blocks import RowRange, WriteOptions
+from softmax_cli.formats.blocks import RowRange, Source, WriteOptions
+from softmax_cli.formats.json_text import json_report
 from softmax_cli.formats.locations import location
+from softmax_cli.formats.same_file import refuse_the_same
 from softmax_cli.shards import places
-from softmax_cli.shards.manifest import Record
 from softmax_cli.shards.plan import Shard, outputs
 from softmax_cli.shards.run import Run
 
@@ -67,10 +68,12 @@ def loss_of_shards(
     reports = {}
     if options.output_dir is not None:
         reports = outputs(shards, options.output_dir, ".json")
-    common = [path for path in (inputs.options.class_weights,) if path is not None]
     written = {path: [name for name in names if name] for path, names in files.items()}
-    _check_distinct([*reports.values(), *(name for names in written.values() for name in names)])
-    work = Work("xent", shards, written, common, inputs.read, options, reports)
+    paths = [*reports.values(), *(name for names in written.values() for name in names)]
+    remedy = "give --losses and --grad directories of their own"
+    named = [("--output-dir", path) for path in paths]
+    refuse_the_same(named, "{path} would be written twice", remedy)
+    work = Work("xent", shards, written, common_files(inputs), inputs.read, options, reports)
     with work.begun(write) as (run, of_task):
         _ShardedLoss(inputs, report, files, work, run, of_task).write(write)
     return 0
@@ -78,7 +81,10 @@ def loss_of_shards(
 
 @dataclass
 class _ShardedLoss:
-    """The steps of a run: the temperature, what gradients are divided by, the losses."""
+    """The steps of a run: the temperature, what gradients are divided by, the losses.
+
+    opened  what the rows of a shard hold, by its columns
+    """
 
     inputs: LossInputs
     report: ReportOptions
@@ -86,13 +92,13 @@ class _ShardedLoss:
     work: Work
     run: Run
     of_task: WriteOptions
+    opened: dict[str, tuple[Source, LossForm]] = field(default_factory=dict)
 
     def write(self, write: WriteOptions) -> None:
         fit = None
         if self.report.fit_temperature:
             fit = self._fit()
-            options = replace(self.inputs.options, temperature=fit.temperature)
-            self.inputs = replace(self.inputs, options=options)
+            self.inputs = self.inputs.at(fit.temperature)
         divisor = self._divisor()
         self.work.remember(self.run, self._settings(divisor))
         counted = set(self.run.bad)
@@ -115,32 +121,28 @@ class _ShardedLoss:
             "read": asdict(self.inputs.read),
             "divisor": None if divisor is None else str(divisor),
             "precision": self.of_task.precision,
-            "in_place": self.of_task.in_place,
         }
 
     def _divisor(self) -> Fraction | float | None:
         """Return what the gradients are divided by, from the rows of all shards."""
         if not any(of_gradients for _, of_gradients in self.files.values()):
             return None
-        if self.inputs.options.reduction in ("sum", "none"):
-            return 1.0
-        reduced = ReducedLoss()
-        calls = self._calls(weights_found)
-        for _, states in self.run.sweep(calls):
-            for state in states:
-                reduced.add_state(state)
-        return self.inputs.divided_by(reduced, self.run.place)
+        return divisor_of(self.run, self.inputs, self.of_task)
 
     def _fit(self) -> Fit:
         from softmax_cli.commands.temperature_fit import SlopeSums, fit
 
         def readings(temperature: float, scored: bool) -> Reading:
             bins = self.report.bins
-            calls = self._calls(slopes_found, temperature=temperature, bins=bins, scored=scored)
             sums: SlopeSums | None = None
-            for shard, states in self.run.sweep(calls):
+
+            def call(shard: Shard, rows: RowRange | None) -> Callable[[], State]:
+                inputs = of_shard(self.inputs, shard, rows).at(temperature)
+                return partial(slopes_found, inputs, self.of_task, bins=bins, scored=scored)
+
+            for shard, states in self.run.sweep(call):
                 if sums is None:
-                    at = at_temperature(of_shard(self.inputs, shard, None), temperature)
+                    at = of_shard(self.inputs, shard, None).at(temperature)
                     with ExitStack() as stack:
                         sums = SlopeSums.of(at, *at.opened(stack), bins)
                 for state in states:
@@ -153,20 +155,9 @@ class _ShardedLoss:
 
         return fit(readings, self.inputs.options.temperature)
 
-    def _calls(self, function: Callable[..., Any], **arguments: Any) -> Callable[..., Any]:
-        def call(shard: Shard, rows: RowRange | None) -> Callable[[], Any]:
-            return partial(
-                function, of_shard(self.inputs, shard, rows), write=self.of_task, **arguments
-            )
-
-        return call
-
     def _losses(self, divisor: Fraction | float | None) -> Losses:
         """Do what is to be done, and put it together with what was done before."""
         found: dict[str, State] = {}
-
-        def keep(shard: Shard, record: Record) -> bool:  # noqa: ARG001
-            return state_in(self.work.reports[shard.path]) is not None
 
         def call(shard: Shard, rows: RowRange | None) -> Callable[[], State]:
             of_losses, of_gradients = (
@@ -182,10 +173,10 @@ class _ShardedLoss:
                 self.of_task,
             )
 
-        for shard, states in self.run.sweep(call, self.run.changed(keep)):
-            if (ranges := self.run.ranges.get(shard.path)) and any(self.files[shard.path]):
-                call(shard, end_of(ranges[0]))()
-            losses = self._empty(shard)
+        for shard, states in self.run.sweep(call, self.run.changed()):
+            if any(self.files[shard.path]):
+                self.run.complete(shard, call)
+            losses = self._empty(shard, states[0])
             for state in states:
                 losses.add_state(state, 0)
             losses.infinite_rows = [
@@ -206,11 +197,9 @@ class _ShardedLoss:
         whole: Losses | None = None
         first, rows = {}, 0
         for shard in self.run.good:
-            state = found.pop(shard.path, None) or state_in(self.work.reports[shard.path])
-            if state is None:
-                raise InputError("is gone", "run again", self.work.reports[shard.path])
+            state = found.pop(shard.path, None) or self.work.state_of(shard)
             if whole is None:
-                whole, first = self._empty(shard), state
+                whole, first = self._empty(shard, state), state
             elif state["columns"] != first["columns"]:
                 problem = f"its columns are not those of {self.run.shards[0].shown}"
                 raise InputError(problem, "all files need the same, in the same order", shard.shown)
@@ -224,12 +213,17 @@ class _ShardedLoss:
         self.run.facts = {"rows": rows, "used": whole.reduced.used, "loss": whole.loss()}
         return whole
 
-    def _empty(self, shard: Shard) -> Losses:
-        """Return the running losses of rows as a shard has them, of none yet."""
-        inputs = of_shard(self.inputs, shard, None)
-        with ExitStack() as stack:
-            source, form = inputs.opened(stack)
-            return inputs.losses(source, form, tallies(source, form, inputs.options, self.report))
+    def _empty(self, shard: Shard, state: State) -> Losses:
+        """Return the running losses of rows as a shard has them, of none yet.
+
+        A shard is opened for it if none with such columns was.
+        """
+        columns, inputs = json_report(state["columns"]), of_shard(self.inputs, shard, None)
+        if columns not in self.opened:
+            with ExitStack() as stack:
+                self.opened[columns] = inputs.opened(stack)
+        source, form = self.opened[columns]
+        return inputs.losses(source, form, tallies(source, form, inputs.options, self.report))
 
 
 def _row_files(
@@ -247,12 +241,3 @@ def _row_files(
     return {
         shard.path: (of_losses.get(shard.path), of_gradients.get(shard.path)) for shard in shards
     }
-
-
-def _check_distinct(paths: list[str]) -> None:
-    seen: set[str] = set()
-    for path in paths:
-        if path in seen:
-            remedy = "give --losses and --grad directories of their own"
-            raise UsageError(f"{path} would be written twice", remedy, "--output-dir")
-        seen.add(path)

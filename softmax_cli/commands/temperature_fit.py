@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +14,7 @@ from softmax_cli.commands.loss_options import ReportOptions
 from softmax_cli.commands.loss_rows import LossForm, LossRows
 from softmax_cli.commands.tallies import Reliability, Scored, Tally
 from softmax_cli.core.temperature import Slopes, fitted_temperature
-from softmax_cli.formats.blocks import Block, OnBadRow, Source, WriteOptions
+from softmax_cli.formats.blocks import Block, Source, WriteOptions
 from softmax_cli.pipeline import each_block
 
 
@@ -97,12 +96,8 @@ def fitted(inputs: LossInputs, report: ReportOptions, write: WriteOptions) -> Fi
     inputs.check_read_again("--fit-temperature", "the rows are read once a temperature")
 
     def reading(temperature: float, scored: bool) -> Reading:
-        at = replace(inputs, options=replace(inputs.options, temperature=temperature))
-        with ExitStack() as stack:
-            source, form = at.opened(stack)
-            sums = SlopeSums.of(at, source, form, report.bins)
-            sums.add_rows_of(source, at.read.on_bad_row, write, scored=scored)
-            return sums.reading(source.place, scored=scored)
+        sums, place = SlopeSums.found(inputs.at(temperature), report.bins, write, scored=scored)
+        return sums.reading(place, scored=scored)
 
     return fit(reading, inputs.options.temperature)
 
@@ -136,11 +131,17 @@ class SlopeSums:
         reliability = Reliability(bins, form.kind, temperature, is_asked=False)
         return cls(inputs.losses(source, form, [tally, reliability]), tally, reliability)
 
-    def add_rows_of(
-        self, source: Source, on_bad_row: OnBadRow, write: WriteOptions, *, scored: bool
-    ) -> None:
-        """Read all rows."""
-        each_block(source, self._losses.of if scored else self._tally.add_block, on_bad_row, write)
+    @classmethod
+    def found(
+        cls, inputs: LossInputs, bins: int, write: WriteOptions, *, scored: bool
+    ) -> tuple[SlopeSums, str]:
+        """Read all rows; return the sums, and how errors name the rows."""
+        with ExitStack() as stack:
+            source, form = inputs.opened(stack)
+            sums = cls.of(inputs, source, form, bins)
+            add = sums._losses.of if scored else sums._tally.add_block
+            each_block(source, add, inputs.read.on_bad_row, write)
+        return sums, source.place
 
     def reading(self, place: str, *, scored: bool) -> Reading:
         """Return what was found of all rows."""

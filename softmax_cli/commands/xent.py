@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -108,7 +107,7 @@ def command(
         from softmax_cli.commands.temperature_fit import fitted
 
         fit = fitted(inputs, report, write)
-        inputs = replace(inputs, options=replace(options, temperature=fit.temperature))
+        inputs = inputs.at(fit.temperature)
     with ExitStack() as stack:
         source, form = inputs.opened(stack)
         losses = inputs.losses(source, form, tallies(source, form, inputs.options, report))

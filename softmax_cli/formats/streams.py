@@ -278,6 +278,15 @@ def read_whole(source: Input, check: Callable[[bytes, int], None] | None = None)
     return data
 
 
+def content(token: str) -> bytearray:
+    """Return all bytes of a file."""
+    source = open_input(token)
+    try:
+        return read_whole(source)
+    finally:
+        source.close()
+
+
 def read_line(stream: io.BufferedIOBase, place: str, number: int) -> bytes:
     """Return the next line of a text; one that is too long is an error that names its number."""
     line = stream.readline(LONGEST_LINE)

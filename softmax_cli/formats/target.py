@@ -30,6 +30,9 @@ from softmax_cli.formats.writing import (
 )
 from softmax_cli.signals import begun, ended
 
+if TYPE_CHECKING:
+    from softmax_cli.formats.remote import Upload
+
 _HELD_BYTES = 1 << 20
 _WRITEBACK_BYTES = 1 << 23
 # What the system's cache keeps of a large file that is being written.
@@ -48,10 +51,6 @@ def tagged(run: str) -> Iterator[None]:
         yield
     finally:
         _tag.reset(token)
-
-
-if TYPE_CHECKING:
-    from softmax_cli.formats.remote import Upload
 
 
 class Target:

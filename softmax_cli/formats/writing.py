@@ -88,6 +88,7 @@ def descriptor_of(destination: str) -> int | None:
 
 
 def compressor_of(suffix: str) -> Compressor | None:
+    """Return what compresses a file with this suffix, if anything does."""
     if suffix == ".gz":
         import zlib
 

@@ -133,10 +133,7 @@ def _close(client: Any) -> None:
 
 
 class Cluster(Engine):
-    """Sends tasks to the workers of a scheduler; what it is told meanwhile comes by a queue.
-
-    threads  how many each task should use, unless others are asked for
-    """
+    """Sends tasks to the workers of a scheduler; what it is told meanwhile comes by a queue."""
 
     def __init__(self, client: Any, address: str, run: str, threads: int) -> None:
         """Keep the connection."""

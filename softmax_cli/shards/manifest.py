@@ -10,12 +10,13 @@ from typing import Any
 
 from softmax_cli.errors import InputError
 from softmax_cli.formats.json_text import json_report
-from softmax_cli.formats.streams import open_input, read_whole
+from softmax_cli.formats.streams import content
 from softmax_cli.formats.target import Target
 from softmax_cli.shards import places
 from softmax_cli.shards.places import Status
 
 NAME = "softmax-cli-manifest.json"
+REMEDY = "--fresh does all anew"
 _KIND = 1
 # Writing it takes no more than this share of the time.
 _SHARE = 0.05
@@ -67,7 +68,6 @@ class Manifest:
     def done(self, key: str, record: Record) -> None:
         """Note that a shard is done, and write it down, at once if that takes little time."""
         self.shards[key] = record
-        self.bad.pop(key, None)
         if monotonic() - self._written > self._took / _SHARE:
             self.write()
 
@@ -111,7 +111,7 @@ def opened(
     manifest = Manifest(directory, run, command, wanted)
     if places.status(manifest.path) is None:
         return manifest, None
-    manifest._before = _read(manifest.path)
+    manifest._before = content(manifest.path)
     try:
         document: Any = json.loads(manifest._before.decode("utf-8", "surrogatepass"))
         unfinished = None if document["ended"] else str(document["run"])
@@ -124,7 +124,7 @@ def opened(
         if fresh:
             return manifest, None
         problem = "is no manifest of this program, or is damaged"
-        raise InputError(problem, "--fresh does all anew", manifest.path) from error
+        raise InputError(problem, REMEDY, manifest.path) from error
     return manifest, unfinished
 
 
@@ -137,14 +137,6 @@ def _text(document: Mapping[str, Any]) -> str:
             text = "[\n  " + ",\n  ".join(map(json_report, value)) + "\n]"
         entries.append(f"{json_report(key)}: {text}")
     return "{\n" + ",\n".join(entries) + "\n}\n"
-
-
-def _read(path: str) -> bytearray:
-    source = open_input(path)
-    try:
-        return read_whole(source)
-    finally:
-        source.close()
 
 
 def _check(record: Any) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from softmax_cli.errors import InputError, UsageError, shortened
 from softmax_cli.formats import FORMATS, suffix_format, unknown_token
 from softmax_cli.formats.compression import COMPRESSIONS
+from softmax_cli.formats.locations import exists
 from softmax_cli.formats.numbers import is_number
 from softmax_cli.shards import places
 
@@ -134,7 +135,7 @@ def stem(name: str) -> str:
 
 def is_file(token: str) -> bool:
     """Tell whether a token names a file."""
-    return not places.is_directory(token) and places.status(token) is not None
+    return exists(token) and not places.is_directory(token)
 
 
 def _expanded(token: str, place: str) -> tuple[list[str], str]:

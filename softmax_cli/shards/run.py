@@ -11,7 +11,7 @@ from softmax_cli.errors import SoftmaxCliError
 from softmax_cli.formats.blocks import RowRange, WriteOptions
 from softmax_cli.pipeline.reporting import note
 from softmax_cli.shards import places
-from softmax_cli.shards.manifest import Manifest, Record
+from softmax_cli.shards.manifest import Manifest
 from softmax_cli.shards.places import Status
 from softmax_cli.shards.plan import Shard
 from softmax_cli.shards.tasks import Engine, Outcome, Task
@@ -24,11 +24,6 @@ OnBadShard = Literal["error", "skip"]
 # Does a shard, or a range of its rows, in any process.
 Call = Callable[[], Any]
 Calls = Callable[[Shard, RowRange | None], Call]
-
-
-def always(shard: Shard, record: Record) -> bool:  # noqa: ARG001
-    """Keep what is known of any shard."""
-    return True
 
 
 def new_run() -> str:
@@ -109,31 +104,40 @@ class Run:
             problem = f"{done} of {len(tasks)} tasks were done"
             raise SoftmaxCliError(problem, "this is a fault of the program: please report it")
 
-    def changed(self, keep: Callable[[Shard, Record], bool] = always) -> list[Shard]:
-        """Return the shards that are to be done; what is unchanged is kept, if that can be."""
+    def changed(self) -> list[Shard]:
+        """Return the shards that are to be done: those that the manifest does not know so."""
         manifest = self.manifest
         if manifest is None:
             return list(self.shards)
         todo = []
         for shard in self.shards:
             outputs = self.outputs[shard.path]
-            # Of what they are like before they are read: what is written to meanwhile is not done.
-            self._inputs[shard.path] = self._statuses(shard)
-            record = manifest.unchanged(self._inputs[shard.path], shard.shown, outputs)
-            if record is None or not keep(shard, record):
+            if manifest.unchanged(self._statuses(shard), shard.shown, outputs) is None:
                 todo.append(shard)
         self._skipped = len(self.shards) - len(todo)
         return todo
 
     def _statuses(self, shard: Shard) -> list[Status]:
-        """Return what the files of a shard are like."""
-        return [found for path in shard.files if (found := places.status(path)) is not None]
+        """Return what the files of a shard were like when they were first looked at.
+
+        That was before they were read: what is written to meanwhile is not done.
+        """
+        if shard.path not in self._inputs:
+            found = map(places.status, shard.files)
+            self._inputs[shard.path] = [status for status in found if status is not None]
+        return self._inputs[shard.path]
+
+    def complete(self, shard: Shard, calls: Calls) -> None:
+        """Let the files of a shard that was done in ranges appear, as an empty range does."""
+        if (ranges := self.ranges.get(shard.path)) is not None:
+            rows = ranges[0].of
+            calls(shard, RowRange(rows, rows, rows))()
 
     def done(self, shard: Shard, **known: Any) -> None:
         """Write down that a shard is done, and what is known of it."""
         self._done += 1
         if self.manifest is not None:
-            inputs = self._inputs[shard.path]
+            inputs = self._statuses(shard)
             outputs = [places.status(path) for path in self.outputs[shard.path]]
             self.manifest.done(shard.shown, {**known, "inputs": inputs, "outputs": outputs})
 
@@ -146,10 +150,6 @@ class Run:
         error.place = places.shown(error.place)
         if not outcome.is_bad_shard:
             raise error
-        self.leave_out(shard, error)
-
-    def leave_out(self, shard: Shard, error: SoftmaxCliError) -> None:
-        """Do without a shard that is bad, or raise its error."""
         self.bad.setdefault(shard.path, error)
         if self.on_bad_shard == "error":
             raise error
@@ -168,7 +168,7 @@ class Run:
         for path in map(places.shown, self.bad):
             manifest.shards.pop(path, None)
         manifest.facts = self.facts
-        manifest.bad |= {places.shown(path): str(error) for path, error in self.bad.items()}
+        manifest.bad = {places.shown(path): str(error) for path, error in self.bad.items()}
         if not (manifest.shards or manifest.ended):
             manifest.put_back()
             return

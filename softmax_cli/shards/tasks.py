@@ -60,7 +60,12 @@ class Watcher:
 
 
 class Engine(ABC):
-    """Does tasks."""
+    """Does tasks.
+
+    threads  how many each task should use, unless others are asked for; None for all cores
+    """
+
+    threads: int | None = None
 
     @abstractmethod
     def outcomes(self, tasks: Iterable[Task], watcher: Watcher) -> Generator[Outcome, None, None]:
