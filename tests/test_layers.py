@@ -11,13 +11,14 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "softmax_cli"
 LAYERS = (
-    *("__main__", "commands", "shards", "pipeline", "formats", "core"),
+    *("__main__", "commands", "explain", "shards", "pipeline", "formats", "core"),
     *("bfloat16", "signals", "supervised", "errors"),
 )
 MAY_IMPORT = {
     "__main__": {"commands", "signals", "supervised", "errors"},
     "commands": {*LAYERS[1:], "__init__"} - {"signals", "supervised"},
     "shards": {"shards", "pipeline", "formats", "core", "bfloat16", "errors", "__init__"},
+    "explain": {"explain", "formats", "core", "bfloat16", "errors"},
     "pipeline": {"pipeline", "formats", "core", "bfloat16", "errors"},
     "formats": {"formats", "bfloat16", "signals", "supervised", "errors"},
     "core": {"core", "bfloat16", "errors"},
@@ -61,7 +62,11 @@ def test_the_layers_are_all_there_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("package", "home"), [("rich", ["formats/table.py"]), ("typer", ["commands"])]
+    ("package", "home"),
+    [
+        ("rich", [f"formats/{name}.py" for name in ("screen", "drawing", "progress")]),
+        ("typer", ["commands"]),
+    ],
 )
 def test_a_package_has_one_home(package: str, home: list[str]) -> None:
     users = [
@@ -96,7 +101,7 @@ def _loaded(*arguments: str) -> set[str]:
         (["--help"], HEAVY),
         (["softmax", "--help"], HEAVY),
         (["gradcheck", "--help"], HEAVY),
-        (["softmax", "1", "2"], ("rich", "zstandard", "softmax_cli.formats.table", "asyncio")),
+        (["softmax", "1", "2"], ("rich", "zstandard", "softmax_cli.formats.screen", "asyncio")),
     ],
     ids=" ".join,
 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from softmax_cli.commands.explaining import Explain, explained, explanation
 from softmax_cli.commands.options import ReadOptions, Temperature, Values, WriteOptions
 from softmax_cli.commands.shard_options import ShardOptions
 from softmax_cli.errors import ShapeError, UsageError
@@ -16,7 +17,9 @@ from softmax_cli.errors import ShapeError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from softmax_cli.explain.row import Row
     from softmax_cli.formats.blocks import Block, RowRange, Source
+    from softmax_cli.formats.parts import Step
     from softmax_cli.pipeline import Kernel, Split
 
 Of = Literal["softmax", "log-softmax"]
@@ -33,6 +36,7 @@ EXAMPLES = (
     "softmax-cli jacobian 1 2 3",
     "softmax-cli jacobian 1 2 3 --of log-softmax --temperature 0.5",
     "softmax-cli jacobian 1 2 3 --vjp 1,0,0",
+    "softmax-cli jacobian 1 2 3 --explain",
     "softmax-cli jacobian samples/digits_logits.npy -o jacobians.npy",
     "softmax-cli jacobian samples/digits_logits.npy --jvp 1,0,0,0,0,0,0,0,0,0 -o products.npy",
 )
@@ -55,6 +59,7 @@ def command(
         str | None,
         typer.Option("--jvp", metavar="V", help="J v: the change of the result. As --vjp."),
     ] = None,
+    explain: Explain = False,
     shards: ShardOptions = ShardOptions(),
     read: ReadOptions = ReadOptions(),
     write: WriteOptions = WriteOptions(),
@@ -62,6 +67,8 @@ def command(
     """Write the Jacobians of rows, or their products, or those of each file."""
     if vjp is not None and jvp is not None:
         raise UsageError("is one product and --jvp another", "give one of the two", "--vjp")
+    if explain:
+        write = explanation(write, shards)
     settings: dict[str, Any] = {"of": of, "temperature": temperature}
     vectors: dict[str, Any] = {"vjp": vjp, "jvp": jvp}
     if shards.are_given:
@@ -69,7 +76,7 @@ def command(
 
         job = partial(write_jacobian, **settings)
         return converted("jacobian", job, values, vectors, settings, shards, read, write)
-    write_jacobian(values, **vectors, **settings, read=read, write=write)
+    write_jacobian(values, **vectors, **settings, read=read, write=write, explain=explain)
     return 0
 
 
@@ -83,6 +90,7 @@ def write_jacobian(
     read: ReadOptions,
     write: WriteOptions,
     rows: RowRange | None = None,
+    explain: bool = False,
 ) -> int:
     """Read rows, or some of them, and write what is asked of each; return how many were read."""
     from softmax_cli.commands.inputs import opened, opened_partner
@@ -110,6 +118,7 @@ def write_jacobian(
         vector = vjp if vjp is not None else jvp
         split = None
         if vector is None:
+            product = None
             split = _in_lines(source)
             kernel = _matrix_kernel(source, of, temperature)
         else:
@@ -127,8 +136,21 @@ def write_jacobian(
             )
             kernel = _product_kernel(source, of, temperature, product)
         kernel = zero_bad_rows(kernel, read.on_bad_row)
+        if explain:
+            steps_of = partial(_steps, of=of, product=product)
+            source, result = explained(source, result, temperature, write, steps_of)
         with open_sink(result, write, source.paths) as sink:
             return run(source, kernel, sink, read.on_bad_row, write, split).read
+
+
+def _steps(row: Row, block: Block, *, of: Of, product: str | None) -> list[Step]:
+    from softmax_cli.core.arrays import wide
+    from softmax_cli.explain.jacobian import jacobian_steps, product_steps
+
+    if product is None:
+        return jacobian_steps(row, of)
+    assert block.partner is not None
+    return product_steps(row, of, product, wide(block.partner[0]))
 
 
 def _matrix_kernel(source: Source, of: Of, temperature: float) -> Kernel:

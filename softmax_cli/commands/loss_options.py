@@ -130,6 +130,12 @@ class ReportOptions:
             "--bins", metavar="B", min=1, max=100_000, help="Bins of equal width of --calibration."
         ),
     ] = DEFAULT_BINS
+    histogram: Annotated[
+        bool,
+        typer.Option(
+            "--histogram", help="Show how many rows have which loss; a table does so unasked."
+        ),
+    ] = False
     fit_temperature: Annotated[
         bool,
         typer.Option(
@@ -142,7 +148,8 @@ class ReportOptions:
     @property
     def given(self) -> tuple[str, ...]:
         """The options given that ask for what a number alone is not."""
-        return ("--worst",) * (self.worst > 0) + self.need_labels
+        asked = ("--worst",) * (self.worst > 0) + ("--histogram",) * self.histogram
+        return asked + self.need_labels
 
     @property
     def need_labels(self) -> tuple[str, ...]:

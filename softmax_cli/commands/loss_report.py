@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.commands.loss import Losses
+from softmax_cli.commands.tallies import LossHistogram
 from softmax_cli.formats import open_sink, output_format
 from softmax_cli.formats.blocks import Block, ReadOptions, Result, Sink, Source, WriteOptions
 from softmax_cli.formats.locations import Location
+from softmax_cli.formats.parts import Line, Part
+from softmax_cli.formats.pictures import picture
 from softmax_cli.formats.same_file import refuse_input
 from softmax_cli.formats.target import Target
 from softmax_cli.pipeline import Counts, note, run
 
 if TYPE_CHECKING:
+    from softmax_cli.commands.loss_explanation import Explanation
     from softmax_cli.commands.temperature_fit import Fit
 
 
@@ -37,7 +42,7 @@ class RowFiles:
     def named(cls, losses: str | None, gradient: str | None, write: WriteOptions) -> RowFiles:
         """Return files of these names, whose suffixes tell their formats."""
         of_losses, of_gradients = (
-            None if path is None else replace(write, output=path, format=None)
+            None if path is None else replace(write, output=path, format=None, save=None)
             for path in (losses, gradient)
         )
         return cls(of_losses, of_gradients)
@@ -49,10 +54,12 @@ class Told:
 
     options  those that ask for it
     fit      the temperature that was found
+    explanation  of the first rows
     """
 
     options: tuple[str, ...] = ()
     fit: Fit | None = None
+    explanation: Explanation | None = None
 
 
 def write_losses(
@@ -68,29 +75,35 @@ def write_losses(
         # What is replaced in place are the files of the rows.
         write = replace(write, in_place=False)
     form = output_format(write).name
-    report = _is_report(form, losses)
+    report = _is_report(form, losses) or told.explanation is not None
     for each in (files.losses, files.gradient, write):
         # Before the first of them is opened.
         if each is not None:
             refuse_input(each.output or "-", source.paths, in_place=each.in_place)
+    rowwise = losses.reduction == "none" and not report
     with ExitStack() as stack:
+        if not rowwise:
+            save = stack.enter_context(picture(write, source.paths))
         if report:
             target = stack.enter_context(
                 Target(write.output or "-", source.paths, in_place=write.in_place)
             )
         sinks = RowSinks(stack, source, files)
         kept = _Kept()
-        rowwise = losses.reduction == "none" and not report
-        if not report:
-            result = _row_result(source) if rowwise else _one_number()
+        if rowwise:
+            result = replace(_row_result(source), after=partial(_histogram, losses))
             alone = stack.enter_context(open_sink(result, write, source.paths))
+        elif not report:
+            alone = stack.enter_context(_one_number(write, source.paths))
         if losses.reduction == "none":
             sinks.of_losses.append(alone if rowwise else kept)
         compute(source, losses, sinks, read, write, needed_for="loss", check=losses.check)
         if report:
-            _write_report(losses, kept.losses, told.fit, form, target, write)
+            _write_report(losses, kept.losses, told, form, target, write)
         elif (loss := losses.loss()) is not None:
             alone.write(Block(0, np.array([[loss]]), lambda _: source.place))
+        if not rowwise and save is not None:
+            save(_parts(losses, told, write))
     _say(losses, told, None if report else form, write)
 
 
@@ -98,12 +111,15 @@ def write_loss(losses: Losses, told: Told, inputs: Sequence[Location], write: Wr
     """Write the loss of rows that were read from these files, as `write_losses` does."""
     form = output_format(write).name
     report = _is_report(form, losses)
-    if report:
-        with Target(write.output or "-", inputs, in_place=write.in_place) as target:
-            _write_report(losses, None, told.fit, form, target, write)
-    elif (loss := losses.loss()) is not None:
-        with open_sink(_one_number(), write, inputs) as alone:
-            alone.write(Block(0, np.array([[loss]]), str))
+    with picture(write, inputs) as save:
+        if report:
+            with Target(write.output or "-", inputs, in_place=write.in_place) as target:
+                _write_report(losses, None, told, form, target, write)
+        elif (loss := losses.loss()) is not None:
+            with _one_number(write, inputs) as alone:
+                alone.write(Block(0, np.array([[loss]]), str))
+        if save is not None:
+            save(_parts(losses, told, write))
     _say(losses, told, None if report else form, write)
 
 
@@ -117,8 +133,27 @@ def _say(losses: Losses, told: Told, form: str | None, write: WriteOptions) -> N
     _say_what_is_odd(losses, write)
 
 
-def _one_number() -> Result:
-    return Result("xent", "losses", 1, np.dtype(np.float64), flat="one")
+def _one_number(write: WriteOptions, inputs: Sequence[Location]) -> AbstractContextManager[Sink]:
+    """Open where the loss goes alone; its picture is that of the report."""
+    result = Result("xent", "losses", 1, np.dtype(np.float64), flat="one")
+    return open_sink(result, replace(write, save=None), inputs)
+
+
+def _parts(losses: Losses, told: Told, write: WriteOptions) -> list[Part]:
+    from softmax_cli.commands.loss_tables import report_parts
+    from softmax_cli.formats.table import explained
+
+    parts = report_parts(losses, told.fit, write.precision)
+    if told.explanation is None:
+        return parts
+    return [*explained(told.explanation.steps(losses)), Line(), *parts]
+
+
+def _histogram(losses: Losses) -> list[Part]:
+    from softmax_cli.commands.loss_tables import histogram_parts
+
+    found = [tally.losses for tally in losses.tallies if isinstance(tally, LossHistogram)]
+    return [Line(), *histogram_parts(found[0])] if found and found[0].count > 1 else []
 
 
 def _row_result(source: Source) -> Result:
@@ -219,7 +254,7 @@ def compute(
 def _write_report(
     losses: Losses,
     kept: list[NDArray[Any]] | None,
-    fit: Fit | None,
+    told: Told,
     form: str,
     target: Target,
     write: WriteOptions,
@@ -230,15 +265,17 @@ def _write_report(
         report = losses.report()
         if losses.reduction == "none" and kept is not None:
             report["losses"] = np.concatenate(kept).tolist()
-        if fit is not None:
-            report["fit_temperature"] = fit.report(losses)
+        if told.fit is not None:
+            report["fit_temperature"] = told.fit.report(losses)
+        if told.explanation is not None:
+            report["steps"] = [step.as_dict() for step in told.explanation.steps(losses)]
         target.write(
             (json_report(report, write.precision) + "\n").encode("utf-8", "backslashreplace")
         )
         return
-    from softmax_cli.commands.loss_tables import print_report
+    from softmax_cli.formats.screen import text_of
 
-    print_report(losses, fit, target, write)
+    target.write(text_of(_parts(losses, told, write), write, terminal=target.is_terminal))
 
 
 def _say_what_is_not_shown(losses: Losses, told: Told, form: str, write: WriteOptions) -> None:
@@ -247,13 +284,13 @@ def _say_what_is_not_shown(losses: Losses, told: Told, form: str, write: WriteOp
         note(f"{ignored} of {losses.rows} rows ignored", write)
     if told.fit is not None:
         note(f"the temperature that minimises the loss is {told.fit.temperature!r}", write)
-    if told.options:
-        options = " and ".join(told.options)
-        are = "is" if len(told.options) == 1 else "are"
+    options = [each for each in told.options if form != "table" or each != "--histogram"]
+    if options:
+        are = "is" if len(options) == 1 else "are"
         where = "in a table and by --format json, not here"
         if form == "table":
             where = "with another reduction and by --format json, not beside --reduction none"
-        note(f"{options} {are} shown {where}", write)
+        note(f"{' and '.join(options)} {are} shown {where}", write)
 
 
 def _say_what_is_odd(losses: Losses, write: WriteOptions) -> None:

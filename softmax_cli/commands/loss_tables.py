@@ -3,70 +3,71 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator
 
 from softmax_cli.commands.loss import Losses
-from softmax_cli.commands.tallies import OfClass, PerClass, Reliability, TopK, Worst
+from softmax_cli.commands.tallies import (
+    LossHistogram,
+    OfClass,
+    PerClass,
+    Reliability,
+    TopK,
+    Worst,
+)
 from softmax_cli.commands.temperature_fit import Fit
-from softmax_cli.formats.blocks import WriteOptions
+from softmax_cli.core.histogram import Bin, Histogram
+from softmax_cli.explain.loss import UNITS
 from softmax_cli.formats.numbers import aligned
-from softmax_cli.formats.table import DEFAULT_PRECISION, Gauge, print_table, shortened
-from softmax_cli.formats.target import Target
+from softmax_cli.formats.parts import Gauge, Line, Part, Table
+from softmax_cli.formats.screen import shortened
+from softmax_cli.formats.table import DEFAULT_PRECISION
 
-UNITS = {"e": "nats", "2": "bits", "10": "decimal digits"}
 # More classes than these are shown by their loss, the largest first.
 SHOWN_CLASSES = 24
+# Of a histogram: those of the largest losses, and one of all others.
+SHOWN_BINS = 12
 
 
-def print_report(losses: Losses, fit: Fit | None, target: Target, write: WriteOptions) -> None:
-    """Write the tables."""
-    _Tables(losses, target, write).print_all(fit)
+def report_parts(losses: Losses, fit: Fit | None, precision: int | None) -> list[Part]:
+    """Return the tables, the loss first."""
+    tables = _Tables(losses, precision or DEFAULT_PRECISION)
+    parts: list[Part] = []
+    for each in tables.all(fit):
+        parts += [*([Line()] if parts else []), *each]
+    return parts
 
 
 class _Tables:
-    def __init__(self, losses: Losses, target: Target, write: WriteOptions) -> None:
-        self._losses, self._target, self._write = losses, target, write
+    def __init__(self, losses: Losses, digits: int) -> None:
+        self._losses, self._digits = losses, digits
         self._unit = UNITS[losses.base]
-        self._is_first = True
 
-    def print_all(self, fit: Fit | None) -> None:
-        self._print(("", "", ""), self._summary(), left=(0, 2))
+    def all(self, fit: Fit | None) -> Iterator[list[Part]]:
+        yield [Table(("", "", ""), self._summary(), left=(0, 2))]
         for tally in self._losses.tallies:
             if isinstance(tally, Worst):
-                self._print_worst(tally)
+                yield [self._worst(tally)]
             elif isinstance(tally, PerClass):
-                self._print_classes(tally.classes())
+                yield self._classes(tally.classes())
             elif isinstance(tally, Reliability) and tally.is_asked:
-                self._print_reliability(tally)
+                yield [self._scores(tally)]
+                yield self._reliability(tally)
+            elif isinstance(tally, LossHistogram) and tally.losses.count > 1:
+                yield histogram_parts(tally.losses)
         if fit is not None:
-            self._print_fit(fit)
-
-    def _print(
-        self,
-        headings: Sequence[str],
-        rows: Sequence[Sequence[str | Gauge]],
-        *,
-        left: Sequence[int] = (0,),
-        notes: Sequence[str] = (),
-        legend: str = "",
-    ) -> None:
-        if not self._is_first:
-            self._target.write(b"\n")
-        self._is_first = False
-        print_table(
-            headings, rows, self._target, self._write, left=left, notes=notes, legend=legend
-        )
+            yield self._fit(fit)
 
     def _number(self, value: float | None) -> str:
-        digits = self._write.precision or DEFAULT_PRECISION
-        return "-" if value is None else f"{value:.{digits}g}"
+        return "-" if value is None else f"{value:.{self._digits}g}"
 
     def _summary(self) -> list[tuple[str, str, str]]:
         losses, unit = self._losses, self._unit
         used, reduction = losses.reduced.used, losses.reduction
         of_rows = _rows(used)
         divided = {"sum": "the sum"}.get(reduction, f"the {reduction}")
-        lines = [("loss", self._number(losses.loss()), f"{unit}, {divided} of {of_rows}")]
+        lines = []
+        if reduction != "none":
+            lines = [("loss", self._number(losses.loss()), f"{unit}, {divided} of {of_rows}")]
         if losses.form.form == "distributions":
             entropy, divergence = losses.entropies()
             lines += [
@@ -99,7 +100,7 @@ class _Tables:
             return "the number of rows used"
         return "the sum of the weights of the rows used"
 
-    def _print_worst(self, worst: Worst) -> None:
+    def _worst(self, worst: Worst) -> Table:
         ids = [name or f"id {number}" for number, name in enumerate(worst.id_names, 1)]
         headings = ("worst rows", "loss", "label", "predicted", *ids)
         losses = aligned([self._number(each.loss) for each in worst.rows])
@@ -113,15 +114,16 @@ class _Tables:
             )
             for each, loss in zip(worst.rows, losses, strict=True)
         ]
-        self._print(headings, rows, left=[0, *range(2, len(headings))])
+        return Table(headings, rows, left=[0, *range(2, len(headings))])
 
-    def _print_classes(self, classes: list[OfClass]) -> None:
-        shown, notes = classes, []
+    def _classes(self, classes: list[OfClass]) -> list[Part]:
+        shown, notes = classes, list[Part]()
         if len(classes) > SHOWN_CLASSES:
             known = [each for each in classes if each.loss is not None]
             known.sort(key=_by_loss)
             shown = known[:SHOWN_CLASSES]
-            notes = [f"{len(shown)} of {len(classes)} classes shown, those with the largest loss"]
+            note = f"{len(shown)} of {len(classes)} classes shown, those with the largest loss"
+            notes = [Line(note, "dim")]
         rows = [
             (
                 str(each.name),
@@ -132,19 +134,21 @@ class _Tables:
             )
             for each in shown
         ]
-        self._print(("class", "rows", "mean loss", "accuracy", ""), rows, notes=notes)
+        return [Table(("class", "rows", "mean loss", "accuracy", ""), rows), *notes]
 
-    def _print_reliability(self, reliability: Reliability) -> None:
+    def _scores(self, reliability: Reliability) -> Table:
         calibration = reliability.calibration
-        bins = calibration.bins()
-        digits = max(3, len(str(len(bins))) + 1)
-        count = f"{len(bins)} bins of equal width"
+        count = f"{len(calibration.bins())} bins of equal width"
         scores = [
             ("ECE", self._number(calibration.ece()), f"expected calibration error, {count}"),
             ("MCE", self._number(calibration.mce()), "largest gap of a bin"),
             ("Brier", self._number(calibration.brier()), "mean of sum_k (P(k) - Y(k))^2, 0 to 2"),
         ]
-        self._print(("", "", ""), scores, left=(0, 2))
+        return Table(("", "", ""), scores, left=(0, 2))
+
+    def _reliability(self, reliability: Reliability) -> list[Part]:
+        bins = reliability.calibration.bins()
+        digits = max(3, len(str(len(bins))) + 1)
         rows = [
             (
                 f"{each.low:.{digits}g} to {each.high:.{digits}g}",
@@ -157,12 +161,12 @@ class _Tables:
             if each.accuracy is not None and each.confidence is not None
         ]
         empty = len(bins) - len(rows)
-        notes = [f"{empty} of {len(bins)} bins hold no row"] if empty else []
+        notes = [Line(f"{empty} of {len(bins)} bins hold no row", "dim")] if empty else []
         headings = ("bin", "rows", "confidence", "accuracy", "")
         legend = "█ accuracy, │ confidence: a bar that ends at its line is calibrated"
-        self._print(headings, rows, notes=notes, legend=legend)
+        return [Table(headings, rows, legend=legend), *notes]
 
-    def _print_fit(self, fit: Fit) -> None:
+    def _fit(self, fit: Fit) -> list[Part]:
         before, after = fit.before, fit.after(self._losses)
         rows = [
             (name, self._number(old), self._number(new))
@@ -173,7 +177,22 @@ class _Tables:
             )
         ]
         steps = f"the temperature that minimises the loss, found in {fit.steps} steps"
-        self._print(("fit", "before", "after"), rows, notes=[steps])
+        return [Table(("fit", "before", "after"), rows), Line(steps, "dim")]
+
+
+def histogram_parts(losses: Histogram) -> list[Part]:
+    """Return how many rows have which loss, as bars."""
+    bins = losses.bins(SHOWN_BINS)
+    most = max(each.held for each in bins)
+    rows = [(_named(each), str(each.held), Gauge(each.held / most)) for each in bins]
+    return [Table(("losses", "rows", ""), rows)]
+
+
+def _named(each: Bin) -> str:
+    if each.low == each.high:
+        return f"{each.low:g}"
+    is_end = each.low <= 0
+    return f"below {each.high:g}" if is_end else f"{each.low:g} to {each.high:g}"
 
 
 def _by_loss(each: OfClass) -> float:

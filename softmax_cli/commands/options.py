@@ -110,6 +110,11 @@ FLAGS: dict[str, Any] = {
         max=17,
         help="Significant digits. Default: 6 in tables; elsewhere as many as the number has.",
     ),
+    "save": typer.Option(
+        "--save",
+        metavar="PATH",
+        help="Write a picture of the table or explanation as well: .svg or .html.",
+    ),
     "color": typer.Option("--color", help="Colour in tables."),
     "quiet": typer.Option("--quiet", "-q", help="Say nothing but errors on standard error."),
     "no_progress": typer.Option("--no-progress", help="Show no progress bar."),

@@ -219,6 +219,8 @@ def converted(
     """
     if write.output is not None:
         raise UsageError("is one file, and each input has its own", "leave it out", "--output")
+    if write.save is not None:
+        raise UsageError("is a picture of one table", "leave it out", "--save")
     options = options.placed()
     if options.output_dir is None:
         problem = "each file needs an output of its own"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from softmax_cli.commands.explaining import Explain, explained, explanation
 from softmax_cli.commands.options import (
     BASES,
     Base,
@@ -20,7 +21,9 @@ from softmax_cli.commands.shard_options import ShardOptions
 from softmax_cli.errors import UsageError
 
 if TYPE_CHECKING:
+    from softmax_cli.explain.row import Row
     from softmax_cli.formats.blocks import Block, RowRange, Source
+    from softmax_cli.formats.parts import Step
     from softmax_cli.pipeline import Kernel
 
 DESCRIPTION = """S_j = exp(a_j / T) / sum_k exp(a_k / T) for every row of logits a."""
@@ -29,6 +32,7 @@ EXAMPLES = (
     "softmax-cli softmax 1 2 3",
     "softmax-cli softmax -1 -2.5 -inf --temperature 2",
     "softmax-cli softmax 1,2,3 4,5,6 --log --base 2",
+    "softmax-cli softmax 1000 1001 --explain",
     "softmax-cli softmax samples/iris.csv --id-columns label --top-k 1",
     "softmax-cli softmax samples/digits_logits.npy -o probabilities.npy",
     "softmax-cli softmax 'samples/digits_shards/logits/*.npy' --output-dir probabilities --quiet",
@@ -47,11 +51,14 @@ def command(
     append: Annotated[
         bool, typer.Option("--append", help="Keep the input's columns and add the new ones.")
     ] = False,
+    explain: Explain = False,
     shards: ShardOptions = ShardOptions(),
     read: ReadOptions = ReadOptions(),
     write: WriteOptions = WriteOptions(),
 ) -> int:
     """Write the softmax of rows, or of those of each file."""
+    if explain:
+        write = explanation(write, shards)
     if base != "e" and not log:
         raise UsageError("there is no logarithm to take", "add --log", "--base")
     if top_k is not None and read.axis != -1:
@@ -63,7 +70,7 @@ def command(
 
         job = partial(write_softmax, **settings)
         return converted("softmax", job, values, {}, settings, shards, read, write)
-    write_softmax(values, read=read, write=write, **settings)
+    write_softmax(values, read=read, write=write, explain=explain, **settings)
     return 0
 
 
@@ -78,6 +85,7 @@ def write_softmax(
     read: ReadOptions,
     write: WriteOptions,
     rows: RowRange | None = None,
+    explain: bool = False,
 ) -> int:
     """Read rows, or some of them, and write their softmax; return how many were read."""
     from softmax_cli.commands.inputs import opened
@@ -111,10 +119,26 @@ def write_softmax(
         )
         if log:
             result = replace(result, facts={**result.facts, "base": base})
+        if explain:
+            steps_of = partial(_steps, log=log, base=base, top_k=top_k)
+            source, result = explained(source, result, temperature, write, steps_of)
         kernel = _kernel(source, temperature, BASES[base] if log else None, top_k)
         kernel = zero_bad_rows(kernel, read.on_bad_row)
         with open_sink(result, write, source.paths) as sink:
             return run(source, kernel, sink, read.on_bad_row, write).read
+
+
+def _steps(row: Row, _: Block, *, log: bool, base: str, top_k: int | None) -> list[Step]:
+    from softmax_cli.explain import softmax
+
+    steps = softmax.softmax_steps(row)
+    if not row.has_softmax:
+        return steps
+    if log:
+        steps.append(softmax.log_step(row, base, BASES[base]))
+    if top_k is not None:
+        steps.append(softmax.top_step(row, top_k))
+    return [*steps, softmax.derivative_pointer(row)]
 
 
 def _column_names(

@@ -13,6 +13,7 @@ from softmax_cli.commands.loss_options import LossOptions, ReportOptions
 from softmax_cli.commands.loss_rows import LossForm, LossRows
 from softmax_cli.core.arrays import FloatArray, wide
 from softmax_cli.core.calibration import Calibration
+from softmax_cli.core.histogram import Histogram
 from softmax_cli.core.row_losses import Source as Kind
 from softmax_cli.core.softmax import softmax
 from softmax_cli.core.sums import GroupedSums
@@ -26,9 +27,14 @@ ClassNames = tuple[str, ...] | None
 
 
 def tallies(
-    source: Source, form: LossForm, options: LossOptions, report: ReportOptions
+    source: Source,
+    form: LossForm,
+    options: LossOptions,
+    report: ReportOptions,
+    *,
+    has_histogram: bool = True,
 ) -> list[Tally]:
-    """Return what the options ask to be counted beside the loss."""
+    """Return what the options ask to be counted beside the loss, and a histogram."""
     names = source.class_names
     wanted: list[Tally] = []
     if report.top_k_accuracy is not None:
@@ -42,6 +48,8 @@ def tallies(
             report.bins, form.kind, options.temperature, is_asked=report.calibration
         )
         wanted.append(reliability)
+    if has_histogram or report.histogram:
+        wanted.append(LossHistogram(is_asked=report.histogram))
     return wanted
 
 
@@ -355,6 +363,34 @@ class Reliability(Tally):
         """Add another's counts and sums."""
         self.calibration.add_state(state["calibration"])
         self._is_soft |= state["is_soft"]
+
+
+class LossHistogram(Tally):
+    """Counts the losses of rows by their size."""
+
+    def __init__(self, *, is_asked: bool) -> None:
+        """Start with no row; reports for programs have it only if this `is_asked` for."""
+        self.losses = Histogram()
+        self._is_asked = is_asked
+
+    def add(self, scored: Scored) -> None:
+        """Count a block."""
+        self.losses.add(scored.losses[scored.counted])
+
+    def report(self) -> dict[str, object]:
+        """Return an object a bin."""
+        if not self._is_asked:
+            return {}
+        keys = ("low", "high", "rows")
+        return {"histogram": [dict(zip(keys, each, strict=True)) for each in self.losses.bins()]}
+
+    def state(self) -> dict[str, Any]:
+        """Return the counts."""
+        return self.losses.state()
+
+    def add_state(self, state: dict[str, Any], first: int) -> None:  # noqa: ARG002
+        """Add another's counts."""
+        self.losses.add_state(state)
 
 
 def _needed_labels(scored: Scored, what: str) -> NDArray[np.intp]:

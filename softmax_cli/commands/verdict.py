@@ -9,14 +9,18 @@ from time import monotonic
 
 from softmax_cli.commands.github import append_summary, github_text
 from softmax_cli.commands.verdict_options import FORMS, VerdictOptions
-from softmax_cli.core.report import Check, Report
+from softmax_cli.core.report import Check, Entry, Report
 from softmax_cli.errors import ExitCode, UsageError
 from softmax_cli.formats import output_format
 from softmax_cli.formats.blocks import WriteOptions
 from softmax_cli.formats.json_text import json_report
 from softmax_cli.formats.locations import Location
+from softmax_cli.formats.numbers import aligned
+from softmax_cli.formats.parts import Line, Part, Table
+from softmax_cli.formats.pictures import picture, picture_form
 from softmax_cli.formats.same_file import refuse_the_same
-from softmax_cli.formats.table import DEFAULT_PRECISION, print_table
+from softmax_cli.formats.screen import text_of
+from softmax_cli.formats.table import DEFAULT_PRECISION
 from softmax_cli.formats.target import Target
 
 STYLES = {
@@ -45,7 +49,11 @@ class Reporting:
         self._write = write
         self._form = report_form(write)
         self._files = [(path, _file_form(path)) for path in write.report]
-        named = [("--report", path) for path in (*write.report, write.output or "-")]
+        paths = [*write.report, write.output or "-"]
+        if write.save is not None:
+            picture_form(write.save)
+            paths.append(write.save)
+        named = [("--report", path) for path in paths]
         refuse_the_same(named, "{path} is written twice", "name different files")
         self._started = monotonic()
 
@@ -60,17 +68,18 @@ class Reporting:
         with ExitStack() as stack:
             for target, _ in [*files, (shown, self._form)]:
                 stack.enter_context(target)
+            save = stack.enter_context(picture(self._write, inputs))
             for target, form in [*files, (shown, self._form)]:
                 self._send(report, form, target)
+            if save is not None:
+                save(self._parts(report))
         append_summary(report)
         return EXIT_CODES[report.verdict]
 
     def _send(self, report: Report, form: str, target: Target) -> None:
         write = self._write
         if form == "table":
-            digits = write.precision or DEFAULT_PRECISION
-            rows = [_line(check) for check in report.checks]
-            print_table(HEADINGS, rows, target, write, styles=STYLES, notes=_notes(report, digits))
+            target.write(text_of(self._parts(report), write, terminal=target.is_terminal))
             return
         if form == "json":
             text = json_report(report.as_dict(), write.precision) + "\n"
@@ -82,6 +91,16 @@ class Reporting:
             text = github_text(report)
         # What is no character, as a file's name may hold, is spelt as JSON spells it.
         target.write(text.encode("utf-8", "backslashreplace"))
+
+    def _parts(self, report: Report) -> list[Part]:
+        rows = [_line(check) for check in report.checks]
+        parts: list[Part] = [Table(HEADINGS, rows, styles=STYLES)]
+        for check in report.checks:
+            if check.verdict in ("fail", "inconclusive") or 0 < check.vacuous < check.points:
+                parts += _found(check, self._write.precision or DEFAULT_PRECISION)
+        parts += [Line(), Line(f"verdict: {report.verdict}")]
+        # A command to copy must not be broken into lines.
+        return parts + [Line(line, whole=line.startswith("repeat:")) for line in report.settings()]
 
 
 def report_form(write: WriteOptions) -> str:
@@ -121,12 +140,26 @@ def _line(check: Check) -> tuple[str, ...]:
     )
 
 
-def _notes(report: Report, digits: int) -> list[str]:
-    notes = []
-    for check in report.checks:
-        if check.verdict in ("fail", "inconclusive") or 0 < check.vacuous < check.points:
-            notes += ["", f"{check.name}: {check.summary}"]
-            if check.method == "exact" and check.dtype == "float64" and not check.diagnosis:
-                notes.append("  text is taken for float64: --dtype float32 if it was computed so")
-            notes += [f"  {line}" for line in check.details(digits)]
-    return [*notes, "", f"verdict: {report.verdict}", *report.settings()]
+def _found(check: Check, digits: int) -> list[Part]:
+    """Return what is known of a difference: what it looks like, and the worst entries."""
+    parts: list[Part] = [Line(), Line(f"{check.name}: {check.summary}")]
+    if check.method == "exact" and check.dtype == "float64" and not check.diagnosis:
+        hint = "text is taken for float64: --dtype float32 if it was computed so"
+        parts.append(Line(hint, indent=2))
+    if check.diagnosis is not None:
+        parts.append(Line(f"it looks like {check.diagnosis}", indent=2))
+    if entries := check.shown_entries:
+        parts.append(_entries(entries, digits))
+    return parts
+
+
+def _entries(entries: Sequence[Entry], digits: int) -> Table:
+    columns = [
+        [f"[{', '.join(map(str, entry.index))}]" for entry in entries],
+        aligned([f"{entry.analytic:.{digits}g}" for entry in entries]),
+        aligned([f"{entry.reference:.{digits}g}" for entry in entries]),
+        [f"{entry.abs_error:.2g}" for entry in entries],
+        [f"{entry.allowed:.2g}" for entry in entries],
+    ]
+    headings = ("worst", "gradient", "reference", "error", "allowed")
+    return Table(headings, list(zip(*columns, strict=True)), indent=2)

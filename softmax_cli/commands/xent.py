@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
+from softmax_cli.commands.explaining import Explain, explanation
 from softmax_cli.commands.loss_options import DEFAULT_BINS, LossOptions, ReportOptions
 from softmax_cli.commands.options import ReadOptions, Values, WriteOptions
 from softmax_cli.commands.shard_options import ShardOptions
@@ -50,6 +52,7 @@ In a pipe the loss is printed alone: loss=$(softmax-cli xent ...); the report is
 EXAMPLES = (
     "softmax-cli xent --p 0.5,0.5 --q 0.25,0.75 --base 2",
     "softmax-cli xent 1,2,3 3,2,1 --labels 2,0",
+    "softmax-cli xent 1 2 3 --labels 2 --explain",
     "softmax-cli xent samples/iris.csv --label-column label --per-class --worst 3 --format table",
     "softmax-cli xent samples/digits_logits.npy --labels samples/digits_labels.npy --format json",
     "softmax-cli xent 1,2,3 3,2,1 --labels 2,-100 --ignore-label -100 --format json",
@@ -84,6 +87,7 @@ def command(
             help="Write the gradient of the reduced loss with respect to the logits to a file.",
         ),
     ] = None,
+    explain: Explain = False,
     shards: ShardOptions = ShardOptions(),
     read: ReadOptions = ReadOptions(),
     write: WriteOptions = WriteOptions(),
@@ -94,7 +98,10 @@ def command(
     from softmax_cli.commands.loss_inputs import LossInputs
     from softmax_cli.commands.loss_report import RowFiles, Told, write_losses
     from softmax_cli.commands.tallies import tallies
+    from softmax_cli.formats import output_format
 
+    if explain:
+        write = explanation(write, shards)
     _check_files(losses_path, gradient_path, write, options, p)
     _check_form(values, p, q, options, report)
     inputs = LossInputs(values, p, q, options, read)
@@ -108,13 +115,22 @@ def command(
 
         fit = fitted(inputs, report, write)
         inputs = inputs.at(fit.temperature)
+    form = output_format(replace(write, in_place=False)).name
+    is_seen = form == "table" or write.save is not None
     with ExitStack() as stack:
-        source, form = inputs.opened(stack)
-        losses = inputs.losses(source, form, tallies(source, form, inputs.options, report))
+        source, loss_form = inputs.opened(stack)
+        counted = tallies(source, loss_form, inputs.options, report, has_histogram=is_seen)
+        explained = None
+        if explain:
+            from softmax_cli.commands.loss_explanation import Explanation
+
+            explained = Explanation(source.class_names, source.dtype, write.precision)
+            counted.append(explained)
+        losses = inputs.losses(source, loss_form, counted)
         if gradient_path is not None:
-            losses.gradient_divisor = inputs.divisor(source, form, write)
+            losses.gradient_divisor = inputs.divisor(source, loss_form, write)
         files = RowFiles.named(losses_path, gradient_path, write)
-        told = Told(report.given, fit)
+        told = Told(report.given, fit, explained)
         write_losses(source, losses, files, told, read, write)
     return 0
 
@@ -135,6 +151,7 @@ def _check_files(
     for option, path in given:
         if path == "-":
             raise UsageError("standard output takes the loss", "name a file", option)
+    given.append(("--save", write.save))
     outputs = [*given, ("--output", write.output or "-")]
     named = [(option, path) for option, path in outputs if path is not None]
     refuse_the_same(named, "names the same file as {first}", "give each its own")

@@ -81,12 +81,20 @@ class Check:
     def details(self, digits: int = DIGITS) -> list[str]:
         """Return what is known of the difference, a line each, the worst entries last."""
         lines = [] if self.diagnosis is None else [f"it looks like {self.diagnosis}"]
-        if self.verdict not in ("fail", "inconclusive"):
-            return lines
         return lines + [
             f"[{', '.join(map(str, entry.index))}] {entry.analytic:.{digits}g}, "
             f"reference {entry.reference:.{digits}g}, error {entry.abs_error:.2g}, "
             f"allowed {entry.allowed:.2g}"
+            for entry in self.shown_entries
+        ]
+
+    @property
+    def shown_entries(self) -> list[Entry]:
+        """The worst entries, as far as they speak for the verdict."""
+        if self.verdict not in ("fail", "inconclusive"):
+            return []
+        return [
+            entry
             for entry in self.worst
             if not entry.abs_error <= entry.allowed or self.verdict == "inconclusive"
         ]

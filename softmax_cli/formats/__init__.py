@@ -17,11 +17,13 @@ from softmax_cli.formats.blocks import (
     ReadOptions,
     Result,
     Sink,
+    Sinks,
     Source,
     WriteOptions,
 )
 from softmax_cli.formats.compression import COMPRESSIONS
 from softmax_cli.formats.locations import Location, exists, is_file, is_remote, location, matching
+from softmax_cli.formats.pictures import picture
 from softmax_cli.formats.streams import Input, open_input
 from softmax_cli.formats.target import Target
 from softmax_cli.supervised import copy_goes_on
@@ -280,14 +282,26 @@ def output_format(options: WriteOptions) -> Format:
 def open_sink(
     result: Result, options: WriteOptions, inputs: Sequence[Location] = ()
 ) -> Iterator[Sink]:
-    """Open where the result goes; the file appears when the block is left without an error."""
+    """Open where the result goes, and the picture of it; files appear when the block is left.
+
+    None does if it is left by an error.
+    """
     form = output_format(options)
     writer = import_module(f"softmax_cli.formats.{form.writer or form.module}")
     part = options if isinstance(options, PartOptions) else None
-    with Target(options.output or "-", inputs, in_place=options.in_place, part=part) as target:
-        sink = _along_axis(result, lambda shaped: writer.write(shaped, form.name, target, options))
-        yield sink
-        sink.finish()
+    with (
+        Target(options.output or "-", inputs, in_place=options.in_place, part=part) as target,
+        picture(options, inputs) as save,
+    ):
+        opened = [lambda shaped: writer.write(shaped, form.name, target, options)]
+        if save is not None:
+            from softmax_cli.formats.table import TableSink
+
+            opened.append(lambda shaped: TableSink(shaped, save, options))
+        sinks = [_along_axis(result, open_inner) for open_inner in opened]
+        yield Sinks(sinks) if len(sinks) > 1 else sinks[0]
+        for sink in sinks:
+            sink.finish()
 
 
 def _along_axis(result: Result, open_inner: Callable[[Result], Sink]) -> Sink:

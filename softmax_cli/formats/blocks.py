@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,8 @@ from softmax_cli.errors import SoftmaxCliError
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from softmax_cli.formats.parts import Part, Step
 
 BLOCK_BYTES = 1 << 21
 
@@ -60,6 +62,7 @@ class WriteOptions:
     output: str | None = None
     in_place: bool = False
     precision: int | None = None
+    save: str | None = None
     color: Color = "auto"
     quiet: bool = False
     no_progress: bool = False
@@ -311,6 +314,8 @@ class Result:
     text_columns  what stands beside the numbers that an array cannot hold
     first         number of the first line, if those before it are written by others
     flat          an array of it has no dimension of columns: a number a row, or one number
+    steps         what explains it, in a table's place and as a part of JSON, once all is read
+    after         what a table shows under it
     """
 
     command: str
@@ -328,6 +333,8 @@ class Result:
     text_columns: str = ""
     first: int = 0
     flat: Literal["", "rows", "one"] = ""
+    steps: Callable[[], Sequence[Step]] | None = None
+    after: Callable[[], Sequence[Part]] | None = None
 
 
 class Sink(ABC):
@@ -344,6 +351,31 @@ class Sink(ABC):
     @abstractmethod
     def finish(self) -> None:
         """Write what comes after the last row."""
+
+
+class Sinks(Sink):
+    """Gives each block to several sinks, which are finished where they were opened."""
+
+    def __init__(self, sinks: Sequence[Sink]) -> None:
+        """Keep the sinks."""
+        self._sinks = sinks
+
+    def write(self, block: Block) -> None:
+        """Write the block to each."""
+        self.prepare(block)()
+
+    def prepare(self, block: Block) -> Callable[[], None]:
+        """Prepare it for each."""
+        commits = [sink.prepare(block) for sink in self._sinks]
+
+        def commit() -> None:
+            for each in commits:
+                each()
+
+        return commit
+
+    def finish(self) -> None:
+        """Nothing follows."""
 
 
 def rows_per_block(classes: int, itemsize: int) -> int:

@@ -171,7 +171,9 @@ class JsonSink(Sink):
             after["top_classes"] = self._classes
         if self._ids:
             after["ids"] = self._ids
-        self._target.write(f"{closed}, {json.dumps(after, ensure_ascii=False)[1:]}\n".encode())
+        if result.steps is not None:
+            after["steps"] = [step.as_dict() for step in result.steps()]
+        self._target.write(f"{closed}, {json_report(after, self._precision)[1:]}\n".encode())
 
 
 def named_classes(classes: NDArray[Any], names: tuple[str, ...] | None) -> list[list[object]]:

@@ -14,7 +14,7 @@ SHOWN_MATRICES = 3
 
 
 @dataclass(frozen=True)
-class Line:
+class ShownLine:
     """A line of a table: its number and name, its values, and the classes that go with them."""
 
     number: int
@@ -30,8 +30,8 @@ class ShownRows:
         """Keep nothing yet."""
         self._result = result
         self.count = 0
-        self.first: list[Line] = []
-        self.last: deque[Line] = deque(maxlen=SHOWN_ROWS)
+        self.first: list[ShownLine] = []
+        self.last: deque[ShownLine] = deque(maxlen=SHOWN_ROWS)
 
     def add(self, block: Block) -> None:
         """Keep the rows of a block that will be shown."""
@@ -47,11 +47,11 @@ class ShownRows:
             self.last.extend(self._line(block, row) for row in behind)
         self.count += count
 
-    def of_matrix(self, matrix: int) -> list[Line]:
+    def of_matrix(self, matrix: int) -> list[ShownLine]:
         """Return the kept lines of one matrix, numbered from 0."""
         lines_each = self._result.columns
         return [
-            Line(line.number % lines_each, line.name, line.values)
+            ShownLine(line.number % lines_each, line.name, line.values)
             for line in self.first
             if line.number // lines_each == matrix
         ]
@@ -61,14 +61,14 @@ class ShownRows:
         matrix, i = divmod(number, lines_each)
         return matrix < SHOWN_MATRICES and (i < SHOWN_ROWS or i >= lines_each - SHOWN_ROWS)
 
-    def _line(self, block: Block, row: int) -> Line:
+    def _line(self, block: Block, row: int) -> ShownLine:
         name = str(block.start + row)
         if block.ids is not None:
             name = " ".join(text_cell(cell) for cell in block.ids[row])
         classes = None
         if block.classes is not None:
             classes = named_classes(block.classes[row : row + 1], self._result.class_names)[0]
-        return Line(block.start + row, name, block.values[row].tolist(), classes)
+        return ShownLine(block.start + row, name, block.values[row].tolist(), classes)
 
 
 def first_and_last(count: int, room: int) -> tuple[list[int], bool]:

@@ -10,8 +10,8 @@ import pytest
 
 from softmax_cli.formats import open_sink
 from softmax_cli.formats.blocks import Block, Result, WriteOptions
-from softmax_cli.formats.table import print_table
-from softmax_cli.formats.target import Target
+from softmax_cli.formats.parts import Line, Part, Table
+from softmax_cli.formats.screen import text_of
 from tests.formats.rows import Array, Ids
 
 ESCAPE = "\x1b["
@@ -52,7 +52,7 @@ def shown(
 
 def cells(lines: list[str]) -> list[list[str]]:
     """Return the words of each line, without bars, shades and rules."""
-    marks = str.maketrans("", "", "▏▎▍▌▋▊▉█▁▂▃▄▅▆▇░▒▓─")
+    marks = str.maketrans("", "", "▏▎▍▌▋▊▉█▁▂▃▄▅▆▇░▒▓─▸")
     return [line.translate(marks).split() for line in lines if line.strip(" ─")]
 
 
@@ -153,9 +153,8 @@ def test_colour(values: Array) -> None:
 
 def test_report() -> None:
     rows = [["a", "1", "pass"], ["b", "20", "fail"]]
-    with Target("x") as target:
-        print_table(["name", "n", "verdict"], rows, target, WriteOptions(), notes=["one\nline"])
-    lines = Path("x").read_text(encoding="utf-8").splitlines()
+    parts: list[Part] = [Table(["name", "n", "verdict"], rows), Line("one\nline")]
+    lines = text_of(parts, WriteOptions(), terminal=False).decode().splitlines()
     assert cells(lines)[0] == ["name", "n", "verdict"]
     assert [line[-2:] for line in cells(lines)[1:3]] == [["1", "pass"], ["20", "fail"]]
     assert lines[-1] == "one\\nline"

@@ -1,0 +1,256 @@
+"""How the derivative of a row's softmax, or of its logarithm, comes about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from softmax_cli.core import products
+from softmax_cli.core.jacobian import log_softmax_jacobian_lines, softmax_jacobian_lines
+from softmax_cli.core.twofold import Rows
+from softmax_cli.explain.row import EXACT, WHOLE, Row
+from softmax_cli.explain.softmax import softmax_steps
+from softmax_cli.formats.parts import Line, Part, Step
+from softmax_cli.formats.table import shaded
+
+
+def jacobian_steps(row: Row, of: str) -> list[Step]:
+    """Return the steps to the probabilities, and from there to the matrix."""
+    steps = softmax_steps(row)
+    if not row.has_softmax:
+        return steps
+    derivation = _of_softmax(row) if of == "softmax" else _of_log_softmax(row)
+    return [*steps, *derivation, _matrix(row, of)]
+
+
+def product_steps(row: Row, of: str, product: str, vector: Rows) -> list[Step]:
+    """Return the steps to the matrix, and to its product with a vector."""
+    steps = jacobian_steps(row, of)
+    return [*steps, _product(row, of, product, vector)] if row.has_softmax else steps
+
+
+def _over(row: Row) -> str:
+    return "" if row.T == 1 else " / T"
+
+
+class _Terms:
+    """The numbers g and h of a row as they enter a quotient: shifted where they would overflow."""
+
+    def __init__(self, row: Row) -> None:
+        g, S = row.naive
+        # h is squared below.
+        self.are_shifted = not (np.isfinite(S).all() and 1e-100 < float(g.sum()) < 1e100)
+        self._row = row
+
+    def g(self, place: int) -> str:
+        row = self._row
+        return row.digits.power(
+            row.shifted(place) if self.are_shifted else row.over_temperature(place)
+        )
+
+    @property
+    def h(self) -> str:
+        row = self._row
+        if self.are_shifted:
+            return row.digits.number(row.shifted_sum)
+        return row.digits.power(row.log_sum)
+
+    @property
+    def said(self) -> list[Part]:
+        said = "g and h are those after the shift: the factor in both cancels here as well"
+        return [Line(said)] if self.are_shifted else []
+
+
+def _of_softmax(row: Row) -> list[Step]:
+    digits, terms, over = row.digits, _Terms(row), _over(row)
+    under = "h^2" if not over else "(T h^2)"
+    i, *rest = row.likeliest
+    own = _line(row, "softmax", i)
+    T = f" / {digits.number(row.T)}" if over else ""
+    g_i, h = terms.g(i), terms.h
+    S_i, others = digits.number(row.P[i]), digits.number(_others(row, i))
+    rule = Step(
+        "quotient-rule",
+        "The quotient rule",
+        [
+            "S_i = g_i / h",
+            "dS_i/da_j = (dg_i/da_j h - g_i dh/da_j) / h^2",
+            f"dg_i/da_j = g_i{over} if i = j, else 0;  dh/da_j = g_j{over}",
+        ],
+        {},
+        terms.said,
+        row.number,
+    )
+    alike = Step(
+        "diagonal",
+        f"The case i = j, for i = {row.name(i)}",
+        [f"dS_i/da_i = (g_i h - g_i g_i) / {under} = S_i (1 - S_i){over}"],
+        {"i": i, "j": i, "derivative": float(own[i])},
+        _lines(
+            f"= ({g_i} * {h} - {g_i} * {g_i}) / {h}^2{T}",
+            f"= {S_i} * {others}{T}",
+            f"= {digits.number(own[i])}",
+        ),
+        row.number,
+    )
+    if not rest:
+        said = Line("S is 1, whatever the logit, and its derivative is 0")
+        title = "There is no other class"
+        return [rule, alike, Step("off-diagonal", title, parts=[said], row=row.number)]
+    j = rest[0]
+    g_j, S_j = terms.g(j), digits.number(row.P[j])
+    different = Step(
+        "off-diagonal",
+        f"The case i != j, for i = {row.name(i)} and j = {row.name(j)}",
+        [f"dS_i/da_j = (0 h - g_i g_j) / {under} = -S_i S_j{over}"],
+        {"i": i, "j": j, "derivative": float(own[j])},
+        _lines(
+            f"= (0 - {g_i} * {g_j}) / {h}^2{T}",
+            f"= -{S_i} * {S_j}{T}",
+            f"= {digits.number(own[j])}",
+        ),
+        row.number,
+    )
+    return [rule, alike, different]
+
+
+def _of_log_softmax(row: Row) -> list[Step]:
+    digits, terms, over = row.digits, _Terms(row), _over(row)
+    i, *rest = row.likeliest
+    own = _line(row, "log-softmax", i)
+    T = f" / {digits.number(row.T)}" if over else ""
+    S_i = digits.number(row.P[i])
+    rule = Step(
+        "chain-rule",
+        "The logarithm, and the chain rule",
+        [
+            f"log S_i = log g_i - log h = a_i{over} - log h",
+            f"d log S_i/da_j = delta_ij{over} - (dh/da_j) / h,  dh/da_j = g_j{over}",
+        ],
+        {},
+        terms.said,
+        row.number,
+    )
+    alike = Step(
+        "diagonal",
+        f"The case i = j, for i = {row.name(i)}",
+        [f"d log S_i/da_i = (1 - g_i / h){over} = (1 - S_i){over}"],
+        {"i": i, "j": i, "derivative": float(own[i])},
+        _lines(
+            f"= (1 - {terms.g(i)} / {terms.h}){T}",
+            f"= (1 - {S_i}){T}",
+            f"= {digits.number(own[i])}",
+        ),
+        row.number,
+    )
+    if not rest:
+        said = Line("log S is 0, whatever the logit, and its derivative is 0")
+        title = "There is no other class"
+        return [rule, alike, Step("off-diagonal", title, parts=[said], row=row.number)]
+    j = rest[0]
+    different = Step(
+        "off-diagonal",
+        f"The case i != j, for i = {row.name(i)} and j = {row.name(j)}",
+        [f"d log S_i/da_j = (0 - g_j / h){over} = -S_j{over}"],
+        {"i": i, "j": j, "derivative": float(own[j])},
+        _lines(
+            f"= (0 - {terms.g(j)} / {terms.h}){T}",
+            f"= -{digits.number(row.P[j])}{T}",
+            f"= {digits.number(own[j])}",
+        ),
+        row.number,
+    )
+    return [rule, alike, different]
+
+
+def _lines(*lines: str) -> list[Part]:
+    return [Line(line, indent=2) for line in lines]
+
+
+def _others(row: Row, place: int) -> float:
+    """Return 1 - S without the rounding of S."""
+    return float(products.complement(row.P[None, :].copy())[0, place])
+
+
+def _line(row: Row, of: str, i: int) -> Rows:
+    """Return line i of the matrix."""
+    lines = np.empty((1, 1, row.classes))
+    write = softmax_jacobian_lines if of == "softmax" else log_softmax_jacobian_lines
+    write(row.logits[None, :], i, i + 1, temperature=row.T, out=lines)
+    result: Rows = lines[0, 0]
+    return result
+
+
+def _matrix(row: Row, of: str) -> Step:
+    over, places = _over(row), row.shown
+    if row.classes > WHOLE:
+        places = sorted({0, *row.likeliest, row.classes - 1})
+    name, formula = (
+        ("dS_i/da_j", f"S_i (delta_ij - S_j){over}")
+        if of == "softmax"
+        else ("d log S_i/da_j", f"(delta_ij - S_j){over}")
+    )
+    lines = [_line(row, of, i)[places] for i in places]
+    names = [row.name(place) for place in places]
+    parts: list[Part] = [
+        Line("delta_ij is 1 where i = j, and 0 elsewhere: both cases in one line"),
+        *shaded(names, names, [line.tolist() for line in lines], row.digits.number),
+    ]
+    if len(places) < row.classes:
+        parts.append(Line(f"{len(places)} of {row.classes} classes shown", "dim"))
+    zero = "each line sums to 0, as logits that are moved alike change nothing"
+    parts.append(Line(zero))
+    facts: dict[str, object] = {"classes": places, "entries": [line.tolist() for line in lines]}
+    return Step("jacobian", "The Jacobian", [f"{name} = {formula}"], facts, parts, row.number)
+
+
+_PRODUCTS = {
+    ("softmax", "vjp"): (products.softmax_product, "(v J)_j", "S_j (v_j - {})", "sum_i v_i S_i"),
+    ("softmax", "jvp"): (products.softmax_product, "(J v)_i", "S_i (v_i - {})", "sum_j S_j v_j"),
+    ("log-softmax", "vjp"): (
+        products.log_softmax_vjp_product,
+        *("(v J)_j", "(v_j - S_j {})", "sum_i v_i"),
+    ),
+    ("log-softmax", "jvp"): (
+        products.log_softmax_jvp_product,
+        *("(J v)_i", "(v_i - {})", "sum_j S_j v_j"),
+    ),
+}
+
+
+def _product(row: Row, of: str, product: str, vector: Rows) -> Step:
+    digits = row.digits
+    product_of, name, formula, sum_ = _PRODUCTS[of, product]
+    result = np.empty((1, row.classes))
+    products.row_products(
+        product_of, row.logits[None, :], vector[None, :], temperature=row.T, out=result
+    )
+    symbol = "v J" if product == "vjp" else "J v"
+    total = _sum_of(row, vector, weighs="S" in sum_)
+    columns = [
+        ("v", lambda j: digits.number(float(vector[j]))),
+        ("S", lambda j: digits.number(float(row.P[j]))),
+        (symbol, lambda j: digits.number(float(result[0, j]))),
+    ]
+    said = f"{sum_} = {digits.number(total)}, and the matrix is never made"
+    facts = row.facts(vector=lambda j: float(vector[j]), product=lambda j: result[0, j])
+    return Step(
+        product,
+        f"The product {symbol}",
+        [f"{name} = {formula.format(sum_)}{_over(row)}"],
+        {**facts, "sum": total},
+        [*row.by_class(columns), Line(said)],
+        row.number,
+    )
+
+
+def _sum_of(row: Row, vector: Sequence[float] | Rows, *, weighs: bool) -> float:
+    """Return sum v, or sum S v."""
+    total = EXACT.create_decimal(0)
+    for v, S in zip(vector, row.P, strict=True):
+        term = EXACT.create_decimal_from_float(float(v))
+        if weighs:
+            term = EXACT.multiply(term, EXACT.create_decimal_from_float(float(S)))
+        total = EXACT.add(total, term)
+    return float(total)

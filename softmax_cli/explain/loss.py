@@ -1,0 +1,323 @@
+"""How the loss of a row and its gradient come about, and how losses are put together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmax_cli.core.distributions import entropies_and_divergences
+from softmax_cli.core.row_losses import Source, row_losses, row_losses_and_gradients
+from softmax_cli.core.softmax import log_softmax
+from softmax_cli.core.twofold import Rows
+from softmax_cli.core.weights import Weights
+from softmax_cli.explain.row import Digits, Row
+from softmax_cli.explain.softmax import no_softmax, softmax_steps
+from softmax_cli.formats.parts import Line, Part, Step
+
+UNITS = {"e": "nats", "2": "bits", "10": "decimal digits"}
+
+
+@dataclass(frozen=True, eq=False)
+class LossRow:
+    """A row and what it is compared with.
+
+    row      its values, logits or not; the T of others is 1
+    kind     what the values are
+    form     what they are compared with
+    targets  (1,) a label or (1, classes) a distribution
+    sample   its weight s, if it has one
+    label    of one-hot targets
+    base     of logarithms: its name and the number
+    loss     what the row has come to, weighted and in the base; None if it is ignored
+    """
+
+    row: Row
+    kind: Source
+    form: Literal["labels", "targets", "distributions"]
+    targets: NDArray[Any]
+    weights: Weights
+    sample: float | None
+    label: int | None
+    base: tuple[str, float]
+    loss: float | None
+
+    @property
+    def samples(self) -> Rows | None:
+        """The sample weight as an array (1,)."""
+        return None if self.sample is None else np.array([self.sample])
+
+    @cached_property
+    def Y(self) -> Rows:  # noqa: N802
+        """The targets as a distribution, (classes,)."""
+        if self.targets.ndim == 1:
+            one_hot: Rows = np.eye(1, self.row.classes, int(self.targets[0]))[0]
+            return one_hot
+        result: Rows = np.asarray(self.targets[0], np.float64)
+        return result
+
+    @cached_property
+    def logarithms(self) -> Rows:
+        """The natural logarithms of the probabilities, (classes,)."""
+        if self.kind == "logits":
+            return np.asarray(log_softmax(self.row.logits, temperature=self.row.T), np.float64)
+        if self.kind == "log-probabilities":
+            return self.row.logits
+        with np.errstate(divide="ignore"):
+            result: Rows = np.log(self.row.logits)
+            return result
+
+    @cached_property
+    def smoothed(self) -> Rows:
+        """The targets after smoothing, (classes,): Y'."""
+        result: Rows = self.weights.smoothed(self.Y[None, :])[0]
+        return result
+
+    @cached_property
+    def weighted(self) -> Rows:
+        """What each logarithm is multiplied by, (classes,): s w Y'."""
+        w = 1.0 if self.weights.of_classes is None else self.weights.of_classes
+        result: Rows = self.smoothed * w * (1.0 if self.sample is None else self.sample)
+        return result
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing is weighted or smoothed."""
+        return self.sample is None and not self.has_class_terms
+
+    @property
+    def has_class_terms(self) -> bool:
+        """Whether the terms of a sum have weights of their own."""
+        return self.weights.of_classes is not None or self.weights.smoothing > 0
+
+
+def loss_steps(each: LossRow) -> list[Step]:
+    """Return the steps to the loss of a row, and of logits on to its gradient."""
+    row = each.row
+    if each.loss is None:
+        said = Line("its label is one of --ignore-label: it counts nowhere, whatever it holds")
+        return [Step("ignored", "The row is ignored", parts=[said], row=row.number)]
+    if each.kind == "logits":
+        if not row.has_softmax:
+            return [no_softmax(row)]
+        return [*softmax_steps(row), _loss(each), _gradient(each)]
+    if np.isnan(row.logits).any():
+        said = Line("a NaN is no number: --on-bad-row says what is counted instead")
+        return [Step("no-loss", "The row has no loss", parts=[said], row=row.number)]
+    return [_loss(each), *([_entropies(each)] if each.form == "distributions" else [])]
+
+
+def _names(each: LossRow) -> tuple[str, str]:
+    """Return what the formula calls the targets and the probabilities."""
+    return ("p", "q") if each.form == "distributions" else ("Y", "P")
+
+
+def _loss(each: LossRow) -> Step:
+    row, terms = each.row, _terms(each)
+    Y, P = _names(each)
+    formula = [f"xent({Y}, {P}) = -sum_k {Y}(k) log {P}(k)"]
+    if not each.is_plain:
+        formula += _weighting(each, Y, P)
+    assert each.loss is not None
+    columns = [(Y, _text(row, each.Y))]
+    if each.weights.smoothing:
+        columns.append((f"{Y}'", _text(row, each.smoothed)))
+    if each.weights.of_classes is not None:
+        columns.append(("w", _text(row, each.weights.of_classes)))
+    if each.kind != "log-probabilities":
+        P_of = row.P if each.kind == "logits" else row.logits
+        columns.append((P, _text(row, np.asarray(P_of, np.float64))))
+    columns += [
+        (f"log {P}", _text(row, each.logarithms)),
+        ("term", _text(row, terms)),
+    ]
+    said = row.by_class(columns)
+    if ((each.weighted == 0) & np.isneginf(each.logarithms)).any():
+        said.append(Line("0 log 0 = 0: what weighs nothing adds nothing"))
+    said += _put_together(each)
+    facts = row.facts(
+        targets=lambda k: each.weighted[k],
+        logarithms=lambda k: each.logarithms[k],
+        terms=lambda k: terms[k],
+    )
+    told = {**facts, "label": each.label, "base": each.base[0], "loss": each.loss}
+    is_one_hot = each.label is not None and not each.has_class_terms
+    title = "The loss: the sum collapses to one term" if is_one_hot else "The loss"
+    return Step("loss", title, formula, told, said, row.number)
+
+
+def _text(row: Row, values: Rows) -> Callable[[int], str]:
+    return lambda place: row.digits.number(float(values[place]))
+
+
+def _weighting(each: LossRow, Y: str, P: str) -> list[str]:
+    """Return the formula with the weights that there are."""
+    digits, weights = each.row.digits, each.weights
+    s = "" if each.sample is None else "s "
+    w = "" if weights.of_classes is None else "w(k) "
+    target = f"{Y}'(k)" if weights.smoothing else f"{Y}(k)"
+    lines = [f"loss = -{s}sum_k {w}{target} log {P}(k)"]
+    if weights.smoothing:
+        E, N = digits.number(weights.smoothing), weights.classes - len(set(weights.masked))
+        lines.append(f"{Y}'(k) = (1 - E) {Y}(k) + E / N,  E = {E}, N = {N}")
+    if each.sample is not None:
+        lines.append(f"s = {digits.number(each.sample)} is the weight of the row")
+    if weights.of_classes is not None:
+        lines.append("w are the weights of the classes")
+    return lines
+
+
+def _terms(each: LossRow) -> Rows:
+    """Return -s w Y' log P, in nats; 0 where nothing is weighed."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        terms = 0 - each.weighted * each.logarithms
+    return np.where(each.weighted == 0, 0.0, terms)
+
+
+def _put_together(each: LossRow) -> list[Part]:
+    row, digits = each.row, each.row.digits
+    base, _ = each.base
+    assert each.loss is not None
+    in_nats = float(_row_loss(each, math.e))
+    lines = []
+    if each.label is not None and not each.has_class_terms:
+        P, name = _names(each)[1], row.name(each.label)
+        of_label = digits.number(float(row.P[each.label])) if each.kind == "logits" else ""
+        s = "" if each.sample is None else f"{digits.number(each.sample)} * "
+        log = f" = -{s}log {of_label}" if of_label else ""
+        lines.append(f"one-hot: only the term of {name} is left: -{s}log {P}({name}){log}")
+    lines.append(f"= {digits.number(in_nats)} nats")
+    if base != "e":
+        lines.append(f"= {digits.number(each.loss)} {UNITS[base]}, divided by log {base}")
+    if each.kind == "logits" and each.label is not None and each.is_plain:
+        gap = digits.number(-row.shifted(each.label))
+        rest = digits.number(0 - float(each.logarithms[row.likeliest[0]]))
+        distances = "m - a_label", "a_k - m"
+        if row.T != 1:
+            distances = "(m - a_label) / T", "(a_k - m) / T"
+        lines.append("computed as {} + log sum_k exp({})".format(*distances))
+        lines.append(f"  = {gap} + {rest}, where nothing cancels")
+        lines += _naive(each, in_nats)
+    return [Line(line) for line in lines]
+
+
+def _naive(each: LossRow, in_nats: float) -> list[str]:
+    row, digits = each.row, each.row.digits
+    with np.errstate(all="ignore"):
+        naive = float(-np.log(row.naive[1][each.label]))
+    if digits.number(naive) == digits.number(in_nats):
+        return []
+    return [f"naive evaluation in {row.naive_dtype} prints {digits.number(naive)}"]
+
+
+def _row_loss(each: LossRow, base: float) -> float:
+    return float(
+        row_losses(
+            each.row.logits[None, :],
+            each.targets,
+            temperature=each.row.T,
+            source=each.kind,
+            base=base,
+            weights=each.weights,
+            samples=each.samples,
+        )[0]
+    )
+
+
+def _gradient(each: LossRow) -> Step:
+    row, digits = each.row, each.row.digits
+    base, unit = each.base
+    result = np.empty((1, row.classes))
+    row_losses_and_gradients(
+        row.logits[None, :].copy(),
+        each.targets,
+        temperature=row.T,
+        base=unit,
+        out=result,
+        weights=each.weights,
+        samples=each.samples,
+    )
+    W = "Y" if each.is_plain else "W"
+    over = "" if row.T == 1 else " / T"
+    whole, plain = f"P_j sum_k {W}(k) - {W}(j)", "P - Y"
+    if over:
+        whole, plain = f"({whole}){over}", f"({plain}){over}"
+    formula = [
+        f"d xent/da_j = sum_k -{W}(k) / P_k dP_k/da_j",
+        f"  = sum_k -{W}(k) (delta_kj - P_j){over} = {whole}",
+    ]
+    if each.is_plain and each.label is not None:
+        formula.append(f"sum_k Y(k) = 1, so that it is {plain}")
+    if not each.is_plain:
+        formula.append(f"W is what each logarithm is weighted with: {_weight_text(each)}")
+    heading = plain if each.is_plain and each.label is not None else "d xent/da"
+    columns = [
+        ("P", _text(row, row.P)),
+        (W, _text(row, each.weighted)),
+        (heading, _text(row, result[0])),
+    ]
+    said = row.by_class(columns)
+    said.append(Line("its entries sum to 0, as logits that are moved alike change nothing"))
+    if base != "e":
+        said.append(
+            Line(f"in {UNITS[base]}: all divided by log {base} = {digits.number(math.log(unit))}")
+        )
+    facts = row.facts(gradient=lambda j: result[0, j])
+    return Step("gradient", "Its gradient", formula, facts, said, row.number)
+
+
+def _weight_text(each: LossRow) -> str:
+    s = "" if each.sample is None else "s "
+    w = "" if each.weights.of_classes is None else "w(k) "
+    return f"{s}{w}Y'(k)" if each.weights.smoothing else f"{s}{w}Y(k)"
+
+
+def _entropies(each: LossRow) -> Step:
+    digits = each.row.digits
+    name, unit = each.base
+    entropies, divergences = entropies_and_divergences(
+        each.targets,
+        each.row.logits[None, :],
+        base=unit,
+        weights=each.weights,
+        samples=each.samples,
+    )
+    entropy, divergence = float(entropies[0]), float(divergences[0])
+    assert each.loss is not None
+    formula = ["H(p) = -sum_k p(k) log p(k)", "KL(p||q) = sum_k p(k) log (p(k) / q(k))"]
+    lines = [
+        f"H(p) = {digits.number(entropy)} {UNITS[name]}, KL(p||q) = {digits.number(divergence)}",
+        f"xent(p, q) = H(p) + KL(p||q) = {digits.number(each.loss)}: least where q is p",
+    ]
+    facts: dict[str, object] = {"entropy": entropy, "kl_divergence": divergence}
+    said = [Line(line) for line in lines]
+    title = "What of it is the entropy of p"
+    return Step("entropy", title, formula, facts, said, each.row.number)
+
+
+def reduction_step(
+    reduction: str, total: float, denominator: float, loss: float | None, digits: Digits, base: str
+) -> Step:
+    """Return the step from the losses of the rows to that of all.
+
+    total  the sum of their losses
+    """
+    facts = {"reduction": reduction, "sum": total, "denominator": denominator, "loss": loss}
+    if loss is None:
+        said = "with --reduction none each row keeps its own"
+        return Step("reduction", "All rows", (), facts, [Line(said)])
+    sum_, divisor, reduced = map(digits.number, (total, denominator, loss))
+    formula, lines = "loss = sum_i loss_i", [f"= {reduced} {UNITS[base]}"]
+    if reduction != "sum":
+        lines = [f"= {sum_} / {divisor} = {reduced} {UNITS[base]}"]
+        what = "number n of the rows used"
+        if reduction == "mean":
+            what = "sum of the weights of the rows used, 1 where none are given"
+        formula += " / sum_i weight_i" if reduction == "mean" else " / n"
+        lines.append(f"divided by the {what}")
+    return Step("reduction", "All rows", [formula], facts, [Line(line) for line in lines])

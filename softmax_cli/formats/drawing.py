@@ -1,0 +1,88 @@
+"""What a terminal would show, as SVG or HTML that asks nothing of a network. Knows rich."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.segment import Segment
+
+from softmax_cli.formats.blocks import WriteOptions
+from softmax_cli.formats.parts import Part
+from softmax_cli.formats.screen import print_parts, width
+
+_FONTS = "ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace"
+# Of the fonts above: how wide a character is beside its height.
+_ASPECT = 0.602
+
+# rich fills in what is in braces; its own frame would load fonts from elsewhere.
+_SVG = (
+    """\
+<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img">
+<style>
+.{unique_id}-matrix {{ font: {char_height}px """
+    + _FONTS
+    + """; white-space: pre }}
+.{unique_id}-title {{ font: bold 16px sans-serif }}
+{styles}
+</style>
+<defs>
+<clipPath id="{unique_id}-clip-terminal">
+<rect x="0" y="0" width="{terminal_width}" height="{terminal_height}"/>
+</clipPath>
+{lines}
+</defs>
+{chrome}
+<g transform="translate({terminal_x}, {terminal_y})" clip-path="url(#{unique_id}-clip-terminal)">
+{backgrounds}
+<g class="{unique_id}-matrix">{matrix}</g>
+</g>
+</svg>
+"""
+)
+_HTML = (
+    """\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>softmax-cli</title>
+<style>
+body {{ color: {foreground}; background: {background} }}
+pre {{ font-family: """
+    + _FONTS
+    + """; line-height: 1.25 }}
+{stylesheet}
+</style>
+</head>
+<body><pre>{code}</pre></body>
+</html>
+"""
+)
+
+
+def picture_of(parts: Iterable[Part], form: str, options: WriteOptions) -> str:
+    """Return a picture of the parts, as wide as the terminal at most, and as what is in them."""
+    console = Console(
+        file=io.StringIO(),
+        record=True,
+        force_terminal=True,
+        color_system=None if options.color == "never" else "truecolor",
+        no_color=options.color == "never",
+        highlight=False,
+        legacy_windows=False,
+        width=width(terminal=True),
+    )
+    print_parts(parts, console)
+    lines = Segment.split_lines(Segment.strip_links(console._record_buffer))
+    console.width = max(map(_length, lines), default=1) + 1
+    if form == "html":
+        return console.export_html(code_format=_HTML)
+    return console.export_svg(title="softmax-cli", code_format=_SVG, font_aspect_ratio=_ASPECT)
+
+
+def _length(line: list[Segment]) -> int:
+    """Return how far the last character reaches that is not a blank."""
+    text = "".join(segment.text for segment in line)
+    return Segment.get_line_length(line) - (len(text) - len(text.rstrip()))

@@ -1,0 +1,60 @@
+"""A bar on standard error for work that lasts. Knows rich."""
+
+from __future__ import annotations
+
+from time import monotonic
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Column
+
+from softmax_cli.formats.screen import shortened
+
+
+class ProgressBar:
+    """A bar on standard error: rows, bytes a second and time left, as far as they are known."""
+
+    def __init__(self, place: str, rows: int | None, size: int | None, begun: float) -> None:
+        """Show the bar of work that began at this monotonic time."""
+        self._by_size = bool(size)
+        self._begun = begun
+        self._bar = Progress(
+            TextColumn("{task.description}", markup=False, table_column=Column(min_width=16)),
+            BarColumn(),
+            TextColumn("{task.fields[said]}", markup=False),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        total = size if self._by_size else rows
+        self._task = self._bar.add_task(shortened(place), total=total, said="", start=True)
+        self._rows, self._total = rows, total
+        self._bar.start()
+
+    def update(self, rows: int, size: int, name: str | None = None, beside: str = "") -> None:
+        """Show how much is done, and what else is known of it."""
+        done = size if self._by_size else rows
+        said = progress_text(rows, self._rows, size, done, self._total, monotonic() - self._begun)
+        self._bar.update(self._task, completed=done, said=said + beside, description=name)
+
+    def stop(self) -> None:
+        """Take the bar away."""
+        self._bar.stop()
+
+
+def progress_text(
+    rows: int, all_rows: int | None, size: int, done: int, total: int | None, seconds: float
+) -> str:
+    """Return what stands beside the bar.
+
+    >>> progress_text(1000, 4000, 5_000_000, 5_000_000, 20_000_000, 2.0)
+    '1,000 of 4,000 rows, 2.5 MB/s, 0:06 left'
+    >>> progress_text(1000, None, 0, 1000, None, 2.0)
+    '1,000 rows, 500 rows/s'
+    """
+    counted = f"{rows:,} rows" if all_rows is None else f"{rows:,} of {all_rows:,} rows"
+    seconds = max(seconds, 1e-3)
+    speed = f"{size / seconds / 1e6:,.1f} MB/s" if size else f"{rows / seconds:,.0f} rows/s"
+    if not total or not done:
+        return f"{counted}, {speed}"
+    minutes, left = divmod(round(seconds * max(0, total - done) / done), 60)
+    return f"{counted}, {speed}, {minutes}:{left:02} left"
