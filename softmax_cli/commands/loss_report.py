@@ -128,7 +128,7 @@ def _is_report(form: str, losses: Losses) -> bool:
 
 
 def _say(losses: Losses, told: Told, form: str | None, write: WriteOptions) -> None:
-    if form is not None:
+    if form is not None and write.save is None:
         _say_what_is_not_shown(losses, told, form, write)
     _say_what_is_odd(losses, write)
 

@@ -138,7 +138,7 @@ class _Tables:
 
     def _scores(self, reliability: Reliability) -> Table:
         calibration = reliability.calibration
-        count = f"{len(calibration.bins())} bins of equal width"
+        count = f"{len(calibration.bins())} bins"
         scores = [
             ("ECE", self._number(calibration.ece()), f"expected calibration error, {count}"),
             ("MCE", self._number(calibration.mce()), "largest gap of a bin"),
@@ -163,7 +163,7 @@ class _Tables:
         empty = len(bins) - len(rows)
         notes = [Line(f"{empty} of {len(bins)} bins hold no row", "dim")] if empty else []
         headings = ("bin", "rows", "confidence", "accuracy", "")
-        legend = "█ accuracy, │ confidence: a bar that ends at its line is calibrated"
+        legend = "█ accuracy, │ confidence: calibrated where they meet"
         return [Table(headings, rows, legend=legend), *notes]
 
     def _fit(self, fit: Fit) -> list[Part]:

@@ -151,8 +151,7 @@ def _check_files(
     for option, path in given:
         if path == "-":
             raise UsageError("standard output takes the loss", "name a file", option)
-    given.append(("--save", write.save))
-    outputs = [*given, ("--output", write.output or "-")]
+    outputs = [*given, ("--output", write.output or "-"), ("--save", write.save)]
     named = [(option, path) for option, path in outputs if path is not None]
     refuse_the_same(named, "names the same file as {first}", "give each its own")
 

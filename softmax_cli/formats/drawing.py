@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable
+from dataclasses import replace
 
 from rich.console import Console
 from rich.segment import Segment
 
 from softmax_cli.formats.blocks import WriteOptions
-from softmax_cli.formats.parts import Part
+from softmax_cli.formats.parts import Line, Part
 from softmax_cli.formats.screen import print_parts, width
 
-_FONTS = "ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace"
+_FONTS = "'DejaVu Sans Mono', Menlo, Consolas, monospace"
 # Of the fonts above: how wide a character is beside its height.
 _ASPECT = 0.602
 
@@ -21,10 +22,10 @@ _SVG = (
     """\
 <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img">
 <style>
-.{unique_id}-matrix {{ font: {char_height}px """
+.{unique_id}-matrix {{ font-size: {char_height}px; font-family: """
     + _FONTS
-    + """; white-space: pre }}
-.{unique_id}-title {{ font: bold 16px sans-serif }}
+    + """ }}
+.{unique_id}-title {{ font-size: 16px; font-weight: bold; font-family: sans-serif }}
 {styles}
 </style>
 <defs>
@@ -68,14 +69,18 @@ def picture_of(parts: Iterable[Part], form: str, options: WriteOptions) -> str:
         file=io.StringIO(),
         record=True,
         force_terminal=True,
-        color_system=None if options.color == "never" else "truecolor",
-        no_color=options.color == "never",
+        color_system="truecolor",
         highlight=False,
         legacy_windows=False,
         width=width(terminal=True),
     )
-    print_parts(parts, console)
-    lines = Segment.split_lines(Segment.strip_links(console._record_buffer))
+    # Nobody copies a command from a picture: it is broken where it is too long.
+    print_parts(
+        [replace(part, whole=False) if isinstance(part, Line) else part for part in parts], console
+    )
+    if options.color == "never":
+        console._record_buffer[:] = Segment.remove_color(console._record_buffer)
+    lines = Segment.split_lines(console._record_buffer)
     console.width = max(map(_length, lines), default=1) + 1
     if form == "html":
         return console.export_html(code_format=_HTML)

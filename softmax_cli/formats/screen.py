@@ -36,8 +36,14 @@ MARK = (" ", "▸")
 # From faint to strong, by sign. Each background has black or white on it, so that it reads on
 # light and on dark terminals; 16 colours have too few tints, and get coloured digits.
 _TINTS: Tints = {
-    1: ("", "black on #d6e6f4", "black on #9dc6e0", "black on #5b9ec9", "white on #1f5f9e"),
-    -1: ("", "black on #fbd9c8", "black on #f2a889", "black on #dc7257", "white on #b03a2e"),
+    1: ("", "#000000 on #d6e6f4", "#000000 on #9dc6e0", "#000000 on #5b9ec9", "#ffffff on #1f5f9e"),
+    -1: (
+        "",
+        "#000000 on #fbd9c8",
+        "#000000 on #f2a889",
+        "#000000 on #dc7257",
+        "#ffffff on #b03a2e",
+    ),
 }
 _SIXTEEN: Tints = {
     1: ("", "blue", "blue", "white on blue", "bold white on blue"),
@@ -174,37 +180,69 @@ def _print_grid(console: Console, grid: Grid) -> None:
     marked = any(cell.strong for line in grid.cells for cell in line)
     labels = [shortened(label) for label in grid.labels]
     headings = [shortened(heading) for heading in grid.headings]
-    room = console.width - grid.indent
     label_width = max(map(cell_len, (grid.corner, *labels)))
-    inner = max(text.cell_len for line in texts for text in line) + marked
-    wide = max(max(map(cell_len, headings)), inner)
-    # Three blanks stand between two columns; the dots in the middle need a column of their own.
-    shown, hidden = list(range(len(headings))), False
-    if label_width + len(headings) * (wide + 3) > room:
-        places = (room - label_width - 4) // (wide + 3)
-        shown, hidden = first_and_last(len(headings), max(1, places))
+    widths = [
+        max(cell_len(heading), marked + max(text.cell_len for text in column))
+        for heading, *column in zip(headings, *texts, strict=True)
+    ]
+    room = console.width - grid.indent - label_width
+    shown = _fitting_columns(widths, room)
+    hidden = len(shown) < len(headings)
+    # What stands out may be in a column that is hidden: it has one of its own.
+    tops = _tops(grid, headings) if hidden and marked else []
+    if tops:
+        shown = _fitting_columns(widths, room - 3 - max(map(cell_len, tops)))
     # Padded here and set to the left: at the right, the blank of an empty bar would be stripped.
     drawn = _drawn()
     drawn.add_column(Text(grid.corner), no_wrap=True)
+    if tops:
+        drawn.add_column(Text(tops[0]), no_wrap=True)
     dots = (len(shown) + 1) // 2 if hidden else None
     for place, column in enumerate(shown):
         if place == dots:
             drawn.add_column("…", width=1, no_wrap=True)
-        drawn.add_column(_padded(Text(headings[column]), wide), no_wrap=True, width=wide)
+        heading = _padded(Text(headings[column]), widths[column])
+        drawn.add_column(heading, no_wrap=True, width=widths[column])
     for number, (label, line) in enumerate(zip(labels, texts, strict=True)):
         if number == grid.gap:
             gaps = [_padded(Text("⋮"), column.width or 1) for column in drawn.columns[1:]]
             drawn.add_row("⋮", *gaps, style="dim")
-        cells: list[Text | str] = [_padded(line[column], wide) for column in shown]
+        cells: list[Text | str] = [_padded(line[column], widths[column]) for column in shown]
         if dots is not None:
             cells.insert(dots, "…")
-        drawn.add_row(Text(label), *cells)
+        top = [Text(tops[number + 1], style="bold")] if tops else []
+        drawn.add_row(Text(label), *top, *cells)
     _print_indented(console, drawn, grid.indent)
     notes = [grid.note] if grid.note else []
     if hidden:
         notes.append(f"{len(shown)} of {len(headings)} classes")
     if notes:
         _print_note(console, f"{', '.join(notes)} shown", grid.indent)
+
+
+def _tops(grid: Grid, headings: Sequence[str]) -> list[str]:
+    """Return a heading, and for each line the heading of the cell that stands out."""
+    tops = [
+        next((heading for heading, cell in zip(headings, line, strict=True) if cell.strong), "")
+        for line in grid.cells
+    ]
+    return [MARK[True], *tops]
+
+
+def _fitting_columns(widths: Sequence[int], room: int) -> list[int]:
+    """Return the first and the last columns that fit, with three blanks before each.
+
+    >>> _fitting_columns([5, 5, 5], room=24), _fitting_columns([5, 5, 5], room=23)
+    ([0, 1, 2], [0, 2])
+    """
+    if sum(widths) + 3 * len(widths) <= room:
+        return list(range(len(widths)))
+    # The dots in the middle need a column of their own.
+    for count in range(len(widths) - 1, 1, -1):
+        shown, _ = first_and_last(len(widths), count)
+        if sum(widths[column] + 3 for column in shown) + 4 <= room:
+            return shown
+    return [0]
 
 
 def _cell(cell: Cell, tints: Tints) -> Text:

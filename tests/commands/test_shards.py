@@ -169,10 +169,10 @@ def test_what_is_done_and_unchanged_is_skipped() -> None:
     [
         "--labels {y}",
         "--labels {y} --sample-weights {s} --class-weights 1,2,3,4,5 --label-smoothing 0.1",
-        "--labels {y} --worst 3 --per-class --calibration --top-k-accuracy 2",
+        "--labels {y} --worst 3 --per-class --calibration --top-k-accuracy 2 --histogram",
         "--labels {y} --reduction sum --base 2",
         "--labels {y} --reduction batch-mean --dtype float32 -t 0.3",
-        "--targets {t} --worst 2",
+        "--targets {t} --worst 2 --histogram",
         "--targets {t} --from probabilities --normalize",
     ],
 )

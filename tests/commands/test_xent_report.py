@@ -399,3 +399,38 @@ def test_a_one_hot_row_has_a_label_whatever_its_neighbours_have() -> None:
     line = "1,2 3,1 0,1 --targets '[[1,0],[0.5,0.5],[0,1]]' --worst 3"
     told = {each["row"]: each["label"] for each in report(line)["worst"]}
     assert told == {0: 0, 1: None, 2: 1}
+
+
+def test_a_histogram_of_the_losses() -> None:
+    losses = cross_entropy(LOGITS, LABELS, reduction="none")
+    told = report("z.npy --labels l.npy --histogram")["histogram"]
+    assert "histogram" not in report("z.npy --labels l.npy")
+    assert sum(each["rows"] for each in told) == 60
+    for each in told:
+        assert each["rows"] == ((losses >= each["low"]) & (losses < each["high"])).sum()
+
+
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+def test_a_table_has_the_histogram_unasked(reduction: str) -> None:
+    line = f"softmax-cli xent z.npy --labels l.npy --reduction {reduction} --format table"
+    shown = run(line).out.partition("\nlosses ")[2].splitlines()[2:]
+    losses = cross_entropy(LOGITS, LABELS, reduction="none")
+    for each in shown:
+        low, to, high, rows, *_ = each.split()
+        if low != "below":
+            assert to == "to"
+            assert int(rows) == ((losses >= float(low)) & (losses < float(high))).sum()
+    assert len(shown) > 3
+
+
+def test_ignored_rows_and_rows_without_a_softmax_are_in_no_bin() -> None:
+    line = "1,2 2,1 nan,1 3,1 --labels 0,-1,0,0 --ignore-label -1 --on-bad-row zero --quiet"
+    told = report(f"{line} --histogram")["histogram"]
+    assert sum(each["rows"] for each in told) == 2
+
+
+def test_a_pipe_says_that_it_shows_no_histogram() -> None:
+    outcome = run("softmax-cli xent z.npy --labels l.npy --histogram")
+    assert outcome.err == (
+        "softmax-cli: --histogram is shown in a table and by --format json, not here\n"
+    )

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rich.cells import cell_len
 
 from softmax_cli.formats import open_sink
 from softmax_cli.formats.blocks import Block, Result, WriteOptions
@@ -93,11 +94,40 @@ def test_long_ones_show_their_ends(rows: int, first: int, last: int, step: int) 
 def test_wide_ones_show_their_ends() -> None:
     lines = shown(np.ones((2, 60)) / 60)
     heading = lines[0].split()
-    assert heading[1] == "0"
+    assert heading[:3] == ["row", "▸", "0"]
     assert heading[-1] == "59"
     assert "…" in heading
-    assert lines[-1] == f"{len(heading) - 2} of 60 classes shown"
+    assert lines[-1] == f"{len(heading) - 3} of 60 classes shown"
     assert max(map(len, lines)) <= 80
+
+
+def test_the_likeliest_class_is_marked_even_in_a_hidden_column() -> None:
+    values = np.full((2, 60), 0.001)
+    values[0, 30], values[1, 0] = 0.9, 0.5
+    lines = [line.split() for line in shown(values)]
+    assert [line[1] for line in lines if line[0] in ("row", "0", "1")] == ["▸", "30", "0"]
+    assert any("▸0.5" in cell for cell in lines[3])
+    assert not any("▸" in cell for line in shown(values, name="losses") for cell in line)
+
+
+@pytest.mark.parametrize("columns", [20, 40, 60, 80, 120, 200])
+@pytest.mark.parametrize("matrix", [False, True])
+def test_wide_characters_line_up(
+    columns: int, matrix: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    names = ("猫", "犬犬犬犬犬犬犬犬犬犬犬犬犬犬犬犬犬犬", "Überlänge", "é" * 40)
+    values = np.array([[0.1, 0.2, 0.3, 0.4]] * 4)
+    name = "jacobian" if matrix else "probabilities"
+    lines = shown(values, class_names=names, name=name, matrix=matrix)
+    body = [line for line in lines if not line.endswith("shown") and "shade" not in line]
+    widest = max(map(cell_len, body))
+    assert widest <= columns
+    rule = next(line for line in body if line.startswith("─"))
+    assert len(rule) >= widest - 1
+    # Each number of a column ends at the same place as its heading does.
+    if columns > 40:
+        assert len({cell_len(line.rstrip("░▒▓█▁▂▃▄▅▆▇ ")) for line in body[2:]}) == 1
 
 
 def test_one_wide_row_shows_its_ends() -> None:
