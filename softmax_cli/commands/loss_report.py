@@ -152,8 +152,8 @@ def _parts(losses: Losses, told: Told, write: WriteOptions) -> list[Part]:
 def _histogram(losses: Losses) -> list[Part]:
     from softmax_cli.commands.loss_tables import histogram_parts
 
-    found = [tally.losses for tally in losses.tallies if isinstance(tally, LossHistogram)]
-    return [Line(), *histogram_parts(found[0])] if found and found[0].count > 1 else []
+    shown = [each for each in losses.tallies if isinstance(each, LossHistogram) and each.is_shown]
+    return [part for each in shown for part in (Line(), *histogram_parts(each.losses))]
 
 
 def _row_result(source: Source) -> Result:

@@ -52,7 +52,7 @@ class _Tables:
             elif isinstance(tally, Reliability) and tally.is_asked:
                 yield [self._scores(tally)]
                 yield self._reliability(tally)
-            elif isinstance(tally, LossHistogram) and tally.losses.count > 1:
+            elif isinstance(tally, LossHistogram) and tally.is_shown:
                 yield histogram_parts(tally.losses)
         if fit is not None:
             yield self._fit(fit)

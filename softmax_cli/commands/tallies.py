@@ -25,6 +25,8 @@ from softmax_cli.formats.json_text import text_cell
 
 ClassNames = tuple[str, ...] | None
 
+FEWEST_ROWS = 8
+
 
 def tallies(
     source: Source,
@@ -372,6 +374,11 @@ class LossHistogram(Tally):
         """Start with no row; reports for programs have it only if this `is_asked` for."""
         self.losses = Histogram()
         self._is_asked = is_asked
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether there are so many rows that a table shows it; fewer are seen one by one."""
+        return self.losses.count >= FEWEST_ROWS
 
     def add(self, scored: Scored) -> None:
         """Count a block."""

@@ -197,7 +197,7 @@ def _put_together(each: LossRow) -> list[Part]:
     if each.kind == "logits" and each.label is not None and each.is_plain:
         gap = digits.number(-row.shifted(each.label))
         rest = digits.number(0 - float(each.logarithms[row.likeliest[0]]))
-        distances = "m - a_label", "a_k - m"
+        distances = "(m - a_label)", "a_k - m"
         if row.T != 1:
             distances = "(m - a_label) / T", "(a_k - m) / T"
         lines.append("computed as {} + log sum_k exp({})".format(*distances))

@@ -1,4 +1,4 @@
-"""What the README tells to paste, the action and the hook: parsed, and run as far as they go."""
+"""What docs/ci.md tells to paste, the action and the hook: parsed, and run as far as they go."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ import yaml
 from softmax_cli import __version__
 from tests.running import ROOT, program, run
 
-README = (ROOT / "README.md").read_text()
+PAGE = (ROOT / "docs" / "ci.md").read_text()
 BLOCKS: list[Any] = [
-    yaml.safe_load(block) for block in re.findall(r"^```yaml\n(.*?)^```$", README, re.M | re.S)
+    yaml.safe_load(block) for block in re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.M | re.S)
 ]
 WORKFLOW, ACTION_USED, PRE_COMMIT, GITLAB = BLOCKS
 ACTION: Any = yaml.safe_load((ROOT / "action.yml").read_text())
@@ -64,8 +64,8 @@ def _scripts(steps: list[Any]) -> list[str]:
     return [step["run"] for step in steps if "run" in step and "pip install" not in step["run"]]
 
 
-def test_the_tables_of_the_readme_are_those_of_the_sample() -> None:
-    (block,) = re.findall(r"^```toml\n(.*?)^```$", README, re.M | re.S)
+def test_the_tables_of_the_page_are_those_of_the_sample() -> None:
+    (block,) = re.findall(r"^```toml\n(.*?)^```$", PAGE, re.M | re.S)
     assert block == (ROOT / "samples" / "checks.toml").read_text()
 
 
@@ -99,7 +99,7 @@ def test_the_job_on_gitlab() -> None:
 )
 def test_the_line_that_lets_nothing_proven_pass(tables: str, passes: bool) -> None:
     Path("pyproject.toml").write_text(Path("pyproject.toml").read_text() + tables)
-    (line,) = re.findall(r"`(softmax-cli gradcheck \|\| .*)`", README)
+    (line,) = re.findall(r"`(softmax-cli gradcheck \|\| .*)`", PAGE)
     assert (_ran(line).returncode == 0) == passes
 
 
