@@ -11,13 +11,14 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "softmax_cli"
 LAYERS = (
-    *("__main__", "commands", "explain", "shards", "pipeline", "formats", "core"),
+    *("__main__", "commands", "explain", "losses", "shards", "pipeline", "formats", "core"),
     *("bfloat16", "signals", "supervised", "errors"),
 )
 MAY_IMPORT = {
     "__main__": {"commands", "signals", "supervised", "errors"},
     "commands": {*LAYERS[1:], "__init__"} - {"signals", "supervised"},
     "shards": {"shards", "pipeline", "formats", "core", "bfloat16", "errors", "__init__"},
+    "losses": {"losses", "formats", "core", "errors"},
     "explain": {"explain", "formats", "core", "bfloat16", "errors"},
     "pipeline": {"pipeline", "formats", "core", "bfloat16", "errors"},
     "formats": {"formats", "bfloat16", "signals", "supervised", "errors"},

@@ -14,8 +14,9 @@ from softmax_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from softmax_cli.explain.row import Row
-    from softmax_cli.formats.blocks import Block, Result, Source
+    from softmax_cli.formats.blocks import Block, Source
     from softmax_cli.formats.parts import Step
+    from softmax_cli.formats.sinks import Result
 
 Explain = Annotated[
     bool,
@@ -44,6 +45,13 @@ def explanation(write: WriteOptions, shards: ShardOptions) -> WriteOptions:
         problem = f"an explanation has no form in {form}"
         raise UsageError(problem, "a table (or a file .txt), or json", place)
     return write
+
+
+def is_alone(write: WriteOptions) -> bool:
+    """Tell whether the explanation is all that is written: the result of no row is needed then."""
+    from softmax_cli.formats import output_format
+
+    return output_format(write).name == "table"
 
 
 def explained(

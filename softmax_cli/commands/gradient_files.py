@@ -18,20 +18,20 @@ from softmax_cli.commands.gradient_references import (
     LossReference,
     ProductReference,
     References,
-    Variant,
-    left_out,
 )
+from softmax_cli.commands.gradient_variants import Variant, left_out
 from softmax_cli.commands.inputs import opened, opened_partner
 from softmax_cli.commands.loss_inputs import LossInputs, is_read_once
-from softmax_cli.commands.options import BASES
 from softmax_cli.core.comparison import Comparison, check_tolerances, tolerance
 from softmax_cli.core.diagnosis import Diagnosis
 from softmax_cli.core.pairs import factors_of
 from softmax_cli.core.report import Report
 from softmax_cli.core.roundings import Rounding
+from softmax_cli.core.units import BASES
 from softmax_cli.errors import InputError, ShapeError, UsageError
 from softmax_cli.formats.array import row_place
-from softmax_cli.formats.blocks import Block, ReadOptions, Source, WriteOptions, ready
+from softmax_cli.formats.blocks import Block, Source, ready
+from softmax_cli.formats.options import ReadOptions, WriteOptions
 from softmax_cli.pipeline import RowReader, good_blocks, paired, progress
 from softmax_cli.pipeline.threads import in_order, thread_count
 

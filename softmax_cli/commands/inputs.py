@@ -10,7 +10,8 @@ from dataclasses import replace
 import typer
 
 from softmax_cli.errors import SoftmaxCliError, UsageError
-from softmax_cli.formats.blocks import Block, Keep, ReadOptions, Source
+from softmax_cli.formats.blocks import Block, Source
+from softmax_cli.formats.options import Keep, ReadOptions
 
 
 def opened(

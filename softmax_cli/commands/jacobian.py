@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from softmax_cli.commands.explaining import Explain, explained, explanation
+from softmax_cli.commands.explaining import Explain, explained, explanation, is_alone
 from softmax_cli.commands.options import ReadOptions, Temperature, Values, WriteOptions
 from softmax_cli.commands.shard_options import ShardOptions
 from softmax_cli.errors import ShapeError, UsageError
@@ -95,7 +95,8 @@ def write_jacobian(
     """Read rows, or some of them, and write what is asked of each; return how many were read."""
     from softmax_cli.commands.inputs import opened, opened_partner
     from softmax_cli.formats import open_sink
-    from softmax_cli.formats.blocks import Result
+    from softmax_cli.formats.blocks import itself
+    from softmax_cli.formats.sinks import Result
     from softmax_cli.pipeline import paired, peeked, run, zero_bad_rows
 
     with ExitStack() as stack:
@@ -139,6 +140,8 @@ def write_jacobian(
         if explain:
             steps_of = partial(_steps, of=of, product=product)
             source, result = explained(source, result, temperature, write, steps_of)
+            if is_alone(write):
+                kernel, split, result = itself, None, replace(result, matrix=False)
         with open_sink(result, write, source.paths) as sink:
             return run(source, kernel, sink, read.on_bad_row, write, split).read
 

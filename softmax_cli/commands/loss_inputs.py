@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from softmax_cli.commands.inputs import labelled, opened, opened_option, opened_partner
-from softmax_cli.commands.loss import Losses
 from softmax_cli.commands.loss_options import LossOptions
-from softmax_cli.commands.loss_rows import Form, LossForm
-from softmax_cli.commands.tallies import Tally
 from softmax_cli.core.reduction import ReducedLoss
 from softmax_cli.core.weights import WEIGHTS_ARE, Weights, are_weights
 from softmax_cli.errors import InputError, ShapeError, UsageError
-from softmax_cli.formats.blocks import Block, Keep, ReadOptions, RowRange, Source, WriteOptions
+from softmax_cli.formats.blocks import Block, RowRange, Source
 from softmax_cli.formats.class_names import Names, class_number
 from softmax_cli.formats.labels import open_labels, open_weights
 from softmax_cli.formats.locations import exists, is_file
+from softmax_cli.formats.options import Keep, ReadOptions, WriteOptions
+from softmax_cli.losses.rows import Form, LossForm
+from softmax_cli.losses.running import Losses
+from softmax_cli.losses.tally import Tally
 from softmax_cli.pipeline import each_block, paired
 
 if TYPE_CHECKING:

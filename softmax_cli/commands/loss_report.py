@@ -11,41 +11,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_cli.commands.loss import Losses
-from softmax_cli.commands.tallies import LossHistogram
+from softmax_cli.commands.row_files import RowFiles, RowSinks, row_result
 from softmax_cli.formats import open_sink, output_format
-from softmax_cli.formats.blocks import Block, ReadOptions, Result, Sink, Source, WriteOptions
+from softmax_cli.formats.blocks import Block, Source
 from softmax_cli.formats.locations import Location
+from softmax_cli.formats.options import ReadOptions, WriteOptions
 from softmax_cli.formats.parts import Line, Part
 from softmax_cli.formats.pictures import picture
 from softmax_cli.formats.same_file import refuse_input
+from softmax_cli.formats.sinks import Result, Sink
 from softmax_cli.formats.target import Target
+from softmax_cli.losses.running import Losses
+from softmax_cli.losses.spread import LossHistogram
 from softmax_cli.pipeline import Counts, note, run
 
 if TYPE_CHECKING:
     from softmax_cli.commands.loss_explanation import Explanation
     from softmax_cli.commands.temperature_fit import Fit
-
-
-@dataclass(frozen=True)
-class RowFiles:
-    """Where and how what belongs to the rows is written beside the loss.
-
-    losses    a file of the losses of the rows
-    gradient  a file of the gradient of the reduced loss with respect to the logits
-    """
-
-    losses: WriteOptions | None = None
-    gradient: WriteOptions | None = None
-
-    @classmethod
-    def named(cls, losses: str | None, gradient: str | None, write: WriteOptions) -> RowFiles:
-        """Return files of these names, whose suffixes tell their formats."""
-        of_losses, of_gradients = (
-            None if path is None else replace(write, output=path, format=None, save=None)
-            for path in (losses, gradient)
-        )
-        return cls(of_losses, of_gradients)
 
 
 @dataclass(frozen=True)
@@ -91,7 +73,7 @@ def write_losses(
         sinks = RowSinks(stack, source, files)
         kept = _Kept()
         if rowwise:
-            result = replace(_row_result(source), after=partial(_histogram, losses))
+            result = replace(row_result(source), after=partial(_histogram, losses))
             alone = stack.enter_context(open_sink(result, write, source.paths))
         elif not report:
             alone = stack.enter_context(_one_number(write, source.paths))
@@ -154,69 +136,6 @@ def _histogram(losses: Losses) -> list[Part]:
 
     shown = [each for each in losses.tallies if isinstance(each, LossHistogram) and each.is_shown]
     return [part for each in shown for part in (Line(), *histogram_parts(each.losses))]
-
-
-def _row_result(source: Source) -> Result:
-    """Return the result of a loss a row: the bare numbers, unless ids stand beside them."""
-    named = bool(source.id_names and source.class_names)
-    return Result(
-        "xent",
-        "losses",
-        1,
-        np.dtype(np.float64),
-        class_names=("loss",),
-        column_names=("loss",) if named else None,
-        id_names=source.id_names,
-        first=source.first,
-        flat="rows",
-    )
-
-
-class RowSinks(Sink):
-    """Passes on the losses of a block, and the gradients beside them, to where each goes."""
-
-    def __init__(self, stack: ExitStack, source: Source, files: RowFiles) -> None:
-        """Open the files, for as long as the stack is open."""
-        self.of_losses: list[Sink] = []
-        self._of_gradients: list[Sink] = []
-        if files.losses is not None:
-            sink = open_sink(_row_result(source), files.losses, source.paths)
-            self.of_losses.append(stack.enter_context(sink))
-        if files.gradient is not None:
-            result = Result(
-                "xent",
-                "gradient",
-                source.classes,
-                source.dtype,
-                class_names=source.class_names,
-                column_names=source.class_names,
-                id_names=source.id_names,
-                leading=source.leading,
-                axis=source.axis,
-                first=source.first,
-            )
-            sink = open_sink(result, files.gradient, source.paths)
-            self._of_gradients.append(stack.enter_context(sink))
-
-    def write(self, block: Block) -> None:
-        """Write the losses and gradients of one block."""
-        self.prepare(block)()
-
-    def prepare(self, block: Block) -> Callable[[], None]:
-        """Prepare them for each file."""
-        commits = [sink.prepare(block) for sink in self.of_losses]
-        if block.partner is not None:
-            gradients = block.with_values(block.partner)
-            commits += [sink.prepare(gradients) for sink in self._of_gradients]
-
-        def commit() -> None:
-            for each in commits:
-                each()
-
-        return commit
-
-    def finish(self) -> None:
-        """Each sink is finished where it was opened."""
 
 
 class _Kept(Sink):

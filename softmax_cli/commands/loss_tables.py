@@ -5,22 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from softmax_cli.commands.loss import Losses
-from softmax_cli.commands.tallies import (
-    LossHistogram,
-    OfClass,
-    PerClass,
-    Reliability,
-    TopK,
-    Worst,
-)
 from softmax_cli.commands.temperature_fit import Fit
 from softmax_cli.core.histogram import Bin, Histogram
-from softmax_cli.explain.loss import UNITS
+from softmax_cli.core.units import UNITS
 from softmax_cli.formats.numbers import aligned
 from softmax_cli.formats.parts import Gauge, Line, Part, Table
 from softmax_cli.formats.screen import shortened
 from softmax_cli.formats.table import DEFAULT_PRECISION
+from softmax_cli.losses.right_rows import OfClass, PerClass, TopK
+from softmax_cli.losses.running import Losses
+from softmax_cli.losses.spread import LossHistogram, Reliability
+from softmax_cli.losses.worst_rows import Worst
 
 # More classes than these are shown by their loss, the largest first.
 SHOWN_CLASSES = 24
@@ -98,7 +93,7 @@ class _Tables:
             return "a sum is divided by nothing"
         if self._losses.reduction == "batch-mean" or self._divisor == self._losses.reduced.used:
             return "the number of rows used"
-        return "the sum of the weights of the rows used"
+        return "weights of the rows used, summed"
 
     def _worst(self, worst: Worst) -> Table:
         ids = [name or f"id {number}" for number, name in enumerate(worst.id_names, 1)]

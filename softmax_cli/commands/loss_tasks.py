@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from softmax_cli.commands.loss_inputs import LossInputs
 from softmax_cli.commands.loss_options import ReportOptions
-from softmax_cli.commands.loss_report import RowFiles, RowSinks, compute
+from softmax_cli.commands.loss_report import compute
+from softmax_cli.commands.row_files import RowFiles, RowSinks
 from softmax_cli.commands.shard_options import ShardOptions
 from softmax_cli.commands.tallies import tallies
 from softmax_cli.core.reduction import ReducedLoss
-from softmax_cli.formats.blocks import RowRange, WriteOptions
+from softmax_cli.formats.blocks import RowRange
+from softmax_cli.formats.options import WriteOptions
 from softmax_cli.shards.plan import Shard, is_file, planned, with_partners
 from softmax_cli.shards.run import Run
 

@@ -18,10 +18,9 @@ import typer
 
 from softmax_cli.errors import UsageError
 from softmax_cli.formats import format_names
-from softmax_cli.formats.blocks import ReadOptions, WriteOptions
+from softmax_cli.formats.options import ReadOptions, WriteOptions
 
 __all__ = [
-    "BASES",
     "Base",
     "ReadOptions",
     "Temperature",
@@ -161,8 +160,6 @@ Base = Annotated[
     Literal["e", "2", "10"],
     typer.Option("--base", help="Base of logarithms: nats, bits or digits."),
 ]
-
-BASES = {"e": math.e, "2": 2.0, "10": 10.0}
 
 
 def takes_groups(command: Callable[..., Any]) -> Callable[..., Any]:

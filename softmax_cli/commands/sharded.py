@@ -14,10 +14,11 @@ from typing import Any
 from softmax_cli.commands.shard_options import ShardOptions
 from softmax_cli.errors import InputError, OutputError, SoftmaxCliError, UsageError
 from softmax_cli.formats import named_format, open_source, suffix_format
-from softmax_cli.formats.blocks import PartOptions, ReadOptions, RowRange, WriteOptions
+from softmax_cli.formats.blocks import RowRange
 from softmax_cli.formats.compression import COMPRESSIONS
 from softmax_cli.formats.json_text import json_report
 from softmax_cli.formats.locations import is_remote
+from softmax_cli.formats.options import PartOptions, ReadOptions, WriteOptions
 from softmax_cli.formats.same_file import identity
 from softmax_cli.formats.streams import content
 from softmax_cli.formats.target import Target

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from softmax_cli.commands.gradient_files import EXACT, GradientFile
-from softmax_cli.commands.gradient_references import Variant, variants, weighed_without
+from softmax_cli.commands.gradient_variants import Variant, variants, weighed_without
 from softmax_cli.commands.loss_inputs import LossInputs
 from softmax_cli.commands.loss_tasks import (
     State,
@@ -26,7 +26,8 @@ from softmax_cli.core.diagnosis import Diagnosis
 from softmax_cli.core.reduction import ReducedLoss
 from softmax_cli.core.report import Report
 from softmax_cli.errors import InputError, some_of
-from softmax_cli.formats.blocks import RowRange, WriteOptions
+from softmax_cli.formats.blocks import RowRange
+from softmax_cli.formats.options import WriteOptions
 from softmax_cli.pipeline import note
 from softmax_cli.shards import places
 from softmax_cli.shards.plan import Shard, outputs, with_partners

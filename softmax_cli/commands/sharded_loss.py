@@ -8,11 +8,9 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from softmax_cli.commands.loss import Losses
 from softmax_cli.commands.loss_inputs import LossInputs
 from softmax_cli.commands.loss_options import ReportOptions
-from softmax_cli.commands.loss_report import RowFiles, Told, write_loss
-from softmax_cli.commands.loss_rows import LossForm
+from softmax_cli.commands.loss_report import Told, write_loss
 from softmax_cli.commands.loss_tasks import (
     State,
     common_files,
@@ -23,14 +21,18 @@ from softmax_cli.commands.loss_tasks import (
     shards_of,
     slopes_found,
 )
+from softmax_cli.commands.row_files import RowFiles
 from softmax_cli.commands.shard_options import ShardOptions
 from softmax_cli.commands.sharded import Work, row_files, write_report
 from softmax_cli.commands.tallies import tallies
 from softmax_cli.errors import InputError, SoftmaxCliError, UsageError
-from softmax_cli.formats.blocks import RowRange, Source, WriteOptions
+from softmax_cli.formats.blocks import RowRange, Source
 from softmax_cli.formats.json_text import json_report
 from softmax_cli.formats.locations import location
+from softmax_cli.formats.options import WriteOptions
 from softmax_cli.formats.same_file import refuse_the_same
+from softmax_cli.losses.rows import LossForm
+from softmax_cli.losses.running import Losses
 from softmax_cli.shards import places
 from softmax_cli.shards.plan import Shard, outputs
 from softmax_cli.shards.run import Run

@@ -8,15 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from softmax_cli.commands.explaining import Explain, explained, explanation
-from softmax_cli.commands.options import (
-    BASES,
-    Base,
-    ReadOptions,
-    Temperature,
-    Values,
-    WriteOptions,
-)
+from softmax_cli.commands.explaining import Explain, explained, explanation, is_alone
+from softmax_cli.commands.options import Base, ReadOptions, Temperature, Values, WriteOptions
 from softmax_cli.commands.shard_options import ShardOptions
 from softmax_cli.errors import UsageError
 
@@ -89,8 +82,11 @@ def write_softmax(
 ) -> int:
     """Read rows, or some of them, and write their softmax; return how many were read."""
     from softmax_cli.commands.inputs import opened
+    from softmax_cli.core.units import BASES
     from softmax_cli.formats import open_sink
-    from softmax_cli.formats.blocks import Keep, Result
+    from softmax_cli.formats.blocks import itself
+    from softmax_cli.formats.options import Keep
+    from softmax_cli.formats.sinks import Result
     from softmax_cli.pipeline import run, zero_bad_rows
 
     with opened("softmax", values, read, Keep(every_column=append)) as source:
@@ -123,12 +119,15 @@ def write_softmax(
             steps_of = partial(_steps, log=log, base=base, top_k=top_k)
             source, result = explained(source, result, temperature, write, steps_of)
         kernel = _kernel(source, temperature, BASES[base] if log else None, top_k)
+        if explain and is_alone(write):
+            kernel = itself
         kernel = zero_bad_rows(kernel, read.on_bad_row)
         with open_sink(result, write, source.paths) as sink:
             return run(source, kernel, sink, read.on_bad_row, write).read
 
 
 def _steps(row: Row, _: Block, *, log: bool, base: str, top_k: int | None) -> list[Step]:
+    from softmax_cli.core.units import BASES
     from softmax_cli.explain import softmax
 
     steps = softmax.softmax_steps(row)

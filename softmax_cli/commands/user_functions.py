@@ -22,7 +22,7 @@ from softmax_cli.core.gradcheck import gradcheck
 from softmax_cli.core.report import Report
 from softmax_cli.errors import InputError, ShapeError, Terminated, UsageError
 from softmax_cli.formats.array import whole_array
-from softmax_cli.formats.blocks import ReadOptions
+from softmax_cli.formats.options import ReadOptions
 
 # How many calls of a traceback are shown.
 _FRAMES = 4

@@ -12,10 +12,10 @@ from softmax_cli.commands.verdict_options import FORMS, VerdictOptions
 from softmax_cli.core.report import Check, Entry, Report
 from softmax_cli.errors import ExitCode, UsageError
 from softmax_cli.formats import output_format
-from softmax_cli.formats.blocks import WriteOptions
 from softmax_cli.formats.json_text import json_report
 from softmax_cli.formats.locations import Location
 from softmax_cli.formats.numbers import aligned
+from softmax_cli.formats.options import WriteOptions
 from softmax_cli.formats.parts import Line, Part, Table
 from softmax_cli.formats.pictures import picture, picture_form
 from softmax_cli.formats.same_file import refuse_the_same
@@ -26,8 +26,9 @@ from softmax_cli.formats.target import Target
 STYLES = {
     "pass": "bold green",
     "fail": "bold red",
-    "inconclusive": "bold yellow",
-    "vacuous": "bold yellow",
+    # Yellow that reads on white as well.
+    "inconclusive": "bold #af8700",
+    "vacuous": "bold #af8700",
 }
 EXIT_CODES = {
     "pass": ExitCode.DONE,

@@ -96,7 +96,8 @@ def command(
     from contextlib import ExitStack
 
     from softmax_cli.commands.loss_inputs import LossInputs
-    from softmax_cli.commands.loss_report import RowFiles, Told, write_losses
+    from softmax_cli.commands.loss_report import Told, write_losses
+    from softmax_cli.commands.row_files import RowFiles
     from softmax_cli.commands.tallies import tallies
     from softmax_cli.formats import output_format
 

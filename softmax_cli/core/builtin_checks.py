@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from softmax_cli.core.builtin import Builtin
 from softmax_cli.core.diagnosis import Diagnosis
+from softmax_cli.core.differences import EPS
 from softmax_cli.core.noise import Noise
 from softmax_cli.core.pairs import (
     Pair,
@@ -23,7 +24,7 @@ from softmax_cli.core.pairs import (
     wrong_matrices,
 )
 from softmax_cli.core.point import LARGE, Point, some_inputs
-from softmax_cli.core.references import EPS, Reference, reference_jacobian
+from softmax_cli.core.references import Reference, reference_jacobian
 from softmax_cli.core.report import Check
 from softmax_cli.core.rows import has_no_softmax
 from softmax_cli.core.softmax import softmax

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from softmax_cli.core.comparison import Comparison, tolerance
 from softmax_cli.core.diagnosis import Diagnosis
+from softmax_cli.core.differences import EPS
 from softmax_cli.core.noise import Noise
-from softmax_cli.core.references import EPS, STEPS, Method
+from softmax_cli.core.references import STEPS, Method
 from softmax_cli.core.report import Check
 
 Array = NDArray[Any]

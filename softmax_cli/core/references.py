@@ -3,34 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from softmax_cli.core.differences import EPS, NOISY, Column, Estimate, Vector
 from softmax_cli.core.noise import Evaluated, Noise, noise_at, shaken, unit_of
 from softmax_cli.errors import DomainError, SoftmaxCliError
 
 Method = Literal["central", "complex", "richardson"]
-Vector = NDArray[Any]
 Function = Callable[[Vector], Vector]
 Matrix = NDArray[np.float64]
 
-EPS = float(np.finfo(np.float64).eps)
 # Relative to max(1, |x|): where truncation and rounding of a central difference meet, where they
 # meet after extrapolation, and where a complex step has no truncation left.
 STEPS: dict[Method, float] = {"central": EPS ** (1 / 3), "richardson": 2.0**-5, "complex": 1e-20}
-_HALVINGS = 6
 # Where extrapolation begins that refines a difference: in double precision, and in less.
 _WIDE = (2.0**-5, 2.0**-2)
 # What parts of the step are tried where a difference over all of it does not converge.
 _SMALLER = (2.0**-6, 2.0**-12)
 # How far is looked whether a function that stands still is constant.
 _FAR = 0.25
-# How many times its noise a function's differences may be off before that counts as a kink.
-_NOISY = 32
 # A reference is taken again another way if it is known to less than this part of the tolerance.
 _WANTED = 0.25
 _SHARE = 1e-6
@@ -99,7 +95,7 @@ def reference_jacobian(
         if (evaluated.rounded(at + steps) == at).any():
             raise DomainError(f"a step of {relative:g} changes nothing at this point", "take more")
         columns = [
-            _Column(evaluated, at, k, float(h), noise.value, noise.level)
+            Column(evaluated, at, k, float(h), noise.value, noise.level)
             for k, h in enumerate(steps)
         ]
         if method == "richardson":
@@ -112,7 +108,7 @@ def reference_jacobian(
             found = [column.settled() for column in columns]
             if noise.is_noisy:
                 # What jumps once, at a kink nearby, is no noise of one size.
-                found = [(derivative, _NOISY * error) for derivative, error in found]
+                found = [(derivative, NOISY * error) for derivative, error in found]
             elif rtol is not None and step is None:
                 found = _refined(columns, found, rtol)
         jacobian = np.stack([derivative for derivative, _ in found], axis=-1)
@@ -120,9 +116,6 @@ def reference_jacobian(
         still = np.all([column.stands_still(column.h) for column in columns], axis=0)
         error += _hidden_slope(evaluated, at, noise.value, still)[:, None]
     return Reference(jacobian, error, noise, relative)
-
-
-Estimate = tuple[Vector, Vector]
 
 
 def closer_looks(
@@ -134,7 +127,7 @@ def closer_looks(
         for part in _SMALLER:
             steps = part * noise.eps ** (1 / 3) * np.maximum(1.0, np.abs(at))
             looks = [
-                _Column(evaluated, at, k, float(steps[k]), noise.value, noise.level).settled()
+                Column(evaluated, at, k, float(steps[k]), noise.value, noise.level).settled()
                 for k in inputs
             ]
             yield (
@@ -155,7 +148,7 @@ def _hidden_slope(function: Evaluated, at: Vector, value: Vector, still: Vector)
     return np.where(still, 4 * np.nan_to_num(np.maximum(*moves)) / _FAR, 0)
 
 
-def _refined(columns: list[_Column], found: list[Estimate], rtol: float) -> list[Estimate]:
+def _refined(columns: list[Column], found: list[Estimate], rtol: float) -> list[Estimate]:
     """Return the derivatives, extrapolated where a difference alone is not known well enough."""
     sizes = [np.abs(derivative)[np.isfinite(derivative)] for derivative, _ in found]
     scale = max((float(size.max(initial=0.0)) for size in sizes), default=0.0)
@@ -187,132 +180,6 @@ def _refined(columns: list[_Column], found: list[Estimate], rtol: float) -> list
     return result
 
 
-@dataclass
-class _Column:
-    """The derivative of all outputs with respect to one input, by differences.
-
-    value  (outputs,) of the function at the point
-    noise  (outputs,) how far each value may be off
-    """
-
-    function: Evaluated
-    at: Vector
-    k: int
-    h: float
-    value: Vector
-    noise: Vector
-
-    def __post_init__(self) -> None:
-        """Take no difference twice."""
-        self._known: dict[float, tuple[Vector, Vector, float]] = {}
-
-    def central(self) -> Estimate:
-        """Return the central difference, and its error by doubling the step twice."""
-        h = self.h
-        (once, doubled, again) = (self._difference(step) for step in (h, 2 * h, 4 * h))
-        change, next_change = np.abs(again - doubled), np.abs(doubled - once)
-        # An error in O(h^2) shrinks to a quarter when h is halved. One that does not is no error
-        # of this order: the step is too large for the function, or it is noisy there.
-        converges = next_change <= np.maximum(0.4 * change, _NOISY * self._rounding(h))
-        error = next_change / 3 + self._rounding(h)
-        # A function that swings within the step may converge by chance; it does so elsewhere then.
-        finer = np.abs(self._difference(h / 4) - once)
-        converges &= finer <= 2 * error + _NOISY * self._rounding(h / 4)
-        return once, np.where(converges, error, np.inf)
-
-    def settled(self) -> Estimate:
-        """Return the central difference; nothing is known of it at a kink."""
-        derivative, error = self.central()
-        return derivative, np.where(self.has_kink(), np.inf, error)
-
-    def extrapolated_once(self) -> Estimate:
-        """Return the differences of `central` without their errors in h^2 and h^4."""
-        h = self.h
-        (once, doubled, again) = (self._difference(step) for step in (h, 2 * h, 4 * h))
-        finer, coarser = (4 * once - doubled) / 3, (4 * doubled - again) / 3
-        best = (16 * finer - coarser) / 15
-        return best, np.abs(best - finer) + 2 * self._rounding(h)
-
-    def extrapolated(self, h: float) -> Estimate:
-        """Return the best entry of a table of extrapolated differences, from h down."""
-        h = max(h, self.h)
-        table = [self._difference(h)]
-        best, error = table[0], np.full_like(table[0], np.inf)
-        for halving in range(1, _HALVINGS + 1):
-            row = [self._difference(h / 2**halving)]
-            rounding = self._rounding(h / 2**halving)
-            for order, coarser in enumerate(table, 1):
-                finer = row[-1]
-                row.append(finer + (finer - coarser) / (4**order - 1))
-                estimate = np.maximum(np.abs(row[-1] - finer), np.abs(row[-1] - coarser))
-                estimate = estimate + rounding
-                better = estimate < error
-                best = np.where(better, row[-1], best)
-                error = np.where(better, estimate, error)
-            table = row
-        # The table's own spread is no proof: a function that swings within h fools all of it.
-        size = max(1.0, abs(float(self.at[self.k])))
-        nearby = min(h, size * 2.0 ** round(np.log2(self.function.eps) / 3))
-        column = _Column(self.function, self.at, self.k, nearby, self.value, self.noise)
-        central, uncertain = column.central()
-        agrees = np.abs(best - central) <= 4 * (error + uncertain) + _NOISY * self._rounding(nearby)
-        return best, np.where(agrees, error, np.inf)
-
-    def agrees_closer_by(self, derivative: Vector, error: Vector) -> Vector:
-        """Tell where a derivative is within an error of the difference over a quarter step."""
-        rounding = _NOISY * self._rounding(self.h / 4)
-        agrees: Vector = np.abs(self._difference(self.h / 4) - derivative) <= error + rounding
-        return agrees
-
-    def stands_still(self, h: float) -> Vector:
-        """Tell which outputs are the same on both sides."""
-        above, below, _ = self._values(h)
-        still: Vector = (above == self.value) & (below == self.value)
-        return still
-
-    def has_kink(self) -> Vector:
-        """Tell where the slopes on the two sides differ by as much however small the step is.
-
-        A central difference alone takes the mean of the two slopes for the derivative.
-        """
-        jumps = []
-        for step in (4 * self.h, self.h, self.h / 4):
-            above, below, _ = self._values(step)
-            jumps.append(np.abs(above + below - 2 * self.value) / step)
-        here = jumps[2] > np.maximum(jumps[1] / 2, _NOISY * self._rounding(self.h / 4))
-        # Where the function is smooth, four times the step makes it 4 times as large, or 64 times
-        # at a point of inflection.
-        within = jumps[0] > np.maximum(256 * jumps[1], _NOISY * self._rounding(self.h))
-        kink: Vector = here | within
-        return kink
-
-    def _rounding(self, h: float) -> Vector:
-        """Return how far a difference over 2h may be off by rounding."""
-        above, below, taken = self._values(h)
-        # Values that do not move at all may hide a slope below their last digit.
-        still = self.stands_still(h)
-        size = np.maximum(1.0, np.abs(self.value))
-        hidden = np.where(still, 4 * self.function.eps * size, 0)
-        digits = self.function.eps * (np.abs(above) + np.abs(below))
-        result: Vector = np.maximum(np.maximum(digits, 2 * self.noise), hidden) / taken
-        return result
-
-    def _difference(self, h: float) -> Vector:
-        above, below, taken = self._values(h)
-        return (above - below) / taken
-
-    def _values(self, h: float) -> tuple[Vector, Vector, float]:
-        """Return the values ahead and behind, and the step that was really taken between."""
-        if h not in self._known:
-            ahead, behind = self.at.copy(), self.at.copy()
-            ahead[self.k] += h
-            behind[self.k] -= h
-            ahead, behind = self.function.rounded(ahead), self.function.rounded(behind)
-            taken = float(ahead[self.k] - behind[self.k])
-            self._known[h] = self.function(ahead), self.function(behind), taken
-        return self._known[h]
-
-
 def _complex_jacobian(function: Function, at: Vector, h: float) -> Estimate:
     """Return derivatives by complex steps; how they change within a few digits is their error."""
     if not at.size:
@@ -337,7 +204,7 @@ def _is_analytic(function: Evaluated, at: Vector, noise: Noise, jacobian: Matrix
     difference = (function(at + h * along) - function(at - h * along)).real / (2 * h)
     expected, size = jacobian @ along, np.abs(jacobian) @ along
     rounding = np.maximum(noise.level, EPS * np.maximum(1.0, np.abs(noise.value)))
-    allowed = 0.01 * np.maximum(size, np.abs(difference)) + _NOISY * rounding / h
+    allowed = 0.01 * np.maximum(size, np.abs(difference)) + NOISY * rounding / h
     analytic: Vector = ~(np.abs(difference - expected) > allowed)
     return analytic
 

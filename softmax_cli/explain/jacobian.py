@@ -66,106 +66,81 @@ def _of_softmax(row: Row) -> list[Step]:
     digits, terms, over = row.digits, _Terms(row), _over(row)
     under = "h^2" if not over else "(T h^2)"
     i, *rest = row.likeliest
-    own = _line(row, "softmax", i)
-    T = f" / {digits.number(row.T)}" if over else ""
-    g_i, h = terms.g(i), terms.h
+    g_i, h, T = terms.g(i), terms.h, _over_number(row)
     S_i, others = digits.number(row.P[i]), digits.number(_others(row, i))
-    rule = Step(
-        "quotient-rule",
-        "The quotient rule",
-        [
-            "S_i = g_i / h",
-            "dS_i/da_j = (dg_i/da_j h - g_i dh/da_j) / h^2",
-            f"dg_i/da_j = g_i{over} if i = j, else 0;  dh/da_j = g_j{over}",
-        ],
-        {},
-        terms.said,
-        row.number,
-    )
-    alike = Step(
-        "diagonal",
-        f"The case i = j, for i = {row.name(i)}",
-        [f"dS_i/da_i = (g_i h - g_i g_i) / {under} = S_i (1 - S_i){over}"],
-        {"i": i, "j": i, "derivative": float(own[i])},
-        _lines(
-            f"= ({g_i} * {h} - {g_i} * {g_i}) / {h}^2{T}",
-            f"= {S_i} * {others}{T}",
-            f"= {digits.number(own[i])}",
+    rule = [
+        "S_i = g_i / h",
+        "dS_i/da_j = (dg_i/da_j h - g_i dh/da_j) / h^2",
+        f"dg_i/da_j = g_i{over} if i = j, else 0;  dh/da_j = g_j{over}",
+    ]
+    own = _line(row, "softmax", i)
+    steps = [
+        Step("quotient-rule", "The quotient rule", rule, {}, terms.said, row.number),
+        _case(
+            row,
+            (i, i),
+            f"dS_i/da_i = (g_i h - g_i g_i) / {under} = S_i (1 - S_i){over}",
+            [f"({g_i} * {h} - {g_i} * {g_i}) / {h}^2{T}", f"{S_i} * {others}{T}"],
+            own,
         ),
-        row.number,
-    )
+    ]
     if not rest:
-        said = Line("S is 1, whatever the logit, and its derivative is 0")
-        title = "There is no other class"
-        return [rule, alike, Step("off-diagonal", title, parts=[said], row=row.number)]
-    j = rest[0]
-    g_j, S_j = terms.g(j), digits.number(row.P[j])
-    different = Step(
-        "off-diagonal",
-        f"The case i != j, for i = {row.name(i)} and j = {row.name(j)}",
-        [f"dS_i/da_j = (0 h - g_i g_j) / {under} = -S_i S_j{over}"],
-        {"i": i, "j": j, "derivative": float(own[j])},
-        _lines(
-            f"= (0 - {g_i} * {g_j}) / {h}^2{T}",
-            f"= -{S_i} * {S_j}{T}",
-            f"= {digits.number(own[j])}",
-        ),
-        row.number,
-    )
-    return [rule, alike, different]
+        return [*steps, _no_other(row, "S is 1")]
+    g_j, S_j = terms.g(rest[0]), digits.number(row.P[rest[0]])
+    different = f"dS_i/da_j = (0 h - g_i g_j) / {under} = -S_i S_j{over}"
+    numbers = [f"(0 - {g_i} * {g_j}) / {h}^2{T}", f"-{S_i} * {S_j}{T}"]
+    return [*steps, _case(row, (i, rest[0]), different, numbers, own)]
 
 
 def _of_log_softmax(row: Row) -> list[Step]:
     digits, terms, over = row.digits, _Terms(row), _over(row)
     i, *rest = row.likeliest
+    h, T = terms.h, _over_number(row)
+    rule = [
+        f"log S_i = log g_i - log h = a_i{over} - log h",
+        f"d log S_i/da_j = delta_ij{over} - (dh/da_j) / h,  dh/da_j = g_j{over}",
+    ]
+    title = "The logarithm, and the chain rule"
     own = _line(row, "log-softmax", i)
-    T = f" / {digits.number(row.T)}" if over else ""
-    S_i = digits.number(row.P[i])
-    rule = Step(
-        "chain-rule",
-        "The logarithm, and the chain rule",
-        [
-            f"log S_i = log g_i - log h = a_i{over} - log h",
-            f"d log S_i/da_j = delta_ij{over} - (dh/da_j) / h,  dh/da_j = g_j{over}",
-        ],
-        {},
-        terms.said,
-        row.number,
-    )
-    alike = Step(
-        "diagonal",
-        f"The case i = j, for i = {row.name(i)}",
-        [f"d log S_i/da_i = (1 - g_i / h){over} = (1 - S_i){over}"],
-        {"i": i, "j": i, "derivative": float(own[i])},
-        _lines(
-            f"= (1 - {terms.g(i)} / {terms.h}){T}",
-            f"= (1 - {S_i}){T}",
-            f"= {digits.number(own[i])}",
+    steps = [
+        Step("chain-rule", title, rule, {}, terms.said, row.number),
+        _case(
+            row,
+            (i, i),
+            f"d log S_i/da_i = (1 - g_i / h){over} = (1 - S_i){over}",
+            [f"(1 - {terms.g(i)} / {h}){T}", f"(1 - {digits.number(row.P[i])}){T}"],
+            own,
         ),
-        row.number,
-    )
+    ]
     if not rest:
-        said = Line("log S is 0, whatever the logit, and its derivative is 0")
-        title = "There is no other class"
-        return [rule, alike, Step("off-diagonal", title, parts=[said], row=row.number)]
-    j = rest[0]
-    different = Step(
-        "off-diagonal",
-        f"The case i != j, for i = {row.name(i)} and j = {row.name(j)}",
-        [f"d log S_i/da_j = (0 - g_j / h){over} = -S_j{over}"],
-        {"i": i, "j": j, "derivative": float(own[j])},
-        _lines(
-            f"= (0 - {terms.g(j)} / {terms.h}){T}",
-            f"= -{digits.number(row.P[j])}{T}",
-            f"= {digits.number(own[j])}",
-        ),
-        row.number,
-    )
-    return [rule, alike, different]
+        return [*steps, _no_other(row, "log S is 0")]
+    different = f"d log S_i/da_j = (0 - g_j / h){over} = -S_j{over}"
+    numbers = [f"(0 - {terms.g(rest[0])} / {h}){T}", f"-{digits.number(row.P[rest[0]])}{T}"]
+    return [*steps, _case(row, (i, rest[0]), different, numbers, own)]
 
 
-def _lines(*lines: str) -> list[Part]:
-    return [Line(line, indent=2) for line in lines]
+def _case(
+    row: Row, place: tuple[int, int], formula: str, numbers: Sequence[str], line: Rows
+) -> Step:
+    """Return the step to the entry at a place, of whose line the numbers are known."""
+    i, j = place
+    name, title = "diagonal", f"The case i = j, for i = {row.name(i)}"
+    if i != j:
+        name = "off-diagonal"
+        title = f"The case i != j, for i = {row.name(i)} and j = {row.name(j)}"
+    derivative = float(line[j])
+    parts = [Line(f"= {text}", indent=2) for text in (*numbers, row.digits.number(derivative))]
+    facts: dict[str, object] = {"i": i, "j": j, "derivative": derivative}
+    return Step(name, title, [formula], facts, parts, row.number)
+
+
+def _no_other(row: Row, what: str) -> Step:
+    said = Line(f"{what}, whatever the logit, and its derivative is 0")
+    return Step("off-diagonal", "There is no other class", parts=[said], row=row.number)
+
+
+def _over_number(row: Row) -> str:
+    return "" if row.T == 1 else f" / {row.digits.number(row.T)}"
 
 
 def _others(row: Row, place: int) -> float:

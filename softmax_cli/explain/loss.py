@@ -4,96 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmax_cli.core.distributions import entropies_and_divergences
-from softmax_cli.core.row_losses import Source, row_losses, row_losses_and_gradients
-from softmax_cli.core.softmax import log_softmax
+from softmax_cli.core.row_losses import row_losses, row_losses_and_gradients
 from softmax_cli.core.twofold import Rows
-from softmax_cli.core.weights import Weights
-from softmax_cli.explain.row import Digits, Row
+from softmax_cli.core.units import UNITS
+from softmax_cli.explain.loss_row import LossRow
+from softmax_cli.explain.row import Row
 from softmax_cli.explain.softmax import no_softmax, softmax_steps
 from softmax_cli.formats.parts import Line, Part, Step
-
-UNITS = {"e": "nats", "2": "bits", "10": "decimal digits"}
-
-
-@dataclass(frozen=True, eq=False)
-class LossRow:
-    """A row and what it is compared with.
-
-    row      its values, logits or not; the T of others is 1
-    kind     what the values are
-    form     what they are compared with
-    targets  (1,) a label or (1, classes) a distribution
-    sample   its weight s, if it has one
-    label    of one-hot targets
-    base     of logarithms: its name and the number
-    loss     what the row has come to, weighted and in the base; None if it is ignored
-    """
-
-    row: Row
-    kind: Source
-    form: Literal["labels", "targets", "distributions"]
-    targets: NDArray[Any]
-    weights: Weights
-    sample: float | None
-    label: int | None
-    base: tuple[str, float]
-    loss: float | None
-
-    @property
-    def samples(self) -> Rows | None:
-        """The sample weight as an array (1,)."""
-        return None if self.sample is None else np.array([self.sample])
-
-    @cached_property
-    def Y(self) -> Rows:  # noqa: N802
-        """The targets as a distribution, (classes,)."""
-        if self.targets.ndim == 1:
-            one_hot: Rows = np.eye(1, self.row.classes, int(self.targets[0]))[0]
-            return one_hot
-        result: Rows = np.asarray(self.targets[0], np.float64)
-        return result
-
-    @cached_property
-    def logarithms(self) -> Rows:
-        """The natural logarithms of the probabilities, (classes,)."""
-        if self.kind == "logits":
-            return np.asarray(log_softmax(self.row.logits, temperature=self.row.T), np.float64)
-        if self.kind == "log-probabilities":
-            return self.row.logits
-        with np.errstate(divide="ignore"):
-            result: Rows = np.log(self.row.logits)
-            return result
-
-    @cached_property
-    def smoothed(self) -> Rows:
-        """The targets after smoothing, (classes,): Y'."""
-        result: Rows = self.weights.smoothed(self.Y[None, :])[0]
-        return result
-
-    @cached_property
-    def weighted(self) -> Rows:
-        """What each logarithm is multiplied by, (classes,): s w Y'."""
-        w = 1.0 if self.weights.of_classes is None else self.weights.of_classes
-        result: Rows = self.smoothed * w * (1.0 if self.sample is None else self.sample)
-        return result
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether nothing is weighted or smoothed."""
-        return self.sample is None and not self.has_class_terms
-
-    @property
-    def has_class_terms(self) -> bool:
-        """Whether the terms of a sum have weights of their own."""
-        return self.weights.of_classes is not None or self.weights.smoothing > 0
 
 
 def loss_steps(each: LossRow) -> list[Step]:
@@ -298,26 +219,3 @@ def _entropies(each: LossRow) -> Step:
     said = [Line(line) for line in lines]
     title = "What of it is the entropy of p"
     return Step("entropy", title, formula, facts, said, each.row.number)
-
-
-def reduction_step(
-    reduction: str, total: float, denominator: float, loss: float | None, digits: Digits, base: str
-) -> Step:
-    """Return the step from the losses of the rows to that of all.
-
-    total  the sum of their losses
-    """
-    facts = {"reduction": reduction, "sum": total, "denominator": denominator, "loss": loss}
-    if loss is None:
-        said = "with --reduction none each row keeps its own"
-        return Step("reduction", "All rows", (), facts, [Line(said)])
-    sum_, divisor, reduced = map(digits.number, (total, denominator, loss))
-    formula, lines = "loss = sum_i loss_i", [f"= {reduced} {UNITS[base]}"]
-    if reduction != "sum":
-        lines = [f"= {sum_} / {divisor} = {reduced} {UNITS[base]}"]
-        what = "number n of the rows used"
-        if reduction == "mean":
-            what = "sum of the weights of the rows used, 1 where none are given"
-        formula += " / sum_i weight_i" if reduction == "mean" else " / n"
-        lines.append(f"divided by the {what}")
-    return Step("reduction", "All rows", [formula], facts, [Line(line) for line in lines])

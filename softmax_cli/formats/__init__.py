@@ -11,19 +11,13 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from softmax_cli.errors import InputError, UsageError, named
-from softmax_cli.formats.blocks import (
-    Keep,
-    PartOptions,
-    ReadOptions,
-    Result,
-    Sink,
-    Sinks,
-    Source,
-    WriteOptions,
-)
+from softmax_cli.formats.blocks import Source
 from softmax_cli.formats.compression import COMPRESSIONS
 from softmax_cli.formats.locations import Location, exists, is_file, is_remote, location, matching
+from softmax_cli.formats.options import Keep, PartOptions, ReadOptions, WriteOptions
 from softmax_cli.formats.pictures import picture
+from softmax_cli.formats.refusals import refuse_pickle, refuse_table_options
+from softmax_cli.formats.sinks import Result, Sink, Sinks
 from softmax_cli.formats.streams import Input, open_input
 from softmax_cli.formats.target import Target
 from softmax_cli.supervised import copy_goes_on
@@ -74,7 +68,6 @@ FORMATS = (
 )
 
 NOTHING_KEPT = Keep()
-_PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".joblib", ".ckpt")
 _BY_NAME = {form.name: form for form in FORMATS}
 _BY_SUFFIX = {suffix: form for form in FORMATS for suffix in form.suffixes}
 
@@ -156,37 +149,6 @@ def open_file(path: str, options: ReadOptions, keep: Keep = NOTHING_KEPT) -> Sou
         raise
     paths = () if source.path is None else (source.path,)
     return replace(opened, paths=paths, close=source.close)
-
-
-def refuse_table_options(form: str, options: ReadOptions, keep: Keep) -> None:
-    """Refuse options that only a table with named columns can honour."""
-    for option, given in (
-        ("--columns", options.columns),
-        ("--id-columns", options.id_columns),
-        ("--label-column", keep.labels),
-        ("--append", keep.every_column),
-        ("--delimiter", options.delimiter),
-        ("--header" if options.header else "--no-header", options.header is not None),
-    ):
-        if given:
-            raise UsageError(f"{form} input has no such columns", "it goes with CSV", option)
-
-
-def refuse_pickle(path: str) -> None:
-    """Refuse a file that could only be read by running the code in it."""
-    if Path(path).suffix.lower() in _PICKLES:
-        name = Path(path).with_suffix(".npy").name
-        load = f"torch.load('{path}', weights_only=True).numpy()"
-        modules = "numpy, torch"
-        if Path(path).suffix.lower() in (".pkl", ".pickle"):
-            load, modules = f"pickle.load(open('{path}', 'rb'))", "numpy, pickle"
-        elif Path(path).suffix.lower() == ".joblib":
-            load, modules = f"joblib.load('{path}')", "joblib, numpy"
-        raise InputError(
-            "pickles run code and are never read here",
-            f"convert it with python -c \"import {modules}; numpy.save('{name}', {load})\"",
-            path,
-        )
 
 
 def _expanded(token: str, place: str) -> list[str]:

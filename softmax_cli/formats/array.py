@@ -12,16 +12,10 @@ from numpy.typing import NDArray
 
 from softmax_cli.bfloat16 import BFLOAT16, in_memory, widened
 from softmax_cli.errors import InputError, UsageError, shortened
-from softmax_cli.formats.blocks import (
-    Block,
-    DTypeName,
-    Result,
-    Sink,
-    Source,
-    ready,
-    rows_per_block,
-)
+from softmax_cli.formats.blocks import Block, Source, ready, rows_per_block
 from softmax_cli.formats.numbers import NotANumberError
+from softmax_cli.formats.options import DTypeName
+from softmax_cli.formats.sinks import Result, Sink
 
 
 def array_source(

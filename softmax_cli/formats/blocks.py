@@ -1,14 +1,13 @@
-"""Blocks of rows, where they come from and where they go: the terms all formats share."""
+"""Blocks of rows, and the sources that they come from: the terms all formats share."""
 
 from __future__ import annotations
 
 import sys
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from softmax_cli.errors import SoftmaxCliError
 
@@ -16,70 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from softmax_cli.formats.parts import Part, Step
-
 BLOCK_BYTES = 1 << 21
-
-OnBadRow = Literal["error", "nan", "zero", "skip"]
-Color = Literal["auto", "always", "never"]
-DTypeName = Literal["float16", "bfloat16", "float32", "float64"]
-
-
-@dataclass(frozen=True)
-class ReadOptions:
-    """How to read the input; None and empty mean: find out from the input."""
-
-    input_format: str | None = None
-    header: bool | None = None
-    delimiter: str | None = None
-    columns: list[str] = field(default_factory=list)
-    id_columns: list[str] = field(default_factory=list)
-    key: str | None = None
-    axis: int = -1
-    dtype: DTypeName | None = None
-    on_bad_row: OnBadRow = "error"
-
-
-@dataclass(frozen=True)
-class Keep:
-    """What a command wants of a table beside its numbers.
-
-    labels         the column of labels, which is then no class
-    every_column   pass all columns through, not the id columns alone
-    one_column     of an array: its numbers, whatever its shape, are rows of one, as labels are
-    """
-
-    labels: str | None = None
-    every_column: bool = False
-    one_column: bool = False
-
-
-@dataclass(frozen=True)
-class WriteOptions:
-    """Where the result goes, how it looks there, and what is done on the way."""
-
-    format: str | None = None
-    output: str | None = None
-    in_place: bool = False
-    precision: int | None = None
-    save: str | None = None
-    color: Color = "auto"
-    quiet: bool = False
-    no_progress: bool = False
-    threads: int | None = None
-    debug: bool = False
-
-
-@dataclass(frozen=True)
-class PartOptions(WriteOptions):
-    """Where some of the lines of a file go that several processes write.
-
-    shared  the file until it is whole
-    ends    whether it is whole after these lines
-    """
-
-    shared: str = ""
-    ends: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -293,89 +229,6 @@ class Source:
             # The error that is under way is the one to tell.
             if error is None:
                 raise
-
-
-@dataclass(frozen=True, eq=False)
-class Result:
-    """What a sink must know of the rows that it will be given.
-
-    command       the subcommand, for JSON
-    name          what the values are, plural: the JSON key and the title of a table
-    columns       values in a line
-    dtype         of the values
-    class_names   names of the classes, if the input named them
-    column_names  names of the columns of text files, if there is a header to write
-    id_names      names of the pass-through columns
-    facts         further keys of the JSON object
-    matrix        each row is a matrix of `columns` lines, and lines are written, not rows
-    single        there is one row
-    leading       dimensions that an array is given back, before the columns
-    axis          where the classes go in the output, counted from the end
-    text_columns  what stands beside the numbers that an array cannot hold
-    first         number of the first line, if those before it are written by others
-    flat          an array of it has no dimension of columns: a number a row, or one number
-    steps         what explains it, in a table's place and as a part of JSON, once all is read
-    after         what a table shows under it
-    """
-
-    command: str
-    name: str
-    columns: int
-    dtype: np.dtype[Any]
-    class_names: tuple[str, ...] | None = None
-    column_names: tuple[str, ...] | None = None
-    id_names: tuple[str, ...] = ()
-    facts: dict[str, object] = field(default_factory=dict)
-    matrix: bool = False
-    single: bool = False
-    leading: tuple[int, ...] | None = None
-    axis: int = -1
-    text_columns: str = ""
-    first: int = 0
-    flat: Literal["", "rows", "one"] = ""
-    steps: Callable[[], Sequence[Step]] | None = None
-    after: Callable[[], Sequence[Part]] | None = None
-
-
-class Sink(ABC):
-    """Takes the blocks of a result and writes them down."""
-
-    @abstractmethod
-    def write(self, block: Block) -> None:
-        """Write the rows of one block, the next in order."""
-
-    def prepare(self, block: Block) -> Callable[[], None]:
-        """Do, in any thread, what of writing a block needs no order; return what is left of it."""
-        return partial(self.write, block)
-
-    @abstractmethod
-    def finish(self) -> None:
-        """Write what comes after the last row."""
-
-
-class Sinks(Sink):
-    """Gives each block to several sinks, which are finished where they were opened."""
-
-    def __init__(self, sinks: Sequence[Sink]) -> None:
-        """Keep the sinks."""
-        self._sinks = sinks
-
-    def write(self, block: Block) -> None:
-        """Write the block to each."""
-        self.prepare(block)()
-
-    def prepare(self, block: Block) -> Callable[[], None]:
-        """Prepare it for each."""
-        commits = [sink.prepare(block) for sink in self._sinks]
-
-        def commit() -> None:
-            for each in commits:
-                each()
-
-        return commit
-
-    def finish(self) -> None:
-        """Nothing follows."""
 
 
 def rows_per_block(classes: int, itemsize: int) -> int:

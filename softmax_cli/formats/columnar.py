@@ -17,22 +17,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from softmax_cli.errors import InputError, shortened
-from softmax_cli.formats import refuse_table_options
 from softmax_cli.formats.array import row_place
-from softmax_cli.formats.blocks import (
-    Block,
-    Keep,
-    Portion,
-    ReadOptions,
-    Result,
-    Sink,
-    Source,
-    WriteOptions,
-    rows_per_block,
-)
+from softmax_cli.formats.blocks import Block, Portion, Source, rows_per_block
 from softmax_cli.formats.columnar_file import ColumnarFile, open_columnar
 from softmax_cli.formats.header import Layout, caution, selected_layout
+from softmax_cli.formats.options import Keep, ReadOptions, WriteOptions
 from softmax_cli.formats.records import spelt
+from softmax_cli.formats.refusals import refuse_table_options
+from softmax_cli.formats.sinks import Result, Sink
 from softmax_cli.formats.streams import Input
 from softmax_cli.formats.target import Target
 

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from softmax_cli.bfloat16 import in_memory
 from softmax_cli.errors import UsageError
 from softmax_cli.formats.arrow_parts import ArrowParts
-from softmax_cli.formats.blocks import Block, Result, Sink
+from softmax_cli.formats.blocks import Block
 from softmax_cli.formats.parquet_parts import ParquetParts
 from softmax_cli.formats.records import unquoted
+from softmax_cli.formats.sinks import Result, Sink
 from softmax_cli.formats.target import Target
 
 _PART_BYTES = 1 << 24

@@ -9,13 +9,15 @@ from pathlib import PurePath
 import numpy as np
 
 from softmax_cli.errors import InputError, UsageError
-from softmax_cli.formats.blocks import Keep, Portion, ReadOptions, Source, ready
+from softmax_cli.formats.blocks import Portion, Source, ready
 from softmax_cli.formats.cells import blocks_of, refuse_many_cells, text_of
 from softmax_cli.formats.chunks import Chunk, chunks_of_lines
 from softmax_cli.formats.detection import detected_delimiter
+from softmax_cli.formats.headed import rejoined
 from softmax_cli.formats.header import Layout, caution, judged_layout
+from softmax_cli.formats.options import Keep, ReadOptions
 from softmax_cli.formats.records import Split, records, splitter, unquoted
-from softmax_cli.formats.streams import Input, rejoined
+from softmax_cli.formats.streams import Input
 
 
 def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:

@@ -9,9 +9,11 @@ from typing import Any
 from numpy.typing import NDArray
 
 from softmax_cli.errors import OutputError, shortened
-from softmax_cli.formats.blocks import Block, Result, Sink, WriteOptions
+from softmax_cli.formats.blocks import Block
 from softmax_cli.formats.digits import lines_of_numbers
+from softmax_cli.formats.options import WriteOptions
 from softmax_cli.formats.records import requoted, spelt
+from softmax_cli.formats.sinks import Result, Sink
 from softmax_cli.formats.target import Target
 
 

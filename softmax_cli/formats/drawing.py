@@ -9,7 +9,7 @@ from dataclasses import replace
 from rich.console import Console
 from rich.segment import Segment
 
-from softmax_cli.formats.blocks import WriteOptions
+from softmax_cli.formats.options import WriteOptions
 from softmax_cli.formats.parts import Line, Part
 from softmax_cli.formats.screen import print_parts, width
 

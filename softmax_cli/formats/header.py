@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from softmax_cli.errors import InputError, UsageError, shortened
-from softmax_cli.formats.blocks import Keep, ReadOptions
 from softmax_cli.formats.columns import by_number_alone, select_columns
 from softmax_cli.formats.numbers import is_number
+from softmax_cli.formats.options import Keep, ReadOptions
 
 # The second is what pandas makes of the first.
 _UNNAMED = re.compile(r"|Unnamed: \d+")

@@ -10,13 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.errors import InputError, shortened, some_of
-from softmax_cli.formats import refuse_table_options
 from softmax_cli.formats.array import array_source, numeric_array
-from softmax_cli.formats.blocks import Block, Keep, ReadOptions, Result, Sink, Source, WriteOptions
+from softmax_cli.formats.blocks import Block, Source
 from softmax_cli.formats.digits import lines_of_numbers
 from softmax_cli.formats.limits import LARGEST_DOCUMENT
 from softmax_cli.formats.numbers import json_number
+from softmax_cli.formats.options import Keep, ReadOptions, WriteOptions
 from softmax_cli.formats.records import unquoted
+from softmax_cli.formats.refusals import refuse_table_options
+from softmax_cli.formats.sinks import Result, Sink
 from softmax_cli.formats.streams import PIECE_BYTES, Input, read_whole
 from softmax_cli.formats.target import Target
 

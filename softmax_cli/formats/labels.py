@@ -10,16 +10,18 @@ from itertools import chain, islice
 import numpy as np
 
 from softmax_cli.errors import InputError, shortened
-from softmax_cli.formats import named_format, open_file, refuse_pickle, suffix_format
+from softmax_cli.formats import named_format, open_file, suffix_format
 from softmax_cli.formats.array import row_place
-from softmax_cli.formats.blocks import BLOCK_BYTES, Block, Keep, ReadOptions, Source, itself, ready
+from softmax_cli.formats.blocks import BLOCK_BYTES, Block, Source, itself, ready
 from softmax_cli.formats.cells import batches
 from softmax_cli.formats.class_names import Label, Names
 from softmax_cli.formats.detection import detected_format
 from softmax_cli.formats.json_text import loads, parsed
 from softmax_cli.formats.locations import exists
 from softmax_cli.formats.numbers import NotANumberError, is_number, parse_number
+from softmax_cli.formats.options import Keep, ReadOptions
 from softmax_cli.formats.records import records, splitter, unquoted
+from softmax_cli.formats.refusals import refuse_pickle
 from softmax_cli.formats.streams import Input, open_input
 
 _CELLS_PER_BLOCK = BLOCK_BYTES // 64

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from softmax_cli.bfloat16 import BFLOAT16, packed
 from softmax_cli.errors import InputError, UsageError, shortened
-from softmax_cli.formats import refuse_table_options
 from softmax_cli.formats.array import (
     array_source,
     checked_dtype,
@@ -22,19 +21,11 @@ from softmax_cli.formats.array import (
     numbers_in,
     row_place,
 )
-from softmax_cli.formats.blocks import (
-    Block,
-    DTypeName,
-    Keep,
-    Portion,
-    ReadOptions,
-    Result,
-    Sink,
-    Source,
-    WriteOptions,
-    rows_per_block,
-)
+from softmax_cli.formats.blocks import Block, Portion, Source, rows_per_block
 from softmax_cli.formats.limits import LONGEST_NPY_HEADER
+from softmax_cli.formats.options import DTypeName, Keep, ReadOptions, WriteOptions
+from softmax_cli.formats.refusals import refuse_table_options
+from softmax_cli.formats.sinks import Result, Sink
 from softmax_cli.formats.streams import Input, read_at, read_exactly
 from softmax_cli.formats.target import Target
 

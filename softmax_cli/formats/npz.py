@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.errors import InputError, shortened, some_of
-from softmax_cli.formats import refuse_table_options
-from softmax_cli.formats.blocks import Block, Keep, ReadOptions, Result, Sink, Source, WriteOptions
+from softmax_cli.formats.blocks import Block, Source
 from softmax_cli.formats.limits import MOST_DEFLATED
 from softmax_cli.formats.npy import (
     header_bytes,
@@ -21,6 +20,9 @@ from softmax_cli.formats.npy import (
     rows_of,
     stored_as,
 )
+from softmax_cli.formats.options import Keep, ReadOptions, WriteOptions
+from softmax_cli.formats.refusals import refuse_table_options
+from softmax_cli.formats.sinks import Result, Sink
 from softmax_cli.formats.streams import Input, read_whole, reading
 from softmax_cli.formats.target import Target
 

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from softmax_cli.errors import UsageError
-from softmax_cli.formats.blocks import WriteOptions
 from softmax_cli.formats.locations import Location
+from softmax_cli.formats.options import WriteOptions
 from softmax_cli.formats.parts import Part
 from softmax_cli.formats.same_file import refuse_the_same
 from softmax_cli.formats.target import Target

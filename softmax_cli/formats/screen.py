@@ -16,7 +16,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from softmax_cli.errors import printable
-from softmax_cli.formats.blocks import WriteOptions
+from softmax_cli.formats.options import WriteOptions
 from softmax_cli.formats.parts import Cell, Gauge, Grid, Line, Part, Shades, Table
 from softmax_cli.formats.shown import first_and_last
 

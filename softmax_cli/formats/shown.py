@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-from softmax_cli.formats.blocks import Block, Result
+from softmax_cli.formats.blocks import Block
 from softmax_cli.formats.json_text import named_classes, text_cell
+from softmax_cli.formats.sinks import Result
 
 SHOWN_ROWS = 10
 SHOWN_CLASSES = 40

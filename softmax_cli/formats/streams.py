@@ -12,17 +12,16 @@ from functools import partial
 from pathlib import Path
 from threading import Lock
 from time import monotonic, sleep
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
 from softmax_cli.errors import InputError
 from softmax_cli.formats.compression import Counted, decompressed
+from softmax_cli.formats.headed import HEAD_BYTES, rejoined
 from softmax_cli.formats.limits import LONGEST_LINE, MOST_EXPANSION, MOST_IDLE_LINES, SMALL_ENOUGH
 from softmax_cli.formats.locations import Location, is_remote
 from softmax_cli.formats.unchanged import Watched, nothing, unchanging
 
 STANDARD_INPUT = "standard input"
-# Enough to tell a format by, and a first line of thousands of numbers.
-_HEAD_BYTES = 1 << 16
 # What a header says is allocated only as the bytes for it really come.
 _PIECE_BYTES = 1 << 22
 # What is held whole is read so much at a time.
@@ -62,7 +61,7 @@ class Input:
     def head(self) -> bytes:
         """Return the first bytes without consuming them."""
         with reading(self.place):
-            return self.stream.peek(_HEAD_BYTES)
+            return self.stream.peek(HEAD_BYTES)
 
     def check_unchanged(self) -> None:
         """Raise an error if this plain file has changed since it was opened."""
@@ -87,7 +86,7 @@ def open_input(token: str) -> Input:
         from softmax_cli.formats.remote import RemoteFile
 
         file = RemoteFile(token)
-        remote = cast(io.BufferedReader, io.BufferedReader(file, _HEAD_BYTES))
+        remote = cast(io.BufferedReader, io.BufferedReader(file, HEAD_BYTES))
         return _plain(Input(token, remote, token, file.size))
     path = Path(token)
     if path.is_dir():
@@ -101,7 +100,7 @@ def open_input(token: str) -> Input:
             return _named_pipe(path, token)
         watched = Watched(path)
     try:
-        stream = cast(io.BufferedReader, io.BufferedReader(watched, _HEAD_BYTES))
+        stream = cast(io.BufferedReader, io.BufferedReader(watched, HEAD_BYTES))
         return _plain(Input(token, stream, path, watched.size))
     except BaseException:
         watched.close()
@@ -111,12 +110,12 @@ def open_input(token: str) -> Input:
 def _named_pipe(path: Path, token: str) -> Input:
     """Open a named pipe; one without a writer would be waited for without an end."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    pipe = cast(io.BufferedReader, os.fdopen(descriptor, "rb", _HEAD_BYTES))
+    pipe = cast(io.BufferedReader, os.fdopen(descriptor, "rb", HEAD_BYTES))
     try:
         head, end = b"", monotonic() + _PATIENCE_SECONDS
         with contextlib.suppress(BlockingIOError):
             # Nothing comes from a pipe without a writer; where there is one, this would block.
-            while not (head := os.read(descriptor, _HEAD_BYTES)):
+            while not (head := os.read(descriptor, HEAD_BYTES)):
                 if monotonic() > end:
                     problem = "is a pipe that nobody writes to"
                     raise InputError(problem, "start what writes to it first", token)
@@ -141,37 +140,9 @@ def _with_head(stream: BinaryIO, place: str, head: bytes = b"") -> io.BufferedRe
         check = unchanging(stream.fileno(), place)
     begun = bytearray(head)
     with reading(place):
-        while len(begun) < _HEAD_BYTES and (more := stream.read(_HEAD_BYTES - len(begun))):
+        while len(begun) < HEAD_BYTES and (more := stream.read(HEAD_BYTES - len(begun))):
             begun += more
     return rejoined(bytes(begun), stream, check)
-
-
-def rejoined(head: bytes, rest: BinaryIO, check: Callable[[], None] = nothing) -> io.BufferedReader:
-    """Return bytes that were read already with the rest of their stream behind them.
-
-    A `check` is made after each reading of the rest.
-    """
-    return io.BufferedReader(_Headed(head, rest, check), _HEAD_BYTES)
-
-
-class _Headed(io.RawIOBase):
-    """Bytes that were read already, then the rest of the stream that they came from."""
-
-    def __init__(self, head: bytes, rest: BinaryIO, check: Callable[[], None]) -> None:
-        self._head, self._rest, self._check = memoryview(head), rest, check
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        data: bytes | memoryview
-        if not self._head:
-            data = self._rest.read(len(buffer))
-            self._check()
-        else:
-            data, self._head = self._head[: len(buffer)], self._head[len(buffer) :]
-        buffer[: len(data)] = data
-        return len(data)
 
 
 def _plain(source: Input) -> Input:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from math import isfinite
 
-from softmax_cli.formats.blocks import Block, Result, Sink, WriteOptions
+from softmax_cli.formats.blocks import Block
 from softmax_cli.formats.numbers import aligned
+from softmax_cli.formats.options import WriteOptions
 from softmax_cli.formats.parts import Cell, Gauge, Grid, Line, Part, Shades, Step, Table
 from softmax_cli.formats.screen import MARK, shortened, text_of
 from softmax_cli.formats.shown import (
@@ -18,6 +19,7 @@ from softmax_cli.formats.shown import (
     ShownRows,
     first_and_last,
 )
+from softmax_cli.formats.sinks import Result, Sink
 from softmax_cli.formats.target import Target
 
 DEFAULT_PRECISION = 6

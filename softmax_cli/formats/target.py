@@ -8,7 +8,6 @@ import os
 import stat
 import sys
 from collections.abc import Iterator, Sequence
-from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
 from threading import Lock
@@ -16,16 +15,20 @@ from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO
 
 from softmax_cli.errors import OutputError
-from softmax_cli.formats.blocks import PartOptions
 from softmax_cli.formats.locations import Location, is_remote
+from softmax_cli.formats.options import PartOptions
 from softmax_cli.formats.same_file import refuse_input
+from softmax_cli.formats.temporary import temporary_name
 from softmax_cli.formats.writing import (
     Compressor,
     compressor_of,
     descriptor_of,
     flush_whole,
+    regular_size,
+    status_of,
     sync,
     take_over,
+    write_back,
     write_whole,
 )
 from softmax_cli.signals import begun, ended
@@ -35,22 +38,6 @@ if TYPE_CHECKING:
 
 _HELD_BYTES = 1 << 20
 _WRITEBACK_BYTES = 1 << 23
-# What the system's cache keeps of a large file that is being written.
-_CACHED_BYTES = 1 << 26
-_tag: ContextVar[str] = ContextVar("tag", default="")
-
-
-@contextlib.contextmanager
-def tagged(run: str) -> Iterator[None]:
-    """Let the names of files that are not whole, made in this thread, tell of which run they are.
-
-    Those of a process that was killed can then be found.
-    """
-    token = _tag.set(f"{run}.")
-    try:
-        yield
-    finally:
-        _tag.reset(token)
 
 
 class Target:
@@ -128,7 +115,7 @@ class Target:
         if self._descriptor is not None:
             self._raw = open(os.dup(self._descriptor), "wb")  # noqa: PTH123
             return
-        old = _status(self._destination)
+        old = status_of(self._destination)
         if old is None and self._destination.endswith("/"):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         if old is not None and not stat.S_ISREG(old.st_mode):
@@ -146,9 +133,8 @@ class Target:
             if old is not None and self._is_whole:
                 take_over(self._raw.fileno(), old)
             return
-        name = f".{self._final.name[:40]}.{_tag.get()}{os.urandom(8).hex()}.tmp"
         # Others may read what replaces a file when it has that one's permissions, not before.
-        self._open_new(self._final.with_name(name), 0o666 if old is None else 0o600)
+        self._open_new(temporary_name(self._final), 0o666 if old is None else 0o600)
         if old is not None:
             take_over(self._raw.fileno(), old)
 
@@ -209,7 +195,7 @@ class Target:
         self._written += len(data)
         if self._written - self._begun > _WRITEBACK_BYTES and self._temporary is not None:
             self._raw.flush()
-            self._write_back(self._begun, self._written - self._begun)
+            write_back(self._raw.fileno(), self._begun, self._written - self._begun)
             self._begun = self._written
 
     def reserve(self, size: int, numbers: int) -> None:
@@ -221,7 +207,7 @@ class Target:
         """
         if self._temporary is None or not size or not hasattr(os, "posix_fallocate"):
             return
-        if numbers > sum(_regular_size(path) for path in self._inputs if isinstance(path, Path)):
+        if numbers > sum(regular_size(path) for path in self._inputs if isinstance(path, Path)):
             return
         with self.writing():
             try:
@@ -236,7 +222,8 @@ class Target:
             written = 0
             while written < len(data):
                 written += self._write_at(offset + written, data[written:])
-            self._write_back(offset, len(data))
+            if self._temporary is not None:
+                write_back(self._raw.fileno(), offset, len(data))
 
     def _write_at(self, offset: int, data: memoryview) -> int:
         if hasattr(os, "pwrite"):
@@ -244,22 +231,6 @@ class Target:
         with self._lock:
             self._raw.seek(offset)
             return self._raw.write(data)
-
-    def _write_back(self, offset: int, size: int) -> None:
-        """Let the disk begin on these bytes, and the cache let go of those of some time ago.
-
-        The sync at the end then has little left to wait for. And a large file that stays in the
-        cache costs more than its writing: the system has to find memory for all of it.
-        """
-        if self._temporary is None or not hasattr(os, "posix_fadvise"):
-            return
-        descriptor = self._raw.fileno()
-        # Advice that is not taken changes nothing.
-        with contextlib.suppress(OSError):
-            os.posix_fadvise(descriptor, offset, size, os.POSIX_FADV_DONTNEED)
-            if offset > _CACHED_BYTES:
-                before = offset - _CACHED_BYTES
-                os.posix_fadvise(descriptor, 0, before, os.POSIX_FADV_DONTNEED)
 
     def truncate(self, size: int) -> None:
         """Let the file end here."""
@@ -320,18 +291,3 @@ class Target:
 
 def _open_or_make(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_CREAT, 0o666)
-
-
-def _status(path: str) -> os.stat_result | None:
-    try:
-        return os.stat(path)  # noqa: PTH116
-    except FileNotFoundError:
-        return None
-
-
-def _regular_size(path: Path) -> int:
-    """Return how many bytes a file holds; of a pipe nothing is known."""
-    with contextlib.suppress(OSError):
-        status = path.stat()
-        return status.st_size if stat.S_ISREG(status.st_mode) else 0
-    return 0

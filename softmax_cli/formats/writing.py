@@ -7,11 +7,14 @@ import errno
 import os
 import re
 import stat
+from pathlib import Path
 from typing import BinaryIO, Protocol
 
 # Where a file system has no way to sync, there is nothing to wait for.
 _NO_SYNC = (errno.EINVAL, errno.ENOSYS, getattr(errno, "ENOTSUP", errno.EINVAL))
 
+# What the system's cache keeps of a large file that is being written.
+_CACHED_BYTES = 1 << 26
 # Names of what is open already: to open them anew would begin a regular file again.
 _DESCRIPTOR = re.compile(r"/dev/(?:fd/(\d+)|std(out|err))|/proc/self/fd/(\d+)", re.ASCII)
 
@@ -70,6 +73,21 @@ def _wait(stream: BinaryIO) -> None:
     select.select([], [stream], [])
 
 
+def write_back(descriptor: int, offset: int, size: int) -> None:
+    """Let the disk begin on these bytes, and the cache let go of those of some time ago.
+
+    The sync at the end then has little left to wait for. And a large file that stays in the cache
+    costs more than its writing: the system has to find memory for all of it.
+    """
+    if not hasattr(os, "posix_fadvise"):
+        return
+    # Advice that is not taken changes nothing.
+    with contextlib.suppress(OSError):
+        os.posix_fadvise(descriptor, offset, size, os.POSIX_FADV_DONTNEED)
+        if offset > _CACHED_BYTES:
+            os.posix_fadvise(descriptor, 0, offset - _CACHED_BYTES, os.POSIX_FADV_DONTNEED)
+
+
 class Compressor(Protocol):
     """Compresses what is written."""
 
@@ -100,3 +118,19 @@ def compressor_of(suffix: str) -> Compressor | None:
         compressor: Compressor = zstandard.ZstdCompressor().compressobj()
         return compressor
     return None
+
+
+def status_of(path: str) -> os.stat_result | None:
+    """Return what the system knows of a file; None if it is not there."""
+    try:
+        return os.stat(path)  # noqa: PTH116
+    except FileNotFoundError:
+        return None
+
+
+def regular_size(path: Path) -> int:
+    """Return how many bytes a file holds; of a pipe nothing is known."""
+    with contextlib.suppress(OSError):
+        status = path.stat()
+        return status.st_size if stat.S_ISREG(status.st_mode) else 0
+    return 0

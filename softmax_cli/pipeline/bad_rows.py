@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from softmax_cli.core.rows import has_no_softmax
 from softmax_cli.errors import InputError, SoftmaxCliError
-from softmax_cli.formats.blocks import Block, OnBadRow, Portions, Source, WriteOptions, ready
+from softmax_cli.formats.blocks import Block, Portions, Source, ready
+from softmax_cli.formats.options import OnBadRow, WriteOptions
 from softmax_cli.pipeline.ledger import in_turn
 from softmax_cli.pipeline.reporting import note
 

@@ -17,7 +17,7 @@ from time import monotonic, sleep
 from typing import Any
 
 from softmax_cli.errors import InputError, SoftmaxCliError
-from softmax_cli.formats.blocks import WriteOptions
+from softmax_cli.formats.options import WriteOptions
 from softmax_cli.pipeline.threads import thread_count
 from softmax_cli.shards.scheduler import answering
 from softmax_cli.shards.tasks import Engine, Outcome, Task, Watcher

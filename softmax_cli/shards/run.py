@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from softmax_cli.errors import SoftmaxCliError
-from softmax_cli.formats.blocks import RowRange, WriteOptions
+from softmax_cli.formats.blocks import RowRange
+from softmax_cli.formats.options import WriteOptions
 from softmax_cli.pipeline.reporting import note
 from softmax_cli.shards import places
 from softmax_cli.shards.manifest import Manifest

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from softmax_cli.commands import load
-from softmax_cli.commands.gradcheck_config import FILES, NO_CHECK, SETTINGS
+from softmax_cli.commands.config_tables import FILES, NO_CHECK, SETTINGS
 from tests.running import program, run
 
 Z = np.array([[1.0, -2.0, 0.5], [0.25, 0.5, -1.0]])

@@ -67,7 +67,7 @@ def test_the_denominator_of_a_weighted_mean_is_told() -> None:
     by_rows = report(f"{line} --reduction batch-mean")
     assert (by_rows["denominator"], by_rows["loss"]) == (6, pytest.approx(total["loss"] / 6))
     shown = run(f"softmax-cli xent {line} --format table").out
-    assert "denominator        15   the sum of the weights of the rows used" in shown
+    assert "denominator        15   weights of the rows used, summed" in shown
     told = " ".join(run("softmax-cli xent --help").out.split())
     assert (
         "mean the sum of the weights of the rows used: s w(label) for labels, s for targets" in told

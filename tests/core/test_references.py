@@ -11,15 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from softmax_cli.core.references import (
-    EPS,
-    STEPS,
-    Function,
-    Matrix,
-    Method,
-    Vector,
-    reference_jacobian,
-)
+from softmax_cli.core.differences import EPS, Vector
+from softmax_cli.core.references import STEPS, Function, Matrix, Method, reference_jacobian
 from softmax_cli.errors import DomainError
 
 METHODS: tuple[Method, ...] = get_args(Method)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from rich.cells import cell_len
 
+from softmax_cli.commands import jacobian, softmax
 from tests.core.exact import CASES, Case, real
 from tests.running import ROOT, run
 
@@ -319,6 +320,17 @@ def test_long_rows_are_shortened_and_say_so() -> None:
         assert len(text.splitlines()) < 400
     steps = explained("softmax long.npy")
     assert len(steps["formula"]["classes"]) < 20
+
+
+def test_no_matrix_is_made_that_nobody_sees(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: Any) -> Any:
+        return lambda _: pytest.fail("a matrix for a text")
+
+    np.save("wide.npy", np.arange(3000.0)[None])
+    monkeypatch.setattr(jacobian, "_matrix_kernel", refused)
+    monkeypatch.setattr(softmax, "_kernel", refused)
+    for command in ("softmax", "jacobian"):
+        assert "of 3000 classes shown" in said(f"{command} wide.npy")
 
 
 def test_class_names_are_those_of_the_header() -> None:

@@ -22,19 +22,23 @@ from typing import Any
 import softmax_cli
 from softmax_cli.__main__ import main
 from softmax_cli.commands import COMMANDS, load
-from softmax_cli.formats import blocks, streams, target
+from softmax_cli.formats import blocks, headed, streams, target
 
 # What a copy would have to import anew. The threads of Polars do not survive in a copy.
-OTHERS = ("concurrent.futures.thread", "gzip", "rich.console", "rich.table", "zstandard")
+OTHERS = ("concurrent.futures.thread", "gzip", "softmax_cli.formats.screen", "zstandard")
 NOT_YET = ("columnar", "__main__")
-TRACED = ("formats/target.py", "formats/__init__.py", "contextlib.py", "commands/loss_report.py")
+TRACED = (
+    *("formats/target.py", "formats/__init__.py", "formats/pictures.py", "contextlib.py"),
+    *("commands/loss_report.py", "commands/row_files.py"),
+)
 
 
 def _small_blocks() -> None:
     """Let files of a few rows take several reads and several writes."""
     for module, name, size in (
         (blocks, "BLOCK_BYTES", 512),
-        (streams, "_HEAD_BYTES", 1024),
+        (streams, "HEAD_BYTES", 1024),
+        (headed, "HEAD_BYTES", 1024),
         (target, "_HELD_BYTES", 256),
         (target, "_WRITEBACK_BYTES", 1024),
     ):

@@ -11,7 +11,8 @@ from numpy.testing import assert_array_equal
 from softmax_cli.errors import InputError
 from softmax_cli.formats import open_sink, open_source
 from softmax_cli.formats.array import numeric_array
-from softmax_cli.formats.blocks import ReadOptions, Result, WriteOptions
+from softmax_cli.formats.options import ReadOptions, WriteOptions
+from softmax_cli.formats.sinks import Result
 from softmax_cli.pipeline import run
 from tests.formats.rows import joined, read, refusal, same_bits, saved, write
 

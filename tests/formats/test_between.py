@@ -11,7 +11,8 @@ from numpy.testing import assert_array_equal
 
 from softmax_cli.formats import blocks as blocks_module
 from softmax_cli.formats import open_source
-from softmax_cli.formats.blocks import ReadOptions, RowRange, Source
+from softmax_cli.formats.blocks import RowRange, Source
+from softmax_cli.formats.options import ReadOptions
 from softmax_cli.pipeline.ledger import in_turn
 from tests.formats.rows import ARRAYS, COLUMNAR, TEXTS
 from tests.running import run

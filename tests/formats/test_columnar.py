@@ -15,8 +15,10 @@ from numpy.testing import assert_array_equal
 
 from softmax_cli.errors import InputError, OutputError, UsageError
 from softmax_cli.formats import columnar, columnar_sink, open_sink
-from softmax_cli.formats.blocks import Block, Keep, Result, WriteOptions
+from softmax_cli.formats.blocks import Block
 from softmax_cli.formats.labels import open_labels
+from softmax_cli.formats.options import Keep, WriteOptions
+from softmax_cli.formats.sinks import Result
 from softmax_cli.formats.target import Target
 from tests.formats.rows import Array, Ids, joined, piped, read, refusal, same_bits, saved, write
 

@@ -10,7 +10,9 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from softmax_cli.formats import open_sink, open_source
-from softmax_cli.formats.blocks import Block, Keep, ReadOptions, Result, WriteOptions
+from softmax_cli.formats.blocks import Block
+from softmax_cli.formats.options import Keep, ReadOptions, WriteOptions
+from softmax_cli.formats.sinks import Result
 from tests.formats.rows import read, refusal, saved, write
 
 ROWS = [[1.0, 2.0], [3.0, 4.0]]

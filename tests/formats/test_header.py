@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from numpy.testing import assert_array_equal
 
-from softmax_cli.formats.blocks import Keep
+from softmax_cli.formats.options import Keep
 from tests.formats.rows import read, refusal, saved
 
 Options = dict[str, Any]

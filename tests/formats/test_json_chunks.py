@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from softmax_cli.errors import SoftmaxCliError
 from softmax_cli.formats import chunks, jsonl
-from softmax_cli.formats.blocks import Keep
 from softmax_cli.formats.header import Layout
 from softmax_cli.formats.json_chunks import numbers_of_lines
+from softmax_cli.formats.options import Keep
 from tests.formats.conftest import folder
 from tests.formats.rows import examples, read, same_bits, saved
 

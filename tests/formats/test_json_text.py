@@ -10,8 +10,10 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from softmax_cli.formats import open_sink
-from softmax_cli.formats.blocks import Block, Result, WriteOptions
+from softmax_cli.formats.blocks import Block
 from softmax_cli.formats.json_text import json_report
+from softmax_cli.formats.options import WriteOptions
+from softmax_cli.formats.sinks import Result
 from tests.formats.rows import Ids, read, refusal, saved, write
 
 INF, NAN = np.inf, np.nan

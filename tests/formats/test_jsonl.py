@@ -10,7 +10,9 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from softmax_cli.formats import open_sink
-from softmax_cli.formats.blocks import Block, Keep, Result, WriteOptions
+from softmax_cli.formats.blocks import Block
+from softmax_cli.formats.options import Keep, WriteOptions
+from softmax_cli.formats.sinks import Result
 from tests.formats.rows import Ids, read, refusal, saved
 
 INF, NAN = np.inf, np.nan

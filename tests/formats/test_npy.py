@@ -13,7 +13,8 @@ from numpy.testing import assert_array_equal
 
 from softmax_cli.errors import InputError, UsageError
 from softmax_cli.formats import blocks, open_sink, open_source
-from softmax_cli.formats.blocks import Keep, ReadOptions, Result, WriteOptions
+from softmax_cli.formats.options import Keep, ReadOptions, WriteOptions
+from softmax_cli.formats.sinks import Result
 from tests.formats.rows import Array, Trickle, piped, read, refusal, same_bits, saved, write
 
 

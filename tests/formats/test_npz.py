@@ -13,7 +13,9 @@ from numpy.testing import assert_array_equal
 
 from softmax_cli.errors import InputError
 from softmax_cli.formats import open_sink
-from softmax_cli.formats.blocks import Block, Result, WriteOptions
+from softmax_cli.formats.blocks import Block
+from softmax_cli.formats.options import WriteOptions
+from softmax_cli.formats.sinks import Result
 from tests.formats.rows import Array, piped, read, refusal, same_bits, saved
 from tests.formats.test_npy import npy
 

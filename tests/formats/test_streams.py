@@ -21,7 +21,9 @@ from numpy.testing import assert_array_equal
 
 from softmax_cli.errors import OutputError, UsageError
 from softmax_cli.formats import open_sink, target
-from softmax_cli.formats.blocks import Block, Result, WriteOptions
+from softmax_cli.formats.blocks import Block
+from softmax_cli.formats.options import WriteOptions
+from softmax_cli.formats.sinks import Result
 from tests.formats.rows import (
     ARRAYS,
     COMPRESSIONS,

@@ -10,9 +10,11 @@ import pytest
 from rich.cells import cell_len
 
 from softmax_cli.formats import open_sink
-from softmax_cli.formats.blocks import Block, Result, WriteOptions
+from softmax_cli.formats.blocks import Block
+from softmax_cli.formats.options import WriteOptions
 from softmax_cli.formats.parts import Line, Part, Table
 from softmax_cli.formats.screen import text_of
+from softmax_cli.formats.sinks import Result
 from tests.formats.rows import Array, Ids
 
 ESCAPE = "\x1b["

@@ -17,8 +17,10 @@ from numpy.testing import assert_array_equal
 
 from softmax_cli.errors import OutputError, UsageError
 from softmax_cli.formats import open_sink
-from softmax_cli.formats.blocks import Block, Result, WriteOptions
+from softmax_cli.formats.blocks import Block
+from softmax_cli.formats.options import WriteOptions
 from softmax_cli.formats.same_file import identity, refuse_the_same
+from softmax_cli.formats.sinks import Result
 from softmax_cli.formats.target import Target
 from softmax_cli.formats.writing import take_over
 from tests.formats.rows import read, saved, write

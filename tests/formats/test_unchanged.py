@@ -18,7 +18,7 @@ from numpy.testing import assert_array_equal
 
 from softmax_cli.errors import InputError
 from softmax_cli.formats import blocks, chunks, columnar, open_source, streams
-from softmax_cli.formats.blocks import ReadOptions
+from softmax_cli.formats.options import ReadOptions
 from tests.formats.rows import read, refusal, saved, write
 
 VALUES = np.random.default_rng(3).normal(size=(500, 4))
@@ -53,7 +53,7 @@ def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blocks, "BLOCK_BYTES", 256)
     monkeypatch.setattr(chunks, "_CHUNK_BYTES", 1024)
     monkeypatch.setattr(columnar, "_WINDOW_ROWS", 50)
-    monkeypatch.setattr(streams, "_HEAD_BYTES", 512)
+    monkeypatch.setattr(streams, "HEAD_BYTES", 512)
 
 
 @pytest.mark.parametrize("happened", CHANGES)

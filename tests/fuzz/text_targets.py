@@ -15,7 +15,7 @@ from unittest import mock
 import numpy as np
 
 from softmax_cli.formats import chunks
-from softmax_cli.formats.blocks import Keep
+from softmax_cli.formats.options import Keep
 from tests.formats.rows import Array, write
 from tests.fuzz.outcomes import Choices, Outcome, agree, equals, file, outcome
 

@@ -15,12 +15,12 @@ from softmax_cli.commands import load
 from softmax_cli.commands.gradcheck_config import tables_asked_for
 from softmax_cli.errors import SoftmaxCliError
 from softmax_cli.formats import digits, labels, open_source
-from softmax_cli.formats.blocks import ReadOptions
 from softmax_cli.formats.class_names import class_number
 from softmax_cli.formats.columns import select_columns
 from softmax_cli.formats.digits import lines_of_numbers
 from softmax_cli.formats.labels import open_labels, open_weights
 from softmax_cli.formats.numbers import NotANumberError, is_number, json_number, parse_number
+from softmax_cli.formats.options import ReadOptions
 from tests.fuzz.outcomes import (
     Choices,
     Outcome,

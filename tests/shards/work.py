@@ -11,7 +11,8 @@ import numpy as np
 
 from softmax_cli.errors import InputError
 from softmax_cli.formats import open_source
-from softmax_cli.formats.blocks import ReadOptions, Source, WriteOptions
+from softmax_cli.formats.blocks import Source
+from softmax_cli.formats.options import ReadOptions, WriteOptions
 from softmax_cli.formats.target import Target
 from softmax_cli.pipeline import note
 from softmax_cli.pipeline.reporting import progress

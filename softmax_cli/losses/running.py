@@ -11,9 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_cli.commands.loss_rows import LossForm, LossRows, like_probabilities
-from softmax_cli.commands.options import BASES
-from softmax_cli.commands.tallies import Accuracy, Scored, Tally
 from softmax_cli.core.arrays import FloatArray, checked_temperature, narrowed, unrounded, wide
 from softmax_cli.core.distributions import entropies_and_divergences
 from softmax_cli.core.reduction import ReducedLoss, Reduction
@@ -21,8 +18,13 @@ from softmax_cli.core.row_losses import row_losses, row_losses_and_gradients
 from softmax_cli.core.rows import likeliest
 from softmax_cli.core.sums import ExactSum
 from softmax_cli.core.twofold import factor
+from softmax_cli.core.units import BASES
 from softmax_cli.errors import InputError
-from softmax_cli.formats.blocks import Block, OnBadRow
+from softmax_cli.formats.blocks import Block
+from softmax_cli.formats.options import OnBadRow
+from softmax_cli.losses.right_rows import Accuracy
+from softmax_cli.losses.rows import LossForm, LossRows, like_probabilities
+from softmax_cli.losses.tally import Scored, Tally
 
 if TYPE_CHECKING:
     from fractions import Fraction

@@ -1,0 +1,98 @@
+"""What xent writes for each row beside the loss: losses and gradients in files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from softmax_cli.formats import open_sink
+from softmax_cli.formats.blocks import Block, Source
+from softmax_cli.formats.options import WriteOptions
+from softmax_cli.formats.sinks import Result, Sink
+
+
+@dataclass(frozen=True)
+class RowFiles:
+    """Where and how what belongs to the rows is written beside the loss.
+
+    losses    a file of the losses of the rows
+    gradient  a file of the gradient of the reduced loss with respect to the logits
+    """
+
+    losses: WriteOptions | None = None
+    gradient: WriteOptions | None = None
+
+    @classmethod
+    def named(cls, losses: str | None, gradient: str | None, write: WriteOptions) -> RowFiles:
+        """Return files of these names, whose suffixes tell their formats."""
+        of_losses, of_gradients = (
+            None if path is None else replace(write, output=path, format=None, save=None)
+            for path in (losses, gradient)
+        )
+        return cls(of_losses, of_gradients)
+
+
+def row_result(source: Source) -> Result:
+    """Return the result of a loss a row: the bare numbers, unless ids stand beside them."""
+    named = bool(source.id_names and source.class_names)
+    return Result(
+        "xent",
+        "losses",
+        1,
+        np.dtype(np.float64),
+        class_names=("loss",),
+        column_names=("loss",) if named else None,
+        id_names=source.id_names,
+        first=source.first,
+        flat="rows",
+    )
+
+
+class RowSinks(Sink):
+    """Passes on the losses of a block, and the gradients beside them, to where each goes."""
+
+    def __init__(self, stack: ExitStack, source: Source, files: RowFiles) -> None:
+        """Open the files, for as long as the stack is open."""
+        self.of_losses: list[Sink] = []
+        self._of_gradients: list[Sink] = []
+        if files.losses is not None:
+            sink = open_sink(row_result(source), files.losses, source.paths)
+            self.of_losses.append(stack.enter_context(sink))
+        if files.gradient is not None:
+            result = Result(
+                "xent",
+                "gradient",
+                source.classes,
+                source.dtype,
+                class_names=source.class_names,
+                column_names=source.class_names,
+                id_names=source.id_names,
+                leading=source.leading,
+                axis=source.axis,
+                first=source.first,
+            )
+            sink = open_sink(result, files.gradient, source.paths)
+            self._of_gradients.append(stack.enter_context(sink))
+
+    def write(self, block: Block) -> None:
+        """Write the losses and gradients of one block."""
+        self.prepare(block)()
+
+    def prepare(self, block: Block) -> Callable[[], None]:
+        """Prepare them for each file."""
+        commits = [sink.prepare(block) for sink in self.of_losses]
+        if block.partner is not None:
+            gradients = block.with_values(block.partner)
+            commits += [sink.prepare(gradients) for sink in self._of_gradients]
+
+        def commit() -> None:
+            for each in commits:
+                each()
+
+        return commit
+
+    def finish(self) -> None:
+        """Each sink is finished where it was opened."""

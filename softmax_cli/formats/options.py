@@ -1,0 +1,67 @@
+"""How inputs are read and results written: what the options of the commands say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+OnBadRow = Literal["error", "nan", "zero", "skip"]
+Color = Literal["auto", "always", "never"]
+DTypeName = Literal["float16", "bfloat16", "float32", "float64"]
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How to read the input; None and empty mean: find out from the input."""
+
+    input_format: str | None = None
+    header: bool | None = None
+    delimiter: str | None = None
+    columns: list[str] = field(default_factory=list)
+    id_columns: list[str] = field(default_factory=list)
+    key: str | None = None
+    axis: int = -1
+    dtype: DTypeName | None = None
+    on_bad_row: OnBadRow = "error"
+
+
+@dataclass(frozen=True)
+class Keep:
+    """What a command wants of a table beside its numbers.
+
+    labels         the column of labels, which is then no class
+    every_column   pass all columns through, not the id columns alone
+    one_column     of an array: its numbers, whatever its shape, are rows of one, as labels are
+    """
+
+    labels: str | None = None
+    every_column: bool = False
+    one_column: bool = False
+
+
+@dataclass(frozen=True)
+class WriteOptions:
+    """Where the result goes, how it looks there, and what is done on the way."""
+
+    format: str | None = None
+    output: str | None = None
+    in_place: bool = False
+    precision: int | None = None
+    save: str | None = None
+    color: Color = "auto"
+    quiet: bool = False
+    no_progress: bool = False
+    threads: int | None = None
+    debug: bool = False
+
+
+@dataclass(frozen=True)
+class PartOptions(WriteOptions):
+    """Where some of the lines of a file go that several processes write.
+
+    shared  the file until it is whole
+    ends    whether it is whole after these lines
+    """
+
+    shared: str = ""
+    ends: bool = False
