@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import logging
 import pickle
-import shutil
-import signal
-import tempfile
 import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -19,6 +16,7 @@ from typing import Any
 from softmax_cli.errors import InputError, SoftmaxCliError
 from softmax_cli.formats.options import WriteOptions
 from softmax_cli.pipeline.threads import thread_count
+from softmax_cli.shards.local import processes
 from softmax_cli.shards.scheduler import answering
 from softmax_cli.shards.tasks import Engine, Outcome, Task, Watcher
 from softmax_cli.shards.worker import busy, performed_there, stop, version
@@ -62,7 +60,7 @@ def cluster(scheduler: str, run: str, *, workers: int | None) -> Iterator[Cluste
         if scheduler == LOCAL:
             slots = workers or cores
             threads = max(1, cores // slots)
-            address = stack.enter_context(_processes(distributed, slots))
+            address = stack.enter_context(processes(distributed, slots))
         else:
             threads = 1
             address = answering(scheduler, _PATIENCE_SECONDS)
@@ -73,45 +71,6 @@ def cluster(scheduler: str, run: str, *, workers: int | None) -> Iterator[Cluste
         stack.callback(engine.give_up)
         engine.check_workers()
         yield engine
-
-
-@contextmanager
-def _processes(distributed: Any, count: int) -> Iterator[str]:
-    """Start a scheduler and so many workers, and return the address of the scheduler."""
-    folder = tempfile.mkdtemp(prefix="softmax-cli-")
-    try:
-        # A key that interrupts goes to all of a terminal's processes, and is this one's affair.
-        with _interrupts_held():
-            local = distributed.LocalCluster(
-                n_workers=count,
-                threads_per_worker=1,
-                processes=True,
-                dashboard_address=None,
-                # What it serves beside is for nobody, and needs no port of its own choice.
-                scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
-                silence_logs=logging.CRITICAL,
-                local_directory=folder,
-            )
-        try:
-            yield local.scheduler_address
-        finally:
-            with suppress(Exception):
-                local.close(timeout=_STOP_SECONDS)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Let interrupts wait; threads and processes that are begun here never hear of one."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
