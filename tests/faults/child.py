@@ -25,7 +25,7 @@ from softmax_cli.commands import COMMANDS, load
 from softmax_cli.formats import blocks, headed, streams, target
 
 # What a copy would have to import anew. The threads of Polars do not survive in a copy.
-OTHERS = ("concurrent.futures.thread", "gzip", "softmax_cli.formats.screen", "zstandard")
+OTHERS = ("concurrent.futures.thread", "gzip", "softmax_cli.formats.drawing", "zstandard")
 NOT_YET = ("columnar", "__main__")
 TRACED = (
     *("formats/target.py", "formats/__init__.py", "formats/pictures.py", "contextlib.py"),

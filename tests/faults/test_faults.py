@@ -77,6 +77,8 @@ CASES = [
         ("open", "read", *ENDS),
         code=1,
     ),
+    Case("softmax few.csv -o x.csv --save p.svg", ("x.csv", "p.svg"), ENDS),
+    Case("xent z.npy --labels l.csv --explain --save p.html", ("p.html",), ENDS, into="out.txt"),
     Case("softmax few.csv", into="out.csv", kinds=("read", "write", "close")),
     Case("jacobian z.npy", into="out.csv", kinds=("write",)),
     Case("xent z.npy --labels l.csv --losses l.npy", ("l.npy",), ENDS, into="out.csv"),

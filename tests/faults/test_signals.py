@@ -14,6 +14,7 @@ LINES = {
     "softmax few.csv -o x.csv.gz": ["x.csv.gz"],
     "softmax z.npy -o x.npy": ["x.npy"],
     "softmax z.npy -o x.npz": ["x.npz"],
+    "softmax few.csv -o x.csv --save x.svg": ["x.csv", "x.svg"],
     "xent z.npy --labels l.csv --losses x.npy --grad x.csv": ["x.npy", "x.csv"],
 }
 STEP = 149
