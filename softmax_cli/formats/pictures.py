@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from softmax_cli.errors import UsageError
 from softmax_cli.formats.locations import Location
 from softmax_cli.formats.options import WriteOptions
-from softmax_cli.formats.parts import Part
 from softmax_cli.formats.same_file import refuse_the_same
 from softmax_cli.formats.target import Target
 
-Save = Callable[[Iterable[Part]], None]
+if TYPE_CHECKING:
+    from softmax_cli.formats.parts import Part
+
+    Save = Callable[[Iterable[Part]], None]
 
 _FORMS = {".svg": "svg", ".html": "html"}
 
