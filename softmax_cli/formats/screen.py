@@ -190,8 +190,11 @@ def _print_grid(console: Console, grid: Grid) -> None:
     hidden = len(shown) < len(headings)
     # What stands out may be in a column that is hidden: it has one of its own.
     tops = _tops(grid, headings) if hidden and marked else []
-    if tops:
-        shown = _fitting_columns(widths, room - 3 - max(map(cell_len, tops)))
+    left = room - 3 - max(map(cell_len, tops), default=0)
+    if tops and widths[0] + 3 + 4 <= left:
+        shown = _fitting_columns(widths, left)
+    else:
+        tops = []
     # Padded here and set to the left: at the right, the blank of an empty bar would be stripped.
     drawn = _drawn()
     drawn.add_column(Text(grid.corner), no_wrap=True)

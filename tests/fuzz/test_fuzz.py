@@ -91,7 +91,7 @@ BROKEN: dict[str, tuple[str, Any]] = {
     "weights": ("formats.labels._weights", lambda cells: [0.5] * len(cells)),
     "columns": ("formats.columns._positions", lambda *_: [99]),
     "numbers": ("formats.digits._spelt_by_polars", lambda *_: b""),
-    "config": ("commands.gradcheck_config._arguments", lambda *_: [1]),
+    "config": ("commands.config_tables._arguments", lambda *_: [1]),
 }
 
 
