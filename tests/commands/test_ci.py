@@ -85,6 +85,19 @@ def test_the_workflow(tables: str, code: int, tmp_path: Path) -> None:
     assert WORKFLOW["permissions"] == {"contents": "read"}
 
 
+def test_a_build_without_tables_does_not_pass() -> None:
+    Path("pyproject.toml").write_text("")
+    assert _ran("softmax-cli gradcheck").returncode == 0
+    scripts = [
+        *_scripts(WORKFLOW["jobs"]["gradcheck"]["steps"]),
+        *(line for line in GITLAB["gradcheck"]["script"] if "pip install" not in line),
+    ]
+    for script in scripts:
+        done = _ran(script)
+        assert done.returncode == 2
+        assert "holds no check" in done.stderr
+
+
 def test_the_job_on_gitlab() -> None:
     (script,) = [line for line in GITLAB["gradcheck"]["script"] if "pip install" not in line]
     assert _ran(script).returncode == 0
@@ -99,7 +112,7 @@ def test_the_job_on_gitlab() -> None:
 )
 def test_the_line_that_lets_nothing_proven_pass(tables: str, passes: bool) -> None:
     Path("pyproject.toml").write_text(Path("pyproject.toml").read_text() + tables)
-    (line,) = re.findall(r"`(softmax-cli gradcheck \|\| .*)`", PAGE)
+    (line,) = re.findall(r"`(softmax-cli gradcheck [^`]* \|\| .*)`", PAGE)
     assert (_ran(line).returncode == 0) == passes
 
 
