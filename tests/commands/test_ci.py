@@ -92,8 +92,7 @@ def test_a_build_without_tables_does_not_pass() -> None:
         *_scripts(WORKFLOW["jobs"]["gradcheck"]["steps"]),
         *(line for line in GITLAB["gradcheck"]["script"] if "pip install" not in line),
     ]
-    for script in scripts:
-        done = _ran(script)
+    for done in (*map(_ran, scripts), _act(ACTION["inputs"]["args"]["default"])):
         assert done.returncode == 2
         assert "holds no check" in done.stderr
 
@@ -143,7 +142,9 @@ def test_the_action_as_the_readme_uses_it(tmp_path: Path) -> None:
     assert (tmp_path / "summary.md").exists()
 
 
-@pytest.mark.parametrize("args", ["", "  \n ", "--seed\n0"])
+@pytest.mark.parametrize(
+    "args", ["", "  \n ", "--seed\n0", ACTION["inputs"]["args"]["default"]]
+)
 def test_the_action_without_a_check_of_its_own(args: str) -> None:
     done = _act(args)
     assert (done.returncode, done.stderr) == (0, "")
@@ -191,6 +192,7 @@ def test_the_hook() -> None:
     assert (hook["language"], hook["pass_filenames"]) == ("python", False)
     (used,) = PRE_COMMIT["repos"][0]["hooks"]
     assert used["id"] == hook["id"]
+    assert hook["args"] == used["args"]
     outcome = run(" ".join([hook["entry"], *used["args"]]))
     assert (outcome.code, outcome.err) == (0, "")
     assert run(f"{hook['entry'].split()[0]} --version").out == f"softmax-cli {__version__}\n"
