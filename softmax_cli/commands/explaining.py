@@ -15,6 +15,7 @@ from softmax_cli.errors import UsageError
 if TYPE_CHECKING:
     from softmax_cli.explain.row import Row
     from softmax_cli.formats.blocks import Block, Source
+    from softmax_cli.formats.options import OnBadRow
     from softmax_cli.formats.parts import Step
     from softmax_cli.formats.sinks import Result
 
@@ -58,6 +59,7 @@ def explained(
     source: Source,
     result: Result,
     temperature: float,
+    on_bad_row: OnBadRow,
     write: WriteOptions,
     steps_of: Callable[[Row, Block], list[Step]],
 ) -> tuple[Source, Result]:
@@ -72,7 +74,15 @@ def explained(
     def steps(block: Block) -> list[Step]:
         logits = wide(block.values[0])
         names = source.class_names
-        row = Row(block.number(0), logits, source.dtype, temperature, names, digits)
+        row = Row(
+            block.number(0),
+            logits,
+            source.dtype,
+            temperature,
+            names,
+            digits,
+            on_bad_row=on_bad_row,
+        )
         return steps_of(row, block)
 
     first = FirstRows(steps)

@@ -139,7 +139,9 @@ def write_jacobian(
         kernel = zero_bad_rows(kernel, read.on_bad_row)
         if explain:
             steps_of = partial(_steps, of=of, product=product)
-            source, result = explained(source, result, temperature, write, steps_of)
+            source, result = explained(
+                source, result, temperature, read.on_bad_row, write, steps_of
+            )
             if is_alone(write):
                 kernel, split, result = itself, None, replace(result, matrix=False)
         with open_sink(result, write, source.paths) as sink:

@@ -79,7 +79,17 @@ class Explanation(Tally):
         label = rows.label(0)
         T = losses.temperature if form.kind == "logits" else 1.0
         also = () if label is None else (label,)
-        row = Row(number, wide(rows.values[0]), self._dtype, T, self._names, self._digits, also)
+        row = Row(
+            number,
+            wide(rows.values[0]),
+            self._dtype,
+            T,
+            self._names,
+            self._digits,
+            also,
+            form.weights.masked if form.kind == "logits" else (),
+            losses.on_bad_row,
+        )
         return LossRow(
             row,
             form.kind,
@@ -90,6 +100,7 @@ class Explanation(Tally):
             label,
             (losses.base, BASES[losses.base]),
             kept.loss if rows.used[0] else None,
+            form.normalize,
         )
 
     def report(self) -> dict[str, object]:

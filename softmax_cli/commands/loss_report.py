@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -37,11 +37,13 @@ class Told:
     options  those that ask for it
     fit      the temperature that was found
     explanation  of the first rows
+    of_rows  the losses of the first and the last rows, as parts that are known once all are read
     """
 
     options: tuple[str, ...] = ()
     fit: Fit | None = None
     explanation: Explanation | None = None
+    of_rows: list[Part] = field(default_factory=list)
 
 
 def write_losses(
@@ -79,7 +81,11 @@ def write_losses(
             alone = stack.enter_context(_one_number(write, source.paths))
         if losses.reduction == "none":
             sinks.of_losses.append(alone if rowwise else kept)
+        listed = _listed(source, losses, told, write)
+        sinks.of_losses += listed
         compute(source, losses, sinks, read, write, needed_for="loss", check=losses.check)
+        for sink in listed:
+            sink.finish()
         if report:
             _write_report(losses, kept.losses, told, form, target, write)
         elif (loss := losses.loss()) is not None:
@@ -105,6 +111,15 @@ def write_loss(losses: Losses, told: Told, inputs: Sequence[Location], write: Wr
     _say(losses, told, None if report else form, write)
 
 
+def _listed(source: Source, losses: Losses, told: Told, write: WriteOptions) -> list[Sink]:
+    """Return what lists the losses of rows under an explanation, where each keeps its own."""
+    if losses.reduction != "none" or told.explanation is None:
+        return []
+    from softmax_cli.formats.table import TableSink
+
+    return [TableSink(row_result(source), told.of_rows.extend, write)]
+
+
 def _is_report(form: str, losses: Losses) -> bool:
     return form == "json" or (form == "table" and losses.reduction != "none")
 
@@ -128,7 +143,8 @@ def _parts(losses: Losses, told: Told, write: WriteOptions) -> list[Part]:
     parts = report_parts(losses, told.fit, write.precision)
     if told.explanation is None:
         return parts
-    return [*explained(told.explanation.steps(losses)), Line(), *parts]
+    of_rows = [*told.of_rows, Line()] if told.of_rows else []
+    return [*explained(told.explanation.steps(losses)), Line(), *of_rows, *parts]
 
 
 def _histogram(losses: Losses) -> list[Part]:

@@ -89,8 +89,8 @@ class _Tables:
         return self._losses.reduced.denominator(self._losses.reduction)
 
     def _what_divides(self) -> str:
-        if self._losses.reduction == "sum":
-            return "a sum is divided by nothing"
+        if self._losses.reduction in ("sum", "none"):
+            return "nothing is divided"
         if self._losses.reduction == "batch-mean" or self._divisor == self._losses.reduced.used:
             return "the number of rows used"
         return "weights of the rows used, summed"

@@ -117,7 +117,9 @@ def write_softmax(
             result = replace(result, facts={**result.facts, "base": base})
         if explain:
             steps_of = partial(_steps, log=log, base=base, top_k=top_k)
-            source, result = explained(source, result, temperature, write, steps_of)
+            source, result = explained(
+                source, result, temperature, read.on_bad_row, write, steps_of
+            )
         kernel = _kernel(source, temperature, BASES[base] if log else None, top_k)
         if explain and is_alone(write):
             kernel = itself

@@ -14,6 +14,9 @@ from softmax_cli.explain.softmax import softmax_steps
 from softmax_cli.formats.parts import Line, Part, Step
 from softmax_cli.formats.table import shaded
 
+# A row whose largest probability is this near to 1.
+CONFIDENT = 1e-3
+
 
 def jacobian_steps(row: Row, of: str) -> list[Step]:
     """Return the steps to the probabilities, and from there to the matrix."""
@@ -67,7 +70,7 @@ def _of_softmax(row: Row) -> list[Step]:
     under = "h^2" if not over else "(T h^2)"
     i, *rest = row.likeliest
     g_i, h, T = terms.g(i), terms.h, _over_number(row)
-    S_i, others = digits.number(row.P[i]), digits.number(_others(row, i))
+    S_i, others = digits.number(row.P[i]), digits.number(row.others(i))
     rule = [
         "S_i = g_i / h",
         "dS_i/da_j = (dg_i/da_j h - g_i dh/da_j) / h^2",
@@ -82,6 +85,7 @@ def _of_softmax(row: Row) -> list[Step]:
             f"dS_i/da_i = (g_i h - g_i g_i) / {under} = S_i (1 - S_i){over}",
             [f"({g_i} * {h} - {g_i} * {g_i}) / {h}^2{T}", f"{S_i} * {others}{T}"],
             own,
+            _of_others(row, "softmax", i),
         ),
     ]
     if not rest:
@@ -108,8 +112,9 @@ def _of_log_softmax(row: Row) -> list[Step]:
             row,
             (i, i),
             f"d log S_i/da_i = (1 - g_i / h){over} = (1 - S_i){over}",
-            [f"(1 - {terms.g(i)} / {h}){T}", f"(1 - {digits.number(row.P[i])}){T}"],
+            [f"(1 - {terms.g(i)} / {h}){T}", f"(1 - {row.probability(i)}){T}"],
             own,
+            _of_others(row, "log-softmax", i),
         ),
     ]
     if not rest:
@@ -119,8 +124,28 @@ def _of_log_softmax(row: Row) -> list[Step]:
     return [*steps, _case(row, (i, rest[0]), different, numbers, own)]
 
 
+def _of_others(row: Row, of: str, i: int) -> list[str]:
+    """Return how 1 - S of a confident row keeps its digits, and what naive evaluation keeps."""
+    others, naive = row.others(i), row.naive[1][i]
+    if not 0 < others < CONFIDENT:
+        return []
+    said = ["1 - S_i is the sum of the other probabilities: no digit cancels"]
+    weighs, of_naive = (float(row.P[i]), naive) if of == "softmax" else (1.0, 1)
+    due, printed = (
+        row.digits.number(float(each) / row.T) for each in (weighs * others, of_naive * (1 - naive))
+    )
+    if printed != due:
+        said.append(f"naive evaluation in {row.naive_dtype} prints {printed}")
+    return said
+
+
 def _case(
-    row: Row, place: tuple[int, int], formula: str, numbers: Sequence[str], line: Rows
+    row: Row,
+    place: tuple[int, int],
+    formula: str,
+    numbers: Sequence[str],
+    line: Rows,
+    also: Sequence[str] = (),
 ) -> Step:
     """Return the step to the entry at a place, of whose line the numbers are known."""
     i, j = place
@@ -130,6 +155,7 @@ def _case(
         title = f"The case i != j, for i = {row.name(i)} and j = {row.name(j)}"
     derivative = float(line[j])
     parts = [Line(f"= {text}", indent=2) for text in (*numbers, row.digits.number(derivative))]
+    parts += map(Line, also)
     facts: dict[str, object] = {"i": i, "j": j, "derivative": derivative}
     return Step(name, title, [formula], facts, parts, row.number)
 
@@ -141,11 +167,6 @@ def _no_other(row: Row, what: str) -> Step:
 
 def _over_number(row: Row) -> str:
     return "" if row.T == 1 else f" / {row.digits.number(row.T)}"
-
-
-def _others(row: Row, place: int) -> float:
-    """Return 1 - S without the rounding of S."""
-    return float(products.complement(row.P[None, :].copy())[0, place])
 
 
 def _line(row: Row, of: str, i: int) -> Rows:
@@ -208,16 +229,24 @@ def _product(row: Row, of: str, product: str, vector: Rows) -> Step:
         ("S", lambda j: digits.number(float(row.P[j]))),
         (symbol, lambda j: digits.number(float(result[0, j]))),
     ]
-    said = f"{sum_} = {digits.number(total)}, and the matrix is never made"
+    said = [f"{sum_} = {digits.number(total)}; the matrix is not needed"]
+    if _is_rounding(row, vector, result[0]):
+        said.append("what is below 1e-15 of S_j v_j is the rounding of S: read it as 0")
     facts = row.facts(vector=lambda j: float(vector[j]), product=lambda j: result[0, j])
     return Step(
         product,
         f"The product {symbol}",
         [f"{name} = {formula.format(sum_)}{_over(row)}"],
         {**facts, "sum": total},
-        [*row.by_class(columns), Line(said)],
+        [*row.by_class(columns), *map(Line, said)],
         row.number,
     )
+
+
+def _is_rounding(row: Row, vector: Rows, result: Rows) -> bool:
+    """Tell whether any number of a product is no more than what the rounding of S leaves."""
+    size = np.abs(result)
+    return bool(((size > 0) & (size < 1e-15 * row.P * np.abs(vector).max() / row.T)).any())
 
 
 def _sum_of(row: Row, vector: Sequence[float] | Rows, *, weighs: bool) -> float:

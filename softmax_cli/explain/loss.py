@@ -28,8 +28,8 @@ def loss_steps(each: LossRow) -> list[Step]:
             return [no_softmax(row)]
         return [*softmax_steps(row), _loss(each), _gradient(each)]
     if np.isnan(row.logits).any():
-        said = Line("a NaN is no number: --on-bad-row says what is counted instead")
-        return [Step("no-loss", "The row has no loss", parts=[said], row=row.number)]
+        title = "The row has no loss: a NaN is no number"
+        return [Step("no-loss", title, parts=[row.instead()], row=row.number)]
     return [_loss(each), *([_entropies(each)] if each.form == "distributions" else [])]
 
 
@@ -58,6 +58,12 @@ def _loss(each: LossRow) -> Step:
         ("term", _text(row, terms)),
     ]
     said = row.by_class(columns)
+    if each.divided:
+        names = [Y] * (each.targets.ndim == 2) + [P] * (each.kind == "probabilities")
+        are = "is" if len(names) == 1 else "are"
+        said.append(Line(f"{' and '.join(names)} {are} divided by the sum, as --normalize asks"))
+    if each.weights.masked and each.kind != "logits":
+        said.append(Line(f"{P} is 0 where --mask-class says so, and the rest divided by its sum"))
     if ((each.weighted == 0) & np.isneginf(each.logarithms)).any():
         said.append(Line("0 log 0 = 0: what weighs nothing adds nothing"))
     said += _put_together(each)
@@ -90,6 +96,9 @@ def _weighting(each: LossRow, Y: str, P: str) -> list[str]:
         lines.append(f"s = {digits.number(each.sample)} is the weight of the row")
     if weights.of_classes is not None:
         lines.append("w are the weights of the classes")
+        labels = [each.row.name(int(label)) for label in each.targets if each.targets.ndim == 1]
+        of_label = "".join(f"{s}w({label}) = " for label in labels)
+        lines.append(f"in a mean the row weighs {of_label}{digits.number(each.in_mean)}")
     return lines
 
 
@@ -108,7 +117,7 @@ def _put_together(each: LossRow) -> list[Part]:
     lines = []
     if each.label is not None and not each.has_class_terms:
         P, name = _names(each)[1], row.name(each.label)
-        of_label = digits.number(float(row.P[each.label])) if each.kind == "logits" else ""
+        of_label = row.probability(each.label) if each.kind == "logits" else ""
         s = "" if each.sample is None else f"{digits.number(each.sample)} * "
         log = f" = -{s}log {of_label}" if of_label else ""
         lines.append(f"one-hot: only the term of {name} is left: -{s}log {P}({name}){log}")
@@ -164,12 +173,14 @@ def _gradient(each: LossRow) -> Step:
         samples=each.samples,
     )
     W = "Y" if each.is_plain else "W"
-    over = "" if row.T == 1 else " / T"
+    divisors = ["T"] * (row.T != 1) + [f"log {base}"] * (base != "e")
+    over = {0: "", 1: f" / {''.join(divisors)}"}.get(len(divisors), f" / ({' '.join(divisors)})")
     whole, plain = f"P_j sum_k {W}(k) - {W}(j)", "P - Y"
     if over:
         whole, plain = f"({whole}){over}", f"({plain}){over}"
+    in_base = "" if base == "e" else f" / log {base}"
     formula = [
-        f"d xent/da_j = sum_k -{W}(k) / P_k dP_k/da_j",
+        f"d xent/da_j = sum_k -{W}(k) / P_k dP_k/da_j{in_base}",
         f"  = sum_k -{W}(k) (delta_kj - P_j){over} = {whole}",
     ]
     if each.is_plain and each.label is not None:
@@ -185,9 +196,10 @@ def _gradient(each: LossRow) -> Step:
     said = row.by_class(columns)
     said.append(Line("its entries sum to 0, as logits that are moved alike change nothing"))
     if base != "e":
-        said.append(
-            Line(f"in {UNITS[base]}: all divided by log {base} = {digits.number(math.log(unit))}")
-        )
+        said.append(Line(f"log {base} = {digits.number(math.log(unit))} makes {UNITS[base]} of it"))
+    if each.loss == math.inf:
+        said.append(Line("the loss is infinite, and has no derivative: this is what --grad writes"))
+    said.append(Line("this is of one row's loss: --grad divides it as the loss of all is divided"))
     facts = row.facts(gradient=lambda j: result[0, j])
     return Step("gradient", "Its gradient", formula, facts, said, row.number)
 
@@ -200,20 +212,25 @@ def _weight_text(each: LossRow) -> str:
 
 def _entropies(each: LossRow) -> Step:
     digits = each.row.digits
-    name, unit = each.base
+    name, base = each.base
     entropies, divergences = entropies_and_divergences(
         each.targets,
         each.row.logits[None, :],
-        base=unit,
+        base=base,
         weights=each.weights,
         samples=each.samples,
     )
     entropy, divergence = float(entropies[0]), float(divergences[0])
     assert each.loss is not None
-    formula = ["H(p) = -sum_k p(k) log p(k)", "KL(p||q) = sum_k p(k) log (p(k) / q(k))"]
+    s = "" if each.sample is None else "s "
+    w = "" if each.weights.of_classes is None else "w(k) "
+    p = "p'(k)" if each.weights.smoothing else "p(k)"
+    formula = [f"H(p) = -{s}sum_k {w}{p} log {p}", f"KL(p||q) = {s}sum_k {w}{p} log ({p} / q(k))"]
+    unit = UNITS[name]
+    xent = "xent(p, q)" if each.is_plain else "loss"
     lines = [
-        f"H(p) = {digits.number(entropy)} {UNITS[name]}, KL(p||q) = {digits.number(divergence)}",
-        f"xent(p, q) = H(p) + KL(p||q) = {digits.number(each.loss)}: least where q is p",
+        f"H(p) = {digits.number(entropy)} {unit}, KL(p||q) = {digits.number(divergence)} {unit}",
+        f"{xent} = H(p) + KL(p||q) = {digits.number(each.loss)} {unit}: least where q is p",
     ]
     facts: dict[str, object] = {"entropy": entropy, "kl_divergence": divergence}
     said = [Line(line) for line in lines]

@@ -28,6 +28,7 @@ class LossRow:
     label    of one-hot targets
     base     of logarithms: its name and the number
     loss     what the row has come to, weighted and in the base; None if it is ignored
+    divided  whether distributions are divided by their sums
     """
 
     row: Row
@@ -39,6 +40,7 @@ class LossRow:
     label: int | None
     base: tuple[str, float]
     loss: float | None
+    divided: bool = False
 
     @property
     def samples(self) -> Rows | None:
@@ -77,6 +79,12 @@ class LossRow:
         w = 1.0 if self.weights.of_classes is None else self.weights.of_classes
         result: Rows = self.smoothed * w * (1.0 if self.sample is None else self.sample)
         return result
+
+    @cached_property
+    def in_mean(self) -> float:
+        """What the row weighs in a mean: s, and for a label times w of its class."""
+        parts = self.weights.of_rows(self.targets, self.samples)
+        return 1.0 if parts is None else float(parts[0][0])
 
     @property
     def is_plain(self) -> bool:

@@ -16,7 +16,7 @@ def reduction_step(
     """
     facts = {"reduction": reduction, "sum": total, "denominator": denominator, "loss": loss}
     if loss is None:
-        said = "with --reduction none each row keeps its own"
+        said = "with --reduction none each row keeps its own: nothing is divided"
         return Step("reduction", "All rows", (), facts, [Line(said)])
     sum_, divisor, reduced = map(digits.number, (total, denominator, loss))
     formula, lines = "loss = sum_i loss_i", [f"= {reduced} {UNITS[base]}"]

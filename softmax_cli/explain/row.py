@@ -12,9 +12,11 @@ import numpy as np
 
 from softmax_cli.bfloat16 import BFLOAT16
 from softmax_cli.core.arrays import FloatArray, wide
+from softmax_cli.core.products import complement
 from softmax_cli.core.softmax import log_softmax, softmax
 from softmax_cli.core.twofold import Rows
 from softmax_cli.formats.numbers import aligned
+from softmax_cli.formats.options import OnBadRow
 from softmax_cli.formats.parts import Gauge, Line, Part, Table
 from softmax_cli.formats.screen import MARK, shortened
 from softmax_cli.formats.shown import first_and_last
@@ -72,6 +74,8 @@ class Row:
     logits  (classes,) as float64
     dtype   of the input, in which a naive evaluation would compute
     also    classes that are shown whatever their place, a label for instance
+    masked  classes whose logits were replaced by -inf
+    on_bad_row  what stands in for the result where there is none
     """
 
     number: int
@@ -81,6 +85,8 @@ class Row:
     names: Sequence[str] | None
     digits: Digits
     also: tuple[int, ...] = ()
+    masked: tuple[int, ...] = ()
+    on_bad_row: OnBadRow = "error"
 
     @property
     def classes(self) -> int:
@@ -155,6 +161,24 @@ class Row:
             a = self.logits.astype(self.naive_dtype) / self.naive_dtype.type(self.T)
             g = np.exp(a)
             return g, g / g.sum()
+
+    def others(self, place: int) -> float:
+        """Return 1 - P of a class without the rounding of P: the sum of the others."""
+        return float(complement(self.P[None, :].copy())[0, place])
+
+    def probability(self, place: int) -> str:
+        """Return the text of a probability, which is neither 0 nor 1 by rounding alone."""
+        text, others = self.digits.number(self.P[place]), self.others(place)
+        if text == "1" and others:
+            return f"(1 - {self.digits.number(others)})"
+        if text == "0" and self.logits[place] > -np.inf:
+            return self.digits.power(EXACT.subtract(self.over_temperature(place), self.log_sum))
+        return text
+
+    def instead(self) -> Line:
+        """Return what is written where there is no result."""
+        written = {"nan": "nan", "zero": "0"}.get(self.on_bad_row, "nothing")
+        return Line(f"{written} is written instead, as --on-bad-row {self.on_bad_row} asks")
 
     def by_class(
         self, columns: Sequence[tuple[str, Text]], gauges: Sequence[float] | Rows | None = None

@@ -42,7 +42,7 @@ def rows_left(explained: int, rows: int) -> list[Step]:
     """Return what tells how many rows are explained, if not all are."""
     if explained == rows > 0:
         return []
-    said = f"{explained} of {rows} rows explained"
+    said = f"{explained} of {rows} row{'s' * (rows != 1)} explained"
     return [Step("rows", "", (), {"rows": rows}, [Line(said, "dim")])]
 
 

@@ -26,8 +26,7 @@ def no_softmax(row: Row) -> Step:
         why = "a logit is +inf, and inf / inf is no number"
     else:
         why = "every entry is -inf, so that all exponentials are 0, and 0 / 0 is no number"
-    said = "--on-bad-row says what is written instead"
-    parts = (*row.by_class([("a_j", _logit(row))]), Line(said))
+    parts = (*row.by_class([("a_j", _logit(row))]), row.instead())
     return Step("no-softmax", f"The row has no softmax: {why}", (), {}, parts, row.number)
 
 
@@ -52,11 +51,17 @@ def _formula(row: Row) -> Step:
 
 
 def _masked(row: Row) -> list[Part]:
-    masked = int(np.isneginf(row.logits).sum())
-    if not masked:
-        return []
-    are = "1 class is" if masked == 1 else f"{masked} classes are"
-    return [Line(f"{are} masked: the logit is -inf, and exp(-inf) = 0")]
+    asked = len(set(row.masked))
+    own = int(np.isneginf(row.logits).sum()) - asked
+    whys = (
+        (own, "masked: the logit is -inf, and exp(-inf) = 0"),
+        (asked, "masked by --mask-class: -inf stands for the logit, and exp(-inf) = 0"),
+    )
+    return [
+        Line(f"{'1 class is' if count == 1 else f'{count} classes are'} {why}")
+        for count, why in whys
+        if count
+    ]
 
 
 def _exponentials(row: Row) -> Step:
@@ -82,7 +87,8 @@ def _naive(row: Row) -> tuple[list[Part], dict[str, object]]:
     limits = np.finfo(dtype)
     with np.errstate(over="ignore"):
         overflows, vanishes = bool(np.isinf(g.sum())), not g.any()
-    agrees = all(digits.number(float(S[j])) == digits.number(row.P[j]) for j in row.told)
+    right = row.P.astype(dtype)
+    differ = [j for j in row.told if digits.number(float(S[j])) != digits.number(float(right[j]))]
     printed = digits.numbers(S[row.shown])
     if overflows:
         largest = digits.number(float(np.log(np.float64(limits.max))))
@@ -95,18 +101,27 @@ def _naive(row: Row) -> tuple[list[Part], dict[str, object]]:
         least = digits.number(float(np.log(np.float64(limits.smallest_subnormal)) - np.log(2)))
         told = f"exp underflows in {dtype} below {least}: naive evaluation divides 0 by 0"
         said = f"{told}, and prints {printed}"
-    elif agrees:
+    elif not differ:
         said = f"nothing overflows in {dtype}, and naive evaluation prints the right digits"
     else:
-        said = f"nothing overflows in {dtype}; naive evaluation rounds, and prints {printed}"
+        j = next((j for j in row.shown if j in differ), differ[0])
+        wrong, due = digits.number(float(S[j])), digits.number(float(right[j]))
+        said = (
+            f"nothing overflows in {dtype}; naive evaluation rounds: it prints {wrong} "
+            f"for class {row.name(j)}, not {due}{_and_more(len(differ) - 1)}"
+        )
     facts = {
         "dtype": str(dtype),
         "overflows": overflows,
         "underflows": vanishes,
-        "agrees": agrees,
+        "agrees": not differ,
         "probabilities": [float(S[j]) for j in row.told],
     }
     return [Line(said)], facts
+
+
+def _and_more(count: int) -> str:
+    return f", and is wrong for {count} more" if count else ""
 
 
 def _shift(row: Row) -> Step:
@@ -150,7 +165,8 @@ def log_step(row: Row, base: str, unit: float) -> Step:
     write_log_probabilities(row.logits[None, :], row.T, values, unit)
     in_nats = log_softmax(row.logits, temperature=row.T)
     distance = "(a_j - m)" if not over else "(a_j - m) / T"
-    formula = [f"log S_j = {distance} - log sum_k exp({distance.replace('_j', '_k')})"]
+    inner = distance.removeprefix("(").removesuffix(")").replace("_j", "_k")
+    formula = [f"log S_j = {distance} - log sum_k exp({inner})"]
     columns = [("log S_j", lambda j: digits.number(float(in_nats[j])))]
     said = ""
     if base != "e":
@@ -158,12 +174,12 @@ def log_step(row: Row, base: str, unit: float) -> Step:
         columns.append((f"log{base} S_j", lambda j: digits.number(values[0, j])))
     with np.errstate(all="ignore"):
         logarithms = np.log(row.naive[1].astype(np.float64))
-    wrong = [j for j in row.shown if digits.number(logarithms[j]) != digits.number(in_nats[j])]
+    wrong = [j for j in row.told if digits.number(logarithms[j]) != digits.number(in_nats[j])]
     if wrong:
-        j = wrong[0]
+        j = next((j for j in row.shown if j in wrong), wrong[0])
         said = (
             f"the naive logarithm of the naive probability is {digits.number(logarithms[j])} "
-            f"for class {row.name(j)}"
+            f"for class {row.name(j)}{_and_more(len(wrong) - 1)}"
         )
     parts = [*row.by_class(columns), *([Line(said)] if said else [])]
     facts = row.facts(log_probabilities=lambda j: values[0, j])
@@ -192,5 +208,5 @@ def derivative_pointer(row: Row) -> Step:
     """Return where to read on."""
     over = _over(row)
     formula = [f"dS_i/da_j = S_i (delta_ij - S_j){over}"]
-    said = "softmax-cli jacobian --explain derives it with these numbers"
+    said = "softmax-cli jacobian, given the same with --explain, derives it"
     return Step("derivative", "Its derivative", formula, {}, [Line(said)], row.number)

@@ -84,8 +84,8 @@ class LossHistogram(Tally):
 
     @property
     def is_shown(self) -> bool:
-        """Whether there are so many rows that a table shows it; fewer are seen one by one."""
-        return self.losses.count >= FEWEST_ROWS
+        """Whether a table shows it: unless it is asked for, fewer rows are seen one by one."""
+        return self.losses.count >= (1 if self._is_asked else FEWEST_ROWS)
 
     def add(self, scored: Scored) -> None:
         """Count a block."""

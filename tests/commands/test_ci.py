@@ -142,9 +142,7 @@ def test_the_action_as_the_readme_uses_it(tmp_path: Path) -> None:
     assert (tmp_path / "summary.md").exists()
 
 
-@pytest.mark.parametrize(
-    "args", ["", "  \n ", "--seed\n0", ACTION["inputs"]["args"]["default"]]
-)
+@pytest.mark.parametrize("args", ["", "  \n ", "--seed\n0", ACTION["inputs"]["args"]["default"]])
 def test_the_action_without_a_check_of_its_own(args: str) -> None:
     done = _act(args)
     assert (done.returncode, done.stderr) == (0, "")

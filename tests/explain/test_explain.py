@@ -10,65 +10,11 @@ from typing import Any
 import mpmath
 import numpy as np
 import pytest
-from rich.cells import cell_len
 
 from softmax_cli.commands import jacobian, softmax
-from tests.core.exact import CASES, Case, real
-from tests.running import ROOT, run
-
-SHORT = {name: case for name, case in CASES.items() if len(case.logits) <= 20}
-Steps = dict[str, dict[str, Any]]
-
-
-@pytest.fixture(autouse=True)
-def _at_80_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "samples").symlink_to(ROOT / "samples")
-
-
-def explained(line: str) -> Steps:
-    """Return the steps that a command tells, by their names."""
-    outcome = run(f"softmax-cli {line} --explain --format json --quiet")
-    assert (outcome.code, outcome.err) == (0, "")
-    return {step["step"]: step for step in json.loads(outcome.out)["steps"]}
-
-
-def said(line: str) -> str:
-    """Return what a command explains to people, whose lines fit 80 columns."""
-    outcome = run(f"softmax-cli {line} --explain --quiet")
-    assert (outcome.code, outcome.err) == (0, "")
-    copied = ("softmax-cli ",)
-    assert [
-        each for each in outcome.out.splitlines() if cell_len(each) > 80 and copied[0] not in each
-    ] == []
-    return outcome.out
-
-
-def typed(case: Case) -> str:
-    """Return the words of a command line that are a row and its temperature."""
-    return f"{','.join(map(repr, case.logits))} -t {case.temperature!r}"
-
-
-def near(got: list[Any], exact: list[Any], *, units: float = 8, scale: float = 0.0) -> None:
-    """Compare numbers as JSON holds them with exact ones; what no float64 holds is 0 or inf."""
-    assert len(got) == len(exact)
-    for number, true in zip(got, exact, strict=True):
-        nearest = float(true)
-        if math.isinf(nearest):
-            assert number == ("inf" if nearest > 0 else "-inf")
-            continue
-        allowed = units * (math.ulp(nearest) + scale * 2.0**-52)
-        assert abs(float(number) - nearest) <= allowed, (number, nearest)
-
-
-def exact_row(case: Case) -> tuple[list[Any], list[Any]]:
-    """Return a / T and S of a row, exactly."""
-    T = real.mpf(case.temperature)
-    over = [real.mpf(a) / T for a in case.logits]
-    g = [real.exp(a) for a in over]
-    h = real.fsum(g)
-    return over, [each / h for each in g]
+from tests.core.exact import Case, real
+from tests.explain.steps import SHORT, exact_row, explained, near, said, typed
+from tests.running import run
 
 
 @pytest.mark.parametrize("name", SHORT)
@@ -199,104 +145,6 @@ def test_the_quotient_rule_on_ones_own_numbers() -> None:
     assert "g and h are those after the shift" in shifted
 
 
-@pytest.mark.parametrize("name", SHORT)
-def test_the_numbers_of_a_loss_of_a_label(name: str) -> None:
-    case = SHORT[name]
-    _, S = exact_row(case)
-    T = real.mpf(case.temperature)
-    for label in sorted({0, len(S) - 1}):
-        if S[label] == 0:
-            continue
-        steps = explained(f"xent {typed(case)} --labels {label}")
-        exact = -real.log(S[label])
-        near([steps["loss"]["loss"]], [exact])
-        assert steps["loss"]["label"] == label
-        gradient = [(S[j] - (j == label)) / T for j in range(len(S))]
-        near(steps["gradient"]["gradient"], gradient)
-        assert steps["reduction"]["loss"] == steps["loss"]["loss"]
-
-
-def test_a_confident_row_keeps_its_digits() -> None:
-    text = said("xent 60 0 --labels 0")
-    assert "= 0 + 8.75651e-27, where nothing cancels" in text
-    assert "naive evaluation in float64 prints 0" in text
-    assert "= 8.75651e-27 nats" in text
-
-
-def test_a_label_that_naive_evaluation_takes_for_impossible() -> None:
-    assert "naive evaluation in float64 prints inf" in said("xent 800 0 --labels 1")
-
-
-def test_the_one_hot_sum_collapses() -> None:
-    text = said("xent 1 2 3 --labels 2")
-    assert "only the term of 2 is left: -log P(2) = -log 0.665241" in text
-    assert "sum_k Y(k) = 1, so that it is P - Y" in text
-    soft = said("xent 1 2 3 --targets 0.2,0.3,0.5")
-    assert "is left" not in soft
-    assert "so that it is P - Y" not in soft
-
-
-def test_weights_smoothing_masks_and_bases() -> None:
-    line = (
-        "xent 1,2,3 --labels 2 --class-weights 1,2,3 --label-smoothing 0.1 --sample-weights 2"
-        " --base 2 -t 2 --reduction sum --mask-class 0"
-    )
-    steps = explained(line)
-    g = [0, real.exp(1), real.exp("1.5")]
-    S = [each / real.fsum(g) for each in g]
-    E = real.mpf(0.1)
-    W = [0, 2 * 2 * E / 2, 2 * 3 * (1 - E + E / 2)]
-    log2 = real.log(2)
-    loss = -real.fsum(w * real.log(s) for w, s in zip(W[1:], S[1:], strict=True)) / log2
-    near([steps["loss"]["loss"]], [loss])
-    near(steps["loss"]["targets"], W)
-    gradient = [(s * real.fsum(W) - w) / 2 / log2 for s, w in zip(S, W, strict=True)]
-    near(steps["gradient"]["gradient"], gradient, scale=1.0)
-    text = said(line)
-    for words in (
-        "loss = -s sum_k w(k) Y'(k) log P(k)",
-        "E = 0.1, N = 2",
-        "s = 2 is the weight of the row",
-        "1 class is masked",
-        "divided by log 2",
-    ):
-        assert words in text
-
-
-@pytest.mark.parametrize("reduction", ["mean", "batch-mean", "sum", "none"])
-def test_how_the_losses_are_put_together(reduction: str) -> None:
-    rows = "xent 1,2,3 3,2,1 0,9,0 0,0,0 --labels 2,0,-1,1 --ignore-label -1"
-    steps = explained(f"{rows} --reduction {reduction}")["reduction"]
-    losses = [math.log(sum(map(math.exp, (0, -1, -2)))) for _ in range(2)] + [math.log(3)]
-    if reduction == "none":
-        assert steps["loss"] is None
-        return
-    divisor = {"mean": 3, "batch-mean": 3, "sum": 1}[reduction]
-    assert steps["loss"] == pytest.approx(sum(losses) / divisor, rel=1e-14)
-    assert steps["sum"] == pytest.approx(sum(losses), rel=1e-14)
-    text = said(f"{rows} --reduction {reduction}")
-    assert "3 of 4 rows explained" in text
-    assert "The row is ignored" in text
-
-
-def test_two_distributions() -> None:
-    steps = explained("xent --p 0.5,0.5,0 --q 0.25,0.75,0")
-    exact = -(real.log(0.25) + real.log(0.75)) / 2
-    near([steps["loss"]["loss"]], [exact])
-    near([steps["entropy"]["entropy"]], [real.log(2)])
-    near([steps["entropy"]["kl_divergence"]], [exact - real.log(2)], scale=1.0)
-    assert "0 log 0 = 0" in said("xent --p 0.5,0.5,0 --q 0.25,0.75,0")
-    assert "gradient" not in steps
-
-
-@pytest.mark.parametrize("kind", ["probabilities", "log-probabilities"])
-def test_what_is_given_as_probabilities(kind: str) -> None:
-    values = [0.25, 0.75] if kind == "probabilities" else [math.log(0.25), math.log(0.75)]
-    steps = explained(f"xent {','.join(map(repr, values))} --from {kind} --labels 1")
-    near([steps["loss"]["loss"]], [-real.log(0.75)])
-    assert "exponentials" not in steps
-
-
 @pytest.mark.parametrize("bad", ["nan", "inf", "-inf"])
 @pytest.mark.parametrize("command", ["softmax", "jacobian", "xent --labels 0,1"])
 def test_rows_without_a_softmax(bad: str, command: str) -> None:
@@ -383,19 +231,40 @@ def test_an_explanation_goes_to_a_file() -> None:
     assert json.loads(Path("words.json").read_text())["steps"]
 
 
-def test_the_other_files_of_a_loss_are_written_beside() -> None:
-    line = "softmax-cli xent 1,2 3,4 --labels 0,1 --explain --grad g.npy --losses l.csv"
-    assert run(line).code == 0
-    gradient = np.load("g.npy")
-    assert gradient.shape == (2, 2)
-    assert len(Path("l.csv").read_text().split()) == 2
-
-
 def test_what_is_computed_in_place_is_explained_as_it_was() -> None:
     logits = np.load("samples/digits_logits.npy")
     for command in ("softmax", "xent --labels samples/digits_labels.npy --grad g.npy"):
         told = explained(f"{command} samples/digits_logits.npy")["formula"]["logits"]
         assert told == logits[2].astype(float).tolist()
+
+
+def test_how_a_confident_row_keeps_its_digits() -> None:
+    text = said("jacobian 60 0")
+    assert "1 - S_i is the sum of the other probabilities" in text
+    assert "naive evaluation in float64 prints 0\n" in text
+    assert "naive evaluation" in said("jacobian 40 0 --of log-softmax")
+    assert "the other probabilities" not in said("jacobian 1 2 3")
+    assert "-log P(0) = -log (1 - 8.75651e-27)" in said("xent 60 0 --labels 0")
+    tiny = str(mpmath.nstr(real.exp(-2000), 6))
+    assert f"-log P(1) = -log {tiny}" in said("xent 2000 0 --labels 1")
+
+
+def test_what_is_less_than_rounding_is_called_so() -> None:
+    assert "read it as 0" in said("jacobian 0.1 0.2 0.7 --vjp 1,1,1")
+    assert "read it as 0" not in said("jacobian 0.1 0.2 0.7 --vjp 1,2,1")
+
+
+def test_naive_evaluation_is_compared_in_its_own_dtype() -> None:
+    np.save("half.npy", np.array([1, 2, 3], "f2"))
+    naive = explained("softmax half.npy")["exponentials"]["naive"]
+    a = np.array([1, 2, 3], "f2")
+    g = np.exp(a)
+    exact = np.array([float(S) for S in exact_row(Case((1.0, 2.0, 3.0)))[1]]).astype("f2")
+    assert naive["agrees"] == bool((g / g.sum() == exact).all())
+    logits = np.random.default_rng(0).normal(0, 3, (2, 3)).astype("f2")
+    np.save("half.npy", logits)
+    text = " ".join(said("softmax half.npy").split())
+    assert "it prints 0.0750732 for class 1, not 0.0751343" in text
 
 
 def test_mpmath_is_exact_enough() -> None:
