@@ -67,7 +67,7 @@ def test_the_layers_are_all_there_is() -> None:
 @pytest.mark.parametrize(
     ("package", "home"),
     [
-        ("rich", [f"formats/{name}.py" for name in ("screen", "drawing", "progress")]),
+        ("rich", ["formats/screen/", "formats/drawing.py", "formats/progress.py"]),
         ("typer", ["commands"]),
     ],
 )

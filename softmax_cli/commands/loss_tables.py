@@ -10,7 +10,6 @@ from softmax_cli.core.histogram import Bin, Histogram
 from softmax_cli.core.units import UNITS
 from softmax_cli.formats.numbers import aligned
 from softmax_cli.formats.parts import Gauge, Line, Part, Table
-from softmax_cli.formats.screen import shortened
 from softmax_cli.formats.table import DEFAULT_PRECISION
 from softmax_cli.losses.right_rows import OfClass, PerClass, TopK
 from softmax_cli.losses.running import Losses
@@ -103,13 +102,14 @@ class _Tables:
             (
                 str(each.row),
                 loss,
-                "-" if each.label is None else shortened(str(each.label)),
-                shortened(str(each.predicted)),
-                *map(shortened, each.ids),
+                "-" if each.label is None else str(each.label),
+                str(each.predicted),
+                *each.ids,
             )
             for each, loss in zip(worst.rows, losses, strict=True)
         ]
-        return Table(headings, rows, left=[0, *range(2, len(headings))])
+        names = range(2, len(headings))
+        return Table(headings, rows, left=[0, *names], names=names)
 
     def _classes(self, classes: list[OfClass]) -> list[Part]:
         shown, notes = classes, list[Part]()
@@ -129,7 +129,7 @@ class _Tables:
             )
             for each in shown
         ]
-        return [Table(("class", "rows", "mean loss", "accuracy", ""), rows), *notes]
+        return [Table(("class", "rows", "mean loss", "accuracy", ""), rows, names=(0,)), *notes]
 
     def _scores(self, reliability: Reliability) -> Table:
         calibration = reliability.calibration

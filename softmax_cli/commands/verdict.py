@@ -20,6 +20,7 @@ from softmax_cli.formats.parts import Line, Part, Table
 from softmax_cli.formats.pictures import picture, picture_form
 from softmax_cli.formats.same_file import refuse_the_same
 from softmax_cli.formats.screen import text_of
+from softmax_cli.formats.screen.names import shortened
 from softmax_cli.formats.table import DEFAULT_PRECISION
 from softmax_cli.formats.target import Target
 
@@ -38,7 +39,6 @@ EXIT_CODES = {
 }
 # What `-o` may be without naming a file.
 NOWHERE = (None, "-")
-LONGEST_NAME = 28
 HEADINGS = ("check", "verdict", "entries", "over", "abs error", "rel error")
 
 
@@ -130,9 +130,8 @@ def _file_form(path: str) -> str:
 
 
 def _line(check: Check) -> tuple[str, ...]:
-    name = check.name if len(check.name) <= LONGEST_NAME else f"…{check.name[1 - LONGEST_NAME :]}"
     return (
-        name,
+        shortened(check.name),
         check.verdict,
         str(check.entries),
         str(check.over_tolerance),

@@ -18,7 +18,8 @@ from softmax_cli.core.twofold import Rows
 from softmax_cli.formats.numbers import aligned
 from softmax_cli.formats.options import OnBadRow
 from softmax_cli.formats.parts import Gauge, Line, Part, Table
-from softmax_cli.formats.screen import MARK, shortened
+from softmax_cli.formats.screen.drawn import MARK
+from softmax_cli.formats.screen.names import shortened
 from softmax_cli.formats.shown import first_and_last
 
 # Classes of a row that is shown whole; of a longer one, those at its ends.
@@ -201,7 +202,7 @@ class Row:
         ]
         headings = ["class", *(heading for heading, _ in columns), *[""] * (gauges is not None)]
         strong = [self.shown.index(top)] if gauges is not None else []
-        parts: list[Part] = [Table(headings, rows, gaps=gaps, strong=strong)]
+        parts: list[Part] = [Table(headings, rows, names=(0,), gaps=gaps, strong=strong)]
         if gaps:
             parts.append(Line(f"{len(self.shown)} of {self.classes} classes shown", "dim"))
         return parts

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import html
 import io
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.segment import Segment
 
@@ -42,6 +45,7 @@ _SVG = (
 </svg>
 """
 )
+_TEXT = re.compile(r'(<text [^>]*textLength=)"([^"]+)"([^>]*>)([^<]+)<')
 _HTML = (
     """\
 <!DOCTYPE html>
@@ -84,7 +88,16 @@ def picture_of(parts: Iterable[Part], form: str, options: WriteOptions) -> str:
     console.width = max(map(_length, lines), default=1) + 1
     if form == "html":
         return console.export_html(code_format=_HTML)
-    return console.export_svg(title="softmax-cli", code_format=_SVG, font_aspect_ratio=_ASPECT)
+    svg = console.export_svg(title="softmax-cli", code_format=_SVG, font_aspect_ratio=_ASPECT)
+    return _TEXT.sub(_as_wide_as_its_cells, svg)
+
+
+def _as_wide_as_its_cells(text: re.Match[str]) -> str:
+    """Return a text of an SVG, which rich takes for as many cells as it has characters."""
+    before, length, between, content = text.groups()
+    plain = html.unescape(content)
+    wide = float(length) / len(plain) * cell_len(plain)
+    return f'{before}"{wide:g}"{between}{content}<'
 
 
 def _length(line: list[Segment]) -> int:

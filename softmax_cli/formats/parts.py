@@ -36,7 +36,7 @@ class Table:
     legend    what the gauges mean; not shown where there is no room for them
     gaps      before which rows some are left out
     strong    rows that stand out
-    longest   of a bar, in cells
+    names     the columns of names, which are cut where there is no room for them
     """
 
     headings: Sequence[str]
@@ -46,6 +46,7 @@ class Table:
     legend: str = ""
     gaps: Sequence[int] = ()
     strong: Sequence[int] = ()
+    names: Sequence[int] = ()
     indent: int = 0
 
 
@@ -55,12 +56,14 @@ class Cell(NamedTuple):
     height  a small bar beside it, from 0 to 1
     shade   its sign, and how large it is beside the largest, from -1 to 1
     strong  it stands out
+    name    what the number is of, before it
     """
 
     text: str
     height: float | None = None
     shade: float | None = None
     strong: bool = False
+    name: str | None = None
 
 
 @dataclass(frozen=True)
@@ -69,14 +72,20 @@ class Grid:
 
     gap   before which line some are left out
     note  what must be said of the lines that are left out
+    what  the columns are
+    total how many columns there are, of which these are the first and the last
+    tops  of each line, the heading of the column that stands out, wherever it is
     """
 
     corner: str
     headings: Sequence[str]
+    total: int
     labels: Sequence[str]
     cells: Sequence[Sequence[Cell]]
+    tops: Sequence[str] = ()
     gap: int | None = None
     note: str = ""
+    what: str = "classes"
     indent: int = 0
 
 

@@ -11,6 +11,8 @@ from softmax_cli.formats.sinks import Result
 
 SHOWN_ROWS = 10
 SHOWN_CLASSES = 40
+# More than any terminal has room for.
+SHOWN_COLUMNS = 400
 SHOWN_MATRICES = 3
 
 

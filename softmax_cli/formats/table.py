@@ -10,9 +10,11 @@ from softmax_cli.formats.blocks import Block
 from softmax_cli.formats.numbers import aligned
 from softmax_cli.formats.options import WriteOptions
 from softmax_cli.formats.parts import Cell, Gauge, Grid, Line, Part, Shades, Step, Table
-from softmax_cli.formats.screen import MARK, shortened, text_of
+from softmax_cli.formats.screen import text_of
+from softmax_cli.formats.screen.drawn import MARK
 from softmax_cli.formats.shown import (
     SHOWN_CLASSES,
+    SHOWN_COLUMNS,
     SHOWN_MATRICES,
     SHOWN_ROWS,
     ShownLine,
@@ -77,9 +79,10 @@ class TableSink(Sink):
         yield Table(
             ("class", _singular(result.name), *[""] * self._has_bars),
             [
-                (shortened(str(names[column])), text, *gauge)
+                (str(names[column]), text, *gauge)
                 for column, text, gauge in zip(shown, texts, gauges, strict=True)
             ],
+            names=(0,),
             gaps=(len(shown) // 2,) if hidden else (),
             strong=() if top is None else [n for n, column in enumerate(shown) if column == top],
         )
@@ -94,31 +97,43 @@ class TableSink(Sink):
             return
         result, total = self._result, self._rows.count
         gap = len(self._rows.first) if total > len(lines) else None
-        headings = [str(name) for name in result.class_names or range(result.columns)]
-        if lines[0].classes is not None:
-            headings = [f"#{place + 1}" for place in range(result.columns)]
+        columns, _ = first_and_last(result.columns, SHOWN_COLUMNS)
+        names: Sequence[object] = result.class_names or range(result.columns)
+        what = "classes"
+        are_likeliest = lines[0].classes is not None
+        if are_likeliest:
+            names, what = [f"#{place + 1}" for place in range(result.columns)], "likeliest"
+        has_tops = self._has_top and not are_likeliest and result.columns > 1
+        tops = [_top(line.values) if has_tops else None for line in lines]
+        texts = columns_aligned(
+            [[self._number(line.values[column]) for column in columns] for line in lines]
+        )
         yield Grid(
-            shortened(" ".join(result.id_names).strip() or "row"),
-            headings,
+            " ".join(result.id_names).strip() or "row",
+            [str(names[column]) for column in columns],
+            result.columns,
             [line.name for line in lines],
             [
-                self._cells(line, texts)
-                for line, texts in zip(lines, self._texts(lines), strict=True)
+                self._cells(line, columns, of_line, top)
+                for line, of_line, top in zip(lines, texts, tops, strict=True)
             ],
+            ["" if top is None else str(names[top]) for top in tops],
             gap,
             "" if gap is None else f"{len(lines)} of {total} rows",
+            what,
         )
 
-    def _cells(self, line: ShownLine, texts: Sequence[str]) -> list[Cell]:
-        marks = self._has_top and line.classes is None and len(line.values) > 1
-        top = _top(line.values) if marks else None
+    def _cells(
+        self, line: ShownLine, columns: Sequence[int], texts: Sequence[str], top: int | None
+    ) -> list[Cell]:
         return [
             Cell(
-                text if line.classes is None else f"{shortened(str(line.classes[column]))} {text}",
-                height=value if self._has_bars else None,
+                text,
+                height=line.values[column] if self._has_bars else None,
                 strong=column == top,
+                name=None if line.classes is None else str(line.classes[column]),
             )
-            for column, (value, text) in enumerate(zip(line.values, texts, strict=True))
+            for column, text in zip(columns, texts, strict=True)
         ]
 
     def _matrices(self) -> Iterator[Part]:
@@ -151,10 +166,6 @@ class TableSink(Sink):
     def _number(self, value: float) -> str:
         return f"{value:.{self._precision}g}"
 
-    def _texts(self, lines: Sequence[ShownLine]) -> list[tuple[str, ...]]:
-        """Return the numbers of the lines as texts, aligned column by column."""
-        return columns_aligned([[self._number(value) for value in line.values] for line in lines])
-
 
 def shaded(
     headings: Sequence[str],
@@ -165,6 +176,8 @@ def shaded(
     note: str = "",
 ) -> Iterator[Part]:
     """Show a matrix, shaded by sign and size, and what the shades mean."""
+    columns, _ = first_and_last(len(headings), SHOWN_COLUMNS)
+    lines = [[line[column] for column in columns] for line in lines]
     largest = max((abs(value) for line in lines for value in line if isfinite(value)), default=0.0)
     texts = columns_aligned([[number(value) for value in line] for line in lines])
     cells = [
@@ -174,8 +187,10 @@ def shaded(
         ]
         for line, of_line in zip(lines, texts, strict=True)
     ]
-    yield Grid(r"i \ j", headings, labels, cells, gap, note)
-    yield Shades(number(largest))
+    names = [headings[column] for column in columns]
+    yield Grid(r"i \ j", names, len(headings), labels, cells, gap=gap, note=note)
+    if largest:
+        yield Shades(number(largest))
 
 
 def columns_aligned(lines: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:

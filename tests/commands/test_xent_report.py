@@ -429,6 +429,14 @@ def test_ignored_rows_and_rows_without_a_softmax_are_in_no_bin() -> None:
     assert sum(each["rows"] for each in told) == 2
 
 
+def test_a_histogram_of_few_rows_is_shown_if_it_is_asked_for() -> None:
+    line = "softmax-cli xent 1,2 3,1 --labels 0,1 --format table"
+    assert "losses" not in run(line).out
+    assert "losses" in run(f"{line} --histogram").out
+    ignored = f"{line} --ignore-label 0 --ignore-label 1 --histogram"
+    assert run(ignored).code == 2
+
+
 def test_a_pipe_says_that_it_shows_no_histogram() -> None:
     outcome = run("softmax-cli xent z.npy --labels l.npy --histogram")
     assert outcome.err == (

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from rich.cells import cell_len
 
 from tests.running import ROOT, run
 
@@ -75,6 +76,20 @@ def test_a_picture_is_as_narrow_as_what_is_in_it(monkeypatch: pytest.MonkeyPatch
     view = re.search(r'viewBox="0 0 ([0-9.]+) ', Path("p.svg").read_text())
     assert view is not None
     assert 400 < float(view[1]) < 1000
+
+
+def test_wide_characters_take_two_cells() -> None:
+    Path("z.csv").write_text("犬犬,ab,&é\n1,2,3\n4,5,6\n", encoding="utf-8")
+    run("softmax-cli softmax z.csv --format table --save p.svg")
+    texts = {
+        html.unescape(content): float(length)
+        for length, content in re.findall(
+            r'<text [^>]*textLength="([^"]+)"[^>]*>([^<]+)<', Path("p.svg").read_text("utf-8")
+        )
+    }
+    widths = {each: texts[each] / cell_len(each) for each in texts if each.strip()}
+    assert any("犬犬" in each for each in widths)
+    assert max(widths.values()) - min(widths.values()) < 0.01
 
 
 def test_colour_is_left_out_if_it_is_not_wanted() -> None:

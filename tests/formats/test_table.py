@@ -12,9 +12,10 @@ from rich.cells import cell_len
 from softmax_cli.formats import open_sink
 from softmax_cli.formats.blocks import Block
 from softmax_cli.formats.options import WriteOptions
-from softmax_cli.formats.parts import Line, Part, Table
+from softmax_cli.formats.parts import Gauge, Line, Part, Table
 from softmax_cli.formats.screen import text_of
 from softmax_cli.formats.sinks import Result
+from softmax_cli.formats.table import TableSink, shaded
 from tests.formats.rows import Array, Ids
 
 ESCAPE = "\x1b["
@@ -130,6 +131,57 @@ def test_wide_characters_line_up(
     # Each number of a column ends at the same place as its heading does.
     if columns > 40:
         assert len({cell_len(line.rstrip("░▒▓█▁▂▃▄▅▆▇ ")) for line in body[2:]}) == 1
+
+
+def test_tables_of_very_wide_rows_take_no_time_for_what_they_hide(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    values = np.zeros((2, 100_000))
+    values[0, 50_000], values[1, -1] = 1, 1
+    written: list[float] = []
+
+    def number(self: TableSink, value: float) -> str:
+        written.append(value)
+        return f"{value:.{self._precision}g}"
+
+    monkeypatch.setattr(TableSink, "_number", number)
+    for columns in (80, 1000):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        lines = shown(values)
+        assert "of 100000 classes" in lines[-1]
+        assert max(map(cell_len, lines)) <= columns
+        assert [line.split()[1] for line in lines[2:4]] == ["50000", "99999"]
+    names = [str(number) for number in range(100_000)]
+    parts = list(shaded(names, ["0"], [values[0].tolist()], str))
+    assert len(text_of(parts, WriteOptions(), terminal=False).splitlines()) == 4
+    assert len(written) < 5000
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80])
+def test_names_are_cut_where_numbers_would_be(
+    columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    names = tuple(f"a_very_long_name_of_a_class_{number}" for number in range(3))
+    classes = np.array([[2, 0], [1, 2]])
+    lines = shown(HALVES[:, ::-1], classes=classes, class_names=names)
+    assert max(map(cell_len, lines)) <= columns
+    first = lines[2].split()
+    assert first[1].startswith("a_")
+    assert first[1].endswith("_2")
+    assert first[2] == "0.75"
+    assert "_0 0.25" in lines[2]
+    rows: list[list[str | Gauge]] = [[name, "0.123456", "0.5", Gauge(0.5)] for name in names]
+    table: list[Part] = [Table(["class", "loss", "accuracy", ""], rows, names=[0])]
+    drawn = text_of(table, WriteOptions(), terminal=False).decode().splitlines()
+    assert max(map(cell_len, drawn)) <= columns
+    for number, line in enumerate(drawn[2:5]):
+        assert line.split()[0].endswith(f"_{number}")
+        assert line.split()[1:3] == ["0.123456", "0.5"]
+
+
+def test_nothing_is_shaded_where_all_is_zero() -> None:
+    assert "shade" not in " ".join(shown(np.zeros((2, 2)), name="jacobian", matrix=True))
 
 
 def test_one_wide_row_shows_its_ends() -> None:
