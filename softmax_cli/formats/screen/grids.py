@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -10,7 +11,7 @@ from rich.text import Text
 
 from softmax_cli.formats.parts import Cell, Grid, Shades
 from softmax_cli.formats.screen.drawn import MARK, drawn, print_indented, print_note, share
-from softmax_cli.formats.screen.names import LENGTHS, shortened
+from softmax_cli.formats.screen.names import LENGTHS, SHORT_NAME, shortened
 from softmax_cli.formats.shown import first_and_last
 
 Tints = dict[int, tuple[str, ...]]
@@ -38,8 +39,7 @@ _SIXTEEN: Tints = {
 def print_grid(console: Console, grid: Grid) -> None:
     """Print as many columns as fit, and say how many do not."""
     wide, tints = console.width - grid.indent, _tints(console)
-    cuts = (_Cut(grid, longest, wide, tints) for longest in LENGTHS)
-    cut = next((each for each in cuts if each.fits), _Cut(grid, LENGTHS[-1], wide, tints))
+    cut = _cut(grid, wide, tints)
     labels, headings, texts, widths = cut.labels, cut.headings, cut.texts, cut.widths
     room, shown, marked = cut.room, cut.shown, cut.marked
     hidden = len(shown) < grid.total
@@ -78,10 +78,21 @@ def print_grid(console: Console, grid: Grid) -> None:
         print_note(console, f"{', '.join(notes)} shown", grid.indent)
 
 
+def _cut(grid: Grid, wide: int, tints: Tints) -> _Cut:
+    """Return the grid with names as long as they can be, but rather cut than columns hidden."""
+    names = [*grid.headings, *grid.labels, *(cell.name or "" for cell in chain(*grid.cells))]
+    longest = max(map(cell_len, names), default=0)
+    lengths = [LENGTHS[0], *(length for length in LENGTHS[1:] if length < longest)]
+    cuts = [_Cut(grid, length, wide, tints) for length in lengths]
+    whole = [cut for cut in cuts if len(cut.shown) == grid.total and cut.longest >= SHORT_NAME]
+    return next(iter([*whole, *(cut for cut in cuts if cut.fits), cuts[-1]]))
+
+
 class _Cut:
     """A grid whose names have so many cells at most, and the columns of it that fit."""
 
     def __init__(self, grid: Grid, longest: int, wide: int, tints: Tints) -> None:
+        self.longest = longest
         self.labels = [shortened(label, longest) for label in grid.labels]
         self.headings = [shortened(heading, longest) for heading in grid.headings]
         self.texts = [[_cell(cell, tints, longest) for cell in line] for line in grid.cells]

@@ -7,7 +7,8 @@ from rich.cells import cell_len, set_cell_size
 from softmax_cli.errors import printable
 
 LONGEST_NAME = 28
-# What a name is cut to where there is no room for more.
+# What a name is cut to where there is no room for more; below the short one, if nothing else fits.
+SHORT_NAME = 10
 LENGTHS = (LONGEST_NAME, 24, 20, 16, 12, 10, 8, 6)
 
 
