@@ -242,3 +242,13 @@ def test_report() -> None:
     assert cells(lines)[0] == ["name", "n", "verdict"]
     assert [line[-2:] for line in cells(lines)[1:3]] == [["1", "pass"], ["20", "fail"]]
     assert lines[-1] == "one\\nline"
+
+
+def test_words_are_folded_beside_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    rows = [["perplexity", "2.49801e+163", "exp of the mean in nats, and more than fits"]]
+    parts: list[Part] = [Table(["", "", ""], rows, left=(0, 2))]
+    lines = text_of(parts, WriteOptions(), terminal=False).decode().splitlines()
+    assert lines[0].split()[:2] == ["perplexity", "2.49801e+163"]
+    assert len(lines) > 1
+    assert max(map(len, lines)) <= 40

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -28,7 +29,10 @@ def print_table(console: Console, table: Table) -> None:
     for place, heading in enumerate(headings[:fitting]):
         has_bars = any(isinstance(row[place], Gauge) for row in rows)
         is_left = place in table.left or has_bars
-        lines.add_column(Text(heading), justify="left" if is_left else "right")
+        # Words are folded where there is no room for them; numbers, and what they are of, are not.
+        stays = not is_left or (place == 0 and not any(headings))
+        justify: Literal["left", "right"] = "left" if is_left else "right"
+        lines.add_column(Text(heading), justify=justify, no_wrap=stays)
     for number, row in enumerate(rows):
         if number in table.gaps:
             gap = ["⋮" if isinstance(cell, str) and cell else "" for cell in row[:fitting]]
