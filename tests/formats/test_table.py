@@ -171,13 +171,25 @@ def test_names_are_cut_where_numbers_would_be(
     assert first[1].endswith("_2")
     assert first[2] == "0.75"
     assert "_0 0.25" in lines[2]
+
+
+@pytest.mark.parametrize("columns", [24, 30, 36, 40, 60, 80])
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_names_of_a_table_are_cut_before_numbers_are_hidden(
+    columns: int, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    names = [f"a_very_long_name_of_a_class_{number}" for number in range(3)]
     rows: list[list[str | Gauge]] = [[name, "0.123456", "0.5", Gauge(0.5)] for name in names]
-    table: list[Part] = [Table(["class", "loss", "accuracy", ""], rows, names=[0])]
-    drawn = text_of(table, WriteOptions(), terminal=False).decode().splitlines()
-    assert max(map(cell_len, drawn)) <= columns
-    for number, line in enumerate(drawn[2:5]):
-        assert line.split()[0].endswith(f"_{number}")
-        assert line.split()[1:3] == ["0.123456", "0.5"]
+    headings = ["class", "loss", "accuracy", ""]
+    parts: list[Part] = [Table(headings[:count], [row[:count] for row in rows], names=[0])]
+    lines = text_of(parts, WriteOptions(), terminal=False).decode().splitlines()
+    assert max(map(cell_len, lines)) <= columns
+    numbers = ["0.123456", "0.5"][: count - 1] if columns > 24 else ["0.123456"]
+    for number, line in enumerate(lines[2:5]):
+        first, *others = line.split()
+        assert first.endswith(f"_{number}")
+        assert others[: len(numbers)] == numbers
 
 
 def test_nothing_is_shaded_where_all_is_zero() -> None:

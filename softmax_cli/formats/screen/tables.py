@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Literal
 
 from rich.cells import cell_len
@@ -54,7 +55,7 @@ def print_table(console: Console, table: Table) -> None:
 
 def _with_names_cut(table: Table, wide: int) -> list[list[str | Gauge]]:
     """Return the rows with their names as long as there is room for beside the numbers."""
-    numbers = sum(not isinstance(cell, Gauge) for cell in next(iter(table.rows), ()))
+    gauges = any(isinstance(cell, Gauge) for row in table.rows for cell in row)
     for longest in LENGTHS:
         rows = [
             [
@@ -63,9 +64,16 @@ def _with_names_cut(table: Table, wide: int) -> list[list[str | Gauge]]:
             ]
             for row in table.rows
         ]
-        if not table.names or _fitting(wide, table.headings, rows)[0] >= numbers:
+        if not table.names or _edges(table.headings, rows)[-1 - gauges] <= wide:
             break
     return rows
+
+
+def _edges(headings: Sequence[str], rows: Sequence[Sequence[str | Gauge]]) -> list[int]:
+    """Return where each column ends, as wide as its texts, with three blanks before the next."""
+    texts = [[cell if isinstance(cell, str) else "" for cell in row] for row in rows]
+    columns = zip(headings, *texts, strict=True)
+    return list(accumulate(3 * (n > 0) + max(map(cell_len, c)) for n, c in enumerate(columns)))
 
 
 def _fitting(
@@ -76,12 +84,9 @@ def _fitting(
     What has no heading to be named by is folded, not left out.
     """
     has_bars = any(isinstance(cell, Gauge) for row in rows for cell in row)
-    texts = [[cell if isinstance(cell, str) else "" for cell in row] for row in rows]
-    used, fitting = -3, 0
-    for column in zip(headings, *texts, strict=True):
-        used += 3 + max(map(cell_len, column))
-        fitting += used <= wide
-    room = min(LONGEST_BAR, wide - used - 1)
+    edges = _edges(headings, rows)
+    fitting = sum(edge <= wide for edge in edges)
+    room = min(LONGEST_BAR, wide - edges[-1] - 1)
     if has_bars:
         return (fitting, room) if room >= SHORTEST_BAR else (min(fitting, len(headings) - 1), 0)
     return (max(2, fitting) if any(headings) else len(headings)), 0
