@@ -228,9 +228,10 @@ def _entropies(each: LossRow) -> Step:
     formula = [f"H(p) = -{s}sum_k {w}{p} log {p}", f"KL(p||q) = {s}sum_k {w}{p} log ({p} / q(k))"]
     unit = UNITS[name]
     xent = "xent(p, q)" if each.is_plain else "loss"
+    least = "" if w else f": least where q is {p.removesuffix('(k)')}"
     lines = [
         f"H(p) = {digits.number(entropy)} {unit}, KL(p||q) = {digits.number(divergence)} {unit}",
-        f"{xent} = H(p) + KL(p||q) = {digits.number(each.loss)} {unit}: least where q is p",
+        f"{xent} = H(p) + KL(p||q) = {digits.number(each.loss)} {unit}{least}",
     ]
     facts: dict[str, object] = {"entropy": entropy, "kl_divergence": divergence}
     said = [Line(line) for line in lines]

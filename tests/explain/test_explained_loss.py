@@ -132,6 +132,9 @@ def test_the_entropy_is_weighted_as_its_formula_says() -> None:
     near([step["entropy"]], [2 * real.log(2)])
     every = said(f"{line} --class-weights 1,3 --label-smoothing 0.1")
     assert "H(p) = -s sum_k w(k) p'(k) log p'(k)" in every
+    assert "least where q is p\n" in text
+    assert "least where q is p'\n" in said(f"{line} --label-smoothing 0.1")
+    assert "least" not in every
 
 
 @pytest.mark.parametrize(
