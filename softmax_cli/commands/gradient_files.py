@@ -182,7 +182,10 @@ class GradientFile:
                 form, T, BASES[options.base], divisor, rows or source.rows or 1, variants
             )
             return source, source, references
-        logits = opened("gradcheck", self.inputs.values, self._read, place="--logits")
+        others = [token for token in (self.file, self.upstream) if token]
+        logits = opened(
+            "gradcheck", self.inputs.values, self._read, place="--logits", others=others
+        )
         logits = stack.enter_context(logits).between(self.inputs.rows)
         of, rows = self.of or "softmax", rows or logits.rows or 1
         if self.upstream is None:

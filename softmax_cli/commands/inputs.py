@@ -6,12 +6,16 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import typer
 
 from softmax_cli.errors import SoftmaxCliError, UsageError
 from softmax_cli.formats.blocks import Block, Source
 from softmax_cli.formats.options import Keep, ReadOptions
+
+if TYPE_CHECKING:
+    from softmax_cli.formats.class_names import Names
 
 
 def opened(
@@ -20,11 +24,13 @@ def opened(
     read: ReadOptions,
     keep: Keep = Keep(),
     place: str = "arguments",
+    others: Sequence[str] = (),
 ) -> Source:
     """Open the values of a command line; without any, standard input, or the command's help.
 
-    Errors in typed numbers name `place`. A person at a terminal who typed nothing is shown the
-    help, and the program ends with 2.
+    Errors in typed numbers name `place`. `others` are the further inputs of the command, which a
+    --header may be meant for. A person at a terminal who typed nothing is shown the help, and the
+    program ends with 2.
     """
     from softmax_cli.formats import open_source
 
@@ -38,19 +44,27 @@ def opened(
         from softmax_cli.commands import show_help
 
         raise typer.Exit(show_help(command))
-    return _retyped(open_source(values or ["-"], read, keep, place=place), read)
+    tokens = values or ["-"]
+    if any(map(_is_text_table, others)) and not any(map(_is_text_table, tokens)):
+        read = replace(read, header=None)
+    read = with_header_of("values", read)
+    return _retyped(open_source(tokens, read, keep, place=place), read)
 
 
-def opened_option(token: str, option: str, read: ReadOptions) -> Source:
+def opened_option(token: str, option: str, read: ReadOptions, keep: Keep = Keep()) -> Source:
     """Open the value of an option as the values are opened: rows typed inline, or a file."""
     from softmax_cli.formats import open_source, suffix_format
 
     form = suffix_format(token)
     by_name = form is not None and form.keyed
     chosen = replace(read, key=read.key if by_name else None, axis=-1)
+    if not _is_text_table(token):
+        chosen = replace(chosen, header=None)
+    if option in _ROLES:
+        chosen = with_header_of(_ROLES[option], chosen)
     if not _is_file(token):
         chosen = ReadOptions(dtype=read.dtype)
-    source = open_source([token], chosen, place=option)
+    source = open_source([token], chosen, keep, place=option)
     if read.axis != -1 and source.paths and source.leading:
         from softmax_cli.formats.array import along_axis
 
@@ -58,20 +72,53 @@ def opened_option(token: str, option: str, read: ReadOptions) -> Source:
     return _retyped(source, read)
 
 
-def opened_partner(token: str, option: str, read: ReadOptions, classes: int) -> Source:
+def opened_partner(
+    token: str, option: str, read: ReadOptions, classes: int, keep: Keep = Keep()
+) -> Source:
     """Open a second input, whose columns may be named as those of the values are, or not at all.
 
     The options that choose columns apply if they leave as many classes as the values have.
     """
-    plain = replace(read, columns=[], id_columns=[], header=None, delimiter=None, input_format=None)
+    plain = replace(read, columns=[], id_columns=[], delimiter=None, input_format=None)
     if plain == read or not _is_file(token):
-        return opened_option(token, option, plain)
+        return opened_option(token, option, plain, keep)
     with suppress(SoftmaxCliError):
-        source = opened_option(token, option, read)
+        source = opened_option(token, option, read, keep)
         if source.classes == classes:
             return source
         source.close()
-    return opened_option(token, option, plain)
+    return opened_option(token, option, plain, keep)
+
+
+ROLES = ("values", "labels", "targets", "weights", "p", "q")
+_ROLES = {"--targets": "targets", "--class-weights": "weights", "--p": "p", "--q": "q"}
+
+
+def with_header_of(role: str, read: ReadOptions) -> ReadOptions:
+    """Return the options with the header that --header-of gives to this input, if it does."""
+    header = read.header
+    for given in read.header_of:
+        name, _, answer = given.partition("=")
+        if name not in ROLES or answer not in ("yes", "no"):
+            problem = f"{given!r} does not say which input has a header"
+            remedy = f"write INPUT=yes or INPUT=no, with INPUT one of {', '.join(ROLES)}"
+            raise UsageError(problem, remedy, "--header-of")
+        if name == role:
+            header = answer == "yes"
+    return replace(read, header=header)
+
+
+def _is_text_table(token: str) -> bool:
+    """Return true for a file that may be CSV, TSV or text, and for standard input."""
+    from softmax_cli.formats import suffix_format
+
+    form = suffix_format(token)
+    is_table = form is None or form.name in ("csv", "tsv", "txt")
+    return token == "-" or (is_table and not _is_typed(token))
+
+
+def _is_typed(token: str) -> bool:
+    return not _is_file(token) and not any(mark in token for mark in "*?[/")
 
 
 def _is_file(token: str) -> bool:
@@ -97,19 +144,18 @@ def _retyped(source: Source, read: ReadOptions) -> Source:
     return source.changed(widened, dtype=dtype)
 
 
-def labelled(source: Source, ignored: Sequence[str] = ()) -> Source:
+def labelled(source: Source, names: Names) -> Source:
     """Return the source with the class numbers of its label column beside its rows.
 
     A label that is ignored is NaN.
     """
     import numpy as np
 
-    from softmax_cli.formats.class_names import Names
-
-    names = Names(source.class_names, tuple(ignored))
+    table = source.table
 
     def numbered(block: Block) -> Block:
-        places = (block.place(row) for row in range(len(block.values)))
+        rows = (block.place(row) for row in range(len(block.values)))
+        places = rows if table is None else map(table.label_cell, rows)
         labels = list(zip(block.labels or (), places, strict=True))
         return replace(block, partner=np.array(names.numbers(labels))[:, None])
 

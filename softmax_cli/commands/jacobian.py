@@ -100,7 +100,9 @@ def write_jacobian(
     from softmax_cli.pipeline import paired, peeked, run, zero_bad_rows
 
     with ExitStack() as stack:
-        source, single = peeked(stack.enter_context(opened("jacobian", values, read)))
+        others = [token for token in (vjp, jvp) if token is not None]
+        opened_values = opened("jacobian", values, read, others=others)
+        source, single = peeked(stack.enter_context(opened_values))
         source = source.between(rows)
         result = Result(
             command="jacobian",

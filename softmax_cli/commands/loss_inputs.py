@@ -10,13 +10,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from softmax_cli.commands.inputs import labelled, opened, opened_option, opened_partner
+from softmax_cli.commands.inputs import (
+    labelled,
+    opened,
+    opened_option,
+    opened_partner,
+    with_header_of,
+)
 from softmax_cli.commands.loss_options import LossOptions
 from softmax_cli.core.reduction import ReducedLoss
 from softmax_cli.core.weights import WEIGHTS_ARE, Weights, are_weights
 from softmax_cli.errors import InputError, ShapeError, UsageError
 from softmax_cli.formats.blocks import Block, RowRange, Source
 from softmax_cli.formats.class_names import Names, class_number
+from softmax_cli.formats.header import missing_texts
 from softmax_cli.formats.labels import open_labels, open_weights
 from softmax_cli.formats.locations import exists, is_file
 from softmax_cli.formats.options import Keep, ReadOptions, WriteOptions
@@ -69,19 +76,20 @@ class LossInputs:
         if self._tokens.count("-") > 1:
             raise UsageError("is given twice, and read once", "name a file", "standard input")
         if self.q is not None:
-            source = stack.enter_context(opened_option(self.q, "--q", read))
+            q = opened_option(self.q, "--q", read, Keep(distributions=True))
+            source = stack.enter_context(q)
         else:
-            keep = Keep(labels=options.label_column)
-            values = opened("xent", self.values, read, keep, self.place)
+            keep = Keep(options.label_column, distributions=options.from_ == "probabilities")
+            others = [token for token in self._tokens if token is not None]
+            values = opened("xent", self.values, read, keep, self.place, others)
             source = stack.enter_context(values)
         source = source.between(self.rows)
         form, weights_paths = self._form(source)
+        names = Names(source.class_names, tuple(options.ignore_label), missing_texts(read))
         if options.label_column is not None:
-            source = labelled(source, options.ignore_label)
+            source = labelled(source, names)
         elif options.labels is not None:
-            labels = open_labels(
-                options.labels, source.class_names, key=read.key, ignored=options.ignore_label
-            )
+            labels = open_labels(options.labels, names, with_header_of("labels", read))
             source = paired(source, stack.enter_context(labels))
         else:
             token, option = (
@@ -91,10 +99,10 @@ class LossInputs:
                 raise UsageError("no labels", "give --labels, --label-column or --targets", "xent")
             source = paired(source, stack.enter_context(self._targets(token, option, source)))
         if options.sample_weights is not None:
-            weights = stack.enter_context(open_weights(options.sample_weights, key=read.key))
-            source = paired(source, weights, as_="weights")
+            weights = open_weights(options.sample_weights, with_header_of("weights", read))
+            source = paired(source, stack.enter_context(weights), as_="weights")
         source = replace(source, paths=(*source.paths, *weights_paths))
-        return form.apart(source), form
+        return form.apart(without_suspects(source, names)), form
 
     def losses(self, source: Source, form: LossForm, tallies: Sequence[Tally]) -> Losses:
         """Return the running loss that the options ask for."""
@@ -185,7 +193,8 @@ class LossInputs:
 
     def _targets(self, token: str, option: str, source: Source) -> Source:
         """Open targets, one column a class in the order of the values; names decide it."""
-        other = opened_partner(token, option, self.read, source.classes)
+        keep = Keep(distributions=True)
+        other = opened_partner(token, option, self.read, source.classes, keep)
         try:
             if other.classes != source.classes:
                 remedy = (
@@ -197,6 +206,24 @@ class LossInputs:
         except BaseException:
             other.close()
             raise
+
+
+def without_suspects(source: Source, names: Names) -> Source:
+    """Return the source, which refuses a column that looks like no class.
+
+    It does so where labels are class numbers, which count the columns.
+    """
+    suspects = source.suspects
+    if suspects is None:
+        return source
+
+    def checked(block: Block) -> Block:
+        if suspects.positions and names.count_columns.is_set():
+            problem = f"{suspects.what}, and labels that are numbers count the classes"
+            raise InputError(problem, suspects.remedy, source.place)
+        return block
+
+    return source.changed(checked)
 
 
 def in_order_of(source: Source, other: Source, option: str) -> Source:
@@ -222,7 +249,9 @@ def _class_weights(
 ) -> tuple[list[float], tuple[Path | str, ...]]:
     """Read the weights of the classes: a row, or a number a line; names decide the order."""
     option, classes = "--class-weights", source.classes
-    plain = ReadOptions(key=read.key)
+    plain = ReadOptions(
+        key=read.key, header=read.header, header_of=read.header_of, na_values=read.na_values
+    )
     weights: list[float] = []
     with _of_numbers(option), opened_option(token, option, plain) as given:
         if given.classes == classes > 1:

@@ -56,7 +56,19 @@ FLAGS: dict[str, Any] = {
     "header": typer.Option(
         "--header/--no-header",
         show_default=False,
-        help="Whether the first line names the columns. Default: if no cell of it is a number.",
+        help="Whether the first line of every text table names the columns. Default: if a cell of "
+        "it is a name and none is a number.",
+    ),
+    "header_of": typer.Option(
+        "--header-of",
+        metavar="INPUT=yes|no",
+        help="The same for one input: values, labels, targets, weights, p or q. Repeatable.",
+    ),
+    "na_values": typer.Option(
+        "--na-values",
+        metavar="TEXTS",
+        help="Further texts of a missing value, with commas between. Always: an empty cell, NA, "
+        "N/A, NaN, null, NULL, None, \\N and #N/A.",
     ),
     "delimiter": typer.Option(
         "--delimiter", metavar="CHAR", help="What separates cells, 'tab' for a tab."

@@ -19,6 +19,7 @@ from softmax_cli.formats.pictures import picture
 from softmax_cli.formats.refusals import refuse_pickle, refuse_table_options
 from softmax_cli.formats.sinks import Result, Sink, Sinks
 from softmax_cli.formats.streams import Input, open_input
+from softmax_cli.formats.table_columns import with_suspects
 from softmax_cli.formats.target import Target
 from softmax_cli.supervised import copy_goes_on
 
@@ -92,7 +93,7 @@ def open_source(
             raise UsageError("typed numbers have no format", "it goes with files", "--input-format")
     else:
         paths = [path for token in tokens for path in _expanded(token, place)]
-        source = _opened_files(paths, options, keep)
+        source = with_suspects(_opened_files(paths, options, keep))
     if options.axis == -1:
         return source
     from softmax_cli.formats.array import along_axis

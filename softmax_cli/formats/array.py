@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 from softmax_cli.bfloat16 import BFLOAT16, in_memory, widened
 from softmax_cli.errors import InputError, UsageError, shortened
 from softmax_cli.formats.blocks import Block, Source, ready, rows_per_block
-from softmax_cli.formats.numbers import NotANumberError
+from softmax_cli.formats.cell_kinds import MISSING, remedy_of_number
+from softmax_cli.formats.numbers import NotANumberError, check_exact, is_number
 from softmax_cli.formats.options import DTypeName
 from softmax_cli.formats.sinks import Result, Sink
 
@@ -143,8 +145,12 @@ class AlongAxisSink(Sink):
         inner.finish()
 
 
-def numeric_array(nested: object, place: str) -> NDArray[np.float64]:
+def numeric_array(
+    nested: object, place: str, missing: Collection[str] = MISSING
+) -> NDArray[np.float64]:
     """Return nested lists of numbers as an array; anything else among them is named.
+
+    A null, or a text of a missing value, is NaN.
 
     >>> numeric_array([[1, "-inf"], [3, 4]], "example").tolist()
     [[1.0, -inf], [3.0, 4.0]]
@@ -157,7 +163,7 @@ def numeric_array(nested: object, place: str) -> NDArray[np.float64]:
         shape.append(len(level))
         level = level[0] if level else None
     flat: list[float] = []
-    _flatten(nested, tuple(shape), place, "", flat)
+    _flatten(nested, tuple(shape), place, "", flat, missing)
     return np.array(flat, dtype=np.float64).reshape(shape)
 
 
@@ -165,29 +171,54 @@ _MOST_DIMENSIONS = 32
 NON_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 
-def json_float(value: object) -> float:
-    """Return a JSON value as a number; what is not finite is a string, as JSON output has it."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
+def json_float(value: object, missing: Collection[str] = MISSING) -> float:
+    """Return a JSON value as a number, NaN for a missing one.
+
+    What is not finite is a string, as in JSON output.
+    """
+    if isinstance(value, float):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
         try:
-            return float(value)
+            number = float(value)
         except OverflowError:
             raise NotANumberError(f"{str(value)[:12]}... is beyond the range of float64") from None
+        check_exact(value, number)
+        return number
+    if value is None or (isinstance(value, str) and value in missing):
+        return math.nan
     if isinstance(value, str) and value in NON_FINITE:
         return NON_FINITE[value]
-    raise NotANumberError(f"{shortened(repr(value))} is not a number")
+    raise NotANumberError(f"{shortened(json.dumps(value, ensure_ascii=False))} is not a number")
+
+
+def remedy_of_json(value: object) -> str:
+    """Return what to do about a JSON value that is not a number.
+
+    >>> remedy_of_json(True), remedy_of_json("1.5")
+    ('write 1 for true and 0 for false', 'write it without quotes')
+    """
+    if isinstance(value, str) and is_number(value):
+        return "write it without quotes"
+    return remedy_of_number(str(value)) or "give a number"
 
 
 def _flatten(
-    value: object, shape: tuple[int, ...], place: str, index: str, flat: list[float]
+    value: object,
+    shape: tuple[int, ...],
+    place: str,
+    index: str,
+    flat: list[float],
+    missing: Collection[str],
 ) -> None:
     where = f"{place}: {index}" if index else place
     if not shape:
         if isinstance(value, list):
             raise InputError("a list among numbers", "rows are lists of numbers", where)
         try:
-            flat.append(json_float(value))
+            flat.append(json_float(value, missing))
         except NotANumberError as error:
-            raise InputError(str(error), "give a number", where) from None
+            raise InputError(str(error), remedy_of_json(value), where) from None
         return
     if not isinstance(value, list):
         raise InputError("a number among lists", "rows are lists of numbers", where)
@@ -198,4 +229,4 @@ def _flatten(
             where,
         )
     for position, entry in enumerate(value):
-        _flatten(entry, shape[1:], place, f"{index}[{position}]", flat)
+        _flatten(entry, shape[1:], place, f"{index}[{position}]", flat, missing)

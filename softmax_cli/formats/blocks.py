@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from softmax_cli.formats.table_columns import Suspects, TableColumns
+
 BLOCK_BYTES = 1 << 21
 
 
@@ -154,7 +156,9 @@ class Source:
     axis         where the classes lay in the input, counted from the end
     size         bytes of the input, if they are known before they are read
     within       which of the input's rows these are, if not all
-    caution      what is odd about it, and worth a word though it is no error
+    table        its columns, if it is a table
+    suspects     the columns that look like none of the classes, known once the first row is read
+    warnings     what to print once all rows are read
     close        lets go of the file; leaving the source's `with` block calls it
     """
 
@@ -170,7 +174,9 @@ class Source:
     axis: int = -1
     size: int | None = None
     within: RowRange | None = None
-    caution: str = ""
+    table: TableColumns | None = None
+    suspects: Suspects | None = None
+    warnings: tuple[Callable[[], list[str]], ...] = ()
     close: Callable[[], None] = lambda: None
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
@@ -12,16 +13,14 @@ import numpy as np
 
 from softmax_cli.errors import InputError
 from softmax_cli.formats.blocks import Block, rows_per_block
+from softmax_cli.formats.cell_kinds import remedy_of_number
 from softmax_cli.formats.detection import detected_delimiter
-from softmax_cli.formats.header import Layout, reads_like_numbering
+from softmax_cli.formats.header import Layout
 from softmax_cli.formats.limits import MOST_CELLS
-from softmax_cli.formats.numbers import NotANumberError, parse_number
+from softmax_cli.formats.numbers import LARGEST_EXACT, NotANumberError, parse_number
 from softmax_cli.formats.records import Record, Split, unquoted
 
 T = TypeVar("T")
-
-# How data frames spell a missing number.
-_MISSING = ("NA", "N/A", "null", "NULL", "None", "-", "?")
 
 
 def blocks_of(
@@ -67,8 +66,6 @@ def block_of(
             raise _ragged(len(cells), layout, f"{place}:{number}")
         chosen = cells if every_cell else [cells[column] for column in layout.classes]
         values[row] = _numbers(chosen, layout, place, number)
-        if layout.numbering and start + row:
-            _refuse_numbering(cells, layout, place, number)
         if ids is not None:
             ids.append(tuple(cells[column] for column in layout.ids))
         if labels is not None and layout.label is not None:
@@ -133,19 +130,21 @@ def _numbers(chosen: list[bytes], layout: Layout, place: str, line: int) -> list
     except ValueError:
         pass
     else:
-        # float() takes 1_000 and turns 1e999 into inf: both need the second look.
-        if not any(b"_" in cell for cell in chosen) and not any(map(_infinite, row)):
+        # float() takes 1_000, and rounds what is too large: both need the second look.
+        if not any(b"_" in cell for cell in chosen) and not any(map(_is_large, row)):
             return row
     columns = zip(chosen, layout.classes, strict=True)
     return [_parsed(cell, layout, column, place, line) for cell, column in columns]
 
 
-def _infinite(number: float) -> bool:
-    return number in (np.inf, -np.inf)
+def _is_large(number: float) -> bool:
+    return not -LARGEST_EXACT < number < LARGEST_EXACT and number == number
 
 
 def _parsed(cell: bytes, layout: Layout, column: int, place: str, line: int) -> float:
     text = text_of(cell, place, line)
+    if text in layout.missing:
+        return math.nan
     try:
         return parse_number(text)
     except NotANumberError as error:
@@ -154,23 +153,10 @@ def _parsed(cell: bytes, layout: Layout, column: int, place: str, line: int) -> 
 
 
 def _remedy(text: str, layout: Layout, column: int) -> str:
-    if text in _MISSING:
-        return "a missing number: fill it in, or leave the row out"
-    if re.fullmatch(r"[+-]?\d+,\d+", text):
-        return "numbers need a decimal point, not a comma"
-    if re.fullmatch(r"[+-]?[\d_.]+(e[+-]?\d+)?", text, re.IGNORECASE):
-        return "write it as float64 can hold it, without underscores"
+    if remedy := remedy_of_number(text):
+        return remedy
     if layout.columns == 1 and (found := detected_delimiter(text)):
         return f"--delimiter '{found}' would cut it into cells"
     name = layout.names[column] if layout.names else ""
-    if not text:
-        return "every class needs a number"
     called = name if re.fullmatch("[A-Za-z_]{1,40}", name) else column + 1
     return f"--id-columns {called} passes a column of words through"
-
-
-def _refuse_numbering(cells: list[bytes], layout: Layout, place: str, line: int) -> None:
-    """Refuse a first line 0,1,2,... above numbers that are not whole: it is no row of logits."""
-    if any(re.search(rb"[^\s\d+-]", unquoted(cells[column])) for column in layout.classes):
-        why = f"and the numbers of line {line} are not whole"
-        raise reads_like_numbering(len(layout.classes), why, f"{place}:1")

@@ -20,6 +20,7 @@ from softmax_cli.formats.blocks import Block
 from softmax_cli.formats.cells import blocks_of, joined, line_place, text_of
 from softmax_cli.formats.header import Layout
 from softmax_cli.formats.limits import LONGEST_LINE
+from softmax_cli.formats.numbers import LARGEST_EXACT, is_number
 from softmax_cli.formats.records import Split, records
 from softmax_cli.formats.streams import Input, reading
 
@@ -32,6 +33,7 @@ _LITTLE_TEXT = 1 << 20
 _MANY_COLUMNS = 50
 _MANY_QUOTES = 1 << 19
 _LONG_CELL = 1 << 12
+_LONG_WHOLE_NUMBER = re.compile(rb"(?<![\d.])\d{16,}(?![\d.eE])")
 _BLANK_END = re.compile(rb"\n\s*\Z")
 _BLANK_LINE = re.compile(rb"^\s*$", re.MULTILINE)
 # The last of the characters that a blank line may consist of.
@@ -110,7 +112,10 @@ class Chunk:
         block = self._read_by_polars()
         if block is not None:
             return block
-        lines = records(io.BytesIO(self.lines), self.place, first_line=self.line)
+        one_column = self.layout.columns == 1
+        lines = records(
+            io.BytesIO(self.lines), self.place, first_line=self.line, one_column=one_column
+        )
         return joined(list(blocks_of(lines, self.split, self.layout, self.place, self.start)))
 
     def _read_by_polars(self) -> Block | None:
@@ -123,17 +128,21 @@ class Chunk:
         numbers_of_lines = range(self.line, self.line + self.rows)
         place = line_place(self.place, numbers_of_lines)
         if layout.columns >= _MANY_COLUMNS and layout.classes == list(range(layout.columns)):
-            values = _as_one_column(lines, self.rows, layout.columns, self.delimiter)
+            values = self._as_one_column(lines)
             return None if values is None else Block(self.start, values, place)
         frame = self._table(lines)
-        if frame is None or frame.null_count().sum_horizontal().item():
+        if frame is None:
             return None
-        # A word that is missing at the end of a row is no null, but an empty word.
-        has_words = len(layout.classes) < layout.columns
-        if has_words and not _are_even(lines, self.rows, layout.columns, self.delimiter):
+        nulls = frame.null_count()
+        words = nulls.select(list(map(str, self._columns_of_words())))
+        if words.width and words.sum_horizontal().item():
+            return None
+        # A cell that is missing at the end of a short row is null, or an empty word.
+        may_be_short = words.width or nulls.sum_horizontal().item()
+        if may_be_short and not _are_even(lines, self.rows, layout.columns, self.delimiter):
             return None
         values = frame.select(map(str, layout.classes)).to_numpy(order="fortran", writable=True)
-        if not _are_spelt(values, lines, _infinities_in_words(frame)):
+        if not _are_exact(values, lines, _infinities_in_words(frame)):
             return None
         ids = [[cell.encode() for cell in frame[str(column)].to_list()] for column in layout.ids]
         labels = None
@@ -152,8 +161,11 @@ class Chunk:
 
         A mark of byte order is left out, a quoted delimiter cuts its cell, and a column of numbers
         that also passes through would lose its spelling. Cells that are no numbers, being of
-        thousands of characters, are not worth the memory that Polars takes.
+        thousands of characters, are not worth the memory that Polars takes. A number that stands
+        for a missing value may be spelt in several ways.
         """
+        if any(is_number(text) and text.lower() != "nan" for text in self.layout.missing):
+            return True
         if self.lines.startswith(BOM_UTF8):
             return True
         if len(self.lines) > _LONG_CELL * self.rows * self.layout.columns:
@@ -163,6 +175,10 @@ class Chunk:
         mark = self.delimiter.encode()
         quoted = self.lines.split(b'"')[1::2] if b'"' in self.lines else []
         return any(mark in inside for inside in quoted)
+
+    def _columns_of_words(self) -> list[int]:
+        classes = set(self.layout.classes)
+        return [column for column in range(self.layout.columns) if column not in classes]
 
     def _table(self, lines: bytes) -> pl.DataFrame | None:
         import polars as pl
@@ -179,6 +195,7 @@ class Chunk:
                     for column in range(self.layout.columns)
                 },
                 empty_string_is_null=False,
+                null_values=sorted(self.layout.missing),
                 missing_columns="raise",
                 extra_columns="raise",
             )
@@ -186,32 +203,31 @@ class Chunk:
             return None
         return frame if frame.height == self.rows else None
 
+    def _as_one_column(self, lines: bytes) -> NDArray[np.float64] | None:
+        """Read many columns as one: each of them costs Polars time of its own."""
+        import polars as pl
 
-def _as_one_column(
-    lines: bytes, rows: int, columns: int, delimiter: str
-) -> NDArray[np.float64] | None:
-    """Read many columns as one: each of them costs Polars time of its own."""
-    import polars as pl
-
-    if not _are_even(lines, rows, columns, delimiter):
-        return None
-    mark = delimiter.encode()
-    try:
-        frame = pl.read_csv(
-            lines.removesuffix(b"\n").replace(b"\n", mark),
-            has_header=False,
-            separator="\n",
-            eol_char=delimiter,
-            quote_char=None,
-            schema={"": pl.Float64},
-        )
-    except pl.exceptions.PolarsError:
-        return None
-    numbers = frame.to_series()
-    if len(numbers) != rows * columns or numbers.null_count():
-        return None
-    values = numbers.to_numpy(writable=True).reshape(rows, columns)
-    return values if _are_spelt(values, lines) else None
+        rows, columns, delimiter = self.rows, self.layout.columns, self.delimiter
+        if not _are_even(lines, rows, columns, delimiter):
+            return None
+        mark = delimiter.encode()
+        try:
+            frame = pl.read_csv(
+                lines.removesuffix(b"\n").replace(b"\n", mark),
+                has_header=False,
+                separator="\n",
+                eol_char=delimiter,
+                quote_char=None,
+                schema={"": pl.Float64},
+                null_values=sorted(self.layout.missing),
+            )
+        except pl.exceptions.PolarsError:
+            return None
+        numbers = frame.to_series()
+        if len(numbers) != rows * columns:
+            return None
+        values = numbers.to_numpy(writable=True).reshape(rows, columns)
+        return values if _are_exact(values, lines) else None
 
 
 def _are_even(lines: bytes, rows: int, columns: int, delimiter: str) -> bool:
@@ -225,10 +241,14 @@ def _are_even(lines: bytes, rows: int, columns: int, delimiter: str) -> bool:
     return not ((cuts[:, -1] > ends).any() or (cuts[1:, 0] < ends[:-1]).any())
 
 
-def _are_spelt(values: NDArray[np.float64], lines: bytes, in_words: int = 0) -> bool:
-    """Tell whether what is infinite is spelt so, and not a number too large for float64."""
+def _are_exact(values: NDArray[np.float64], lines: bytes, in_words: int = 0) -> bool:
+    """Return true if no number was too large for float64, and no whole number was rounded."""
+    large = np.abs(values) >= LARGEST_EXACT
+    if not large.any():
+        return True
     infinite = int(np.isinf(values).sum())
-    return not infinite or infinite == lines.lower().count(b"inf") - in_words
+    spelt = not infinite or infinite == lines.lower().count(b"inf") - in_words
+    return spelt and not _LONG_WHOLE_NUMBER.search(lines)
 
 
 def _infinities_in_words(frame: pl.DataFrame) -> int:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from threading import Event
 
 import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.errors import InputError, shortened, some_of
 from softmax_cli.formats.blocks import Block
+from softmax_cli.formats.cell_kinds import MISSING, kind_of
 from softmax_cli.formats.numbers import is_number
 
 # A label as text, and how errors name its place.
@@ -44,10 +46,17 @@ class Names:
     comes from. Where all names are, a label is a name or nothing.
 
     ignored  labels that are ignored, numbers or words, of classes or not
+    missing  the texts of a cell that holds no label
     """
 
     class_names: tuple[str, ...] | None = None
     ignored: tuple[str, ...] = ()
+    missing: Collection[str] = MISSING
+
+    @cached_property
+    def count_columns(self) -> Event:
+        """Set once a label was a class number, which counts the columns."""
+        return Event()
 
     def number(self, text: str, place: str) -> float | None:
         """Return what a label stands for, if it can: a class, or a whole number that is none."""
@@ -90,7 +99,12 @@ class Names:
         unknown = np.isnan(classes) & ~ignored
         if unknown.any():
             row = int(unknown.any(axis=-1).argmax())
+            if math.isnan(labels[row, 0]):
+                remedy = "fill it in, or --ignore-label nan leaves such rows out"
+                raise InputError("the label is missing: nan", remedy, block.place(row))
             raise self._no_class(f"{labels[row, 0]:g}", block.place(row))
+        if not (ignored | np.isin(labels, list(self._numeric))).all():
+            self.count_columns.set()
         ignored |= np.isin(classes, list(self._ignored_classes))
         return block.with_values(np.where(ignored, math.nan, classes))
 
@@ -100,8 +114,13 @@ class Names:
         if text in self.ignored or value in self._ignored_values or (is_nan and self._ignores_nan):
             return math.nan
         number = self.number(text, place)
+        if number is None and kind_of(text, self.missing) == "missing":
+            remedy = f"fill it in, or --ignore-label '{text}' leaves such rows out"
+            raise InputError(f"the label is missing: {shortened(text)!r}", remedy, place)
         if number is None:
             raise self._no_class(repr(shortened(text)), place)
+        if text not in self._known and value not in self._numeric:
+            self.count_columns.set()
         return math.nan if number in self._ignored_classes else number
 
     def _by_value(self, labels: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -20,7 +20,8 @@ from softmax_cli.errors import InputError, shortened
 from softmax_cli.formats.array import row_place
 from softmax_cli.formats.blocks import Block, Portion, Source, rows_per_block
 from softmax_cli.formats.columnar_file import ColumnarFile, open_columnar
-from softmax_cli.formats.header import Layout, caution, selected_layout
+from softmax_cli.formats.header import Layout, selected_layout
+from softmax_cli.formats.numbers import LARGEST_EXACT
 from softmax_cli.formats.options import Keep, ReadOptions, WriteOptions
 from softmax_cli.formats.records import spelt
 from softmax_cli.formats.refusals import refuse_table_options
@@ -31,7 +32,8 @@ from softmax_cli.formats.target import Target
 _WINDOW_BYTES = 80 << 20
 _WINDOW_ROWS = 1 << 18
 _COLUMNS_AT_ONCE = 16
-_LARGEST_EXACT = 1 << 53
+# Among so many rows one must have a list, which tells the number of classes.
+_FIRST_ROWS = 1024
 _INTEGERS = (
     *(pl.Int8, pl.Int16, pl.Int32, pl.Int64),
     *(pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64),
@@ -76,7 +78,7 @@ def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
         rows=file.rows,
         class_names=None if table.listed else tuple(table.names),
         id_names=tuple(columns[column] for column in layout.ids),
-        caution=caution(layout),
+        table=None if table.listed else layout.table(by_name=True),
     )
 
 
@@ -114,8 +116,8 @@ def _width_of_lists(file: ColumnarFile, name: str) -> int:
     if isinstance(dtype, pl.Array):
         width = dtype.size
     else:
-        first = file.part([name], 0, min(1, file.rows)).to_series()
-        width = (first.list.len().item() or 0) if len(first) else 0
+        first = file.part([name], 0, min(_FIRST_ROWS, file.rows)).to_series().drop_nulls()
+        width = first.list.len()[0] if len(first) else 0
     if not width:
         problem = f"column {shortened(name)!r} begins with no list of numbers"
         raise InputError(problem, "a row needs a number", file.place)
@@ -161,8 +163,8 @@ def _fill(window: NDArray[Any], table: _Table, start: int) -> None:
 
 
 def _from_lists(table: _Table, start: int, count: int) -> NDArray[Any]:
+    """Return the numbers of lists, row after row; a list that is missing is of NaN."""
     column = table.file.part(table.names, start, count).to_series()
-    _refuse_nulls(column, table.file.place, lambda row: start + row)
     if isinstance(column.dtype, pl.List):
         lengths = column.list.len()
         odd = (lengths != table.classes).arg_true()
@@ -173,30 +175,33 @@ def _from_lists(table: _Table, start: int, count: int) -> NDArray[Any]:
                 row_place(table.file.place, start)(odd[0]),
             )
     classes = table.classes
-    return _numbers(column.explode(), table.file.place, lambda entry: start + entry // classes)
+    there = column.is_not_null().to_numpy()
+    found = np.flatnonzero(there)
+    numbers = _numbers(
+        column.drop_nulls().explode(),
+        table.file.place,
+        lambda entry: start + int(found[entry // classes]),
+    )
+    if there.all():
+        return numbers
+    values = np.full((count, classes), np.nan, table.dtype)
+    values[there] = numbers.reshape(-1, classes)
+    return values
 
 
 def _numbers(column: pl.Series, place: str, row_of: Callable[[int], int]) -> NDArray[Any]:
-    """Return the numbers of a column; `row_of` is the row of one of them, for errors."""
-    _refuse_nulls(column, place, row_of)
+    """Return the numbers of a column, NaN for null; `row_of` is the row of one, for errors."""
     numbers = column.to_numpy()
     if column.dtype in (pl.Int64, pl.UInt64):
-        beyond = column > _LARGEST_EXACT
+        beyond = column > LARGEST_EXACT
         if column.dtype == pl.Int64:
-            beyond |= column < -_LARGEST_EXACT
+            beyond |= column < -LARGEST_EXACT
         for entry in beyond.arg_true():
             if int(float(column[entry])) != column[entry]:
                 holds = f"column {shortened(column.name)!r} holds {column[entry]}"
                 problem = f"{holds}, which float64 cannot hold"
                 raise InputError(problem, "store it as float64", f"{place}: row {row_of(entry)}")
     return numbers
-
-
-def _refuse_nulls(column: pl.Series, place: str, row_of: Callable[[int], int]) -> None:
-    if column.null_count():
-        first = column.is_null().arg_true()[0]
-        problem = f"column {shortened(column.name)!r} is empty"
-        raise InputError(problem, "every class needs a number", f"{place}: row {row_of(first)}")
 
 
 def _block(table: _Table, start: int, values: NDArray[Any], cells: pl.DataFrame | None) -> Block:

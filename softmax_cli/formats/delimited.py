@@ -2,101 +2,123 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePath
 
 import numpy as np
 
-from softmax_cli.errors import InputError, UsageError
+from softmax_cli.errors import UsageError
 from softmax_cli.formats.blocks import Portion, Source, ready
 from softmax_cli.formats.cells import blocks_of, refuse_many_cells, text_of
 from softmax_cli.formats.chunks import Chunk, chunks_of_lines
 from softmax_cli.formats.detection import detected_delimiter
+from softmax_cli.formats.first_records import first_records
 from softmax_cli.formats.headed import rejoined
-from softmax_cli.formats.header import Layout, caution, judged_layout
+from softmax_cli.formats.header import Layout, judge_layout, missing_texts
 from softmax_cli.formats.options import Keep, ReadOptions
-from softmax_cli.formats.records import Split, records, splitter, unquoted
+from softmax_cli.formats.records import Comments, Split, records, splitter, unquoted
 from softmax_cli.formats.streams import Input
 
 
 def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
-    """Open delimited text; the first line is read and judged, the rows are not."""
-    comments = form == "txt" or options.delimiter == " "
-    first = next(records(source.stream, source.place, comments=comments), None)
-    if first is None:
-        raise InputError("is empty", "give at least one row of numbers", source.place)
-    line, record = first
-    delimiter = _delimiter(options.delimiter, form, source.place, record)
+    """Open delimited text; the first two lines are read and judged, the rows are not."""
+    comments = Comments(missing_texts(options))
+    anywhere = form == "txt" or options.delimiter == " "
+    first = first_records(source, comments, "at least one row of numbers", anywhere=anywhere)
+    place = f"{source.place}:{first.line}"
+    delimiter = _delimiter(options.delimiter, form, source.place, first.record)
     split = splitter(delimiter)
-    raw = split(record)
-    refuse_many_cells(len(raw), f"{source.place}:{line}")
-    cells = [unquoted(cell).decode("utf-8", "replace") for cell in raw]
-    layout = judged_layout(cells, options, keep, f"{source.place}:{line}")
-    names = layout.names
-    if names is not None:
+    raw = split(first.record)
+    refuse_many_cells(len(raw), place)
+    cells, below = _texts(raw), None if first.below is None else _texts(split(first.below))
+    layout = judge_layout(cells, below, options, keep, place)
+    if layout.names is not None:
         for cell in raw:
-            text_of(cell, source.place, line)
-
-    # A first line that is no header is a row, and goes back to its place.
-    head = record + b"\n" if names is None else b""
-    below = line if names is None else line + record.count(b"\n") + 1
-
-    def portions() -> Iterator[Portion]:
-        if delimiter is None or layout.numbering:
-            stream = rejoined(head, source.stream)
-            return _line_by_line(source, stream, split, layout, below, 0, comments=comments)
-        return _in_chunks(source, head, delimiter, split, layout, below, comments=comments)
-
+            text_of(cell, source.place, first.line)
+    is_row = layout.names is None
+    text = _Text(
+        source,
+        first.head if is_row else first.rest,
+        first.line if is_row else first.line + first.record.count(b"\n") + 1,
+        delimiter,
+        split,
+        layout,
+        comments if anywhere else None,
+    )
+    warning = [layout.warning] if layout.warning else []
     return Source(
         source.place,
         len(layout.classes),
         np.dtype(np.float64),
-        portions,
-        class_names=None if names is None else tuple(names[column] for column in layout.classes),
-        id_names=tuple("" if names is None else names[column] for column in layout.ids),
+        text.portions,
+        class_names=layout.class_names,
+        id_names=layout.id_names,
         size=source.size,
-        caution=caution(layout),
+        table=layout.table(),
+        warnings=(lambda: warning, partial(comments.warnings, source.place)),
     )
 
 
-def _line_by_line(
-    source: Input,
-    stream: io.BufferedReader,
-    split: Split,
-    layout: Layout,
-    line: int,
-    start: int,
-    *,
-    comments: bool = False,
-) -> Iterator[Portion]:
-    """Read what is left of a stream, which begins with this line and row."""
-    lines = records(stream, source.place, comments=comments, first_line=line)
-    yield from ready(lambda: blocks_of(lines, split, layout, source.place, start))()
+def _texts(cells: list[bytes]) -> list[str]:
+    return [unquoted(cell).decode("utf-8", "replace") for cell in cells]
 
 
-def _in_chunks(
-    source: Input,
-    head: bytes,
-    delimiter: str,
-    split: Split,
-    layout: Layout,
-    line: int,
-    *,
-    comments: bool,
-) -> Iterator[Portion]:
-    """Read many lines at once; from a chunk on where lines are not rows, one after the other."""
-    start = 0
-    for chunk, lines, rows in chunks_of_lines(source, head):
-        if rows is None or (comments and (b"#" in lines or b'"' in lines)):
-            stream = rejoined(chunk, source.stream)
-            yield from _line_by_line(source, stream, split, layout, line, start, comments=comments)
+@dataclass(frozen=True)
+class _Text:
+    """The rows of a text, whose first bytes have been read.
+
+    head      those bytes
+    line      the number of the line that they begin with
+    comments  counts the comments among the rows; None where there can be none
+    """
+
+    source: Input
+    head: bytes
+    line: int
+    delimiter: str | None
+    split: Split
+    layout: Layout
+    comments: Comments | None
+
+    def portions(self) -> Iterator[Portion]:
+        """Read many lines at once; from a chunk on where lines are no rows, one by one."""
+        if self.delimiter is None:
+            yield from self._line_by_line(self.head, self.line, 0)
             return
-        if rows:
-            read_chunk = Chunk(lines, rows, delimiter, split, layout, source.place, line, start)
-            yield Portion(rows, read_chunk.block, size=len(lines))
-        line += rows
-        start += rows
+        line, start = self.line, 0
+        for chunk, lines, rows in chunks_of_lines(self.source, self.head):
+            has_comments = self.comments is not None and (b"#" in lines or b'"' in lines)
+            if rows is None or has_comments:
+                yield from self._line_by_line(chunk, line, start)
+                return
+            if rows:
+                read_chunk = Chunk(
+                    lines,
+                    rows,
+                    self.delimiter,
+                    self.split,
+                    self.layout,
+                    self.source.place,
+                    line,
+                    start,
+                )
+                yield Portion(rows, read_chunk.block, size=len(lines))
+            line += rows
+            start += rows
+
+    def _line_by_line(self, head: bytes, line: int, start: int) -> Iterator[Portion]:
+        """Read what is left of the stream, with `head` before it, from this line and row on."""
+        layout, place = self.layout, self.source.place
+        lines = records(
+            rejoined(head, self.source.stream),
+            place,
+            comments=self.comments,
+            first_line=line,
+            one_column=layout.columns == 1,
+        )
+        yield from ready(partial(blocks_of, lines, self.split, layout, place, start))()
 
 
 def _delimiter(asked: str | None, form: str, place: str, first: bytes) -> str | None:

@@ -6,9 +6,11 @@ import io
 from codecs import BOM_UTF8
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.formats.header import Layout
+from softmax_cli.formats.numbers import LARGEST_EXACT
 
 
 def numbers_of_lines(lines: bytes, rows: int, layout: Layout) -> NDArray[Any] | None:
@@ -23,8 +25,12 @@ def numbers_of_lines(lines: bytes, rows: int, layout: Layout) -> NDArray[Any] | 
     if layout.ids:
         return None
     if layout.names is None:
-        return _lists(lines, rows, layout.columns)
-    return _objects(lines, rows, layout.names)
+        values = _lists(lines, rows, layout.columns)
+    else:
+        values = _objects(lines, rows, layout.names)
+    # What float64 rounds is refused by the line by line reader.
+    is_large = values is not None and (np.abs(values) >= LARGEST_EXACT).any()
+    return None if is_large else values
 
 
 def _lists(lines: bytes, rows: int, columns: int) -> NDArray[Any] | None:

@@ -13,6 +13,7 @@ from softmax_cli.errors import InputError, shortened, some_of
 from softmax_cli.formats.array import array_source, numeric_array
 from softmax_cli.formats.blocks import Block, Source
 from softmax_cli.formats.digits import lines_of_numbers
+from softmax_cli.formats.header import missing_texts
 from softmax_cli.formats.limits import LARGEST_DOCUMENT
 from softmax_cli.formats.numbers import json_number
 from softmax_cli.formats.options import Keep, ReadOptions, WriteOptions
@@ -39,7 +40,7 @@ def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
                 source.place,
             )
         names, document = document.get("class_names"), document[key]
-    array = numeric_array(document, source.place)
+    array = numeric_array(document, source.place, missing_texts(options))
     class_names = tuple(map(str, names)) if isinstance(names, list) else None
     if not document and class_names is not None:
         array = array.reshape(0, len(class_names))
@@ -183,6 +184,11 @@ def named_classes(classes: NDArray[Any], names: tuple[str, ...] | None) -> list[
     return [
         [number if names is None else names[number] for number in row] for row in classes.tolist()
     ]
+
+
+def label_text(value: object) -> str:
+    """Return a label of a JSON file as text; a null is an empty cell."""
+    return "" if value is None else str(value)
 
 
 def text_cell(cell: bytes) -> str:

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 
 from softmax_cli.errors import InputError, UsageError, some_of
-from softmax_cli.formats.array import json_float
+from softmax_cli.formats.array import json_float, remedy_of_json
 from softmax_cli.formats.blocks import Block, Portion, Source, ready, rows_per_block
 from softmax_cli.formats.cells import line_place, refuse_many_cells
 from softmax_cli.formats.chunks import chunks_of_lines
 from softmax_cli.formats.headed import rejoined
 from softmax_cli.formats.header import Layout, selected_layout
 from softmax_cli.formats.json_chunks import numbers_of_lines
-from softmax_cli.formats.json_text import json_rows, loads, named_classes, text_cell
+from softmax_cli.formats.json_text import json_rows, label_text, loads, named_classes, text_cell
 from softmax_cli.formats.limits import MOST_CELLS, MOST_IDLE_LINES
 from softmax_cli.formats.numbers import NotANumberError
 from softmax_cli.formats.options import Keep, ReadOptions, WriteOptions
@@ -59,9 +59,10 @@ def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source: 
         len(layout.classes),
         np.dtype(np.float64),
         portions,
-        class_names=None if names is None else tuple(names[column] for column in layout.classes),
-        id_names=tuple("" if names is None else names[column] for column in layout.ids),
+        class_names=layout.class_names,
+        id_names=layout.id_names,
         size=source.size,
+        table=layout.table(),
     )
 
 
@@ -140,7 +141,9 @@ def _block(parsed: Iterable[tuple[int, Any]], layout: Layout, place: str, start:
     batch: list[Line] = []
     for line, row in parsed:
         cells = _cells(line, row, layout, place)[1]
-        rows.append([_number(cells, column, f"{place}:{line}") for column in layout.classes])
+        rows.append(
+            [_number(cells, column, layout, f"{place}:{line}") for column in layout.classes]
+        )
         batch.append((line, cells))
     numbers = [line for line, _ in batch]
     ids = [tuple(_raw(cells[column]) for column in layout.ids) for _, cells in batch]
@@ -150,15 +153,16 @@ def _block(parsed: Iterable[tuple[int, Any]], layout: Layout, place: str, start:
         np.array(rows, np.float64).reshape(-1, len(layout.classes)),
         line_place(place, numbers),
         ids if layout.ids else None,
-        None if label is None else [str(cells[label]) for _, cells in batch],
+        None if label is None else [label_text(cells[label]) for _, cells in batch],
     )
 
 
-def _number(cells: list[Any], column: int, place: str) -> float:
+def _number(cells: list[Any], column: int, layout: Layout, place: str) -> float:
     try:
-        return json_float(cells[column])
+        return json_float(cells[column], layout.missing)
     except NotANumberError as error:
-        raise InputError(str(error), "give a number", f"{place}:{column + 1}") from None
+        remedy = remedy_of_json(cells[column])
+        raise InputError(str(error), remedy, f"{place}:{column + 1}") from None
 
 
 def _raw(value: object) -> bytes:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from itertools import chain, islice
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
 
 import numpy as np
 
@@ -13,53 +14,56 @@ from softmax_cli.errors import InputError, shortened
 from softmax_cli.formats import named_format, open_file, suffix_format
 from softmax_cli.formats.array import row_place
 from softmax_cli.formats.blocks import BLOCK_BYTES, Block, Source, itself, ready
+from softmax_cli.formats.cell_kinds import kind_of, remedy_of_number
 from softmax_cli.formats.cells import batches
 from softmax_cli.formats.class_names import Label, Names
 from softmax_cli.formats.detection import detected_format
-from softmax_cli.formats.json_text import loads, parsed
+from softmax_cli.formats.first_records import first_records
+from softmax_cli.formats.headed import rejoined
+from softmax_cli.formats.header import is_header, missing_texts
+from softmax_cli.formats.json_text import label_text, loads, parsed
 from softmax_cli.formats.locations import exists
-from softmax_cli.formats.numbers import NotANumberError, is_number, parse_number
+from softmax_cli.formats.numbers import NotANumberError, parse_number
 from softmax_cli.formats.options import Keep, ReadOptions
-from softmax_cli.formats.records import records, splitter, unquoted
+from softmax_cli.formats.records import Comments, records, splitter, unquoted
 from softmax_cli.formats.refusals import refuse_pickle
 from softmax_cli.formats.streams import Input, open_input
 
 _CELLS_PER_BLOCK = BLOCK_BYTES // 64
 
 
-def open_labels(
-    token: str,
-    class_names: tuple[str, ...] | None,
-    *,
-    key: str | None = None,
-    ignored: Sequence[str] = (),
-) -> Source:
+def open_labels(token: str, names: Names, options: ReadOptions = ReadOptions()) -> Source:
     """Open labels as rows of one class number each; NaN for a label that is ignored.
 
     The token is a file, or the labels themselves: `2,0,1`, `setosa,virginica` or `[2,0,1]`.
     CSV holds one label a line, text any number between blanks; the first line is a header if it is
-    neither a number nor the name of a class, nor ignored.
+    a name that no class has and --ignore-label does not give. Of the options, those of headers,
+    missing values and keys hold.
     """
-    names = Names(class_names, tuple(ignored))
-    words = {*(class_names or ()), *ignored}
-    column = _Column("labels", "2,0,1", "--labels", names.numbers, names.of_array, words)
-    return column.opened(token, key)
+    words = {*(names.class_names or ()), *names.ignored}
+    column = _Column("labels", "2,0,1", "--labels", names.numbers, names.of_array, options, words)
+    return column.opened(token)
 
 
-def open_weights(token: str, *, key: str | None = None) -> Source:
+def open_weights(token: str, options: ReadOptions = ReadOptions()) -> Source:
     """Open sample weights as rows of one number each, from a file or typed: `1,0.5,2`."""
-    column = _Column("weights", "1,0.5,2", "--sample-weights", _weights, itself)
-    return column.opened(token, key)
+    missing = missing_texts(options)
+
+    def numbers(cells: Sequence[Label]) -> list[float]:
+        return [_weight(text, place, missing) for text, place in cells]
+
+    return _Column("weights", "1,0.5,2", "--sample-weights", numbers, itself, options).opened(token)
 
 
-def _weights(cells: Sequence[Label]) -> list[float]:
-    numbers = []
-    for text, place in cells:
-        try:
-            numbers.append(parse_number(text))
-        except NotANumberError as error:
-            raise InputError(str(error), "a weight is a number", place) from None
-    return numbers
+def _weight(text: str, place: str, missing: Collection[str]) -> float:
+    if kind_of(text, missing) == "missing":
+        remedy = "every row needs one; 0 leaves a row out"
+        raise InputError(f"the weight is missing: {shortened(text)!r}", remedy, place)
+    try:
+        return parse_number(text)
+    except NotANumberError as error:
+        remedy = remedy_of_number(text) or "a weight is a number"
+        raise InputError(str(error), remedy, place) from None
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,7 @@ class _Column:
     name     what it is called, and an example of it typed in the option
     numbers  of cells, each with its place
     array    what is done with blocks of an array
+    options  say whether there is a header, what is missing, and which array is meant
     words    that are no header though they are no numbers
     """
 
@@ -77,11 +82,12 @@ class _Column:
     option: str
     numbers: Callable[[Sequence[Label]], list[float]]
     array: Callable[[Block], Block]
+    options: ReadOptions
     words: Collection[str] = ()
 
-    def opened(self, token: str, key: str | None) -> Source:
+    def opened(self, token: str) -> Source:
         if token != "-" and not exists(token):
-            return self._source(self._typed(token), self.option)
+            return self._source(self._typed(token))
         refuse_pickle(token)
         form = suffix_format(token)
         source = open_input(token)
@@ -89,23 +95,26 @@ class _Column:
             name = form.name if form and token != "-" else detected_format(source)
             if name in ("npy", "npz", "safetensors"):
                 source.close()
-                options = ReadOptions(key=None if name == "npy" else key)
+                key = None if name == "npy" else self.options.key
+                options = ReadOptions(key=key)
                 return open_file(token, options, Keep(one_column=True)).changed(self.array)
-            place = source.place
             if name in ("parquet", "arrow"):
                 reader = named_format(name, self.option).reader()
-                cells, header = reader.read_words(source, name, self.name), ""
-            elif name == "json":
-                cells, header = self._from_json(source), ""
-            else:
-                cells, header = self._from_text(source, blanks=name == "txt")
-                place += f", below its header {shortened(header)!r}" if header else ""
+                return self._source(reader.read_words(source, name, self.name), source)
+            if name == "json":
+                return self._source(self._from_json(source), source)
+            cells, header, comments = self._from_text(source, blanks=name == "txt")
         except BaseException:
             source.close()
             raise
-        return self._source(cells, place, source)
+        place = source.place
+        place += f", below its header {shortened(header)!r}" if header else ""
+        warnings = (partial(comments.warnings, source.place),)
+        return replace(self._source(cells, source), place=place, warnings=warnings)
 
-    def _source(self, cells: Iterator[Label], place: str, opened: Input | None = None) -> Source:
+    def _source(self, cells: Iterator[Label], opened: Input | None = None) -> Source:
+        place = self.option if opened is None else opened.place
+
         def blocks() -> Iterator[Block]:
             start = 0
             for batch in batches(cells, _CELLS_PER_BLOCK):
@@ -134,7 +143,7 @@ class _Column:
         """Return what was typed: a JSON list, or cells with commas between."""
         if token.startswith("["):
             with suppress(ValueError):
-                return [str(cell) for cell in loads(token)]
+                return [label_text(cell) for cell in loads(token)]
         cells = splitter(",")(token.strip("[]").encode())
         texts = [unquoted(cell).decode() for cell in cells]
         return [text if text in self.words else text.strip("'") for text in texts]
@@ -143,14 +152,18 @@ class _Column:
         document = parsed(source)
         if not isinstance(document, list):
             raise InputError("is not a list", f"{self.name} are [{self.example}]", source.place)
-        return ((str(label), f"{source.place}: [{row}]") for row, label in enumerate(document))
+        labels = map(label_text, document)
+        return ((label, f"{source.place}: [{row}]") for row, label in enumerate(labels))
 
-    def _from_text(self, source: Input, *, blanks: bool) -> tuple[Iterator[Label], str]:
-        """Return the cells of a text, and its header if it has one; they may end at `blanks`."""
+    def _from_text(self, source: Input, *, blanks: bool) -> tuple[Iterator[Label], str, Comments]:
+        """Return the cells of a text, its header if it has one, and its comments.
+
+        In a text with `blanks` a line may hold several.
+        """
         split = splitter(None if blanks else ",")
 
         def cells(line: int, record: bytes) -> Iterator[Label]:
-            found = split(record)
+            found = split(record) or [b""]
             place = f"{source.place}:{line}"
             if len(found) != 1 and not blanks:
                 remedy = "cut the others off"
@@ -160,12 +173,30 @@ class _Column:
                 raise InputError(problem, remedy, place)
             return ((unquoted(cell).decode("utf-8", "replace"), place) for cell in found)
 
-        lines = records(source.stream, source.place, comments=blanks)
-        first = list(chain.from_iterable(cells(*line) for line in islice(lines, 1)))
-        if not first:
-            raise InputError("is empty", f"give one {self.name[:-1]} a line", source.place)
-        rest = chain.from_iterable(cells(*line) for line in lines)
-        header = first[0][0]
-        if len(first) == 1 and not is_number(header) and header not in self.words:
-            return rest, header
-        return chain(first, rest), ""
+        comments = Comments(missing_texts(self.options))
+        first = first_records(source, comments, f"one {self.name[:-1]} a line", anywhere=blanks)
+        texts = [text for text, _ in cells(first.line, first.record)]
+        below = None
+        if first.below is not None:
+            below = [unquoted(cell).decode("utf-8", "replace") for cell in split(first.below)]
+        is_header = self._is_header(texts, below, comments.missing, f"{source.place}:{first.line}")
+        line = first.line + (first.record.count(b"\n") + 1 if is_header else 0)
+        lines = records(
+            rejoined(first.rest if is_header else first.head, source.stream),
+            source.place,
+            comments=comments if blanks else None,
+            first_line=line,
+            one_column=not blanks,
+        )
+        rows = chain.from_iterable(cells(*record) for record in lines)
+        return rows, texts[0] if is_header else "", comments
+
+    def _is_header(
+        self, texts: list[str], below: list[str] | None, missing: Collection[str], place: str
+    ) -> bool:
+        """Return true if the first line is a name above a column, and not the first cell of it."""
+        if self.options.header is not None:
+            return self.options.header
+        if len(texts) > 1 or texts[0] in self.words:
+            return False
+        return is_header(texts, below, Keep(), missing, place)

@@ -9,6 +9,8 @@ from contextlib import suppress
 
 from softmax_cli.errors import shortened
 
+# Beyond it float64 holds some whole numbers and rounds others.
+LARGEST_EXACT = 1 << 53
 # Ends the part of a number before its decimal point.
 _WHOLE = re.compile(r"[.e]")
 
@@ -33,24 +35,34 @@ def is_number(token: str) -> bool:
 def parse_number(text: str) -> float:
     """Return the number that a cell or token holds; NotANumberError says what is wrong with it.
 
-    Nothing is changed in silence: a number beyond the largest double is refused, and so are the
-    underscores that Python alone allows.
+    No number is changed silently: one beyond the largest double is refused, and so are a whole
+    number that float64 would round and the underscores that Python alone allows.
 
     >>> parse_number(" -2.5e3 ")
     -2500.0
     """
     if "_" not in text:
         with suppress(ValueError):
-            return _in_range(float(text), text)
+            return _exact(float(text), text)
     if not text.strip():
         raise NotANumberError("an empty cell is not a number")
     raise NotANumberError(f"{shortened(text)!r} is not a number")
 
 
-def _in_range(number: float, text: str) -> float:
+def _exact(number: float, text: str) -> float:
     if math.isinf(number) and any(character.isdigit() for character in text):
         raise NotANumberError(f"{shortened(text)!r} is beyond the range of float64")
+    if abs(number) >= LARGEST_EXACT and not math.isinf(number):
+        with suppress(ValueError):
+            check_exact(int(text), number)
     return number
+
+
+def check_exact(whole: int, number: float) -> None:
+    """Raise NotANumberError if the nearest double is another number than this whole number."""
+    if int(number) != whole:
+        shown = shortened(str(whole))
+        raise NotANumberError(f"{shown} is a whole number that float64 cannot hold exactly")
 
 
 def aligned(column: Sequence[str]) -> list[str]:

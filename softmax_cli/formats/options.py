@@ -16,6 +16,8 @@ class ReadOptions:
 
     input_format: str | None = None
     header: bool | None = None
+    header_of: list[str] = field(default_factory=list)
+    na_values: list[str] = field(default_factory=list)
     delimiter: str | None = None
     columns: list[str] = field(default_factory=list)
     id_columns: list[str] = field(default_factory=list)
@@ -32,11 +34,13 @@ class Keep:
     labels         the column of labels, which is then no class
     every_column   pass all columns through, not the id columns alone
     one_column     of an array: its numbers, whatever its shape, are rows of one, as labels are
+    distributions  rows are probabilities, whose first row may well read 1,0
     """
 
     labels: str | None = None
     every_column: bool = False
     one_column: bool = False
+    distributions: bool = False
 
 
 @dataclass(frozen=True)

@@ -5,35 +5,75 @@ from __future__ import annotations
 import io
 import re
 from codecs import BOM_UTF8
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from itertools import islice
 
 from softmax_cli.errors import InputError
+from softmax_cli.formats.cell_kinds import MISSING, is_spreadsheet_error
 from softmax_cli.formats.limits import LONGEST_LINE, MOST_CELLS, MOST_IDLE_LINES
 from softmax_cli.formats.streams import no_rows, read_line, reading
 
 Split = Callable[[bytes], list[bytes]]
 Record = tuple[int, bytes]
 
+_CELL_END = re.compile(rb"[,;|\s]")
 _QUOTED = re.compile(rb'"[^"]*+(?:""[^"]*+)*+"')
 
 
+class Comments:
+    """Lines that begin with # and are no rows, counted.
+
+    A line whose first cell is missing, or an error of a spreadsheet, is a row: `#N/A,#N/A`.
+    """
+
+    def __init__(self, missing: Collection[str] = MISSING) -> None:
+        """Count none yet; `missing` are the texts of a cell that holds no value."""
+        self.missing = missing
+        self.count = 0
+
+    def take(self, record: bytes) -> bool:
+        """Return true for a comment, and count it."""
+        record = record.strip()
+        if not record.startswith(b"#"):
+            return False
+        first = _CELL_END.split(record, maxsplit=1)[0].decode("utf-8", "replace")
+        if first in self.missing or is_spreadsheet_error(first):
+            return False
+        self.count += 1
+        return True
+
+    def warnings(self, place: str) -> list[str]:
+        """Return what is printed about them."""
+        if not self.count:
+            return []
+        lines = "1 line that begins with # was"
+        if self.count > 1:
+            lines = f"{self.count} lines that begin with # were"
+        return [f"{place}: {lines} left out"]
+
+
 def records(
-    stream: io.BufferedIOBase, place: str, *, comments: bool = False, first_line: int = 1
+    stream: io.BufferedIOBase,
+    place: str,
+    *,
+    comments: Comments | None = None,
+    first_line: int = 1,
+    one_column: bool = False,
 ) -> Iterator[Record]:
     """Yield each record with the number of its first line; a quoted cell may hold newlines.
 
-    Where there are comments, lines that begin with #, a quote means nothing. Blank lines are left
-    out at the end of the input and nowhere else.
+    Where there are comments, a quote means nothing. Blank lines are left out at the end of the
+    input. Elsewhere one is an error, but in a table of one column it is a missing value.
     """
     number, blank, idle = first_line - 1, 0, 0
+    blanks: list[int] = []
     with reading(place):
         while line := read_line(stream, place, number + 1):
             number += 1
             if number == 1:
                 line = _without_byte_order_mark(line, place)
             first, parts, quotes, size = number, [line], line.count(b'"'), len(line)
-            while quotes % 2 and not comments:
+            while quotes % 2 and comments is None:
                 more = read_line(stream, place, number + 1)
                 if not more:
                     raise InputError(
@@ -56,14 +96,19 @@ def records(
                     "--input-format says what it is",
                     f"{place}:{first}",
                 )
-            if b"\r" in record and (comments or b"\r" in _QUOTED.sub(b"", record)):
+            quoted = comments is None
+            if b"\r" in record and not (quoted and b"\r" not in _QUOTED.sub(b"", record)):
                 raise InputError(
                     "its lines end in a carriage return alone",
                     "save it with ordinary line ends",
                     f"{place}:{first}",
                 )
-            if not record.strip() or (comments and record.lstrip().startswith(b"#")):
-                blank = blank or (0 if record.strip() else first)
+            is_blank = not record.strip()
+            if is_blank or (comments is not None and comments.take(record)):
+                if is_blank and one_column:
+                    blanks.append(first)
+                elif is_blank:
+                    blank = blank or first
                 idle += 1
                 if idle > MOST_IDLE_LINES:
                     raise no_rows(f"{place}:{first}")
@@ -71,6 +116,8 @@ def records(
             idle = 0
             if blank:
                 raise InputError("an empty line among the rows", "delete it", f"{place}:{blank}")
+            yield from ((line, b"") for line in blanks)
+            blanks = []
             yield first, record
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from threading import Lock
 
@@ -18,11 +19,14 @@ def concatenated(
     """Return the rows of all sources; each of the rest is opened when its turn comes."""
     # Sources of which a portion has yet to be read; what happens to it may be an error.
     begun: set[_Held] = set()
+    later: list[Callable[[], list[str]]] = []
 
     def portions() -> Iterator[Portion]:
         start = 0
         for reopen in (lambda: first, *rest):
             source = reopen()
+            if source is not first:
+                later.extend(source.warnings)
             held = _Held(source, begun)
             try:
                 check_alike(first, source, any_dtype=True)
@@ -47,6 +51,7 @@ def concatenated(
         leading=None,
         size=None,
         paths=tuple(paths),
+        warnings=(*first.warnings, lambda: list(chain.from_iterable(each() for each in later))),
         close=close,
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from softmax_cli.core.rows import has_no_softmax
 from softmax_cli.errors import InputError, SoftmaxCliError
@@ -18,6 +18,8 @@ from softmax_cli.pipeline.reporting import note
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from softmax_cli.formats.table_columns import TableColumns
 
 Kernel = Callable[[Block], Block]
 
@@ -46,7 +48,7 @@ def good_rows(source: Source, on_bad_row: OnBadRow, counts: Counts) -> Portions:
         return ready(partial(_without_bad_rows, source, counts))
 
     def masked(block: Block) -> Block:
-        bad = _counted(block, counts)
+        bad = _counted(block, counts, source.table)
         if on_bad_row == "error" or not bad.any():
             return block
         values = block.values.copy(order="K")
@@ -75,14 +77,14 @@ def good_blocks(
 def _without_bad_rows(source: Source, counts: Counts) -> Iterator[Block]:
     start = 0
     for block in source.blocks():
-        bad = _counted(block, counts)
+        bad = _counted(block, counts, source.table)
         good = block.rows((~bad).nonzero()[0], start) if bad.any() else replace(block, start=start)
         counts.read += len(block.values) - len(good.values)
         start += len(good.values)
         yield good
 
 
-def _counted(block: Block, counts: Counts) -> NDArray[np.bool_]:
+def _counted(block: Block, counts: Counts, table: TableColumns | None) -> NDArray[np.bool_]:
     """Return which rows of a block are bad, and add them to the counts, in any thread."""
     bad = has_no_softmax(block.values)
     if bad.any():
@@ -91,8 +93,7 @@ def _counted(block: Block, counts: Counts) -> NDArray[np.bool_]:
             counts.bad += int(bad.sum())
             if counts.first_bad < 0 or block.start + first < counts.first_bad:
                 counts.first_bad = block.start + first
-                counts.first_bad_place = block.place(first)
-                counts.first_bad_problem = _why_bad(block.values[first])
+                counts.first_bad_place, counts.first_bad_problem = _why_bad(block, first, table)
     return bad
 
 
@@ -115,9 +116,17 @@ def zero_bad_rows(kernel: Kernel, on_bad_row: OnBadRow) -> Kernel:
     return zeroed
 
 
-def _why_bad(row: NDArray[Any]) -> str:
-    held = "NaN" if (row != row).any() else "+inf" if (row > 0).any() else "nothing but -inf"
-    return f"has no softmax: it holds {held}"
+def _why_bad(block: Block, position: int, table: TableColumns | None) -> tuple[str, str]:
+    """Return where a row is, or its cell that is missing, and why it has no softmax."""
+    row, place = block.values[position], block.place(position)
+    missing = (row != row).nonzero()[0]
+    if not missing.size:
+        held = "+inf" if (row > 0).any() else "nothing but -inf"
+        return place, f"has no softmax: it holds {held}"
+    first = int(missing[0])
+    if table is None:
+        return place, f"has no softmax: it holds NaN, in class {first}"
+    return table.cell(place, first), "a missing value or NaN: the row has no softmax"
 
 
 def conclude(
@@ -146,19 +155,20 @@ def conclude(
     if needed_for and counts.read == (counts.bad if on_bad_row == "skip" else 0):
         problem = "has no rows"
         if counts.bad:
-            problem = f"every row was left out, {place} first: it {counts.first_bad_problem}"
+            problem = f"every row was left out; the first: {place}: {counts.first_bad_problem}"
         remedy = "give at least one row that has a softmax"
         raise InputError(f"{problem}, so there is no {needed_for}", remedy, source.place)
     if check is not None:
         check(source.place)
-    if source.caution:
-        note(f"{source.place}: {source.caution}", options)
+    for warning in source.warnings:
+        for line in warning():
+            note(line, options)
     if source.classes == 1 and counts.read > 1:
-        note(
-            f"{source.place}: every row has one class, and so the probability 1; "
-            "--axis 0 takes the column as one vector",
-            options,
-        )
+        is_array = source.class_names is None and not source.id_names
+        remedy = "--axis 0 takes the column" if is_array else "write the numbers in one line"
+        purpose = "as one vector" if is_array else "if they are one vector"
+        problem = "every row has one class, and so the probability 1"
+        note(f"{source.place}: {problem}; {remedy} {purpose}", options)
     if not counts.bad:
         return
     done = {"skip": "left out", "nan": "set to NaN", "zero": "set to 0"}[on_bad_row]

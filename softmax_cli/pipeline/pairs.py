@@ -64,7 +64,12 @@ def paired(
             yield portion.then(partial(_beside, as_, partner))
         reader.finish(source.place)
 
-    return replace(source, portions=portions, paths=(*source.paths, *other.paths))
+    return replace(
+        source,
+        portions=portions,
+        paths=(*source.paths, *other.paths),
+        warnings=(*source.warnings, *other.warnings),
+    )
 
 
 def _beside(as_: Literal["partner", "weights"], rows: NDArray[Any], block: Block) -> Block:

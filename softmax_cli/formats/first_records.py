@@ -1,0 +1,86 @@
+"""The first two records of a text, which decide whether it has a header."""
+
+from __future__ import annotations
+
+import io
+from codecs import BOM_UTF8
+from typing import NamedTuple
+
+from softmax_cli.errors import InputError
+from softmax_cli.formats.limits import MOST_IDLE_LINES
+from softmax_cli.formats.records import Comments, records
+from softmax_cli.formats.streams import Input, no_rows, read_line, reading
+
+
+class FirstRecords(NamedTuple):
+    """The first record of a text and the one below it, and the bytes that were read for them.
+
+    line    the number of the first record's line
+    record  the first record
+    below   the second one; None if there is none
+    head    the bytes that were read, from the first record on
+    rest    the same without the first record
+    """
+
+    line: int
+    record: bytes
+    below: bytes | None
+    head: bytes
+    rest: bytes
+
+
+def first_records(source: Input, comments: Comments, what: str, *, anywhere: bool) -> FirstRecords:
+    """Read the first two records; `what` is missing if there are none.
+
+    Comments before the first are counted. They may also stand `anywhere` below it.
+    """
+    stream = _Recorder(source.stream)
+    line = _skip_comments(source, stream, comments)
+    # What lies below the first record is read again, and its comments are counted then.
+    below = Comments(comments.missing) if anywhere else None
+    found = records(stream, source.place, comments=below, first_line=line)
+    first = next(found, None)
+    if first is None:
+        raise InputError("is empty", f"give {what}", source.place)
+    end = len(stream.held)
+    try:
+        second = next(found, None)
+    except InputError:
+        # The error of a line further down comes after those of the lines above it.
+        second = None
+    held = bytes(stream.held)
+    return FirstRecords(*first, None if second is None else second[1], held, held[end:])
+
+
+def _skip_comments(source: Input, stream: _Recorder, comments: Comments) -> int:
+    """Skip the leading lines that begin with #; return the number of the line below them."""
+    number = 1
+    with reading(source.place):
+        while True:
+            line = read_line(stream, source.place, number)
+            if not comments.take(line.removeprefix(BOM_UTF8) if number == 1 else line):
+                stream.read_again(line)
+                return number
+            stream.held.clear()
+            number += 1
+            if number > MOST_IDLE_LINES:
+                raise no_rows(f"{source.place}:{number}")
+
+
+class _Recorder(io.BufferedIOBase):
+    """Reads the lines of a stream and holds their bytes."""
+
+    def __init__(self, stream: io.BufferedReader) -> None:
+        self._stream, self._again = stream, b""
+        self.held = bytearray()
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        line, self._again = self._again, b""
+        line = line or self._stream.readline(-1 if size is None else size)
+        self.held += line
+        return line
+
+    def read_again(self, line: bytes) -> None:
+        """Return the last line once more."""
+        self._again = line
+        del self.held[len(self.held) - len(line) :]
