@@ -125,14 +125,6 @@ def test_any_block_size_keeps_ids_and_places(
     assert back.places == [f"x.csv:{row + 2}" for row in range(9)]
 
 
-@pytest.mark.parametrize("block_bytes", [1, 1 << 20])
-def test_numbering_is_seen_in_any_block(block_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    saved("x.csv", "0,1\n" + "2,3\n" * 5 + "0.5,1\n")
-    monkeypatch.setattr(blocks, "BLOCK_BYTES", block_bytes)
-    with pytest.raises(InputError, match=r"^x\.csv:1: .*line 7 are not whole; --header"):
-        read("x.csv")
-
-
 def test_a_block_may_be_split_for_a_kernel() -> None:
     def rows(block: Block) -> Iterator[Block]:
         for row in range(len(block.values)):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
@@ -189,7 +188,7 @@ def json_float(value: object, missing: Collection[str] = MISSING) -> float:
         return math.nan
     if isinstance(value, str) and value in NON_FINITE:
         return NON_FINITE[value]
-    raise NotANumberError(f"{shortened(json.dumps(value, ensure_ascii=False))} is not a number")
+    raise NotANumberError(f"{shortened(repr(value))} is not a number")
 
 
 def remedy_of_json(value: object) -> str:

@@ -37,9 +37,9 @@ _NUMBER_LIKE = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _SPREADSHEET_ERROR = re.compile(r"#(?:[^\W\d_][\w/]*[!?]|DIV/0!|N/A N/A|NA|GETTING_DATA)")
-_LIST = re.compile(
-    r"(?:tensor|array|c|list)?[\[(]+[\s\d.,;eE+\-]*\d[\s\d.,;eE+\-]*[\])]+", re.IGNORECASE
-)
+_LIST = re.compile(r"(?:tensor|array|c|list)?[\[(]+([\s\d.,;e+\-\[\]()]*)[\])]", re.IGNORECASE)
+# A longer text is no number, and takes the expressions too long.
+_LONGEST_NUMBER = 100
 _DIGITS = re.compile(r"-?\d+")
 _WHOLE = re.compile(r"[+-]?\d+")
 
@@ -56,7 +56,8 @@ def kind_of(text: str, missing: Collection[str] = MISSING) -> Kind:
     if text in missing or text.lstrip("+-").lower() == "nan":
         return "missing"
     if is_number(text):
-        return "number"
+        # Python alone allows underscores.
+        return "number-like" if "_" in text else "number"
     return "number-like" if is_number_like(text) else "name"
 
 
@@ -67,7 +68,11 @@ def is_number_like(text: str) -> bool:
     [True, True, True, True, False, False]
     """
     text = text.strip()
-    return any(form.fullmatch(text) for form in (_NUMBER_LIKE, _SPREADSHEET_ERROR, _LIST))
+    if is_list(text):
+        return True
+    if len(text) > _LONGEST_NUMBER:
+        return False
+    return bool(_NUMBER_LIKE.fullmatch(text) or is_spreadsheet_error(text))
 
 
 def is_spreadsheet_error(text: str) -> bool:
@@ -77,7 +82,8 @@ def is_spreadsheet_error(text: str) -> bool:
 
 def is_list(text: str) -> bool:
     """Return true for a list of numbers in one cell, such as `[1.0, 2.0]`."""
-    return _LIST.fullmatch(text.strip()) is not None
+    found = _LIST.fullmatch(text.strip())
+    return found is not None and any(map(str.isdigit, found[1]))
 
 
 def is_whole(text: str) -> bool:

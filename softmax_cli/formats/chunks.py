@@ -20,7 +20,7 @@ from softmax_cli.formats.blocks import Block
 from softmax_cli.formats.cells import blocks_of, joined, line_place, text_of
 from softmax_cli.formats.header import Layout
 from softmax_cli.formats.limits import LONGEST_LINE
-from softmax_cli.formats.numbers import LARGEST_EXACT, is_number
+from softmax_cli.formats.numbers import LARGEST_EXACT, LONG_WHOLE_NUMBER
 from softmax_cli.formats.records import Split, records
 from softmax_cli.formats.streams import Input, reading
 
@@ -33,7 +33,6 @@ _LITTLE_TEXT = 1 << 20
 _MANY_COLUMNS = 50
 _MANY_QUOTES = 1 << 19
 _LONG_CELL = 1 << 12
-_LONG_WHOLE_NUMBER = re.compile(rb"(?<![\d.])\d{16,}(?![\d.eE])")
 _BLANK_END = re.compile(rb"\n\s*\Z")
 _BLANK_LINE = re.compile(rb"^\s*$", re.MULTILINE)
 # The last of the characters that a blank line may consist of.
@@ -161,11 +160,8 @@ class Chunk:
 
         A mark of byte order is left out, a quoted delimiter cuts its cell, and a column of numbers
         that also passes through would lose its spelling. Cells that are no numbers, being of
-        thousands of characters, are not worth the memory that Polars takes. A number that stands
-        for a missing value may be spelt in several ways.
+        thousands of characters, are not worth the memory that Polars takes.
         """
-        if any(is_number(text) and text.lower() != "nan" for text in self.layout.missing):
-            return True
         if self.lines.startswith(BOM_UTF8):
             return True
         if len(self.lines) > _LONG_CELL * self.rows * self.layout.columns:
@@ -248,7 +244,7 @@ def _are_exact(values: NDArray[np.float64], lines: bytes, in_words: int = 0) -> 
         return True
     infinite = int(np.isinf(values).sum())
     spelt = not infinite or infinite == lines.lower().count(b"inf") - in_words
-    return spelt and not _LONG_WHOLE_NUMBER.search(lines)
+    return spelt and not LONG_WHOLE_NUMBER.search(lines)
 
 
 def _infinities_in_words(frame: pl.DataFrame) -> int:

@@ -36,8 +36,9 @@ class DelimitedSink(Sink):
         if names is not None:
             if self._as_entries:
                 names = ("row", "i", "j", "value")
-            header = (name.encode() for name in (*result.id_names, *names))
-            target.write(self._delimiter.join(map(self._named, header)) + b"\n")
+            header = [self._named(name.encode()) for name in (*result.id_names, *names)]
+            header[0] = self._no_comment(header[0])
+            target.write(self._delimiter.join(header) + b"\n")
 
     def write(self, block: Block) -> None:
         """Write the rows of a block, or the entries of a batch of matrices."""
@@ -69,6 +70,15 @@ class DelimitedSink(Sink):
 
     def _named(self, name: bytes) -> bytes:
         return self._fitting(spelt(name, self._delimiter))
+
+    def _no_comment(self, first: bytes) -> bytes:
+        """Return the first cell of a header, in quotes if the line would read as a comment."""
+        if not first.startswith(b"#"):
+            return first
+        if self._delimiter == b" ":
+            problem = f"a line that begins with {first.decode()!r} reads as a comment"
+            raise OutputError(problem, "write csv", self._target.place)
+        return b'"' + first + b'"'
 
     def _fitting(self, cell: bytes) -> bytes:
         """Return a cell that the delimiter does not cut apart; between blanks, quotes are none."""

@@ -16,12 +16,12 @@ from softmax_cli.formats.cell_kinds import (
     kind_of,
 )
 from softmax_cli.formats.columns import by_number_alone, select_columns
+from softmax_cli.formats.numbers import is_number
 from softmax_cli.formats.options import Keep, ReadOptions
 from softmax_cli.formats.table_columns import TableColumns
 
 # The second is what pandas makes of the first.
 _UNNAMED = re.compile(r"|Unnamed: \d+")
-_SETTLE = "--header if it names the columns, --no-header if it is a row"
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def _refuse_ambiguous(cells: Sequence[str], below: Sequence[str], keep: Keep, pl
         # The index of a data frame, which has no name.
         cells, below = cells[1:], below[1:] if len(below) == len(cells) else below
         if counts_up(cells):
-            raise _ambiguous(cells, "after a cell without a name", place)
+            raise _ambiguous(cells, "after a cell without a name", place, "--header --id-columns 1")
     only_counted = keep.distributions or len(cells) == 1
     if not (counts_up(cells) if only_counted else could_be_names(cells)):
         return
@@ -145,7 +145,7 @@ def _refuse_ambiguous(cells: Sequence[str], below: Sequence[str], keep: Keep, pl
         raise _ambiguous(cells, "and no number of the line below is whole", place)
 
 
-def _ambiguous(cells: Sequence[str], why: str, place: str) -> InputError:
+def _ambiguous(cells: Sequence[str], why: str, place: str, header: str = "--header") -> InputError:
     first, last = cells[0].strip(), cells[-1].strip()
     if len(cells) == 1:
         shown = f"{first}, like the name of a data frame's column"
@@ -154,18 +154,22 @@ def _ambiguous(cells: Sequence[str], why: str, place: str) -> InputError:
     else:
         listed = ",".join(cell.strip() for cell in cells)
         shown = f"{shortened(listed)}, like names of classes"
-    return InputError(f"the first line reads {shown}, {why}", _SETTLE, place)
+    return InputError(f"the first line reads {shown}, {why}", _settle(header), place)
+
+
+def _settle(header: str = "--header") -> str:
+    return f"{header} if it names the columns, --no-header if it is a row"
 
 
 def _taken_for_a_row(cells: Sequence[str], place: str) -> str:
     last = cells[-1].strip()
-    return f"{place}: the first line reads 0 to {last} and was taken for a row; {_SETTLE}"
+    return f"{place}: the first line reads 0 to {last} and was taken for a row; {_settle()}"
 
 
 def _mixed(name: str, column: int, place: str) -> InputError:
     return InputError(
         f"the first line is partly numeric: {shortened(name)!r} is a name among numbers",
-        f"{_SETTLE}, --id-columns {column} if this column is no class",
+        f"{_settle()}, --id-columns {column} if this column is no class",
         f"{place}:{column}",
     )
 
@@ -197,5 +201,14 @@ def selected_layout(
 
 def missing_texts(options: ReadOptions) -> Collection[str]:
     """Return the texts of a cell that holds no value, with those of --na-values."""
-    added = [text.strip() for spec in options.na_values for text in spec.split(",")]
+    added = _na_values(options)
     return MISSING.union(added) if added else MISSING
+
+
+def missing_numbers(options: ReadOptions) -> list[float]:
+    """Return the numbers that --na-values takes for missing values, however they are spelt."""
+    return [float(text) for text in _na_values(options) if is_number(text)]
+
+
+def _na_values(options: ReadOptions) -> list[str]:
+    return [text.strip() for spec in options.na_values for text in spec.split(",")]

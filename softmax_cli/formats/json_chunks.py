@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.formats.header import Layout
-from softmax_cli.formats.numbers import LARGEST_EXACT
+from softmax_cli.formats.numbers import LARGEST_EXACT, LONG_WHOLE_NUMBER
 
 
 def numbers_of_lines(lines: bytes, rows: int, layout: Layout) -> NDArray[Any] | None:
@@ -28,9 +28,10 @@ def numbers_of_lines(lines: bytes, rows: int, layout: Layout) -> NDArray[Any] | 
         values = _lists(lines, rows, layout.columns)
     else:
         values = _objects(lines, rows, layout.names)
-    # What float64 rounds is refused by the line by line reader.
-    is_large = values is not None and (np.abs(values) >= LARGEST_EXACT).any()
-    return None if is_large else values
+    if values is not None and (np.abs(values) >= LARGEST_EXACT).any():
+        # What float64 would round is refused by the line by line reader.
+        return None if LONG_WHOLE_NUMBER.search(lines) else values
+    return values
 
 
 def _lists(lines: bytes, rows: int, columns: int) -> NDArray[Any] | None:

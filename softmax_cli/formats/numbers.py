@@ -11,6 +11,8 @@ from softmax_cli.errors import shortened
 
 # Beyond it float64 holds some whole numbers and rounds others.
 LARGEST_EXACT = 1 << 53
+# What may be such a number, in a text of many.
+LONG_WHOLE_NUMBER = re.compile(rb"(?<![\d.])\d{16,}(?![\d.eE])")
 # Ends the part of a number before its decimal point.
 _WHOLE = re.compile(r"[.e]")
 

@@ -123,10 +123,9 @@ def _why_bad(block: Block, position: int, table: TableColumns | None) -> tuple[s
     if not missing.size:
         held = "+inf" if (row > 0).any() else "nothing but -inf"
         return place, f"has no softmax: it holds {held}"
-    first = int(missing[0])
     if table is None:
-        return place, f"has no softmax: it holds NaN, in class {first}"
-    return table.cell(place, first), "a missing value or NaN: the row has no softmax"
+        return place, "has no softmax: it holds NaN"
+    return table.cell(place, int(missing[0])), "a missing value or NaN: the row has no softmax"
 
 
 def conclude(

@@ -69,6 +69,11 @@ def joined(source: Source) -> Rows:
     )
 
 
+def warnings_of(source: Source) -> list[str]:
+    """Return what is printed once all rows of a source are read."""
+    return [line for warning in source.warnings for line in warning()]
+
+
 def refusal(*tokens: str | Path, keep: Keep = Keep(), **options: Any) -> str:
     """Return the line that refuses what the tokens name."""
     try:

@@ -85,6 +85,7 @@ def test_one_dimensional_array_has_one_axis() -> None:
         ([["inf", -1]], [[np.inf, -1.0]]),
         ([[], []], np.empty((2, 0))),
         (3, 3.0),
+        ([[None, "NA"], [1 << 60, ""]], [[np.nan, np.nan], [2.0**60, np.nan]]),
     ],
 )
 def test_nested_lists(nested: object, array: Any) -> None:
@@ -97,8 +98,8 @@ def test_nested_lists(nested: object, array: Any) -> None:
         ([[1, 2], [3]], "x: [1]: a row of 1 entries, and the first has 2; all rows need"),
         ([1, [2]], "x: [1]: a list "),
         ([[1], 2], "x: [1]: a number "),
-        ([[[1]], [[None]]], "x: [1][0][0]: None is not a number"),
-        ([False], "x: [0]: False is not a number"),
+        ([[[1]], [["?"]]], "x: [1][0][0]: '?' is not a number"),
+        ([False], "x: [0]: False is not a number; write 1 for true and 0 for false"),
         (["x" * 1000], "x: [0]: 'xxxx"),
     ],
 )

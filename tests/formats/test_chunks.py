@@ -102,9 +102,8 @@ def test_many_columns_are_read_as_one(rows: list[list[str]], end: str, delimiter
         (b"1,2,3\n4,5,6", True),
         (b"1,2\n3,4,5,6\n", False),
         (b"1,2,3,4\n5,6\n", False),
-        (b"1,2,3\n4,,6\n", False),
-        (b"1,2,3\n4,5,\n", False),
-        (b",2,3\n4,5,6\n", False),
+        (b"1,2,3\n4,5,9007199254740993\n", False),
+        (b"1,2,3\n4,5\n", False),
         (b"1,2,3\n4,5,1e999\n", False),
     ],
 )
@@ -131,6 +130,19 @@ def test_polars_reads_plain_numbers() -> None:
     assert same_bits(found.values, np.array([[0.1, -np.inf, 1e5], [np.nan, 0.5, -0.0]]))
 
 
+@pytest.mark.parametrize("many_columns", [1, 50])
+def test_polars_reads_missing_values(many_columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chunks, "_MANY_COLUMNS", many_columns)
+    found = chunk(b"1,NA,\n,\\N,#N/A\nNULL,None,3\n", table(3))._read_by_polars()
+    assert found is not None
+    nan = np.nan
+    assert_array_equal(found.values, [[1, nan, nan], [nan, nan, nan], [nan, nan, 3]])
+    large = chunk(b"9007199254740994,1152921504606846976,-1e30\n", table(3))._read_by_polars()
+    assert large is None
+    masked = chunk(b"-3.4028234663852886e+38,-1e30,3\n", table(3))._read_by_polars()
+    assert masked is not None
+
+
 def test_polars_passes_words_through() -> None:
     found = chunk(b'"a ""b""",1,x\nc,2,y\n', table(3, (0,), 2))._read_by_polars()
     assert found is not None
@@ -140,7 +152,10 @@ def test_polars_passes_words_through() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    [b"1,2\n3\n", b"1,2\n3,4,5\n", b"1,\n3,4\n", b"1,1e999\n", b"1,-inf\n1e999,2\n", b"1,1_0\n"],
+    [
+        *(b"1,2\n3\n", b"1,2\n3,4,5\n", b"1,1e999\n", b"1,-inf\n1e999,2\n", b"1,1_0\n"),
+        *(b"1,9007199254740993\n", b"-9007199254740993,1\n", b"1,2\nNA\n"),
+    ],
 )
 def test_polars_is_not_believed(text: bytes) -> None:
     assert chunk(text, table(2))._read_by_polars() is None

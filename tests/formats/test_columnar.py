@@ -16,6 +16,7 @@ from numpy.testing import assert_array_equal
 from softmax_cli.errors import InputError, OutputError, UsageError
 from softmax_cli.formats import columnar, columnar_sink, open_sink
 from softmax_cli.formats.blocks import Block
+from softmax_cli.formats.class_names import Names
 from softmax_cli.formats.labels import open_labels
 from softmax_cli.formats.options import Keep, WriteOptions
 from softmax_cli.formats.sinks import Result
@@ -150,18 +151,40 @@ def test_several_files(form: str) -> None:
 @pytest.mark.parametrize("values", [[2, 0, 1], ["cat", "ant", "bee"], [2.0, 0.0, 1.0]])
 def test_labels_of_a_file_of_their_own(form: str, values: list[Any]) -> None:
     path = stored(form, pl.DataFrame({"y": values}))
-    with open_labels(path, ("ant", "bee", "cat")) as source:
+    with open_labels(path, Names(("ant", "bee", "cat"))) as source:
         assert_array_equal(joined(source).values, [[2], [0], [1]])
+
+
+NAN = float("nan")
+
+
+@both
+@pytest.mark.parametrize(
+    ("frame", "values"),
+    [
+        (pl.DataFrame({"a": [1.0, 2.0], "b": [0.5, None]}), [[1, 0.5], [2, NAN]]),
+        (pl.DataFrame({"a": [1, None], "b": [3, 4]}), [[1, 3], [NAN, 4]]),
+        (pl.DataFrame({"z": [[1.0, 2.0], [4.0, None]]}), [[1, 2], [4, NAN]]),
+        (pl.DataFrame({"z": [None, [1.0, 2.0], None]}), [[NAN, NAN], [1, 2], [NAN, NAN]]),
+        (
+            pl.DataFrame({"z": [[1.0, 2.0], None]}, schema={"z": pl.Array(pl.Float32, 2)}),
+            [[1, 2], [NAN, NAN]],
+        ),
+    ],
+)
+def test_nulls_are_missing_values(form: str, frame: pl.DataFrame, values: Any) -> None:
+    assert_array_equal(read(stored(form, frame)).values, values)
 
 
 @both
 def test_labels_that_are_none(form: str) -> None:
-    words = open_labels(stored(form, pl.DataFrame({"y": ["cat", "dog"]})), ("ant", "cat"))
+    path = stored(form, pl.DataFrame({"y": ["cat", "dog"]}))
+    words = open_labels(path, Names(("ant", "cat")))
     with words, pytest.raises(InputError, match=rf"^x\.{form}: row 1: the label 'dog' is no class"):
         joined(words)
     name = stored(form, pl.DataFrame({"y": [1], "z": [1]}))
     with pytest.raises(InputError, match=rf"^x\.{form}: 2 columns where one of labels is needed"):
-        open_labels(name, None)
+        open_labels(name, Names())
 
 
 # What is refused
@@ -173,10 +196,6 @@ LISTS = pl.DataFrame({"z": [[1.0, 2.0], [3.0], [4.0, None]]})
 @pytest.mark.parametrize(
     ("frame", "line"),
     [
-        (
-            pl.DataFrame({"a": [1.0] * 8, "b": [0.5] * 7 + [None]}),
-            "row 7: column 'b' is empty; every class needs a number",
-        ),
         (
             TABLE,
             "column 'id' holds words, which are no numbers; "
@@ -200,9 +219,7 @@ LISTS = pl.DataFrame({"z": [[1.0, 2.0], [3.0], [4.0, None]]})
             "row 0: column 'a' holds 18446744073709551615",
         ),
         (LISTS, "row 1: a list of 1 numbers, and the first row has 2"),
-        (LISTS[::2], "row 1: column 'z' is empty; every class needs a number"),
         (LISTS.clear(), "column 'z' begins with no list of numbers"),
-        (pl.DataFrame({"z": [[1.0], None]}), "row 1: column 'z' is empty"),
     ],
 )
 def test_refused(form: str, frame: pl.DataFrame, line: str) -> None:

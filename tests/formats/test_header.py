@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
 from softmax_cli.formats.options import Keep
-from tests.formats.rows import read, refusal, saved
+from tests.formats.rows import read, refusal, saved, warnings_of
 
 Options = dict[str, Any]
 
@@ -48,7 +49,8 @@ def test_found(text: str, options: Options, names: tuple[str, ...] | None, value
     [
         ("a,1\n3,4\n", {}, "1:1", ["partly numeric", "'a'", "--header", "--id-columns 1"]),
         ("1,b\n3,4\n", {}, "1:2", ["partly numeric", "'b'", "--no-header", "--id-columns 2"]),
-        ("1,,3\n3,4,5\n", {}, "1:2", ["partly numeric", "an empty cell", "--header"]),
+        ("a,50%\n3,4\n", {}, "1:1", ["partly numeric", "'a'", "--header", "--no-header"]),
+        ("#VALUE!,b\n3,4\n", {}, "1:2", ["partly numeric", "'b'"]),
         ("x,1,b\ny,3,4\n", {"id_columns": ["1"]}, "1:3", ["'b'", "--id-columns 3"]),
         (",a,b\n0,1,2\n", {}, "1:1", ["without a name", "--id-columns 1"]),
         ("a,,b\n0,1,2\n", {}, "1:2", ["without a name", "--id-columns 2"]),
@@ -65,44 +67,120 @@ def test_refused(text: str, options: Options, place: str, words: list[str]) -> N
     assert all(word in line for word in words), line
 
 
-# What a data frame leaves behind: 0,1,...,N-1 above the rows
+# A first line that is a row, and is never lost
 
 
 @pytest.mark.parametrize(
-    "rows", ["0.5,2\n", "1,2.0\n", "1,2\n3,4\n5,6e1\n", "1,-inf\n", "nan,1\n", '1,"2.5"\n']
+    "line",
+    ["NA,NA", "NULL,NULL", r"\N,\N", "None,null", "NaN,nan", "#N/A,N/A", '"",NA', "NA,1", ",2.5"],
 )
-def test_numbering_above_rows_that_are_not_whole(rows: str) -> None:
-    name = saved("logits.csv", "0,1\n" + rows)
-    line = refusal(name)
-    assert line.startswith("logits.csv:1: ")
-    assert all(word in line for word in ("0 to 1", "--header", "--no-header"))
-    assert f"line {1 + rows.count(chr(10))}" in line
-    assert read(name, header=True).source.class_names == ("0", "1")
-    assert read(name, header=False).values[0].tolist() == [0.0, 1.0]
+def test_missing_values_alone_are_a_row(line: str) -> None:
+    back = read(saved("logits.csv", f"{line}\n1,2\n"))
+    assert back.source.class_names is None
+    assert len(back.values) == 2
+    assert np.isnan(back.values[0]).any()
+    assert back.values[1].tolist() == [1, 2]
 
 
 @pytest.mark.parametrize(
-    ("text", "rows"),
+    ("line", "words"),
     [
-        ("0,1\n1,2\n", 2),
-        ("0,1\n-3,+4\n", 2),
-        ("0,2\n0.5,1\n", 2),
-        ("1,2\n0.5,1\n", 2),
-        ("0,1\n", 1),
+        ("-nan(ind),-nan(ind)", ["'-nan(ind)' is not a number", "write nan"]),
+        ("-1.#IND,1.#QNAN", ["'-1.#IND' is not a number"]),
+        ("0.100D+03,0.99D+02", ["'0.100D+03' is not a number", "exponent"]),
+        ('"1,234.5","2,000.5"', ["'1,234.5' is not a number", "thousands"]),
+        ("50%,50%", ["'50%' is not a number", "percent"]),
+        ("#VALUE!,#DIV/0!", ["'#VALUE!' is not a number", "--na-values '#VALUE!'"]),
+        ("0x1p3,0x1F", ["'0x1p3' is not a number", "decimal"]),
+        ("\u22121,\u22122", ["'\u22121' is not a number", "minus"]),
+        ('"[1, 2]","[3, 4]"', ["'[1, 2]' is not a number", "list"]),
+        ("$5,$6", ["'$5' is not a number", "currency"]),
+        ('"1,5","2,5"', ["'1,5' is not a number", "decimal point"]),
     ],
 )
-def test_not_a_numbering(text: str, rows: int) -> None:
+@pytest.mark.parametrize("rows", ["1,2\n", ""])
+def test_what_was_meant_as_a_number_is_no_header(line: str, words: list[str], rows: str) -> None:
+    refused = refusal(saved("logits.csv", f"{line}\n{rows}"))
+    assert refused.startswith("logits.csv:1:1: ")
+    assert all(word in refused for word in words), refused
+    assert "--id-columns" not in refused
+
+
+@pytest.mark.parametrize("line", ["None,a", "NA,b", "a,[CLS]", "2020-01-01,2020-01-02", "1.2.3,x"])
+def test_among_names_a_missing_value_is_one(line: str) -> None:
+    back = read(saved("logits.csv", f"{line}\n1,2\n"))
+    assert back.source.class_names == tuple(line.split(","))
+
+
+def test_na_values_are_missing() -> None:
+    name = saved("logits.csv", "?,1\n-999.0,2\n 3,--\n")
+    back = read(name, na_values=["?,-999", "--"])
+    assert_array_equal(back.values, [[np.nan, 1], [np.nan, 2], [3, np.nan]])
+    assert "--na-values '?'" in refusal(name, header=False)
+
+
+# Digits alone: the names of classes, or logits
+
+
+@pytest.mark.parametrize(
+    ("line", "rows"),
+    [
+        ("0,1", "0.5,2.0\n"),
+        ("0,1", "1.0,2.0\n"),
+        ("0,1", "nan,-inf\n"),
+        ("0,1", 'NA,"2.5"\n'),
+        ("1,2", "0.1,0.2\n1,2\n"),
+        ("-1,1", "0.1,0.2\n"),
+        ("10,2", "0.1,0.2\n"),
+        ("0", "0.5\n1\n"),
+    ],
+)
+def test_digits_above_a_line_without_a_whole_number(line: str, rows: str) -> None:
+    name = saved("logits.csv", f"{line}\n{rows}")
+    refused = refusal(name)
+    assert refused.startswith("logits.csv:1: ")
+    assert all(word in refused for word in ("--header", "--no-header")), refused
+    assert read(name, header=True).source.class_names == tuple(line.split(","))
+    assert read(name, header=False).values[0].tolist() == list(map(float, line.split(",")))
+
+
+@pytest.mark.parametrize(
+    ("text", "rows", "is_warned"),
+    [
+        ("0,1\n1,2\n", 2, True),
+        ("0,1\n-3,7\n5,-2\n", 3, True),
+        ("0,1\n1,2.5\n", 2, True),
+        ("0,1\n1,2\n0.5,3\n", 3, True),
+        ("0,2\n0.5,1\n", 2, False),
+        ("1,2\n3,1\n", 2, False),
+        ("1.0,2.0\n0.5,0.25\n", 2, False),
+        ("1,1\n0.5,0.25\n", 2, False),
+        ("1\n0.5\n", 2, False),
+        ("0\n1\n", 2, False),
+        ("0,1\n", 1, False),
+    ],
+)
+def test_a_row_of_digits(text: str, rows: int, is_warned: bool) -> None:
     back = read(saved("logits.csv", text))
     assert back.source.class_names is None
     assert len(back.values) == rows
+    warned = "logits.csv:1: the first line reads 0 to 1 and was taken for a row; --header"
+    assert [line.startswith(warned) for line in warnings_of(back.source)] == [True] * is_warned
+
+
+def test_a_one_hot_row_is_no_header_of_distributions() -> None:
+    distributions = Keep(distributions=True)
+    assert read(saved("p.csv", "1,0\n0.5,0.5\n"), keep=distributions).values[0, 0] == 1
+    assert "--no-header" in refusal(saved("p.csv", "0,1\n0.5,0.5\n"), keep=distributions)
 
 
 def test_numbering_beside_an_index() -> None:
     name = saved("logits.csv", ",0,1\n0,0.5,2\n1,3.5,4\n")
-    assert "--id-columns 1" in refusal(name)
+    assert "--header --id-columns 1" in refusal(name)
     line = refusal(name, id_columns=["1"])
     assert line.startswith("logits.csv:1: ")
     assert "--header" in line
+    assert read(name, id_columns=["1"], header=True).source.class_names == ("0", "1")
 
 
 # What a command keeps beside the numbers

@@ -13,7 +13,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from softmax_cli.errors import InputError
-from tests.formats.rows import Trickle, piped, read, refusal, saved, write
+from tests.formats.rows import Trickle, piped, read, refusal, saved, warnings_of, write
 from tests.formats.test_delimited import copied
 from tests.formats.test_npy import described, headed, npy
 from tests.formats.test_npz import npz, zipped
@@ -164,8 +164,10 @@ def test_an_object_on_a_single_line_is_a_row() -> None:
     assert read(saved("x", '{"a": 1, "b": 2}\n')).source.class_names == ("a", "b")
 
 
-def test_a_comment_above_commas_is_no_silent_loss() -> None:
-    assert "check --delimiter" in refusal(saved("x", "# numpy\n1,2\n"))
+def test_a_comment_above_commas_is_counted() -> None:
+    back = read(saved("x", "# numpy\n1,2\n"))
+    assert back.values.tolist() == [[1, 2]]
+    assert warnings_of(back.source) == ["x: 1 line that begins with # was left out"]
 
 
 def test_json_without_rows_there_and_back() -> None:

@@ -9,7 +9,9 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from softmax_cli.errors import SoftmaxCliError
+from softmax_cli.formats.class_names import Names
 from softmax_cli.formats.labels import open_labels
+from softmax_cli.formats.options import ReadOptions
 from tests.formats.rows import Rows, joined, saved
 from tests.formats.test_npy import npy
 from tests.formats.test_npz import npz
@@ -18,7 +20,7 @@ NAMES = ("dog", "owl", "2")
 
 
 def labels(token: str, names: tuple[str, ...] | None = NAMES, **options: Any) -> Rows:
-    with open_labels(token, names, **options) as source:
+    with open_labels(token, Names(names), ReadOptions(**options)) as source:
         return joined(source)
 
 
@@ -79,16 +81,16 @@ def test_key() -> None:
     [
         ("cat", None, "--labels, label 0", ["'cat' is no class", "dog, owl"]),
         ("1,0.5", None, "--labels, label 1", ["'0.5' is no class", "class numbers from 0"]),
-        ("1,,0", None, "--labels, label 1", ["'' is no class"]),
+        ("1,,0", None, "--labels, label 1", ["the label is missing: ''", "--ignore-label ''"]),
         ("y.csv", None, "--labels: y.csv", ["no such file"]),
         ("dir/y", None, "--labels: dir/y", ["no such file"]),
         ("y.csv", b"1,2\n", "y.csv:1", ["2 columns", "--label-column"]),
         ("y.csv", b"1\n2,3\n", "y.csv:2", ["2 columns"]),
         ("y.csv", b"label\ncat\n", "y.csv:2", ["'cat' is no class"]),
-        ("y.csv", b"1\n\n0\n", "y.csv:2", ["empty line"]),
+        ("y.csv", b"1\n\n0\n", "y.csv:2", ["the label is missing: ''"]),
         ("y.csv", b"", "y.csv", ["empty"]),
         ("y.json", b'{"a": 1}', "y.json", ["not a list"]),
-        ("y.json", b"[1, null]", "y.json: [1]", ["'None' is no class"]),
+        ("y.json", b"[1, null]", "y.json: [1]", ["the label is missing: ''"]),
         ("y.pt", b"1", "y.pt", ["pickles"]),
     ],
 )

@@ -15,7 +15,7 @@ from softmax_cli.commands import load
 from softmax_cli.commands.gradcheck_config import tables_asked_for
 from softmax_cli.errors import SoftmaxCliError
 from softmax_cli.formats import digits, labels, open_source
-from softmax_cli.formats.class_names import class_number
+from softmax_cli.formats.class_names import Names, class_number
 from softmax_cli.formats.columns import select_columns
 from softmax_cli.formats.digits import lines_of_numbers
 from softmax_cli.formats.labels import open_labels, open_weights
@@ -79,7 +79,7 @@ def labels_and_names(data: bytes) -> None:
     name = file(f"x{suffix}", choices.rest)
 
     def read(token: str, place: str) -> Outcome:
-        return outcome_of(lambda: open_labels(token, names, ignored=ignored), place)
+        return outcome_of(lambda: open_labels(token, Names(names, ignored)), place)
 
     found = read(name, name)
     with mock.patch.object(labels, "_CELLS_PER_BLOCK", 2):
