@@ -99,7 +99,11 @@ class LossInputs:
                 raise UsageError("no labels", "give --labels, --label-column or --targets", "xent")
             source = paired(source, stack.enter_context(self._targets(token, option, source)))
         if options.sample_weights is not None:
-            weights = open_weights(options.sample_weights, with_header_of("weights", read))
+            weights = open_weights(
+                options.sample_weights,
+                with_header_of("weights", read),
+                may_be_missing=bool(options.ignore_label),
+            )
             source = paired(source, stack.enter_context(weights), as_="weights")
         source = replace(source, paths=(*source.paths, *weights_paths))
         return form.apart(without_suspects(source, names)), form

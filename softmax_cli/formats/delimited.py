@@ -37,16 +37,8 @@ def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
     if layout.names is not None:
         for cell in raw:
             text_of(cell, source.place, first.line)
-    is_row = layout.names is None
-    text = _Text(
-        source,
-        first.head if is_row else first.rest,
-        first.line if is_row else first.line + first.record.count(b"\n") + 1,
-        delimiter,
-        split,
-        layout,
-        comments if anywhere else None,
-    )
+    head, line = first.left(is_header=layout.names is not None)
+    text = _Text(source, head, line, delimiter, split, layout, comments if anywhere else None)
     warning = [layout.warning] if layout.warning else []
     return Source(
         source.place,

@@ -11,6 +11,8 @@ from softmax_cli.formats.limits import MOST_IDLE_LINES
 from softmax_cli.formats.records import Comments, records
 from softmax_cli.formats.streams import Input, no_rows, read_line, reading
 
+_LARGE = 1 << 20
+
 
 class FirstRecords(NamedTuple):
     """The first record of a text and the one below it, and the bytes that were read for them.
@@ -18,15 +20,21 @@ class FirstRecords(NamedTuple):
     line    the number of the first record's line
     record  the first record
     below   the second one; None if there is none
-    head    the bytes that were read, from the first record on
-    rest    the same without the first record
+    read    the bytes that were read, from the first record on
+    end     where the first record ends in them
     """
 
     line: int
     record: bytes
     below: bytes | None
-    head: bytes
-    rest: bytes
+    read: bytes
+    end: int
+
+    def left(self, *, is_header: bool) -> tuple[bytes, int]:
+        """Return the bytes of the rows that were read, and the number of their first line."""
+        if not is_header:
+            return self.read, self.line
+        return self.read[self.end :], self.line + self.record.count(b"\n") + 1
 
 
 def first_records(source: Input, comments: Comments, what: str, *, anywhere: bool) -> FirstRecords:
@@ -42,14 +50,17 @@ def first_records(source: Input, comments: Comments, what: str, *, anywhere: boo
     first = next(found, None)
     if first is None:
         raise InputError("is empty", f"give {what}", source.place)
-    end = len(stream.held)
+    end = sum(map(len, stream.held))
     try:
         second = next(found, None)
     except InputError:
-        # The error of a line further down comes after those of the lines above it.
+        # The error of the second record comes after that of the first, unless it is too much to
+        # hold until then.
+        if sum(map(len, stream.held)) > _LARGE:
+            raise
         second = None
-    held = bytes(stream.held)
-    return FirstRecords(*first, None if second is None else second[1], held, held[end:])
+    below_first = None if second is None else second[1]
+    return FirstRecords(*first, below_first, b"".join(stream.held), end)
 
 
 def _skip_comments(source: Input, stream: _Recorder, comments: Comments) -> int:
@@ -72,15 +83,15 @@ class _Recorder(io.BufferedIOBase):
 
     def __init__(self, stream: io.BufferedReader) -> None:
         self._stream, self._again = stream, b""
-        self.held = bytearray()
+        self.held: list[bytes] = []
 
     def readline(self, size: int | None = -1, /) -> bytes:
         line, self._again = self._again, b""
         line = line or self._stream.readline(-1 if size is None else size)
-        self.held += line
+        self.held.append(line)
         return line
 
     def read_again(self, line: bytes) -> None:
         """Return the last line once more."""
         self._again = line
-        del self.held[len(self.held) - len(line) :]
+        self.held.pop()

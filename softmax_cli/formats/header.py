@@ -138,10 +138,11 @@ def _refuse_ambiguous(cells: Sequence[str], below: Sequence[str], keep: Keep, pl
         cells, below = cells[1:], below[1:] if len(below) == len(cells) else below
         if counts_up(cells):
             raise _ambiguous(cells, "after a cell without a name", place, "--header --id-columns 1")
-    only_counted = keep.distributions or len(cells) == 1
-    if not (counts_up(cells) if only_counted else could_be_names(cells)):
-        return
-    if not any(map(is_whole, below)):
+    whole = [is_whole(cell) for cell in below]
+    if counts_up(cells):
+        if not all(whole):
+            raise _ambiguous(cells, "and the numbers of the line below are not whole", place)
+    elif could_be_names(cells) and not (any(whole) or keep.distributions or len(cells) == 1):
         raise _ambiguous(cells, "and no number of the line below is whole", place)
 
 
@@ -168,8 +169,9 @@ def _taken_for_a_row(cells: Sequence[str], place: str) -> str:
 
 def _mixed(name: str, column: int, place: str) -> InputError:
     return InputError(
-        f"the first line is partly numeric: {shortened(name)!r} is a name among numbers",
-        f"{_settle()}, --id-columns {column} if this column is no class",
+        f"the first line is partly numeric: {shortened(name)!r} is not a number",
+        "--header if it names the columns, --no-header if not, "
+        f"--id-columns {column} if that column is no class",
         f"{place}:{column}",
     )
 

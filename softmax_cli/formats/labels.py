@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -45,14 +46,30 @@ def open_labels(token: str, names: Names, options: ReadOptions = ReadOptions()) 
     return column.opened(token)
 
 
-def open_weights(token: str, options: ReadOptions = ReadOptions()) -> Source:
-    """Open sample weights as rows of one number each, from a file or typed: `1,0.5,2`."""
+def open_weights(
+    token: str, options: ReadOptions = ReadOptions(), *, may_be_missing: bool = False
+) -> Source:
+    """Open sample weights as rows of one number each, from a file or typed: `1,0.5,2`.
+
+    Where rows are ignored, a weight `may_be_missing`, and is NaN.
+    """
     missing = missing_texts(options)
 
     def numbers(cells: Sequence[Label]) -> list[float]:
-        return [_weight(text, place, missing) for text, place in cells]
+        return _weights(cells, missing, may_be_missing=may_be_missing)
 
     return _Column("weights", "1,0.5,2", "--sample-weights", numbers, itself, options).opened(token)
+
+
+def _weights(
+    cells: Sequence[Label], missing: Collection[str], *, may_be_missing: bool
+) -> list[float]:
+    return [
+        math.nan
+        if may_be_missing and kind_of(text, missing) == "missing"
+        else _weight(text, place, missing)
+        for text, place in cells
+    ]
 
 
 def _weight(text: str, place: str, missing: Collection[str]) -> float:
@@ -180,9 +197,9 @@ class _Column:
         if first.below is not None:
             below = [unquoted(cell).decode("utf-8", "replace") for cell in split(first.below)]
         is_header = self._is_header(texts, below, comments.missing, f"{source.place}:{first.line}")
-        line = first.line + (first.record.count(b"\n") + 1 if is_header else 0)
+        head, line = first.left(is_header=is_header)
         lines = records(
-            rejoined(first.rest if is_header else first.head, source.stream),
+            rejoined(head, source.stream),
             source.place,
             comments=comments if blanks else None,
             first_line=line,

@@ -125,7 +125,7 @@ def _why_bad(block: Block, position: int, table: TableColumns | None) -> tuple[s
         return place, f"has no softmax: it holds {held}"
     if table is None:
         return place, "has no softmax: it holds NaN"
-    return table.cell(place, int(missing[0])), "a missing value or NaN: the row has no softmax"
+    return table.cell(place, int(missing[0])), "is missing or NaN, so the row has no softmax"
 
 
 def conclude(
@@ -154,7 +154,7 @@ def conclude(
     if needed_for and counts.read == (counts.bad if on_bad_row == "skip" else 0):
         problem = "has no rows"
         if counts.bad:
-            problem = f"every row was left out; the first: {place}: {counts.first_bad_problem}"
+            problem = f"every row was left out, {place} first: it {counts.first_bad_problem}"
         remedy = "give at least one row that has a softmax"
         raise InputError(f"{problem}, so there is no {needed_for}", remedy, source.place)
     if check is not None:

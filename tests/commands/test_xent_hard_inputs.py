@@ -75,7 +75,7 @@ def test_names_that_are_numbers_are_names_wherever_labels_come_from(name: str, t
         Path(name).write_text(text)
     else:
         np.save(name, np.array([2, 0]))
-    line = "softmax-cli xent z.csv --header --reduction none --labels"
+    line = "softmax-cli xent z.csv --header --header-of labels=no --reduction none --labels"
     expected = cross_entropy([[1.5, 2.0, 3.0], [3.0, 2.0, 1.5]], [0, 1], reduction="none")
     for labels in (name, "2,0"):
         printed = run(f"{line} {labels}").out.split()
@@ -100,7 +100,7 @@ def test_a_label_that_is_nan_can_be_ignored_by_name_alone() -> None:
     np.save("l.npy", np.array([0, np.nan]))
     line = "1,2 3,1 --labels l.npy --ignore-label"
     assert run(f"softmax-cli xent {line} nan").code == 0
-    refused(f"{line} 1", "l.npy: row 1: the label nan is no class")
+    refused(f"{line} 1", "l.npy: row 1: the label is missing: nan")
 
 
 def test_one_hot_targets_have_no_label_that_is_no_class() -> None:
@@ -156,11 +156,24 @@ def test_numbers_that_are_large_for_half_precision_warn_of_nothing() -> None:
     assert run(line) == Outcome(0, "0.0\n", "")
 
 
-@pytest.mark.parametrize("weight", ["1e151", "1e-151", "inf", "-1", "nan"])
+@pytest.mark.parametrize("weight", ["1e151", "1e-151", "inf", "-1"])
 def test_weights_have_bounds(weight: str) -> None:
     message = "weights are 0, or from 1e-150 to 1e150"
     refused(f"0,1 0,0 --labels 1,0 --sample-weights 1,{weight}", message)
     refused(f"0,1 0,0 --labels 1,0 --class-weights 1,{weight}", message)
+
+
+def test_a_weight_that_is_missing_is_named_by_its_cell() -> None:
+    Path("w.csv").write_text("w\n1\nNA\n")
+    line = "0,1 0,0 --labels 1,0 --sample-weights"
+    refused(f"{line} w.csv", "w.csv:3: the weight is missing: 'NA'; every row needs one")
+    refused(f"{line} 1,nan", "--sample-weights, weight 1: the weight is missing: 'nan'")
+    Path("w.csv").write_text("NA\n1\n")
+    refused(f"{line} w.csv", "w.csv:1: the weight is missing: 'NA'")
+    Path("w.csv").write_text("50%\n1\n")
+    refused(f"{line} w.csv", "w.csv:1: '50%' is not a number; write it without the percent sign")
+    assert run(f"softmax-cli xent {line} 1,NA --ignore-label 0").code == 0
+    refused("0,1 0,0 --labels 1,0 --class-weights 1,nan", "weights are 0, or from 1e-150 to 1e150")
 
 
 @pytest.mark.parametrize("weight", [1e150, 1e-150])
@@ -228,7 +241,7 @@ def test_a_name_that_is_a_number_among_words_is_found_by_its_value() -> None:
     np.save("l.npy", np.array([0, 1, -100]))
     Path("l.csv").write_text("0.0\n1\n-100\n")
     expected = cross_entropy([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]], [2, 1], reduction="none")
-    line = "softmax-cli xent z.csv --header --reduction none --ignore-label -100"
+    line = "softmax-cli xent z.csv --header-of values=yes --reduction none --ignore-label -100"
     for labels in ("0,1,-100", "l.npy", "l.csv"):
         printed = run(f"{line} --labels {labels}").out.split()
         assert_allclose(np.array(printed, float), [*expected, 0], rtol=1e-15)
@@ -241,11 +254,11 @@ def test_a_name_that_is_a_number_among_words_is_found_by_its_value() -> None:
 
 @pytest.mark.parametrize("spelling", ["nan", "NaN"])
 def test_nan_is_ignored_however_it_is_spelt(spelling: str) -> None:
-    Path("l.csv").write_text("0\nNaN\n")
-    Path("l.json").write_text('[0, "nan"]')
-    for labels in ("l.csv", "l.json", "0,nan"):
+    Path("l.csv").write_text("1\nNaN\n")
+    Path("l.json").write_text('[1, "nan"]')
+    for labels in ("l.csv", "l.json", "1,nan"):
         line = f"softmax-cli xent 1,2 3,1 --labels {labels} --ignore-label {spelling}"
-        assert run(line).out == run("softmax-cli xent 1,2 --labels 0").out
+        assert run(line).out == run("softmax-cli xent 1,2 --labels 1").out
 
 
 def test_files_of_rows_replace_an_input_in_place() -> None:

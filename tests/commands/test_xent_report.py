@@ -357,7 +357,7 @@ def test_nan_in_labels_is_never_taken_for_ignored() -> None:
     np.save("l.npy", np.where(np.arange(60) == 5, np.nan, LABELS))
     outcome = run("softmax-cli xent z.npy --labels l.npy --ignore-label -100")
     assert outcome.code == 2
-    assert "l.npy: row 5: the label nan is no class" in outcome.err
+    assert "l.npy: row 5: the label is missing: nan" in outcome.err
 
 
 @pytest.mark.parametrize("smoothing", ["", "--label-smoothing 0.1"])

@@ -129,13 +129,15 @@ def test_na_values_are_missing() -> None:
         ("0,1", "1.0,2.0\n"),
         ("0,1", "nan,-inf\n"),
         ("0,1", 'NA,"2.5"\n'),
+        ("0,1", "1,2.5\n"),
+        ("0,1", "1,-inf\n"),
         ("1,2", "0.1,0.2\n1,2\n"),
         ("-1,1", "0.1,0.2\n"),
         ("10,2", "0.1,0.2\n"),
         ("0", "0.5\n1\n"),
     ],
 )
-def test_digits_above_a_line_without_a_whole_number(line: str, rows: str) -> None:
+def test_digits_above_numbers_that_are_not_whole(line: str, rows: str) -> None:
     name = saved("logits.csv", f"{line}\n{rows}")
     refused = refusal(name)
     assert refused.startswith("logits.csv:1: ")
@@ -149,7 +151,6 @@ def test_digits_above_a_line_without_a_whole_number(line: str, rows: str) -> Non
     [
         ("0,1\n1,2\n", 2, True),
         ("0,1\n-3,7\n5,-2\n", 3, True),
-        ("0,1\n1,2.5\n", 2, True),
         ("0,1\n1,2\n0.5,3\n", 3, True),
         ("0,2\n0.5,1\n", 2, False),
         ("1,2\n3,1\n", 2, False),

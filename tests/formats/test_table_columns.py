@@ -33,7 +33,7 @@ def test_names() -> None:
     assert [name for name in CLASSES if looks_like_no_class(name)] == []
 
 
-FRAME = {"a": [0.5, 1.5], "row_id": [7, 3], "fold": [1, 1]}
+FRAME: dict[str, list[Any]] = {"a": [0.5, 1.5], "row_id": [7, 3], "fold": [1, 1]}
 
 
 def stored(suffix: str, columns: dict[str, list[Any]]) -> str:

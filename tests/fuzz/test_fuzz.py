@@ -74,10 +74,10 @@ def _refused(token: str) -> Input:
 
 # For each target a part of its reader, and something wrong in the place of that.
 BROKEN: dict[str, tuple[str, Any]] = {
-    "csv": ("formats.chunks._are_spelt", lambda *_: True),
+    "csv": ("formats.chunks._are_exact", lambda *_: True),
     "tsv": ("formats.chunks.line_place", lambda place, _: lambda _: place),
     "txt": ("formats.cells._numbers", lambda cells, *_: [*map(float, cells)][::-1]),
-    "json": ("formats.array.json_float", lambda _: 0.0),
+    "json": ("formats.array.json_float", lambda *_: 0.0),
     "jsonl": ("formats.jsonl.numbers_of_lines", lambda _, rows, __: np.ones((rows, 3))),
     "npy": ("formats.npy.numbers_in", lambda stored: -numbers_in(stored)),
     "npz": ("formats.npz._member", lambda archive, *_: archive.infolist()[0]),
@@ -88,7 +88,7 @@ BROKEN: dict[str, tuple[str, Any]] = {
     "detected": ("formats.open_input", _refused),
     "inline": ("formats.inline._number", lambda *_: 0.5),
     "labels": ("formats.labels.batches", lambda cells, _: iter([list(cells)[:1]])),
-    "weights": ("formats.labels._weights", lambda cells: [0.5] * len(cells)),
+    "weights": ("formats.labels._weights", lambda cells, *_, **__: [0.5] * len(cells)),
     "columns": ("formats.columns._positions", lambda *_: [99]),
     "numbers": ("formats.digits._spelt_by_polars", lambda *_: b""),
     "config": ("commands.config_tables._arguments", lambda *_: [1]),

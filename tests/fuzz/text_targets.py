@@ -15,6 +15,7 @@ from unittest import mock
 import numpy as np
 
 from softmax_cli.formats import chunks
+from softmax_cli.formats.cell_kinds import MISSING
 from softmax_cli.formats.options import Keep
 from tests.formats.rows import Array, write
 from tests.fuzz.outcomes import Choices, Outcome, agree, equals, file, outcome
@@ -47,10 +48,11 @@ def delimited(suffix: str, data: bytes) -> None:
         return
     marks = {".csv": ",", ".tsv": "\t", ".txt": " "}
     mark = (options["delimiter"] or marks[suffix]).replace("tab", "\t")
-    may_have_comments = suffix == ".txt" and b"#" in body
+    may_have_comments = b"#" in body
     if not any((options["columns"], options["id_columns"], keep.labels)):
         if mark == " ":
-            equals(found.values, _by_blanks(body, found), "cut at blanks")
+            if not may_have_comments:
+                equals(found.values, _by_blanks(body, found), "cut at blanks")
         elif not may_have_comments:
             equals(found.values, _by_csv_module(body, mark, found), "by Python's csv module")
     if found.ids and not may_have_comments:
@@ -77,17 +79,25 @@ def _by_csv_module(body: bytes, mark: str, found: Outcome) -> Array:
         return found.values
     if any('"' in cell for row in table for cell in row):
         return found.values
-    rows = [row for row in table if any(cell.strip(" \t\n\r\v\f") for cell in row)]
+    is_blank = [not "".join(row).strip(" \t\n\r\v\f") and len(row) < 2 for row in table]
+    while is_blank and is_blank[-1]:
+        is_blank.pop()
+    # A blank line among rows is a missing value: the table has one column.
+    rows = [row or [""] for row in table[: len(is_blank)]]
     rows = rows[found.accepted.class_names is not None :]
-    numbers = [[float(cell) for cell in row] for row in rows]
+    numbers = [[_number(cell) for cell in row] for row in rows]
     return np.array(numbers, np.float64).reshape(len(rows), found.accepted.classes)
+
+
+def _number(cell: str) -> float:
+    return np.nan if cell.strip() in MISSING else float(cell)
 
 
 def _by_blanks(body: bytes, found: Outcome) -> Array:
     lines = body.removeprefix(BOM_UTF8).split(b"\n")
     rows = [line.split() for line in lines if line.strip() and not line.lstrip().startswith(b"#")]
     rows = rows[found.accepted.class_names is not None :]
-    numbers = [[float(cell.strip(b'"').decode()) for cell in row] for row in rows]
+    numbers = [[_number(cell.strip(b'"').decode()) for cell in row] for row in rows]
     return np.array(numbers, np.float64).reshape(len(rows), found.accepted.classes)
 
 
@@ -135,6 +145,8 @@ def _numbers(value: Any) -> Any:
     """Return JSON lists as numbers; anything else among them is a ValueError."""
     if isinstance(value, list):
         return list(map(_numbers, value))
+    if value is None or (isinstance(value, str) and value in MISSING):
+        return np.nan
     if isinstance(value, str):
         return _NON_FINITE[value]
     if type(value) not in (int, float):
