@@ -20,7 +20,7 @@ from softmax_cli.commands.gradient_references import (
     References,
 )
 from softmax_cli.commands.gradient_variants import Variant, left_out
-from softmax_cli.commands.inputs import opened, opened_partner
+from softmax_cli.commands.inputs import opened, opened_partner, without_missing
 from softmax_cli.commands.loss_inputs import LossInputs, is_read_once
 from softmax_cli.core.comparison import Comparison, check_tolerances, tolerance
 from softmax_cli.core.diagnosis import Diagnosis
@@ -80,7 +80,9 @@ class GradientFile:
         compared = self.compared(write, diagnosed=once)
         if compared.comparison.verdict() == "fail" and not once:
             rows = compared.comparison.points
-            compared = self.compared(write, diagnosed=True, rows=rows)
+            # What there is to say was said by the first reading.
+            silent = replace(write, quiet=True)
+            compared = self.compared(silent, diagnosed=True, rows=rows)
         return self.report_of(compared.comparison, compared.dtype, seed)
 
     def check_options(self) -> None:
@@ -113,6 +115,7 @@ class GradientFile:
             source, logits, references = self._opened(stack, write, diagnosed, rows)
             option = "--grad" if self.jacobian is None else "--jacobian"
             given = stack.enter_context(opened_partner(self.file, option, read, logits.classes))
+            source = replace(source, warnings=(*source.warnings, *given.warnings))
             if self.jacobian is not None:
                 given = _entries_as_lines(given, logits.classes)
             if given.classes != logits.classes:
@@ -191,7 +194,7 @@ class GradientFile:
         if self.upstream is None:
             return logits, logits, JacobianReference(of, T, rows)
         upstream = opened_partner(self.upstream, "--upstream", self._read, logits.classes)
-        partner = stack.enter_context(upstream)
+        partner = without_missing(stack.enter_context(upstream))
         if partner.classes != logits.classes:
             raise ShapeError(
                 f"{partner.classes} columns, and {logits.place} has {logits.classes}",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from softmax_cli.errors import SoftmaxCliError, UsageError
+from softmax_cli.errors import InputError, SoftmaxCliError, UsageError
 from softmax_cli.formats.blocks import Block, Source
 from softmax_cli.formats.options import Keep, ReadOptions
 
@@ -88,6 +88,22 @@ def opened_partner(
             return source
         source.close()
     return opened_option(token, option, plain, keep)
+
+
+def without_missing(source: Source) -> Source:
+    """Return the source of a table, whose first missing value is an error that names the cell."""
+    table = source.table
+    if table is None:
+        return source
+
+    def checked(block: Block) -> Block:
+        missing = (block.values != block.values).nonzero()
+        if len(missing[0]):
+            place = table.cell(block.place(int(missing[0][0])), int(missing[1][0]))
+            raise InputError("is missing or NaN", "every cell needs a number", place)
+        return block
+
+    return source.changed(checked)
 
 
 ROLES = ("values", "labels", "targets", "weights", "p", "q")

@@ -93,7 +93,7 @@ def write_jacobian(
     explain: bool = False,
 ) -> int:
     """Read rows, or some of them, and write what is asked of each; return how many were read."""
-    from softmax_cli.commands.inputs import opened, opened_partner
+    from softmax_cli.commands.inputs import opened, opened_partner, without_missing
     from softmax_cli.formats import open_sink
     from softmax_cli.formats.blocks import itself
     from softmax_cli.formats.sinks import Result
@@ -133,7 +133,7 @@ def write_jacobian(
                     "write 1,0,0 with commas, a number for each class",
                     option,
                 )
-            source = paired(source, other, every_row=True)
+            source = paired(source, without_missing(other), every_row=True)
             result = replace(
                 result, name=product, matrix=False, axis=source.axis, first=source.first
             )

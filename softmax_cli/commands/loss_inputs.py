@@ -16,6 +16,7 @@ from softmax_cli.commands.inputs import (
     opened_option,
     opened_partner,
     with_header_of,
+    without_missing,
 )
 from softmax_cli.commands.loss_options import LossOptions
 from softmax_cli.core.reduction import ReducedLoss
@@ -198,7 +199,7 @@ class LossInputs:
     def _targets(self, token: str, option: str, source: Source) -> Source:
         """Open targets, one column a class in the order of the values; names decide it."""
         keep = Keep(distributions=True)
-        other = opened_partner(token, option, self.read, source.classes, keep)
+        other = without_missing(opened_partner(token, option, self.read, source.classes, keep))
         try:
             if other.classes != source.classes:
                 remedy = (
@@ -260,7 +261,7 @@ def _class_weights(
     with _of_numbers(option), opened_option(token, option, plain) as given:
         if given.classes == classes > 1:
             given = in_order_of(source, given, option)
-        for block in given.blocks():
+        for block in without_missing(given).blocks():
             weights += block.values.reshape(-1).tolist()
             if len(weights) > classes:
                 break

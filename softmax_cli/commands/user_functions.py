@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.commands.gradcheck_forms import CheckOptions
-from softmax_cli.commands.inputs import opened_option
+from softmax_cli.commands.inputs import opened_option, without_missing
 from softmax_cli.core.gradcheck import gradcheck
 from softmax_cli.core.report import Report
 from softmax_cli.errors import InputError, ShapeError, Terminated, UsageError
@@ -46,7 +46,7 @@ def _points(at: Sequence[str], read: ReadOptions) -> NDArray[np.float64]:
     points: list[NDArray[np.float64]] = []
     for token in at:
         with opened_option(token, "--at", read) as source:
-            rows = whole_array(source).reshape(-1, source.classes)
+            rows = whole_array(without_missing(source)).reshape(-1, source.classes)
         if points and rows.shape[1] != points[0].shape[1]:
             problem = f"{token} has {rows.shape[1]} numbers, and {at[0]} {points[0].shape[1]}"
             raise ShapeError(problem, "points are of one size", "--at")

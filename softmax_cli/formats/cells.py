@@ -60,7 +60,8 @@ def block_of(
     labels: list[str] | None = None if layout.label is None else []
     every_cell = layout.classes == list(range(layout.columns))
     for row, (number, record) in enumerate(batch):
-        cells = split(record)
+        # A blank line between the rows of one column is a missing value.
+        cells = split(record) or [b""]
         if len(cells) != layout.columns:
             refuse_many_cells(len(cells), f"{place}:{number}")
             raise _ragged(len(cells), layout, f"{place}:{number}")
