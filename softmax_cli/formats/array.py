@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from softmax_cli.bfloat16 import BFLOAT16, in_memory, widened
 from softmax_cli.errors import InputError, UsageError, shortened
 from softmax_cli.formats.blocks import Block, Source, ready, rows_per_block
-from softmax_cli.formats.numbers import NotANumberError
+from softmax_cli.formats.numbers import STORE_TRUTH, NotANumberError, is_truth
 from softmax_cli.formats.options import DTypeName
 from softmax_cli.formats.sinks import Result, Sink
 
@@ -60,11 +60,9 @@ def checked_dtype(dtype: np.dtype[Any], place: str, asked: DTypeName | None = No
     what = "records of several fields" if dtype.names else kinds.get(dtype.kind, f"{dtype} values")
     if dtype.subdtype is not None:
         what = "arrays within the array"
-    raise InputError(
-        f"holds {what} (dtype {shortened(str(dtype))})",
-        "integers or float16, float32 or float64 are read",
-        place,
-    )
+    read = "integers or float16, float32 or float64 are read"
+    remedy = STORE_TRUTH if dtype.kind == "b" else read
+    raise InputError(f"holds {what} (dtype {shortened(str(dtype))})", remedy, place)
 
 
 def numbers_in(stored: NDArray[Any]) -> NDArray[Any]:
@@ -187,7 +185,8 @@ def _flatten(
         try:
             flat.append(json_float(value))
         except NotANumberError as error:
-            raise InputError(str(error), "give a number", where) from None
+            remedy = STORE_TRUTH if is_truth(value) else "give a number"
+            raise InputError(str(error), remedy, where) from None
         return
     if not isinstance(value, list):
         raise InputError("a number among lists", "rows are lists of numbers", where)

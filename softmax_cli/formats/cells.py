@@ -15,7 +15,7 @@ from softmax_cli.formats.blocks import Block, rows_per_block
 from softmax_cli.formats.detection import detected_delimiter
 from softmax_cli.formats.header import Layout, reads_like_numbering
 from softmax_cli.formats.limits import MOST_CELLS
-from softmax_cli.formats.numbers import NotANumberError, parse_number
+from softmax_cli.formats.numbers import STORE_TRUTH, NotANumberError, is_truth, parse_number
 from softmax_cli.formats.records import Record, Split, unquoted
 
 T = TypeVar("T")
@@ -136,6 +136,10 @@ def _numbers(chosen: list[bytes], layout: Layout, place: str, line: int) -> list
         # float() takes 1_000 and turns 1e999 into inf: both need the second look.
         if not any(b"_" in cell for cell in chosen) and not any(map(_infinite, row)):
             return row
+    if all(is_truth(unquoted(cell).decode("utf-8", "replace").strip()) for cell in chosen):
+        cell = text_of(chosen[0], place, line)
+        where = f"{place}:{line}:{layout.classes[0] + 1}"
+        raise InputError(f"{cell!r} is not a number", STORE_TRUTH, where)
     columns = zip(chosen, layout.classes, strict=True)
     return [_parsed(cell, layout, column, place, line) for cell, column in columns]
 

@@ -21,7 +21,7 @@ from softmax_cli.formats.header import Layout, selected_layout
 from softmax_cli.formats.json_chunks import numbers_of_lines
 from softmax_cli.formats.json_text import json_rows, loads, named_classes, text_cell
 from softmax_cli.formats.limits import MOST_CELLS, MOST_IDLE_LINES
-from softmax_cli.formats.numbers import NotANumberError
+from softmax_cli.formats.numbers import STORE_TRUTH, NotANumberError, is_truth
 from softmax_cli.formats.options import Keep, ReadOptions, WriteOptions
 from softmax_cli.formats.records import spelt
 from softmax_cli.formats.sinks import Result, Sink
@@ -158,7 +158,8 @@ def _number(cells: list[Any], column: int, place: str) -> float:
     try:
         return json_float(cells[column])
     except NotANumberError as error:
-        raise InputError(str(error), "give a number", f"{place}:{column + 1}") from None
+        remedy = STORE_TRUTH if is_truth(cells[column]) else "give a number"
+        raise InputError(str(error), remedy, f"{place}:{column + 1}") from None
 
 
 def _raw(value: object) -> bytes:

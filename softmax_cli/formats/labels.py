@@ -18,7 +18,13 @@ from softmax_cli.formats.class_names import Label, Names
 from softmax_cli.formats.detection import detected_format
 from softmax_cli.formats.json_text import loads, parsed
 from softmax_cli.formats.locations import exists
-from softmax_cli.formats.numbers import NotANumberError, is_number, parse_number
+from softmax_cli.formats.numbers import (
+    STORE_TRUTH,
+    NotANumberError,
+    is_number,
+    is_truth,
+    parse_number,
+)
 from softmax_cli.formats.options import Keep, ReadOptions
 from softmax_cli.formats.records import records, splitter, unquoted
 from softmax_cli.formats.refusals import refuse_pickle
@@ -58,7 +64,8 @@ def _weights(cells: Sequence[Label]) -> list[float]:
         try:
             numbers.append(parse_number(text))
         except NotANumberError as error:
-            raise InputError(str(error), "a weight is a number", place) from None
+            remedy = STORE_TRUTH if is_truth(text) else "a weight is a number"
+            raise InputError(str(error), remedy, place) from None
     return numbers
 
 
