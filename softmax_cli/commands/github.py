@@ -102,7 +102,9 @@ def append_summary(report: Report) -> None:
 def markdown(report: Report) -> str:
     """Return the report as a short table in Markdown, what did not pass first."""
     checks = _most_serious_first(report)
-    lines = ["", f"### softmax-cli gradcheck: {report.verdict}", ""]
+    lines = ["", f"### softmax-cli gradcheck: {report.told_verdict}", ""]
+    for line in report.about:
+        lines += [_escaped(line), ""]
     if checks:
         lines += [_row(_HEADINGS), _row(["---"] * 2 + ["---:"] * 4 + ["---"] * 2)]
         lines += [_row(_cells(check)) for check in checks[:MOST_ROWS]]

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from softmax_cli.commands.gradcheck_forms import (
+    Builtin,
     CheckOptions,
     GivenOptions,
-    Of,
     check_form,
+    check_subject,
     is_function,
 )
 from softmax_cli.commands.loss_options import LossOptions
@@ -23,9 +24,16 @@ from softmax_cli.commands.verdict_options import VerdictOptions
 from softmax_cli.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from softmax_cli.core.report import Report
+    from softmax_cli.formats.blocks import Block
 
 DESCRIPTION = """Without values: the built-in derivatives at seeded points; with values: at yours.
+
+The values are logits; the report says that nothing of yours was checked. A file that is named like
+a gradient, or whose rows all sum to 0 as those of a gradient do, is an error unless --of is given;
+so is a report for a build (--report, --format github or junit) that checks nothing of yours.
 
 With --logits and --grad: a gradient that any framework wrote to a file, of a loss with the options
 of xent, or of the result of --of with --upstream; with --jacobian: a Jacobian. It is compared with
@@ -58,7 +66,7 @@ EXAMPLES = (
     "softmax-cli gradcheck --logits samples/digits_logits.npy --labels samples/digits_labels.npy "
     "--grad samples/digits_gradient.npy",
     "softmax-cli gradcheck samples.logistic:loss --grad samples.logistic:gradient --at 1,-2,0.5",
-    "softmax-cli gradcheck --format github --report gradcheck.xml",
+    "softmax-cli gradcheck --config samples/checks.toml --format github --report gradcheck.xml",
 )
 
 
@@ -91,8 +99,11 @@ def command(
     reporting = Reporting(write)
     collected: Collected | None = context.obj
     if collected is None and (tables := tables_asked_for(context, config)):
-        return reporting.send(*check_tables(context, tables, write))
+        for_a_build = reporting.is_for_a_build
+        return reporting.send(*check_tables(context, tables, write, for_a_build=for_a_build))
     check_form(context, values, given, options)
+    if collected.for_a_build if collected else reporting.is_for_a_build:
+        check_subject(values, given, in_table=collected is not None)
     report = _report(values, given, options, check, shards, read, write)
     report = _repeatable(report, context.meta[ARGUMENTS])
     inputs = [
@@ -147,30 +158,44 @@ def _report(
         from softmax_cli.commands.user_functions import check_function
 
         return check_function(values[0], given.grad, given.at, check, read)
-    return _builtins(values, given.of, options.temperature, check, read, write)
+    of = None if given.of == "all" else given.of
+    return _builtins(values, of, given.of is not None, options.temperature, check, read, write)
 
 
 def _builtins(
     values: list[str] | None,
-    of: Of | None,
+    of: Builtin | None,
+    is_named: bool,
     temperature: float,
     check: CheckOptions,
     read: ReadOptions,
     write: WriteOptions,
 ) -> Report:
     from softmax_cli.core.gradcheck import gradcheck
+    from softmax_cli.core.report import about_builtins
 
-    at = None
+    at, place = None, None
     if values:
+        from softmax_cli.commands.gradient_like import refuse_gradients, told_rows
         from softmax_cli.commands.inputs import opened
         from softmax_cli.formats.array import whole_array
         from softmax_cli.formats.blocks import ready
         from softmax_cli.pipeline import good_blocks
 
         with opened("gradcheck", values, read) as source:
-            good = (block for block, _ in good_blocks(source, read.on_bad_row, write))
+            blocks = good_blocks(source, read.on_bad_row, write)
+            good: Iterator[Block] = (block for block, _ in blocks)
+            is_file = bool(source.paths) or "-" in values
+            if is_file and not is_named:
+                good = refuse_gradients(good, source, read.key)
             at = whole_array(replace(source, portions=ready(lambda: good), leading=None))
-    return gradcheck(at=at, of=of, temperature=temperature, dtype=read.dtype, **asdict(check))
+            if is_file:
+                place = told_rows(len(at), source, some=read.on_bad_row == "skip")
+    report = gradcheck(at=at, of=of, temperature=temperature, dtype=read.dtype, **asdict(check))
+    if place is None:
+        return report
+    about = about_builtins(place)
+    return replace(report, checks=[replace(check, about=about) for check in report.checks])
 
 
 def _repeatable(report: Report, arguments: list[str]) -> Report:

@@ -39,8 +39,12 @@ FOUND = "pyproject.toml"
 
 @dataclass
 class Collected:
-    """What the checks of one table came to; the command leaves it here, unwritten."""
+    """What the checks of one table came to; the command leaves it here, unwritten.
 
+    for_a_build  whether a report was asked for that a build reads
+    """
+
+    for_a_build: bool = False
     report: Report = field(default_factory=lambda: Report(0, []))
     inputs: Sequence[Location] = ()
 
@@ -81,7 +85,7 @@ def tables_asked_for(context: typer.Context, config: str | None) -> list[Table] 
 
 
 def check_tables(
-    context: typer.Context, tables: Sequence[Table], write: VerdictOptions
+    context: typer.Context, tables: Sequence[Table], write: VerdictOptions, *, for_a_build: bool
 ) -> tuple[Report, list[Location]]:
     """Check every table; return one report of them all, and the files that they read."""
     config = Path(context.params["config"] or FOUND)
@@ -93,7 +97,7 @@ def check_tables(
     with _importing_from(config.parent):
         for table in tables:
             with told(table.place):
-                collected = _run(table, typed)
+                collected = _run(table, typed, for_a_build)
             seed = collected.report.seed
             several = len(collected.report.checks) > 1
             checks += [
@@ -101,6 +105,7 @@ def check_tables(
                     check,
                     name=f"{table.name}: {check.name}" if several else table.name,
                     reproduce=_from_here(check.reproduce, table, config.parent),
+                    about=f"{table.name}: {check.about}" if check.about else None,
                     seed=None if seed == context.params["seed"] else seed,
                 )
                 for check in collected.report.checks
@@ -109,8 +114,8 @@ def check_tables(
     return Report(context.params["seed"], checks), inputs
 
 
-def _run(table: Table, typed: list[str]) -> Collected:
-    collected = Collected()
+def _run(table: Table, typed: list[str], for_a_build: bool) -> Collected:
+    collected = Collected(for_a_build)
     with load(COMMAND).make_context(COMMAND, [*typed, *table.arguments], obj=collected) as context:
         # What repeats a check is what the table says, not how much was to be told of it here.
         context.meta[ARGUMENTS] = table.arguments

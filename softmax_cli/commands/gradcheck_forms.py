@@ -10,7 +10,8 @@ import typer
 from softmax_cli.commands.loss_options import LossOptions
 from softmax_cli.errors import UsageError
 
-Of = Literal["softmax", "log-softmax", "xent"]
+Builtin = Literal["softmax", "log-softmax", "xent"]
+Of = Literal[Builtin, "all"]
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,12 @@ class GivenOptions:
     """What is checked: a gradient file and what it is of, or a function and where."""
 
     of: Annotated[
-        Of | None, typer.Option("--of", help="Which built-in derivatives.  [default: all]")
+        Of | None,
+        typer.Option(
+            "--of",
+            help="Which built-in derivatives, or what a gradient file is of. It says as well that "
+            "the values are logits, whatever they look like.  [default: all]",
+        ),
     ] = None
     logits: Annotated[
         str | None, typer.Option("--logits", metavar="Z", help="The logits of a gradient file.")
@@ -133,6 +139,21 @@ def check_form(
         raise UsageError("your points are checked, none is drawn", "leave it out", "--points")
     if form == "--logits":
         _check_gradient_file(values, typed, given, options)
+
+
+def check_subject(values: list[str] | None, given: GivenOptions, *, in_table: bool) -> None:
+    """Refuse a report for a build that checks nothing of the user's: it would always be green."""
+    if given.of is not None or given.logits is not None or (values and is_function(values)):
+        return
+    forms = "--logits Z --labels L --grad G, module:function, --config PATH"
+    builtins = "--of all"
+    if in_table:
+        forms, builtins = "function, or logits, labels and grad", 'of = "all"'
+    raise UsageError(
+        "checks nothing of yours, and a report of it would always pass",
+        f"give {forms}, or {builtins} to check the built-in derivatives",
+        "" if in_table else "gradcheck",
+    )
 
 
 def is_function(values: list[str]) -> bool:

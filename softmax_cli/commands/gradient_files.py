@@ -95,7 +95,7 @@ class GradientFile:
     def report_of(self, comparison: Comparison, dtype: str, seed: int) -> Report:
         """Return the report of what was compared."""
         check = comparison.check(self.file, method=EXACT, step=None, dtype=dtype)
-        return Report(seed, [replace(check, file=self.file)])
+        return Report(seed, [replace(check, subject="gradient-file", file=self.file)])
 
     @property
     def _read(self) -> ReadOptions:

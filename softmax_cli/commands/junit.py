@@ -40,7 +40,13 @@ def junit(report: Report, seconds: float = 0.0) -> str:
         },
     )
     properties = ElementTree.SubElement(suite, "properties")
-    facts = {"version": __version__, "verdict": report.verdict, "seed": report.seed, "rule": RULE}
+    facts = {
+        "version": __version__,
+        "verdict": report.verdict,
+        "subject": report.subject or "none",
+        "seed": report.seed,
+        "rule": RULE,
+    }
     for name, value in facts.items():
         ElementTree.SubElement(properties, "property", {"name": name, "value": str(value)})
     for check in report.checks:

@@ -58,6 +58,11 @@ class Reporting:
         refuse_the_same(named, "{path} is written twice", "name different files")
         self._started = monotonic()
 
+    @property
+    def is_for_a_build(self) -> bool:
+        """Whether a server or a later step of a build reads the report."""
+        return bool(self._files) or self._form in ("github", "junit")
+
     def send(self, report: Report, inputs: Sequence[Location]) -> ExitCode:
         """Write the report everywhere; return the exit code of its verdict.
 
@@ -95,11 +100,13 @@ class Reporting:
 
     def _parts(self, report: Report) -> list[Part]:
         rows = [_line(check) for check in report.checks]
-        parts: list[Part] = [Table(HEADINGS, rows, styles=STYLES)]
+        about = report.about
+        parts: list[Part] = [*map(Line, about), *[Line()] * bool(about)]
+        parts.append(Table(HEADINGS, rows, styles=STYLES))
         for check in report.checks:
             if check.verdict in ("fail", "inconclusive") or 0 < check.vacuous < check.points:
                 parts += _found(check, self._write.precision or DEFAULT_PRECISION)
-        parts += [Line(), Line(f"verdict: {report.verdict}")]
+        parts += [Line(), Line(f"verdict: {report.told_verdict}")]
         # A command to copy must not be broken into lines.
         return parts + [Line(line, whole=line.startswith("repeat:")) for line in report.settings()]
 

@@ -52,7 +52,7 @@ def check_function(
                 renumbered(sample, [columns for _, columns in samples]),
             ]
     file, line = user.source()
-    return [replace(check, file=file, line=line) for check in checks]
+    return [replace(check, subject="function", file=file, line=line) for check in checks]
 
 
 def _check(name: str, points: list[Point], settings: Settings) -> Check:

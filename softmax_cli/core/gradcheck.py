@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -12,7 +14,7 @@ from softmax_cli.core.comparison import check_tolerances
 from softmax_cli.core.function_checks import UserFunction, check_function
 from softmax_cli.core.pairs import Settings
 from softmax_cli.core.references import STEPS, Method
-from softmax_cli.core.report import Report
+from softmax_cli.core.report import Report, about_builtins
 from softmax_cli.errors import DomainError, ShapeError
 
 DEFAULT_POINTS = 8
@@ -102,6 +104,8 @@ def gradcheck(
             if of is None or builtin.of == of
             for check in check_builtin(builtin, drawn, rng, T, dtype or "float64", settings)
         ]
+        about = about_builtins(_told_points(len(drawn), drawn=rows is None))
+        checks = [replace(check, subject="built-in", about=about) for check in checks]
         return Report(seed, checks)
     if rows is None or not rows.shape[1]:
         raise DomainError("no point to check the function at", "give `at`")
@@ -111,3 +115,9 @@ def gradcheck(
         rows = np.concatenate([rows, near + around])
     label = name or str(getattr(function, "__name__", "function"))
     return Report(seed, check_function(function, gradient, rows, rng, label, dtype, settings))
+
+
+def _told_points(count: int, *, drawn: bool) -> str:
+    if drawn:
+        return f"{count} seeded point{'s' * (count != 1)}"
+    return "your point" if count == 1 else f"your {count} points"

@@ -26,6 +26,9 @@ _ATOL_SHARE = 0.5
 # which the one that is claimed is itself that much rounded.
 _LOST = 8192
 _SMALLEST_STEP = 5e-3
+# What is claimed is a number of its own if it is known to so many units.
+_UNITS_LEFT = 1024
+_LOST_ONE = "a derivative too small to be told from the rounding of the function"
 # The rounding of a derivative that is claimed is allowed, up to so many times the tolerance.
 _SLACK = 5
 # So many units of the largest derivative are allowed in any case.
@@ -48,9 +51,11 @@ class Pair:
     """An analytic derivative at one point, its reference, and the error of that reference.
 
     least   a derivative no larger is zero to within rounding
-    lost    one no larger is so as well, if its reference is in doubt
+    lost    one no larger is so as well, if its reference is in doubt, and the claim is no more
+            than `left`
     floor   absolute tolerance that rounding needs whatever the reference
     step    relative, as it was taken
+    left    a claim no larger may be what rounding left of larger terms
     slack   how far rounding may put off each entry of the analytic derivative
     """
 
@@ -60,6 +65,7 @@ class Pair:
     least: float
     lost: float
     step: float
+    left: float = math.inf
     floor: float = 0.0
     slack: Array | float = 0.0
     wrong: Mapping[str, Callable[[], Array]] = field(default_factory=dict)
@@ -78,13 +84,16 @@ def compared(
     """
     rtol = tolerance(dtype, settings.rtol)
     comparison = Comparison(rtol, settings.worst, len(pairs) > 1, diagnosis)
+    lost_ones = 0
     for number, pair in enumerate(pairs):
         scale = largest(pair.reference)
         atol, doubt = _tolerance(pair, scale, rtol, settings.atol)
-        zero = pair.least
-        if (doubt > rtol * np.abs(pair.reference) + atol).any():
-            zero = max(zero, pair.lost)
-        vacuous = scale <= zero
+        in_doubt = bool((doubt > rtol * np.abs(pair.reference) + atol).any())
+        zero = max(pair.least, pair.lost) if in_doubt else pair.least
+        # What is claimed to be more than zero is not known to be zero by a reference in doubt.
+        is_lost = scale <= zero and in_doubt and largest(pair.analytic) > max(pair.least, pair.left)
+        lost_ones += is_lost
+        vacuous = scale <= zero and not is_lost
         if settings.atol is not None or settings.rtol is not None:
             # Where a gradient of zeros would agree as well, agreement proves nothing.
             zeros = np.abs(pair.reference) <= atol + rtol * np.abs(pair.reference)
@@ -103,6 +112,8 @@ def compared(
     unknown = (np.isinf(pair.error) & np.isfinite(pair.reference) for pair in pairs)
     if check.verdict == "inconclusive" and any(entries.any() for entries in unknown):
         return replace(check, diagnosis="a kink or noise in the function")
+    if check.verdict == "inconclusive" and lost_ones:
+        return replace(check, diagnosis=_LOST_ONE)
     return check
 
 
@@ -136,6 +147,18 @@ def lost(method: Method, noise: Noise, step: float, rounding: float = 0.0) -> fl
     if method != "complex":
         of_difference = noise.of_rounding / min(step, _SMALLEST_STEP)
     return _LOST * max(of_difference, rounding)
+
+
+def left_of_larger(claimed: Noise, noise: Noise) -> float:
+    """Return how small a claim must be to be what rounding left of larger terms, as P - 1 may be.
+
+    No more than a few units of the function, or of 1, is such a rest as well.
+
+    claimed  what is known of the values that are claimed
+    noise    of the function
+    """
+    units = 4 * noise.eps * max(1.0, largest(noise.value))
+    return max(units, claimed.of_rounding / (_UNITS_LEFT * claimed.eps))
 
 
 def renumbered(check: Check, columns: Sequence[NDArray[np.intp]]) -> Check:

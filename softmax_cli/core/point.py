@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 
 from softmax_cli.core.comparison import tolerance
 from softmax_cli.core.noise import Evaluated, Noise, noise_at
-from softmax_cli.core.pairs import Pair, Settings, largest, lost, wrong_matrices
+from softmax_cli.core.pairs import (
+    Pair,
+    Settings,
+    largest,
+    left_of_larger,
+    lost,
+    wrong_matrices,
+)
 from softmax_cli.core.references import closer_looks, reference_jacobian
 from softmax_cli.errors import ShapeError
 
@@ -72,9 +79,9 @@ class Point:
         # Below the normal numbers nothing has the digits that are asked for.
         least = max(4 * eps * largest(noise.value), _SMALLEST)
         smallest = lost(settings.method, noise, step, of_claimed.of_rounding)
-        return Compared(
-            Pair(analytic, J, error, least, smallest, step, slack=slack, wrong=wrong), eps
-        )
+        left = left_of_larger(of_claimed, noise)
+        pair = Pair(analytic, J, error, least, smallest, step, left, slack=slack, wrong=wrong)
+        return Compared(pair, eps)
 
     def _doubted(self, a: Array, J: Array, error: Array, noise: Noise, rtol: float) -> Array:
         """Return the error, infinite where a closer look sides with the claim, not the reference.

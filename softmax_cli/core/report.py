@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 Verdict = Literal["pass", "fail", "inconclusive", "vacuous"]
+Subject = Literal["built-in", "gradient-file", "function"]
 
 RULE = "|a - n| <= atol + rtol * max(|a|, |n|); NaN and infinity never agree"
 DIGITS = 6
@@ -31,6 +32,8 @@ class Check:
     atol     the largest that was applied: it is in proportion to the entry's own rounding
     points   rows, or points, that were compared
     vacuous  how many of them prove nothing: a gradient of zeros would agree there as well
+    subject  whose derivative it is: this program's, or one that was given
+    about    a line that says so where it is this program's, and where it was checked
     file     where the gradient stands: the file, or the source of the function and its line
     seed     of its points, if it is not that of the report
     """
@@ -52,6 +55,8 @@ class Check:
     reproduce: str
     points: int = 1
     vacuous: int = 0
+    subject: Subject | None = None
+    about: str | None = None
     file: str | None = None
     line: int | None = None
     seed: int | None = None
@@ -120,12 +125,30 @@ class Report:
         """The most serious verdict of the checks; vacuous if there was none."""
         return overall([check.verdict for check in self.checks])
 
+    @property
+    def subject(self) -> Subject | Literal["mixed"] | None:
+        """Whose derivatives were checked; None if none was."""
+        subjects = {check.subject for check in self.checks}
+        return "mixed" if len(subjects) > 1 else next(iter(subjects), None)
+
+    @property
+    def told_verdict(self) -> str:
+        """The verdict; of the built-in derivatives alone it says that nothing else was checked."""
+        builtin = self.subject == "built-in"
+        return f"{self.verdict} (built-in derivatives)" if builtin else self.verdict
+
+    @property
+    def about(self) -> list[str]:
+        """What is said first of checks that are of nothing of the user's."""
+        return list(dict.fromkeys(check.about for check in self.checks if check.about))
+
     def as_dict(self) -> dict[str, Any]:
         """Return the report as the object that the command prints as JSON."""
         checks = [{**asdict(check), "seed": self._seed(check)} for check in self.checks]
         return {
             "command": "gradcheck",
             "verdict": self.verdict,
+            "subject": self.subject,
             "seed": self.seed,
             "checks": checks,
         }
@@ -144,7 +167,7 @@ class Report:
 
     def lines(self) -> list[str]:
         """Return the lines of the plain text; a name may still hold the end of a line."""
-        lines = [f"gradcheck: {self.verdict}"]
+        lines = [f"gradcheck: {self.told_verdict}", *self.about]
         for check in self.checks:
             lines.append(f"{check.name}: {check.summary}")
             lines += [f"  {line}" for line in check.details()]
@@ -195,3 +218,12 @@ def overall(verdicts: Sequence[Verdict]) -> Verdict:
     """
     order: tuple[Verdict, ...] = ("fail", "inconclusive", "vacuous", "pass")
     return next((verdict for verdict in order if verdict in verdicts), "vacuous")
+
+
+def about_builtins(place: str) -> str:
+    """Return the line that says that the built-in derivatives were checked, and where.
+
+    >>> about_builtins("8 seeded points")
+    'built-in derivatives, at 8 seeded points'
+    """
+    return f"built-in derivatives, at {place}"

@@ -34,7 +34,7 @@ class Slopes:
     """The running derivatives of the sum of losses at a temperature, and at its ends.
 
     first, second   at the temperature
-    coldest         the first derivative as T goes to 0: 0 if every label is the likeliest class
+    coldest         the first derivative as T goes to 0: 0 if no class is likelier than the label
     hottest         the same as T goes to infinity, where all classes are alike
     """
 
@@ -116,7 +116,8 @@ def fitted_temperature(slopes_at: Callable[[float], Slopes], start: float) -> Fi
 
     slopes_at   the slopes at a temperature; each call reads all rows
     start       the temperature to begin with
-    raises      DomainError if the loss falls all the way to T = 0 or to infinity
+    raises      DomainError if the loss falls all the way to T = 0 or to infinity, or is the same
+                at every temperature
 
     >>> def slopes_at(T: float) -> Slopes:
     ...     slopes = Slopes(T)
@@ -150,10 +151,17 @@ def _check_ends(slopes: Slopes) -> None:
     if not np.isfinite(slopes.coldest.total()):
         problem = "the loss is infinite at every temperature: a label's logit is -inf"
         raise DomainError(problem, "leave such rows out with --ignore-label")
+    if slopes.coldest.total() <= 0 <= slopes.hottest.total():
+        # The slope never falls as T goes to 0: it is 0 all the way.
+        raise DomainError(
+            "no temperature minimises the loss: it is the same at every temperature, for in each "
+            "row that counts the logits are equal, or -inf",
+            "rows whose logits differ have a temperature",
+        )
     if slopes.coldest.total() <= 0:
         raise DomainError(
-            "no temperature minimises the loss: every label is the likeliest class, and the loss "
-            "falls as the temperature goes to 0",
+            "no temperature minimises the loss: no class is likelier than its row's label or "
+            "targets, and the loss falls as the temperature goes to 0",
             "a model that is never wrong on these rows needs others",
         )
     if slopes.hottest.total() >= 0:

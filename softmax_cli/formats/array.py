@@ -14,7 +14,7 @@ from softmax_cli.bfloat16 import BFLOAT16, in_memory, widened
 from softmax_cli.errors import InputError, UsageError, shortened
 from softmax_cli.formats.blocks import Block, Source, ready, rows_per_block
 from softmax_cli.formats.cell_kinds import MISSING, remedy_of_number
-from softmax_cli.formats.numbers import NotANumberError, check_exact, is_number
+from softmax_cli.formats.numbers import STORE_TRUTH, NotANumberError, check_exact, is_number
 from softmax_cli.formats.options import DTypeName
 from softmax_cli.formats.sinks import Result, Sink
 
@@ -61,11 +61,9 @@ def checked_dtype(dtype: np.dtype[Any], place: str, asked: DTypeName | None = No
     what = "records of several fields" if dtype.names else kinds.get(dtype.kind, f"{dtype} values")
     if dtype.subdtype is not None:
         what = "arrays within the array"
-    raise InputError(
-        f"holds {what} (dtype {shortened(str(dtype))})",
-        "integers or float16, float32 or float64 are read",
-        place,
-    )
+    read = "integers or float16, float32 or float64 are read"
+    remedy = STORE_TRUTH if dtype.kind == "b" else read
+    raise InputError(f"holds {what} (dtype {shortened(str(dtype))})", remedy, place)
 
 
 def numbers_in(stored: NDArray[Any]) -> NDArray[Any]:
@@ -195,7 +193,7 @@ def remedy_of_json(value: object) -> str:
     """Return what to do about a JSON value that is not a number.
 
     >>> remedy_of_json(True), remedy_of_json("1.5")
-    ('write 1 for true and 0 for false', 'write it without quotes')
+    ('store truth values as numbers, 0 and 1', 'write it without quotes')
     """
     if isinstance(value, str) and is_number(value):
         return "write it without quotes"

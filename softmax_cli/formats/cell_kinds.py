@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Sequence
 from typing import Literal
 
-from softmax_cli.formats.numbers import is_number
+from softmax_cli.formats.numbers import STORE_TRUTH, is_number, is_truth
 
 Kind = Literal["missing", "number", "number-like", "name"]
 
@@ -109,8 +109,8 @@ def remedy_of_number(text: str) -> str:
     ('write it without the percent sign, as a fraction of 1', '')
     """
     text = text.strip()
-    if text.lower() in ("true", "false"):
-        return "write 1 for true and 0 for false"
+    if is_truth(text):
+        return STORE_TRUTH
     if is_list(text):
         return "give each number of the list a cell of its own"
     if text.lower() in _MISSING_ELSEWHERE or _SPREADSHEET_ERROR.fullmatch(text):

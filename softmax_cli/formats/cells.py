@@ -17,7 +17,13 @@ from softmax_cli.formats.cell_kinds import remedy_of_number
 from softmax_cli.formats.detection import detected_delimiter
 from softmax_cli.formats.header import Layout
 from softmax_cli.formats.limits import MOST_CELLS
-from softmax_cli.formats.numbers import LARGEST_EXACT, NotANumberError, parse_number
+from softmax_cli.formats.numbers import (
+    LARGEST_EXACT,
+    STORE_TRUTH,
+    NotANumberError,
+    is_truth,
+    parse_number,
+)
 from softmax_cli.formats.records import Record, Split, unquoted
 
 T = TypeVar("T")
@@ -134,6 +140,10 @@ def _numbers(chosen: list[bytes], layout: Layout, place: str, line: int) -> list
         # float() takes 1_000, and rounds what is too large: both need the second look.
         if not any(b"_" in cell for cell in chosen) and not any(map(_is_large, row)):
             return row
+    if all(is_truth(unquoted(cell).decode("utf-8", "replace").strip()) for cell in chosen):
+        cell = text_of(chosen[0], place, line)
+        where = f"{place}:{line}:{layout.classes[0] + 1}"
+        raise InputError(f"{cell!r} is not a number", STORE_TRUTH, where)
     columns = zip(chosen, layout.classes, strict=True)
     return [_parsed(cell, layout, column, place, line) for cell, column in columns]
 
@@ -154,10 +164,12 @@ def _parsed(cell: bytes, layout: Layout, column: int, place: str, line: int) -> 
 
 
 def _remedy(text: str, layout: Layout, column: int) -> str:
-    if remedy := remedy_of_number(text):
+    if not is_truth(text) and (remedy := remedy_of_number(text)):
         return remedy
     if layout.columns == 1 and (found := detected_delimiter(text)):
         return f"--delimiter '{found}' would cut it into cells"
     name = layout.names[column] if layout.names else ""
     called = name if re.fullmatch("[A-Za-z_]{1,40}", name) else column + 1
+    if is_truth(text):
+        return f"{STORE_TRUTH}, or --id-columns {called} passes the column through"
     return f"--id-columns {called} passes a column of words through"

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from softmax_cli.errors import InputError, shortened, some_of
 from softmax_cli.formats.blocks import Block
 from softmax_cli.formats.cell_kinds import MISSING, kind_of
-from softmax_cli.formats.numbers import is_number
+from softmax_cli.formats.numbers import STORE_TRUTH, is_number, is_truth
 
 # A label as text, and how errors name its place.
 Label = tuple[str, str]
@@ -132,6 +132,8 @@ class Names:
         return np.where(values[place] == labels, numbers[place], others)
 
     def _no_class(self, label: str, place: str) -> InputError:
+        if is_truth(label.strip("'")):
+            return InputError(f"the label {label} is no class", STORE_TRUTH, place)
         names = self.class_names or ()
         remedy = "labels are " + ("" if self._are_numbers else "class numbers from 0")
         if names:

@@ -21,7 +21,7 @@ from softmax_cli.formats.array import row_place
 from softmax_cli.formats.blocks import Block, Portion, Source, rows_per_block
 from softmax_cli.formats.columnar_file import ColumnarFile, open_columnar
 from softmax_cli.formats.header import Layout, selected_layout
-from softmax_cli.formats.numbers import LARGEST_EXACT
+from softmax_cli.formats.numbers import LARGEST_EXACT, STORE_TRUTH
 from softmax_cli.formats.options import Keep, ReadOptions, WriteOptions
 from softmax_cli.formats.records import spelt
 from softmax_cli.formats.refusals import refuse_table_options
@@ -104,6 +104,14 @@ def _number_type(file: ColumnarFile, layout: Layout, column: int) -> type[np.flo
         return np.float64
     if isinstance(dtype, tuple(_FLOATS)):
         return _FLOATS[dtype.base_type()]
+    if isinstance(dtype, pl.Boolean):
+        # A column of flags beside numbers may be no class; a table of nothing else is meant.
+        others = [file.schema.names()[each] for each in layout.classes]
+        remedy = STORE_TRUTH
+        if len(others) > 1 and any(file.schema[other] != pl.Boolean for other in others):
+            remedy += f", or --id-columns {called} if it is no class"
+        problem = f"column {shortened(name)!r} holds truth values (Boolean)"
+        raise InputError(problem, remedy, file.place)
     what = "words" if isinstance(dtype, _WORDS) else f"{dtype} values"
     column_of = "a column of words" if what == "words" else "it"
     remedy = f"--id-columns {called} passes {column_of} through"

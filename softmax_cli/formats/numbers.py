@@ -13,6 +13,8 @@ from softmax_cli.errors import shortened
 LARGEST_EXACT = 1 << 53
 # What may be such a number, in a text of many.
 LONG_WHOLE_NUMBER = re.compile(rb"(?<![\d.])\d{16,}(?![\d.eE])")
+# What to do with truth values where numbers are meant.
+STORE_TRUTH = "store truth values as numbers, 0 and 1"
 # Ends the part of a number before its decimal point.
 _WHOLE = re.compile(r"[.e]")
 
@@ -32,6 +34,15 @@ def is_number(token: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def is_truth(value: object) -> bool:
+    """Tell whether a value, or a text, is a truth value.
+
+    >>> is_truth(True), is_truth("False"), is_truth("1")
+    (True, True, False)
+    """
+    return str(value).lower() in ("true", "false")
 
 
 def parse_number(text: str) -> float:

@@ -15,6 +15,7 @@ from softmax_cli.formats.array import checked_dtype
 from softmax_cli.formats.blocks import Source
 from softmax_cli.formats.limits import LONGEST_TENSOR_LIST
 from softmax_cli.formats.npy import NpySink, rows_of
+from softmax_cli.formats.numbers import STORE_TRUTH
 from softmax_cli.formats.options import Keep, ReadOptions, WriteOptions
 from softmax_cli.formats.refusals import refuse_table_options
 from softmax_cli.formats.sinks import Result, Sink
@@ -57,7 +58,8 @@ def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
     place = f"{source.place}[{shortened(tensor.name)}]"
     if tensor.dtype not in _DTYPES:
         problem = f"holds {shortened(tensor.dtype)} values"
-        raise InputError(problem, "integers, F16, BF16, F32 or F64 are read", place)
+        read = "integers, F16, BF16, F32 or F64 are read"
+        raise InputError(problem, STORE_TRUTH if tensor.dtype == "BOOL" else read, place)
     dtype = _DTYPES[tensor.dtype]
     checked_dtype(dtype, place, "bfloat16")
     if tensor.end - tensor.begin != dtype.itemsize * math.prod(tensor.shape):

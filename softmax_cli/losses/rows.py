@@ -195,6 +195,8 @@ class LossForm:
             remedy = f"--normalize divides by the sum{says}"
             if self.normalize or np.isnan(sums[row]):
                 remedy = "they are finite, and not all 0"
+            elif another := _another_problem(rows[row], name):
+                remedy = another
             raise InputError(f"{name} with the sum {sums[row]:.6g}, not 1", remedy, place(row))
         if not self.normalize:
             return rows
@@ -214,6 +216,21 @@ class LossForm:
 
     def _place(self, block: Block) -> Callable[[int], str]:
         return lambda row: f"{self.partner}: row {block.number(row)}"
+
+
+def _another_problem(row: NDArray[Any], name: str) -> str | None:
+    """Return what to do with a row that `--normalize` would make a row of another problem."""
+    if len(row) == 1:
+        other = "log(1 - p)" if name == "log-probabilities" else "1 - p"
+        return f"{name} of one column are of one class of two: the other's, {other}, is needed"
+    if name in ("p", "the targets") and np.isin(row, (0, 1)).all():
+        if row.any():
+            return (
+                "this looks like a loss of several labels and sigmoids, which is not computed "
+                "here: one label a row is needed"
+            )
+        return "they are not all 0: each row needs a label, or leave the row out"
+    return None if row.any() else "they are not all 0"
 
 
 def checked_labels(
@@ -241,7 +258,10 @@ def _check_log_probabilities(block: Block, used: NDArray[np.bool_]) -> None:
     if wrong.any():
         row = int(wrong.argmax())
         problem = f"log-probabilities whose exponentials sum to {sums[row]:.6g}, not to 1"
-        raise InputError(problem, "--from says what the values are", block.place(row))
+        remedy = "--from says what the values are"
+        if block.values.shape[-1] == 1:
+            remedy = _another_problem(block.values[row], "log-probabilities") or remedy
+        raise InputError(problem, remedy, block.place(row))
 
 
 def like_probabilities(values: FloatArray) -> bool:

@@ -23,7 +23,17 @@ BLOCKS: list[Any] = [
 ]
 WORKFLOW, ACTION_USED, PRE_COMMIT, GITLAB = BLOCKS
 ACTION: Any = yaml.safe_load((ROOT / "action.yml").read_text())
-UNPROVEN = '\n[[tool.softmax-cli.gradcheck]]\nname = "unproven, 100%"\nvalues = [1000, 0]\n'
+UNPROVEN = """
+[[tool.softmax-cli.gradcheck]]
+name = "unproven, 100%"
+values = [1000, 0]
+of = "softmax"
+"""
+NO_SUBJECT = """
+[[tool.softmax-cli.gradcheck]]
+name = "a gradient, as was thought"
+values = "digits_logits.npy"
+"""
 FAILS = """
 [[tool.softmax-cli.gradcheck]]
 name = "not at all"
@@ -95,6 +105,38 @@ def test_a_build_without_tables_does_not_pass() -> None:
     for done in (*map(_ran, scripts), _act(ACTION["inputs"]["args"]["default"])):
         assert done.returncode == 2
         assert "holds no check" in done.stderr
+
+
+def test_a_build_that_checks_nothing_of_the_user_does_not_pass() -> None:
+    """Not with a table of points alone, nor where the tables are gone and the name with them."""
+    scripts = [
+        *_scripts(WORKFLOW["jobs"]["gradcheck"]["steps"]),
+        *(line for line in GITLAB["gradcheck"]["script"] if "pip install" not in line),
+    ]
+    Path("pyproject.toml").write_text(Path("pyproject.toml").read_text() + NO_SUBJECT)
+    for done in (*map(_ran, scripts), _act(ACTION["inputs"]["args"]["default"]), _act("")):
+        assert done.returncode == 2
+        assert "gradcheck 'a gradient, as was thought': checks nothing of yours" in done.stderr
+    Path("pyproject.toml").write_text("")
+    (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
+    for args in ("", "  \n", "--seed 0", "1 2 3", "digits_logits.npy"):
+        for done in (_act(args), _ran(f"{hook['entry']} {args}")):
+            assert (done.returncode, done.stdout) == (2, "")
+            assert "gradcheck: checks nothing of yours" in done.stderr
+    assert _act("--of all").returncode == 0
+
+
+def test_no_page_tells_to_report_on_nothing() -> None:
+    """A line that asks for a report names what is checked."""
+    texts = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *(ROOT / "softmax_cli").rglob("*.py")]
+    lines = [
+        line
+        for text in texts
+        for line in text.read_text().split("\n")
+        if re.search(r"softmax-cli gradcheck.*(--report|--format (github|junit))", line)
+    ]
+    assert len(lines) > 2
+    assert all(re.search(r"--(config|logits|of)|\w:\w", line) for line in lines), lines
 
 
 def test_the_job_on_gitlab() -> None:

@@ -23,11 +23,11 @@ from tests.running import Outcome, run
 
 Array = NDArray[Any]
 
-REPORT_KEYS = {"command", "verdict", "seed", "checks"}
+REPORT_KEYS = {"command", "verdict", "subject", "seed", "checks"}
 CHECK_KEYS = {
     "name", "verdict", "method", "step", "dtype", "rtol", "atol", "entries", "over_tolerance",
     "non_finite", "max_abs_error", "max_rel_error", "worst", "diagnosis", "reproduce", "points",
-    "vacuous", "file", "line", "seed",
+    "vacuous", "subject", "about", "file", "line", "seed",
 }  # fmt: skip
 ENTRY_KEYS = {"index", "analytic", "reference", "abs_error", "rel_error", "allowed"}
 
@@ -177,7 +177,8 @@ def test_exit_code_and_verdict(line: str) -> None:
     assert (code, report["verdict"]) == VERDICTS[line]
     table = run(f"softmax-cli gradcheck {line}")
     assert (table.code, table.err) == (code, "")
-    assert f"\nverdict: {report['verdict']}\n" in table.out
+    only = " (built-in derivatives)" * (report["subject"] == "built-in")
+    assert f"\nverdict: {report['verdict']}{only}\n" in table.out
 
 
 def test_wrong_builtin_derivative_fails_the_command(monkeypatch: pytest.MonkeyPatch) -> None:

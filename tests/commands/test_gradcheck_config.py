@@ -156,7 +156,9 @@ def test_what_repeats_a_check_does(
             for one in again["checks"]
             if len(again["checks"]) == 1 or one["name"] in check["name"]
         ]
-        assert {**found, "name": "", "reproduce": ""} == {**check, "name": "", "reproduce": ""}
+        alike = {"name": "", "reproduce": "", "about": ""}
+        assert {**found, **alike} == {**check, **alike}
+        assert (check["about"] or "").endswith(found["about"] or "")
 
 
 def test_settings_hold_for_tables_that_set_none() -> None:
@@ -229,7 +231,7 @@ def test_module_is_that_of_the_folder() -> None:
 def test_inputs_of_tables_are_spared(option: str, victim: str) -> None:
     Path("deep").mkdir()
     Path("deep/values.json").write_text("[[1, 2]]")
-    text = _table('values = "values.json"')
+    text = _table('values = "values.json"\nof = "softmax"')
     Path("deep/checks.json").write_text(text)
     assert "is also an input" in _error(f"--config deep/checks.json {option} {victim}")
     assert Path("deep/values.json").read_text() == "[[1, 2]]"
@@ -422,3 +424,62 @@ def test_numbers_with_points_are_no_deep_key() -> None:
     numbers = ",".join(["0.5"] * 100)
     Path("p.toml").write_text(f"[tool.other]\nat = [{numbers}]\nat2 = '{numbers}'\n")
     assert "64 parts" not in run("softmax-cli gradcheck --config p.toml").err
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        'values = "G.npy"',
+        'values = ["Z.npy", "G.npy"]',
+        'values = "*.npy"',
+        'values = "dlogits.csv"\nrtol = 1e-3',
+    ],
+)
+def test_a_gradient_for_logits_in_a_table(table: str) -> None:
+    _write_inputs(Path())
+    Path("dlogits.csv").write_text("1,2,3\n")
+    Path("pyproject.toml").write_text(TABLES + _table(table))
+    told = _error("--config pyproject.toml")
+    assert "pyproject.toml: gradcheck 'f': " in told
+    assert "would be taken for logits" in told
+    assert "--of all" in told
+    Path("pyproject.toml").write_text(TABLES + _table(f"{table}\nof = 'softmax'"))
+    assert _report("")[0] == 0
+
+
+BUILDS = ["--format github", "--format junit", "--report r.xml", "--report r.json", "-o r.xml"]
+
+
+@pytest.mark.parametrize("build", BUILDS)
+@pytest.mark.parametrize("table", ["", "values = [1, 2]", 'values = "Z.npy"', "points = 2"])
+def test_a_table_without_a_subject_in_a_build(build: str, table: str) -> None:
+    _write_inputs(Path())
+    Path("pyproject.toml").write_text(TABLES + _table(table))
+    told = _error(f"--config pyproject.toml {build}")
+    assert "pyproject.toml: gradcheck 'f': checks nothing of yours" in told
+    assert 'give function, or logits, labels and grad, or of = "all"' in told
+    assert not list(Path().glob("r.*"))
+    assert run("softmax-cli gradcheck --config pyproject.toml").code == 0
+    Path("pyproject.toml").write_text(TABLES + _table(f'{table}\nof = "all"'))
+    assert run(f"softmax-cli gradcheck --config pyproject.toml {build}").code == 0
+
+
+def test_what_was_checked_by_tables_is_said_of_each() -> None:
+    _write_inputs(Path())
+    Path("pyproject.toml").write_text(TABLES)
+    _, report = _report("")
+    assert report["subject"] == "mixed"
+    subjects = ["function", "gradient-file", *["built-in"] * 3]
+    assert [check["subject"] for check in report["checks"]] == subjects
+    lines = run("softmax-cli gradcheck").out.split("\n")
+    assert lines[0] == "ours: built-in derivatives, at your point"
+    assert "verdict: pass" in lines
+    builtins = _table('of = "softmax"', 'name = "a"') + _table('values = "Z.npy"', 'name = "b"')
+    Path("pyproject.toml").write_text(builtins)
+    assert _report("")[1]["subject"] == "built-in"
+    lines = run("softmax-cli gradcheck").out.split("\n")
+    assert lines[:2] == [
+        "a: built-in derivatives, at 8 seeded points",
+        "b: built-in derivatives, at the 2 rows of Z.npy, taken as logits",
+    ]
+    assert "verdict: pass (built-in derivatives)" in lines

@@ -168,7 +168,7 @@ def test_the_schema_refuses_what_servers_refuse() -> None:
             SCHEMA.validate(document.replace(old, new, 1))
 
 
-@pytest.mark.parametrize("line", [PASS, FAIL, VACUOUS, ""])
+@pytest.mark.parametrize("line", [PASS, FAIL, VACUOUS, "--of all"])
 def test_junit_from_the_command_line(line: str) -> None:
     outcome = run(f"softmax-cli gradcheck {line} --format junit")
     plain = json.loads(run(f"softmax-cli gradcheck {line} --format json").out)
@@ -402,7 +402,9 @@ def test_report_that_cannot_be(options: str, told: str) -> None:
 @pytest.mark.parametrize("in_place", ["", "--in-place"])
 def test_report_spares_an_input(in_place: str) -> None:
     Path("x.json").write_text("[[1, 2, 3]]")
-    outcome = run(f"softmax-cli gradcheck x.json --report y.xml --report x.json {in_place}")
+    outcome = run(
+        f"softmax-cli gradcheck x.json --of all --report y.xml --report x.json {in_place}"
+    )
     assert (outcome.code, outcome.out) == (2, "")
     assert "x.json: is also an input" in outcome.err
     assert Path("x.json").read_text() == "[[1, 2, 3]]"
@@ -429,3 +431,33 @@ def test_json_takes_a_name_that_is_no_text(monkeypatch: pytest.MonkeyPatch) -> N
             Path(f"out.{form}").read_text(encoding="utf-8")
         assert json.loads(Path("a.json").read_text())["checks"][0]["name"] == name
     assert Path("summary.md").read_text().count("###") == 4 * len(HARD_NAMES)
+
+
+def test_every_form_says_that_the_built_in_derivatives_were_checked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", "summary.md")
+    about, verdict = "built-in derivatives, at your point", "pass (built-in derivatives)"
+    lines = run("softmax-cli gradcheck 1 2 3 --of all --format github --save r.svg").out.split("\n")
+    assert lines[:2] == [f"gradcheck: {verdict}", about]
+    summary = Path("summary.md").read_text()
+    assert f"### softmax-cli gradcheck: {verdict}\n\n{about}\n" in summary
+    document = ElementTree.fromstring(
+        run("softmax-cli gradcheck 1 2 3 --of all --format junit").out
+    )
+    properties = {each.get("name"): each.get("value") for each in document.iter("property")}
+    assert properties["subject"] == "built-in"
+    (text,) = document.iter("system-out")
+    assert f"gradcheck: {verdict}\n{about}\n" in str(text.text)
+    assert about in Path("r.svg").read_text().replace("&#160;", " ")
+
+
+@pytest.mark.parametrize(
+    ("line", "subject"),
+    [(PASS, "function"), ("--logits 1,0 --labels 0 --grad 0,0", "gradient-file")],
+)
+def test_of_what_is_the_user_s_nothing_more_is_said(line: str, subject: str) -> None:
+    report = json.loads(run(f"softmax-cli gradcheck {line} --format json").out)
+    assert (report["subject"], report["checks"][0]["subject"]) == (subject, subject)
+    assert report["checks"][0]["about"] is None
+    assert "built-in" not in run(f"softmax-cli gradcheck {line}").out

@@ -442,3 +442,23 @@ def test_a_pipe_says_that_it_shows_no_histogram() -> None:
     assert outcome.err == (
         "softmax-cli: --histogram is shown in a table and by --format json, not here\n"
     )
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "0,0 0,0 --labels 0,1",
+        "1,1,1 3,3,3 --labels 0,2 -t 5",
+        "0,0 --targets 0.3,0.7",
+        "3,3,0 --labels 0 --mask-class 2",
+        "0,0,0 --labels 0 --label-smoothing 0.1",
+        "0,0 3,0 --labels 0,0 --sample-weights 1,0",
+    ],
+)
+def test_a_loss_that_is_the_same_at_every_temperature_is_not_said_to_fall(line: str) -> None:
+    outcome = run(f"softmax-cli xent {line} --fit-temperature")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "it is the same at every temperature" in outcome.err
+    assert "falls" not in outcome.err
+    losses = {run(f"softmax-cli xent {line} --temperature {T}").out for T in (0.125, 1, 1024)}
+    assert len(losses) == 1

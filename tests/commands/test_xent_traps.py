@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from numpy.testing import assert_allclose
 
@@ -186,3 +187,119 @@ def test_logits_given_as_probabilities_are_an_error() -> None:
     assert outcome.code == 2
     assert "probabilities with the sum 5, not 1" in outcome.err
     assert "--from says what the values are" in outcome.err
+
+
+SEVERAL = "this looks like a loss of several labels and sigmoids, which is not computed here"
+
+
+@pytest.mark.parametrize(
+    ("line", "remedy"),
+    [
+        ("1,2,3 --targets 1,1,0", SEVERAL),
+        ("1,2,3 4,5,6 --targets '[[0,1,0],[1,0,1]]'", SEVERAL),
+        ("--p 1,1,0 --q 0.5,0.25,0.25", SEVERAL),
+        ("1,2,3 --targets 0,0,0", "each row needs a label, or leave the row out"),
+        ("column.csv --from probabilities --labels 0,1", "the other's, 1 - p, is needed"),
+        ("column.csv --targets ones.csv", "the other's, 1 - p, is needed"),
+        ("--p ones.csv --q column.csv", "the other's, 1 - p, is needed"),
+        ("log.csv --from log-probabilities --labels 0,0", "the other's, log(1 - p), is needed"),
+        ("0,0 --from probabilities --labels 0", "they are not all 0"),
+    ],
+)
+def test_normalize_is_no_remedy_where_it_makes_another_problem(line: str, remedy: str) -> None:
+    Path("column.csv").write_text("0.2\n0.7\n")
+    Path("ones.csv").write_text("0\n1\n")
+    Path("log.csv").write_text("-0.2\n-0.7\n")
+    outcome = run(f"softmax-cli xent {line}")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert remedy in outcome.err
+    assert "--normalize" not in outcome.err
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "1,2,3 --targets 1,0.5,0",
+        "1,2,3 --targets 2,1,0",
+        "0.9,0.3 --from probabilities --labels 0",
+        "--p 0.9,0.3 --q 0.5,0.5",
+    ],
+)
+def test_normalize_stays_the_remedy_where_it_is_one(line: str) -> None:
+    outcome = run(f"softmax-cli xent {line}")
+    assert outcome.code == 2
+    assert "--normalize divides by the sum" in outcome.err
+    assert run(f"softmax-cli xent {line} --normalize").code == 0
+
+
+TRUTH = "store truth values as numbers, 0 and 1"
+TARGETS: dict[str, str] = {
+    "y.json": "[[true, false], [false, true]]",
+    "y.jsonl": '{"a": true, "b": false}\n{"a": false, "b": true}\n',
+    "lists.jsonl": "[true, false]\n[false, true]\n",
+    "y.csv": "a,b\nTrue,False\nFalse,True\n",
+    "upper.csv": "a,b\nTRUE,FALSE\nFALSE,TRUE\n",
+    "y.txt": "a b\ntrue false\nfalse true\n",
+}
+
+
+@pytest.fixture
+def _booleans() -> None:
+    for name, text in TARGETS.items():
+        Path(name).write_text(text)
+    Y = np.array([[True, False], [False, True]])
+    np.save("y.npy", Y)
+    np.savez("y.npz", y=Y)
+    tensor = {"y": {"dtype": "BOOL", "shape": [2, 2], "data_offsets": [0, 4]}}
+    header = json.dumps(tensor).encode()
+    Path("y.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + Y.tobytes())
+    frame = pl.DataFrame({"a": [True, False], "b": [False, True]})
+    frame.write_parquet("y.parquet")
+    frame.write_ipc("y.arrow")
+    pl.DataFrame({"y": Y.tolist()}).write_parquet("lists.parquet")
+    Path("labels.csv").write_text("y\nTrue\nFalse\n")
+    np.save("labels.npy", Y[0])
+    Path("beside.csv").write_text("a,b,y\n1,2,True\n3,4,False\n")
+    pl.DataFrame({"a": [1.0, 2.0], "b": [0.0, 1.0], "flag": [True, False]}).write_parquet(
+        "z.parquet"
+    )
+
+
+@pytest.mark.usefixtures("_booleans")
+@pytest.mark.parametrize(
+    "name",
+    [*TARGETS, *(f"y.{end}" for end in ("npy", "npz", "safetensors", "parquet", "arrow")),
+     "lists.parquet"],
+)  # fmt: skip
+def test_truth_values_for_targets_are_to_be_numbers(name: str) -> None:
+    outcome = run(f"softmax-cli xent 1,2 3,4 --targets {name}")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert TRUTH in outcome.err
+    assert "--id-columns" not in outcome.err
+    assert "through" not in outcome.err
+
+
+@pytest.mark.usefixtures("_booleans")
+@pytest.mark.parametrize(
+    "line",
+    [
+        "1,2 3,4 --labels labels.csv",
+        "1,2 3,4 --labels labels.npy",
+        "1,2 3,4 --labels true,false",
+        "beside.csv --label-column y",
+        "1,2 3,4 --labels 0,1 --sample-weights labels.csv",
+        "1,2 3,4 --labels 0,1 --sample-weights labels.npy",
+    ],
+)
+def test_truth_values_for_labels_and_weights_are_to_be_numbers(line: str) -> None:
+    outcome = run(f"softmax-cli xent {line}")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert TRUTH in outcome.err
+
+
+@pytest.mark.usefixtures("_booleans")
+def test_a_flag_beside_numbers_may_be_no_class() -> None:
+    outcome = run("softmax-cli softmax z.parquet")
+    assert outcome.code == 2
+    assert f"{TRUTH}, or --id-columns flag if it is no class" in outcome.err
+    assert run("softmax-cli softmax z.parquet --id-columns flag").code == 0

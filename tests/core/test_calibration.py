@@ -130,12 +130,27 @@ def test_few_steps_are_needed() -> None:
     assert _fit(LOGITS * 1e6, LABELS).steps <= 20
 
 
+# The loss of such rows is the logarithm of the number of classes at any temperature.
+ALIKE: list[tuple[Any, Any]] = [
+    ([[0.0, 0.0]], [1]),
+    ([[0.0, 0.0], [0.0, 0.0]], [0, 1]),
+    ([[1e300, 1e300, 1e300], [-3.0, -3.0, -3.0]], [0, 2]),
+    ([[0.1, 0.1, -np.inf], [2.0, -np.inf, 2.0]], [0, 2]),
+    ([[7.0]], [0]),
+    ([[0.0, 0.0]], [[0.3, 0.7]]),
+    ([[0.1, 0.1, 0.1]], [[0.1, 0.2, 0.7]]),
+]
+
+
 @pytest.mark.parametrize(
     ("logits", "labels", "message"),
     [
-        ([[3.0, 1.0], [0.0, 2.0]], [0, 1], "every label is the likeliest class"),
+        ([[3.0, 1.0], [0.0, 2.0]], [0, 1], "the loss falls as the temperature goes to 0"),
+        ([[1.0, 1.0, 0.0]], [0], "the loss falls as the temperature goes to 0"),
+        ([[5.0, 5.0], [2.0, 1.0]], [1, 0], "no class is likelier than its row's label"),
         ([[3.0, 1.0], [0.0, 2.0]], [1, 0], "it falls as the temperature goes to infinity"),
-        ([[0.0, 0.0]], [1], "every label is the likeliest class"),
+        ([[5.0, 5.0], [2.0, 1.0]], [1, 1], "it falls as the temperature goes to infinity"),
+        *((rows, labels, "it is the same at every temperature") for rows, labels in ALIKE),
         ([[0.0, -np.inf], [1.0, 2.0]], [1, 0], "infinite at every temperature"),
     ],
 )

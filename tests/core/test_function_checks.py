@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from softmax_cli.core.gradcheck import gradcheck
-from softmax_cli.core.references import STEPS
+from softmax_cli.core.references import STEPS, Method
 from softmax_cli.core.report import Check, Report, Verdict
 
 Array = NDArray[Any]
@@ -111,8 +111,59 @@ UNSETTLED: dict[str, tuple[Callable[[Array], Any], Callable[[Array], Any], list[
 def test_what_is_not_settled_is_never_a_pass(name: str) -> None:
     function, gradient, at = UNSETTLED[name]
     verdict = gradcheck(function, gradient, at).verdict
-    told = {"random gradient": "fail", "a stair": "vacuous", "whole numbers": "vacuous"}
+    told = {"random gradient": "fail"}
     assert verdict in ("inconclusive", told.get(name))
+
+
+SMALL = "a derivative too small to be told from the rounding of the function"
+
+
+def _on_top_of(base: float) -> Callable[[Array], Any]:
+    return lambda x: base + 1e-6 * (x**2).sum()
+
+
+@pytest.mark.parametrize("base", [1e6, -1e6, 1e7, 1e8])
+@pytest.mark.parametrize("method", ["central", "richardson"])
+def test_what_is_not_zero_but_unknown_is_inconclusive(base: float, method: Method) -> None:
+    function = _on_top_of(base)
+    check = _only(gradcheck(function, lambda x: 2e-6 * x, [1.5, 2.5], method=method))
+    assert (check.verdict, check.diagnosis, check.vacuous) == ("inconclusive", SMALL, 0)
+    assert f"it looks like {SMALL}" in check.headline
+    wrong = _only(gradcheck(function, lambda x: x, [1.5, 2.5], method=method))
+    assert wrong.verdict == "fail"
+
+
+def test_a_complex_step_knows_it() -> None:
+    at = [1.5, 2.5]
+    right = gradcheck(_on_top_of(1e6), lambda x: 2e-6 * x, at, method="complex")
+    wrong = gradcheck(_on_top_of(1e6), lambda x: 4e-6 * x, at, method="complex")
+    assert (right.verdict, wrong.verdict) == ("pass", "fail")
+
+
+def test_one_unknown_point_among_others_is_inconclusive() -> None:
+    def function(x: Array) -> Any:
+        return 1e6 * (x[0] > 2) + 1e-6 * (x**2).sum()
+
+    report = gradcheck(function, lambda x: 2e-6 * x, [[1.5, 0.5], [2.5, 1.5]])
+    check = _only(report)
+    assert (check.verdict, check.diagnosis) == ("inconclusive", SMALL)
+
+
+def _saturated(x: Array) -> Any:
+    return x.max() + np.log(np.exp(x - x.max()).sum()) - x[0]
+
+
+@pytest.mark.parametrize("first", [30.0, 60.0, 700.0])
+def test_what_is_zero_to_within_rounding_is_vacuous(first: float) -> None:
+    def gradient(x: Array) -> Array:
+        P: Array = _softmax(x) - np.eye(x.size)[0]
+        return P
+
+    assert gradcheck(_saturated, gradient, [first, 0.0, 1.0]).verdict == "vacuous"
+    constant = gradcheck(lambda x: 1e6 + 0 * x.sum(), np.zeros_like, [1.5, 2.5])
+    assert constant.verdict == "vacuous"
+    # What is so small beside the function is zero to it.
+    assert gradcheck(_on_top_of(1e12), lambda x: 2e-6 * x, [1.5, 2.5]).verdict == "vacuous"
 
 
 def test_kink_is_named() -> None:

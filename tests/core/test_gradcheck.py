@@ -377,7 +377,7 @@ def test_worst_entry_is_numbered_by_point(monkeypatch: pytest.MonkeyPatch) -> No
 def test_report_as_a_dictionary() -> None:
     report = gradcheck(of="xent", seed=3)
     document = report.as_dict()
-    assert list(document) == ["command", "verdict", "seed", "checks"]
+    assert list(document) == ["command", "verdict", "subject", "seed", "checks"]
     assert (document["command"], document["verdict"], document["seed"]) == ("gradcheck", "pass", 3)
     assert [set(check) for check in document["checks"]] == [{f.name for f in fields(Check)}] * 2
     assert set(document["checks"][0]["worst"][0]) == {

@@ -48,3 +48,18 @@ def test_settings_that_differ_are_told_with_their_checks() -> None:
     assert "dtype float64; seed 0 (one)\n" in text
     assert "reference: complex, step 1e-20; dtype float64; seed 0 (softmax jacobian, " in text
     assert text.count("tolerance: rtol 1e-06, atol ") == 1
+
+
+def test_the_report_says_whose_derivatives_were_checked() -> None:
+    ours, function = gradcheck(of="softmax"), gradcheck(np.sum, np.ones_like, [1.0])
+    assert (ours.subject, function.subject) == ("built-in", "function")
+    lines = str(ours).split("\n")
+    assert lines[:2] == [
+        "gradcheck: pass (built-in derivatives)",
+        "built-in derivatives, at 8 seeded points",
+    ]
+    assert str(function).startswith("gradcheck: pass\n")
+    assert str(gradcheck(at=[[1.0, 2.0], [3.0, 5.0]])).split("\n")[1].endswith("your 2 points")
+    both = type(ours)(0, [*ours.checks, *function.checks])
+    assert (both.subject, both.told_verdict) == ("mixed", "pass")
+    assert type(ours)(0, []).subject is None

@@ -99,7 +99,7 @@ def test_nested_lists(nested: object, array: Any) -> None:
         ([1, [2]], "x: [1]: a list "),
         ([[1], 2], "x: [1]: a number "),
         ([[[1]], [["?"]]], "x: [1][0][0]: '?' is not a number"),
-        ([False], "x: [0]: False is not a number; write 1 for true and 0 for false"),
+        ([False], "x: [0]: False is not a number; store truth values as numbers, 0 and 1"),
         (["x" * 1000], "x: [0]: 'xxxx"),
     ],
 )

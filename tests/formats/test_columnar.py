@@ -202,7 +202,7 @@ LISTS = pl.DataFrame({"z": [[1.0, 2.0], [3.0], [4.0, None]]})
             "--id-columns id passes a column of words through",
         ),
         (TABLE.select(pl.col("id").alias("no. 1"), "a"), "--id-columns 1 passes a column of words"),
-        (pl.DataFrame({"a": [True]}), "column 'a' holds Boolean values, which are no numbers"),
+        (pl.DataFrame({"a": [True]}), "column 'a' holds truth values"),
         (pl.DataFrame({"a": [1.0], "b": [[1.0]]}), "column 'b' holds List(Float64) values"),
         (pl.DataFrame({"a": [{"x": 1}]}), "column 'a' holds Struct"),
         (pl.DataFrame({"a": [1]}).cast(pl.Decimal(10, 2)), "column 'a' holds Decimal"),

@@ -66,7 +66,7 @@ def test_key_and_class_names() -> None:
         ("[1, [2]]", ": [1]", ["a list "]),
         ("[[1, 2], [3, [4]]]", ": [1][1]", ["a list "]),
         ("[[1, 2], {}]", ": [1]", ["lists"]),
-        ("[[1, true]]", ": [0][1]", ["True is not a number", "write 1 for true"]),
+        ("[[1, true]]", ": [0][1]", ["True is not a number", "store truth values as numbers"]),
         ('[[1, "2"]]', ": [0][1]", ["'2' is not a number", "without quotes"]),
         ('[[1, "50%"]]', ": [0][1]", ["'50%' is not a number", "percent sign"]),
         ("[1, 9007199254740993]", ": [1]", ["9007199254740993", "cannot hold exactly"]),

@@ -70,7 +70,7 @@ def test_label_column() -> None:
         ('{"a": 1}\n[1]\n', ":2", ["keys of the first line, a"]),
         ('{"a": 1, "b": 2}\n{"a": 1}\n', ":2", ["keys of the first line, a, b"]),
         ('{"a": 1}\n{"a": 1, "b": 2}\n', ":2", ["keys"]),
-        ("[1, 2]\n[3, true]\n", ":2:2", ["True is not a number", "write 1 for true"]),
+        ("[1, 2]\n[3, true]\n", ":2:2", ["True is not a number", "store truth values as numbers"]),
         ('{"a": 1, "b": "x"}\n', ":1:2", ["'x' is not a number"]),
         ("[1, 9007199254740993]\n", ":1:2", ["9007199254740993", "cannot hold exactly"]),
         ("[1, [2]]\n", ":1:2", ["is not a number"]),
