@@ -38,7 +38,7 @@ _NUMBER_LIKE = re.compile(
 )
 _SPREADSHEET_ERROR = re.compile(r"#(?:[^\W\d_][\w/]*[!?]|DIV/0!|N/A N/A|NA|GETTING_DATA)")
 _LIST = re.compile(r"(?:tensor|array|c|list)?[\[(]+([\s\d.,;e+\-\[\]()]*)[\])]", re.IGNORECASE)
-# A longer text is no number, and takes the expressions too long.
+# A longer text takes the expressions too long.
 _LONGEST_NUMBER = 100
 _DIGITS = re.compile(r"-?\d+")
 _WHOLE = re.compile(r"[+-]?\d+")
@@ -71,7 +71,7 @@ def is_number_like(text: str) -> bool:
     if is_list(text):
         return True
     if len(text) > _LONGEST_NUMBER:
-        return False
+        return text[0].isdigit() and not text.strip("0123456789.,+-eE_ ")
     return bool(_NUMBER_LIKE.fullmatch(text) or is_spreadsheet_error(text))
 
 

@@ -84,6 +84,7 @@ def test_what_may_be_missing_is_for_na_values(text: str) -> None:
 
 def test_a_long_cell_takes_no_time() -> None:
     assert kind_of("1" + ",111" * 100_000 + "x") == "name"
+    assert kind_of("1" * 100_000 + ",5") == "number-like"
     assert kind_of("[" + "1 " * 100_000 + "x") == "name"
 
 
