@@ -89,10 +89,11 @@ class LossInputs:
             )
             if token is None:
                 raise UsageError("no labels", "give --labels, --label-column or --targets", "xent")
-            source = paired(source, stack.enter_context(self._targets(token, option, source)))
+            targets = stack.enter_context(self._targets(token, option, source))
+            source = paired(source, targets, what="p" if option == "--p" else "targets")
         if options.sample_weights is not None:
             weights = stack.enter_context(open_weights(options.sample_weights, key=read.key))
-            source = paired(source, weights, as_="weights")
+            source = paired(source, weights, what="weights")
         source = replace(source, paths=(*source.paths, *weights_paths))
         return form.apart(source), form
 
@@ -235,6 +236,10 @@ def _class_weights(
         held = f"more than {classes}" if len(weights) > classes else str(len(weights))
         problem = f"{held} weights for the {classes} classes of {source.place}"
         raise ShapeError(problem, "one for each class", option)
+    shape = (*(given.leading or (classes // given.classes,)), given.classes)
+    if max(shape) != classes:
+        problem = f"weights of shape {shape} for the {classes} classes of {source.place}"
+        raise ShapeError(problem, "give a row of numbers, or one number a line", option)
     wrong = ~are_weights(np.array(weights))
     if wrong.any():
         number = int(wrong.argmax())

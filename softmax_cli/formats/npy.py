@@ -6,6 +6,7 @@ import ast
 import math
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -77,10 +78,11 @@ def rows_of(
             array = np.frombuffer(data, dtype).reshape(shape, order="F")
         except ValueError as error:
             raise InputError(f"has the shape {shape}", "it is damaged", source.place) from error
-        return array_source(array.reshape(column) if keep.one_column else array, source.place)
-    if keep.one_column:
-        shape = column
-    rows = math.prod(shape[:-1])
+        if keep.one_column:
+            return replace(array_source(array.reshape(column), source.place), leading=shape)
+        return array_source(array, source.place)
+    leading = shape if keep.one_column else shape[:-1]
+    rows = math.prod(leading)
     in_memory = numbers_in(np.empty(0, dtype)).dtype
     step = rows_per_block(classes, dtype.itemsize)
 
@@ -113,9 +115,7 @@ def rows_of(
         return Block(start, table, row_place(source.place, start))
 
     size = rows * classes * dtype.itemsize
-    return Source(
-        source.place, classes, in_memory, portions, rows=rows, leading=shape[:-1], size=size
-    )
+    return Source(source.place, classes, in_memory, portions, rows=rows, leading=leading, size=size)
 
 
 def _refuse_more(source: Input) -> None:
