@@ -106,7 +106,11 @@ def along_axis(source: Source, axis: int) -> Source:
         raise InputError(f"has no axis {axis}", remedy, source.place)
     moved = array_source(np.moveaxis(array, axis, -1), f"{source.place}: along axis {axis}")
     return replace(
-        moved, axis=axis % array.ndim - array.ndim, paths=source.paths, close=source.close
+        moved,
+        dtype=source.dtype,
+        axis=axis % array.ndim - array.ndim,
+        paths=source.paths,
+        close=source.close,
     )
 
 
