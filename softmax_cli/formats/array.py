@@ -17,6 +17,8 @@ from softmax_cli.formats.numbers import NotANumberError
 from softmax_cli.formats.options import DTypeName
 from softmax_cli.formats.sinks import Result, Sink
 
+LARGEST_EXACT = 1 << 53
+
 
 def array_source(
     array: NDArray[Any], place: str, class_names: tuple[str, ...] | None = None
@@ -24,7 +26,9 @@ def array_source(
     """Return the rows of an array: 1-D is one row, leading dimensions are flattened."""
     checked_dtype(array.dtype, place, "bfloat16")
     shape = checked_shape(array.shape, place)
-    rows = numbers_in(array.reshape(-1, shape[-1]))
+    stored = array.reshape(-1, shape[-1])
+    check_exact(stored, place)
+    rows = numbers_in(stored)
 
     def blocks() -> Iterator[Block]:
         step = rows_per_block(shape[-1], rows.dtype.itemsize)
@@ -65,6 +69,29 @@ def checked_dtype(dtype: np.dtype[Any], place: str, asked: DTypeName | None = No
         "integers or float16, float32 or float64 are read",
         place,
     )
+
+
+def check_exact(rows: NDArray[Any], place: str, start: int = 0) -> None:
+    """Refuse whole numbers that float64 would round: 2^53 + 1 for one, but not 2^60."""
+    is_wide = rows.dtype.kind in "iu" and rows.dtype.itemsize == 8 and rows.size
+    if not is_wide or (int(rows.max()) <= LARGEST_EXACT and int(rows.min()) >= -LARGEST_EXACT):
+        return
+    large = rows > LARGEST_EXACT
+    if rows.dtype.kind == "i":
+        large |= rows < -LARGEST_EXACT
+    numbers = rows[large]
+    sizes = numbers.astype(np.uint64)
+    sizes = np.where(numbers < 0, ~sizes + np.uint64(1), sizes)
+    odd_parts = sizes // (sizes & (~sizes + np.uint64(1)))
+    rounded = odd_parts > LARGEST_EXACT
+    if rounded.any():
+        first = int(rounded.argmax())
+        row, column = (int(number) for number in np.argwhere(large)[first])
+        what = "holds" if rows.shape[1] == 1 else f"column {column} holds"
+        problem = f"{what} {int(numbers[first])}, which float64 cannot hold exactly"
+        raise InputError(
+            problem, "store it as float64 to accept rounding", f"{place}: row {start + row}"
+        )
 
 
 def numbers_in(stored: NDArray[Any]) -> NDArray[Any]:

@@ -17,6 +17,7 @@ from softmax_cli.bfloat16 import BFLOAT16, packed
 from softmax_cli.errors import InputError, UsageError, shortened
 from softmax_cli.formats.array import (
     array_source,
+    check_exact,
     checked_dtype,
     checked_shape,
     numbers_in,
@@ -104,6 +105,7 @@ def rows_of(
             for column, numbers in enumerate(columns):
                 offset = first_byte + (column * rows + start) * dtype.itemsize
                 read_at(source, offset, numbers.view(np.uint8).data)
+            check_exact(columns.T, source.place, start)
             return Block(start, numbers_in(columns).T, row_place(source.place, start))
         values = np.empty(count * classes, dtype)
         offset = first_byte + start * classes * dtype.itemsize
@@ -111,8 +113,9 @@ def rows_of(
         return block(start, values)
 
     def block(start: int, values: NDArray[Any]) -> Block:
-        table = numbers_in(values).reshape(-1, classes)
-        return Block(start, table, row_place(source.place, start))
+        table = values.reshape(-1, classes)
+        check_exact(table, source.place, start)
+        return Block(start, numbers_in(table), row_place(source.place, start))
 
     size = rows * classes * dtype.itemsize
     return Source(source.place, classes, in_memory, portions, rows=rows, leading=leading, size=size)
