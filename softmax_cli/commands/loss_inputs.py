@@ -90,6 +90,7 @@ class LossInputs:
             if token is None:
                 raise UsageError("no labels", "give --labels, --label-column or --targets", "xent")
             targets = stack.enter_context(self._targets(token, option, source))
+            form = replace(form, partner_dtypes=targets.dtypes)
             source = paired(source, targets, what="p" if option == "--p" else "targets")
         if options.sample_weights is not None:
             weights = stack.enter_context(open_weights(options.sample_weights, key=read.key))
@@ -181,6 +182,7 @@ class LossInputs:
             weights=weights,
             ignores=bool(options.ignore_label),
             ignored=ignored,
+            dtypes=source.dtypes,
         )
         return loss_form, paths
 

@@ -154,6 +154,7 @@ class Source:
     axis         where the classes lay in the input, counted from the end
     size         bytes of the input, if they are known before they are read
     within       which of the input's rows these are, if not all
+    stored       dtype of the numbers in the file, if they are taken for another
     caution      what is odd about it, and worth a word though it is no error
     close        lets go of the file; leaving the source's `with` block calls it
     """
@@ -170,6 +171,7 @@ class Source:
     axis: int = -1
     size: int | None = None
     within: RowRange | None = None
+    stored: np.dtype[Any] | None = None
     caution: str = ""
     close: Callable[[], None] = lambda: None
 
@@ -177,6 +179,11 @@ class Source:
     def first(self) -> int:
         """The number of the first row."""
         return 0 if self.within is None else self.within.start
+
+    @property
+    def dtypes(self) -> tuple[np.dtype[Any], ...]:
+        """The dtypes that the numbers were rounded to: in the file, and as they are taken."""
+        return (self.dtype,) if self.stored is None else (self.stored, self.dtype)
 
     def blocks(self) -> Iterator[Block]:
         """Read the blocks, in order."""

@@ -83,15 +83,17 @@ def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
 def _table(file: ColumnarFile, layout: Layout) -> _Table:
     names = [(layout.names or [])[column] for column in layout.classes]
     listed = len(names) == 1 and isinstance(file.schema[names[0]], (pl.List, pl.Array))
-    types = [_number_type(file, layout, column) for column in layout.classes]
+    columns, lone = file.schema.names(), len(layout.classes) == 1
+    types = [_number_type(file, columns[column], column, lone=lone) for column in layout.classes]
     classes = _width_of_lists(file, names[0]) if listed else len(names)
     return _Table(file, layout, names, listed, classes, np.result_type(*types))
 
 
-def _number_type(file: ColumnarFile, layout: Layout, column: int) -> type[np.floating[Any]]:
-    name = file.schema.names()[column]
+def _number_type(
+    file: ColumnarFile, name: str, column: int, *, lone: bool
+) -> type[np.floating[Any]]:
     dtype = file.schema[name]
-    if len(layout.classes) == 1 and isinstance(dtype, (pl.List, pl.Array)):
+    if lone and isinstance(dtype, (pl.List, pl.Array)):
         assert isinstance(dtype.inner, pl.DataType)
         dtype = dtype.inner
     called = name if re.fullmatch("[A-Za-z_]{1,40}", name) else column + 1
