@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from softmax_cli.errors import InputError, shortened
+from softmax_cli.errors import InputError, shortened, some_of
 from softmax_cli.formats.array import row_place
 from softmax_cli.formats.blocks import Block, Portion, Source, rows_per_block
 from softmax_cli.formats.columnar_file import ColumnarFile, open_columnar
@@ -67,6 +67,8 @@ def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
     if not columns:
         raise InputError("has no columns", "a row needs a number", source.place)
     layout = selected_layout(columns, columns, options, keep)
+    if not options.columns:
+        _refuse_index(file, layout)
     table = _table(file, layout)
     return Source(
         source.place,
@@ -78,6 +80,23 @@ def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
         id_names=tuple(columns[column] for column in layout.ids),
         caution=caution(layout),
     )
+
+
+def _refuse_index(file: ColumnarFile, layout: Layout) -> None:
+    """Refuse columns that pandas noted as an index, if nobody said that they are classes."""
+    names = layout.names or []
+    index = [column for column in layout.classes if names[column] in file.index]
+    if index:
+        called = ",".join(_called(names[column], column) for column in index)
+        shown = some_of([repr(shortened(names[column])) for column in index])
+        what, it = ("the column", "it") if len(index) == 1 else ("the columns", "them")
+        problem = f"{what} {shown} {'is' if len(index) == 1 else 'are'} the index of a data frame"
+        raise InputError(problem, f"--id-columns {called} passes {it} through", file.place)
+
+
+def _called(name: str, column: int) -> str:
+    """Return how an option names a column."""
+    return name if re.fullmatch("[A-Za-z_]{1,40}", name) else str(column + 1)
 
 
 def _table(file: ColumnarFile, layout: Layout) -> _Table:
@@ -96,7 +115,7 @@ def _number_type(
     if lone and isinstance(dtype, (pl.List, pl.Array)):
         assert isinstance(dtype.inner, pl.DataType)
         dtype = dtype.inner
-    called = name if re.fullmatch("[A-Za-z_]{1,40}", name) else column + 1
+    called = _called(name, column)
     if _INDEX.fullmatch(name):
         problem = f"the column {name!r} is the index of a data frame"
         raise InputError(problem, f"--id-columns {called} passes it through", file.place)

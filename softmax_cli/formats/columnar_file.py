@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from softmax_cli.errors import InputError, shortened
+from softmax_cli.formats.footers import arrow_metadata, index_columns, rows_in_groups
 from softmax_cli.formats.streams import Input
 from softmax_cli.formats.unchanged import unchanging
 from softmax_cli.supervised import tell_what_is_read
@@ -33,6 +34,7 @@ class ColumnarFile:
     rows    how many there are
     lazy    reads them
     check   raises an error once the file has changed
+    index   which columns pandas noted as the index of the data frame that it wrote
     """
 
     place: str
@@ -41,6 +43,7 @@ class ColumnarFile:
     rows: int
     lazy: pl.LazyFrame
     check: Callable[[], None]
+    index: frozenset[str] = frozenset()
 
     def part(self, names: list[str], start: int, count: int) -> pl.DataFrame:
         """Read some rows of some columns."""
@@ -96,8 +99,35 @@ def open_columnar(source: Input, form: str) -> ColumnarFile:
     with _reading(source.place, title, check):
         lazy = scan(path, glob=False, hive_partitioning=False)
         schema = lazy.collect_schema()
-        rows = lazy.select(pl.len()).collect(engine="streaming").item()
-    return ColumnarFile(source.place, title, schema, int(rows), lazy, check)
+        rows = int(lazy.select(pl.len()).collect(engine="streaming").item())
+    if form == "parquet":
+        with _reading(source.place, title, check):
+            held = _rows_in_groups(source, lazy, rows)
+            metadata = pl.read_parquet_metadata(path)
+        if held != rows:
+            why = f"its footer declares {rows} rows, and its row groups hold {held}"
+            raise _damaged(source.place, title, why)
+    else:
+        metadata = arrow_metadata(source)
+    return ColumnarFile(source.place, title, schema, rows, lazy, check, index_columns(metadata))
+
+
+def _rows_in_groups(source: Input, lazy: pl.LazyFrame, rows: int) -> int:
+    """Return how many rows the row groups of a Parquet file hold, which Polars goes by."""
+    if not rows:
+        # Polars believes it.
+        return rows_in_groups(source) or 0
+    numbered = lazy.with_row_index(name := _unused(lazy)).select(pl.col(name).max())
+    last = numbered.collect(engine="streaming").item()
+    return 0 if last is None else int(last) + 1
+
+
+def _unused(lazy: pl.LazyFrame) -> str:
+    """Return a name that no column has."""
+    name = "row"
+    while name in lazy.collect_schema():
+        name += "_"
+    return name
 
 
 @contextmanager

@@ -1,0 +1,54 @@
+"""Writes the data frames of the folder `pandas`, with every kind of index, as pandas stores them.
+
+    pip install pandas==3.1.1 pyarrow==26.0.1
+    python -m tests.peers.make_pandas_files
+
+The tests read the files and need neither of the two.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+HERE = Path(__file__).parent / "pandas"
+LOGITS = np.array([[2.0, 1.0, 0.5], [0.0, 1.5, -1.0], [1.0, 1.0, 3.0]])
+
+
+def main() -> None:
+    """Write data frames with every kind of index, as Parquet and as Arrow."""
+    HERE.mkdir(exist_ok=True)
+    pd: Any = import_module("pandas")
+    pa: Any = import_module("pyarrow")
+    pq: Any = import_module("pyarrow.parquet")
+    feather: Any = import_module("pyarrow.feather")
+    numbered = pd.Index([1001, 1002, 1003], name="sample")
+    several = pd.MultiIndex.from_arrays([[7, 7, 8], [1, 2, 1]], names=["fold", "n"])
+    words = pd.Index(["r1", "r2", "r3"], name="sample")
+    for name, index in {
+        "range": None,
+        "named_range": pd.RangeIndex(3, name="sample"),
+        "unnamed": pd.Index([5, 6, 9]),
+        "named": numbered,
+        "several": several,
+        "words": words,
+    }.items():
+        frame = pd.DataFrame(LOGITS, columns=["a", "b", "c"], index=index)
+        table = pa.Table.from_pandas(frame)
+        pq.write_table(table, HERE / f"{name}.parquet")
+        feather.write_feather(table, HERE / f"{name}.feather", compression="uncompressed")
+    frame = pd.DataFrame(LOGITS, columns=["a", "b", "c"], index=numbered)
+    frame.to_parquet(HERE / "by_pandas.parquet", compression="zstd")
+    labelled = frame.assign(label=[0, 1, 2]).set_index("label", append=True)
+    labelled.to_parquet(HERE / "labelled.parquet")
+    with pa.OSFile(str(HERE / "batches.arrow"), "wb") as file:
+        table = pa.Table.from_pandas(frame)
+        with pa.ipc.new_file(file, table.schema) as writer:
+            writer.write_table(table, max_chunksize=1)
+
+
+if __name__ == "__main__":
+    main()
