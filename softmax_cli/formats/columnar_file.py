@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,24 @@ from softmax_cli.supervised import tell_what_is_read
 
 _TITLES = {"parquet": "Parquet", "arrow": "Arrow IPC"}
 _MAGIC = {"parquet": b"PAR1", "arrow": b"ARROW1"}
+_DECRYPT = "is an encrypted Parquet file", "write it again without encryption"
+# Relatives of a format by their first bytes.
+_OTHERS = {
+    "parquet": [(b"PARE", *_DECRYPT)],
+    "arrow": [
+        (b"FEA1", "is a Feather file of version 1", "write it again as version 2, with pyarrow"),
+        (
+            b"\xff\xff\xff\xff",
+            "holds Arrow's stream format, and its file format is read",
+            "write it again with pyarrow.ipc.new_file",
+        ),
+    ],
+}
+_MOST_SAID = 200
+_LACKS = re.compile(
+    r"not (yet )?(supported|implemented)|unsupported|could not import from|unknown codec", re.I
+)
+_UNKNOWN = re.compile(r"thrift out of range|unknown type", re.I)
 _ERRORS = (
     pl.exceptions.PolarsError,
     pl.exceptions.PanicException,
@@ -73,7 +92,11 @@ class ColumnarFile:
 def open_columnar(source: Input, form: str) -> ColumnarFile:
     """Open a file; its schema and its number of rows are read."""
     title, magic = _TITLES[form], _MAGIC[form]
-    if not source.head().startswith(magic):
+    head = source.head()
+    for start, problem, remedy in _OTHERS[form]:
+        if head.startswith(start):
+            raise InputError(problem, remedy, source.place)
+    if not head.startswith(magic):
         raise InputError(
             f"is no {title} file: it does not begin with {magic.decode()}",
             "--input-format names another format",
@@ -141,7 +164,7 @@ def _reading(place: str, title: str, check: Callable[[], None]) -> Iterator[None
         # What looks damaged may have changed in between.
         check()
         lines = str(error).splitlines() or [type(error).__name__]
-        raise _damaged(place, title, lines[0].removeprefix("parquet: ")) from error
+        raise _refusal(place, title, lines[0].removeprefix("parquet: ")) from error
 
 
 @contextmanager
@@ -160,6 +183,20 @@ def _without_panic_messages() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nothing)
+
+
+def _refusal(place: str, title: str, why: str) -> InputError:
+    """Return the error for what Polars refuses: damaged, encrypted, or of a kind that it lacks."""
+    if why.startswith("Encryption error"):
+        return InputError(*_DECRYPT, place)
+    if _LACKS.search(why):
+        problem = f"uses a part of {title} that is not read here: {why[:_MOST_SAID]}"
+        remedy = "write it again with plain columns, and compressed with zstd or not at all"
+        return InputError(problem, remedy, place)
+    if _UNKNOWN.search(why):
+        remedy = f"it is damaged, or newer than Polars {pl.__version__} reads"
+        return InputError(f"cannot be read: {why[:_MOST_SAID]}", remedy, place)
+    return _damaged(place, title, why)
 
 
 def _damaged(place: str, title: str, why: str) -> InputError:

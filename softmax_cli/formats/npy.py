@@ -135,8 +135,11 @@ def read_header(
     `asked` is what `--dtype` says, without which bfloat16 is only bytes.
     """
     start = read_exactly(source, 8)
-    if not start.startswith(MAGIC) or start[6] not in (1, 2, 3) or start[7]:
+    if not start.startswith(MAGIC):
         raise InputError("is not an NPY file", "--input-format names another format", source.place)
+    if start[6] not in (1, 2, 3) or start[7]:
+        problem = f"is an NPY file of version {start[6]}.{start[7]}, and 1.0, 2.0 and 3.0 are read"
+        raise InputError(problem, "write it again with numpy.save", source.place)
     width = 2 if start[6] == 1 else 4
     length = int.from_bytes(read_exactly(source, width), "little")
     if length > LONGEST_NPY_HEADER:

@@ -17,7 +17,7 @@ from numpy.testing import assert_array_equal
 
 from softmax_cli.formats import columnar
 from softmax_cli.formats.footers import arrow_metadata, footer_of, index_columns, rows_in_groups
-from softmax_cli.formats.parquet_parts import _field_header, _Walk, _zigzag
+from softmax_cli.formats.parquet_parts import _LIST, _field_header, _list_header, _Walk, _zigzag
 from softmax_cli.formats.streams import open_input
 from tests.formats.rows import examples, read, refusal, saved
 from tests.peers.make_pandas_files import HERE
@@ -26,19 +26,38 @@ from tests.running import run
 ROWS_FIELD = 3
 
 
-def with_rows(data: bytes, rows: int) -> bytes:
-    """Return a Parquet file whose footer says that it has so many rows."""
-    length = int.from_bytes(data[-8:-4], "little")
-    old, new, last = data[-8 - length : -8], bytearray(), 0
-    walk = _Walk(old)
+def patched(walk: _Walk, path: tuple[int, ...], value: int) -> bytes:
+    """Return a struct with a number in it changed, in every struct of the lists on the way."""
+    new, last = bytearray(), 0
     for number, kind in walk.fields():
         start = walk.at
-        walk.skip(kind)
-        value = _zigzag(rows) if number == ROWS_FIELD else old[start : walk.at]
-        new += _field_header(number - last, kind) + value
+        if number != path[0]:
+            walk.skip(kind)
+            changed = walk.data[start : walk.at]
+        elif len(path) == 1:
+            walk.skip(kind)
+            changed = _zigzag(value)
+        elif kind == _LIST:
+            _, count = walk.list_header()
+            changed = _list_header(count)
+            changed += b"".join(patched(walk, path[1:], value) for _ in range(count))
+        else:
+            changed = patched(walk, path[1:], value)
+        new += _field_header(number - last, kind) + changed
         last = number
-    new.append(0)
-    return data[: -8 - length] + bytes(new) + len(new).to_bytes(4, "little") + b"PAR1"
+    return bytes(new) + b"\0"
+
+
+def with_footer(data: bytes, path: tuple[int, ...], value: int) -> bytes:
+    """Return a Parquet file with a number of its footer changed."""
+    length = int.from_bytes(data[-8:-4], "little")
+    footer = patched(_Walk(data[-8 - length : -8]), path, value)
+    return data[: -8 - length] + footer + len(footer).to_bytes(4, "little") + b"PAR1"
+
+
+def with_rows(data: bytes, rows: int) -> bytes:
+    """Return a Parquet file whose footer says that it has so many rows."""
+    return with_footer(data, (ROWS_FIELD,), rows)
 
 
 def parquet(rows: int, columns: int = 2, row_group_size: int = 5) -> bytes:

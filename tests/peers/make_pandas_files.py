@@ -48,6 +48,44 @@ def main() -> None:
         table = pa.Table.from_pandas(frame)
         with pa.ipc.new_file(file, table.schema) as writer:
             writer.write_table(table, max_chunksize=1)
+    _write_others(pa, pq, feather)
+
+
+def _write_others(pa: Any, pq: Any, feather: Any) -> None:
+    """Write what is not read here: encrypted, of older formats, of types that Polars lacks."""
+    table = pa.table({"a": [1.0, 2.0], "b": [3.0, 4.0]})
+    feather.write_feather(table, HERE / "version1.feather", version=1)
+    with (
+        pa.OSFile(str(HERE / "stream.arrow"), "wb") as file,
+        pa.ipc.new_stream(file, table.schema) as writer,
+    ):
+        writer.write_table(table)
+    union = pa.UnionArray.from_sparse(pa.array([0, 0], pa.int8()), [pa.array([1.0, 2.0])])
+    views = pa.array([[1.0], [2.0]], pa.list_view(pa.float64()))
+    for name, column in (("union", union), ("list_view", views)):
+        other = pa.table({"a": [1.0, 2.0], "x": column})
+        with (
+            pa.OSFile(str(HERE / f"{name}.arrow"), "wb") as file,
+            pa.ipc.new_file(file, other.schema) as writer,
+        ):
+            writer.write_table(other)
+    encryption: Any = import_module("pyarrow.parquet.encryption")
+
+    class Keys(encryption.KmsClient):  # type: ignore[misc]
+        def wrap_key(self, key: bytes, _: str) -> bytes:
+            return key
+
+    for plain in (False, True):
+        configuration = encryption.EncryptionConfiguration(
+            footer_key="footer", column_keys={"columns": ["a", "b"]}, plaintext_footer=plain
+        )
+        factory = encryption.CryptoFactory(lambda _: Keys())
+        properties = factory.file_encryption_properties(
+            encryption.KmsConnectionConfig(), configuration
+        )
+        path = HERE / f"encrypted_{'columns' if plain else 'whole'}.parquet"
+        with pq.ParquetWriter(path, table.schema, encryption_properties=properties) as writer:
+            writer.write_table(table)
 
 
 if __name__ == "__main__":
