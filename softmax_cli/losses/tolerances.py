@@ -54,9 +54,12 @@ def rounded_to(values: NDArray[Any], off: float, *, logs: bool = False) -> str:
         "bfloat16": (BFLOAT16, nearest),
         "float16": (np.dtype(np.float16), lambda row: row.astype(np.float16)),
     }
+    with np.errstate(over="ignore"):
+        # Text has the shortest digits of a float32.
+        single = values.astype(np.float32)
     for name, (dtype, rounded) in halves.items():
         with np.errstate(over="ignore"):
-            is_rounded = bool((rounded(values) == values).all())
+            is_rounded = bool((rounded(single) == single).all())
         if is_rounded and off <= sum_tolerance([dtype], len(values), logs=logs):
             return name
     return ""

@@ -158,13 +158,16 @@ def test_the_remedy_for_logarithms_that_were_widened() -> None:
     z = np.random.default_rng(0).normal(0, 3, (50, 10))
     rows = nearest(log_softmax(z))
     off = np.abs(np.exp(rows.astype(np.float64)).sum(axis=1) - 1)
-    np.save("l.npy", rows[[off.argmax()]])
-    line = "softmax-cli xent l.npy --from log-probabilities --labels 0"
-    outcome = run(line)
-    assert outcome.code == 2
-    said = "--dtype bfloat16 if they were rounded to that, else --from says what the values are\n"
-    assert outcome.err.endswith(f"not to 1; {said}")
-    assert run(f"{line} --dtype bfloat16").code == 0
+    worst = rows[[off.argmax()]]
+    np.save("l.npy", worst)
+    Path("l.csv").write_text(",".join(map(str, worst[0])) + "\n")
+    for name in ("l.npy", "l.csv"):
+        line = f"softmax-cli xent {name} --from log-probabilities --labels 0"
+        outcome = run(line)
+        assert outcome.code == 2
+        said = "--dtype bfloat16 if they were rounded to that, else --from says what the values"
+        assert f"not to 1; {said} are\n" in outcome.err
+        assert run(f"{line} --dtype bfloat16").code == 0
 
 
 def test_probabilities_in_half_precision_given_as_logits() -> None:
