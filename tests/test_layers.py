@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "__main__": {"commands", "signals", "supervised", "errors"},
     "commands": {*LAYERS[1:], "__init__"} - {"signals", "supervised"},
     "shards": {"shards", "pipeline", "formats", "core", "bfloat16", "errors", "__init__"},
-    "losses": {"losses", "formats", "core", "errors"},
+    "losses": {"losses", "formats", "core", "bfloat16", "errors"},
     "explain": {"explain", "formats", "core", "bfloat16", "errors"},
     "pipeline": {"pipeline", "formats", "core", "bfloat16", "errors"},
     "formats": {"formats", "bfloat16", "signals", "supervised", "errors"},

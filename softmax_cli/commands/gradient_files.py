@@ -33,6 +33,7 @@ from softmax_cli.formats.array import row_place
 from softmax_cli.formats.blocks import Block, Source, ready
 from softmax_cli.formats.options import ReadOptions, WriteOptions
 from softmax_cli.pipeline import RowReader, good_blocks, paired, progress
+from softmax_cli.pipeline.pairs import check_shapes
 from softmax_cli.pipeline.threads import in_order, thread_count
 
 if TYPE_CHECKING:
@@ -113,7 +114,10 @@ class GradientFile:
         read = self._read
         with ExitStack() as stack:
             source, logits, references = self._opened(stack, write, diagnosed, rows)
-            option = "--grad" if self.jacobian is None else "--jacobian"
+            option = "--grad"
+            if self.jacobian is not None:
+                # Its matrices lie in the last two dimensions, wherever the classes of logits lie.
+                option, read = "--jacobian", replace(read, axis=-1)
             given = stack.enter_context(opened_partner(self.file, option, read, logits.classes))
             source = replace(source, warnings=(*source.warnings, *given.warnings))
             if self.jacobian is not None:
@@ -124,6 +128,7 @@ class GradientFile:
                     "a gradient has the shape of its logits",
                     given.place,
                 )
+            check_shapes(logits, given, "gradients" if self.jacobian is None else "Jacobians")
             dtype = name_of(given.dtype)
             rtol = tolerance(dtype, self.rtol)
             is_given = self.rtol is not None or self.atol is not None
@@ -200,7 +205,8 @@ class GradientFile:
                 f"{partner.classes} columns, and {logits.place} has {logits.classes}",
                 place="--upstream",
             )
-        return paired(logits, partner, every_row=True), logits, ProductReference(of, T, rows)
+        both = paired(logits, partner, what="upstream gradients", every_row=True)
+        return both, logits, ProductReference(of, T, rows)
 
 
 def _parts(block: Block, lines_of_row: int) -> Iterator[Block]:
@@ -237,4 +243,4 @@ def _entries_as_lines(given: Source, N: int) -> Source:
             yield Block(line, rows[:, 3][None], row_place(given.place, line))
             line += 1
 
-    return replace(given, classes=N, portions=ready(lines), rows=None)
+    return replace(given, classes=N, portions=ready(lines), rows=None, leading=None)

@@ -157,7 +157,8 @@ def _retyped(source: Source, read: ReadOptions) -> Source:
         wide = np.promote_types(in_memory(dtype), block.values.dtype)
         return block.with_values(block.values.astype(wide, copy=False))
 
-    return source.changed(widened, dtype=dtype)
+    stored = source.dtype if source.stored is None else source.stored
+    return source.changed(widened, dtype=dtype, stored=stored)
 
 
 def labelled(source: Source, names: Names) -> Source:

@@ -133,7 +133,8 @@ def write_jacobian(
                     "write 1,0,0 with commas, a number for each class",
                     option,
                 )
-            source = paired(source, without_missing(other), every_row=True)
+            other = without_missing(other)
+            source = paired(source, other, what="vectors", every_row=True)
             result = replace(
                 result, name=product, matrix=False, axis=source.axis, first=source.first
             )

@@ -98,14 +98,16 @@ class LossInputs:
             )
             if token is None:
                 raise UsageError("no labels", "give --labels, --label-column or --targets", "xent")
-            source = paired(source, stack.enter_context(self._targets(token, option, source)))
+            targets = stack.enter_context(self._targets(token, option, source))
+            form = replace(form, partner_dtypes=targets.dtypes)
+            source = paired(source, targets, what="p" if option == "--p" else "targets")
         if options.sample_weights is not None:
             weights = open_weights(
                 options.sample_weights,
                 with_header_of("weights", read),
                 may_be_missing=bool(options.ignore_label),
             )
-            source = paired(source, stack.enter_context(weights), as_="weights")
+            source = paired(source, stack.enter_context(weights), what="weights")
         source = replace(source, paths=(*source.paths, *weights_paths))
         return form.apart(without_suspects(source, names)), form
 
@@ -193,6 +195,7 @@ class LossInputs:
             weights=weights,
             ignores=bool(options.ignore_label),
             ignored=ignored,
+            dtypes=source.dtypes,
         )
         return loss_form, paths
 
@@ -269,6 +272,10 @@ def _class_weights(
         held = f"more than {classes}" if len(weights) > classes else str(len(weights))
         problem = f"{held} weights for the {classes} classes of {source.place}"
         raise ShapeError(problem, "one for each class", option)
+    shape = (*(given.leading or (classes // given.classes,)), given.classes)
+    if max(shape) != classes:
+        problem = f"weights of shape {shape} for the {classes} classes of {source.place}"
+        raise ShapeError(problem, "give a row of numbers, or one number a line", option)
     wrong = ~are_weights(np.array(weights))
     if wrong.any():
         number = int(wrong.argmax())

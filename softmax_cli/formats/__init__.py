@@ -113,6 +113,7 @@ def _opened_files(paths: Sequence[str], options: ReadOptions, keep: Keep) -> Sou
     first = open_file(paths[0], options, keep)
     if len(paths) == 1:
         return first
+    from softmax_cli.bfloat16 import limits_of
     from softmax_cli.formats.several import check_alike, concatenated
 
     rest: list[Callable[[], Source]] = []
@@ -132,7 +133,9 @@ def _opened_files(paths: Sequence[str], options: ReadOptions, keep: Keep) -> Sou
         for source in opened:
             source.close()
         raise
-    return concatenated(first, rest, [location(path) for path in paths if path != "-"])
+    joined = concatenated(first, rest, [location(path) for path in paths if path != "-"])
+    least_exact = max((source.dtype for source in opened), key=lambda dtype: limits_of(dtype)[0])
+    return replace(joined, stored=least_exact)
 
 
 def _without_numbers(missing: list[float], block: Block) -> Block:

@@ -14,9 +14,11 @@ from softmax_cli.bfloat16 import BFLOAT16, in_memory, widened
 from softmax_cli.errors import InputError, UsageError, shortened
 from softmax_cli.formats.blocks import Block, Source, ready, rows_per_block
 from softmax_cli.formats.cell_kinds import MISSING, remedy_of_number
-from softmax_cli.formats.numbers import STORE_TRUTH, NotANumberError, check_exact, is_number
+from softmax_cli.formats.numbers import STORE_TRUTH, NotANumberError, check_whole, is_number
 from softmax_cli.formats.options import DTypeName
 from softmax_cli.formats.sinks import Result, Sink
+
+LARGEST_EXACT = 1 << 53
 
 
 def array_source(
@@ -25,7 +27,9 @@ def array_source(
     """Return the rows of an array: 1-D is one row, leading dimensions are flattened."""
     checked_dtype(array.dtype, place, "bfloat16")
     shape = checked_shape(array.shape, place)
-    rows = numbers_in(array.reshape(-1, shape[-1]))
+    stored = array.reshape(-1, shape[-1])
+    check_exact(stored, place)
+    rows = numbers_in(stored)
 
     def blocks() -> Iterator[Block]:
         step = rows_per_block(shape[-1], rows.dtype.itemsize)
@@ -64,6 +68,29 @@ def checked_dtype(dtype: np.dtype[Any], place: str, asked: DTypeName | None = No
     read = "integers or float16, float32 or float64 are read"
     remedy = STORE_TRUTH if dtype.kind == "b" else read
     raise InputError(f"holds {what} (dtype {shortened(str(dtype))})", remedy, place)
+
+
+def check_exact(rows: NDArray[Any], place: str, start: int = 0) -> None:
+    """Refuse whole numbers that float64 would round: 2^53 + 1 for one, but not 2^60."""
+    is_wide = rows.dtype.kind in "iu" and rows.dtype.itemsize == 8 and rows.size
+    if not is_wide or (int(rows.max()) <= LARGEST_EXACT and int(rows.min()) >= -LARGEST_EXACT):
+        return
+    large = rows > LARGEST_EXACT
+    if rows.dtype.kind == "i":
+        large |= rows < -LARGEST_EXACT
+    numbers = rows[large]
+    sizes = numbers.astype(np.uint64)
+    sizes = np.where(numbers < 0, ~sizes + np.uint64(1), sizes)
+    odd_parts = sizes // (sizes & (~sizes + np.uint64(1)))
+    rounded = odd_parts > LARGEST_EXACT
+    if rounded.any():
+        first = int(rounded.argmax())
+        row, column = (int(number) for number in np.argwhere(large)[first])
+        what = "holds" if rows.shape[1] == 1 else f"column {column} holds"
+        problem = f"{what} {int(numbers[first])}, which float64 cannot hold exactly"
+        raise InputError(
+            problem, "store it as float64 to accept rounding", f"{place}: row {start + row}"
+        )
 
 
 def numbers_in(stored: NDArray[Any]) -> NDArray[Any]:
@@ -105,7 +132,11 @@ def along_axis(source: Source, axis: int) -> Source:
         raise InputError(f"has no axis {axis}", remedy, source.place)
     moved = array_source(np.moveaxis(array, axis, -1), f"{source.place}: along axis {axis}")
     return replace(
-        moved, axis=axis % array.ndim - array.ndim, paths=source.paths, close=source.close
+        moved,
+        dtype=source.dtype,
+        axis=axis % array.ndim - array.ndim,
+        paths=source.paths,
+        close=source.close,
     )
 
 
@@ -180,7 +211,7 @@ def json_float(value: object, missing: Collection[str] = MISSING) -> float:
             number = float(value)
         except OverflowError:
             raise NotANumberError(f"{str(value)[:12]}... is beyond the range of float64") from None
-        check_exact(value, number)
+        check_whole(value, number)
         return number
     if value is None or (isinstance(value, str) and value in missing):
         return math.nan

@@ -14,7 +14,8 @@ _MAGIC = b"ARROW1"
 _END_OF_BATCHES = b"\xff\xff\xff\xff\0\0\0\0"
 # Where a message lies, the size of its header, padding, the size of its body.
 _PLACE = struct.Struct("<qi4xq")
-_BATCHES = 3
+_SCHEMA, _BATCHES = 1, 3
+_METADATA = 2
 
 
 class ArrowParts:
@@ -63,13 +64,46 @@ def _batches(footer: bytes) -> list[tuple[int, int, int]]:
     return list(_PLACE.iter_unpack(footer[first : first + size]))
 
 
+def schema_metadata(footer: bytes) -> dict[str, str]:
+    """Return the custom metadata of the schema; a damaged footer raises an error of Python's."""
+    schema = _field(footer, _uint32(footer, 0), _SCHEMA)
+    pointer = None if schema is None else _field(footer, _target(footer, schema), _METADATA)
+    if pointer is None:
+        return {}
+    vector = _target(footer, pointer)
+    found = {}
+    for number in range(min(_uint32(footer, vector), len(footer) // 4)):
+        entry = _target(footer, vector + 4 + 4 * number)
+        key, value = (_field(footer, entry, field) for field in (0, 1))
+        if key is not None and value is not None:
+            found[_string(footer, key)] = _string(footer, value)
+    return found
+
+
+def _string(data: bytes, pointer: int) -> str:
+    start = _target(data, pointer) + 4
+    end = start + _uint32(data, start - 4)
+    if end > len(data):
+        raise IndexError
+    return data[start:end].decode()
+
+
 def _batches_pointer(footer: bytes | bytearray) -> int | None:
     """Return where the footer's table points to the vector of batches, if it has one."""
-    table = _uint32(footer, 0)
-    fields = table - int(struct.unpack_from("<i", footer, table)[0])
-    size, offset = struct.unpack_from("<H", footer, fields)[0], 4 + 2 * _BATCHES
-    place = int(struct.unpack_from("<H", footer, fields + offset)[0]) if size > offset else 0
+    return _field(footer, _uint32(footer, 0), _BATCHES)
+
+
+def _field(data: bytes | bytearray, table: int, number: int) -> int | None:
+    """Return where a field of a table lies, if it is there."""
+    fields = table - int(struct.unpack_from("<i", data, table)[0])
+    size, offset = struct.unpack_from("<H", data, fields)[0], 4 + 2 * number
+    place = int(struct.unpack_from("<H", data, fields + offset)[0]) if size > offset else 0
     return table + place if place else None
+
+
+def _target(data: bytes | bytearray, pointer: int) -> int:
+    """Return where an offset points to."""
+    return pointer + _uint32(data, pointer)
 
 
 def _uint32(data: bytes | bytearray, at: int) -> int:

@@ -159,6 +159,7 @@ class Source:
     table        its columns, if it is a table
     suspects     the columns that look like none of the classes, known once the first row is read
     warnings     what to print once all rows are read
+    stored       dtype of the numbers in the file, if they are taken for another
     close        lets go of the file; leaving the source's `with` block calls it
     """
 
@@ -177,12 +178,18 @@ class Source:
     table: TableColumns | None = None
     suspects: Suspects | None = None
     warnings: tuple[Callable[[], list[str]], ...] = ()
+    stored: np.dtype[Any] | None = None
     close: Callable[[], None] = lambda: None
 
     @property
     def first(self) -> int:
         """The number of the first row."""
         return 0 if self.within is None else self.within.start
+
+    @property
+    def dtypes(self) -> tuple[np.dtype[Any], ...]:
+        """The dtypes that the numbers were rounded to: in the file, and as they are taken."""
+        return (self.dtype,) if self.stored is None else (self.stored, self.dtype)
 
     def blocks(self) -> Iterator[Block]:
         """Read the blocks, in order."""

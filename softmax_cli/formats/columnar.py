@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from softmax_cli.errors import InputError, shortened
+from softmax_cli.errors import InputError, shortened, some_of
 from softmax_cli.formats.array import row_place
 from softmax_cli.formats.blocks import Block, Portion, Source, rows_per_block
 from softmax_cli.formats.columnar_file import ColumnarFile, open_columnar
@@ -69,6 +69,8 @@ def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
     if not columns:
         raise InputError("has no columns", "a row needs a number", source.place)
     layout = selected_layout(columns, columns, options, keep)
+    if not options.columns:
+        _refuse_index(file, layout)
     table = _table(file, layout)
     return Source(
         source.place,
@@ -82,21 +84,40 @@ def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
     )
 
 
+def _refuse_index(file: ColumnarFile, layout: Layout) -> None:
+    """Refuse columns that pandas noted as an index, if nobody said that they are classes."""
+    names = layout.names or []
+    index = [column for column in layout.classes if names[column] in file.index]
+    if index:
+        called = ",".join(_called(names[column], column) for column in index)
+        shown = some_of([repr(shortened(names[column])) for column in index])
+        what, it = ("the column", "it") if len(index) == 1 else ("the columns", "them")
+        problem = f"{what} {shown} {'is' if len(index) == 1 else 'are'} the index of a data frame"
+        raise InputError(problem, f"--id-columns {called} passes {it} through", file.place)
+
+
+def _called(name: str, column: int) -> str:
+    """Return how an option names a column."""
+    return name if re.fullmatch("[A-Za-z_]{1,40}", name) else str(column + 1)
+
+
 def _table(file: ColumnarFile, layout: Layout) -> _Table:
     names = [(layout.names or [])[column] for column in layout.classes]
     listed = len(names) == 1 and isinstance(file.schema[names[0]], (pl.List, pl.Array))
-    types = [_number_type(file, layout, column) for column in layout.classes]
+    columns, lone = file.schema.names(), len(layout.classes) == 1
+    types = [_number_type(file, columns[column], column, lone=lone) for column in layout.classes]
     classes = _width_of_lists(file, names[0]) if listed else len(names)
     return _Table(file, layout, names, listed, classes, np.result_type(*types))
 
 
-def _number_type(file: ColumnarFile, layout: Layout, column: int) -> type[np.floating[Any]]:
-    name = file.schema.names()[column]
+def _number_type(
+    file: ColumnarFile, name: str, column: int, *, lone: bool
+) -> type[np.floating[Any]]:
     dtype = file.schema[name]
-    if len(layout.classes) == 1 and isinstance(dtype, (pl.List, pl.Array)):
+    if lone and isinstance(dtype, (pl.List, pl.Array)):
         assert isinstance(dtype.inner, pl.DataType)
         dtype = dtype.inner
-    called = name if re.fullmatch("[A-Za-z_]{1,40}", name) else column + 1
+    called = _called(name, column)
     if _INDEX.fullmatch(name):
         problem = f"the column {name!r} is the index of a data frame"
         raise InputError(problem, f"--id-columns {called} passes it through", file.place)
@@ -106,9 +127,8 @@ def _number_type(file: ColumnarFile, layout: Layout, column: int) -> type[np.flo
         return _FLOATS[dtype.base_type()]
     if isinstance(dtype, pl.Boolean):
         # A column of flags beside numbers may be no class; a table of nothing else is meant.
-        others = [file.schema.names()[each] for each in layout.classes]
         remedy = STORE_TRUTH
-        if len(others) > 1 and any(file.schema[other] != pl.Boolean for other in others):
+        if not lone and any(other != pl.Boolean for other in file.schema.dtypes()):
             remedy += f", or --id-columns {called} if it is no class"
         problem = f"column {shortened(name)!r} holds truth values (Boolean)"
         raise InputError(problem, remedy, file.place)

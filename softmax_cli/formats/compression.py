@@ -8,6 +8,8 @@ from typing import Any, BinaryIO, cast
 COMPRESSIONS = (".gz", ".zst")
 _GZIP_MAGIC = b"\x1f\x8b"
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+# Begins a frame to be skipped, which pzstd writes before each that is not: 16 first bytes mean it.
+_ZSTD_SKIPPED = b"\x2a\x4d\x18"
 # Few at a time: four bytes of Zstandard may stand for 128 KiB.
 _COMPRESSED_BYTES = 1 << 9
 
@@ -33,11 +35,15 @@ def decompressed(head: bytes, compressed: Counted) -> io.BufferedReader | None:
         import gzip
 
         plain = gzip.GzipFile(fileobj=cast(BinaryIO, compressed))
-    elif head.startswith(_ZSTD_MAGIC):
+    elif head.startswith(_ZSTD_MAGIC) or _is_skipped(head):
         plain = _ZstandardReader(compressed)
     else:
         return None
     return io.BufferedReader(plain)
+
+
+def _is_skipped(head: bytes) -> bool:
+    return head[1:4] == _ZSTD_SKIPPED and head[0] >> 4 == 5
 
 
 class _ZstandardReader(io.RawIOBase):

@@ -22,3 +22,5 @@ LARGEST_CONFIGURATION = 1 << 20
 # Headers of NPY and safetensors files.
 LONGEST_NPY_HEADER = 1 << 16
 LONGEST_TENSOR_LIST = 1 << 22
+# Of a Parquet or Arrow file, as far as it is read here beside Polars.
+LONGEST_FOOTER = 1 << 26

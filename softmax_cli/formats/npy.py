@@ -6,6 +6,7 @@ import ast
 import math
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -16,6 +17,7 @@ from softmax_cli.bfloat16 import BFLOAT16, packed
 from softmax_cli.errors import InputError, UsageError, shortened
 from softmax_cli.formats.array import (
     array_source,
+    check_exact,
     checked_dtype,
     checked_shape,
     numbers_in,
@@ -77,10 +79,11 @@ def rows_of(
             array = np.frombuffer(data, dtype).reshape(shape, order="F")
         except ValueError as error:
             raise InputError(f"has the shape {shape}", "it is damaged", source.place) from error
-        return array_source(array.reshape(column) if keep.one_column else array, source.place)
-    if keep.one_column:
-        shape = column
-    rows = math.prod(shape[:-1])
+        if keep.one_column:
+            return replace(array_source(array.reshape(column), source.place), leading=shape)
+        return array_source(array, source.place)
+    leading = shape if keep.one_column else shape[:-1]
+    rows = math.prod(leading)
     in_memory = numbers_in(np.empty(0, dtype)).dtype
     step = rows_per_block(classes, dtype.itemsize)
 
@@ -102,6 +105,7 @@ def rows_of(
             for column, numbers in enumerate(columns):
                 offset = first_byte + (column * rows + start) * dtype.itemsize
                 read_at(source, offset, numbers.view(np.uint8).data)
+            check_exact(columns.T, source.place, start)
             return Block(start, numbers_in(columns).T, row_place(source.place, start))
         values = np.empty(count * classes, dtype)
         offset = first_byte + start * classes * dtype.itemsize
@@ -109,13 +113,12 @@ def rows_of(
         return block(start, values)
 
     def block(start: int, values: NDArray[Any]) -> Block:
-        table = numbers_in(values).reshape(-1, classes)
-        return Block(start, table, row_place(source.place, start))
+        table = values.reshape(-1, classes)
+        check_exact(table, source.place, start)
+        return Block(start, numbers_in(table), row_place(source.place, start))
 
     size = rows * classes * dtype.itemsize
-    return Source(
-        source.place, classes, in_memory, portions, rows=rows, leading=shape[:-1], size=size
-    )
+    return Source(source.place, classes, in_memory, portions, rows=rows, leading=leading, size=size)
 
 
 def _refuse_more(source: Input) -> None:
@@ -132,8 +135,11 @@ def read_header(
     `asked` is what `--dtype` says, without which bfloat16 is only bytes.
     """
     start = read_exactly(source, 8)
-    if not start.startswith(MAGIC) or start[6] not in (1, 2, 3) or start[7]:
+    if not start.startswith(MAGIC):
         raise InputError("is not an NPY file", "--input-format names another format", source.place)
+    if start[6] not in (1, 2, 3) or start[7]:
+        problem = f"is an NPY file of version {start[6]}.{start[7]}, and 1.0, 2.0 and 3.0 are read"
+        raise InputError(problem, "write it again with numpy.save", source.place)
     width = 2 if start[6] == 1 else 4
     length = int.from_bytes(read_exactly(source, width), "little")
     if length > LONGEST_NPY_HEADER:

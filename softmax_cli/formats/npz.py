@@ -26,8 +26,12 @@ from softmax_cli.formats.sinks import Result, Sink
 from softmax_cli.formats.streams import Input, read_whole, reading
 from softmax_cli.formats.target import Target
 
-# ValueError: a place before the file's first byte. RuntimeError: a password is needed.
-_ZIP_ERRORS = (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError)
+# ValueError: a place before the file's first byte.
+_ZIP_ERRORS = (zipfile.BadZipFile, ValueError)
+_AGAIN = "write it again with numpy.savez or numpy.savez_compressed"
+_METHODS = {1: "Shrink", 6: "Implode", 9: "Deflate64", 93: "Zstandard", 95: "XZ", 98: "PPMd"}
+_READ_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+_ENCRYPTED = 0x41
 
 
 def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
@@ -38,8 +42,11 @@ def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
         stream = source.stream if source.size is not None else io.BytesIO(read_whole(source))
         archive = zipfile.ZipFile(stream)
         member = _member(archive, options.key, source.place)
+        _check_method(member, source.place)
         with reading(source.place):
             opened = archive.open(member)
+    except (NotImplementedError, RuntimeError) as error:
+        raise InputError(f"cannot be read: {error}", _AGAIN, source.place) from error
     except _ZIP_ERRORS as error:
         raise InputError(f"is no NPZ file: {error}", "it is damaged", source.place) from error
     place = f"{source.place}[{shortened(member.filename.removesuffix('.npy'))}]"
@@ -50,7 +57,10 @@ def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
         raise InputError("its header lies about its size", "the file is damaged", place)
     if member.file_size > MOST_DEFLATED * (member.compress_size + 1):
         problem = f"{member.compress_size} bytes cannot hold the {member.file_size} they speak of"
-        raise InputError(problem, "the file is damaged", place)
+        remedy = "the file is damaged"
+        if member.compress_type in (zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
+            problem, remedy = f"grows to over {MOST_DEFLATED} times its size", _AGAIN
+        raise InputError(problem, remedy, place)
     if fortran_order or options.axis != -1:
         array.check_expansion(member.file_size)
     return rows_of(array, dtype, shape, keep, fortran_order=fortran_order)
@@ -64,6 +74,18 @@ def _member(archive: zipfile.ZipFile, key: str | None, place: str) -> zipfile.Zi
         return members[key]
     problem = f"has no array {key!r}" if key is not None else f"holds {len(members)} arrays"
     raise InputError(problem, "--key is one of " + some_of(members), place)
+
+
+def _check_method(member: zipfile.ZipInfo, place: str) -> None:
+    """Refuse an array that is encrypted, or compressed in a way that is not read here."""
+    name = shortened(member.filename)
+    if member.flag_bits & _ENCRYPTED:
+        problem = f"its member {name!r} is encrypted"
+        raise InputError(problem, "write it again without a password", place)
+    if member.compress_type not in _READ_METHODS:
+        method = _METHODS.get(member.compress_type, f"method {member.compress_type}")
+        problem = f"its member {name!r} is compressed with {method}, which is not read here"
+        raise InputError(problem, _AGAIN, place)
 
 
 def write(result: Result, form: str, target: Target, options: WriteOptions) -> Sink:  # noqa: ARG001

@@ -67,11 +67,11 @@ def _exact(number: float, text: str) -> float:
         raise NotANumberError(f"{shortened(text)!r} is beyond the range of float64")
     if abs(number) >= LARGEST_EXACT and not math.isinf(number):
         with suppress(ValueError):
-            check_exact(int(text), number)
+            check_whole(int(text), number)
     return number
 
 
-def check_exact(whole: int, number: float) -> None:
+def check_whole(whole: int, number: float) -> None:
     """Raise NotANumberError if the nearest double is another number than this whole number."""
     if int(number) != whole:
         shown = shortened(str(whole))

@@ -14,6 +14,7 @@ from typing import Any
 _MAGIC = b"PAR1"
 _TRUE, _FALSE, _BYTE, _DOUBLE, _BINARY, _LIST, _STRUCT = 1, 2, 3, 7, 8, 9, 12
 _INTEGERS = (4, 5, 6)
+_MOST_BITS = 70
 _ROWS, _ROW_GROUPS = 3, 4
 _MOVE, _DROP = "move", "drop"
 # What a longer file changes, by the numbers of the fields: offsets move; indexes of pages, which
@@ -71,6 +72,23 @@ class ParquetParts:
         self._write(bytes(footer) + len(footer).to_bytes(4, "little") + _MAGIC)
 
 
+def rows_of_groups(footer: bytes) -> int:
+    """Return how many rows the row groups hold; a damaged footer raises an error of Python's."""
+    walk, rows = _Walk(footer), 0
+    for number, kind in walk.fields():
+        if number != _ROW_GROUPS or kind != _LIST:
+            walk.skip(kind)
+            continue
+        _, count = walk.list_header()
+        for _ in range(count):
+            for field, inner in walk.fields():
+                if field == _ROWS and inner in _INTEGERS:
+                    rows += walk.integer()
+                else:
+                    walk.skip(inner)
+    return rows
+
+
 def _moved(walk: _Walk, rules: dict[int, Any], by: int) -> bytes:
     """Return a struct with its offsets moved."""
     out, last = bytearray(), 0
@@ -107,6 +125,8 @@ class _Walk:
             if byte < 0x80:
                 return value
             shift += 7
+            if shift > _MOST_BITS:
+                raise ValueError
 
     def integer(self) -> int:
         value = self.varint()
@@ -139,6 +159,8 @@ class _Walk:
                 self.skip(inner)
         elif kind == _LIST:
             inner, count = self.list_header()
+            if count > len(self.data):
+                raise IndexError
             for _ in range(count):
                 self.skip(_BYTE if inner in (_TRUE, _FALSE) else inner)
         else:

@@ -170,13 +170,28 @@ def reading(place: str) -> Iterator[None]:
     except OSError as error:
         # gzip tells damage by an error of its own, without a number.
         if error.errno is None:
-            raise _damaged(place) from error
+            raise _not_decompressed(place, error) from error
         raise InputError(f"cannot be read: {error.strerror}", "check it", place) from error
     except Exception as error:
         # By name: the modules that define these are not imported for every run.
         if type(error).__name__ not in ("ZstdError", "BadZipFile", "error"):
             raise
-        raise _damaged(place) from error
+        raise _not_decompressed(place, error) from error
+
+
+def _not_decompressed(place: str, error: Exception) -> InputError:
+    """Return the error for compressed data that is damaged, or needs what is not here."""
+    text = str(error).lower()
+    if "dictionary" in text:
+        problem = "was compressed with a dictionary, which is not in the file"
+        return InputError(problem, "compress it without one", place)
+    if "too much memory" in text:
+        problem = "was compressed with a window of more than 128 MiB"
+        return InputError(problem, "compress it without --long and --ultra", place)
+    if "unknown compression method" in text:
+        problem = "is a gzip file of an unknown compression method"
+        return InputError(problem, "compress it with gzip or zstd", place)
+    return _damaged(place)
 
 
 def _damaged(place: str) -> InputError:

@@ -19,10 +19,9 @@ from softmax_cli.core.twofold import LARGEST, Rows
 from softmax_cli.core.weights import WEIGHTS_ARE, Parts, Weights, are_weights
 from softmax_cli.errors import InputError
 from softmax_cli.formats.blocks import Block, Source
+from softmax_cli.losses.tolerances import rounded_to, sum_tolerance
 
-# A distribution typed with four digits still sums to 1 within this.
-SUM_TOLERANCE = 1e-3
-
+Dtypes = tuple[np.dtype[Any], ...]
 Form = Literal["distributions", "labels", "targets"]
 
 
@@ -74,6 +73,7 @@ class LossForm:
 
     partner  how errors name what is paired with the values
     ignores  whether rows are ignored: those whose labels are NaN, or one-hot at `ignored` classes
+    dtypes   of the values' file, and what they are taken for; the same of the partner's
     """
 
     form: Form
@@ -83,6 +83,8 @@ class LossForm:
     weights: Weights
     ignores: bool = False
     ignored: tuple[int, ...] = ()
+    dtypes: Dtypes = ()
+    partner_dtypes: Dtypes = ()
 
     def apart(self, source: Source) -> Source:
         """Return the source with harmless numbers where rows are ignored and classes are masked.
@@ -116,7 +118,9 @@ class LossForm:
             targets: NDArray[Any] = checked_labels(block, values.shape[-1], used)
         else:
             name = "p" if self.form == "distributions" else "the targets"
-            targets = self._distribution(partner, name, self._place(block), used, divided)
+            targets = self._distribution(
+                partner, name, self._place(block), used, divided, dtypes=self.partner_dtypes
+            )
         samples = self._samples(block, used)
         if not used.all():
             targets, samples = without_ignored(targets, samples, ~used)
@@ -140,7 +144,7 @@ class LossForm:
         if self.kind == "logits":
             return block.values
         if self.kind == "log-probabilities":
-            _check_log_probabilities(block, used)
+            _check_log_probabilities(block, used, self.dtypes)
             if not masked:
                 return block.values
             logarithms = wide(block.values).copy()
@@ -150,7 +154,14 @@ class LossForm:
         name = "q" if self.form == "distributions" else "probabilities"
         says = ", --from says what the values are" if name == "probabilities" else ""
         rows = self._distribution(
-            block.values, name, block.place, used, divided, says, may_be_nan=True
+            block.values,
+            name,
+            block.place,
+            used,
+            divided,
+            says,
+            dtypes=self.dtypes,
+            may_be_nan=True,
         )
         if not masked:
             return rows
@@ -175,6 +186,7 @@ class LossForm:
         divided: list[int],
         says: str = "",
         *,
+        dtypes: Dtypes,
         may_be_nan: bool = False,
     ) -> Rows:
         """Return the values as rows that sum to 1; a NaN may be there by --on-bad-row alone."""
@@ -186,7 +198,8 @@ class LossForm:
         if self.normalize and (rows > LARGEST).any():
             rows = np.where((rows > LARGEST).any(axis=-1, keepdims=True), rows / LARGEST, rows)
         sums = row_sums(rows)[:, 0]
-        right = np.abs(sums - 1) <= SUM_TOLERANCE
+        tolerance = sum_tolerance(dtypes, rows.shape[-1])
+        right = np.abs(sums - 1) <= tolerance
         if self.normalize:
             right = (sums > 0) & np.isfinite(sums)
         wrong = ~right & used & ~(np.isnan(sums) & may_be_nan)
@@ -197,10 +210,12 @@ class LossForm:
                 remedy = "they are finite, and not all 0"
             elif another := _another_problem(rows[row], name):
                 remedy = another
+            elif dtype := rounded_to(rows[row], float(abs(sums[row] - 1))):
+                remedy = f"--dtype {dtype} if they were rounded to that, else {remedy}"
             raise InputError(f"{name} with the sum {sums[row]:.6g}, not 1", remedy, place(row))
         if not self.normalize:
             return rows
-        divided.append(int((used & (np.abs(sums - 1) > SUM_TOLERANCE)).sum()))
+        divided.append(int((used & (np.abs(sums - 1) > tolerance)).sum()))
         return rows / np.where(used, sums, 1)[:, None]
 
     def _samples(self, block: Block, used: NDArray[np.bool_]) -> Rows | None:
@@ -251,20 +266,24 @@ def checked_labels(
     return labels.astype(np.intp)
 
 
-def _check_log_probabilities(block: Block, used: NDArray[np.bool_]) -> None:
+def _check_log_probabilities(block: Block, used: NDArray[np.bool_], dtypes: Dtypes) -> None:
     with np.errstate(over="ignore"):
         sums = np.exp(wide(block.values)).sum(axis=-1)
-    wrong = (np.abs(sums - 1) > SUM_TOLERANCE) & used
+    off = np.abs(sums - 1)
+    wrong = (off > sum_tolerance(dtypes, block.values.shape[-1], logs=True)) & used
     if wrong.any():
         row = int(wrong.argmax())
         problem = f"log-probabilities whose exponentials sum to {sums[row]:.6g}, not to 1"
         remedy = "--from says what the values are"
         if block.values.shape[-1] == 1:
             remedy = _another_problem(block.values[row], "log-probabilities") or remedy
+        elif dtype := rounded_to(block.values[row], float(off[row]), logs=True):
+            remedy = f"--dtype {dtype} if they were rounded to that, else {remedy}"
         raise InputError(problem, remedy, block.place(row))
 
 
-def like_probabilities(values: FloatArray) -> bool:
+def like_probabilities(values: FloatArray, dtypes: Dtypes) -> bool:
     """Tell whether all rows are like probabilities, not logits: in 0..1, with the sum 1."""
     within = ((values >= 0) & (values <= 1)).all()
-    return bool(within and (np.abs(wide(values).sum(axis=-1) - 1) < SUM_TOLERANCE).all())
+    tolerance = sum_tolerance(dtypes, values.shape[-1])
+    return bool(within and (np.abs(wide(values).sum(axis=-1) - 1) < tolerance).all())

@@ -231,7 +231,8 @@ class Losses:
         used = np.flatnonzero(rows.used)
         first = used[:1]
         if first.size and not (
-            like_probabilities(rows.values[first]) and like_probabilities(rows.values[used])
+            like_probabilities(rows.values[first], self.form.dtypes)
+            and like_probabilities(rows.values[used], self.form.dtypes)
         ):
             self._unlike_probabilities = True
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
-from softmax_cli.errors import InputError
+from softmax_cli.errors import InputError, ShapeError
 from softmax_cli.formats.blocks import Block, Portion, Source
 from softmax_cli.pipeline.ledger import in_turn
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+What = Literal[
+    "labels", "weights", "targets", "p", "vectors", "upstream gradients", "gradients", "Jacobians"
+]
 
 
 def peeked(source: Source) -> tuple[Source, bool]:
@@ -32,10 +38,10 @@ def paired(
     source: Source,
     other: Source,
     *,
+    what: What = "labels",
     every_row: bool = False,
-    as_: Literal["partner", "weights"] = "partner",
 ) -> Source:
-    """Return the source with the other's rows beside its own.
+    """Return the source with the other's rows beside its own, as `weights` or as `partner`.
 
     With `every_row`, an other of one single row goes with every row of the source.
     """
@@ -51,6 +57,7 @@ def paired(
         problem = f"has {other.rows} rows, and {source.place} has {rows}"
         raise InputError(problem, remedy, other.place)
     if several:
+        check_shapes(source, other, what)
         other = other.between(source.within)
 
     def portions() -> Iterator[Portion]:
@@ -61,7 +68,7 @@ def paired(
                 partner = np.broadcast_to(row, (portion.rows, other.classes))
             else:
                 partner = reader.take(portion.rows, source.place)
-            yield portion.then(partial(_beside, as_, partner))
+            yield portion.then(partial(_beside, what, partner))
         reader.finish(source.place)
 
     return replace(
@@ -72,8 +79,46 @@ def paired(
     )
 
 
-def _beside(as_: Literal["partner", "weights"], rows: NDArray[Any], block: Block) -> Block:
-    return replace(block, partner=rows) if as_ == "partner" else replace(block, weights=rows)
+def _beside(what: What, rows: NDArray[Any], block: Block) -> Block:
+    return replace(block, weights=rows) if what == "weights" else replace(block, partner=rows)
+
+
+def check_shapes(source: Source, other: Source, what: What) -> None:
+    """Refuse an array whose rows lie in another shape: row by row, they would be mixed up.
+
+    Rows that lie flat, one after the other, go with any shape, and so does text, which has none.
+    """
+    wanted, given = source.leading, other.leading
+    if wanted is None or given is None:
+        return
+    N = source.classes
+    cells = {"labels": (), "weights": (), "Jacobians": (N, N)}.get(what, (N,))
+    # Of a Jacobian, the lines count as rows; a column of labels may have a dimension of its own.
+    end = {0: (1,), 1: (), 2: (N,)}[len(cells)]
+    if given in (wanted, (*wanted, *end)) or len(given) <= 1 or given[1:] == end:
+        return
+    shape, right = (
+        _with_classes(wanted, (N,), source.axis),
+        _with_classes(wanted, cells, source.axis),
+    )
+    flat, place, along = (math.prod(wanted), *cells), source.place, ""
+    if source.axis != -1:
+        place = re.sub(r": along axis -?\d+$", "", place)
+        along = f" with the classes along axis {len(shape) + source.axis}"
+    remedy = f"give {what} of shape {right}"
+    if right != flat and (source.axis == -1 or len(cells) != 1):
+        remedy += f", or flat {flat}"
+    lie = _with_classes(given, (N,), other.axis) if cells else given
+    problem = f"{what} of shape {lie} for {place} of shape {shape}{along}"
+    raise ShapeError(problem, remedy, re.sub(r": along axis -?\d+$", "", other.place))
+
+
+def _with_classes(leading: tuple[int, ...], cells: tuple[int, ...], axis: int) -> tuple[int, ...]:
+    """Return the shape of an array as it came, before the axis of its classes was made the last."""
+    if len(cells) != 1:
+        return (*leading, *cells)
+    place = len(leading) + 1 + axis
+    return (*leading[:place], *cells, *leading[place:])
 
 
 class RowReader:

@@ -20,6 +20,7 @@ from softmax_cli import (
     softmax_jvp,
 )
 from softmax_cli.bfloat16 import BFLOAT16, nearest, packed, widened
+from tests.formats.test_safetensors import safetensors
 from tests.running import run
 
 ROWS = nearest(np.random.default_rng(3).normal(0, 4, (400, 5)))
@@ -88,6 +89,96 @@ def test_a_gradient_is_checked_by_the_dtype_of_its_file(dtype: str) -> None:
     wrong = _rounded(2 * expected, dtype)
     np.save("wrong.npy", packed(wrong) if dtype == "bfloat16" else wrong)
     assert run(f"{check} wrong.npy").code == 1
+
+
+@pytest.fixture
+def along() -> list[tuple[str, str]]:
+    """Write logits whose classes lie in the middle, in every format that holds bfloat16."""
+    array = packed(np.moveaxis(ROWS.reshape(20, 20, 5), -1, 1))
+    np.save("along.npy", array)
+    np.save("along_fortran.npy", np.asfortranarray(array))
+    np.savez("along.npz", z=array)
+    Path("along.safetensors").write_bytes(safetensors(z=array))
+    asked = "--axis 1 --dtype bfloat16"
+    files = [(name, asked) for name in ("along.npy", "along_fortran.npy", "along.npz")]
+    return [*files, ("along.safetensors", "--axis 1")]
+
+
+@pytest.mark.parametrize("output", ["out.npy", "out.npz", "out.safetensors"])
+@pytest.mark.parametrize("command", [command for command in COMMANDS if command != "jacobian"])
+def test_the_dtype_is_kept_along_another_axis(
+    command: str, output: str, along: list[tuple[str, str]]
+) -> None:
+    name, _, options = command.partition(" ")
+    expected = np.moveaxis(COMMANDS[command]().reshape(20, 20, 5), -1, 1)
+    for source, asked in along:
+        outcome = run(f"softmax-cli {name} {source} {options} {asked} -o {output}")
+        assert (outcome.code, outcome.err) == (0, "")
+        if output == "out.safetensors":
+            data = Path(output).read_bytes()
+            assert b'"BF16"' in data
+            halves = np.frombuffer(data[-2 * expected.size :], BFLOAT16).reshape(expected.shape)
+        elif output == "out.npz":
+            with np.load(output) as arrays:
+                (halves,) = arrays.values()
+        else:
+            halves = np.load(output)
+        assert halves.dtype == BFLOAT16
+        assert_array_equal(widened(halves).reshape(expected.shape), nearest(expected))
+
+
+def test_jacobians_along_another_axis_keep_the_dtype(along: list[tuple[str, str]]) -> None:
+    for source, asked in along:
+        assert run(f"softmax-cli jacobian {source} {asked} -o J.npy").code == 0
+        assert np.load("J.npy").dtype == BFLOAT16
+        check = f"softmax-cli gradcheck --of softmax --logits {source} {asked}"
+        outcome = run(f"{check} --dtype bfloat16 --jacobian J.npy --format json")
+        assert outcome.code == 0, outcome.out
+        assert '"dtype": "bfloat16"' in outcome.out
+
+
+@pytest.mark.parametrize("targets", ["--labels labels.npy", "--targets y"])
+def test_gradients_along_another_axis_are_checked_by_their_dtype(
+    targets: str, along: list[tuple[str, str]]
+) -> None:
+    np.save("labels.npy", LABELS.reshape(20, 20))
+    expected = cross_entropy_gradient(WIDE, LABELS)
+    G = packed(np.moveaxis(expected.reshape(20, 20, 5), -1, 1))
+    onehot = packed(np.moveaxis(np.eye(5)[LABELS].reshape(20, 20, 5), -1, 1))
+    for source, asked in along:
+        suffix = Path(source).suffix
+        for name, array in (("g", G), ("y", onehot), ("wrong", packed(2 * widened(G)))):
+            if suffix == ".npz":
+                np.savez(f"{name}.npz", z=array)
+            elif suffix == ".npy":
+                np.save(f"{name}.npy", array)
+            else:
+                Path(f"{name}.safetensors").write_bytes(safetensors(z=array))
+        given = targets.replace(" y", f" y{suffix}")
+        check = f"softmax-cli gradcheck --logits {source} {asked} {given} --format json --grad"
+        outcome = run(f"{check} g{suffix}")
+        assert outcome.code == 0, outcome.out + outcome.err
+        assert '"dtype": "bfloat16"' in outcome.out
+        assert run(f"{check} wrong{suffix}").code == 1
+        assert run(f"softmax-cli xent {source} {asked} {given} --grad own{suffix}").code == 0
+        assert Path(f"own{suffix}").read_bytes()[-len(G.tobytes()) :] == G.tobytes() or (
+            suffix == ".npz"
+        )
+
+
+def test_products_are_checked_along_another_axis(along: list[tuple[str, str]]) -> None:
+    upstream = nearest(np.random.default_rng(5).normal(size=ROWS.shape))
+    v = np.moveaxis(upstream.reshape(20, 20, 5), -1, 1)
+    np.save("v.npy", packed(v))
+    Path("v.safetensors").write_bytes(safetensors(z=packed(v)))
+    for source, asked in along:
+        suffix = ".safetensors" if source == "along.safetensors" else ".npy"
+        line = f"jacobian {source} {asked} --vjp v{suffix} -o u{suffix}"
+        assert run(f"softmax-cli {line}").code == 0
+        check = f"gradcheck --of softmax --logits {source} {asked} --upstream v{suffix}"
+        outcome = run(f"softmax-cli {check} --grad u{suffix} --format json")
+        assert outcome.code == 0, outcome.out + outcome.err
+        assert '"dtype": "bfloat16"' in outcome.out
 
 
 @pytest.mark.parametrize("source", ["bfloat16.npy", "fortran.npy", "bfloat16.npz"])

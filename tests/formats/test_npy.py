@@ -285,4 +285,4 @@ def test_blanks_that_numpy_refuses_around_a_header() -> None:
 def test_a_version_that_there_is_not() -> None:
     data = bytearray(npy(np.zeros(2)))
     data[7] = 2
-    assert "is not an NPY file" in refusal(saved("x.npy", bytes(data)))
+    assert "is an NPY file of version 1.2, and" in refusal(saved("x.npy", bytes(data)))
