@@ -106,6 +106,24 @@ def without_missing(source: Source) -> Source:
     return source.changed(checked)
 
 
+def without_suspects(source: Source, names: Names) -> Source:
+    """Return the source, which refuses a column that looks like no class.
+
+    It does so where labels are class numbers, which count the columns.
+    """
+    suspects = source.suspects
+    if suspects is None:
+        return source
+
+    def checked(block: Block) -> Block:
+        if suspects.positions and names.count_columns.is_set():
+            problem = f"{suspects.what}, and labels that are numbers count the classes"
+            raise InputError(problem, suspects.remedy, source.place)
+        return block
+
+    return source.changed(checked)
+
+
 ROLES = ("values", "labels", "targets", "weights", "p", "q")
 _ROLES = {"--targets": "targets", "--class-weights": "weights", "--p": "p", "--q": "q"}
 

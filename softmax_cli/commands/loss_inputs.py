@@ -17,6 +17,7 @@ from softmax_cli.commands.inputs import (
     opened_partner,
     with_header_of,
     without_missing,
+    without_suspects,
 )
 from softmax_cli.commands.loss_options import LossOptions
 from softmax_cli.core.reduction import ReducedLoss
@@ -214,24 +215,6 @@ class LossInputs:
         except BaseException:
             other.close()
             raise
-
-
-def without_suspects(source: Source, names: Names) -> Source:
-    """Return the source, which refuses a column that looks like no class.
-
-    It does so where labels are class numbers, which count the columns.
-    """
-    suspects = source.suspects
-    if suspects is None:
-        return source
-
-    def checked(block: Block) -> Block:
-        if suspects.positions and names.count_columns.is_set():
-            problem = f"{suspects.what}, and labels that are numbers count the classes"
-            raise InputError(problem, suspects.remedy, source.place)
-        return block
-
-    return source.changed(checked)
 
 
 def in_order_of(source: Source, other: Source, option: str) -> Source:
