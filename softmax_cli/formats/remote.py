@@ -109,6 +109,9 @@ def make_directory(url: str) -> None:
 class RemoteFile(io.RawIOBase):
     """A file that is read in ranges, and must not change meanwhile."""
 
+    # Of the class: Python also closes a file that could not be made.
+    _copy: Path | None = None
+
     def __init__(self, url: str) -> None:
         """Ask how large it is; nothing of it is read."""
         super().__init__()
@@ -126,7 +129,6 @@ class RemoteFile(io.RawIOBase):
         self._position = 0
         self._ahead, self._ahead_at, self._fetched = memoryview(b""), 0, _FIRST_BYTES // 2
         self._checked = monotonic()
-        self._copy: Path | None = None
 
     def readable(self) -> bool:
         """Tell that it is."""
