@@ -279,7 +279,7 @@ def _asking(url: str, kind: type[InputError] | type[OutputError]) -> Iterator[No
         raise kind(problem, "check the spelling", url) from error
     except ImportError as error:
         missing = error.name or "the package that knows such addresses"
-        remedy = "pip install 'softmax-cli[cloud]'"
+        remedy = "install this program with its extra `cloud`, see docs/files.md"
         raise kind(f"needs {missing}", remedy, url) from error
     except Exception as error:
         why = getattr(error, "strerror", None) or (str(error).splitlines() or [""])[0]

@@ -375,7 +375,7 @@ def test_builtins_are_checked_where_no_tables_are(text: str | None) -> None:
     ("text", "told"),
     [
         ("[[tool.softmax-cli.gradcheck]\nname = 'f'", "pyproject.toml: is not TOML: "),
-        ("dependencies = ['softmax-cli'", "pyproject.toml: is not TOML: "),
+        ("dependencies = ['softmax-xent'", "pyproject.toml: is not TOML: "),
         (_table("rtoll = 1"), "pyproject.toml: gradcheck 'f': rtoll: no such option"),
         ("[tool.softmax-cli]\ngradcheck = 1", "pyproject.toml: tool.softmax-cli.gradcheck is no"),
     ],

@@ -272,7 +272,9 @@ def test_what_a_driver_needs_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "fsspec.core", None)
     outcome = run("softmax-cli softmax s3://bucket/z.npy")
     assert outcome.code == 2
-    assert "needs fsspec.core; pip install 'softmax-cli[cloud]'" in outcome.err
+    assert "needs fsspec.core; install this program with its extra `cloud`, see docs/files.md" in (
+        outcome.err
+    )
 
 
 def test_nothing_of_it_is_imported_without_an_address() -> None:
