@@ -11,7 +11,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -196,7 +195,6 @@ ENDINGS: dict[str, tuple[int, bool]] = {
     "--help": (0, True),
     "xent --help": (0, True),
     "--version": (0, True),
-    "--show-completion": (0, True),
     "softmax x.parquet": (0, True),
     "softmax damaged.parquet": (2, False),
     "softmax 'part-*.npy' --output-dir done": (0, False),
@@ -208,10 +206,20 @@ ENDINGS: dict[str, tuple[int, bool]] = {
     "gradcheck talks:interrupted --grad talks:twice --at 1,2": (130, False),
     "gradcheck talks:terminated --grad talks:twice --at 1,2": (-signal.SIGTERM, False),
 }
-# What one ending of each kind is tried with while working; the others are slow.
+# The endings that are tried while working; the others are slow. All are tried with buffers, these
+# also without.
 _KINDS = ("softmax 1,nan 1,2 --on-bad-row skip", "softmax abc", "", "softmax x.parquet")
-BUFFERING = {"buffered": {}, "unbuffered": {"PYTHONUNBUFFERED": "1"}}
+UNBUFFERED = {"PYTHONUNBUFFERED": "1"}
 FAILING = ["full", "closed", "unread"]
+ALL_ENDINGS = [
+    *(pytest.param(line, {}, id=f"{line}, buffered") for line in _KINDS),
+    *(
+        pytest.param(line, environment, id=f"{line}, {how}", marks=pytest.mark.slow)
+        for how, environment in (("unbuffered", UNBUFFERED), ("buffered", {}))
+        for line in (ENDINGS if how == "buffered" else _KINDS)
+        if how == "unbuffered" or line not in _KINDS
+    ),
+]
 
 
 @pytest.fixture
@@ -261,20 +269,14 @@ def ended(line: str, folder: Path, environment: dict[str, str], **streams: str) 
     return done.returncode, (done.stdout or "") + (done.stderr or "")
 
 
-def _slow_but_for(line: str) -> Any:
-    return line if line in _KINDS else pytest.param(line, marks=pytest.mark.slow)
-
-
-@pytest.mark.parametrize("buffering", BUFFERING)
-@pytest.mark.parametrize("line", [*map(_slow_but_for, ENDINGS)])
+@pytest.mark.parametrize(("line", "environment"), ALL_ENDINGS)
 def test_standard_error_that_fails_does_not_change_the_exit_code(
-    line: str, buffering: str, endings: Path
+    line: str, environment: dict[str, str], endings: Path
 ) -> None:
     code, prints = ENDINGS[line]
-    expected = ended(line, endings, BUFFERING[buffering])
-    assert expected[0] == code
+    assert ended(line, endings, environment)[0] == code
     for how in FAILING:
-        found, out = ended(line, endings, BUFFERING[buffering], stderr=how)
+        found, out = ended(line, endings, environment, stderr=how)
         assert (how, found) == (how, code)
         # What was for standard error is not sent to standard output instead; what the module prints
         # at the very end is its own affair.
@@ -282,19 +284,19 @@ def test_standard_error_that_fails_does_not_change_the_exit_code(
         assert "softmax-cli: " not in out
 
 
-@pytest.mark.parametrize("buffering", BUFFERING)
-@pytest.mark.parametrize("line", [*map(_slow_but_for, ENDINGS)])
+@pytest.mark.parametrize(("line", "environment"), ALL_ENDINGS)
 def test_standard_output_that_fails_is_an_error_where_it_is_needed(
-    line: str, buffering: str, endings: Path
+    line: str, environment: dict[str, str], endings: Path
 ) -> None:
     code, prints = ENDINGS[line]
     for how in FAILING:
         expected = (141 if how == "unread" else 2) if prints else code
-        found, err = ended(line, endings, BUFFERING[buffering], stdout=how)
+        found, err = ended(line, endings, environment, stdout=how)
         assert (how, found) == (how, expected)
         assert ("standard output: " in err) == (prints and how != "unread"), err
-        found, _ = ended(line, endings, BUFFERING[buffering], stdout=how, stderr=how)
-        assert (how, found) == (how, expected)
+    assert ended(line, endings, environment, stdout="full", stderr="full")[0] == (
+        2 if prints else code
+    )
 
 
 @pytest.mark.slow
@@ -316,6 +318,15 @@ def test_completion_ends_with_a_code_of_the_contract(instruction: str, endings: 
     assert "softmax" in out or found
     for how in ("full", "closed"):
         assert ended("", endings, environment, stdout=how, stderr="full")[0] == 2
+
+
+def test_completion_is_shown_at_a_shell(endings: Path) -> None:
+    # The shell that started the program is asked for.
+    for stream, code in (("", 0), (">/dev/full", 2), (">&-", 2)):
+        line = f"{sys.executable} -P -m softmax_cli --show-completion {stream}; exit $?"
+        variables = {"PATH": os.environ["PATH"], "HOME": str(endings), "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(["bash", "-c", line], env=variables, capture_output=True, text=True)
+        assert (done.returncode, "complete" in done.stdout) == (code, code == 0)
 
 
 @pytest.mark.parametrize("name", ["a\nb.csv", "\x1b[31mred.csv"])

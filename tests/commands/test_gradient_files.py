@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from tests.running import run
 
+pytestmark = pytest.mark.fast(3)
+
 Array = NDArray[Any]
 ROWS, N = 9, 4
 RNG = np.random.default_rng(11)

@@ -28,6 +28,8 @@ from tests.core import exact
 from tests.core.exact import TINY, Float64Array, assert_digits
 from tests.core.strategies import logits, logits_and_vectors, temperatures
 
+pytestmark = pytest.mark.fast(8)
+
 Function = Callable[..., FloatArray]
 Lines = Callable[..., list[list[Any]]]
 

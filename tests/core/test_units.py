@@ -31,6 +31,8 @@ from softmax_cli.core.twofold import Factor
 from tests.core import exact
 from tests.core.exact import Float64Array, assert_digits
 
+pytestmark = pytest.mark.fast(2)
+
 Function = Callable[..., FloatArray]
 
 

@@ -22,6 +22,8 @@ from tests.formats.conftest import folder
 from tests.formats.rows import examples, read, same_bits, saved
 from tests.running import run
 
+pytestmark = pytest.mark.fast(3)
+
 __all__ = ["folder"]
 
 numbers = st.floats(width=64).map(repr) | st.integers(-(10**20), 10**20).map(str)

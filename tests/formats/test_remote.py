@@ -22,6 +22,8 @@ from softmax_cli.formats.locations import is_remote
 from softmax_cli.shards import places
 from tests.running import ROOT, Outcome, run
 
+pytestmark = pytest.mark.fast(6)
+
 LOGITS = np.random.default_rng(0).normal(0, 4, (300, 5))
 
 

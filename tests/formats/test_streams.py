@@ -37,6 +37,8 @@ from tests.formats.rows import (
     write,
 )
 
+pytestmark = pytest.mark.fast(4)
+
 OLD = b"1,2\n3,4\n"
 VALUES = np.array([[0.25, 0.75], [0.5, 0.5], [1.0, 0.0]])
 RESULT = Result("softmax", "probabilities", 2, np.dtype(np.float64))
