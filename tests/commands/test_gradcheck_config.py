@@ -137,7 +137,7 @@ def test_what_repeats_a_check() -> None:
 
 
 @pytest.mark.parametrize("folder", [".", "deep", "two words"])
-@pytest.mark.fast(1)
+@pytest.mark.slow
 def test_what_repeats_a_check_does(
     folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

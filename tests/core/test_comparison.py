@@ -248,6 +248,7 @@ WRONG: dict[str, Callable[[Array], Array]] = {
 
 @pytest.mark.parametrize("wrong", WRONG)
 @given(cuts=st.lists(st.integers(0, 40)))
+@pytest.mark.fast(2)
 def test_blocks_one_at_a_time_are_the_whole(wrong: str, cuts: list[int]) -> None:
     n = _matrix(40, 3)
     a = WRONG[wrong](n)

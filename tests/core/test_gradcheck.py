@@ -75,6 +75,7 @@ def test_builtins_pass_by_default(dtype: str, temperature: float) -> None:
     assert gradcheck(dtype=dtype, temperature=temperature).verdict == "pass"
 
 
+@pytest.mark.slow
 def test_default_central_differences_never_fail() -> None:
     verdicts = {
         gradcheck(method="central", temperature=temperature, seed=seed, points=4).verdict

@@ -196,6 +196,7 @@ def test_the_two_jacobians_differ_by_the_probability(
 
 @every_jacobian
 @given(logits(), temperatures)
+@pytest.mark.fast(1)
 def test_temperature_divides_the_logits_and_the_derivative(
     jacobian: Function, rows: Float64Array, temperature: float
 ) -> None:
@@ -205,6 +206,7 @@ def test_temperature_divides_the_logits_and_the_derivative(
 
 @every_product
 @given(logits_and_vectors(), temperatures)
+@pytest.mark.fast(1)
 def test_product_is_that_of_the_matrix(
     product: Function,
     jacobian: Function,

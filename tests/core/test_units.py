@@ -108,6 +108,7 @@ def _rows(draw: st.DrawFn) -> tuple[FloatArray, float]:
 
 @settings(max_examples=150)
 @given(_rows())
+@pytest.mark.slow
 def test_probabilities_and_logarithms(drawn: tuple[FloatArray, float]) -> None:
     row, T = drawn
     assert_digits(softmax(row, temperature=T), exact.softmax(row, T))

@@ -203,6 +203,7 @@ def test_ragged_tables_with_ids_are_the_same_in_chunks(
         assert outcome() == expected
 
 
+@pytest.mark.slow
 def test_append_keeps_every_cell_of_a_large_file() -> None:
     rows = [f"r{row},1.50,2.0{row % 10}" for row in range(90_000)]
     saved("x.csv", "\n".join(["id,a,b", *rows]) + "\n")

@@ -379,12 +379,14 @@ def unclosed(use: Callable[[], object]) -> list[str]:
 
 @pytest.mark.parametrize("compression", COMPRESSIONS)
 @pytest.mark.parametrize("suffix", TEXTS)
+@pytest.mark.fast(1)
 def test_a_file_that_was_read_is_closed(suffix: str, compression: str) -> None:
     path = write(f"x{suffix}{compression}", VALUES)
     assert unclosed(lambda: read(path)) == []
 
 
 @pytest.mark.parametrize("suffix", ARRAYS)
+@pytest.mark.fast(1)
 def test_an_array_that_was_read_is_closed(suffix: str) -> None:
     path = write(f"x{suffix}", VALUES)
     assert unclosed(lambda: read(path)) == []
@@ -400,6 +402,7 @@ def test_an_array_that_was_read_is_closed(suffix: str) -> None:
         (["x.npz"], {"key": "gone"}),
     ],
 )
+@pytest.mark.fast(1)
 def test_a_file_that_was_refused_is_closed(tokens: list[str], options: dict[str, Any]) -> None:
     for name in ("x.csv", "x.npy", "x.npz"):
         write(name, VALUES)
@@ -418,6 +421,7 @@ def _streams(kind: Any = io.IOBase.__base__) -> list[Any]:
     return [each for each in found if each.__module__.startswith("softmax_cli.")]
 
 
+@pytest.mark.slow
 def test_a_stream_that_could_not_be_made_is_closed_in_silence() -> None:
     found: list[sys.UnraisableHookArgs] = []
     kinds = set(_streams())

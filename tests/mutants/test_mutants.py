@@ -41,6 +41,7 @@ def _other_seeds(case: Case) -> Sequence[int]:
 
 
 @_each(CASES)
+@pytest.mark.slow
 def test_the_truth_of_the_table(case: Case) -> None:
     for seed in SEEDS:
         problem = case.problem(seed)
@@ -48,6 +49,7 @@ def test_the_truth_of_the_table(case: Case) -> None:
 
 
 @_each([case for case in CASES if case.right])
+@pytest.mark.slow
 def test_right_derivatives_are_those_of_their_functions(case: Case) -> None:
     problem = case.problem(0)
     for point in problem.points:
