@@ -1,6 +1,6 @@
 """Make the sample files beside this script: logits, labels and a gradient of two real classifiers.
 
-    pip install 'softmax-cli[samples]'
+    pip install '.[samples]'
     python samples/make_samples.py
 
 iris.csv              the logits of a logistic regression on iris, and the species of each flower

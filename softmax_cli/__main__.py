@@ -11,15 +11,28 @@ from contextlib import suppress
 
 from softmax_cli.errors import ExitCode, OutputError, SoftmaxCliError, Terminated, say
 from softmax_cli.signals import ended_by_signals
-from softmax_cli.supervised import allow, open_what_is_closed
+from softmax_cli.standard_streams import (
+    drop_what_cannot_be_written,
+    open_standard_streams,
+    silence_standard_output,
+)
+from softmax_cli.supervised import allow
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; whatever happens, the exit code is one of ExitCode."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if argv is None:
-        open_what_is_closed()
-    allow(argv is None)
+    is_program = argv is None
+    allow(is_program)
+    if not is_program:
+        return _outcome(arguments)
+    open_standard_streams()
+    code = _outcome(arguments)
+    drop_what_cannot_be_written()
+    return code
+
+
+def _outcome(arguments: list[str]) -> int:
     # Rows are shared out among threads; NumPy's own would stand in their way, and slow its import.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ.setdefault("MKL_NUM_THREADS", "1")
@@ -39,17 +52,17 @@ def main(argv: Sequence[str] | None = None) -> int:
             _flush_standard_output()
             return code
     except BrokenPipeError:
-        _silence_standard_output()
+        silence_standard_output()
         return ExitCode.PIPE_CLOSED
     except Terminated as end:
         if end.number != signal.SIGINT:
             # By now nothing is left behind; end as the signal would have ended the program.
             signal.signal(end.number, signal.SIG_DFL)
             signal.raise_signal(end.number)
-        _silence_standard_output()
+        silence_standard_output()
         return ExitCode.INTERRUPTED
     except KeyboardInterrupt:
-        _silence_standard_output()
+        silence_standard_output()
         return ExitCode.INTERRUPTED
     except SoftmaxCliError as error:
         return _failed(str(error), arguments)
@@ -79,21 +92,11 @@ def _flush_standard_output() -> None:
     try:
         sys.stdout.flush()
     except OSError as error:
-        _silence_standard_output()
+        silence_standard_output()
         if isinstance(error, BrokenPipeError):
             raise
         problem = f"cannot be written: {error.strerror or error}"
         raise OutputError(problem, "name a place that can be", "standard output") from error
-
-
-def _silence_standard_output() -> None:
-    """Keep the interpreter from sending what is left, or complaining about it, when it exits."""
-    # Some that stand in for it have no number.
-    with suppress(OSError, ValueError, AttributeError):
-        number = sys.stdout.fileno()
-        devnull = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(devnull, number)
-        os.close(devnull)
 
 
 if __name__ == "__main__":

@@ -32,19 +32,6 @@ _board: mmap.mmap | None = None
 _is_allowed = False
 
 
-def open_what_is_closed() -> None:
-    """Let no file get the number of a standard stream that is closed.
-
-    What is sent there for a while, as the messages of Polars are, would be lost, or a file would.
-    """
-    for number in range(3):
-        try:
-            os.fstat(number)
-        except OSError:
-            # The lowest number that is free is the one that is given.
-            os.open(os.devnull, os.O_RDWR)
-
-
 def allow(is_program: bool) -> None:
     """Let this process be copied if it is a program that was started, and no part of another."""
     global _is_allowed

@@ -18,6 +18,8 @@ from benchmarks.pairs import Pair, pairs, peaks
 from benchmarks.report import pair_cells
 from tests.running import ROOT, run
 
+pytestmark = pytest.mark.fast(4)
+
 SCALE = 0.0001
 PAIRS = pairs(SCALE)
 OURS = [pytest.param(pair.ours, id=pair.name) for pair in PAIRS]
@@ -64,6 +66,7 @@ def test_the_list_names_everything_once() -> None:
 
 
 @pytest.mark.parametrize("pattern", ["softmax-float32-5000x50257-cp", "peak-npy-200MB"])
+@pytest.mark.fast(1)
 def test_a_table_and_its_commands_are_printed(pattern: str, tmp_path: Path) -> None:
     kept = ("--folder", str(tmp_path)) if pattern.startswith("peak") else ()
     options = ("--scale", str(SCALE), "--runs", "1", "--only", pattern, "--markdown", *kept)
@@ -127,6 +130,7 @@ def test_both_are_run_in_turn_after_one_run_that_is_not_counted(tmp_path: Path) 
     assert all(made.seconds > 0 for made in measured.ours)
 
 
+@pytest.mark.slow
 def test_the_peak_is_that_of_the_process(tmp_path: Path) -> None:
     if not hasattr(os, "wait4"):
         pytest.skip("the system does not tell")
@@ -179,6 +183,7 @@ def test_a_long_csv_repeats_its_first_rows(tmp_path: Path, monkeypatch: pytest.M
     assert rows[0] != rows[1]
 
 
+@pytest.mark.slow
 def test_shards_are_measured(tmp_path: Path) -> None:
     words = ["-m", "benchmarks.shards", "--shards", "2", "--megabytes", "1", "--runs", "1"]
     done = subprocess.run(

@@ -12,11 +12,11 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "softmax_cli"
 LAYERS = (
     *("__main__", "commands", "explain", "losses", "shards", "pipeline", "formats", "core"),
-    *("bfloat16", "signals", "supervised", "errors"),
+    *("bfloat16", "signals", "supervised", "standard_streams", "errors"),
 )
 MAY_IMPORT = {
-    "__main__": {"commands", "signals", "supervised", "errors"},
-    "commands": {*LAYERS[1:], "__init__"} - {"signals", "supervised"},
+    "__main__": {"commands", "signals", "supervised", "standard_streams", "errors"},
+    "commands": {*LAYERS[1:], "__init__"} - {"signals", "supervised", "standard_streams"},
     "shards": {"shards", "pipeline", "formats", "core", "bfloat16", "errors", "__init__"},
     "losses": {"losses", "formats", "core", "bfloat16", "errors"},
     "explain": {"explain", "formats", "core", "bfloat16", "errors"},
@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "bfloat16": set(),
     "signals": {"supervised", "errors"},
     "supervised": {"errors"},
+    "standard_streams": set(),
     "errors": set(),
     "__init__": {"core"},
 }

@@ -152,15 +152,181 @@ def test_a_full_device_is_an_error() -> None:
     assert "standard output: cannot be written: No space left on device" in done.stderr
 
 
-@pytest.mark.parametrize(
-    ("arguments", "closed", "code"),
-    [("1 2", ">&-", 2), ("1 2", "2>&-", 0), ("abc", "2>&-", 2), ("abc", "2>/dev/full", 2)],
-)
-def test_a_closed_standard_stream(arguments: str, closed: str, code: int) -> None:
-    line = f"exec {sys.executable} -m softmax_cli softmax {arguments} {closed}"
-    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True)
-    assert done.returncode == code
-    assert ("Traceback" in done.stderr, "softmax-cli" in done.stdout) == (False, False)
+# Its functions print where they are imported, where they are called, and when the interpreter ends.
+_TALKS = """
+import atexit, signal
+import numpy as np
+
+def say():
+    print("hello" * 5000)
+
+atexit.register(print, "bye")
+say()
+
+def square(x):
+    say()
+    return float(np.sum(x**2))
+
+def twice(x):
+    return 2 * x
+
+def thrice(x):
+    return 3 * x
+
+def interrupted(x):
+    say()
+    signal.raise_signal(signal.SIGINT)
+
+def terminated(x):
+    say()
+    signal.raise_signal(signal.SIGTERM)
+"""
+# Every way to end, its exit code, and whether it has something for standard output.
+ENDINGS: dict[str, tuple[int, bool]] = {
+    "softmax 1 2": (0, True),
+    "softmax 1 2 -o y.csv": (0, False),
+    "softmax 1,nan 1,2 --on-bad-row skip": (0, True),
+    "softmax 1,nan 1,2 --on-bad-row skip -o y.csv": (0, False),
+    "softmax abc": (2, False),
+    "softmax abc --debug": (2, False),
+    "softmax --typo": (2, False),
+    "sofmax": (2, False),
+    "": (2, False),
+    "--help": (0, True),
+    "xent --help": (0, True),
+    "--version": (0, True),
+    "softmax x.parquet": (0, True),
+    "softmax damaged.parquet": (2, False),
+    "softmax 'part-*.npy' --output-dir done": (0, False),
+    "gradcheck 1 2": (0, True),
+    "gradcheck talks:square --grad talks:twice --at 1,2": (0, True),
+    "gradcheck talks:square --grad talks:thrice --at 1,2": (1, True),
+    "gradcheck talks:square --grad talks:twice --at 0,0": (3, True),
+    "gradcheck talks:square --grad talks:twice --at 1,2 -o y.json": (0, False),
+    "gradcheck talks:interrupted --grad talks:twice --at 1,2": (130, False),
+    "gradcheck talks:terminated --grad talks:twice --at 1,2": (-signal.SIGTERM, False),
+}
+# The endings that are tried while working; the others are slow. All are tried with buffers, these
+# also without.
+_KINDS = ("softmax abc", "softmax x.parquet")
+UNBUFFERED = {"PYTHONUNBUFFERED": "1"}
+FAILING = ["full", "closed", "unread"]
+ALL_ENDINGS = [
+    *(pytest.param(line, {}, id=f"{line}, buffered") for line in _KINDS),
+    *(
+        pytest.param(line, environment, id=f"{line}, {how}", marks=pytest.mark.slow)
+        for how, environment in (("unbuffered", UNBUFFERED), ("buffered", {}))
+        for line in (ENDINGS if how == "buffered" else _KINDS)
+        if how == "unbuffered" or line not in _KINDS
+    ),
+]
+
+
+@pytest.fixture
+def endings(tmp_path: Path) -> Path:
+    """Return a folder with all that the endings read."""
+    import polars as pl
+
+    pl.DataFrame({"a": [1.0, 2.0], "b": [3.0, 4.0]}).write_parquet(tmp_path / "x.parquet")
+    (tmp_path / "damaged.parquet").write_bytes((tmp_path / "x.parquet").read_bytes()[:-9])
+    for number in range(2):
+        np.save(tmp_path / f"part-{number}.npy", np.zeros((2, 2)))
+    (tmp_path / "talks.py").write_text(_TALKS)
+    return tmp_path
+
+
+def ended(line: str, folder: Path, environment: dict[str, str], **streams: str) -> tuple[int, str]:
+    """Run a line with streams that fail, and return its exit code and what came of the others.
+
+    The environment is bare, so that what is found does not depend on this one.
+    """
+    shell = "exec " + " ".join([sys.executable, "-P", "-m", "softmax_cli", line])
+    variables = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": str(ROOT)}
+    given: dict[str, int] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    opened = []
+    for name, how in streams.items():
+        if how == "closed":
+            shell += f" {'21'[name == 'stdout']}>&-"
+        elif how == "full":
+            given[name] = os.open("/dev/full", os.O_WRONLY)
+            opened.append(given[name])
+        else:
+            reader, given[name] = os.pipe()
+            os.close(reader)
+            opened.append(given[name])
+    done = subprocess.run(
+        ["sh", "-c", shell],
+        cwd=folder,
+        env={**variables, "SHELL": "/bin/bash", **environment},
+        stdin=subprocess.DEVNULL,
+        stdout=given["stdout"],
+        stderr=given["stderr"],
+        text=True,
+        check=False,
+    )
+    for number in opened:
+        os.close(number)
+    return done.returncode, (done.stdout or "") + (done.stderr or "")
+
+
+@pytest.mark.parametrize(("line", "environment"), ALL_ENDINGS)
+def test_standard_error_that_fails_does_not_change_the_exit_code(
+    line: str, environment: dict[str, str], endings: Path
+) -> None:
+    code, prints = ENDINGS[line]
+    assert ended(line, endings, environment)[0] == code
+    for how in FAILING:
+        found, out = ended(line, endings, environment, stderr=how)
+        assert (how, found) == (how, code)
+        # What was for standard error is not sent to standard output instead; what the module prints
+        # at the very end is its own affair.
+        assert (how, bool(out)) == (how, prints or line.endswith("-o y.json"))
+        assert "softmax-cli: " not in out
+
+
+@pytest.mark.parametrize(("line", "environment"), ALL_ENDINGS)
+def test_standard_output_that_fails_is_an_error_where_it_is_needed(
+    line: str, environment: dict[str, str], endings: Path
+) -> None:
+    code, prints = ENDINGS[line]
+    for how in FAILING:
+        expected = (141 if how == "unread" else 2) if prints else code
+        found, err = ended(line, endings, environment, stdout=how)
+        assert (how, found) == (how, expected)
+        assert ("standard output: " in err) == (prints and how != "unread"), err
+    assert ended(line, endings, environment, stdout="full", stderr="full")[0] == (
+        2 if prints else code
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", FAILING)
+def test_a_run_on_a_cluster_needs_no_standard_stream(how: str, endings: Path) -> None:
+    line = "softmax 'part-*.npy' --output-dir done --scheduler local --workers 1"
+    assert ended(line, endings, {}, stdout=how, stderr=how)[0] == 0
+    assert ended(f"{line} --no-such-option", endings, {}, stdout=how, stderr=how)[0] == 2
+    (endings / "part-1.npy").write_bytes(b"damaged")
+    assert ended(f"{line} --fresh", endings, {}, stdout=how, stderr=how)[0] == 2
+
+
+@pytest.mark.parametrize("instruction", ["complete_bash", "source_zsh", "nonsense"])
+def test_completion_ends_with_a_code_of_the_contract(instruction: str, endings: Path) -> None:
+    words = {"COMP_WORDS": "softmax-cli so", "COMP_CWORD": "1"}
+    environment = {"_SOFTMAX_CLI_COMPLETE": instruction, **words}
+    found, out = ended("", endings, environment)
+    assert found == (2 if instruction == "nonsense" else 0)
+    assert "softmax" in out or found
+    for how in ("full", "closed"):
+        assert ended("", endings, environment, stdout=how, stderr="full")[0] == 2
+
+
+def test_completion_is_shown_at_a_shell(endings: Path) -> None:
+    # The shell that started the program is asked for.
+    for stream, code in (("", 0), (">/dev/full", 2), (">&-", 2)):
+        line = f"{sys.executable} -P -m softmax_cli --show-completion {stream}; exit $?"
+        variables = {"PATH": os.environ["PATH"], "HOME": str(endings), "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(["bash", "-c", line], env=variables, capture_output=True, text=True)
+        assert (done.returncode, "complete" in done.stdout) == (code, code == 0)
 
 
 @pytest.mark.parametrize("name", ["a\nb.csv", "\x1b[31mred.csv"])

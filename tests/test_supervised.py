@@ -14,7 +14,10 @@ import pytest
 from softmax_cli.errors import ExitCode
 from tests.running import ROOT
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the process is copied on Linux")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="the process is copied on Linux"),
+    pytest.mark.fast(1),
+]
 
 # Reading rows does this, once the temporary file of the output is there.
 _PROGRAM = """

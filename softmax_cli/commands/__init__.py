@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from softmax_cli.errors import ExitCode, SoftmaxCliError, UsageError
+from softmax_cli.errors import ExitCode, OutputError, SoftmaxCliError, UsageError
 
 PROGRAM = "softmax-cli"
 
@@ -101,7 +101,10 @@ def run(arguments: list[str]) -> int:
     """Run the command line and return its exit code; Typer's own errors become ours."""
     root = typer.main.get_command(app)
     if "_SOFTMAX_CLI_COMPLETE" in os.environ:
-        root.main(arguments, prog_name=PROGRAM)
+        try:
+            root.main(arguments, prog_name=PROGRAM)
+        except SystemExit as end:
+            return _ended(end.code)
     if not arguments:
         # A group without a command: the help, where errors go.
         with root.make_context(PROGRAM, ["--debug"]) as context:
@@ -112,13 +115,25 @@ def run(arguments: list[str]) -> int:
         # The parser empties the list that it is given.
         with root.make_context(PROGRAM, list(arguments)) as context:
             return int(root.invoke(context) or ExitCode.DONE)
-    except typer.Exit as exit_:
-        return exit_.exit_code
+    except typer.Exit as end:
+        return _ended(end.exit_code)
+    except SystemExit as end:
+        # --show-completion and --install-completion.
+        return _ended(end.code)
     except SoftmaxCliError as error:
         error.place = error.place or arguments[0]
         raise
     except typer.TyperException as error:
         raise usage_error(error, arguments) from error
+
+
+def _ended(code: object) -> int:
+    """Return the exit code of what Typer printed; it prints nothing where there is no stream."""
+    if code:
+        return ExitCode.ERROR
+    if sys.stdout is None:
+        raise OutputError("is closed", "open it", "standard output")
+    return ExitCode.DONE
 
 
 def _check_command(name: str) -> None:

@@ -42,7 +42,7 @@ class ShardOptions:
             "--scheduler",
             metavar="ADDRESS|local",
             help="Let a Dask cluster do the files: tcp://HOST:PORT, or 'local' for processes of "
-            "this machine. Needs softmax-cli[dask].",
+            "this machine. Needs the extra dask.",
         ),
     ] = None
     workers: Annotated[

@@ -109,6 +109,9 @@ def make_directory(url: str) -> None:
 class RemoteFile(io.RawIOBase):
     """A file that is read in ranges, and must not change meanwhile."""
 
+    # Of the class: Python also closes a file that could not be made.
+    _copy: Path | None = None
+
     def __init__(self, url: str) -> None:
         """Ask how large it is; nothing of it is read."""
         super().__init__()
@@ -126,7 +129,6 @@ class RemoteFile(io.RawIOBase):
         self._position = 0
         self._ahead, self._ahead_at, self._fetched = memoryview(b""), 0, _FIRST_BYTES // 2
         self._checked = monotonic()
-        self._copy: Path | None = None
 
     def readable(self) -> bool:
         """Tell that it is."""
@@ -277,7 +279,7 @@ def _asking(url: str, kind: type[InputError] | type[OutputError]) -> Iterator[No
         raise kind(problem, "check the spelling", url) from error
     except ImportError as error:
         missing = error.name or "the package that knows such addresses"
-        remedy = "pip install 'softmax-cli[cloud]'"
+        remedy = "install this program with its extra `cloud`, see docs/files.md"
         raise kind(f"needs {missing}", remedy, url) from error
     except Exception as error:
         why = getattr(error, "strerror", None) or (str(error).splitlines() or [""])[0]

@@ -45,7 +45,7 @@ def cluster(scheduler: str, run: str, *, workers: int | None) -> Iterator[Cluste
         import dask
         import distributed
     except ModuleNotFoundError as error:
-        remedy = "pip install 'softmax-cli[dask]'"
+        remedy = "install this program with its extra `dask`, see docs/cluster.md"
         raise SoftmaxCliError(f"needs {error.name}", remedy, "--scheduler") from error
     cores = thread_count(WriteOptions())
     with ExitStack() as stack:
@@ -127,7 +127,7 @@ class Cluster(Engine):
             raise SoftmaxCliError("has no workers", remedy, self._address) from error
         except (OSError, ImportError, AttributeError, pickle.PickleError) as error:
             problem = f"a worker cannot run softmax-cli: {error}"
-            remedy = f"install softmax-cli {__version__} there"
+            remedy = f"install version {__version__} of this program there"
             raise SoftmaxCliError(problem, remedy, self._address) from error
         for worker, found in versions.items():
             if found != __version__:

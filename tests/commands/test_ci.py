@@ -17,6 +17,8 @@ import yaml
 from softmax_cli import __version__
 from tests.running import ROOT, program, run
 
+pytestmark = pytest.mark.fast(1)
+
 PAGE = (ROOT / "docs" / "ci.md").read_text()
 BLOCKS: list[Any] = [
     yaml.safe_load(block) for block in re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.M | re.S)

@@ -21,6 +21,8 @@ from softmax_cli.core.gradcheck import gradcheck
 from softmax_cli.errors import ExitCode
 from tests.running import Outcome, run
 
+pytestmark = pytest.mark.fast(4)
+
 Array = NDArray[Any]
 
 REPORT_KEYS = {"command", "verdict", "subject", "seed", "checks"}

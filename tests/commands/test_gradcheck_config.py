@@ -17,6 +17,8 @@ from softmax_cli.commands import load
 from softmax_cli.commands.config_tables import FILES, NO_CHECK, SETTINGS
 from tests.running import program, run
 
+pytestmark = pytest.mark.fast(4)
+
 Z = np.array([[1.0, -2.0, 0.5], [0.25, 0.5, -1.0]])
 _S = np.exp(Z) / np.exp(Z).sum(axis=-1, keepdims=True)
 G = (_S - np.eye(3)[[2, 0]]) / 2
@@ -135,6 +137,7 @@ def test_what_repeats_a_check() -> None:
 
 
 @pytest.mark.parametrize("folder", [".", "deep", "two words"])
+@pytest.mark.slow
 def test_what_repeats_a_check_does(
     folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -377,7 +380,7 @@ def test_builtins_are_checked_where_no_tables_are(text: str | None) -> None:
     ("text", "told"),
     [
         ("[[tool.softmax-cli.gradcheck]\nname = 'f'", "pyproject.toml: is not TOML: "),
-        ("dependencies = ['softmax-cli'", "pyproject.toml: is not TOML: "),
+        ("keywords = ['softmax-cli'", "pyproject.toml: is not TOML: "),
         (_table("rtoll = 1"), "pyproject.toml: gradcheck 'f': rtoll: no such option"),
         ("[tool.softmax-cli]\ngradcheck = 1", "pyproject.toml: tool.softmax-cli.gradcheck is no"),
     ],

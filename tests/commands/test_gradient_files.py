@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from tests.running import run
 
+pytestmark = pytest.mark.fast(3)
+
 Array = NDArray[Any]
 ROWS, N = 9, 4
 RNG = np.random.default_rng(11)
@@ -265,6 +267,7 @@ def test_rows_that_weigh_little_are_judged_by_themselves() -> None:
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
+@pytest.mark.fast(1)
 def test_report_does_not_depend_on_threads(threads: int) -> None:
     rows = 30_000
     z = np.random.default_rng(0).standard_normal((rows, 30))

@@ -15,6 +15,8 @@ from softmax_cli import __version__
 from softmax_cli.commands import COMMANDS, EPILOG
 from tests.running import ROOT, run
 
+pytestmark = pytest.mark.fast(4)
+
 EXAMPLES = [
     (name, example)
     for name in COMMANDS

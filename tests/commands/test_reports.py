@@ -19,6 +19,8 @@ from softmax_cli.commands.junit import junit
 from softmax_cli.core.report import Check, Entry, Report, Verdict
 from tests.running import run
 
+pytestmark = pytest.mark.fast(4)
+
 SCHEMA = xmlschema.XMLSchema(str(Path(__file__).with_name("junit.xsd")))
 VERDICTS: tuple[Verdict, ...] = ("pass", "fail", "inconclusive", "vacuous")
 HARD_NAMES = [

@@ -13,6 +13,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from softmax_cli import cross_entropy, cross_entropy_gradient
 from tests.running import run
 
+pytestmark = pytest.mark.fast(3)
+
 LOGITS = np.random.default_rng(3).normal(0, 4, (7, 3))
 LABELS = np.array([0, 1, 2, 2, 1, 0, 0])
 Y = np.array([[0.2, 0.3, 0.5]] * 7)

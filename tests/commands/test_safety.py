@@ -15,6 +15,8 @@ import pytest
 from softmax_cli.formats.target import Target
 from tests.running import run
 
+pytestmark = pytest.mark.fast(4)
+
 ONE_LINE = re.compile(r"softmax-cli: [^\n]+\n")
 MODULE = """
 import sys

@@ -19,6 +19,8 @@ from softmax_cli.shards.manifest import NAME
 from softmax_cli.shards.tasks import OneMachine, Task
 from tests.running import Outcome, run
 
+pytestmark = pytest.mark.fast(3)
+
 ROWS = (40, 1, 33)
 NAMES = ("a", "b", "c")
 CLASSES = 5

@@ -11,6 +11,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from tests.running import run
 
+pytestmark = pytest.mark.fast(6)
+
 NAN, INF = np.nan, np.inf
 
 

@@ -11,6 +11,8 @@ import pytest
 from softmax_cli.formats import blocks, chunks, digits
 from tests.running import run
 
+pytestmark = pytest.mark.fast(2)
+
 ROWS = 37
 
 

@@ -12,6 +12,8 @@ from numpy.testing import assert_allclose
 from softmax_cli import cross_entropy, cross_entropy_gradient
 from tests.running import Outcome, run
 
+pytestmark = pytest.mark.fast(5)
+
 LOGITS = np.random.default_rng(8).normal(0, 2, (40, 3))
 
 

@@ -13,6 +13,8 @@ from numpy.testing import assert_allclose
 from softmax_cli import cross_entropy, softmax
 from tests.running import run
 
+pytestmark = pytest.mark.fast(4)
+
 DRAW = np.random.default_rng(21)
 LOGITS = DRAW.normal(0, 2, (60, 4))
 LABELS = np.where(DRAW.random(60) < 0.7, LOGITS.argmax(-1), DRAW.integers(0, 4, 60))

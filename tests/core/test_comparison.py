@@ -16,6 +16,8 @@ from softmax_cli.core.diagnosis import Diagnosis
 from softmax_cli.core.report import Check, Verdict, overall
 from softmax_cli.errors import DomainError
 
+pytestmark = pytest.mark.fast(8)
+
 NAN, INF = np.nan, np.inf
 RTOL, ATOL = 1e-6, 1e-9
 FACTORS = {"a factor of 2": 2.0, "a factor of 1/2": 0.5, "a missing 1/T": 0.7, "no factor": 1.0}
@@ -246,6 +248,7 @@ WRONG: dict[str, Callable[[Array], Array]] = {
 
 @pytest.mark.parametrize("wrong", WRONG)
 @given(cuts=st.lists(st.integers(0, 40)))
+@pytest.mark.fast(2)
 def test_blocks_one_at_a_time_are_the_whole(wrong: str, cuts: list[int]) -> None:
     n = _matrix(40, 3)
     a = WRONG[wrong](n)

@@ -22,6 +22,8 @@ from tests.core import exact
 from tests.core.exact import TINY, Float64Array, assert_digits
 from tests.core.strategies import logits, logits_and_labels, temperatures, two_distributions
 
+pytestmark = pytest.mark.fast(8)
+
 Function = Callable[..., FloatArray]
 
 NAN, INF = np.nan, np.inf

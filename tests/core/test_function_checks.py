@@ -13,6 +13,8 @@ from softmax_cli.core.gradcheck import gradcheck
 from softmax_cli.core.references import STEPS, Method
 from softmax_cli.core.report import Check, Report, Verdict
 
+pytestmark = pytest.mark.fast(5)
+
 Array = NDArray[Any]
 AT = [1.1, -2.2, 0.7]
 

@@ -20,6 +20,8 @@ from softmax_cli.core.references import STEPS, Method
 from softmax_cli.core.report import Check, Report, Verdict
 from softmax_cli.errors import DomainError, ShapeError
 
+pytestmark = pytest.mark.fast(3)
+
 Array = NDArray[Any]
 Analytic = Callable[[Array, float, Array], Array]
 
@@ -49,6 +51,7 @@ def _only(report: Report) -> Check:
 
 @every_method
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.fast(1)
 def test_builtins_pass_at_any_seed_and_temperature(method: Method, dtype: str) -> None:
     points = 2 if method == "richardson" else 4
     settings = TOLERANCES.get(method, {}) if dtype == "float64" else {}
@@ -72,6 +75,7 @@ def test_builtins_pass_by_default(dtype: str, temperature: float) -> None:
     assert gradcheck(dtype=dtype, temperature=temperature).verdict == "pass"
 
 
+@pytest.mark.slow
 def test_default_central_differences_never_fail() -> None:
     verdicts = {
         gradcheck(method="central", temperature=temperature, seed=seed, points=4).verdict
@@ -614,6 +618,7 @@ def _many(rows: int = 1) -> Array:
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
+@pytest.mark.fast(1)
 def test_rows_of_many_classes_are_checked_in_part(dtype: str) -> None:
     report = gradcheck(at=_many(2), dtype=dtype)
     assert report.verdict == "pass"

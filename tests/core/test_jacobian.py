@@ -28,6 +28,8 @@ from tests.core import exact
 from tests.core.exact import TINY, Float64Array, assert_digits
 from tests.core.strategies import logits, logits_and_vectors, temperatures
 
+pytestmark = pytest.mark.fast(8)
+
 Function = Callable[..., FloatArray]
 Lines = Callable[..., list[list[Any]]]
 
@@ -194,6 +196,7 @@ def test_the_two_jacobians_differ_by_the_probability(
 
 @every_jacobian
 @given(logits(), temperatures)
+@pytest.mark.fast(1)
 def test_temperature_divides_the_logits_and_the_derivative(
     jacobian: Function, rows: Float64Array, temperature: float
 ) -> None:
@@ -203,6 +206,7 @@ def test_temperature_divides_the_logits_and_the_derivative(
 
 @every_product
 @given(logits_and_vectors(), temperatures)
+@pytest.mark.fast(1)
 def test_product_is_that_of_the_matrix(
     product: Function,
     jacobian: Function,

@@ -15,6 +15,8 @@ from softmax_cli.core.differences import EPS, Vector
 from softmax_cli.core.references import STEPS, Function, Matrix, Method, reference_jacobian
 from softmax_cli.errors import DomainError
 
+pytestmark = pytest.mark.fast(8)
+
 METHODS: tuple[Method, ...] = get_args(Method)
 # How close each method comes with its default step, relative to the largest derivative.
 ACCURACY: dict[Method, float] = {"central": 1e-8, "richardson": 1e-10, "complex": 1e-14}

@@ -20,6 +20,8 @@ from tests.core import exact
 from tests.core.exact import TINY, Float64Array, assert_digits
 from tests.core.strategies import logits, temperatures
 
+pytestmark = pytest.mark.fast(8)
+
 Function = Callable[..., FloatArray]
 
 NAN, INF = np.nan, np.inf

@@ -31,6 +31,8 @@ from softmax_cli.core.twofold import Factor
 from tests.core import exact
 from tests.core.exact import Float64Array, assert_digits
 
+pytestmark = pytest.mark.fast(2)
+
 Function = Callable[..., FloatArray]
 
 
@@ -106,6 +108,7 @@ def _rows(draw: st.DrawFn) -> tuple[FloatArray, float]:
 
 @settings(max_examples=150)
 @given(_rows())
+@pytest.mark.slow
 def test_probabilities_and_logarithms(drawn: tuple[FloatArray, float]) -> None:
     row, T = drawn
     assert_digits(softmax(row, temperature=T), exact.softmax(row, T))

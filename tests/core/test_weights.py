@@ -21,6 +21,8 @@ from tests.core import exact
 from tests.core.exact import Float64Array, assert_digits
 from tests.core.strategies import logits_and_labels
 
+pytestmark = pytest.mark.fast(8)
+
 NAN, INF = np.nan, np.inf
 both = pytest.mark.parametrize("function", [cross_entropy, cross_entropy_gradient])
 Function = Callable[..., FloatArray]

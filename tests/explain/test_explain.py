@@ -16,6 +16,8 @@ from tests.core.exact import Case, real
 from tests.explain.steps import SHORT, exact_row, explained, near, said, typed
 from tests.running import run
 
+pytestmark = pytest.mark.fast(5)
+
 
 @pytest.mark.parametrize("name", SHORT)
 def test_the_numbers_of_softmax(name: str) -> None:

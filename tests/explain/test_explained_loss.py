@@ -12,6 +12,8 @@ from tests.core.exact import real
 from tests.explain.steps import SHORT, exact_row, explained, near, said, typed
 from tests.running import run
 
+pytestmark = pytest.mark.fast(5)
+
 
 @pytest.mark.parametrize("name", SHORT)
 def test_the_numbers_of_a_loss_of_a_label(name: str) -> None:

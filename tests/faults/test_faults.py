@@ -21,6 +21,8 @@ from tests.faults.faults import (
     write_inputs,
 )
 
+pytestmark = pytest.mark.fast(1)
+
 ONE_LINE = re.compile(r"softmax-cli: ([^\n]+)\n")
 # What a report says of when it was made, and how long that took.
 _TIMES = re.compile(rb' time(?:stamp)?="[^"]*"')

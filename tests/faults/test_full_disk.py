@@ -15,6 +15,8 @@ import pytest
 from tests.faults.faults import OLD, Zygote, write_inputs
 from tests.running import ROOT
 
+pytestmark = pytest.mark.fast(1)
+
 SUFFIXES = (".csv", ".csv.gz", ".csv.zst", ".json", ".npy", ".npz", ".safetensors", ".arrow")
 SMALL_DISK = 'mount -t tmpfs -o size=64k tmpfs "$1"'
 SCRIPT = """

@@ -9,6 +9,8 @@ import pytest
 
 from tests.faults.faults import OLD, SIGNALS, TEMPORARY, Fault, Outcome, Zygote, write_inputs
 
+pytestmark = pytest.mark.fast(1)
+
 CODES = {signal.SIGINT: 130, signal.SIGTERM: -signal.SIGTERM, signal.SIGKILL: -signal.SIGKILL}
 LINES = {
     "softmax few.csv -o x.csv.gz": ["x.csv.gz"],

@@ -17,6 +17,8 @@ from softmax_cli.pipeline.ledger import in_turn
 from tests.formats.rows import ARRAYS, COLUMNAR, TEXTS
 from tests.running import run
 
+pytestmark = pytest.mark.fast(4)
+
 ROWS = 2500
 LOGITS = np.random.default_rng(0).normal(size=(ROWS, 3)).round(3)
 

@@ -22,6 +22,8 @@ from tests.formats.conftest import folder
 from tests.formats.rows import examples, read, same_bits, saved
 from tests.running import run
 
+pytestmark = pytest.mark.fast(3)
+
 __all__ = ["folder"]
 
 numbers = st.floats(width=64).map(repr) | st.integers(-(10**20), 10**20).map(str)
@@ -216,6 +218,7 @@ def test_ragged_tables_with_ids_are_the_same_in_chunks(
         assert outcome() == expected
 
 
+@pytest.mark.slow
 def test_append_keeps_every_cell_of_a_large_file() -> None:
     rows = [f"r{row},1.50,2.0{row % 10}" for row in range(90_000)]
     saved("x.csv", "\n".join(["id,a,b", *rows]) + "\n")

@@ -23,6 +23,8 @@ from softmax_cli.formats.sinks import Result
 from softmax_cli.formats.target import Target
 from tests.formats.rows import Array, Ids, joined, piped, read, refusal, same_bits, saved, write
 
+pytestmark = pytest.mark.fast(3)
+
 FORMS = ["parquet", "arrow"]
 both = pytest.mark.parametrize("form", FORMS)
 TABLE = pl.DataFrame(

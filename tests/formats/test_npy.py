@@ -17,6 +17,8 @@ from softmax_cli.formats.options import Keep, ReadOptions, WriteOptions
 from softmax_cli.formats.sinks import Result
 from tests.formats.rows import Array, Trickle, piped, read, refusal, same_bits, saved, write
 
+pytestmark = pytest.mark.fast(6)
+
 
 def npy(array: Any, version: tuple[int, int] | None = None) -> bytes:
     """Return the array as NumPy writes it."""

@@ -22,6 +22,8 @@ from softmax_cli.formats.locations import is_remote
 from softmax_cli.shards import places
 from tests.running import ROOT, Outcome, run
 
+pytestmark = pytest.mark.fast(6)
+
 LOGITS = np.random.default_rng(0).normal(0, 4, (300, 5))
 
 
@@ -272,7 +274,9 @@ def test_what_a_driver_needs_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "fsspec.core", None)
     outcome = run("softmax-cli softmax s3://bucket/z.npy")
     assert outcome.code == 2
-    assert "needs fsspec.core; pip install 'softmax-cli[cloud]'" in outcome.err
+    assert "needs fsspec.core; install this program with its extra `cloud`, see docs/files.md" in (
+        outcome.err
+    )
 
 
 def test_nothing_of_it_is_imported_without_an_address() -> None:

@@ -25,6 +25,8 @@ from tests.formats.rows import (
     write,
 )
 
+pytestmark = pytest.mark.fast(2)
+
 EDGES = [0.0, -0.0, 5e-324, -2.2250738585072014e-308, 1.7976931348623157e308, -np.inf, np.inf]
 DIGITS = [0.1, 1 / 3, -2 / 3, 1e22, 1e23, 9007199254740993.0, 123456789.12345678]
 NARROW = [np.float32, np.float16]

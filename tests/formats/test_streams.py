@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import gc
 import gzip
+import importlib
 import io
 import os
+import pkgutil
 import stat
 import sys
 import warnings
@@ -19,6 +21,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
+import softmax_cli
 from softmax_cli.errors import OutputError, UsageError
 from softmax_cli.formats import open_sink, target
 from softmax_cli.formats.blocks import Block
@@ -33,6 +36,8 @@ from tests.formats.rows import (
     saved,
     write,
 )
+
+pytestmark = pytest.mark.fast(4)
 
 OLD = b"1,2\n3,4\n"
 VALUES = np.array([[0.25, 0.75], [0.5, 0.5], [1.0, 0.0]])
@@ -374,12 +379,14 @@ def unclosed(use: Callable[[], object]) -> list[str]:
 
 @pytest.mark.parametrize("compression", COMPRESSIONS)
 @pytest.mark.parametrize("suffix", TEXTS)
+@pytest.mark.fast(1)
 def test_a_file_that_was_read_is_closed(suffix: str, compression: str) -> None:
     path = write(f"x{suffix}{compression}", VALUES)
     assert unclosed(lambda: read(path)) == []
 
 
 @pytest.mark.parametrize("suffix", ARRAYS)
+@pytest.mark.fast(1)
 def test_an_array_that_was_read_is_closed(suffix: str) -> None:
     path = write(f"x{suffix}", VALUES)
     assert unclosed(lambda: read(path)) == []
@@ -395,8 +402,35 @@ def test_an_array_that_was_read_is_closed(suffix: str) -> None:
         (["x.npz"], {"key": "gone"}),
     ],
 )
+@pytest.mark.fast(1)
 def test_a_file_that_was_refused_is_closed(tokens: list[str], options: dict[str, Any]) -> None:
     for name in ("x.csv", "x.npy", "x.npz"):
         write(name, VALUES)
     saved("wide.csv", "1,2,3\n")
     assert unclosed(lambda: refusal(*tokens, **options)) == []
+
+
+def _streams(kind: Any = io.IOBase.__base__) -> list[Any]:
+    """Return every stream of the package: where one ends, Python closes it."""
+    for module in pkgutil.walk_packages(softmax_cli.__path__, "softmax_cli."):
+        if module.name != "softmax_cli.__main__":
+            importlib.import_module(module.name)
+    found = []
+    for subclass in kind.__subclasses__():
+        found += [subclass, *_streams(subclass)]
+    return [each for each in found if each.__module__.startswith("softmax_cli.")]
+
+
+@pytest.mark.slow
+def test_a_stream_that_could_not_be_made_is_closed_in_silence() -> None:
+    found: list[sys.UnraisableHookArgs] = []
+    kinds = set(_streams())
+    assert {kind.__name__ for kind in kinds} >= {"RemoteFile", "Watched", "_Headed"}
+    with mock.patch("sys.unraisablehook", found.append):
+        for kind in kinds:
+            stream = kind.__new__(kind)
+            # Before Python 3.13 its end says nothing of an error.
+            stream.close()
+            del stream
+            gc.collect()
+    assert not found

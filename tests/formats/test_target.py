@@ -25,6 +25,8 @@ from softmax_cli.formats.target import Target
 from softmax_cli.formats.writing import take_over
 from tests.formats.rows import read, saved, write
 
+pytestmark = pytest.mark.fast(6)
+
 OLD = b"1,2\n3,4\n"
 VALUES = np.array([[0.25, 0.75], [0.5, 0.5], [1.0, 0.0]])
 TEXT = b"0.25,0.75\n0.5,0.5\n1.0,0.0\n"

@@ -18,6 +18,8 @@ from tests.fuzz.__main__ import CORPUS
 from tests.fuzz.seeds import seeds
 from tests.fuzz.targets import TARGETS
 
+pytestmark = pytest.mark.fast(2)
+
 __all__ = ["folder"]
 
 every_target = pytest.mark.parametrize("name", TARGETS)
@@ -38,6 +40,7 @@ def test_what_fuzzing_found(name: str) -> None:
 
 
 @every_target
+@pytest.mark.fast(1)
 def test_seeds_that_are_changed_a_little(name: str) -> None:
     start = seeds(name)
 

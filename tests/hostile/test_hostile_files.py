@@ -20,6 +20,8 @@ from tests.formats.test_npy import npy
 from tests.hostile.files import COMPRESSED, COSTLY, MIB, NPY, NPZ, SAFETENSORS, TABLE, TEXT
 from tests.running import ROOT, run
 
+pytestmark = pytest.mark.fast(3)
+
 LINE = re.compile(r"softmax-cli: [^\n]{1,1000}\n")
 
 CASES: dict[str, tuple[str, bytes]] = {
@@ -138,6 +140,7 @@ def test_a_header_runs_no_code() -> None:
 
 @pytest.mark.skipif(not hasattr(os, "wait4"), reason="memory is not told here")
 @pytest.mark.parametrize("case", COSTLY)
+@pytest.mark.fast(1)
 def test_what_a_hostile_file_costs(case: str) -> None:
     name, made = COSTLY[case]
     Path(name).write_bytes(made())
@@ -169,6 +172,7 @@ for number in range(120):
 
 @pytest.mark.parametrize("compression", ["uncompressed", "zstd"])
 @pytest.mark.parametrize("form", ["parquet", "arrow"])
+@pytest.mark.slow
 def test_a_table_with_one_wrong_byte(
     form: str, compression: Literal["uncompressed", "zstd"]
 ) -> None:

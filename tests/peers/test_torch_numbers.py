@@ -14,6 +14,8 @@ from softmax_cli import cross_entropy, cross_entropy_gradient
 from tests.peers.make_torch_numbers import PATH, cases, inputs
 from tests.running import run
 
+pytestmark = pytest.mark.fast(6)
+
 NUMBERS: dict[str, Any] = json.loads(PATH.read_text())
 GIVEN: dict[str, Any] = NUMBERS["inputs"]
 CLOSE: dict[str, Any] = {"rtol": 1e-12, "atol": 1e-13}

@@ -88,6 +88,7 @@ def test_it_does_what_one_machine_does(engine: Cluster) -> None:
     assert engine.slots == 2
 
 
+@pytest.mark.slow
 def test_it_begins_no_more_than_it_needs(engine: Cluster) -> None:
     begun: list[str] = []
 
@@ -138,6 +139,7 @@ def test_a_task_whose_worker_is_killed_is_done_by_another(engine: Cluster, tmp_p
     assert watcher.begun.count("a") == 2
 
 
+@pytest.mark.slow
 def test_a_task_that_ends_its_worker_each_time_is_bad_and_the_others_are_not(
     engine: Cluster,
 ) -> None:
@@ -177,6 +179,7 @@ def test_no_scheduler(address: str, said: str, monkeypatch: pytest.MonkeyPatch) 
         pass
 
 
+@pytest.mark.slow
 class TestThroughTheProgram:
     """The program as it is installed, in processes that are really killed."""
 
