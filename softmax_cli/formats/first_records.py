@@ -11,7 +11,8 @@ from softmax_cli.formats.limits import MOST_IDLE_LINES
 from softmax_cli.formats.records import Comments, records
 from softmax_cli.formats.streams import Input, no_rows, read_line, reading
 
-_LARGE = 1 << 20
+# So much of the second record's lines is read, and is enough to judge the first by.
+_ENOUGH = 1 << 20
 
 
 class FirstRecords(NamedTuple):
@@ -19,7 +20,7 @@ class FirstRecords(NamedTuple):
 
     line    the number of the first record's line
     record  the first record
-    below   the second one; None if there is none
+    below   the second one, or the beginning of a long one; None if there is none
     read    the bytes that were read, from the first record on
     end     where the first record ends in them
     """
@@ -51,13 +52,11 @@ def first_records(source: Input, comments: Comments, what: str, *, anywhere: boo
     if first is None:
         raise InputError("is empty", f"give {what}", source.place)
     end = sum(map(len, stream.held))
+    stream.left = _ENOUGH
     try:
         second = next(found, None)
     except InputError:
-        # The error of the second record comes after that of the first, unless it is too much to
-        # hold until then.
-        if sum(map(len, stream.held)) > _LARGE:
-            raise
+        # The error of the second record comes after that of the first.
         second = None
     below_first = None if second is None else second[1]
     return FirstRecords(*first, below_first, b"".join(stream.held), end)
@@ -79,15 +78,19 @@ def _skip_comments(source: Input, stream: _Recorder, comments: Comments) -> int:
 
 
 class _Recorder(io.BufferedIOBase):
-    """Reads the lines of a stream and holds their bytes."""
+    """Reads the lines of a stream and holds them: `left` more bytes, if that is set."""
 
     def __init__(self, stream: io.BufferedReader) -> None:
         self._stream, self._again = stream, b""
         self.held: list[bytes] = []
+        self.left: int | None = None
 
     def readline(self, size: int | None = -1, /) -> bytes:
         line, self._again = self._again, b""
-        line = line or self._stream.readline(-1 if size is None else size)
+        if not line:
+            line = self._stream.readline(size if self.left is None else self.left)
+        if self.left is not None:
+            self.left -= len(line)
         self.held.append(line)
         return line
 

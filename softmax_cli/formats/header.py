@@ -74,7 +74,9 @@ def judge_layout(
     layout = selected_layout(cells, cells if header else None, options, keep)
     if header is None:
         judged = [cells[column] for column in layout.classes]
-        under = below if below is None or len(below) != len(cells) else _at(below, layout.classes)
+        under = None
+        if below is not None:
+            under = [below[column] for column in layout.classes if column < len(below)]
         others = [cells[column] for column in range(len(cells)) if column not in layout.classes]
         if is_header(judged, under, keep, layout.missing, place, layout.classes):
             layout = selected_layout(cells, cells, options, keep)
@@ -92,10 +94,6 @@ def judge_layout(
             f"{place}:{column}",
         )
     return layout
-
-
-def _at(cells: Sequence[str], columns: Sequence[int]) -> list[str]:
-    return [cells[column] for column in columns]
 
 
 def _name_a_column(cells: Sequence[str], options: ReadOptions, keep: Keep) -> bool:
