@@ -78,7 +78,13 @@ class GradientFile:
         """
         self.check_options()
         once = self.inputs.are_read_once or is_read_once(self.file) or is_read_once(self.upstream)
-        compared = self.compared(write, diagnosed=once)
+        try:
+            compared = self.compared(write, diagnosed=once)
+        except InputError as error:
+            if error.remedy.startswith("--on-bad-row"):
+                # That option is refused here.
+                error.remedy = "it has no gradient: leave it out of every file"
+            raise
         if compared.comparison.verdict() == "fail" and not once:
             rows = compared.comparison.points
             # What there is to say was said by the first reading.
@@ -199,7 +205,7 @@ class GradientFile:
         if self.upstream is None:
             return logits, logits, JacobianReference(of, T, rows)
         upstream = opened_partner(self.upstream, "--upstream", self._read, logits.classes)
-        partner = without_missing(stack.enter_context(upstream))
+        partner = without_missing(stack.enter_context(upstream), self._read)
         if partner.classes != logits.classes:
             raise ShapeError(
                 f"{partner.classes} columns, and {logits.place} has {logits.classes}",

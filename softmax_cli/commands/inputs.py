@@ -62,8 +62,8 @@ def opened_option(token: str, option: str, read: ReadOptions, keep: Keep = Keep(
         chosen = replace(chosen, header=None)
     if option in _ROLES:
         chosen = with_header_of(_ROLES[option], chosen)
-    if not _is_file(token):
-        chosen = ReadOptions(dtype=read.dtype)
+    if _is_typed(token):
+        chosen = ReadOptions(dtype=read.dtype, na_values=read.na_values)
     source = open_source([token], chosen, keep, place=option)
     if read.axis != -1 and source.paths and source.leading:
         from softmax_cli.formats.array import along_axis
@@ -90,16 +90,20 @@ def opened_partner(
     return opened_option(token, option, plain, keep)
 
 
-def without_missing(source: Source) -> Source:
-    """Return the source of a table, whose first missing value is an error that names the cell."""
+def without_missing(source: Source, read: ReadOptions) -> Source:
+    """Return the source, whose first missing value is an error that names the cell.
+
+    In an array NaN is missing only where --na-values says that some numbers are.
+    """
     table = source.table
-    if table is None:
+    if table is None and not read.na_values:
         return source
 
     def checked(block: Block) -> Block:
         missing = (block.values != block.values).nonzero()
         if len(missing[0]):
-            place = table.cell(block.place(int(missing[0][0])), int(missing[1][0]))
+            row, position = block.place(int(missing[0][0])), int(missing[1][0])
+            place = f"{row}, class {position}" if table is None else table.cell(row, position)
             raise InputError("is missing or NaN", "every cell needs a number", place)
         return block
 
@@ -152,7 +156,12 @@ def _is_text_table(token: str) -> bool:
 
 
 def _is_typed(token: str) -> bool:
-    return not _is_file(token) and not any(mark in token for mark in "*?[/")
+    """Return true for what is neither a file nor standard input, nor a glob of files."""
+    from softmax_cli.formats.locations import exists, matching
+
+    if token == "-" or exists(token):
+        return False
+    return not (any(mark in token for mark in "*?[") and matching(token))
 
 
 def _is_file(token: str) -> bool:

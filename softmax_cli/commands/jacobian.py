@@ -133,7 +133,7 @@ def write_jacobian(
                     "write 1,0,0 with commas, a number for each class",
                     option,
                 )
-            other = without_missing(other)
+            other = without_missing(other, read)
             source = paired(source, other, what="vectors", every_row=True)
             result = replace(
                 result, name=product, matrix=False, axis=source.axis, first=source.first

@@ -78,10 +78,11 @@ class LossInputs:
         if self._tokens.count("-") > 1:
             raise UsageError("is given twice, and read once", "name a file", "standard input")
         if self.q is not None:
-            q = opened_option(self.q, "--q", read, Keep(distributions=True))
+            q = opened_option(self.q, "--q", read, Keep(distributions=True, role="q"))
             source = stack.enter_context(q)
         else:
-            keep = Keep(options.label_column, distributions=options.from_ == "probabilities")
+            distributions = options.from_ == "probabilities"
+            keep = Keep(options.label_column, distributions=distributions, role="values")
             others = [token for token in self._tokens if token is not None]
             values = opened("xent", self.values, read, keep, self.place, others)
             source = stack.enter_context(values)
@@ -202,8 +203,10 @@ class LossInputs:
 
     def _targets(self, token: str, option: str, source: Source) -> Source:
         """Open targets, one column a class in the order of the values; names decide it."""
-        keep = Keep(distributions=True)
-        other = without_missing(opened_partner(token, option, self.read, source.classes, keep))
+        keep = Keep(distributions=True, role=option.strip("-"))
+        other = without_missing(
+            opened_partner(token, option, self.read, source.classes, keep), self.read
+        )
         try:
             if other.classes != source.classes:
                 remedy = (
@@ -244,10 +247,10 @@ def _class_weights(
         key=read.key, header=read.header, header_of=read.header_of, na_values=read.na_values
     )
     weights: list[float] = []
-    with _of_numbers(option), opened_option(token, option, plain) as given:
+    with _of_numbers(option), opened_option(token, option, plain, Keep(role="weights")) as given:
         if given.classes == classes > 1:
             given = in_order_of(source, given, option)
-        for block in without_missing(given).blocks():
+        for block in without_missing(given, read).blocks():
             weights += block.values.reshape(-1).tolist()
             if len(weights) > classes:
                 break
@@ -273,7 +276,7 @@ def _of_numbers(option: str) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        if error.remedy.startswith("--"):
+        if error.remedy.startswith("--id-columns"):
             error.remedy = "give a row of numbers, or one number a line"
             error.place = f"{option}: {error.place}"
         raise

@@ -46,7 +46,7 @@ def _points(at: Sequence[str], read: ReadOptions) -> NDArray[np.float64]:
     points: list[NDArray[np.float64]] = []
     for token in at:
         with opened_option(token, "--at", read) as source:
-            rows = whole_array(without_missing(source)).reshape(-1, source.classes)
+            rows = whole_array(without_missing(source, read)).reshape(-1, source.classes)
         if points and rows.shape[1] != points[0].shape[1]:
             problem = f"{token} has {rows.shape[1]} numbers, and {at[0]} {points[0].shape[1]}"
             raise ShapeError(problem, "points are of one size", "--at")

@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from softmax_cli.errors import InputError, UsageError, named
-from softmax_cli.formats.blocks import Block, Source
+from softmax_cli.formats.blocks import Source
 from softmax_cli.formats.compression import COMPRESSIONS
 from softmax_cli.formats.locations import Location, exists, is_file, is_remote, location, matching
 from softmax_cli.formats.options import Keep, PartOptions, ReadOptions, WriteOptions
@@ -95,9 +95,9 @@ def open_source(
         paths = [path for token in tokens for path in _expanded(token, place)]
         source = with_suspects(_opened_files(paths, options, keep))
     if options.na_values:
-        from softmax_cli.formats.header import missing_numbers
+        from softmax_cli.formats.header import without_na_values
 
-        source = source.changed(partial(_without_numbers, missing_numbers(options)))
+        source = without_na_values(source, options)
     if options.axis == -1:
         return source
     from softmax_cli.formats.array import along_axis
@@ -136,13 +136,6 @@ def _opened_files(paths: Sequence[str], options: ReadOptions, keep: Keep) -> Sou
     joined = concatenated(first, rest, [location(path) for path in paths if path != "-"])
     least_exact = max((source.dtype for source in opened), key=lambda dtype: limits_of(dtype)[0])
     return replace(joined, stored=least_exact)
-
-
-def _without_numbers(missing: list[float], block: Block) -> Block:
-    """Return the block with NaN for the numbers that stand for a missing value."""
-    import numpy as np
-
-    return block.with_values(np.where(np.isin(block.values, missing), np.nan, block.values))
 
 
 def _the_same(source: Source) -> Source:

@@ -24,7 +24,11 @@ _NUMBER_LIKE = re.compile(
     '?\(?{_SIGN}{{0,2}}\s*[$\u20ac\u00a3\u00a5]?\s*
     (?:
         {_BODY}\s*(?:[eEdDqQ]{_SIGN}?\d+)?\s*[%\u2030$\u20ac\u00a3\u00a5ij]?
-      | \d*\.\d*[fFlL]
+      | \d*\.\d*[fFlLeEdD]
+      | \d*\.\d+[+\-]\d{{3}}
+      | \d+\*{_BODY}
+      | \d+\.\.\d+
+      | 0[bB][01]+|0[oO][0-7]+
       | {_BODY}{_SIGN}{_BODY}[ij]
       | \d+\s*/\s*\d+
       | 0[xX][0-9a-fA-F]*\.?[0-9a-fA-F]+\.?(?:[pP][+\-]?\d+)?
@@ -36,8 +40,19 @@ _NUMBER_LIKE = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-_SPREADSHEET_ERROR = re.compile(r"#(?:[^\W\d_][\w/]*[!?]|DIV/0!|N/A N/A|NA|GETTING_DATA)")
-_LIST = re.compile(r"(?:tensor|array|c|list)?[\[(]+([\s\d.,;e+\-\[\]()]*)[\])]", re.IGNORECASE)
+_SPREADSHEET_ERROR = re.compile(
+    "#(?:[\u00a1\u00bf]?[^\\W\\d_][\\w/]*[!?]|DIV/0!|N/A N/A|NA|N/D|NV|GETTING_DATA)|Err:\\d+"
+)
+_LIST = re.compile(
+    r"(?:tensor|array|c|list)?(?:\[([\s\d.,;e+\-\[\]]*)\]|\(([\s\d.,;e+\-\[\]()]*)\))",
+    re.IGNORECASE,
+)
+# A formula, a field of Fortran that is too narrow, and a number of NumPy as it is shown.
+_OTHERS = re.compile(r"=.*|\*+|(?:np|numpy)\.\w+\(.*\)")
+# What stands for a missing value in some places and for something else in others.
+_MAYBE_MISSING = frozenset(
+    ("-", "--", "?", ".", "n/a", "na", "<na>", "nil", "none", "null", "nat", "n.a.", "n.a", "#n/a")
+)
 # A longer text takes the expressions too long.
 _LONGEST_NUMBER = 100
 _DIGITS = re.compile(r"-?\d+")
@@ -68,11 +83,14 @@ def is_number_like(text: str) -> bool:
     [True, True, True, True, False, False]
     """
     text = text.strip()
-    if is_list(text):
+    if is_list(text) or (text.isnumeric() and not text.isdigit()):
         return True
     if len(text) > _LONGEST_NUMBER:
         return text[0].isdigit() and not text.strip("0123456789.,+-eE_ ")
-    return bool(_NUMBER_LIKE.fullmatch(text) or is_spreadsheet_error(text))
+    parts = text.split()
+    if len(parts) > 1 and all(map(is_number, parts)):
+        return True
+    return any(form.fullmatch(text) for form in (_NUMBER_LIKE, _SPREADSHEET_ERROR, _OTHERS))
 
 
 def is_spreadsheet_error(text: str) -> bool:
@@ -83,7 +101,12 @@ def is_spreadsheet_error(text: str) -> bool:
 def is_list(text: str) -> bool:
     """Return true for a list of numbers in one cell, such as `[1.0, 2.0]`."""
     found = _LIST.fullmatch(text.strip())
-    return found is not None and any(map(str.isdigit, found[1]))
+    return found is not None and any(map(str.isdigit, found[1] or found[2]))
+
+
+def may_be_missing(text: str) -> bool:
+    """Return true for what some write for a missing value, and --na-values can take for one."""
+    return text.strip().casefold() in _MAYBE_MISSING
 
 
 def is_whole(text: str) -> bool:
@@ -113,15 +136,13 @@ def remedy_of_number(text: str) -> str:
         return STORE_TRUTH
     if is_list(text):
         return "give each number of the list a cell of its own"
-    if text.lower() in _MISSING_ELSEWHERE or _SPREADSHEET_ERROR.fullmatch(text):
+    if may_be_missing(text) or is_spreadsheet_error(text) or not text.strip("*"):
         return f"mend the cell, or --na-values '{text}' reads it as a missing value"
     if not is_number_like(text) and not is_number(text.replace("_", "")):
         return ""
     return next(remedy for form, remedy in _REMEDIES if form.search(text))
 
 
-# What stands for a missing value in some places and for something else in others.
-_MISSING_ELSEWHERE = ("-", "--", "?", ".", "n/a", "na", "<na>", "nil", "missing", "unknown")
 _REMEDIES = [
     (re.compile(form, re.IGNORECASE), remedy)
     for form, remedy in (
@@ -129,7 +150,8 @@ _REMEDIES = [
         (r"nan|\d\.#|inf|\u221e", "write nan, inf or -inf"),
         ("[\u2212\u2013\ufe63\uff0d]", "write the minus sign as -"),
         ("0x", "write it in decimal"),
-        (r"\d[dq][+-]?\d", "write the exponent with e, as 1e-3"),
+        ("^=", "write the result of the formula"),
+        (r"\d[dq][+-]?\d|\.\d+[+-]\d", "write the exponent with e, as 1e-3"),
         ("[$\u20ac\u00a3\u00a5]", "write it without the currency sign"),
         ("[ij]$", "complex numbers are not read; give real ones"),
         ("/", "write the fraction as a decimal number"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, islice
@@ -14,6 +13,7 @@ import numpy as np
 from softmax_cli.errors import InputError
 from softmax_cli.formats.blocks import Block, rows_per_block
 from softmax_cli.formats.cell_kinds import remedy_of_number
+from softmax_cli.formats.columns import spec_of
 from softmax_cli.formats.detection import detected_delimiter
 from softmax_cli.formats.header import Layout
 from softmax_cli.formats.limits import MOST_CELLS
@@ -21,6 +21,7 @@ from softmax_cli.formats.numbers import (
     LARGEST_EXACT,
     STORE_TRUTH,
     NotANumberError,
+    is_number,
     is_truth,
     parse_number,
 )
@@ -164,12 +165,16 @@ def _parsed(cell: bytes, layout: Layout, column: int, place: str, line: int) -> 
 
 
 def _remedy(text: str, layout: Layout, column: int) -> str:
-    if not is_truth(text) and (remedy := remedy_of_number(text)):
+    is_cut = layout.columns == 1 and len(text.split()) > 1
+    if not (is_cut or is_truth(text)) and (remedy := remedy_of_number(text)):
         return remedy
     if layout.columns == 1 and (found := detected_delimiter(text)):
         return f"--delimiter '{found}' would cut it into cells"
-    name = layout.names[column] if layout.names else ""
-    called = name if re.fullmatch("[A-Za-z_]{1,40}", name) else column + 1
+    if layout.columns == 1 and len(parts := text.split()) > 1 and all(map(is_number, parts)):
+        return "--delimiter ' ' would cut it into cells"
+    if len(layout.classes) == 1:
+        return "every row needs a number"
+    called = spec_of(column, layout.names)
     if is_truth(text):
         return f"{STORE_TRUTH}, or --id-columns {called} passes the column through"
     return f"--id-columns {called} passes a column of words through"

@@ -20,6 +20,7 @@ from softmax_cli.errors import InputError, shortened, some_of
 from softmax_cli.formats.array import row_place
 from softmax_cli.formats.blocks import Block, Portion, Source, rows_per_block
 from softmax_cli.formats.columnar_file import ColumnarFile, open_columnar
+from softmax_cli.formats.columns import spec_of
 from softmax_cli.formats.header import Layout, selected_layout
 from softmax_cli.formats.numbers import LARGEST_EXACT, STORE_TRUTH
 from softmax_cli.formats.options import Keep, ReadOptions, WriteOptions
@@ -80,7 +81,7 @@ def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
         rows=file.rows,
         class_names=None if table.listed else tuple(table.names),
         id_names=tuple(columns[column] for column in layout.ids),
-        table=None if table.listed else layout.table(by_name=True),
+        table=None if table.listed else layout.table("name"),
     )
 
 
@@ -89,16 +90,11 @@ def _refuse_index(file: ColumnarFile, layout: Layout) -> None:
     names = layout.names or []
     index = [column for column in layout.classes if names[column] in file.index]
     if index:
-        called = ",".join(_called(names[column], column) for column in index)
+        called = ",".join(spec_of(column, names) for column in index)
         shown = some_of([repr(shortened(names[column])) for column in index])
         what, it = ("the column", "it") if len(index) == 1 else ("the columns", "them")
         problem = f"{what} {shown} {'is' if len(index) == 1 else 'are'} the index of a data frame"
         raise InputError(problem, f"--id-columns {called} passes {it} through", file.place)
-
-
-def _called(name: str, column: int) -> str:
-    """Return how an option names a column."""
-    return name if re.fullmatch("[A-Za-z_]{1,40}", name) else str(column + 1)
 
 
 def _table(file: ColumnarFile, layout: Layout) -> _Table:
@@ -117,11 +113,11 @@ def _number_type(
     if lone and isinstance(dtype, (pl.List, pl.Array)):
         assert isinstance(dtype.inner, pl.DataType)
         dtype = dtype.inner
-    called = _called(name, column)
+    called = spec_of(column, file.schema.names())
     if _INDEX.fullmatch(name):
         problem = f"the column {name!r} is the index of a data frame"
         raise InputError(problem, f"--id-columns {called} passes it through", file.place)
-    if isinstance(dtype, (*_INTEGERS, pl.Float64)):
+    if isinstance(dtype, (*_INTEGERS, pl.Float64, pl.Null)):
         return np.float64
     if isinstance(dtype, tuple(_FLOATS)):
         return _FLOATS[dtype.base_type()]
@@ -219,6 +215,8 @@ def _from_lists(table: _Table, start: int, count: int) -> NDArray[Any]:
 
 def _numbers(column: pl.Series, place: str, row_of: Callable[[int], int]) -> NDArray[Any]:
     """Return the numbers of a column, NaN for null; `row_of` is the row of one, for errors."""
+    if column.dtype == pl.Null:
+        return np.full(len(column), np.nan)
     numbers = column.to_numpy()
     if column.dtype in (pl.Int64, pl.UInt64):
         beyond = column > LARGEST_EXACT

@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from softmax_cli.errors import UsageError, shortened, some_of
 
 _NUMBERS = re.compile(r"(\d+)(?:-(\d+))?")
+_PLAIN_NAME = re.compile(r"[A-Za-z_]\w{0,39}", re.ASCII)
 
 
 def by_number_alone(specs: Sequence[str]) -> bool:
@@ -34,12 +35,44 @@ def select_columns(
     >>> select_columns(["2-3"], None, 3, "--columns")
     [1, 2]
     """
+    _refuse_mixed(specs, names, option)
     chosen: list[int] = []
     for spec in specs:
         parts = [spec] if names is not None and spec in names else spec.split(",")
         for part in parts:
             chosen.extend(_positions(part, names, count, option))
     return list(dict.fromkeys(chosen))
+
+
+def _refuse_mixed(specs: Sequence[str], names: Sequence[str] | None, option: str) -> None:
+    """Refuse numbers of which some are names of columns and others are not."""
+    numbers = [part for spec in specs for part in spec.split(",") if part.isdigit()]
+    named = [part for part in numbers if part in (names or ())]
+    others = [part for part in numbers if part not in named]
+    if named and others:
+        raise UsageError(
+            f"{named[0]} is the name of a column, and {others[0]} is none",
+            f"write names alone, or ranges for numbers: {others[0]}-{others[0]}",
+            option,
+        )
+
+
+def spec_of(column: int, names: Sequence[str] | None) -> str:
+    """Return what an option takes for the column at a position: a plain name, or a number.
+
+    A range means numbers alone, where a column has a number for its name.
+
+    >>> spec_of(0, ["id", "a"]), spec_of(0, ["no. 1", "a"]), spec_of(0, ["a b", "1"])
+    ('id', '1', '1-1')
+    """
+    number = str(column + 1)
+    if names is None:
+        return number
+    name = names[column]
+    if _PLAIN_NAME.fullmatch(name) and list(names).count(name) == 1:
+        return name
+    is_taken = number in names and names[column] and names.index(number) != column
+    return f"{number}-{number}" if is_taken else number
 
 
 def _positions(part: str, names: Sequence[str] | None, count: int, option: str) -> list[int]:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from typing import Literal
 
 from softmax_cli.errors import InputError, UsageError, shortened
+from softmax_cli.formats.blocks import Block, Source
 from softmax_cli.formats.cell_kinds import (
     MISSING,
     Kind,
@@ -14,6 +17,7 @@ from softmax_cli.formats.cell_kinds import (
     counts_up,
     is_whole,
     kind_of,
+    may_be_missing,
 )
 from softmax_cli.formats.columns import by_number_alone, select_columns
 from softmax_cli.formats.numbers import is_number
@@ -53,11 +57,11 @@ class Layout:
         """The names of the id columns; empty strings without a header."""
         return tuple("" if self.names is None else self.names[column] for column in self.ids)
 
-    def table(self, *, by_name: bool = False) -> TableColumns:
+    def table(self, cells: Literal["number", "name"] = "number") -> TableColumns:
         """Return the columns as errors and warnings name them."""
-        numbers = tuple(column + 1 for column in self.classes)
+        numbers = [column + 1 for column in self.classes]
         label = None if self.label is None else self.label + 1
-        return TableColumns(self.class_names, numbers, label, self.chosen, by_name)
+        return TableColumns(self.names, numbers, label, self.chosen, cells)
 
 
 def judge_layout(
@@ -80,11 +84,13 @@ def judge_layout(
         others = [cells[column] for column in range(len(cells)) if column not in layout.classes]
         if is_header(judged, under, keep, layout.missing, place, layout.classes):
             layout = selected_layout(cells, cells, options, keep)
-        elif len(judged) > 1 and counts_up(judged):
-            if any(not cell.strip() or kind_of(cell) == "name" for cell in others):
-                raise _ambiguous(judged, "and other cells of it are no numbers", place)
-            if under is not None:
-                layout = replace(layout, warning=_taken_for_a_row(judged, place))
+        elif under is not None and could_be_names(judged):
+            beside = any(not cell.strip() or kind_of(cell) == "name" for cell in others)
+            if beside and len(judged) > 1 and counts_up(judged):
+                why = "and other cells of it are no numbers"
+                raise _ambiguous(judged, why, place, _settle(keep.role))
+            if beside or (len(judged) > 1 and counts_up(judged)):
+                layout = replace(layout, warning=_taken_for_a_row(judged, place, keep.role))
     unnamed = [column for column in layout.classes if _UNNAMED.fullmatch(cells[column].strip())]
     if layout.names is not None and unnamed:
         column = unnamed[0] + 1
@@ -99,10 +105,19 @@ def judge_layout(
 def _name_a_column(cells: Sequence[str], options: ReadOptions, keep: Keep) -> bool:
     """Return true if an option names a column otherwise than by its number."""
     specs = [*options.columns, *options.id_columns, *([keep.labels] if keep.labels else [])]
+    parts = [part for spec in specs for part in (spec, *spec.split(","))]
     numbers = [str(number) for number in range(1, len(cells) + 1)]
-    return not by_number_alone(specs) or any(
-        part in cells and part not in numbers for spec in specs for part in spec.split(",")
-    )
+    return any(
+        _names(part, cells) for part in parts if part not in numbers and not by_number_alone([part])
+    ) or any(part in cells and part not in numbers for part in parts)
+
+
+def _names(part: str, cells: Sequence[str]) -> bool:
+    """Return true for a name, and for a pattern that names cells, or none at all."""
+    if not any(mark in part for mark in "*?["):
+        return True
+    found = [cell for cell in cells if fnmatchcase(cell, part)]
+    return not found or any(kind_of(cell) == "name" for cell in found)
 
 
 def is_header(
@@ -119,32 +134,46 @@ def is_header(
     could be either is an error.
     """
     kinds: list[Kind] = [kind_of(cell, missing) for cell in cells]
-    if "name" in kinds:
+    names = [
+        position
+        for position, cell in enumerate(cells)
+        if kinds[position] == "name" and not may_be_missing(cell)
+    ]
+    if names:
         if "number" in kinds or "number-like" in kinds:
-            position = kinds.index("name")
-            raise _mixed(cells[position], (columns or range(len(cells)))[position] + 1, place)
+            column = (columns or range(len(cells)))[names[0]] + 1
+            raise _mixed(cells, cells[names[0]], column, place, keep.role)
         return True
     if below is not None:
-        _refuse_ambiguous(cells, below, keep, place)
+        _refuse_ambiguous(cells, below, keep, missing, place)
     return False
 
 
-def _refuse_ambiguous(cells: Sequence[str], below: Sequence[str], keep: Keep, place: str) -> None:
+def _refuse_ambiguous(
+    cells: Sequence[str],
+    below: Sequence[str],
+    keep: Keep,
+    missing: Collection[str],
+    place: str,
+) -> None:
     """Refuse digits alone above numbers that are not whole: the names of classes, or logits."""
-    if len(cells) > 2 and not cells[0].strip():
-        # The index of a data frame, which has no name.
-        cells, below = cells[1:], below[1:] if len(below) == len(cells) else below
-        if counts_up(cells):
-            raise _ambiguous(cells, "after a cell without a name", place, "--header --id-columns 1")
-    whole = [is_whole(cell) for cell in below]
+    settle = _settle(keep.role)
+    if len(cells) > 1 and not cells[0].strip() and could_be_names(cells[1:]):
+        # The index of a data frame has no name, and often begins with 0.
+        settle = _settle(keep.role, "--header --id-columns 1")
+        if counts_up(cells[1:]) or [cell.strip() for cell in below[:1]] == ["0"]:
+            raise _ambiguous(cells[1:], "after a cell without a name", place, settle)
+        cells, below = cells[1:], below[1:]
+    whole = [is_whole(cell) for cell in below if kind_of(cell, missing) != "missing"]
     if counts_up(cells):
-        if not all(whole):
-            raise _ambiguous(cells, "and the numbers of the line below are not whole", place)
+        if not whole or not all(whole):
+            why = "and the numbers of the line below are not whole"
+            raise _ambiguous(cells, why, place, settle)
     elif could_be_names(cells) and not (any(whole) or keep.distributions or len(cells) == 1):
-        raise _ambiguous(cells, "and no number of the line below is whole", place)
+        raise _ambiguous(cells, "and no number of the line below is whole", place, settle)
 
 
-def _ambiguous(cells: Sequence[str], why: str, place: str, header: str = "--header") -> InputError:
+def _ambiguous(cells: Sequence[str], why: str, place: str, settle: str) -> InputError:
     first, last = cells[0].strip(), cells[-1].strip()
     if len(cells) == 1:
         shown = f"{first}, like the name of a data frame's column"
@@ -153,23 +182,27 @@ def _ambiguous(cells: Sequence[str], why: str, place: str, header: str = "--head
     else:
         listed = ",".join(cell.strip() for cell in cells)
         shown = f"{shortened(listed)}, like names of classes"
-    return InputError(f"the first line reads {shown}, {why}", _settle(header), place)
+    return InputError(f"the first line reads {shown}, {why}", settle, place)
 
 
-def _settle(header: str = "--header") -> str:
-    return f"{header} if it names the columns, --no-header if it is a row"
+def _settle(role: str, header: str = "--header") -> str:
+    """Return how a first line is settled, for all tables of a run or for this input alone."""
+    alone = f"; --header-of {role}=yes or no for this one alone" if role else ""
+    return f"{header} if it names the columns, --no-header if it is a row{alone}"
 
 
-def _taken_for_a_row(cells: Sequence[str], place: str) -> str:
-    last = cells[-1].strip()
-    return f"{place}: the first line reads 0 to {last} and was taken for a row; {_settle()}"
+def _taken_for_a_row(cells: Sequence[str], place: str, role: str) -> str:
+    shown = shortened(",".join(cell.strip() for cell in cells))
+    if counts_up(cells):
+        shown = f"0 to {cells[-1].strip()}"
+    return f"{place}: the first line reads {shown} and was taken for a row; {_settle(role)}"
 
 
-def _mixed(name: str, column: int, place: str) -> InputError:
+def _mixed(cells: Sequence[str], name: str, column: int, place: str, role: str) -> InputError:
+    number = f"{column}-{column}" if str(column) in cells else str(column)
     return InputError(
         f"the first line is partly numeric: {shortened(name)!r} is not a number",
-        "--header if it names the columns, --no-header if not, "
-        f"--id-columns {column} if that column is no class",
+        f"{_settle(role)}; --id-columns {number} if that column is no class",
         f"{place}:{column}",
     )
 
@@ -208,6 +241,26 @@ def missing_texts(options: ReadOptions) -> Collection[str]:
 def missing_numbers(options: ReadOptions) -> list[float]:
     """Return the numbers that --na-values takes for missing values, however they are spelt."""
     return [float(text) for text in _na_values(options) if is_number(text)]
+
+
+def without_na_values(source: Source, options: ReadOptions) -> Source:
+    """Return the source with NaN for the numbers that --na-values takes for missing values."""
+    import numpy as np
+
+    from softmax_cli.bfloat16 import BFLOAT16, nearest
+
+    numbers = missing_numbers(options)
+    if not numbers:
+        return source
+    stored = np.array(numbers)
+    if BFLOAT16 in source.dtypes:
+        stored = np.concatenate([stored, nearest(stored.astype(np.float32))])
+
+    def checked(block: Block) -> Block:
+        is_missing = np.isin(block.values, stored.astype(block.values.dtype))
+        return block.with_values(np.where(is_missing, np.nan, block.values))
+
+    return source.changed(checked)
 
 
 def _na_values(options: ReadOptions) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from softmax_cli.formats.records import unquoted
 from softmax_cli.formats.refusals import refuse_table_options
 from softmax_cli.formats.sinks import Result, Sink
 from softmax_cli.formats.streams import PIECE_BYTES, Input, read_whole
+from softmax_cli.formats.table_columns import TableColumns
 from softmax_cli.formats.target import Target
 
 _KEYS = ("logits", "probabilities", "log_probabilities", "jacobian")
@@ -50,7 +52,9 @@ def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
             "every class needs one name",
             source.place,
         )
-    return array_source(array, source.place, class_names)
+    opened = array_source(array, source.place, class_names)
+    classes = range(1, opened.classes + 1)
+    return replace(opened, table=TableColumns(None, classes, cells="class"))
 
 
 def parsed(source: Input) -> Any:

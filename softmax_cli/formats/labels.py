@@ -15,13 +15,13 @@ from softmax_cli.errors import InputError, shortened
 from softmax_cli.formats import named_format, open_file, suffix_format
 from softmax_cli.formats.array import row_place
 from softmax_cli.formats.blocks import BLOCK_BYTES, Block, Source, itself, ready
-from softmax_cli.formats.cell_kinds import kind_of, remedy_of_number
+from softmax_cli.formats.cell_kinds import remedy_of_number
 from softmax_cli.formats.cells import batches
 from softmax_cli.formats.class_names import Label, Names
 from softmax_cli.formats.detection import detected_format
 from softmax_cli.formats.first_records import first_records
 from softmax_cli.formats.headed import rejoined
-from softmax_cli.formats.header import is_header, missing_texts
+from softmax_cli.formats.header import is_header, missing_numbers, missing_texts, without_na_values
 from softmax_cli.formats.json_text import label_text, loads, parsed
 from softmax_cli.formats.locations import exists
 from softmax_cli.formats.numbers import NotANumberError, parse_number
@@ -53,29 +53,35 @@ def open_weights(
 
     Where rows are ignored, a weight `may_be_missing`, and is NaN.
     """
-    missing = missing_texts(options)
+    missing, numbers = missing_texts(options), missing_numbers(options)
 
-    def numbers(cells: Sequence[Label]) -> list[float]:
-        return _weights(cells, missing, may_be_missing=may_be_missing)
+    def weights(cells: Sequence[Label]) -> list[float]:
+        return _weights(cells, missing, numbers, may_be_missing=may_be_missing)
 
-    return _Column("weights", "1,0.5,2", "--sample-weights", numbers, itself, options).opened(token)
+    column = _Column("weights", "1,0.5,2", "--sample-weights", weights, itself, options)
+    return column.opened(token)
 
 
 def _weights(
-    cells: Sequence[Label], missing: Collection[str], *, may_be_missing: bool
+    cells: Sequence[Label],
+    missing: Collection[str],
+    numbers: Collection[float],
+    *,
+    may_be_missing: bool,
 ) -> list[float]:
-    return [
-        math.nan
-        if may_be_missing and kind_of(text, missing) == "missing"
-        else _weight(text, place, missing)
-        for text, place in cells
-    ]
+    weights = []
+    for text, place in cells:
+        weight = math.nan if text in missing else _weight(text, place)
+        if weight != weight or weight in numbers:
+            if not may_be_missing:
+                remedy = "every row needs one; 0 leaves a row out"
+                raise InputError(f"the weight is missing: {shortened(text)!r}", remedy, place)
+            weight = math.nan
+        weights.append(weight)
+    return weights
 
 
-def _weight(text: str, place: str, missing: Collection[str]) -> float:
-    if kind_of(text, missing) == "missing":
-        remedy = "every row needs one; 0 leaves a row out"
-        raise InputError(f"the weight is missing: {shortened(text)!r}", remedy, place)
+def _weight(text: str, place: str) -> float:
     try:
         return parse_number(text)
     except NotANumberError as error:
@@ -114,12 +120,14 @@ class _Column:
                 source.close()
                 key = None if name == "npy" else self.options.key
                 options = ReadOptions(key=key)
-                return open_file(token, options, Keep(one_column=True)).changed(self.array)
+                array = open_file(token, options, Keep(one_column=True))
+                return without_na_values(array, self.options).changed(self.array)
             if name in ("parquet", "arrow"):
                 reader = named_format(name, self.option).reader()
                 return self._source(reader.read_words(source, name, self.name), source)
-            if name == "json":
-                return self._source(self._from_json(source), source)
+            if name in ("json", "jsonl"):
+                cells = self._from_json(source) if name == "json" else self._from_lines(source)
+                return self._source(cells, source)
             cells, header, comments = self._from_text(source, blanks=name == "txt")
         except BaseException:
             source.close()
@@ -172,6 +180,19 @@ class _Column:
         labels = map(label_text, document)
         return ((label, f"{source.place}: [{row}]") for row, label in enumerate(labels))
 
+    def _from_lines(self, source: Input) -> Iterator[Label]:
+        """Return the values of JSON lines, which are no rows here."""
+        for line, record in records(source.stream, source.place, comments=Comments()):
+            place = f"{source.place}:{line}"
+            try:
+                value = loads(record.decode("utf-8", "replace"))
+            except ValueError as error:
+                raise InputError(f"is not JSON: {error}", "check the line", place) from None
+            if isinstance(value, (list, dict)):
+                example = self.example.split(",")[0]
+                raise InputError(f"is no {self.name[:-1]}", f"a line is one, {example}", place)
+            yield label_text(value), place
+
     def _from_text(self, source: Input, *, blanks: bool) -> tuple[Iterator[Label], str, Comments]:
         """Return the cells of a text, its header if it has one, and its comments.
 
@@ -216,4 +237,4 @@ class _Column:
             return self.options.header
         if len(texts) > 1 or texts[0] in self.words:
             return False
-        return is_header(texts, below, Keep(), missing, place)
+        return is_header(texts, below, Keep(role=self.name), missing, place)

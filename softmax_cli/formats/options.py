@@ -35,12 +35,14 @@ class Keep:
     every_column   pass all columns through, not the id columns alone
     one_column     of an array: its numbers, whatever its shape, are rows of one, as labels are
     distributions  rows are probabilities, whose first row may well read 1,0
+    role           what --header-of calls this input, where the command has several
     """
 
     labels: str | None = None
     every_column: bool = False
     one_column: bool = False
     distributions: bool = False
+    role: str = ""
 
 
 @dataclass(frozen=True)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from softmax_cli.errors import shortened
 from softmax_cli.formats.blocks import Block, Portion, Source, itself
+from softmax_cli.formats.columns import spec_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,53 +28,52 @@ _LAST_WORDS = {
 _NAMES = {
     *("userid", "rowid", "imageid", "sampleid", "itemid", "docid", "recordid", "objectid", "qid"),
     *("row", "rows", "rownum", "rownumber", "rowno", "rowname", "rownames", "level0", "class"),
+    *("kfold", "imgid", "identifier", "docno", "pk", "indexlevel0"),
     *("ytrue", "truth", "groundtruth", "gt", "truelabel", "trueclass", "wt", "split", "cv"),
 }
 
 
 @dataclass(frozen=True)
 class TableColumns:
-    """The columns of a table that a source takes its rows from.
+    """The columns that a source takes its classes from, as errors and warnings name them.
 
-    names    names of the classes' columns; None without a header
-    numbers  their numbers in the file, from 1
+    names    names of all columns of the file; None without a header
+    numbers  the numbers of the classes' columns in the file, from 1
     label    the number of the label column, if there is one
     chosen   true if --columns chose the classes
+    cells    what names a cell of a row: its column's number or name, or its class
     """
 
-    names: tuple[str, ...] | None
-    numbers: tuple[int, ...]
+    names: Sequence[str] | None
+    numbers: Sequence[int]
     label: int | None = None
     chosen: bool = False
-    by_name: bool = False
+    cells: Literal["number", "name", "class"] = "number"
+
+    def name(self, position: int) -> str | None:
+        """Return the name of the column of a class, if it has one."""
+        return None if self.names is None else self.names[self.numbers[position] - 1]
 
     def cell(self, row: str, position: int) -> str:
         """Return how errors name the cell of a class in the row of this place."""
-        if self.by_name and self.names is not None:
-            return f"{row}, column {shortened(self.names[position])!r}"
+        if self.cells == "class":
+            return f"{row}, class {position}"
+        if self.cells == "name":
+            return f"{row}, column {shortened(self.name(position) or '')!r}"
         return f"{row}:{self.numbers[position]}"
 
     def label_cell(self, row: str) -> str:
         """Return how errors name the label's cell in the row of this place."""
-        return row if self.by_name or self.label is None else f"{row}:{self.label}"
+        return row if self.cells != "number" or self.label is None else f"{row}:{self.label}"
 
     def shown(self, position: int) -> str:
         """Return how a message calls the column of a class."""
-        if self.names is None:
-            return f"column {self.numbers[position]}"
-        return repr(shortened(self.names[position]))
+        name = self.name(position)
+        return f"column {self.numbers[position]}" if name is None else repr(shortened(name))
 
     def option_value(self, positions: Sequence[int]) -> str:
-        """Return what --id-columns takes for these columns: plain names, or else numbers."""
-        times = Counter(self.names or ())
-        return ",".join(
-            self.names[position]
-            if self.names is not None
-            and times[self.names[position]] == 1
-            and re.fullmatch(r"[A-Za-z_]\w{0,39}", self.names[position], re.ASCII)
-            else str(self.numbers[position])
-            for position in positions
-        )
+        """Return what --id-columns takes for these columns."""
+        return ",".join(spec_of(self.numbers[position] - 1, self.names) for position in positions)
 
 
 def looks_like_no_class(name: str) -> bool:
@@ -93,8 +92,8 @@ class Suspects:
     def __init__(self, table: TableColumns) -> None:
         """Judge the names; the first rows come later."""
         self._table = table
-        names = () if table.names is None or table.chosen else table.names
-        self.positions = [at for at, name in enumerate(names) if looks_like_no_class(name)]
+        classes = () if table.chosen or table.names is None else range(len(table.numbers))
+        self.positions = [at for at in classes if looks_like_no_class(table.name(at) or "")]
 
     def add_index(self, rows: NDArray[Any]) -> None:
         """Add the one column of the first rows, if any, whose whole numbers rise by one."""
@@ -141,7 +140,7 @@ def with_suspects(source: Source) -> Source:
     The first rows are read before the first portion goes on, so that they are known by then.
     """
     table = source.table
-    if table is None:
+    if table is None or table.cells == "class":
         return source
     suspects = Suspects(table)
 

@@ -160,7 +160,7 @@ def _write(frame: pl.DataFrame, name: str) -> None:
         (".jsonl", "z.jsonl:2:1"),
         (".parquet", "z.parquet: row 1, column 'a'"),
         (".arrow", "z.arrow: row 1, column 'a'"),
-        (".json", "z.json: row 1"),
+        (".json", "z.json: row 1, class 0"),
     ],
 )
 def test_a_missing_cell_makes_a_row_without_a_softmax(suffix: str, cell: str) -> None:

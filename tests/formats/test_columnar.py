@@ -166,6 +166,7 @@ NAN = float("nan")
     [
         (pl.DataFrame({"a": [1.0, 2.0], "b": [0.5, None]}), [[1, 0.5], [2, NAN]]),
         (pl.DataFrame({"a": [1, None], "b": [3, 4]}), [[1, 3], [NAN, 4]]),
+        (pl.DataFrame({"a": [None, None], "b": [3, 4]}), [[NAN, 3], [NAN, 4]]),
         (pl.DataFrame({"z": [[1.0, 2.0], [4.0, None]]}), [[1, 2], [4, NAN]]),
         (pl.DataFrame({"z": [None, [1.0, 2.0], None]}), [[NAN, NAN], [1, 2], [NAN, NAN]]),
         (
@@ -209,7 +210,6 @@ LISTS = pl.DataFrame({"z": [[1.0, 2.0], [3.0], [4.0, None]]})
         (pl.DataFrame({"a": [{"x": 1}]}), "column 'a' holds Struct"),
         (pl.DataFrame({"a": [1]}).cast(pl.Decimal(10, 2)), "column 'a' holds Decimal"),
         (pl.DataFrame({"a": [1]}).cast(pl.Date), "column 'a' holds Date values"),
-        (pl.DataFrame({"a": [1.0, None]}).cast(pl.Null, strict=False), "column 'a' holds Null"),
         (pl.DataFrame({"a": [1.0], "__index_level_0__": [0]}), "is the index of a data frame"),
         (pl.DataFrame(), "has no columns; a row needs a number"),
         (

@@ -119,6 +119,36 @@ def test_na_values_are_missing() -> None:
     assert "--na-values '?'" in refusal(name, header=False)
 
 
+@pytest.mark.parametrize("cell", [".", "-", "--", "?", "<NA>", "n/a", "none", "NaT"])
+def test_what_others_write_for_missing_is_no_header(cell: str) -> None:
+    name = saved("logits.csv", f"{cell},{cell}\n1,2\n")
+    assert f"logits.csv:1:1: '{cell}' is not a number; mend the cell, or --na-values" in refusal(
+        name
+    )
+    assert np.isnan(read(name, na_values=[cell]).values[0]).all()
+    assert read(saved("logits.csv", f"{cell},b\n1,2\n")).source.class_names == (cell, "b")
+
+
+@pytest.mark.parametrize("line", [",2,3", ",0.5,1", "NA,2,3"])
+def test_a_missing_cell_and_whole_numbers_are_a_row(line: str) -> None:
+    back = read(saved("logits.csv", f"{line}\n1,2,3\n"))
+    assert (back.source.class_names, len(back.values)) == (None, 2)
+
+
+@pytest.mark.parametrize(
+    "text", [",5,7\n0,1,2\n", ",0,1\n3,1,2\n", ",0\n0,1.5\n", ",7,8\n3,0.5,1.5\n"]
+)
+def test_a_cell_without_a_name_above_an_index(text: str) -> None:
+    assert "--header --id-columns 1" in refusal(saved("logits.csv", text))
+
+
+def test_digits_beside_a_word_are_a_row_with_a_warning() -> None:
+    back = read(saved("logits.csv", "id,1,2\nx,3,4\n"), id_columns=["1"])
+    assert len(back.values) == 2
+    (line,) = warnings_of(back.source)
+    assert "the first line reads 1,2 and was taken for a row; --header" in line
+
+
 # Digits alone: the names of classes, or logits
 
 
@@ -152,6 +182,7 @@ def test_digits_above_numbers_that_are_not_whole(line: str, rows: str) -> None:
         ("0,1\n1,2\n", 2, True),
         ("0,1\n-3,7\n5,-2\n", 3, True),
         ("0,1\n1,2\n0.5,3\n", 3, True),
+        ("0,1\nNA,2\n", 2, True),
         ("0,2\n0.5,1\n", 2, False),
         ("1,2\n3,1\n", 2, False),
         ("1.0,2.0\n0.5,0.25\n", 2, False),

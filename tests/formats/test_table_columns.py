@@ -10,9 +10,10 @@ import polars as pl
 import pytest
 
 from softmax_cli.formats import blocks
+from softmax_cli.formats.columns import spec_of
 from softmax_cli.formats.options import Keep
 from softmax_cli.formats.table_columns import TableColumns, looks_like_no_class
-from tests.formats.rows import read, saved, warnings_of, write
+from tests.formats.rows import read, refusal, saved, warnings_of, write
 
 NO_CLASSES = [
     *("id", "ID", "Id", "SampleId", "sample_id", "row_id", "image_id", "imageID", "userId", "uid"),
@@ -107,6 +108,25 @@ def test_arrays_have_no_columns() -> None:
 
 
 def test_option_values() -> None:
-    table = TableColumns(("a b", "id", "id", "row_id"), (2, 3, 4, 7))
-    assert table.option_value([0, 1, 3]) == "2,3,row_id"
-    assert table.cell("x.csv:3", 3) == "x.csv:3:7"
+    table = TableColumns(["y", "a b", "id", "id", "row_id", "5", "6"], [2, 3, 5, 6])
+    assert table.option_value([0, 1, 2]) == "2,3,row_id"
+    assert table.cell("x.csv:3", 3) == "x.csv:3:6"
+
+
+def test_a_number_that_is_a_name_is_given_as_a_range() -> None:
+    name = saved("x.csv", "q,0,1,2\n7,0.5,1.5,2.5\n")
+    assert "--id-columns 1-1" in refusal(name)
+    back = read(name, header=True, id_columns=["1-1"])
+    assert back.source.class_names == ("0", "1", "2")
+    assert spec_of(0, ["a b", "1"]) == "1-1"
+    assert spec_of(1, ["a", "b", "a"]) == "b"
+    assert spec_of(2, ["a", "b", "a"]) == "3"
+    line = refusal(saved("y.csv", "id,0,1,2\n7,1,2,3\n"), header=True, columns=["2,3,4"])
+    assert line.startswith("--columns: 2 is the name of a column, and 3 is none")
+
+
+def test_a_pattern_makes_no_header_of_numbers() -> None:
+    name = saved("x.csv", "1,2\n3,4\n5,6\n")
+    for pattern in ("*", "[0-9]", "1*"):
+        assert "the input has no header" in refusal(name, columns=[pattern])
+    assert read(saved("x.csv", "1a,2\n3,4\n"), columns=["1*"]).source.class_names == ("1a",)

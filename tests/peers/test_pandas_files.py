@@ -34,7 +34,7 @@ def test_a_range_is_no_column(name: str, suffix: str) -> None:
         *((f"named.{suffix}", ["sample"], "sample") for suffix in SUFFIXES),
         *((f"words.{suffix}", ["sample"], "sample") for suffix in SUFFIXES),
         *((f"several.{suffix}", ["fold", "n"], "fold,n") for suffix in SUFFIXES),
-        *((f"unnamed.{suffix}", ["__index_level_0__"], "4") for suffix in SUFFIXES),
+        *((f"unnamed.{suffix}", ["__index_level_0__"], "__index_level_0__") for suffix in SUFFIXES),
         ("by_pandas.parquet", ["sample"], "sample"),
         ("batches.arrow", ["sample"], "sample"),
         ("labelled.parquet", ["sample", "label"], "sample,label"),
