@@ -183,11 +183,11 @@ def terminated(x):
 """
 # Every way to end, its exit code, and whether it has something for standard output.
 ENDINGS: dict[str, tuple[int, bool]] = {
+    "softmax abc": (2, False),
     "softmax 1 2": (0, True),
     "softmax 1 2 -o y.csv": (0, False),
     "softmax 1,nan 1,2 --on-bad-row skip": (0, True),
     "softmax 1,nan 1,2 --on-bad-row skip -o y.csv": (0, False),
-    "softmax abc": (2, False),
     "softmax abc --debug": (2, False),
     "softmax --typo": (2, False),
     "sofmax": (2, False),
@@ -206,19 +206,13 @@ ENDINGS: dict[str, tuple[int, bool]] = {
     "gradcheck talks:interrupted --grad talks:twice --at 1,2": (130, False),
     "gradcheck talks:terminated --grad talks:twice --at 1,2": (-signal.SIGTERM, False),
 }
-# The endings that are tried while working; the others are slow. All are tried with buffers, these
-# also without.
+# One ending of this process, and one of its copy: those that are tried without buffers too.
 _KINDS = ("softmax abc", "softmax x.parquet")
 UNBUFFERED = {"PYTHONUNBUFFERED": "1"}
 FAILING = ["full", "closed", "unread"]
 ALL_ENDINGS = [
-    *(pytest.param(line, {}, id=f"{line}, buffered") for line in _KINDS),
-    *(
-        pytest.param(line, environment, id=f"{line}, {how}", marks=pytest.mark.slow)
-        for how, environment in (("unbuffered", UNBUFFERED), ("buffered", {}))
-        for line in (ENDINGS if how == "buffered" else _KINDS)
-        if how == "unbuffered" or line not in _KINDS
-    ),
+    *(pytest.param(line, {}, id=f"{line}, buffered") for line in ENDINGS),
+    *(pytest.param(line, UNBUFFERED, id=f"{line}, unbuffered") for line in _KINDS),
 ]
 
 
@@ -269,6 +263,7 @@ def ended(line: str, folder: Path, environment: dict[str, str], **streams: str) 
     return done.returncode, (done.stdout or "") + (done.stderr or "")
 
 
+@pytest.mark.fast(1)
 @pytest.mark.parametrize(("line", "environment"), ALL_ENDINGS)
 def test_standard_error_that_fails_does_not_change_the_exit_code(
     line: str, environment: dict[str, str], endings: Path
@@ -284,6 +279,7 @@ def test_standard_error_that_fails_does_not_change_the_exit_code(
         assert "softmax-cli: " not in out
 
 
+@pytest.mark.fast(1)
 @pytest.mark.parametrize(("line", "environment"), ALL_ENDINGS)
 def test_standard_output_that_fails_is_an_error_where_it_is_needed(
     line: str, environment: dict[str, str], endings: Path

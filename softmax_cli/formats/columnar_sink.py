@@ -135,7 +135,8 @@ class ColumnarSink(Sink):
             # Readers that are older do not know the strings that Polars writes otherwise.
             oldest = pl.CompatLevel.oldest()
             frame.write_ipc(part, record_batch_size=self._most, compat_level=oldest)
-        self._parts.add(part.getbuffer())
+        # No view of the stream itself: where writing fails, Python 3.12 crashes as both are freed.
+        self._parts.add(memoryview(part.getvalue()))
         self._held, self._words, self._is_begun = 0, [], True
 
     def _columns(self) -> list[pl.Series]:

@@ -58,8 +58,16 @@ def _spelt_by_polars(values: NDArray[Any], delimiter: bytes) -> bytes:
     # number of a row ends its line.
     column = pl.DataFrame({"": np.ascontiguousarray(values).reshape(-1)})
     column.write_csv(text, include_header=False, line_terminator=separator)
-    characters = np.frombuffer(text.getbuffer(), np.uint8)
-    ends = np.flatnonzero(characters == ord(delimiter))[columns - 1 :: columns]
-    characters[ends] = ord("\n")
-    del characters
+    with text.getbuffer() as view:
+        _end_lines(view, ord(delimiter), columns)
     return text.getvalue()
+
+
+def _end_lines(view: memoryview, delimiter: int, columns: int) -> None:
+    """Put a line's end in place of the delimiter behind every last number of a row."""
+    characters = np.frombuffer(view, np.uint8)
+    try:
+        characters[np.flatnonzero(characters == delimiter)[columns - 1 :: columns]] = ord("\n")
+    finally:
+        # An error keeps its frames: Python 3.12 crashes where a view in one outlives its stream.
+        del characters
