@@ -66,7 +66,7 @@ def test_the_list_names_everything_once() -> None:
 
 
 @pytest.mark.parametrize("pattern", ["softmax-float32-5000x50257-cp", "peak-npy-200MB"])
-@pytest.mark.fast(1)
+@pytest.mark.slow
 def test_a_table_and_its_commands_are_printed(pattern: str, tmp_path: Path) -> None:
     kept = ("--folder", str(tmp_path)) if pattern.startswith("peak") else ()
     options = ("--scale", str(SCALE), "--runs", "1", "--only", pattern, "--markdown", *kept)

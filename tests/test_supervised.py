@@ -120,6 +120,7 @@ def test_a_signal_ends_both(sent: int, code: int, group: bool, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.slow
 def test_a_copy_that_hears_no_signal_is_killed(sent: int, tmp_path: Path) -> None:
     deaf = f"signal.pthread_sigmask(signal.SIG_BLOCK, [{int(sent)}]); time.sleep(60)"
     program = started(deaf, tmp_path)

@@ -97,6 +97,7 @@ def test_the_workflow(tables: str, code: int, tmp_path: Path) -> None:
     assert WORKFLOW["permissions"] == {"contents": "read"}
 
 
+@pytest.mark.slow
 def test_a_build_without_tables_does_not_pass() -> None:
     Path("pyproject.toml").write_text("")
     assert _ran("softmax-cli gradcheck").returncode == 0
@@ -153,6 +154,7 @@ def test_the_job_on_gitlab() -> None:
     ("tables", "passes"),
     [("", True), (UNPROVEN, True), ("[", False), (f"{UNPROVEN}grad = 1", False), (FAILS, False)],
 )
+@pytest.mark.slow
 def test_the_line_that_lets_nothing_proven_pass(tables: str, passes: bool) -> None:
     Path("pyproject.toml").write_text(Path("pyproject.toml").read_text() + tables)
     (line,) = re.findall(r"`(softmax-cli gradcheck [^`]* \|\| .*)`", PAGE)
@@ -224,6 +226,7 @@ def test_the_exit_code_of_the_action(args: str, code: int) -> None:
     assert _act(args).returncode == code
 
 
+@pytest.mark.slow
 def test_a_module_here_does_not_stand_in_the_action_s_way() -> None:
     Path("shlex.py").write_text("raise SystemExit(9)")
     assert _act("--seed 0").returncode == 0

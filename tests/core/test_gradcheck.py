@@ -51,7 +51,7 @@ def _only(report: Report) -> Check:
 
 @every_method
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.fast(1)
+@pytest.mark.slow
 def test_builtins_pass_at_any_seed_and_temperature(method: Method, dtype: str) -> None:
     points = 2 if method == "richardson" else 4
     settings = TOLERANCES.get(method, {}) if dtype == "float64" else {}

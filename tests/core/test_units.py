@@ -131,6 +131,7 @@ def test_losses_and_gradients_of_labels(
 
 @settings(max_examples=100)
 @given(_rows(), st.data())
+@pytest.mark.slow
 def test_losses_and_gradients_of_soft_targets(
     drawn: tuple[FloatArray, float], data: st.DataObject
 ) -> None:
@@ -148,6 +149,7 @@ def test_losses_and_gradients_of_soft_targets(
 
 @settings(max_examples=100)
 @given(_rows(), st.data())
+@pytest.mark.slow
 def test_jacobians_and_products(drawn: tuple[FloatArray, float], data: st.DataObject) -> None:
     row, T = drawn
     entries = st.floats(-2.0, 2.0) | st.sampled_from([0.0, 1e6, -1e6, 1e-6])

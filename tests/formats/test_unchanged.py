@@ -145,6 +145,7 @@ def test_a_pipe_without_a_writer_is_not_waited_for() -> None:
         )
 
 
+@pytest.mark.slow
 def test_a_large_part_of_what_is_compressed_is_still_read() -> None:
     """Rows that are alike compress well, and are read in parts, not held."""
     saved("x.csv", b"0.5,0.5\n" * 2_000_000)

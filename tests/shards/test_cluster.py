@@ -173,6 +173,7 @@ def test_who_gives_up_leaves_nothing_half_written(engine: Cluster, tmp_path: Pat
         ("nonsense://1", "nonsense://1"),
     ],
 )
+@pytest.mark.fast(1)
 def test_no_scheduler(address: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("softmax_cli.shards.cluster._PATIENCE_SECONDS", 1)
     with pytest.raises(SoftmaxCliError, match=said), cluster(address, "run", workers=None):

@@ -85,6 +85,7 @@ def test_a_file_may_name_the_scheduler(scheduler: LocalCluster, tmp_path: Path) 
     assert "names no scheduler" in _refusal(str(path))
 
 
+@pytest.mark.slow
 def test_another_program_that_listens_is_not_waited_for() -> None:
     from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -99,6 +100,7 @@ def test_another_program_that_listens_is_not_waited_for() -> None:
     assert "no scheduler answers" in said
 
 
+@pytest.mark.slow
 def test_without_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_PATIENCE_SECONDS", 2)
     with (
