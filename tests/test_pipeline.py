@@ -99,6 +99,7 @@ def results(source: Source, kernel: Kernel, on_bad_row: OnBadRow) -> tuple[Rows,
 LOGITS = np.random.default_rng(7).normal(0, 5, (50, 3))
 
 
+@pytest.mark.fast(14)
 @pytest.mark.parametrize("block_bytes", [1, 24, 100, 1199, 1200, 1201, 1 << 20])
 @pytest.mark.parametrize("suffix", [*TEXTS, *ARRAYS])
 def test_any_block_size_gives_the_same_numbers(
@@ -156,6 +157,7 @@ LOSSES: dict[str, Callable[[list[Portion]], list[Portion]]] = {
 }
 
 
+@pytest.mark.fast(8)
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("lost", LOSSES)
 @pytest.mark.parametrize("on_bad_row", ["error", "nan", "skip"])

@@ -381,6 +381,7 @@ def test_colour_in_a_pipe_when_asked_for() -> None:
     assert "\x1b[" not in run("softmax-cli jacobian 1 2 3 --format table").out
 
 
+@pytest.mark.fast(8)
 @pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
 @pytest.mark.parametrize(
     "arguments",

@@ -81,6 +81,7 @@ LOGITS = [
 ]
 
 
+@pytest.mark.fast(8)
 @pytest.mark.parametrize("name", GRADIENTS)
 def test_a_file_that_is_named_like_a_gradient_is_refused(name: str) -> None:
     assert is_named_like_a_gradient(name)
@@ -94,6 +95,7 @@ def test_a_file_that_is_named_like_a_gradient_is_refused(name: str) -> None:
     _passes(f"'{name}' --of all")
 
 
+@pytest.mark.fast(8)
 @pytest.mark.parametrize("name", LOGITS)
 def test_a_file_that_is_named_like_something_else_is_not(name: str) -> None:
     assert not is_named_like_a_gradient(name)

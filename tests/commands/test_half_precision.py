@@ -104,6 +104,7 @@ def along() -> list[tuple[str, str]]:
     return [*files, ("along.safetensors", "--axis 1")]
 
 
+@pytest.mark.fast(4)
 @pytest.mark.parametrize("output", ["out.npy", "out.npz", "out.safetensors"])
 @pytest.mark.parametrize("command", [command for command in COMMANDS if command != "jacobian"])
 def test_the_dtype_is_kept_along_another_axis(

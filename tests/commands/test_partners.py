@@ -25,6 +25,7 @@ def _inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         Path(f"{name}_alone.csv").write_text("a,b,c\n" + "".join(f"{row}\n" for row in rows))
 
 
+@pytest.mark.fast(6)
 @pytest.mark.parametrize("columns", ["--id-columns id", "--columns a,b,c", "--id-columns 1"])
 @pytest.mark.parametrize("gradient", ["g.csv", "g_alone.csv", "g.npy"])
 @pytest.mark.parametrize("targets", ["--labels 0,1", "--targets y.csv", "--targets y_alone.csv"])

@@ -44,6 +44,7 @@ def _saved(name: str, values: Array, dtype: str) -> str:
     return name
 
 
+@pytest.mark.fast(3)
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("dtype", [*HALVES, "float32"])
 def test_results_of_the_program_are_distributions(dtype: str, form: str) -> None:

@@ -212,6 +212,7 @@ def test_an_id_is_no_class_of_numbered_labels() -> None:
         assert (float(outcome.out), outcome.err) == (expected, "")
 
 
+@pytest.mark.fast(7)
 @pytest.mark.parametrize("name", ["row_id", "image_id", "uid", "weight", "fold", "imageId", "idx"])
 @pytest.mark.parametrize("labels", ["--labels 1,0", "--labels l.npy", "--label-column y"])
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])

@@ -170,6 +170,7 @@ def copied(name: str, form: str, keep: Keep = Keep(), **options: Any) -> bytes:
     return path.read_bytes()
 
 
+@pytest.mark.fast(8)
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("where", ["id,a,b\n%s,0.5,-1.0\n", "id,a,b\nx,0.5,1.0\n%s,2.0,-inf\n"])
 def test_ids_byte_for_byte(cell: bytes, where: str) -> None:

@@ -69,6 +69,7 @@ def test_standard_input(form: str, data: bytes) -> None:
     assert_array_equal(piped(data, input_format=form).values, ROWS)
 
 
+@pytest.mark.fast(8)
 @pytest.mark.parametrize("size", [1, 5])
 @every_content
 def test_standard_input_in_drops(form: str, data: bytes, size: int) -> None:

@@ -40,6 +40,7 @@ def test_polars_and_python_spell_alike(dtype: Any, data: st.DataObject) -> None:
     assert same_bits(back, values)
 
 
+@pytest.mark.fast(12)
 @pytest.mark.parametrize("exponent", range(-50, 40))
 def test_the_exponent_begins_at_the_same_number(
     exponent: int, monkeypatch: pytest.MonkeyPatch

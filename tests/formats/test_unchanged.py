@@ -56,6 +56,7 @@ def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams, "HEAD_BYTES", 512)
 
 
+@pytest.mark.fast(8)
 @pytest.mark.parametrize("happened", CHANGES)
 @pytest.mark.parametrize("suffix", [*IN_PARTS, ".csv.gz"])
 def test_a_file_that_changes_between_two_parts(suffix: str, happened: str) -> None:

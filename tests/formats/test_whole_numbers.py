@@ -50,6 +50,7 @@ def test_exact_ones_are_read(form: str) -> None:
     assert read(saved(unsigned, form)).values.tolist() == unsigned.astype(float).tolist()
 
 
+@pytest.mark.fast(8)
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("number", [*ROUNDED, 2**64 - 1, 2**63 + 1])
 def test_rounded_ones_are_named(number: int, form: str) -> None:
