@@ -81,10 +81,10 @@ def judge_layout(
         under = None
         if below is not None:
             under = [below[column] for column in layout.classes if column < len(below)]
-        others = [cells[column] for column in range(len(cells)) if column not in layout.classes]
         if is_header(judged, under, keep, layout.missing, place, layout.classes):
             layout = selected_layout(cells, cells, options, keep)
         elif under is not None and could_be_names(judged):
+            others = [cells[column] for column in {*range(len(cells))}.difference(layout.classes)]
             beside = any(not cell.strip() or kind_of(cell) == "name" for cell in others)
             if beside and len(judged) > 1 and counts_up(judged):
                 why = "and other cells of it are no numbers"
