@@ -1,10 +1,23 @@
-"""The switch that rewrites the golden cases, and what of a parametrized test is fast."""
+"""The switch that rewrites the golden cases, what of a parametrized test is fast, and signals."""
 
 from __future__ import annotations
 
+import signal
 from collections import Counter
+from contextlib import suppress
 
 import pytest
+
+
+def pytest_configure() -> None:
+    """Let the signals that the tests send be heard, though nohup or a shell had them ignored."""
+    for name in ("SIGHUP", "SIGINT"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) == signal.SIG_IGN:
+            # In another thread than the main one it is not possible, and nothing is sent.
+            with suppress(ValueError):
+                default = signal.default_int_handler if name == "SIGINT" else signal.SIG_DFL
+                signal.signal(number, default)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
