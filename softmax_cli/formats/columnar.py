@@ -113,14 +113,15 @@ def _number_type(
     if lone and isinstance(dtype, (pl.List, pl.Array)):
         assert isinstance(dtype.inner, pl.DataType)
         dtype = dtype.inner
+    is_index = _INDEX.fullmatch(name) is not None
+    if not is_index and isinstance(dtype, (*_INTEGERS, pl.Float64, pl.Null)):
+        return np.float64
+    if not is_index and isinstance(dtype, tuple(_FLOATS)):
+        return _FLOATS[dtype.base_type()]
     called = spec_of(column, file.schema.names())
-    if _INDEX.fullmatch(name):
+    if is_index:
         problem = f"the column {name!r} is the index of a data frame"
         raise InputError(problem, f"--id-columns {called} passes it through", file.place)
-    if isinstance(dtype, (*_INTEGERS, pl.Float64, pl.Null)):
-        return np.float64
-    if isinstance(dtype, tuple(_FLOATS)):
-        return _FLOATS[dtype.base_type()]
     if isinstance(dtype, pl.Boolean):
         # A column of flags beside numbers may be no class; a table of nothing else is meant.
         remedy = STORE_TRUTH
