@@ -16,6 +16,7 @@ from softmax_cli.formats.streams import no_rows, read_line, reading
 Split = Callable[[bytes], list[bytes]]
 Record = tuple[int, bytes]
 
+_COMMENT = ord("#")
 _CELL_END = re.compile(rb"[,;|\s]")
 _QUOTED = re.compile(rb'"[^"]*+(?:""[^"]*+)*+"')
 
@@ -96,18 +97,17 @@ def records(
                     "--input-format says what it is",
                     f"{place}:{first}",
                 )
-            quoted = comments is None
-            if b"\r" in record and not (quoted and b"\r" not in _QUOTED.sub(b"", record)):
+            if b"\r" in record and (comments is not None or b"\r" in _QUOTED.sub(b"", record)):
                 raise InputError(
                     "its lines end in a carriage return alone",
                     "save it with ordinary line ends",
                     f"{place}:{first}",
                 )
-            is_blank = not record.strip()
-            if is_blank or (comments is not None and comments.take(record)):
-                if is_blank and one_column:
+            text = record.strip()
+            if not text or (comments is not None and text[0] == _COMMENT and comments.take(text)):
+                if not text and one_column:
                     blanks.append(first)
-                elif is_blank:
+                elif not text:
                     blank = blank or first
                 idle += 1
                 if idle > MOST_IDLE_LINES:
@@ -116,8 +116,9 @@ def records(
             idle = 0
             if blank:
                 raise InputError("an empty line among the rows", "delete it", f"{place}:{blank}")
-            yield from ((line, b"") for line in blanks)
-            blanks = []
+            if blanks:
+                yield from ((line, b"") for line in blanks)
+                blanks = []
             yield first, record
 
 
