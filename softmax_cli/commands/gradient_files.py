@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, islice
@@ -78,13 +78,7 @@ class GradientFile:
         """
         self.check_options()
         once = self.inputs.are_read_once or is_read_once(self.file) or is_read_once(self.upstream)
-        try:
-            compared = self.compared(write, diagnosed=once)
-        except InputError as error:
-            if error.remedy.startswith("--on-bad-row"):
-                # That option is refused here.
-                error.remedy = "it has no gradient: leave it out of every file"
-            raise
+        compared = self.compared(write, diagnosed=once)
         if compared.comparison.verdict() == "fail" and not once:
             rows = compared.comparison.points
             # What there is to say was said by the first reading.
@@ -118,7 +112,7 @@ class GradientFile:
     ) -> Compared:
         """Return what all rows came to."""
         read = self._read
-        with ExitStack() as stack:
+        with _without_advice(), ExitStack() as stack:
             source, logits, references = self._opened(stack, write, diagnosed, rows)
             option = "--grad"
             if self.jacobian is not None:
@@ -213,6 +207,17 @@ class GradientFile:
             )
         both = paired(logits, partner, what="upstream gradients", every_row=True)
         return both, logits, ProductReference(of, T, rows)
+
+
+@contextmanager
+def _without_advice() -> Iterator[None]:
+    """Let an error about a bad row not advise --on-bad-row, which is refused here."""
+    try:
+        yield
+    except InputError as error:
+        if error.remedy.startswith("--on-bad-row"):
+            error.remedy = "it has no gradient: leave it out of every file"
+        raise
 
 
 def _parts(block: Block, lines_of_row: int) -> Iterator[Block]:
