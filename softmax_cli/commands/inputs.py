@@ -45,7 +45,8 @@ def opened(
 
         raise typer.Exit(show_help(command))
     tokens = values or ["-"]
-    if any(map(_is_text_table, others)) and not any(map(_is_text_table, tokens)):
+    is_for_others = read.header is not None and any(map(_is_text_table, others))
+    if is_for_others and not any(map(_is_text_table, tokens)):
         read = replace(read, header=None)
     read = with_header_of("values", read)
     return _retyped(open_source(tokens, read, keep, place=place), read)
@@ -55,15 +56,15 @@ def opened_option(token: str, option: str, read: ReadOptions, keep: Keep = Keep(
     """Open the value of an option as the values are opened: rows typed inline, or a file."""
     from softmax_cli.formats import open_source, suffix_format
 
-    form = suffix_format(token)
-    by_name = form is not None and form.keyed
-    chosen = replace(read, key=read.key if by_name else None, axis=-1)
-    if not _is_text_table(token):
-        chosen = replace(chosen, header=None)
-    if option in _ROLES:
-        chosen = with_header_of(_ROLES[option], chosen)
     if _is_typed(token):
         chosen = ReadOptions(dtype=read.dtype, na_values=read.na_values)
+    else:
+        form = suffix_format(token)
+        by_name = form is not None and form.keyed
+        header = read.header if _has_text_suffix(token) else None
+        chosen = replace(read, key=read.key if by_name else None, axis=-1, header=header)
+        if option in _ROLES:
+            chosen = with_header_of(_ROLES[option], chosen)
     source = open_source([token], chosen, keep, place=option)
     if read.axis != -1 and source.paths and source.leading:
         from softmax_cli.formats.array import along_axis
@@ -148,11 +149,15 @@ def with_header_of(role: str, read: ReadOptions) -> ReadOptions:
 
 def _is_text_table(token: str) -> bool:
     """Return true for a file that may be CSV, TSV or text, and for standard input."""
+    return _has_text_suffix(token) and not _is_typed(token)
+
+
+def _has_text_suffix(token: str) -> bool:
+    """Return true for the suffix of CSV, TSV or text, and for none."""
     from softmax_cli.formats import suffix_format
 
     form = suffix_format(token)
-    is_table = form is None or form.name in ("csv", "tsv", "txt")
-    return token == "-" or (is_table and not _is_typed(token))
+    return form is None or form.name in ("csv", "tsv", "txt")
 
 
 def _is_typed(token: str) -> bool:

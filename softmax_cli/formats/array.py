@@ -14,11 +14,15 @@ from softmax_cli.bfloat16 import BFLOAT16, in_memory, widened
 from softmax_cli.errors import InputError, UsageError, shortened
 from softmax_cli.formats.blocks import Block, Source, ready, rows_per_block
 from softmax_cli.formats.cell_kinds import MISSING, remedy_of_number
-from softmax_cli.formats.numbers import STORE_TRUTH, NotANumberError, check_whole, is_number
+from softmax_cli.formats.numbers import (
+    LARGEST_EXACT,
+    STORE_TRUTH,
+    NotANumberError,
+    check_whole,
+    is_number,
+)
 from softmax_cli.formats.options import DTypeName
 from softmax_cli.formats.sinks import Result, Sink
-
-LARGEST_EXACT = 1 << 53
 
 
 def array_source(

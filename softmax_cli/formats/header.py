@@ -106,10 +106,12 @@ def _name_a_column(cells: Sequence[str], options: ReadOptions, keep: Keep) -> bo
     """Return true if an option names a column otherwise than by its number."""
     specs = [*options.columns, *options.id_columns, *([keep.labels] if keep.labels else [])]
     parts = [part for spec in specs for part in (spec, *spec.split(","))]
-    numbers = [str(number) for number in range(1, len(cells) + 1)]
+    numbers = {str(number) for number in range(1, len(cells) + 1)}
     return any(
-        _names(part, cells) for part in parts if part not in numbers and not by_number_alone([part])
-    ) or any(part in cells and part not in numbers for part in parts)
+        part in cells or (not by_number_alone([part]) and _names(part, cells))
+        for part in parts
+        if part not in numbers
+    )
 
 
 def _names(part: str, cells: Sequence[str]) -> bool:
