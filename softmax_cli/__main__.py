@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from softmax_cli.errors import ExitCode, OutputError, SoftmaxCliError, Terminated, say
-from softmax_cli.signals import ended_by_signals
-from softmax_cli.standard_streams import (
+from softmax_cli.runtime.fork_guard import allow
+from softmax_cli.runtime.signals import ended_by_signals
+from softmax_cli.runtime.standard_streams import (
     drop_what_cannot_be_written,
     open_standard_streams,
     silence_standard_output,
 )
-from softmax_cli.supervised import allow
 
 
 def main(argv: Sequence[str] | None = None) -> int:

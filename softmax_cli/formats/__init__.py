@@ -21,7 +21,7 @@ from softmax_cli.formats.sinks import Result, Sink, Sinks
 from softmax_cli.formats.streams import Input, open_input
 from softmax_cli.formats.table_columns import with_suspects
 from softmax_cli.formats.target import Target
-from softmax_cli.supervised import copy_goes_on
+from softmax_cli.runtime.fork_guard import copy_goes_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -14,7 +14,7 @@ from softmax_cli.errors import InputError, shortened
 from softmax_cli.formats.footers import arrow_metadata, index_columns, rows_in_groups
 from softmax_cli.formats.streams import Input
 from softmax_cli.formats.unchanged import unchanging
-from softmax_cli.supervised import tell_what_is_read
+from softmax_cli.runtime.fork_guard import tell_what_is_read
 
 _TITLES = {"parquet": "Parquet", "arrow": "Arrow IPC"}
 _MAGIC = {"parquet": b"PAR1", "arrow": b"ARROW1"}

@@ -16,7 +16,7 @@ from time import monotonic
 from typing import Any
 
 from softmax_cli.errors import InputError, OutputError, SoftmaxCliError, UsageError
-from softmax_cli.signals import begun, ended
+from softmax_cli.runtime.signals import begun, ended
 
 # What is read in a row is fetched in ranges that grow from the first to the second.
 _FIRST_BYTES = 1 << 16

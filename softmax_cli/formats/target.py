@@ -31,7 +31,7 @@ from softmax_cli.formats.writing import (
     write_back,
     write_whole,
 )
-from softmax_cli.signals import begun, ended
+from softmax_cli.runtime.signals import begun, ended
 
 if TYPE_CHECKING:
     from softmax_cli.formats.remote import Upload

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from softmax_cli.errors import Terminated
-from softmax_cli.supervised import tell_what_is_unfinished
+from softmax_cli.runtime.fork_guard import tell_what_is_unfinished
 
 # The names of files that are not whole yet. A signal may come where no block guards them: between
 # the call that makes one and the block that would take it away.

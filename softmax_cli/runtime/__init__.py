@@ -1,0 +1,1 @@
+"""The process itself: its signals, its standard streams, and work in a child process."""
