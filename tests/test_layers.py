@@ -17,7 +17,16 @@ LAYERS = (
 MAY_IMPORT = {
     "__main__": {"commands", "runtime", "errors"},
     "commands": {*LAYERS[1:], "__init__"} - {"runtime"},
-    "shards": {"shards", "pipeline", "formats", "core", "bfloat16", "storage", "errors", "__init__"},
+    "shards": {
+        "shards",
+        "pipeline",
+        "formats",
+        "core",
+        "bfloat16",
+        "storage",
+        "errors",
+        "__init__",
+    },
     "losses": {"losses", "formats", "core", "bfloat16", "storage", "errors"},
     "explain": {"explain", "formats", "core", "bfloat16", "display", "errors"},
     "pipeline": {"pipeline", "formats", "core", "bfloat16", "display", "errors"},

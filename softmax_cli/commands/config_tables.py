@@ -19,8 +19,8 @@ from softmax_cli.commands.parser import is_option
 from softmax_cli.commands.verdict_options import VerdictOptions
 from softmax_cli.errors import InputError, SoftmaxCliError, UsageError, shortened
 from softmax_cli.formats import input_paths
-from softmax_cli.formats.limits import LARGEST_CONFIGURATION
-from softmax_cli.formats.streams import open_input, read_whole
+from softmax_cli.storage.input import open_input, read_whole
+from softmax_cli.storage.limits import LARGEST_CONFIGURATION
 
 COMMAND = "gradcheck"
 TABLES = f"[[tool.{PROGRAM}.{COMMAND}]]"

@@ -94,7 +94,7 @@ def command(
     from softmax_cli.commands.parser import ARGUMENTS
     from softmax_cli.commands.verdict import Reporting
     from softmax_cli.formats import input_paths
-    from softmax_cli.formats.locations import Location
+    from softmax_cli.storage.filesystem import Location
 
     reporting = Reporting(write)
     collected: Collected | None = context.obj

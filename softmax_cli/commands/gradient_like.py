@@ -14,7 +14,7 @@ from softmax_cli.bfloat16 import limits_of, nearest
 from softmax_cli.errors import InputError, named, shortened
 from softmax_cli.formats import suffix_format
 from softmax_cli.formats.blocks import Block, Source
-from softmax_cli.formats.streams import STANDARD_INPUT
+from softmax_cli.storage.input import STANDARD_INPUT
 
 # Words that hold "grad" and have nothing to do with gradients.
 _INNOCENT = re.compile(r"gra(?:de(?:[drs]|rs|book)?|ding|dual(?:ly)?|duat[a-z]+|dations?)(?![a-z])")

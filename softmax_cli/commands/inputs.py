@@ -162,7 +162,7 @@ def _has_text_suffix(token: str) -> bool:
 
 def _is_typed(token: str) -> bool:
     """Return true for what is neither a file nor standard input, nor a glob of files."""
-    from softmax_cli.formats.locations import exists, matching
+    from softmax_cli.storage.filesystem import exists, matching
 
     if token == "-" or exists(token):
         return False
@@ -170,7 +170,7 @@ def _is_typed(token: str) -> bool:
 
 
 def _is_file(token: str) -> bool:
-    from softmax_cli.formats.locations import is_file
+    from softmax_cli.storage.filesystem import is_file
 
     return token != "-" and is_file(token)
 

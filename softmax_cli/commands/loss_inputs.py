@@ -27,12 +27,12 @@ from softmax_cli.formats.blocks import Block, RowRange, Source
 from softmax_cli.formats.class_names import Names, class_number
 from softmax_cli.formats.header import missing_texts
 from softmax_cli.formats.labels import open_labels, open_weights
-from softmax_cli.formats.locations import exists, is_file
 from softmax_cli.formats.options import Keep, ReadOptions, WriteOptions
 from softmax_cli.losses.rows import Form, LossForm
 from softmax_cli.losses.running import Losses
 from softmax_cli.losses.tally import Tally
 from softmax_cli.pipeline import each_block, paired
+from softmax_cli.storage.filesystem import exists, is_file
 
 if TYPE_CHECKING:
     from fractions import Fraction

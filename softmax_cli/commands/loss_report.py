@@ -14,16 +14,16 @@ from numpy.typing import NDArray
 from softmax_cli.commands.row_files import RowFiles, RowSinks, row_result
 from softmax_cli.formats import open_sink, output_format
 from softmax_cli.formats.blocks import Block, Source
-from softmax_cli.formats.locations import Location
 from softmax_cli.formats.options import ReadOptions, WriteOptions
 from softmax_cli.formats.parts import Line, Part
 from softmax_cli.formats.pictures import picture
-from softmax_cli.formats.same_file import refuse_input
 from softmax_cli.formats.sinks import Result, Sink
-from softmax_cli.formats.target import Target
 from softmax_cli.losses.running import Losses
 from softmax_cli.losses.spread import LossHistogram
 from softmax_cli.pipeline import Counts, note, run
+from softmax_cli.storage.filesystem import Location
+from softmax_cli.storage.identity import refuse_input
+from softmax_cli.storage.output import Target
 
 if TYPE_CHECKING:
     from softmax_cli.commands.loss_explanation import Explanation

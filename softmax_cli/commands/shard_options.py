@@ -69,8 +69,8 @@ class ShardOptions:
         """Return what a token names as workers find it, who may work in another directory."""
         if not self._is_elsewhere:
             return token
-        from softmax_cli.formats.locations import exists, is_remote, matching
-        from softmax_cli.shards import places
+        from softmax_cli.storage import places
+        from softmax_cli.storage.filesystem import exists, is_remote, matching
 
         # What is typed is no path.
         is_path = token != "-" and not is_remote(token) and (exists(token) or matching(token))
@@ -80,7 +80,7 @@ class ShardOptions:
         """Return a directory of outputs, which need not be there yet, as workers find it."""
         if not self._is_elsewhere:
             return directory
-        from softmax_cli.shards import places
+        from softmax_cli.storage import places
 
         return places.absolute(directory)
 

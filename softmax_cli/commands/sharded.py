@@ -15,17 +15,18 @@ from softmax_cli.commands.shard_options import ShardOptions
 from softmax_cli.errors import InputError, OutputError, SoftmaxCliError, UsageError
 from softmax_cli.formats import named_format, open_source, suffix_format
 from softmax_cli.formats.blocks import RowRange
-from softmax_cli.formats.compression import COMPRESSIONS
 from softmax_cli.formats.json_text import json_report
-from softmax_cli.formats.locations import is_remote
 from softmax_cli.formats.options import PartOptions, ReadOptions, WriteOptions
-from softmax_cli.formats.same_file import identity
-from softmax_cli.formats.streams import content
-from softmax_cli.formats.target import Target
-from softmax_cli.shards import manifest, places
+from softmax_cli.shards import manifest
 from softmax_cli.shards.plan import Shard, is_file, outputs, planned, suffix_of, with_partners
 from softmax_cli.shards.run import Run, new_run
 from softmax_cli.shards.tasks import Engine, OneMachine
+from softmax_cli.storage import places
+from softmax_cli.storage.compression import COMPRESSIONS
+from softmax_cli.storage.filesystem import is_remote
+from softmax_cli.storage.identity import identity
+from softmax_cli.storage.input import content
+from softmax_cli.storage.output import Target
 
 # Formats whose rows have a place in the file that does not depend on those before.
 _OF_FIXED_SIZE = ("npy", "safetensors")

@@ -29,9 +29,9 @@ from softmax_cli.errors import InputError, some_of
 from softmax_cli.formats.blocks import RowRange
 from softmax_cli.formats.options import WriteOptions
 from softmax_cli.pipeline import note
-from softmax_cli.shards import places
 from softmax_cli.shards.plan import Shard, outputs, with_partners
 from softmax_cli.shards.run import Run
+from softmax_cli.storage import places
 
 if TYPE_CHECKING:
     from fractions import Fraction

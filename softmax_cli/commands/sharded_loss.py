@@ -28,14 +28,14 @@ from softmax_cli.commands.tallies import tallies
 from softmax_cli.errors import InputError, SoftmaxCliError, UsageError
 from softmax_cli.formats.blocks import RowRange, Source
 from softmax_cli.formats.json_text import json_report
-from softmax_cli.formats.locations import location
 from softmax_cli.formats.options import WriteOptions
-from softmax_cli.formats.same_file import refuse_the_same
 from softmax_cli.losses.rows import LossForm
 from softmax_cli.losses.running import Losses
-from softmax_cli.shards import places
 from softmax_cli.shards.plan import Shard, outputs
 from softmax_cli.shards.run import Run
+from softmax_cli.storage import places
+from softmax_cli.storage.filesystem import location
+from softmax_cli.storage.identity import refuse_the_same
 
 if TYPE_CHECKING:
     from fractions import Fraction

@@ -144,7 +144,7 @@ def _check_files(
     p: str | None,
 ) -> None:
     """Refuse files that cannot all be written, and a gradient of what are no logits."""
-    from softmax_cli.formats.same_file import refuse_the_same
+    from softmax_cli.storage.identity import refuse_the_same
 
     if gradient is not None and (p is not None or options.from_ != "logits"):
         raise UsageError("goes with logits alone", "leave it out", "--grad")

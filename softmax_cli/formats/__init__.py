@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 
 from softmax_cli.errors import InputError, UsageError, named
 from softmax_cli.formats.blocks import Source
-from softmax_cli.formats.compression import COMPRESSIONS
-from softmax_cli.formats.locations import Location, exists, is_file, is_remote, location, matching
 from softmax_cli.formats.options import Keep, PartOptions, ReadOptions, WriteOptions
 from softmax_cli.formats.pictures import picture
 from softmax_cli.formats.refusals import refuse_pickle, refuse_table_options
 from softmax_cli.formats.sinks import Result, Sink, Sinks
-from softmax_cli.formats.streams import Input, open_input
 from softmax_cli.formats.table_columns import with_suspects
-from softmax_cli.formats.target import Target
 from softmax_cli.runtime.fork_guard import copy_goes_on
+from softmax_cli.storage.compression import COMPRESSIONS
+from softmax_cli.storage.filesystem import Location, exists, is_file, is_remote, location, matching
+from softmax_cli.storage.input import Input, open_input
+from softmax_cli.storage.output import Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -16,7 +16,6 @@ from softmax_cli.formats.cell_kinds import remedy_of_number
 from softmax_cli.formats.columns import spec_of
 from softmax_cli.formats.detection import detected_delimiter
 from softmax_cli.formats.header import Layout
-from softmax_cli.formats.limits import MOST_CELLS
 from softmax_cli.formats.numbers import (
     LARGEST_EXACT,
     STORE_TRUTH,
@@ -26,6 +25,7 @@ from softmax_cli.formats.numbers import (
     parse_number,
 )
 from softmax_cli.formats.records import Record, Split, unquoted
+from softmax_cli.storage.limits import MOST_CELLS
 
 T = TypeVar("T")
 

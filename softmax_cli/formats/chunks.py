@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from softmax_cli.formats.blocks import Block
 from softmax_cli.formats.cells import blocks_of, joined, line_place, text_of
 from softmax_cli.formats.header import Layout
-from softmax_cli.formats.limits import LONGEST_LINE
 from softmax_cli.formats.numbers import LARGEST_EXACT, LONG_WHOLE_NUMBER
 from softmax_cli.formats.records import Split, records
-from softmax_cli.formats.streams import Input, reading
+from softmax_cli.storage.input import Input, reading
+from softmax_cli.storage.limits import LONGEST_LINE
 
 if TYPE_CHECKING:
     import polars as pl

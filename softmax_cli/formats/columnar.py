@@ -27,8 +27,8 @@ from softmax_cli.formats.options import Keep, ReadOptions, WriteOptions
 from softmax_cli.formats.records import spelt
 from softmax_cli.formats.refusals import refuse_table_options
 from softmax_cli.formats.sinks import Result, Sink
-from softmax_cli.formats.streams import Input
-from softmax_cli.formats.target import Target
+from softmax_cli.storage.input import Input
+from softmax_cli.storage.output import Target
 
 _WINDOW_BYTES = 80 << 20
 _WINDOW_ROWS = 1 << 18

@@ -12,9 +12,9 @@ import polars as pl
 
 from softmax_cli.errors import InputError, shortened
 from softmax_cli.formats.footers import arrow_metadata, index_columns, rows_in_groups
-from softmax_cli.formats.streams import Input
-from softmax_cli.formats.unchanged import unchanging
 from softmax_cli.runtime.fork_guard import tell_what_is_read
+from softmax_cli.storage.change_check import unchanging
+from softmax_cli.storage.input import Input
 
 _TITLES = {"parquet": "Parquet", "arrow": "Arrow IPC"}
 _MAGIC = {"parquet": b"PAR1", "arrow": b"ARROW1"}
@@ -109,7 +109,7 @@ def open_columnar(source: Input, form: str) -> ColumnarFile:
             source.place,
         )
     if isinstance(source.path, str):
-        from softmax_cli.formats.remote import RemoteFile
+        from softmax_cli.storage.remote import RemoteFile
 
         # Polars holds all of what it does not open itself.
         assert isinstance(source.stream.raw, RemoteFile)

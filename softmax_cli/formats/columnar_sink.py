@@ -18,7 +18,7 @@ from softmax_cli.formats.blocks import Block
 from softmax_cli.formats.parquet_parts import ParquetParts
 from softmax_cli.formats.records import unquoted
 from softmax_cli.formats.sinks import Result, Sink
-from softmax_cli.formats.target import Target
+from softmax_cli.storage.output import Target
 
 _PART_BYTES = 1 << 24
 _PART_ROWS = 1 << 18

@@ -15,11 +15,11 @@ from softmax_cli.formats.cells import blocks_of, refuse_many_cells, text_of
 from softmax_cli.formats.chunks import Chunk, chunks_of_lines
 from softmax_cli.formats.detection import detected_delimiter
 from softmax_cli.formats.first_records import first_records
-from softmax_cli.formats.headed import rejoined
 from softmax_cli.formats.header import Layout, judge_layout, missing_texts
 from softmax_cli.formats.options import Keep, ReadOptions
 from softmax_cli.formats.records import Comments, Split, records, splitter, unquoted
-from softmax_cli.formats.streams import Input
+from softmax_cli.storage.headed import rejoined
+from softmax_cli.storage.input import Input
 
 
 def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:

@@ -14,7 +14,7 @@ from softmax_cli.formats.digits import lines_of_numbers
 from softmax_cli.formats.options import WriteOptions
 from softmax_cli.formats.records import requoted, spelt
 from softmax_cli.formats.sinks import Result, Sink
-from softmax_cli.formats.target import Target
+from softmax_cli.storage.output import Target
 
 
 def write(result: Result, form: str, target: Target, options: WriteOptions) -> Sink:

@@ -7,7 +7,7 @@ import re
 from codecs import BOM_UTF8
 
 from softmax_cli.errors import InputError
-from softmax_cli.formats.streams import Input
+from softmax_cli.storage.input import Input
 
 DELIMITERS = ",;\t|"
 _DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+(,\d+)?\s*")

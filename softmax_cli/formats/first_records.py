@@ -7,9 +7,9 @@ from codecs import BOM_UTF8
 from typing import NamedTuple
 
 from softmax_cli.errors import InputError
-from softmax_cli.formats.limits import MOST_IDLE_LINES
 from softmax_cli.formats.records import Comments, records
-from softmax_cli.formats.streams import Input, no_rows, read_line, reading
+from softmax_cli.storage.input import Input, no_rows, read_line, reading
+from softmax_cli.storage.limits import MOST_IDLE_LINES
 
 # So much of the second record's lines is read, and is enough to judge the first by.
 _ENOUGH = 1 << 20

@@ -7,9 +7,9 @@ import struct
 from collections.abc import Mapping
 
 from softmax_cli.formats.arrow_parts import schema_metadata
-from softmax_cli.formats.limits import LONGEST_FOOTER
 from softmax_cli.formats.parquet_parts import rows_of_groups
-from softmax_cli.formats.streams import Input, read_at
+from softmax_cli.storage.input import Input, read_at
+from softmax_cli.storage.limits import LONGEST_FOOTER
 
 # What reading a footer raises that is damaged. Whether it is, is for Polars to say.
 _ERRORS = (struct.error, IndexError, KeyError, TypeError, ValueError, RecursionError)

@@ -8,8 +8,8 @@ from softmax_cli.errors import InputError, named, shortened
 from softmax_cli.formats import unknown_token
 from softmax_cli.formats.array import array_source, numeric_array
 from softmax_cli.formats.blocks import Source
-from softmax_cli.formats.locations import exists
 from softmax_cli.formats.numbers import NotANumberError, is_number, parse_number
+from softmax_cli.storage.filesystem import exists
 
 
 def read_inline(tokens: Sequence[str], place: str) -> Source | None:

@@ -15,15 +15,15 @@ from softmax_cli.formats.array import array_source, numeric_array
 from softmax_cli.formats.blocks import Block, Source
 from softmax_cli.formats.digits import lines_of_numbers
 from softmax_cli.formats.header import missing_texts
-from softmax_cli.formats.limits import LARGEST_DOCUMENT
 from softmax_cli.formats.numbers import json_number
 from softmax_cli.formats.options import Keep, ReadOptions, WriteOptions
 from softmax_cli.formats.records import unquoted
 from softmax_cli.formats.refusals import refuse_table_options
 from softmax_cli.formats.sinks import Result, Sink
-from softmax_cli.formats.streams import PIECE_BYTES, Input, read_whole
 from softmax_cli.formats.table_columns import TableColumns
-from softmax_cli.formats.target import Target
+from softmax_cli.storage.input import PIECE_BYTES, Input, read_whole
+from softmax_cli.storage.limits import LARGEST_DOCUMENT
+from softmax_cli.storage.output import Target
 
 _KEYS = ("logits", "probabilities", "log_probabilities", "jacobian")
 

@@ -16,17 +16,17 @@ from softmax_cli.formats.array import json_float, remedy_of_json
 from softmax_cli.formats.blocks import Block, Portion, Source, ready, rows_per_block
 from softmax_cli.formats.cells import line_place, refuse_many_cells
 from softmax_cli.formats.chunks import chunks_of_lines
-from softmax_cli.formats.headed import rejoined
 from softmax_cli.formats.header import Layout, selected_layout
 from softmax_cli.formats.json_chunks import numbers_of_lines
 from softmax_cli.formats.json_text import json_rows, label_text, loads, named_classes, text_cell
-from softmax_cli.formats.limits import MOST_CELLS, MOST_IDLE_LINES
 from softmax_cli.formats.numbers import NotANumberError
 from softmax_cli.formats.options import Keep, ReadOptions, WriteOptions
 from softmax_cli.formats.records import spelt
 from softmax_cli.formats.sinks import Result, Sink
-from softmax_cli.formats.streams import Input, no_rows, read_line, reading
-from softmax_cli.formats.target import Target
+from softmax_cli.storage.headed import rejoined
+from softmax_cli.storage.input import Input, no_rows, read_line, reading
+from softmax_cli.storage.limits import MOST_CELLS, MOST_IDLE_LINES
+from softmax_cli.storage.output import Target
 
 Line = tuple[int, list[Any]]
 

@@ -20,15 +20,15 @@ from softmax_cli.formats.cells import batches
 from softmax_cli.formats.class_names import Label, Names
 from softmax_cli.formats.detection import detected_format
 from softmax_cli.formats.first_records import first_records
-from softmax_cli.formats.headed import rejoined
 from softmax_cli.formats.header import is_header, missing_numbers, missing_texts, without_na_values
 from softmax_cli.formats.json_text import label_text, loads, parsed
-from softmax_cli.formats.locations import exists
 from softmax_cli.formats.numbers import NotANumberError, parse_number
 from softmax_cli.formats.options import Keep, ReadOptions
 from softmax_cli.formats.records import Comments, records, splitter, unquoted
 from softmax_cli.formats.refusals import refuse_pickle
-from softmax_cli.formats.streams import Input, open_input
+from softmax_cli.storage.filesystem import exists
+from softmax_cli.storage.headed import rejoined
+from softmax_cli.storage.input import Input, open_input
 
 _CELLS_PER_BLOCK = BLOCK_BYTES // 64
 

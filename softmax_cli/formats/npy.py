@@ -24,12 +24,12 @@ from softmax_cli.formats.array import (
     row_place,
 )
 from softmax_cli.formats.blocks import Block, Portion, Source, rows_per_block
-from softmax_cli.formats.limits import LONGEST_NPY_HEADER
 from softmax_cli.formats.options import DTypeName, Keep, ReadOptions, WriteOptions
 from softmax_cli.formats.refusals import refuse_table_options
 from softmax_cli.formats.sinks import Result, Sink
-from softmax_cli.formats.streams import Input, read_at, read_exactly
-from softmax_cli.formats.target import Target
+from softmax_cli.storage.input import Input, read_at, read_exactly
+from softmax_cli.storage.limits import LONGEST_NPY_HEADER
+from softmax_cli.storage.output import Target
 
 _HEADER_ERRORS = (
     *(ValueError, SyntaxError, TypeError, KeyError, IndexError),

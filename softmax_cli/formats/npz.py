@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from softmax_cli.errors import InputError, shortened, some_of
 from softmax_cli.formats.blocks import Block, Source
-from softmax_cli.formats.limits import MOST_DEFLATED
 from softmax_cli.formats.npy import (
     header_bytes,
     read_header,
@@ -23,8 +22,9 @@ from softmax_cli.formats.npy import (
 from softmax_cli.formats.options import Keep, ReadOptions, WriteOptions
 from softmax_cli.formats.refusals import refuse_table_options
 from softmax_cli.formats.sinks import Result, Sink
-from softmax_cli.formats.streams import Input, read_whole, reading
-from softmax_cli.formats.target import Target
+from softmax_cli.storage.input import Input, read_whole, reading
+from softmax_cli.storage.limits import MOST_DEFLATED
+from softmax_cli.storage.output import Target
 
 # ValueError: a place before the file's first byte.
 _ZIP_ERRORS = (zipfile.BadZipFile, ValueError)

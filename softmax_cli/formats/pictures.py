@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from softmax_cli.errors import UsageError
-from softmax_cli.formats.locations import Location
 from softmax_cli.formats.options import WriteOptions
-from softmax_cli.formats.same_file import refuse_the_same
-from softmax_cli.formats.target import Target
+from softmax_cli.storage.filesystem import Location
+from softmax_cli.storage.identity import refuse_the_same
+from softmax_cli.storage.output import Target
 
 if TYPE_CHECKING:
     from softmax_cli.formats.parts import Part

@@ -10,8 +10,8 @@ from itertools import islice
 
 from softmax_cli.errors import InputError
 from softmax_cli.formats.cell_kinds import MISSING, is_spreadsheet_error
-from softmax_cli.formats.limits import LONGEST_LINE, MOST_CELLS, MOST_IDLE_LINES
-from softmax_cli.formats.streams import no_rows, read_line, reading
+from softmax_cli.storage.input import no_rows, read_line, reading
+from softmax_cli.storage.limits import LONGEST_LINE, MOST_CELLS, MOST_IDLE_LINES
 
 Split = Callable[[bytes], list[bytes]]
 Record = tuple[int, bytes]

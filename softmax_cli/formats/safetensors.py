@@ -13,14 +13,14 @@ from softmax_cli.bfloat16 import BFLOAT16
 from softmax_cli.errors import InputError, shortened, some_of
 from softmax_cli.formats.array import checked_dtype
 from softmax_cli.formats.blocks import Source
-from softmax_cli.formats.limits import LONGEST_TENSOR_LIST
 from softmax_cli.formats.npy import NpySink, rows_of
 from softmax_cli.formats.numbers import STORE_TRUTH
 from softmax_cli.formats.options import Keep, ReadOptions, WriteOptions
 from softmax_cli.formats.refusals import refuse_table_options
 from softmax_cli.formats.sinks import Result, Sink
-from softmax_cli.formats.streams import Input, read_exactly
-from softmax_cli.formats.target import Target
+from softmax_cli.storage.input import Input, read_exactly
+from softmax_cli.storage.limits import LONGEST_TENSOR_LIST
+from softmax_cli.storage.output import Target
 
 _DTYPES: dict[str, np.dtype[Any]] = {
     **{f"F{8 * size}": np.dtype(f"<f{size}") for size in (2, 4, 8)},

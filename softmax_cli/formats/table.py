@@ -22,7 +22,7 @@ from softmax_cli.formats.shown import (
     first_and_last,
 )
 from softmax_cli.formats.sinks import Result, Sink
-from softmax_cli.formats.target import Target
+from softmax_cli.storage.output import Target
 
 DEFAULT_PRECISION = 6
 

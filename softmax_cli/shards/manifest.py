@@ -10,10 +10,10 @@ from typing import Any
 
 from softmax_cli.errors import InputError
 from softmax_cli.formats.json_text import json_report
-from softmax_cli.formats.streams import content
-from softmax_cli.formats.target import Target
-from softmax_cli.shards import places
-from softmax_cli.shards.places import Status
+from softmax_cli.storage import places
+from softmax_cli.storage.input import content
+from softmax_cli.storage.output import Target
+from softmax_cli.storage.places import Status
 
 NAME = "softmax-cli-manifest.json"
 REMEDY = "--fresh does all anew"

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 
 from softmax_cli.errors import InputError, UsageError, shortened
 from softmax_cli.formats import FORMATS, suffix_format, unknown_token
-from softmax_cli.formats.compression import COMPRESSIONS
-from softmax_cli.formats.locations import exists
 from softmax_cli.formats.numbers import is_number
-from softmax_cli.shards import places
+from softmax_cli.storage import places
+from softmax_cli.storage.compression import COMPRESSIONS
+from softmax_cli.storage.filesystem import exists
 
 _WILD = "*?["
 

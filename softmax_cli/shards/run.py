@@ -11,12 +11,12 @@ from softmax_cli.errors import SoftmaxCliError
 from softmax_cli.formats.blocks import RowRange
 from softmax_cli.formats.options import WriteOptions
 from softmax_cli.pipeline.reporting import note
-from softmax_cli.shards import places
 from softmax_cli.shards.manifest import Manifest
-from softmax_cli.shards.places import Status
 from softmax_cli.shards.plan import Shard
 from softmax_cli.shards.tasks import Engine, Outcome, Task
 from softmax_cli.shards.watching import watching
+from softmax_cli.storage import places
+from softmax_cli.storage.places import Status
 
 # How many notes of shards are shown.
 _SHOWN_NOTES = 10

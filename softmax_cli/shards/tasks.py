@@ -9,8 +9,8 @@ from functools import partial
 from typing import Any
 
 from softmax_cli.errors import DomainError, InputError, ShapeError, SoftmaxCliError
-from softmax_cli.formats.temporary import tagged
 from softmax_cli.pipeline.reporting import Listener, listening
+from softmax_cli.storage.temporary import tagged
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from unittest import mock
 import numpy as np
 import pytest
 
-from softmax_cli.formats.target import Target
+from softmax_cli.storage.output import Target
 from tests.running import run
 
 pytestmark = pytest.mark.fast(4)

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from softmax_cli.shards import places
 from softmax_cli.shards.manifest import NAME
 from softmax_cli.shards.tasks import OneMachine, Task
+from softmax_cli.storage import places
 from tests.running import Outcome, run
 
 pytestmark = pytest.mark.fast(3)

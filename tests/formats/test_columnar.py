@@ -20,7 +20,7 @@ from softmax_cli.formats.class_names import Names
 from softmax_cli.formats.labels import open_labels
 from softmax_cli.formats.options import Keep, WriteOptions
 from softmax_cli.formats.sinks import Result
-from softmax_cli.formats.target import Target
+from softmax_cli.storage.output import Target
 from tests.formats.rows import Array, Ids, joined, piped, read, refusal, same_bits, saved, write
 
 pytestmark = pytest.mark.fast(3)

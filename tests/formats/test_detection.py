@@ -12,7 +12,7 @@ from numpy.testing import assert_array_equal
 
 from softmax_cli.errors import InputError
 from softmax_cli.formats.detection import detected_delimiter, detected_format
-from softmax_cli.formats.streams import open_input
+from softmax_cli.storage.input import open_input
 from tests.formats.rows import Trickle, piped, read, refusal, saved
 from tests.formats.test_npy import npy
 from tests.formats.test_npz import npz

@@ -18,7 +18,7 @@ from numpy.testing import assert_array_equal
 from softmax_cli.formats import columnar
 from softmax_cli.formats.footers import arrow_metadata, footer_of, index_columns, rows_in_groups
 from softmax_cli.formats.parquet_parts import _LIST, _field_header, _list_header, _Walk, _zigzag
-from softmax_cli.formats.streams import open_input
+from softmax_cli.storage.input import open_input
 from tests.formats.rows import examples, read, refusal, saved
 from tests.peers.make_pandas_files import HERE
 from tests.running import run

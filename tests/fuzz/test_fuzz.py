@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from softmax_cli.errors import InputError
 from softmax_cli.formats.array import numbers_in
-from softmax_cli.formats.streams import Input, open_input
+from softmax_cli.storage.input import Input, open_input
 from tests.formats.conftest import folder
 from tests.fuzz.__main__ import CORPUS
 from tests.fuzz.seeds import seeds

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from softmax_cli.errors import InputError
-from softmax_cli.shards import places
 from softmax_cli.shards.manifest import NAME, Manifest, opened
+from softmax_cli.storage import places
 
 OPTIONS = {"temperature": 2.0, "columns": ("a", "b"), "least": float("-inf")}
 

@@ -13,9 +13,9 @@ from softmax_cli.errors import InputError
 from softmax_cli.formats import open_source
 from softmax_cli.formats.blocks import Source
 from softmax_cli.formats.options import ReadOptions, WriteOptions
-from softmax_cli.formats.target import Target
 from softmax_cli.pipeline import note
 from softmax_cli.pipeline.reporting import progress
+from softmax_cli.storage.output import Target
 
 
 def square(number: int) -> int:

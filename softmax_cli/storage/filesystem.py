@@ -29,7 +29,7 @@ def location(token: str) -> Location:
 def exists(token: str) -> bool:
     """Tell whether a token names something; a row of numbers may be too long for a name."""
     if is_remote(token):
-        from softmax_cli.formats import remote
+        from softmax_cli.storage import remote
 
         return remote.exists(token)
     return os.path.exists(token)  # noqa: PTH110 - Path.exists() raises for what is too long
@@ -38,7 +38,7 @@ def exists(token: str) -> bool:
 def is_file(token: str) -> bool:
     """Tell whether a token names a plain file."""
     if is_remote(token):
-        from softmax_cli.formats import remote
+        from softmax_cli.storage import remote
 
         return remote.is_file(token)
     return os.path.isfile(token)  # noqa: PTH113
@@ -47,7 +47,7 @@ def is_file(token: str) -> bool:
 def matching(pattern: str) -> list[str]:
     """Return what a pattern stands for, in order."""
     if is_remote(pattern):
-        from softmax_cli.formats import remote
+        from softmax_cli.storage import remote
 
         return remote.found(pattern)
     from glob import glob

@@ -6,7 +6,7 @@ import io
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
-from softmax_cli.formats.unchanged import nothing
+from softmax_cli.storage.change_check import nothing
 
 # Enough to tell a format by, and a first line of thousands of numbers.
 HEAD_BYTES = 1 << 16

@@ -17,9 +17,8 @@ from fsspec.implementations.memory import MemoryFileSystem
 from numpy.testing import assert_array_equal
 
 from softmax_cli.errors import SoftmaxCliError
-from softmax_cli.formats import remote
-from softmax_cli.formats.locations import is_remote
-from softmax_cli.shards import places
+from softmax_cli.storage import places, remote
+from softmax_cli.storage.filesystem import is_remote
 from tests.running import ROOT, Outcome, run
 
 pytestmark = pytest.mark.fast(6)

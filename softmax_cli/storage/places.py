@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from softmax_cli.errors import InputError
-from softmax_cli.formats.locations import is_file, is_remote, matching
+from softmax_cli.storage.filesystem import is_file, is_remote, matching
 
 
 class Status(TypedDict):
@@ -24,7 +24,7 @@ class Status(TypedDict):
 def status(path: str) -> Status | None:
     """Return what a file is like; None if there is none."""
     if is_remote(path):
-        from softmax_cli.formats import remote
+        from softmax_cli.storage import remote
 
         try:
             size, modified = remote.status(path)
@@ -45,7 +45,7 @@ def status(path: str) -> Status | None:
 def is_directory(path: str) -> bool:
     """Tell whether there is such a directory."""
     if is_remote(path):
-        from softmax_cli.formats import remote
+        from softmax_cli.storage import remote
 
         return remote.is_directory(path)
     return os.path.isdir(path)  # noqa: PTH112
@@ -93,7 +93,7 @@ def join(directory: str, name: str) -> str:
 def make_directory(path: str) -> list[str]:
     """Make a directory, and those above it; return those that were made, the last first."""
     if is_remote(path):
-        from softmax_cli.formats import remote
+        from softmax_cli.storage import remote
 
         remote.make_directory(path)
         return []
@@ -112,7 +112,7 @@ def remove_empty(directories: list[str]) -> None:
 def remove(path: str) -> None:
     """Remove a file, if it is there."""
     if is_remote(path):
-        from softmax_cli.formats import remote
+        from softmax_cli.storage import remote
 
         remote.remove(path)
         return

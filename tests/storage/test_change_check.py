@@ -17,8 +17,9 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from softmax_cli.errors import InputError
-from softmax_cli.formats import blocks, chunks, columnar, open_source, streams
+from softmax_cli.formats import blocks, chunks, columnar, open_source
 from softmax_cli.formats.options import ReadOptions
+from softmax_cli.storage import input as streams
 from tests.formats.rows import read, refusal, saved, write
 
 VALUES = np.random.default_rng(3).normal(size=(500, 4))

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from softmax_cli.errors import OutputError, UsageError
-from softmax_cli.formats.locations import Location, is_remote, location
+from softmax_cli.storage.filesystem import Location, is_remote, location
 
 Identity = tuple[int | str, ...]
 
@@ -20,7 +20,7 @@ def identity(name: str) -> Identity | None:
     none: they are no place where one writer could destroy what belongs to another.
     """
     if is_remote(name):
-        from softmax_cli.formats import remote
+        from softmax_cli.storage import remote
 
         return remote.identity(name)
     try:

@@ -15,11 +15,11 @@ from time import monotonic, sleep
 from typing import BinaryIO, cast
 
 from softmax_cli.errors import InputError
-from softmax_cli.formats.compression import Counted, decompressed
-from softmax_cli.formats.headed import HEAD_BYTES, rejoined
-from softmax_cli.formats.limits import LONGEST_LINE, MOST_EXPANSION, MOST_IDLE_LINES, SMALL_ENOUGH
-from softmax_cli.formats.locations import Location, is_remote
-from softmax_cli.formats.unchanged import Watched, nothing, unchanging
+from softmax_cli.storage.change_check import Watched, nothing, unchanging
+from softmax_cli.storage.compression import Counted, decompressed
+from softmax_cli.storage.filesystem import Location, is_remote
+from softmax_cli.storage.headed import HEAD_BYTES, rejoined
+from softmax_cli.storage.limits import LONGEST_LINE, MOST_EXPANSION, MOST_IDLE_LINES, SMALL_ENOUGH
 
 STANDARD_INPUT = "standard input"
 # What a header says is allocated only as the bytes for it really come.
@@ -83,7 +83,7 @@ def open_input(token: str) -> Input:
         # Named so that writing onto a file that was redirected here is refused.
         return _plain(Input(STANDARD_INPUT, _standard_input(), Path("/dev/stdin")))
     if is_remote(token):
-        from softmax_cli.formats.remote import RemoteFile
+        from softmax_cli.storage.remote import RemoteFile
 
         file = RemoteFile(token)
         remote = cast(io.BufferedReader, io.BufferedReader(file, HEAD_BYTES))

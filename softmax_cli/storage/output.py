@@ -15,11 +15,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO
 
 from softmax_cli.errors import OutputError
-from softmax_cli.formats.locations import Location, is_remote
 from softmax_cli.formats.options import PartOptions
-from softmax_cli.formats.same_file import refuse_input
-from softmax_cli.formats.temporary import temporary_name
-from softmax_cli.formats.writing import (
+from softmax_cli.runtime.signals import begun, ended
+from softmax_cli.storage.filesystem import Location, is_remote
+from softmax_cli.storage.identity import refuse_input
+from softmax_cli.storage.posix import (
     Compressor,
     compressor_of,
     descriptor_of,
@@ -31,10 +31,10 @@ from softmax_cli.formats.writing import (
     write_back,
     write_whole,
 )
-from softmax_cli.runtime.signals import begun, ended
+from softmax_cli.storage.temporary import temporary_name
 
 if TYPE_CHECKING:
-    from softmax_cli.formats.remote import Upload
+    from softmax_cli.storage.remote import Upload
 
 _HELD_BYTES = 1 << 20
 _WRITEBACK_BYTES = 1 << 23
@@ -107,7 +107,7 @@ class Target:
 
     def _open_file(self) -> None:
         if is_remote(self._destination):
-            from softmax_cli.formats.remote import Upload
+            from softmax_cli.storage.remote import Upload
 
             self._upload = Upload(self._destination)
             self._open_new(self._upload.temporary, 0o600)

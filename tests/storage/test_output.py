@@ -19,10 +19,10 @@ from softmax_cli.errors import OutputError, UsageError
 from softmax_cli.formats import open_sink
 from softmax_cli.formats.blocks import Block
 from softmax_cli.formats.options import WriteOptions
-from softmax_cli.formats.same_file import identity, refuse_the_same
 from softmax_cli.formats.sinks import Result
-from softmax_cli.formats.target import Target
-from softmax_cli.formats.writing import take_over
+from softmax_cli.storage.identity import identity, refuse_the_same
+from softmax_cli.storage.output import Target
+from softmax_cli.storage.posix import take_over
 from tests.formats.rows import read, saved, write
 
 pytestmark = pytest.mark.fast(6)
