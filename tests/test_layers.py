@@ -42,7 +42,12 @@ MAY_IMPORT = {
 # Typer brings the first two of these itself.
 HEAVY = ("numpy", "polars", "rich", "zstandard", "softmax_cli.core", "softmax_cli.pipeline")
 # What a person alone is shown.
-UNSEEN = ("rich", "softmax_cli.formats.parts", "softmax_cli.formats.screen", "softmax_cli.explain")
+UNSEEN = (
+    "rich",
+    "softmax_cli.display.parts",
+    "softmax_cli.display.rich.console",
+    "softmax_cli.explain",
+)
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -77,7 +82,7 @@ def test_the_layers_are_all_there_is() -> None:
 @pytest.mark.parametrize(
     ("package", "home"),
     [
-        ("rich", ["formats/screen/", "formats/drawing.py", "formats/progress.py"]),
+        ("rich", ["formats/screen/", "display/rich/export.py", "display/rich/progress.py"]),
         ("typer", ["commands"]),
     ],
 )

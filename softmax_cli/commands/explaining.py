@@ -13,10 +13,10 @@ from softmax_cli.commands.shard_options import ShardOptions
 from softmax_cli.errors import UsageError
 
 if TYPE_CHECKING:
+    from softmax_cli.display.parts import Step
     from softmax_cli.explain.row import Row
     from softmax_cli.formats.blocks import Block, Source
     from softmax_cli.formats.options import OnBadRow
-    from softmax_cli.formats.parts import Step
     from softmax_cli.formats.sinks import Result
 
 Explain = Annotated[

@@ -17,9 +17,9 @@ from softmax_cli.errors import ShapeError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from softmax_cli.display.parts import Step
     from softmax_cli.explain.row import Row
     from softmax_cli.formats.blocks import Block, RowRange, Source
-    from softmax_cli.formats.parts import Step
     from softmax_cli.pipeline import Kernel, Split
 
 Of = Literal["softmax", "log-softmax"]

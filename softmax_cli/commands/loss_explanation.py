@@ -10,12 +10,12 @@ import numpy as np
 
 from softmax_cli.core.arrays import wide
 from softmax_cli.core.units import BASES
+from softmax_cli.display.parts import Step
 from softmax_cli.explain.loss import loss_steps
 from softmax_cli.explain.loss_row import LossRow
 from softmax_cli.explain.reduction import reduction_step
 from softmax_cli.explain.row import Digits, Row
 from softmax_cli.explain.rows import EXPLAINED, rows_left
-from softmax_cli.formats.parts import Step
 from softmax_cli.formats.table import DEFAULT_PRECISION
 from softmax_cli.losses.rows import LossRows
 from softmax_cli.losses.tally import Scored, Tally

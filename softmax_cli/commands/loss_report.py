@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.commands.row_files import RowFiles, RowSinks, row_result
+from softmax_cli.display.parts import Line, Part
 from softmax_cli.formats import open_sink, output_format
 from softmax_cli.formats.blocks import Block, Source
 from softmax_cli.formats.options import ReadOptions, WriteOptions
-from softmax_cli.formats.parts import Line, Part
 from softmax_cli.formats.pictures import picture
 from softmax_cli.formats.sinks import Result, Sink
 from softmax_cli.losses.running import Losses
@@ -208,7 +208,7 @@ def _write_report(
             (json_report(report, write.precision) + "\n").encode("utf-8", "backslashreplace")
         )
         return
-    from softmax_cli.formats.screen import text_of
+    from softmax_cli.display.rich.console import text_of
 
     target.write(text_of(_parts(losses, told, write), write, terminal=target.is_terminal))
 

@@ -14,9 +14,9 @@ from softmax_cli.commands.shard_options import ShardOptions
 from softmax_cli.errors import UsageError
 
 if TYPE_CHECKING:
+    from softmax_cli.display.parts import Step
     from softmax_cli.explain.row import Row
     from softmax_cli.formats.blocks import Block, RowRange, Source
-    from softmax_cli.formats.parts import Step
     from softmax_cli.pipeline import Kernel
 
 DESCRIPTION = """S_j = exp(a_j / T) / sum_k exp(a_k / T) for every row of logits a."""

@@ -10,15 +10,15 @@ from time import monotonic
 from softmax_cli.commands.github import append_summary, github_text
 from softmax_cli.commands.verdict_options import FORMS, VerdictOptions
 from softmax_cli.core.report import Check, Entry, Report
+from softmax_cli.display.parts import Line, Part, Table
+from softmax_cli.display.rich.console import text_of
+from softmax_cli.display.rich.names import shortened
 from softmax_cli.errors import ExitCode, UsageError
 from softmax_cli.formats import output_format
 from softmax_cli.formats.json_text import json_report
 from softmax_cli.formats.numbers import aligned
 from softmax_cli.formats.options import WriteOptions
-from softmax_cli.formats.parts import Line, Part, Table
 from softmax_cli.formats.pictures import picture, picture_form
-from softmax_cli.formats.screen import text_of
-from softmax_cli.formats.screen.names import shortened
 from softmax_cli.formats.table import DEFAULT_PRECISION
 from softmax_cli.storage.filesystem import Location
 from softmax_cli.storage.identity import refuse_the_same

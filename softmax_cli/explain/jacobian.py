@@ -9,9 +9,9 @@ import numpy as np
 from softmax_cli.core import products
 from softmax_cli.core.jacobian import log_softmax_jacobian_lines, softmax_jacobian_lines
 from softmax_cli.core.twofold import Rows
+from softmax_cli.display.parts import Line, Part, Step
 from softmax_cli.explain.row import EXACT, WHOLE, Row
 from softmax_cli.explain.softmax import softmax_steps
-from softmax_cli.formats.parts import Line, Part, Step
 from softmax_cli.formats.table import shaded
 
 # A row whose largest probability is this near to 1.

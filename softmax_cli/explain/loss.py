@@ -11,10 +11,10 @@ from softmax_cli.core.distributions import entropies_and_divergences
 from softmax_cli.core.row_losses import row_losses, row_losses_and_gradients
 from softmax_cli.core.twofold import Rows
 from softmax_cli.core.units import UNITS
+from softmax_cli.display.parts import Line, Part, Step
 from softmax_cli.explain.loss_row import LossRow
 from softmax_cli.explain.row import Row
 from softmax_cli.explain.softmax import no_softmax, softmax_steps
-from softmax_cli.formats.parts import Line, Part, Step
 
 
 def loss_steps(each: LossRow) -> list[Step]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from softmax_cli.core.units import UNITS
+from softmax_cli.display.parts import Line, Step
 from softmax_cli.explain.row import Digits
-from softmax_cli.formats.parts import Line, Step
 
 
 def reduction_step(

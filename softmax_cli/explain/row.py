@@ -15,11 +15,11 @@ from softmax_cli.core.arrays import FloatArray, wide
 from softmax_cli.core.products import complement
 from softmax_cli.core.softmax import log_softmax, softmax
 from softmax_cli.core.twofold import Rows
+from softmax_cli.display.parts import Gauge, Line, Part, Table
+from softmax_cli.display.rich.lines import MARK
+from softmax_cli.display.rich.names import shortened
 from softmax_cli.formats.numbers import aligned
 from softmax_cli.formats.options import OnBadRow
-from softmax_cli.formats.parts import Gauge, Line, Part, Table
-from softmax_cli.formats.screen.drawn import MARK
-from softmax_cli.formats.screen.names import shortened
 from softmax_cli.formats.shown import first_and_last
 
 # Classes of a row that is shown whole; of a longer one, those at its ends.

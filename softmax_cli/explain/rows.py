@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from threading import Lock
 
+from softmax_cli.display.parts import Line, Step
 from softmax_cli.formats.blocks import Block
-from softmax_cli.formats.parts import Line, Step
 
 EXPLAINED = 3
 

@@ -14,7 +14,7 @@ from softmax_cli.storage.identity import refuse_the_same
 from softmax_cli.storage.output import Target
 
 if TYPE_CHECKING:
-    from softmax_cli.formats.parts import Part
+    from softmax_cli.display.parts import Part
 
     Save = Callable[[Iterable[Part]], None]
 
@@ -37,7 +37,7 @@ def picture(options: WriteOptions, inputs: Sequence[Location] = ()) -> Iterator[
     with Target(path, inputs, in_place=options.in_place) as target:
 
         def save(parts: Iterable[Part]) -> None:
-            from softmax_cli.formats.drawing import picture_of
+            from softmax_cli.display.rich.export import picture_of
 
             target.write(picture_of(parts, form, options).encode("utf-8", "backslashreplace"))
 

@@ -13,7 +13,7 @@ from softmax_cli.formats.blocks import Block
 if TYPE_CHECKING:
     import numpy as np
 
-    from softmax_cli.formats.parts import Part, Step
+    from softmax_cli.display.parts import Part, Step
 
 
 @dataclass(frozen=True, eq=False)

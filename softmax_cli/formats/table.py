@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from math import isfinite
 
+from softmax_cli.display.parts import Cell, Gauge, Grid, Line, Part, Shades, Step, Table
+from softmax_cli.display.rich.console import text_of
+from softmax_cli.display.rich.lines import MARK
 from softmax_cli.formats.blocks import Block
 from softmax_cli.formats.numbers import aligned
 from softmax_cli.formats.options import WriteOptions
-from softmax_cli.formats.parts import Cell, Gauge, Grid, Line, Part, Shades, Step, Table
-from softmax_cli.formats.screen import text_of
-from softmax_cli.formats.screen.drawn import MARK
 from softmax_cli.formats.shown import (
     SHOWN_CLASSES,
     SHOWN_COLUMNS,

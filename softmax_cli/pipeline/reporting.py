@@ -66,7 +66,7 @@ def bar(
     def advance(done: int, read: int, name: str | None = None, beside: str = "") -> None:
         nonlocal shown
         if shown is None and monotonic() - begun > 1:
-            from softmax_cli.formats.progress import ProgressBar
+            from softmax_cli.display.rich.progress import ProgressBar
 
             shown = ProgressBar(place, rows, size, begun)
         if shown is not None:

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from rich.cells import cell_len
 
+from softmax_cli.display.parts import Gauge, Line, Part, Table
+from softmax_cli.display.rich.console import text_of
 from softmax_cli.formats import open_sink
 from softmax_cli.formats.blocks import Block
 from softmax_cli.formats.options import WriteOptions
-from softmax_cli.formats.parts import Gauge, Line, Part, Table
-from softmax_cli.formats.screen import text_of
 from softmax_cli.formats.sinks import Result
 from softmax_cli.formats.table import TableSink, shaded
 from tests.formats.rows import Array, Ids

@@ -12,9 +12,9 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.segment import Segment
 
+from softmax_cli.display.parts import Line, Part
+from softmax_cli.display.rich.console import print_parts, width
 from softmax_cli.formats.options import WriteOptions
-from softmax_cli.formats.parts import Line, Part
-from softmax_cli.formats.screen import print_parts, width
 
 _FONTS = "'DejaVu Sans Mono', Menlo, Consolas, monospace"
 # Of the fonts above: how wide a character is beside its height.

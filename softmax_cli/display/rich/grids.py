@@ -9,9 +9,9 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from softmax_cli.formats.parts import Cell, Grid, Shades
-from softmax_cli.formats.screen.drawn import MARK, drawn, print_indented, print_note, share
-from softmax_cli.formats.screen.names import LENGTHS, SHORT_NAME, shortened
+from softmax_cli.display.parts import Cell, Grid, Shades
+from softmax_cli.display.rich.lines import MARK, drawn, print_indented, print_note, share
+from softmax_cli.display.rich.names import LENGTHS, SHORT_NAME, shortened
 from softmax_cli.formats.shown import first_and_last
 
 Tints = dict[int, tuple[str, ...]]

@@ -10,10 +10,10 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from softmax_cli.display.parts import Gauge, Table
+from softmax_cli.display.rich.lines import drawn, print_indented, print_note, share
+from softmax_cli.display.rich.names import LENGTHS, shortened
 from softmax_cli.errors import printable
-from softmax_cli.formats.parts import Gauge, Table
-from softmax_cli.formats.screen.drawn import drawn, print_indented, print_note, share
-from softmax_cli.formats.screen.names import LENGTHS, shortened
 
 LONGEST_BAR = 40
 SHORTEST_BAR = 8

@@ -10,11 +10,11 @@ from typing import Any, Literal
 
 from rich.console import Console
 
+from softmax_cli.display.parts import Grid, Line, Part, Shades, Table
+from softmax_cli.display.rich.grids import print_grid, print_legend
+from softmax_cli.display.rich.lines import print_line
+from softmax_cli.display.rich.tables import print_table
 from softmax_cli.formats.options import WriteOptions
-from softmax_cli.formats.parts import Grid, Line, Part, Shades, Table
-from softmax_cli.formats.screen.drawn import print_line
-from softmax_cli.formats.screen.grids import print_grid, print_legend
-from softmax_cli.formats.screen.tables import print_table
 
 _NARROWEST = 20
 _DEFAULT_WIDTH = 80

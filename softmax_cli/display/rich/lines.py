@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
+from softmax_cli.display.parts import Line
 from softmax_cli.errors import printable
-from softmax_cli.formats.parts import Line
 
 # Of what stands out: no colour may be there to tell it.
 MARK = (" ", "▸")

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Column
 
-from softmax_cli.formats.screen.names import shortened
+from softmax_cli.display.rich.names import shortened
 
 
 class ProgressBar:

@@ -1,0 +1,1 @@
+"""What people see, as data that no renderer has touched yet."""
