@@ -17,11 +17,12 @@ from numpy.testing import assert_array_equal
 
 from softmax_cli.core.softmax import softmax
 from softmax_cli.errors import InputError, SoftmaxCliError
-from softmax_cli.formats import blocks, open_sink, open_source
-from softmax_cli.formats.array import array_source
-from softmax_cli.formats.blocks import Block, Portion, Source, ready
-from softmax_cli.formats.options import OnBadRow, ReadOptions, WriteOptions
-from softmax_cli.formats.sinks import Result, Sink
+from softmax_cli.formats import open_sink, open_source
+from softmax_cli.formats.arrays.array import array_source
+from softmax_cli.formats.model import blocks
+from softmax_cli.formats.model.blocks import Block, Portion, Source, ready
+from softmax_cli.formats.model.options import OnBadRow, ReadOptions, WriteOptions
+from softmax_cli.formats.model.sinks import Result, Sink
 from softmax_cli.pipeline import Counts, Kernel, paired, peeked, reporting, run, zero_bad_rows
 from tests.formats.conftest import folder
 from tests.formats.rows import (

@@ -145,7 +145,7 @@ def _check_command(name: str) -> None:
         return
     from difflib import get_close_matches
 
-    from softmax_cli.formats.numbers import is_number
+    from softmax_cli.formats.text.numbers import is_number
 
     listed = ", ".join(COMMANDS)
     if is_number(name.split(",")[0]):

@@ -15,9 +15,9 @@ from softmax_cli.errors import UsageError
 if TYPE_CHECKING:
     from softmax_cli.display.parts import Step
     from softmax_cli.explain.row import Row
-    from softmax_cli.formats.blocks import Block, Source
-    from softmax_cli.formats.options import OnBadRow
-    from softmax_cli.formats.sinks import Result
+    from softmax_cli.formats.model.blocks import Block, Source
+    from softmax_cli.formats.model.options import OnBadRow
+    from softmax_cli.formats.model.sinks import Result
 
 Explain = Annotated[
     bool,
@@ -67,7 +67,7 @@ def explained(
     from softmax_cli.core.arrays import wide
     from softmax_cli.explain.row import Digits, Row
     from softmax_cli.explain.rows import FirstRows
-    from softmax_cli.formats.table import DEFAULT_PRECISION
+    from softmax_cli.formats.table.sink import DEFAULT_PRECISION
 
     digits = Digits(write.precision or DEFAULT_PRECISION)
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from softmax_cli.core.report import Report
-    from softmax_cli.formats.blocks import Block
+    from softmax_cli.formats.model.blocks import Block
 
 DESCRIPTION = """Without values: the built-in derivatives at seeded points; with values: at yours.
 
@@ -178,8 +178,8 @@ def _builtins(
     if values:
         from softmax_cli.commands.gradient_like import refuse_gradients, told_rows
         from softmax_cli.commands.inputs import opened
-        from softmax_cli.formats.array import whole_array
-        from softmax_cli.formats.blocks import ready
+        from softmax_cli.formats.arrays.array import whole_array
+        from softmax_cli.formats.model.blocks import ready
         from softmax_cli.pipeline import good_blocks
 
         with opened("gradcheck", values, read) as source:

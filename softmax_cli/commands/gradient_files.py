@@ -29,9 +29,9 @@ from softmax_cli.core.report import Report
 from softmax_cli.core.roundings import Rounding
 from softmax_cli.core.units import BASES
 from softmax_cli.errors import InputError, ShapeError, UsageError
-from softmax_cli.formats.array import row_place
-from softmax_cli.formats.blocks import Block, Source, ready
-from softmax_cli.formats.options import ReadOptions, WriteOptions
+from softmax_cli.formats.arrays.array import row_place
+from softmax_cli.formats.model.blocks import Block, Source, ready
+from softmax_cli.formats.model.options import ReadOptions, WriteOptions
 from softmax_cli.pipeline import RowReader, good_blocks, paired, progress
 from softmax_cli.pipeline.pairs import check_shapes
 from softmax_cli.pipeline.threads import in_order, thread_count

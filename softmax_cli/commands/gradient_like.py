@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from softmax_cli.bfloat16 import limits_of, nearest
 from softmax_cli.errors import InputError, named, shortened
 from softmax_cli.formats import suffix_format
-from softmax_cli.formats.blocks import Block, Source
+from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.storage.input import STANDARD_INPUT
 
 # Words that hold "grad" and have nothing to do with gradients.

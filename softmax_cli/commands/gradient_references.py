@@ -20,7 +20,7 @@ from softmax_cli.core.row_losses import row_losses_and_gradients
 from softmax_cli.core.softmax import softmax
 from softmax_cli.core.twofold import Rows, factor
 from softmax_cli.core.weights import Wanted, Weights
-from softmax_cli.formats.blocks import Block
+from softmax_cli.formats.model.blocks import Block
 from softmax_cli.losses.rows import LossForm, LossRows
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from softmax_cli.commands.loss_inputs import LossInputs
 from softmax_cli.core.reduction import ReducedLoss
 from softmax_cli.core.weights import Weights
-from softmax_cli.formats.blocks import Block
-from softmax_cli.formats.options import WriteOptions
+from softmax_cli.formats.model.blocks import Block
+from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.losses.rows import LossForm, LossRows
 from softmax_cli.pipeline import each_block
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from softmax_cli.errors import InputError, SoftmaxCliError, UsageError
-from softmax_cli.formats.blocks import Block, Source
-from softmax_cli.formats.options import Keep, ReadOptions
+from softmax_cli.formats.model.blocks import Block, Source
+from softmax_cli.formats.model.options import Keep, ReadOptions
 
 if TYPE_CHECKING:
     from softmax_cli.formats.class_names import Names
@@ -67,7 +67,7 @@ def opened_option(token: str, option: str, read: ReadOptions, keep: Keep = Keep(
             chosen = with_header_of(_ROLES[option], chosen)
     source = open_source([token], chosen, keep, place=option)
     if read.axis != -1 and source.paths and source.leading:
-        from softmax_cli.formats.array import along_axis
+        from softmax_cli.formats.arrays.array import along_axis
 
         source = along_axis(source, read.axis)
     return _retyped(source, read)

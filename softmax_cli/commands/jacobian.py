@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from softmax_cli.display.parts import Step
     from softmax_cli.explain.row import Row
-    from softmax_cli.formats.blocks import Block, RowRange, Source
+    from softmax_cli.formats.model.blocks import Block, RowRange, Source
     from softmax_cli.pipeline import Kernel, Split
 
 Of = Literal["softmax", "log-softmax"]
@@ -95,8 +95,8 @@ def write_jacobian(
     """Read rows, or some of them, and write what is asked of each; return how many were read."""
     from softmax_cli.commands.inputs import opened, opened_partner, without_missing
     from softmax_cli.formats import open_sink
-    from softmax_cli.formats.blocks import itself
-    from softmax_cli.formats.sinks import Result
+    from softmax_cli.formats.model.blocks import itself
+    from softmax_cli.formats.model.sinks import Result
     from softmax_cli.pipeline import paired, peeked, run, zero_bad_rows
 
     with ExitStack() as stack:
@@ -192,7 +192,7 @@ def _matrix_kernel(source: Source, of: Of, temperature: float) -> Kernel:
 
 def _in_lines(source: Source) -> Split:
     """Return what cuts blocks into rows, and rows into lines of their matrices, to fit a cache."""
-    from softmax_cli.formats.blocks import rows_per_block
+    from softmax_cli.formats.model.blocks import rows_per_block
 
     N = source.classes
     # Little is computed for each number, and what a part costs beside it counts for more.

@@ -16,7 +16,7 @@ from softmax_cli.explain.loss_row import LossRow
 from softmax_cli.explain.reduction import reduction_step
 from softmax_cli.explain.row import Digits, Row
 from softmax_cli.explain.rows import EXPLAINED, rows_left
-from softmax_cli.formats.table import DEFAULT_PRECISION
+from softmax_cli.formats.table.sink import DEFAULT_PRECISION
 from softmax_cli.losses.rows import LossRows
 from softmax_cli.losses.tally import Scored, Tally
 

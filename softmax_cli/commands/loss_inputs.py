@@ -23,11 +23,11 @@ from softmax_cli.commands.loss_options import LossOptions
 from softmax_cli.core.reduction import ReducedLoss
 from softmax_cli.core.weights import WEIGHTS_ARE, Weights, are_weights
 from softmax_cli.errors import InputError, ShapeError, UsageError
-from softmax_cli.formats.blocks import Block, RowRange, Source
 from softmax_cli.formats.class_names import Names, class_number
-from softmax_cli.formats.header import missing_texts
+from softmax_cli.formats.columns.header import missing_texts
 from softmax_cli.formats.labels import open_labels, open_weights
-from softmax_cli.formats.options import Keep, ReadOptions, WriteOptions
+from softmax_cli.formats.model.blocks import Block, RowRange, Source
+from softmax_cli.formats.model.options import Keep, ReadOptions, WriteOptions
 from softmax_cli.losses.rows import Form, LossForm
 from softmax_cli.losses.running import Losses
 from softmax_cli.losses.tally import Tally

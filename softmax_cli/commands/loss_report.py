@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from softmax_cli.commands.row_files import RowFiles, RowSinks, row_result
 from softmax_cli.display.parts import Line, Part
 from softmax_cli.formats import open_sink, output_format
-from softmax_cli.formats.blocks import Block, Source
-from softmax_cli.formats.options import ReadOptions, WriteOptions
-from softmax_cli.formats.pictures import picture
-from softmax_cli.formats.sinks import Result, Sink
+from softmax_cli.formats.model.blocks import Block, Source
+from softmax_cli.formats.model.options import ReadOptions, WriteOptions
+from softmax_cli.formats.model.sinks import Result, Sink
+from softmax_cli.formats.table.picture_file import picture
 from softmax_cli.losses.running import Losses
 from softmax_cli.losses.spread import LossHistogram
 from softmax_cli.pipeline import Counts, note, run
@@ -115,7 +115,7 @@ def _listed(source: Source, losses: Losses, told: Told, write: WriteOptions) -> 
     """Return what lists the losses of rows under an explanation, where each keeps its own."""
     if losses.reduction != "none" or told.explanation is None:
         return []
-    from softmax_cli.formats.table import TableSink
+    from softmax_cli.formats.table.sink import TableSink
 
     return [TableSink(row_result(source), told.of_rows.extend, write)]
 
@@ -138,7 +138,7 @@ def _one_number(write: WriteOptions, inputs: Sequence[Location]) -> AbstractCont
 
 def _parts(losses: Losses, told: Told, write: WriteOptions) -> list[Part]:
     from softmax_cli.commands.loss_tables import report_parts
-    from softmax_cli.formats.table import explained
+    from softmax_cli.formats.table.sink import explained
 
     parts = report_parts(losses, told.fit, write.precision)
     if told.explanation is None:
@@ -195,7 +195,7 @@ def _write_report(
     write: WriteOptions,
 ) -> None:
     if form == "json":
-        from softmax_cli.formats.json_text import json_report
+        from softmax_cli.formats.json.document import json_report
 
         report = losses.report()
         if losses.reduction == "none" and kept is not None:

@@ -18,7 +18,7 @@ import typer
 
 from softmax_cli.errors import UsageError
 from softmax_cli.formats import format_names
-from softmax_cli.formats.options import ReadOptions, WriteOptions
+from softmax_cli.formats.model.options import ReadOptions, WriteOptions
 
 __all__ = [
     "Base",

@@ -8,7 +8,7 @@ from typing import Any
 from typer.core import TyperCommand, TyperOption
 
 from softmax_cli.errors import SoftmaxCliError
-from softmax_cli.formats.numbers import is_number
+from softmax_cli.formats.text.numbers import is_number
 
 ARGUMENTS = "softmax_cli.arguments"
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from softmax_cli.formats import open_sink
-from softmax_cli.formats.blocks import Block, Source
-from softmax_cli.formats.options import WriteOptions
-from softmax_cli.formats.sinks import Result, Sink
+from softmax_cli.formats.model.blocks import Block, Source
+from softmax_cli.formats.model.options import WriteOptions
+from softmax_cli.formats.model.sinks import Result, Sink
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,8 @@ from softmax_cli.core.diagnosis import Diagnosis
 from softmax_cli.core.reduction import ReducedLoss
 from softmax_cli.core.report import Report
 from softmax_cli.errors import InputError, some_of
-from softmax_cli.formats.blocks import RowRange
-from softmax_cli.formats.options import WriteOptions
+from softmax_cli.formats.model.blocks import RowRange
+from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.pipeline import note
 from softmax_cli.shards.plan import Shard, outputs, with_partners
 from softmax_cli.shards.run import Run

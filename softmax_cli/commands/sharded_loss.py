@@ -26,9 +26,9 @@ from softmax_cli.commands.shard_options import ShardOptions
 from softmax_cli.commands.sharded import Work, row_files, write_report
 from softmax_cli.commands.tallies import tallies
 from softmax_cli.errors import InputError, SoftmaxCliError, UsageError
-from softmax_cli.formats.blocks import RowRange, Source
-from softmax_cli.formats.json_text import json_report
-from softmax_cli.formats.options import WriteOptions
+from softmax_cli.formats.json.document import json_report
+from softmax_cli.formats.model.blocks import RowRange, Source
+from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.losses.rows import LossForm
 from softmax_cli.losses.running import Losses
 from softmax_cli.shards.plan import Shard, outputs

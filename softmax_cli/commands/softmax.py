@@ -16,7 +16,7 @@ from softmax_cli.errors import UsageError
 if TYPE_CHECKING:
     from softmax_cli.display.parts import Step
     from softmax_cli.explain.row import Row
-    from softmax_cli.formats.blocks import Block, RowRange, Source
+    from softmax_cli.formats.model.blocks import Block, RowRange, Source
     from softmax_cli.pipeline import Kernel
 
 DESCRIPTION = """S_j = exp(a_j / T) / sum_k exp(a_k / T) for every row of logits a."""
@@ -84,9 +84,9 @@ def write_softmax(
     from softmax_cli.commands.inputs import opened
     from softmax_cli.core.units import BASES
     from softmax_cli.formats import open_sink
-    from softmax_cli.formats.blocks import itself
-    from softmax_cli.formats.options import Keep
-    from softmax_cli.formats.sinks import Result
+    from softmax_cli.formats.model.blocks import itself
+    from softmax_cli.formats.model.options import Keep
+    from softmax_cli.formats.model.sinks import Result
     from softmax_cli.pipeline import run, zero_bad_rows
 
     with opened("softmax", values, read, Keep(every_column=append)) as source:

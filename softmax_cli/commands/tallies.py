@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from softmax_cli.commands.loss_options import LossOptions, ReportOptions
-from softmax_cli.formats.blocks import Source
+from softmax_cli.formats.model.blocks import Source
 from softmax_cli.losses.right_rows import PerClass, TopK
 from softmax_cli.losses.rows import LossForm
 from softmax_cli.losses.spread import LossHistogram, Reliability

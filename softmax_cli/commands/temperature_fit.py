@@ -11,8 +11,8 @@ import numpy as np
 from softmax_cli.commands.loss_inputs import LossInputs
 from softmax_cli.commands.loss_options import ReportOptions
 from softmax_cli.core.temperature import Slopes, fitted_temperature
-from softmax_cli.formats.blocks import Block, Source
-from softmax_cli.formats.options import WriteOptions
+from softmax_cli.formats.model.blocks import Block, Source
+from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.losses.rows import LossForm, LossRows
 from softmax_cli.losses.running import Losses
 from softmax_cli.losses.spread import Reliability

@@ -21,8 +21,8 @@ from softmax_cli.commands.inputs import opened_option, without_missing
 from softmax_cli.core.gradcheck import gradcheck
 from softmax_cli.core.report import Report
 from softmax_cli.errors import InputError, ShapeError, Terminated, UsageError
-from softmax_cli.formats.array import whole_array
-from softmax_cli.formats.options import ReadOptions
+from softmax_cli.formats.arrays.array import whole_array
+from softmax_cli.formats.model.options import ReadOptions
 
 # How many calls of a traceback are shown.
 _FRAMES = 4

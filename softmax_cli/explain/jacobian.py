@@ -12,7 +12,7 @@ from softmax_cli.core.twofold import Rows
 from softmax_cli.display.parts import Line, Part, Step
 from softmax_cli.explain.row import EXACT, WHOLE, Row
 from softmax_cli.explain.softmax import softmax_steps
-from softmax_cli.formats.table import shaded
+from softmax_cli.formats.table.sink import shaded
 
 # A row whose largest probability is this near to 1.
 CONFIDENT = 1e-3

@@ -18,9 +18,9 @@ from softmax_cli.core.twofold import Rows
 from softmax_cli.display.parts import Gauge, Line, Part, Table
 from softmax_cli.display.rich.lines import MARK
 from softmax_cli.display.rich.names import shortened
-from softmax_cli.formats.numbers import aligned
-from softmax_cli.formats.options import OnBadRow
-from softmax_cli.formats.shown import first_and_last
+from softmax_cli.formats.model.options import OnBadRow
+from softmax_cli.formats.table.shown import first_and_last
+from softmax_cli.formats.text.numbers import aligned
 
 # Classes of a row that is shown whole; of a longer one, those at its ends.
 WHOLE, AT_THE_ENDS = 12, 6

@@ -7,7 +7,7 @@ from dataclasses import replace
 from threading import Lock
 
 from softmax_cli.display.parts import Line, Step
-from softmax_cli.formats.blocks import Block
+from softmax_cli.formats.model.blocks import Block
 
 EXPLAINED = 3
 

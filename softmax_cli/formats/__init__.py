@@ -11,12 +11,12 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from softmax_cli.errors import InputError, UsageError, named
-from softmax_cli.formats.blocks import Source
-from softmax_cli.formats.options import Keep, PartOptions, ReadOptions, WriteOptions
-from softmax_cli.formats.pictures import picture
-from softmax_cli.formats.refusals import refuse_pickle, refuse_table_options
-from softmax_cli.formats.sinks import Result, Sink, Sinks
-from softmax_cli.formats.table_columns import with_suspects
+from softmax_cli.formats.columns.table_columns import with_suspects
+from softmax_cli.formats.model.blocks import Source
+from softmax_cli.formats.model.options import Keep, PartOptions, ReadOptions, WriteOptions
+from softmax_cli.formats.model.sinks import Result, Sink, Sinks
+from softmax_cli.formats.opening.pickles import refuse_pickle, refuse_table_options
+from softmax_cli.formats.table.picture_file import picture
 from softmax_cli.runtime.fork_guard import copy_goes_on
 from softmax_cli.storage.compression import COMPRESSIONS
 from softmax_cli.storage.filesystem import Location, exists, is_file, is_remote, location, matching
@@ -55,17 +55,17 @@ class Format:
 
 
 FORMATS = (
-    Format("csv", (".csv",), "delimited", "delimited_sink"),
-    Format("tsv", (".tsv",), "delimited", "delimited_sink"),
-    Format("txt", (".txt",), "delimited", "delimited_sink"),
-    Format("json", (".json",), "json_text", keyed=True),
-    Format("jsonl", (".jsonl", ".ndjson"), "jsonl"),
-    Format("npy", (".npy",), "npy", text=False),
-    Format("npz", (".npz",), "npz", text=False, keyed=True),
-    Format("safetensors", (".safetensors",), "safetensors", text=False, keyed=True),
-    Format("parquet", (".parquet",), "columnar", text=False, guarded=True),
-    Format("arrow", (".arrow", ".feather"), "columnar", text=False, guarded=True),
-    Format("table", (), "table", reads=False),
+    Format("csv", (".csv",), "delimited.reader", "delimited.writer"),
+    Format("tsv", (".tsv",), "delimited.reader", "delimited.writer"),
+    Format("txt", (".txt",), "delimited.reader", "delimited.writer"),
+    Format("json", (".json",), "json.document", keyed=True),
+    Format("jsonl", (".jsonl", ".ndjson"), "json.lines"),
+    Format("npy", (".npy",), "arrays.npy", text=False),
+    Format("npz", (".npz",), "arrays.npz", text=False, keyed=True),
+    Format("safetensors", (".safetensors",), "arrays.safetensors", text=False, keyed=True),
+    Format("parquet", (".parquet",), "columnar.reader", text=False, guarded=True),
+    Format("arrow", (".arrow", ".feather"), "columnar.reader", text=False, guarded=True),
+    Format("table", (), "table.sink", reads=False),
 )
 
 NOTHING_KEPT = Keep()
@@ -84,7 +84,7 @@ def open_source(
 
     Headers are read, rows are not. Errors in typed numbers name `place`.
     """
-    from softmax_cli.formats.inline import read_inline
+    from softmax_cli.formats.opening.inline import read_inline
 
     source = read_inline(tokens, place)
     if source is not None:
@@ -95,12 +95,12 @@ def open_source(
         paths = [path for token in tokens for path in _expanded(token, place)]
         source = with_suspects(_opened_files(paths, options, keep))
     if options.na_values:
-        from softmax_cli.formats.header import without_na_values
+        from softmax_cli.formats.columns.header import without_na_values
 
         source = without_na_values(source, options)
     if options.axis == -1:
         return source
-    from softmax_cli.formats.array import along_axis
+    from softmax_cli.formats.arrays.array import along_axis
 
     try:
         return along_axis(source, options.axis)
@@ -114,7 +114,7 @@ def _opened_files(paths: Sequence[str], options: ReadOptions, keep: Keep) -> Sou
     if len(paths) == 1:
         return first
     from softmax_cli.bfloat16 import limits_of
-    from softmax_cli.formats.several import check_alike, concatenated
+    from softmax_cli.formats.opening.concatenated import check_alike, concatenated
 
     rest: list[Callable[[], Source]] = []
     opened = [first]
@@ -203,7 +203,7 @@ def _input_format(path: str, source: Input, options: ReadOptions) -> Format:
         return named_format(options.input_format, "--input-format", reads=True)
     if path != "-" and (form := suffix_format(path)):
         return form
-    from softmax_cli.formats.detection import detected_format
+    from softmax_cli.formats.opening.detection import detected_format
 
     return _BY_NAME[detected_format(source)]
 
@@ -265,7 +265,7 @@ def open_sink(
     ):
         opened = [lambda shaped: writer.write(shaped, form.name, target, options)]
         if save is not None:
-            from softmax_cli.formats.table import TableSink
+            from softmax_cli.formats.table.sink import TableSink
 
             opened.append(lambda shaped: TableSink(shaped, save, options))
         sinks = [_along_axis(result, open_inner) for open_inner in opened]
@@ -277,6 +277,6 @@ def open_sink(
 def _along_axis(result: Result, open_inner: Callable[[Result], Sink]) -> Sink:
     if result.axis == -1:
         return open_inner(result)
-    from softmax_cli.formats.array import AlongAxisSink
+    from softmax_cli.formats.arrays.array import AlongAxisSink
 
     return AlongAxisSink(result, open_inner)

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.errors import InputError, shortened, some_of
-from softmax_cli.formats.blocks import Block
-from softmax_cli.formats.cell_kinds import MISSING, kind_of
-from softmax_cli.formats.numbers import STORE_TRUTH, is_number, is_truth
+from softmax_cli.formats.columns.cell_kinds import MISSING, kind_of
+from softmax_cli.formats.model.blocks import Block
+from softmax_cli.formats.text.numbers import STORE_TRUTH, is_number, is_truth
 
 # A label as text, and how errors name its place.
 Label = tuple[str, str]

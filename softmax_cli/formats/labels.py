@@ -13,19 +13,24 @@ import numpy as np
 
 from softmax_cli.errors import InputError, shortened
 from softmax_cli.formats import named_format, open_file, suffix_format
-from softmax_cli.formats.array import row_place
-from softmax_cli.formats.blocks import BLOCK_BYTES, Block, Source, itself, ready
-from softmax_cli.formats.cell_kinds import remedy_of_number
-from softmax_cli.formats.cells import batches
+from softmax_cli.formats.arrays.array import row_place
 from softmax_cli.formats.class_names import Label, Names
-from softmax_cli.formats.detection import detected_format
-from softmax_cli.formats.first_records import first_records
-from softmax_cli.formats.header import is_header, missing_numbers, missing_texts, without_na_values
-from softmax_cli.formats.json_text import label_text, loads, parsed
-from softmax_cli.formats.numbers import NotANumberError, parse_number
-from softmax_cli.formats.options import Keep, ReadOptions
-from softmax_cli.formats.records import Comments, records, splitter, unquoted
-from softmax_cli.formats.refusals import refuse_pickle
+from softmax_cli.formats.columns.cell_kinds import remedy_of_number
+from softmax_cli.formats.columns.header import (
+    is_header,
+    missing_numbers,
+    missing_texts,
+    without_na_values,
+)
+from softmax_cli.formats.delimited.cells import batches
+from softmax_cli.formats.delimited.first_records import first_records
+from softmax_cli.formats.json.document import label_text, loads, parsed
+from softmax_cli.formats.model.blocks import BLOCK_BYTES, Block, Source, itself, ready
+from softmax_cli.formats.model.options import Keep, ReadOptions
+from softmax_cli.formats.opening.detection import detected_format
+from softmax_cli.formats.opening.pickles import refuse_pickle
+from softmax_cli.formats.text.numbers import NotANumberError, parse_number
+from softmax_cli.formats.text.records import Comments, records, splitter, unquoted
 from softmax_cli.storage.filesystem import exists
 from softmax_cli.storage.headed import rejoined
 from softmax_cli.storage.input import Input, open_input

@@ -18,7 +18,7 @@ from softmax_cli.core.targets import are_one_hot, without_ignored
 from softmax_cli.core.twofold import LARGEST, Rows
 from softmax_cli.core.weights import WEIGHTS_ARE, Parts, Weights, are_weights
 from softmax_cli.errors import InputError
-from softmax_cli.formats.blocks import Block, Source
+from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.losses.tolerances import rounded_to, sum_tolerance
 
 Dtypes = tuple[np.dtype[Any], ...]

@@ -20,8 +20,8 @@ from softmax_cli.core.sums import ExactSum
 from softmax_cli.core.twofold import factor
 from softmax_cli.core.units import BASES
 from softmax_cli.errors import InputError
-from softmax_cli.formats.blocks import Block
-from softmax_cli.formats.options import OnBadRow
+from softmax_cli.formats.model.blocks import Block
+from softmax_cli.formats.model.options import OnBadRow
 from softmax_cli.losses.right_rows import Accuracy
 from softmax_cli.losses.rows import LossForm, LossRows, like_probabilities
 from softmax_cli.losses.tally import Scored, Tally

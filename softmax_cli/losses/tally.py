@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from softmax_cli.core.arrays import FloatArray
 from softmax_cli.core.targets import are_one_hot
 from softmax_cli.errors import InputError
-from softmax_cli.formats.blocks import Block
+from softmax_cli.formats.model.blocks import Block
 from softmax_cli.losses.rows import LossRows
 
 ClassNames = tuple[str, ...] | None

@@ -14,9 +14,9 @@ from functools import partial
 from itertools import chain, islice
 
 from softmax_cli.core.rows import laid_out
-from softmax_cli.formats.blocks import Block, Portion, Source, itself
-from softmax_cli.formats.options import OnBadRow, WriteOptions
-from softmax_cli.formats.sinks import Sink
+from softmax_cli.formats.model.blocks import Block, Portion, Source, itself
+from softmax_cli.formats.model.options import OnBadRow, WriteOptions
+from softmax_cli.formats.model.sinks import Sink
 from softmax_cli.pipeline.bad_rows import (
     Counts,
     Kernel,

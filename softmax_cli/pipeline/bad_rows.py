@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from softmax_cli.core.rows import has_no_softmax
 from softmax_cli.errors import InputError, SoftmaxCliError
-from softmax_cli.formats.blocks import Block, Portions, Source, ready
-from softmax_cli.formats.options import OnBadRow, WriteOptions
+from softmax_cli.formats.model.blocks import Block, Portions, Source, ready
+from softmax_cli.formats.model.options import OnBadRow, WriteOptions
 from softmax_cli.pipeline.ledger import in_turn
 from softmax_cli.pipeline.reporting import note
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from softmax_cli.formats.table_columns import TableColumns
+    from softmax_cli.formats.columns.table_columns import TableColumns
 
 Kernel = Callable[[Block], Block]
 

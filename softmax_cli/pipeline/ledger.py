@@ -10,8 +10,8 @@ from dataclasses import replace
 from functools import partial
 
 from softmax_cli.errors import SoftmaxCliError
-from softmax_cli.formats.blocks import Block, Portion, Source
-from softmax_cli.formats.sinks import Sink
+from softmax_cli.formats.model.blocks import Block, Portion, Source
+from softmax_cli.formats.model.sinks import Sink
 
 
 def in_turn(source: Source) -> Source:

@@ -11,7 +11,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
 from softmax_cli.errors import InputError, ShapeError
-from softmax_cli.formats.blocks import Block, Portion, Source
+from softmax_cli.formats.model.blocks import Block, Portion, Source
 from softmax_cli.pipeline.ledger import in_turn
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from time import monotonic
 from typing import Any, NamedTuple
 
 from softmax_cli.errors import say
-from softmax_cli.formats.blocks import Source
-from softmax_cli.formats.options import WriteOptions
+from softmax_cli.formats.model.blocks import Source
+from softmax_cli.formats.model.options import WriteOptions
 
 Advance = Callable[[int, int], None]
 

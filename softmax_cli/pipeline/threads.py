@@ -10,7 +10,7 @@ from contextlib import suppress
 from itertools import chain, islice
 from typing import TypeVar
 
-from softmax_cli.formats.options import WriteOptions
+from softmax_cli.formats.model.options import WriteOptions
 
 T = TypeVar("T")
 

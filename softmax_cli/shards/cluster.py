@@ -14,7 +14,7 @@ from time import monotonic, sleep
 from typing import Any
 
 from softmax_cli.errors import InputError, SoftmaxCliError
-from softmax_cli.formats.options import WriteOptions
+from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.pipeline.threads import thread_count
 from softmax_cli.shards.local import processes
 from softmax_cli.shards.scheduler import answering

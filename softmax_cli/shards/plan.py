@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from softmax_cli.errors import InputError, UsageError, shortened
 from softmax_cli.formats import FORMATS, suffix_format, unknown_token
-from softmax_cli.formats.numbers import is_number
+from softmax_cli.formats.text.numbers import is_number
 from softmax_cli.storage import places
 from softmax_cli.storage.compression import COMPRESSIONS
 from softmax_cli.storage.filesystem import exists

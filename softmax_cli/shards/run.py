@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from softmax_cli.errors import SoftmaxCliError
-from softmax_cli.formats.blocks import RowRange
-from softmax_cli.formats.options import WriteOptions
+from softmax_cli.formats.model.blocks import RowRange
+from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.pipeline.reporting import note
 from softmax_cli.shards.manifest import Manifest
 from softmax_cli.shards.plan import Shard

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
-from softmax_cli.formats.options import WriteOptions
+from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.pipeline.reporting import bar
 from softmax_cli.shards.tasks import Outcome, Watcher
 

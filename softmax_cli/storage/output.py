@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO
 
 from softmax_cli.errors import OutputError
-from softmax_cli.formats.options import PartOptions
+from softmax_cli.formats.model.options import PartOptions
 from softmax_cli.runtime.signals import begun, ended
 from softmax_cli.storage.filesystem import Location, is_remote
 from softmax_cli.storage.identity import refuse_input

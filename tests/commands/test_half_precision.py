@@ -20,7 +20,7 @@ from softmax_cli import (
     softmax_jvp,
 )
 from softmax_cli.bfloat16 import BFLOAT16, nearest, packed, widened
-from tests.formats.test_safetensors import safetensors
+from tests.formats.arrays.test_safetensors import safetensors
 from tests.running import run
 
 ROWS = nearest(np.random.default_rng(3).normal(0, 4, (400, 5)))

@@ -9,7 +9,7 @@ import pytest
 
 from softmax_cli import cross_entropy
 from softmax_cli.errors import ShapeError
-from tests.formats.test_safetensors import safetensors
+from tests.formats.arrays.test_safetensors import safetensors
 from tests.running import run
 
 SHAPE, FLAT, TURNED = (2, 3), (6,), (3, 2)

@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from softmax_cli.formats import blocks, chunks, digits
+from softmax_cli.formats.delimited import polars_chunk as chunks
+from softmax_cli.formats.model import blocks
+from softmax_cli.formats.text import digits
 from tests.running import run
 
 pytestmark = pytest.mark.fast(2)

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from softmax_cli.errors import SoftmaxCliError
 from softmax_cli.formats import FORMATS, open_sink, open_source
-from softmax_cli.formats.blocks import Block, Source
-from softmax_cli.formats.options import Keep, ReadOptions, WriteOptions
-from softmax_cli.formats.sinks import Result
+from softmax_cli.formats.model.blocks import Block, Source
+from softmax_cli.formats.model.options import Keep, ReadOptions, WriteOptions
+from softmax_cli.formats.model.sinks import Result
 
 Array = NDArray[Any]
 Ids = list[tuple[bytes, ...]]

@@ -11,7 +11,7 @@ from numpy.testing import assert_array_equal
 
 from softmax_cli.errors import InputError, UsageError
 from softmax_cli.formats import FORMATS, open_file, output_format, suffix_format
-from softmax_cli.formats.options import ReadOptions, WriteOptions
+from softmax_cli.formats.model.options import ReadOptions, WriteOptions
 from tests.formats.rows import read, refusal, saved
 
 SUFFIXES = {suffix: form.name for form in FORMATS for suffix in form.suffixes}

@@ -13,10 +13,10 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from softmax_cli.errors import InputError
+from tests.formats.arrays.test_npy import described, headed, npy
+from tests.formats.arrays.test_npz import npz, zipped
+from tests.formats.delimited.test_reader import copied
 from tests.formats.rows import Trickle, piped, read, refusal, saved, warnings_of, write
-from tests.formats.test_delimited import copied
-from tests.formats.test_npy import described, headed, npy
-from tests.formats.test_npz import npz, zipped
 from tests.running import run
 
 TWO_BY_TWO = np.array([[1.0, 2.0], [3.0, 4.0]])

@@ -11,10 +11,10 @@ from numpy.testing import assert_array_equal
 from softmax_cli.errors import SoftmaxCliError
 from softmax_cli.formats.class_names import Names
 from softmax_cli.formats.labels import open_labels
-from softmax_cli.formats.options import ReadOptions
+from softmax_cli.formats.model.options import ReadOptions
+from tests.formats.arrays.test_npy import npy
+from tests.formats.arrays.test_npz import npz
 from tests.formats.rows import Rows, joined, saved
-from tests.formats.test_npy import npy
-from tests.formats.test_npz import npz
 
 NAMES = ("dog", "owl", "2")
 

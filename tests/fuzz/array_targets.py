@@ -14,8 +14,8 @@ from unittest import mock
 import numpy as np
 
 from softmax_cli.bfloat16 import BFLOAT16, widened
-from softmax_cli.formats import blocks
-from softmax_cli.formats.options import DTypeName, Keep
+from softmax_cli.formats.model import blocks
+from softmax_cli.formats.model.options import DTypeName, Keep
 from tests.formats.rows import Array
 from tests.fuzz.outcomes import Choices, Outcome, agree, alike, equals, file, outcome
 from tests.fuzz.stream_targets import piped

@@ -11,8 +11,8 @@ from unittest import mock
 import numpy as np
 import polars as pl
 
-from softmax_cli.formats import columnar
-from softmax_cli.formats.options import Keep
+from softmax_cli.formats.columnar import reader as columnar
+from softmax_cli.formats.model.options import Keep
 from tests.fuzz.outcomes import Choices, Outcome, agree, equals, file, outcome
 
 _COLUMNS: tuple[list[str], ...] = ([], ["2,1"], ["1"], ["a"], ["l*"], ["2-3"])

@@ -13,8 +13,8 @@ import numpy as np
 from softmax_cli.bfloat16 import in_memory
 from softmax_cli.errors import SoftmaxCliError, UsageError, printable
 from softmax_cli.formats import open_source
-from softmax_cli.formats.blocks import Block, Source
-from softmax_cli.formats.options import Keep, ReadOptions
+from softmax_cli.formats.model.blocks import Block, Source
+from softmax_cli.formats.model.options import Keep, ReadOptions
 from tests.formats.rows import Array, Ids, same_bits
 
 T = TypeVar("T")

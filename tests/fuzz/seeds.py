@@ -11,9 +11,9 @@ import numpy as np
 import polars as pl
 import zstandard
 
-from tests.formats.test_npy import described, headed, npy
-from tests.formats.test_npz import npz
-from tests.formats.test_safetensors import safetensors, with_header
+from tests.formats.arrays.test_npy import described, headed, npy
+from tests.formats.arrays.test_npz import npz
+from tests.formats.arrays.test_safetensors import safetensors, with_header
 from tests.fuzz.outcomes import chosen
 
 _ROWS = np.array([[1.5, -2.0, 3e-5], [4.0, -np.inf, 6.0]])

@@ -12,8 +12,8 @@ from unittest import mock
 
 import zstandard
 
-from softmax_cli.formats.detection import detected_format
-from softmax_cli.formats.options import Keep
+from softmax_cli.formats.model.options import Keep
+from softmax_cli.formats.opening.detection import detected_format
 from softmax_cli.storage.input import open_input
 from tests.formats.rows import Trickle
 from tests.fuzz.outcomes import Choices, Outcome, agree, alike, file, outcome

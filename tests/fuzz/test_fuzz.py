@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from softmax_cli.errors import InputError
-from softmax_cli.formats.array import numbers_in
+from softmax_cli.formats.arrays.array import numbers_in
 from softmax_cli.storage.input import Input, open_input
 from tests.formats.conftest import folder
 from tests.fuzz.__main__ import CORPUS
@@ -77,23 +77,23 @@ def _refused(token: str) -> Input:
 
 # For each target a part of its reader, and something wrong in the place of that.
 BROKEN: dict[str, tuple[str, Any]] = {
-    "csv": ("formats.chunks._are_exact", lambda *_: True),
-    "tsv": ("formats.chunks.line_place", lambda place, _: lambda _: place),
-    "txt": ("formats.cells._numbers", lambda cells, *_: [*map(float, cells)][::-1]),
-    "json": ("formats.array.json_float", lambda *_: 0.0),
-    "jsonl": ("formats.jsonl.numbers_of_lines", lambda _, rows, __: np.ones((rows, 3))),
-    "npy": ("formats.npy.numbers_in", lambda stored: -numbers_in(stored)),
-    "npz": ("formats.npz._member", lambda archive, *_: archive.infolist()[0]),
-    "safetensors": ("formats.safetensors._chosen", lambda tensors, *_: tensors[0]),
-    "parquet": ("formats.columnar._numbers", lambda column, *_: column.to_numpy()[::-1]),
-    "arrow": ("formats.columnar._spelt", lambda _: b""),
+    "csv": ("formats.delimited.polars_chunk._are_exact", lambda *_: True),
+    "tsv": ("formats.delimited.polars_chunk.line_place", lambda place, _: lambda _: place),
+    "txt": ("formats.delimited.cells._numbers", lambda cells, *_: [*map(float, cells)][::-1]),
+    "json": ("formats.arrays.array.json_float", lambda *_: 0.0),
+    "jsonl": ("formats.json.lines.numbers_of_lines", lambda _, rows, __: np.ones((rows, 3))),
+    "npy": ("formats.arrays.npy.numbers_in", lambda stored: -numbers_in(stored)),
+    "npz": ("formats.arrays.npz._member", lambda archive, *_: archive.infolist()[0]),
+    "safetensors": ("formats.arrays.safetensors._chosen", lambda tensors, *_: tensors[0]),
+    "parquet": ("formats.columnar.reader._numbers", lambda column, *_: column.to_numpy()[::-1]),
+    "arrow": ("formats.columnar.reader._spelt", lambda _: b""),
     "compressed": ("formats.open_input", _refused),
     "detected": ("formats.open_input", _refused),
-    "inline": ("formats.inline._number", lambda *_: 0.5),
+    "inline": ("formats.opening.inline._number", lambda *_: 0.5),
     "labels": ("formats.labels.batches", lambda cells, _: iter([list(cells)[:1]])),
     "weights": ("formats.labels._weights", lambda cells, *_, **__: [0.5] * len(cells)),
-    "columns": ("formats.columns._positions", lambda *_: [99]),
-    "numbers": ("formats.digits._spelt_by_polars", lambda *_: b""),
+    "columns": ("formats.columns.selection._positions", lambda *_: [99]),
+    "numbers": ("formats.text.digits._spelt_by_polars", lambda *_: b""),
     "config": ("commands.config_tables._arguments", lambda *_: [1]),
 }
 

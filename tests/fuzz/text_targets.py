@@ -14,9 +14,9 @@ from unittest import mock
 
 import numpy as np
 
-from softmax_cli.formats import chunks
-from softmax_cli.formats.cell_kinds import MISSING
-from softmax_cli.formats.options import Keep
+from softmax_cli.formats.columns.cell_kinds import MISSING
+from softmax_cli.formats.delimited import polars_chunk as chunks
+from softmax_cli.formats.model.options import Keep
 from tests.formats.rows import Array, write
 from tests.fuzz.outcomes import Choices, Outcome, agree, equals, file, outcome
 

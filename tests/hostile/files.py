@@ -12,9 +12,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tests.formats.test_npy import described, headed, npy
-from tests.formats.test_npz import npz, zipped
-from tests.formats.test_safetensors import with_header
+from tests.formats.arrays.test_npy import described, headed, npy
+from tests.formats.arrays.test_npz import npz, zipped
+from tests.formats.arrays.test_safetensors import with_header
 
 TABLE = np.arange(12.0).reshape(4, 3)
 MIB = 1 << 20

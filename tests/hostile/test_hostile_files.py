@@ -16,7 +16,7 @@ import polars as pl
 import pytest
 from numpy.testing import assert_array_equal
 
-from tests.formats.test_npy import npy
+from tests.formats.arrays.test_npy import npy
 from tests.hostile.files import COMPRESSED, COSTLY, MIB, NPY, NPZ, SAFETENSORS, TABLE, TEXT
 from tests.running import ROOT, run
 

@@ -26,7 +26,7 @@ from pathlib import Path
 from softmax_cli.__main__ import main
 
 def install():
-    from softmax_cli.formats.columnar_file import ColumnarFile
+    from softmax_cli.formats.columnar.file import ColumnarFile
     whole = ColumnarFile.part
     def part(self, names, start, count):
         Path("reading").write_text(str(os.getpid()))

@@ -24,9 +24,9 @@ from numpy.testing import assert_array_equal
 import softmax_cli
 from softmax_cli.errors import OutputError, UsageError
 from softmax_cli.formats import open_sink
-from softmax_cli.formats.blocks import Block
-from softmax_cli.formats.options import WriteOptions
-from softmax_cli.formats.sinks import Result
+from softmax_cli.formats.model.blocks import Block
+from softmax_cli.formats.model.options import WriteOptions
+from softmax_cli.formats.model.sinks import Result
 from softmax_cli.storage import output as target
 from tests.formats.rows import (
     ARRAYS,

@@ -17,9 +17,9 @@ from numpy.testing import assert_array_equal
 
 from softmax_cli.errors import OutputError, UsageError
 from softmax_cli.formats import open_sink
-from softmax_cli.formats.blocks import Block
-from softmax_cli.formats.options import WriteOptions
-from softmax_cli.formats.sinks import Result
+from softmax_cli.formats.model.blocks import Block
+from softmax_cli.formats.model.options import WriteOptions
+from softmax_cli.formats.model.sinks import Result
 from softmax_cli.storage.identity import identity, refuse_the_same
 from softmax_cli.storage.output import Target
 from softmax_cli.storage.posix import take_over

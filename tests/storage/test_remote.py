@@ -299,12 +299,12 @@ def test_nothing_of_it_is_imported_without_an_address() -> None:
 def remote_source(url: str) -> Any:
     """Open an address as a source."""
     from softmax_cli.formats import open_source
-    from softmax_cli.formats.options import ReadOptions
+    from softmax_cli.formats.model.options import ReadOptions
 
     return open_source([url], ReadOptions())
 
 
 def _range(start: int, stop: int, of: int) -> Any:
-    from softmax_cli.formats.blocks import RowRange
+    from softmax_cli.formats.model.blocks import RowRange
 
     return RowRange(start, stop, of)

@@ -14,7 +14,7 @@ from softmax_cli.display.parts import Grid, Line, Part, Shades, Table
 from softmax_cli.display.rich.grids import print_grid, print_legend
 from softmax_cli.display.rich.lines import print_line
 from softmax_cli.display.rich.tables import print_table
-from softmax_cli.formats.options import WriteOptions
+from softmax_cli.formats.model.options import WriteOptions
 
 _NARROWEST = 20
 _DEFAULT_WIDTH = 80

@@ -14,7 +14,7 @@ from rich.segment import Segment
 
 from softmax_cli.display.parts import Line, Part
 from softmax_cli.display.rich.console import print_parts, width
-from softmax_cli.formats.options import WriteOptions
+from softmax_cli.formats.model.options import WriteOptions
 
 _FONTS = "'DejaVu Sans Mono', Menlo, Consolas, monospace"
 # Of the fonts above: how wide a character is beside its height.

@@ -12,7 +12,7 @@ from rich.text import Text
 from softmax_cli.display.parts import Cell, Grid, Shades
 from softmax_cli.display.rich.lines import MARK, drawn, print_indented, print_note, share
 from softmax_cli.display.rich.names import LENGTHS, SHORT_NAME, shortened
-from softmax_cli.formats.shown import first_and_last
+from softmax_cli.formats.table.shown import first_and_last
 
 Tints = dict[int, tuple[str, ...]]
 

@@ -1,0 +1,1 @@
+"""Arrays held in binary files: NPY, NPZ and safetensors."""

@@ -1,0 +1,264 @@
+"""Arrays that are held whole: as a source of rows, along another axis, from nested lists."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmax_cli.bfloat16 import BFLOAT16, in_memory, widened
+from softmax_cli.errors import InputError, UsageError, shortened
+from softmax_cli.formats.columns.cell_kinds import MISSING, remedy_of_number
+from softmax_cli.formats.model.blocks import Block, Source, ready, rows_per_block
+from softmax_cli.formats.model.options import DTypeName
+from softmax_cli.formats.model.sinks import Result, Sink
+from softmax_cli.formats.text.numbers import (
+    LARGEST_EXACT,
+    STORE_TRUTH,
+    NotANumberError,
+    check_whole,
+    is_number,
+)
+
+
+def array_source(
+    array: NDArray[Any], place: str, class_names: tuple[str, ...] | None = None
+) -> Source:
+    """Return the rows of an array: 1-D is one row, leading dimensions are flattened."""
+    checked_dtype(array.dtype, place, "bfloat16")
+    shape = checked_shape(array.shape, place)
+    stored = array.reshape(-1, shape[-1])
+    check_exact(stored, place)
+    rows = numbers_in(stored)
+
+    def blocks() -> Iterator[Block]:
+        step = rows_per_block(shape[-1], rows.dtype.itemsize)
+        for start in range(0, len(rows), step):
+            yield Block(start, rows[start : start + step], row_place(place, start))
+
+    return Source(
+        place,
+        shape[-1],
+        rows.dtype,
+        ready(blocks),
+        rows=len(rows),
+        leading=shape[:-1],
+        class_names=class_names,
+    )
+
+
+def row_place(place: str, start: int) -> Callable[[int], str]:
+    """Name the rows of a block that starts at row `start` by their numbers, from 0."""
+    return lambda row: f"{place}: row {start + row}"
+
+
+def checked_dtype(dtype: np.dtype[Any], place: str, asked: DTypeName | None = None) -> None:
+    """Refuse what is not real numbers, and say what it is; bfloat16 has to be asked for."""
+    if dtype.kind in "fiu" and dtype.itemsize <= 8:
+        return
+    if dtype == BFLOAT16:
+        if asked == "bfloat16":
+            return
+        problem = "holds two raw bytes a number (dtype |V2), as bfloat16 is kept"
+        raise InputError(problem, "--dtype bfloat16 takes them for that", place)
+    kinds = {"O": "objects", "c": "complex numbers", "b": "truth values", "V": "raw bytes"}
+    what = "records of several fields" if dtype.names else kinds.get(dtype.kind, f"{dtype} values")
+    if dtype.subdtype is not None:
+        what = "arrays within the array"
+    read = "integers or float16, float32 or float64 are read"
+    remedy = STORE_TRUTH if dtype.kind == "b" else read
+    raise InputError(f"holds {what} (dtype {shortened(str(dtype))})", remedy, place)
+
+
+def check_exact(rows: NDArray[Any], place: str, start: int = 0) -> None:
+    """Refuse whole numbers that float64 would round: 2^53 + 1 for one, but not 2^60."""
+    is_wide = rows.dtype.kind in "iu" and rows.dtype.itemsize == 8 and rows.size
+    if not is_wide or (int(rows.max()) <= LARGEST_EXACT and int(rows.min()) >= -LARGEST_EXACT):
+        return
+    large = rows > LARGEST_EXACT
+    if rows.dtype.kind == "i":
+        large |= rows < -LARGEST_EXACT
+    numbers = rows[large]
+    sizes = numbers.astype(np.uint64)
+    sizes = np.where(numbers < 0, ~sizes + np.uint64(1), sizes)
+    odd_parts = sizes // (sizes & (~sizes + np.uint64(1)))
+    rounded = odd_parts > LARGEST_EXACT
+    if rounded.any():
+        first = int(rounded.argmax())
+        row, column = (int(number) for number in np.argwhere(large)[first])
+        what = "holds" if rows.shape[1] == 1 else f"column {column} holds"
+        problem = f"{what} {int(numbers[first])}, which float64 cannot hold exactly"
+        raise InputError(
+            problem, "store it as float64 to accept rounding", f"{place}: row {start + row}"
+        )
+
+
+def numbers_in(stored: NDArray[Any]) -> NDArray[Any]:
+    """Return what a file holds as numbers of this machine: integers as float64."""
+    if stored.dtype == BFLOAT16:
+        return widened(stored)
+    native = np.dtype(np.float64) if stored.dtype.kind in "iu" else stored.dtype.newbyteorder("=")
+    return stored.astype(native, copy=False)
+
+
+def checked_shape(shape: tuple[int, ...], place: str) -> tuple[int, ...]:
+    """Refuse an array without classes."""
+    if not shape:
+        raise InputError("holds a single number of no dimension", "a row needs classes", place)
+    if shape[-1] == 0:
+        raise InputError(
+            f"holds an array of shape {shape}, without classes", "a row needs a number", place
+        )
+    return shape
+
+
+def whole_array(source: Source) -> NDArray[Any]:
+    """Read all rows of a source into one array, with its leading dimensions."""
+    blocks = [block.values for block in source.blocks()]
+    none = np.empty((0, source.classes), in_memory(source.dtype))
+    rows = np.concatenate(blocks) if blocks else none
+    leading = (len(rows),) if source.leading is None else source.leading
+    array: NDArray[Any] = rows.reshape(*leading, source.classes)
+    return array
+
+
+def along_axis(source: Source, axis: int) -> Source:
+    """Return the rows along another axis; the array is held whole."""
+    if source.class_names is not None or source.id_names:
+        raise UsageError("a table's classes are its columns", "it goes with arrays", "--axis")
+    array = whole_array(source)
+    if not -array.ndim <= axis < array.ndim:
+        remedy = f"its axes are {-array.ndim} to {array.ndim - 1}"
+        raise InputError(f"has no axis {axis}", remedy, source.place)
+    moved = array_source(np.moveaxis(array, axis, -1), f"{source.place}: along axis {axis}")
+    return replace(
+        moved,
+        dtype=source.dtype,
+        axis=axis % array.ndim - array.ndim,
+        paths=source.paths,
+        close=source.close,
+    )
+
+
+class AlongAxisSink(Sink):
+    """Holds rows that lie along another axis, and passes them on the way the input lay."""
+
+    def __init__(self, result: Result, open_inner: Callable[[Result], Sink]) -> None:
+        """Keep what is needed to open the sink behind it once all rows are there."""
+        self._result, self._open_inner = result, open_inner
+        self._blocks: list[NDArray[Any]] = []
+
+    def write(self, block: Block) -> None:
+        """Hold the rows."""
+        self._blocks.append(block.values)
+
+    def finish(self) -> None:
+        """Move the axis back and write all rows."""
+        result = self._result
+        leading = result.leading or ()
+        none = np.empty((0, result.columns), in_memory(result.dtype))
+        moved = np.concatenate([none, *self._blocks]).reshape(*leading, result.columns)
+        array = np.moveaxis(moved, -1, result.axis)
+        inner = self._open_inner(
+            replace(
+                result,
+                columns=array.shape[-1],
+                leading=array.shape[:-1],
+                axis=-1,
+                facts={**result.facts, "axis": result.axis},
+            )
+        )
+        for block in array_source(array, "").blocks():
+            inner.write(block)
+        inner.finish()
+
+
+def numeric_array(
+    nested: object, place: str, missing: Collection[str] = MISSING
+) -> NDArray[np.float64]:
+    """Return nested lists of numbers as an array; anything else among them is named.
+
+    A null, or a text of a missing value, is NaN.
+
+    >>> numeric_array([[1, "-inf"], [3, 4]], "example").tolist()
+    [[1.0, -inf], [3.0, 4.0]]
+    """
+    shape: list[int] = []
+    level = nested
+    while isinstance(level, list):
+        if len(shape) == _MOST_DIMENSIONS:
+            raise InputError("is nested too deep", "rows are lists of numbers", place)
+        shape.append(len(level))
+        level = level[0] if level else None
+    flat: list[float] = []
+    _flatten(nested, tuple(shape), place, "", flat, missing)
+    return np.array(flat, dtype=np.float64).reshape(shape)
+
+
+_MOST_DIMENSIONS = 32
+NON_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+
+
+def json_float(value: object, missing: Collection[str] = MISSING) -> float:
+    """Return a JSON value as a number, NaN for a missing one.
+
+    What is not finite is a string, as in JSON output.
+    """
+    if isinstance(value, float):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        try:
+            number = float(value)
+        except OverflowError:
+            raise NotANumberError(f"{str(value)[:12]}... is beyond the range of float64") from None
+        check_whole(value, number)
+        return number
+    if value is None or (isinstance(value, str) and value in missing):
+        return math.nan
+    if isinstance(value, str) and value in NON_FINITE:
+        return NON_FINITE[value]
+    raise NotANumberError(f"{shortened(repr(value))} is not a number")
+
+
+def remedy_of_json(value: object) -> str:
+    """Return what to do about a JSON value that is not a number.
+
+    >>> remedy_of_json(True), remedy_of_json("1.5")
+    ('store truth values as numbers, 0 and 1', 'write it without quotes')
+    """
+    if isinstance(value, str) and is_number(value):
+        return "write it without quotes"
+    return remedy_of_number(str(value)) or "give a number"
+
+
+def _flatten(
+    value: object,
+    shape: tuple[int, ...],
+    place: str,
+    index: str,
+    flat: list[float],
+    missing: Collection[str],
+) -> None:
+    where = f"{place}: {index}" if index else place
+    if not shape:
+        if isinstance(value, list):
+            raise InputError("a list among numbers", "rows are lists of numbers", where)
+        try:
+            flat.append(json_float(value, missing))
+        except NotANumberError as error:
+            raise InputError(str(error), remedy_of_json(value), where) from None
+        return
+    if not isinstance(value, list):
+        raise InputError("a number among lists", "rows are lists of numbers", where)
+    if len(value) != shape[0]:
+        raise InputError(
+            f"a row of {len(value)} entries, and the first has {shape[0]}",
+            "all rows need the same classes",
+            where,
+        )
+    for position, entry in enumerate(value):
+        _flatten(entry, shape[1:], place, f"{index}[{position}]", flat, missing)

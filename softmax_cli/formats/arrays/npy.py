@@ -1,0 +1,245 @@
+"""NPY: an array's header, then its numbers in a row. Never a pickle, never a trusted size."""
+
+from __future__ import annotations
+
+import ast
+import math
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmax_cli.bfloat16 import BFLOAT16, packed
+from softmax_cli.errors import InputError, UsageError, shortened
+from softmax_cli.formats.arrays.array import (
+    array_source,
+    check_exact,
+    checked_dtype,
+    checked_shape,
+    numbers_in,
+    row_place,
+)
+from softmax_cli.formats.model.blocks import Block, Portion, Source, rows_per_block
+from softmax_cli.formats.model.options import DTypeName, Keep, ReadOptions, WriteOptions
+from softmax_cli.formats.model.sinks import Result, Sink
+from softmax_cli.formats.opening.pickles import refuse_table_options
+from softmax_cli.storage.input import Input, read_at, read_exactly
+from softmax_cli.storage.limits import LONGEST_NPY_HEADER
+from softmax_cli.storage.output import Target
+
+_HEADER_ERRORS = (
+    *(ValueError, SyntaxError, TypeError, KeyError, IndexError),
+    *(RecursionError, MemoryError, Warning),
+)
+# (dtype, shape, *, room) -> the header's bytes, as many as there is room for.
+Header = Callable[..., bytes]
+MAGIC = b"\x93NUMPY"
+_MOST_DIMENSIONS = 64
+
+
+def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
+    """Open an NPY file or stream; only its header is read."""
+    refuse_table_options(form, options, keep)
+    dtype, shape, fortran_order, header_size = read_header(source, options.dtype)
+    size = dtype.itemsize * math.prod(shape)
+    if source.size is not None and source.size != header_size + size:
+        raise InputError(
+            f"holds {source.size} bytes, and its header speaks of {header_size + size}",
+            "the file is cut short or damaged",
+            source.place,
+        )
+    first_byte = None if source.size is None else header_size
+    return rows_of(source, dtype, shape, keep, fortran_order=fortran_order, first_byte=first_byte)
+
+
+def rows_of(
+    source: Input,
+    dtype: np.dtype[Any],
+    shape: tuple[int, ...],
+    keep: Keep,
+    *,
+    fortran_order: bool,
+    first_byte: int | None = None,
+) -> Source:
+    """Return the rows of the array whose numbers the stream is about to yield.
+
+    With `first_byte` they lie in a plain file from there on, and are read in any order.
+    """
+    column = (math.prod(shape), 1)
+    classes = 1 if keep.one_column else checked_shape(shape, source.place)[-1]
+    by_columns = fortran_order and len(shape) == 2 and first_byte is not None
+    if fortran_order and len(shape) > 1 and (not by_columns or keep.one_column):
+        data = read_exactly(source, dtype.itemsize * math.prod(shape))
+        _refuse_more(source)
+        try:
+            array = np.frombuffer(data, dtype).reshape(shape, order="F")
+        except ValueError as error:
+            raise InputError(f"has the shape {shape}", "it is damaged", source.place) from error
+        if keep.one_column:
+            return replace(array_source(array.reshape(column), source.place), leading=shape)
+        return array_source(array, source.place)
+    leading = shape if keep.one_column else shape[:-1]
+    rows = math.prod(leading)
+    in_memory = numbers_in(np.empty(0, dtype)).dtype
+    step = rows_per_block(classes, dtype.itemsize)
+
+    def portions() -> Iterator[Portion]:
+        for start in range(0, rows, step):
+            count = min(step, rows - start)
+            size = count * classes * dtype.itemsize
+            if first_byte is None:
+                values = np.frombuffer(read_exactly(source, size), dtype)
+                yield Portion(count, partial(block, start, values), size=size)
+            else:
+                read = partial(read_block, first_byte, start, count)
+                yield Portion(count, read, at_once=2, size=size)
+        _refuse_more(source)
+
+    def read_block(first_byte: int, start: int, count: int) -> Block:
+        if by_columns:
+            columns = np.empty((classes, count), dtype)
+            for column, numbers in enumerate(columns):
+                offset = first_byte + (column * rows + start) * dtype.itemsize
+                read_at(source, offset, numbers.view(np.uint8).data)
+            check_exact(columns.T, source.place, start)
+            return Block(start, numbers_in(columns).T, row_place(source.place, start))
+        values = np.empty(count * classes, dtype)
+        offset = first_byte + start * classes * dtype.itemsize
+        read_at(source, offset, values.view(np.uint8).data)
+        return block(start, values)
+
+    def block(start: int, values: NDArray[Any]) -> Block:
+        table = values.reshape(-1, classes)
+        check_exact(table, source.place, start)
+        return Block(start, numbers_in(table), row_place(source.place, start))
+
+    size = rows * classes * dtype.itemsize
+    return Source(source.place, classes, in_memory, portions, rows=rows, leading=leading, size=size)
+
+
+def _refuse_more(source: Input) -> None:
+    """Refuse a stream that goes on; of a file the size is known."""
+    if source.size is None and source.head():
+        raise InputError("goes on after its array", "it is damaged", source.place)
+
+
+def read_header(
+    source: Input, asked: DTypeName | None
+) -> tuple[np.dtype[Any], tuple[int, ...], bool, int]:
+    """Return dtype, shape, Fortran order and the header's own size, with every part checked.
+
+    `asked` is what `--dtype` says, without which bfloat16 is only bytes.
+    """
+    start = read_exactly(source, 8)
+    if not start.startswith(MAGIC):
+        raise InputError("is not an NPY file", "--input-format names another format", source.place)
+    if start[6] not in (1, 2, 3) or start[7]:
+        problem = f"is an NPY file of version {start[6]}.{start[7]}, and 1.0, 2.0 and 3.0 are read"
+        raise InputError(problem, "write it again with numpy.save", source.place)
+    width = 2 if start[6] == 1 else 4
+    length = int.from_bytes(read_exactly(source, width), "little")
+    if length > LONGEST_NPY_HEADER:
+        raise InputError(f"has a header of {length} bytes", "the file is damaged", source.place)
+    text = read_exactly(source, length).decode("utf-8" if start[6] == 3 else "latin-1", "replace")
+    try:
+        header = ast.literal_eval(text.strip(" \n"))
+        descr, shape, fortran_order = header["descr"], header["shape"], header["fortran_order"]
+        if not isinstance(descr, (str, list)) or not isinstance(fortran_order, bool):
+            raise TypeError
+        if len(header) != 3:
+            raise KeyError
+        with warnings.catch_warnings(action="error"):
+            dtype: np.dtype[Any] = np.dtype(descr)
+    except _HEADER_ERRORS as error:
+        problem = "has a header that cannot be read"
+        raise InputError(problem, "the file is damaged", source.place) from error
+    checked_dtype(dtype, source.place, asked)
+    sizes = isinstance(shape, tuple) and all(type(size) is int and size >= 0 for size in shape)
+    most = max(8, dtype.itemsize) * math.prod(max(1, size) for size in shape) if sizes else 0
+    if not sizes or most >= 1 << 63 or len(shape) > _MOST_DIMENSIONS:
+        raise InputError(
+            f"has a header with the shape {shortened(str(shape))}", "it is damaged", source.place
+        )
+    return dtype, shape, fortran_order, 8 + width + length
+
+
+def header_bytes(dtype: np.dtype[Any], shape: tuple[int, ...], *, room: int = 0) -> bytes:
+    """Return the header of a C-ordered array, padded to `room` bytes and to a multiple of 64."""
+    fields = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+    text = repr(fields).encode("latin-1")
+    size = max(room, len(MAGIC) + 4 + len(text) + 1)
+    size += -size % 64
+    length = size - len(MAGIC) - 4
+    return MAGIC + b"\x01\x00" + length.to_bytes(2, "little") + text.ljust(length - 1) + b"\n"
+
+
+def stored_as(dtype: np.dtype[Any], values: NDArray[Any]) -> NDArray[Any]:
+    """Return numbers as a file of this dtype holds them."""
+    return packed(values) if dtype == BFLOAT16 else np.ascontiguousarray(values, dtype=dtype)
+
+
+def write(result: Result, form: str, target: Target, options: WriteOptions) -> Sink:  # noqa: ARG001
+    """Open a sink for an NPY file."""
+    return NpySink(result, target, "NPY", header_bytes)
+
+
+class NpySink(Sink):
+    """Writes an array behind a header, which is completed when the number of rows is known."""
+
+    def __init__(self, result: Result, target: Target, form: str, header: Header) -> None:
+        """Leave room for the header."""
+        if result.text_columns:
+            raise UsageError(
+                f"an array cannot hold {result.text_columns}",
+                "write .npz, .csv or .json",
+                target.place,
+            )
+        if not target.seekable:
+            problem = f"a pipe cannot hold an {form} file"
+            raise UsageError(problem, "name a file with -o", target.place)
+        self._result, self._target, self._header = result, target, header
+        self._end = result.first
+        most = (1 << 62, *(result.leading or ()), *result_shape(result, 0))
+        self._room = len(header(result.dtype, most))
+        self._line_bytes = result.dtype.itemsize * (1 if result.flat else result.columns)
+        if result.leading is not None and not result.flat:
+            rows = math.prod(result.leading)
+            lines = rows * (result.columns if result.matrix else 1)
+            target.reserve(self._room + lines * self._line_bytes, rows * result.columns)
+
+    def write(self, block: Block) -> None:
+        """Write the numbers of a block."""
+        self.prepare(block)()
+
+    def prepare(self, block: Block) -> Callable[[], None]:
+        """Write the numbers of a block, whose place in the file does not depend on others."""
+        values = stored_as(self._result.dtype, block.values)
+        offset = self._room + block.start * self._line_bytes
+        self._target.write_at(offset, values.reshape(-1).view(np.uint8).data)
+        return partial(self._count, block.start + len(values))
+
+    def _count(self, end: int) -> None:
+        self._end = end
+
+    def finish(self) -> None:
+        """Write the header."""
+        shape = result_shape(self._result, self._end)
+        header = self._header(self._result.dtype, shape, room=self._room)
+        self._target.write_at(0, memoryview(header))
+        self._target.truncate(self._room + self._end * self._line_bytes)
+
+
+def result_shape(result: Result, lines: int) -> tuple[int, ...]:
+    """Return the shape of the array that holds all lines: leading dimensions, then the classes."""
+    if result.flat:
+        return (lines,) if result.flat == "rows" else ()
+    per_row = (result.columns, result.columns) if result.matrix else (result.columns,)
+    rows = lines // result.columns if result.matrix else lines
+    leading = result.leading
+    if leading is None or math.prod(leading) != rows:
+        leading = (rows,)
+    return (*leading, *per_row)

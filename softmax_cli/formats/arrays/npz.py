@@ -1,0 +1,133 @@
+"""NPZ: a zip of NPY arrays, read and written an array at a time."""
+
+from __future__ import annotations
+
+import io
+import math
+import zipfile
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmax_cli.errors import InputError, shortened, some_of
+from softmax_cli.formats.arrays.npy import (
+    header_bytes,
+    read_header,
+    result_shape,
+    rows_of,
+    stored_as,
+)
+from softmax_cli.formats.model.blocks import Block, Source
+from softmax_cli.formats.model.options import Keep, ReadOptions, WriteOptions
+from softmax_cli.formats.model.sinks import Result, Sink
+from softmax_cli.formats.opening.pickles import refuse_table_options
+from softmax_cli.storage.input import Input, read_whole, reading
+from softmax_cli.storage.limits import MOST_DEFLATED
+from softmax_cli.storage.output import Target
+
+# ValueError: a place before the file's first byte.
+_ZIP_ERRORS = (zipfile.BadZipFile, ValueError)
+_AGAIN = "write it again with numpy.savez or numpy.savez_compressed"
+_METHODS = {1: "Shrink", 6: "Implode", 9: "Deflate64", 93: "Zstandard", 95: "XZ", 98: "PPMd"}
+_READ_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+_ENCRYPTED = 0x41
+
+
+def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
+    """Open the array that `--key` names, or the only one."""
+    refuse_table_options(form, options, keep)
+    try:
+        # A zip is read from its end.
+        stream = source.stream if source.size is not None else io.BytesIO(read_whole(source))
+        archive = zipfile.ZipFile(stream)
+        member = _member(archive, options.key, source.place)
+        _check_method(member, source.place)
+        with reading(source.place):
+            opened = archive.open(member)
+    except (NotImplementedError, RuntimeError) as error:
+        raise InputError(f"cannot be read: {error}", _AGAIN, source.place) from error
+    except _ZIP_ERRORS as error:
+        raise InputError(f"is no NPZ file: {error}", "it is damaged", source.place) from error
+    place = f"{source.place}[{shortened(member.filename.removesuffix('.npy'))}]"
+    plain: io.BufferedReader = io.BufferedReader(cast(Any, opened))
+    array = Input(place, plain, compressed=lambda: member.compress_size)
+    dtype, shape, fortran_order, header_size = read_header(array, options.dtype)
+    if dtype.itemsize * math.prod(shape) + header_size != member.file_size:
+        raise InputError("its header lies about its size", "the file is damaged", place)
+    if member.file_size > MOST_DEFLATED * (member.compress_size + 1):
+        problem = f"{member.compress_size} bytes cannot hold the {member.file_size} they speak of"
+        remedy = "the file is damaged"
+        if member.compress_type in (zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
+            problem, remedy = f"grows to over {MOST_DEFLATED} times its size", _AGAIN
+        raise InputError(problem, remedy, place)
+    if fortran_order or options.axis != -1:
+        array.check_expansion(member.file_size)
+    return rows_of(array, dtype, shape, keep, fortran_order=fortran_order)
+
+
+def _member(archive: zipfile.ZipFile, key: str | None, place: str) -> zipfile.ZipInfo:
+    members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+    if key is None and len(members) == 1:
+        return next(iter(members.values()))
+    if key in members:
+        return members[key]
+    problem = f"has no array {key!r}" if key is not None else f"holds {len(members)} arrays"
+    raise InputError(problem, "--key is one of " + some_of(members), place)
+
+
+def _check_method(member: zipfile.ZipInfo, place: str) -> None:
+    """Refuse an array that is encrypted, or compressed in a way that is not read here."""
+    name = shortened(member.filename)
+    if member.flag_bits & _ENCRYPTED:
+        problem = f"its member {name!r} is encrypted"
+        raise InputError(problem, "write it again without a password", place)
+    if member.compress_type not in _READ_METHODS:
+        method = _METHODS.get(member.compress_type, f"method {member.compress_type}")
+        problem = f"its member {name!r} is compressed with {method}, which is not read here"
+        raise InputError(problem, _AGAIN, place)
+
+
+def write(result: Result, form: str, target: Target, options: WriteOptions) -> Sink:  # noqa: ARG001
+    """Open a sink for an NPZ file."""
+    return NpzSink(result, target)
+
+
+class NpzSink(Sink):
+    """Writes the values under the result's name, and the likeliest classes as `classes`."""
+
+    def __init__(self, result: Result, target: Target) -> None:
+        """Hold nothing yet."""
+        self._result, self._target = result, target
+        self._values: list[NDArray[Any]] = []
+        self._classes: list[NDArray[Any]] = []
+
+    def write(self, block: Block) -> None:
+        """Hold the numbers: the array's header comes before them in a zip."""
+        self._values.append(stored_as(self._result.dtype, block.values))
+        if block.classes is not None:
+            self._classes.append(block.classes)
+
+    def finish(self) -> None:
+        """Write the arrays."""
+        with (
+            self._target.writing(),
+            zipfile.ZipFile(self._target.stream, "w", allowZip64=True) as archive,
+        ):
+            self._add(archive, self._result.name, self._values, self._result.dtype)
+            if self._classes:
+                self._add(archive, "classes", self._classes, np.dtype(np.int64))
+
+    def _add(
+        self,
+        archive: zipfile.ZipFile,
+        name: str,
+        blocks: list[NDArray[Any]],
+        dtype: np.dtype[Any],
+    ) -> None:
+        shape = result_shape(self._result, sum(map(len, blocks)))
+        member = zipfile.ZipInfo(f"{name}.npy")
+        with archive.open(member, "w", force_zip64=True) as stream:
+            stream.write(header_bytes(dtype, shape))
+            for block in blocks:
+                stream.write(np.ascontiguousarray(block, dtype=dtype).tobytes())

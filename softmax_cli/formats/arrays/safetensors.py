@@ -1,0 +1,143 @@
+"""safetensors: a JSON header that says where each array lies, then their bytes, side by side."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from softmax_cli.bfloat16 import BFLOAT16
+from softmax_cli.errors import InputError, shortened, some_of
+from softmax_cli.formats.arrays.array import checked_dtype
+from softmax_cli.formats.arrays.npy import NpySink, rows_of
+from softmax_cli.formats.model.blocks import Source
+from softmax_cli.formats.model.options import Keep, ReadOptions, WriteOptions
+from softmax_cli.formats.model.sinks import Result, Sink
+from softmax_cli.formats.opening.pickles import refuse_table_options
+from softmax_cli.formats.text.numbers import STORE_TRUTH
+from softmax_cli.storage.input import Input, read_exactly
+from softmax_cli.storage.limits import LONGEST_TENSOR_LIST
+from softmax_cli.storage.output import Target
+
+_DTYPES: dict[str, np.dtype[Any]] = {
+    **{f"F{8 * size}": np.dtype(f"<f{size}") for size in (2, 4, 8)},
+    **{f"I{8 * size}": np.dtype(f"<i{size}") for size in (1, 2, 4, 8)},
+    **{f"U{8 * size}": np.dtype(f"<u{size}") for size in (1, 2, 4, 8)},
+    "BF16": BFLOAT16,
+}
+_PIECE = 1 << 20
+
+
+@dataclass(frozen=True)
+class _Tensor:
+    """An array of the file: what it is called, what it holds, and where its bytes lie."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    begin: int
+    end: int
+
+
+def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
+    """Open the array that `--key` names, or the only one; nothing but the header is read."""
+    refuse_table_options(form, options, keep)
+    length = int.from_bytes(read_exactly(source, 8), "little")
+    most = LONGEST_TENSOR_LIST if source.size is None else min(LONGEST_TENSOR_LIST, source.size - 8)
+    if length > most:
+        raise _damaged(source, f"has a header of {length} bytes")
+    tensors = _tensors(source, bytes(read_exactly(source, length)))
+    size = max((tensor.end for tensor in tensors), default=0)
+    if source.size is not None and source.size != 8 + length + size:
+        problem = f"holds {source.size} bytes, and its header speaks of {8 + length + size}"
+        raise InputError(problem, "the file is cut short or damaged", source.place)
+    tensor = _chosen(tensors, options.key, source.place)
+    place = f"{source.place}[{shortened(tensor.name)}]"
+    if tensor.dtype not in _DTYPES:
+        problem = f"holds {shortened(tensor.dtype)} values"
+        read = "integers, F16, BF16, F32 or F64 are read"
+        raise InputError(problem, STORE_TRUTH if tensor.dtype == "BOOL" else read, place)
+    dtype = _DTYPES[tensor.dtype]
+    checked_dtype(dtype, place, "bfloat16")
+    if tensor.end - tensor.begin != dtype.itemsize * math.prod(tensor.shape):
+        raise InputError("its header lies about its size", "the file is damaged", place)
+    if source.size is None:
+        _skip(source, tensor, size)
+    array = replace(source, place=place)
+    first_byte = None if source.size is None else 8 + length + tensor.begin
+    opened = rows_of(array, dtype, tensor.shape, keep, fortran_order=False, first_byte=first_byte)
+    return replace(opened, dtype=BFLOAT16) if dtype == BFLOAT16 else opened
+
+
+def _tensors(source: Input, header: bytes) -> list[_Tensor]:
+    """Return what the header lists; arrays that overlap, or leave gaps, are refused."""
+    try:
+        entries = json.loads(header)
+        if not isinstance(entries, dict):
+            raise TypeError
+        tensors = [
+            _tensor(name, entry) for name, entry in entries.items() if name != "__metadata__"
+        ]
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise _damaged(source, "has a header that cannot be read") from error
+    tensors.sort(key=lambda tensor: (tensor.begin, tensor.end))
+    ends = [0, *(tensor.end for tensor in tensors)]
+    for tensor, end in zip(tensors, ends, strict=False):
+        if tensor.begin != end:
+            name = shortened(tensor.name)
+            problem = f"its array {name!r} begins at byte {tensor.begin}, not at {end}"
+            raise _damaged(source, problem)
+    return tensors
+
+
+def _tensor(name: str, entry: Any) -> _Tensor:
+    shape, (begin, end) = entry["shape"], entry["data_offsets"]
+    numbers = [*shape, begin, end]
+    sized = all(type(number) is int and 0 <= number < 1 << 63 for number in numbers)
+    if not isinstance(entry["dtype"], str) or not sized or begin > end or len(shape) > 64:
+        raise ValueError
+    if math.prod(max(1, size) for size in shape) >= 1 << 60:
+        raise ValueError
+    return _Tensor(name, entry["dtype"], tuple(shape), begin, end)
+
+
+def _chosen(tensors: list[_Tensor], key: str | None, place: str) -> _Tensor:
+    if key is None and len(tensors) == 1:
+        return tensors[0]
+    for tensor in tensors:
+        if tensor.name == key:
+            return tensor
+    problem = f"has no array {key!r}" if key is not None else f"holds {len(tensors)} arrays"
+    names = some_of(sorted(tensor.name for tensor in tensors))
+    raise InputError(problem, f"--key is one of {names}" if names else "it is empty", place)
+
+
+def _skip(source: Input, tensor: _Tensor, size: int) -> None:
+    """Go to the bytes of an array in a stream, which can only be read to its end."""
+    if tensor.end != size:
+        problem = f"other arrays follow {shortened(tensor.name)!r}"
+        raise InputError(problem, "name a file, whose arrays are read in any order", source.place)
+    for begin in range(0, tensor.begin, _PIECE):
+        read_exactly(source, min(_PIECE, tensor.begin - begin))
+
+
+def _damaged(source: Input, problem: str) -> InputError:
+    return InputError(problem, "the file is damaged", source.place)
+
+
+def write(result: Result, form: str, target: Target, options: WriteOptions) -> Sink:  # noqa: ARG001
+    """Open a sink for a file of one array, called as the result is."""
+    names = {dtype: name for name, dtype in _DTYPES.items()}
+
+    def header(dtype: np.dtype[Any], shape: tuple[int, ...], *, room: int = 0) -> bytes:
+        size = dtype.itemsize * math.prod(shape)
+        entry = {"dtype": names[dtype], "shape": shape, "data_offsets": (0, size)}
+        text = json.dumps({result.name: entry}).encode()
+        length = max(room, 8 + len(text))
+        length += -length % 8
+        return (length - 8).to_bytes(8, "little") + text.ljust(length - 8)
+
+    return NpySink(result, target, form, header)

@@ -1,0 +1,151 @@
+"""Parquet and Arrow IPC, written in parts of a fixed number of rows."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from softmax_cli.bfloat16 import in_memory
+from softmax_cli.errors import UsageError
+from softmax_cli.formats.columnar.arrow_footer import ArrowParts
+from softmax_cli.formats.columnar.parquet_footer import ParquetParts
+from softmax_cli.formats.model.blocks import Block
+from softmax_cli.formats.model.sinks import Result, Sink
+from softmax_cli.formats.text.records import unquoted
+from softmax_cli.storage.output import Target
+
+_PART_BYTES = 1 << 24
+_PART_ROWS = 1 << 18
+
+
+class ColumnarSink(Sink):
+    """Writes a column a class; those of ids come before them, as text.
+
+    Which rows are written together does not depend on the blocks, so neither do the bytes.
+    """
+
+    def __init__(self, result: Result, form: str, target: Target) -> None:
+        """Hold nothing yet."""
+        self._result, self._form = result, form
+        # Neither format has a bfloat16.
+        self._dtype = in_memory(result.dtype)
+        self._as_entries = result.matrix and not result.single
+        # Of the likeliest classes a name stands before each number.
+        self._has_classes = len(result.column_names or ()) == 2 * result.columns
+        names = self._names()
+        if len(set(names)) < len(names):
+            problem = f"two columns have the same name, which {form} does not allow"
+            raise UsageError(problem, "write csv", target.place)
+        width = 1 if self._as_entries else result.columns
+        line_bytes = 32 if self._as_entries else width * self._dtype.itemsize
+        self._most = min(_PART_ROWS, max(1, _PART_BYTES // line_bytes))
+        self._numbers = np.empty((width, self._most), self._dtype)
+        self._places = np.empty((3 if self._as_entries else 0, self._most), np.int64)
+        self._words: list[pl.DataFrame] = []
+        self._held = 0
+        self._is_begun = False
+        self._parts = (ParquetParts if form == "parquet" else ArrowParts)(target.write)
+
+    def _names(self) -> list[str]:
+        result = self._result
+        ids = [name or f"id_{place}" for place, name in enumerate(result.id_names, 1)]
+        if self._as_entries:
+            return [*ids, "row", "i", "j", "value"]
+        if result.flat:
+            return [*ids, result.name]
+        if self._has_classes and result.column_names is None:
+            ranks = range(1, result.columns + 1)
+            return [*ids, *(f"{what}_{rank}" for rank in ranks for what in ("class", "value"))]
+        numbered = tuple(map(str, range(result.columns)))
+        return [*ids, *(result.column_names or result.class_names or numbered)]
+
+    def write(self, block: Block) -> None:
+        """Write the rows of a block, or the entries of a batch of matrices."""
+        self.prepare(block)()
+
+    def prepare(self, block: Block) -> Callable[[], None]:
+        """Turn the rows of a block into columns; only putting them together needs order."""
+        self._has_classes = self._has_classes or block.classes is not None
+        numbers = block.values
+        places = np.empty((0, len(numbers)), np.int64)
+        if self._as_entries:
+            places = self._places_of(block)
+            numbers = numbers.reshape(-1, 1)
+        columns = np.ascontiguousarray(numbers.T, dtype=self._dtype)
+        return partial(self._add, columns, places, self._words_of(block))
+
+    def finish(self) -> None:
+        """Write the rows that are left, and the footer."""
+        if self._held or not self._is_begun:
+            self._write_part()
+        self._parts.finish()
+
+    def _places_of(self, block: Block) -> NDArray[np.int64]:
+        """Return row, i and j of each entry of lines of matrices."""
+        classes = self._result.columns
+        entries = np.arange(block.values.size) + block.start * classes
+        return np.stack([entries // classes**2, entries // classes % classes, entries % classes])
+
+    def _words_of(self, block: Block) -> pl.DataFrame | None:
+        """Return the columns that hold text: ids, and the names of the likeliest classes."""
+        columns: list[list[str]] = []
+        if block.ids is not None:
+            per_row = self._result.columns if self._as_entries else 1
+            for cells in zip(*block.ids, strict=True):
+                words = [unquoted(cell).decode("utf-8", "replace") for cell in cells]
+                columns.append([word for word in words for _ in range(per_row)])
+        if block.classes is not None:
+            names = self._result.class_names
+            columns += [
+                [str(number) if names is None else names[number] for number in numbers]
+                for numbers in block.classes.T.tolist()
+            ]
+        if not columns:
+            return None
+        return pl.DataFrame([pl.Series(str(place), words) for place, words in enumerate(columns)])
+
+    def _add(
+        self, numbers: NDArray[Any], places: NDArray[np.int64], words: pl.DataFrame | None
+    ) -> None:
+        done, rows = 0, numbers.shape[1]
+        while done < rows:
+            count = min(rows - done, self._most - self._held)
+            there, here = slice(self._held, self._held + count), slice(done, done + count)
+            self._numbers[:, there] = numbers[:, here]
+            self._places[:, there] = places[:, here]
+            if words is not None:
+                self._words.append(words.slice(done, count))
+            self._held += count
+            done += count
+            if self._held == self._most:
+                self._write_part()
+
+    def _write_part(self) -> None:
+        frame = pl.DataFrame(self._columns())
+        part = io.BytesIO()
+        if self._form == "parquet":
+            frame.write_parquet(part, row_group_size=self._most, statistics=False)
+        else:
+            # Readers that are older do not know the strings that Polars writes otherwise.
+            oldest = pl.CompatLevel.oldest()
+            frame.write_ipc(part, record_batch_size=self._most, compat_level=oldest)
+        # No view of the stream itself: where writing fails, Python 3.12 crashes as both are freed.
+        self._parts.add(memoryview(part.getvalue()))
+        self._held, self._words, self._is_begun = 0, [], True
+
+    def _columns(self) -> list[pl.Series]:
+        ids = len(self._result.id_names)
+        lines = [*self._places[:, : self._held], *self._numbers[:, : self._held]]
+        none = [pl.Series(dtype=pl.String)] * (ids + self._has_classes * len(lines))
+        words = pl.concat(self._words).get_columns() if self._words else none
+        columns = [*words[:ids], *map(pl.Series, lines)]
+        if self._has_classes:
+            pairs = zip(words[ids:], columns[ids:], strict=True)
+            columns[ids:] = [column for pair in pairs for column in pair]
+        return [column.alias(name) for column, name in zip(columns, self._names(), strict=True)]

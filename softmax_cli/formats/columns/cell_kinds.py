@@ -1,0 +1,164 @@
+"""What a cell of a table is, by its text alone: a number, a missing value, or a name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from typing import Literal
+
+from softmax_cli.formats.text.numbers import STORE_TRUTH, is_number, is_truth
+
+Kind = Literal["missing", "number", "number-like", "name"]
+
+# What pandas, R, SQL, Excel and JSON write for a value that is not there.
+MISSING = frozenset(("", "NA", "N/A", "NaN", "null", "NULL", "None", r"\N", "#N/A"))
+
+_BODY = (
+    r"(?:\d{1,3}(?:[,.'\u2019 \u00a0\u202f_]\d{3})+(?:[.,]\d+)?"
+    r"|\d+(?:_\d+)+(?:\.\d*)?|\d+(?:[.,]\d*)?|[.,]\d+)"
+)
+_SIGN = r"[+\-\u2212\u2013\ufe63\uff0d]"
+# Numbers as people, spreadsheets, Fortran and C spell them, none of which float() takes.
+_NUMBER_LIKE = re.compile(
+    rf"""
+    '?\(?{_SIGN}{{0,2}}\s*[$\u20ac\u00a3\u00a5]?\s*
+    (?:
+        {_BODY}\s*(?:[eEdDqQ]{_SIGN}?\d+)?\s*[%\u2030$\u20ac\u00a3\u00a5ij]?
+      | \d*\.\d*[fFlLeEdD]
+      | \d*\.\d+[+\-]\d{{3}}
+      | \d+\*{_BODY}
+      | \d+\.\.\d+
+      | 0[bB][01]+|0[oO][0-7]+
+      | {_BODY}{_SIGN}{_BODY}[ij]
+      | \d+\s*/\s*\d+
+      | 0[xX][0-9a-fA-F]*\.?[0-9a-fA-F]+\.?(?:[pP][+\-]?\d+)?
+      | \d\.\#[A-Za-z]+\d*
+      | [qs]?nan(?:\([^)]*\))?
+      | inf(?:inity)?
+      | \u221e
+    )\)?
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_SPREADSHEET_ERROR = re.compile(
+    "#(?:[\u00a1\u00bf]?[^\\W\\d_][\\w/]*[!?]|DIV/0!|N/A N/A|NA|N/D|NV|GETTING_DATA)|Err:\\d+"
+)
+_LIST = re.compile(
+    r"(?:tensor|array|c|list)?(?:\[([\s\d.,;e+\-\[\]]*)\]|\(([\s\d.,;e+\-\[\]()]*)\))",
+    re.IGNORECASE,
+)
+# A formula, a field of Fortran that is too narrow, and a number of NumPy as it is shown.
+_OTHERS = re.compile(r"=.*|\*+|(?:np|numpy)\.\w+\(.*\)")
+# What stands for a missing value in some places and for something else in others.
+_MAYBE_MISSING = frozenset(
+    ("-", "--", "?", ".", "n/a", "na", "<na>", "nil", "none", "null", "nat", "n.a.", "n.a", "#n/a")
+)
+# A longer text takes the expressions too long.
+_LONGEST_NUMBER = 100
+_DIGITS = re.compile(r"-?\d+")
+_WHOLE = re.compile(r"[+-]?\d+")
+
+
+def kind_of(text: str, missing: Collection[str] = MISSING) -> Kind:
+    r"""Return what a cell is: missing, a number, like a number, or a name.
+
+    A number-like cell was meant as a number or an error value, and float() does not read it.
+
+    >>> [kind_of(text) for text in ("-1e5", "NA", "50%", "setosa", "#N/A", "#VALUE!", r"\N")]
+    ['number', 'missing', 'number-like', 'name', 'missing', 'number-like', 'missing']
+    """
+    text = text.strip()
+    if text in missing or text.lstrip("+-").lower() == "nan":
+        return "missing"
+    if is_number(text):
+        # Python alone allows underscores.
+        return "number-like" if "_" in text else "number"
+    return "number-like" if is_number_like(text) else "name"
+
+
+def is_number_like(text: str) -> bool:
+    """Return true if a text that float() does not read was meant as a number.
+
+    >>> [is_number_like(text) for text in ("50%", "1,234.5", "0.1D+03", "0x1p3", "a1", "[CLS]")]
+    [True, True, True, True, False, False]
+    """
+    text = text.strip()
+    if is_list(text) or (text.isnumeric() and not text.isdigit()):
+        return True
+    if len(text) > _LONGEST_NUMBER:
+        return text[0].isdigit() and not text.strip("0123456789.,+-eE_ ")
+    parts = text.split()
+    if len(parts) > 1 and all(map(is_number, parts)):
+        return True
+    return any(form.fullmatch(text) for form in (_NUMBER_LIKE, _SPREADSHEET_ERROR, _OTHERS))
+
+
+def is_spreadsheet_error(text: str) -> bool:
+    """Return true for an error value of Excel, such as `#DIV/0!`."""
+    return _SPREADSHEET_ERROR.fullmatch(text.strip()) is not None
+
+
+def is_list(text: str) -> bool:
+    """Return true for a list of numbers in one cell, such as `[1.0, 2.0]`."""
+    found = _LIST.fullmatch(text.strip())
+    return found is not None and any(map(str.isdigit, found[1] or found[2]))
+
+
+def may_be_missing(text: str) -> bool:
+    """Return true for what some write for a missing value, and --na-values can take for one."""
+    return text.strip().casefold() in _MAYBE_MISSING
+
+
+def is_whole(text: str) -> bool:
+    """Return true for a whole number without a decimal point: `7`, not `7.0`."""
+    return _WHOLE.fullmatch(text.strip()) is not None
+
+
+def counts_up(cells: Sequence[str]) -> bool:
+    """Return true if the cells read 0, 1, 2, and so on, as a data frame without names has it."""
+    return [cell.strip() for cell in cells] == list(map(str, range(len(cells))))
+
+
+def could_be_names(cells: Sequence[str]) -> bool:
+    """Return true if the cells are distinct and of digits alone, as the names of classes may be."""
+    texts = [cell.strip() for cell in cells]
+    return len(set(texts)) == len(texts) and all(map(_DIGITS.fullmatch, texts))
+
+
+def remedy_of_number(text: str) -> str:
+    """Return what to do about a cell that was meant as a number; nothing for a word.
+
+    >>> remedy_of_number("50%"), remedy_of_number("setosa")
+    ('write it without the percent sign, as a fraction of 1', '')
+    """
+    text = text.strip()
+    if is_truth(text):
+        return STORE_TRUTH
+    if is_list(text):
+        return "give each number of the list a cell of its own"
+    if may_be_missing(text) or is_spreadsheet_error(text) or not text.strip("*"):
+        return f"mend the cell, or --na-values '{text}' reads it as a missing value"
+    if not is_number_like(text) and not is_number(text.replace("_", "")):
+        return ""
+    return next(remedy for form, remedy in _REMEDIES if form.search(text))
+
+
+_REMEDIES = [
+    (re.compile(form, re.IGNORECASE), remedy)
+    for form, remedy in (
+        ("[%\u2030]", "write it without the percent sign, as a fraction of 1"),
+        (r"nan|\d\.#|inf|\u221e", "write nan, inf or -inf"),
+        ("[\u2212\u2013\ufe63\uff0d]", "write the minus sign as -"),
+        ("0x", "write it in decimal"),
+        ("^=", "write the result of the formula"),
+        (r"\d[dq][+-]?\d|\.\d+[+-]\d", "write the exponent with e, as 1e-3"),
+        ("[$\u20ac\u00a3\u00a5]", "write it without the currency sign"),
+        ("[ij]$", "complex numbers are not read; give real ones"),
+        ("/", "write the fraction as a decimal number"),
+        (r"\d[,.' _\u2019\u00a0\u202f]\d{3}.*[.,]", "write it without thousands separators"),
+        (r"^[^,.]*,[^,.]*$", "numbers need a decimal point, not a comma"),
+        ("_", "write it as float64 can hold it, without underscores"),
+        (r"^[+-]?[\d.]+(e[+-]?\d+)?$", "write it as float64 can hold it"),
+        ("", "write it as plain digits, such as -1234.5e-3"),
+    )
+]

@@ -1,0 +1,99 @@
+"""Where blocks of rows go, and what must be known of a result before they do."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+from softmax_cli.formats.model.blocks import Block
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from softmax_cli.display.parts import Part, Step
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What a sink must know of the rows that it will be given.
+
+    command       the subcommand, for JSON
+    name          what the values are, plural: the JSON key and the title of a table
+    columns       values in a line
+    dtype         of the values
+    class_names   names of the classes, if the input named them
+    column_names  names of the columns of text files, if there is a header to write
+    id_names      names of the pass-through columns
+    facts         further keys of the JSON object
+    matrix        each row is a matrix of `columns` lines, and lines are written, not rows
+    single        there is one row
+    leading       dimensions that an array is given back, before the columns
+    axis          where the classes go in the output, counted from the end
+    text_columns  what stands beside the numbers that an array cannot hold
+    first         number of the first line, if those before it are written by others
+    flat          an array of it has no dimension of columns: a number a row, or one number
+    steps         what explains it, in a table's place and as a part of JSON, once all is read
+    after         what a table shows under it
+    """
+
+    command: str
+    name: str
+    columns: int
+    dtype: np.dtype[Any]
+    class_names: tuple[str, ...] | None = None
+    column_names: tuple[str, ...] | None = None
+    id_names: tuple[str, ...] = ()
+    facts: dict[str, object] = field(default_factory=dict)
+    matrix: bool = False
+    single: bool = False
+    leading: tuple[int, ...] | None = None
+    axis: int = -1
+    text_columns: str = ""
+    first: int = 0
+    flat: Literal["", "rows", "one"] = ""
+    steps: Callable[[], Sequence[Step]] | None = None
+    after: Callable[[], Sequence[Part]] | None = None
+
+
+class Sink(ABC):
+    """Takes the blocks of a result and writes them down."""
+
+    @abstractmethod
+    def write(self, block: Block) -> None:
+        """Write the rows of one block, the next in order."""
+
+    def prepare(self, block: Block) -> Callable[[], None]:
+        """Do, in any thread, what of writing a block needs no order; return what is left of it."""
+        return partial(self.write, block)
+
+    @abstractmethod
+    def finish(self) -> None:
+        """Write what comes after the last row."""
+
+
+class Sinks(Sink):
+    """Gives each block to several sinks, which are finished where they were opened."""
+
+    def __init__(self, sinks: Sequence[Sink]) -> None:
+        """Keep the sinks."""
+        self._sinks = sinks
+
+    def write(self, block: Block) -> None:
+        """Write the block to each."""
+        self.prepare(block)()
+
+    def prepare(self, block: Block) -> Callable[[], None]:
+        """Prepare it for each."""
+        commits = [sink.prepare(block) for sink in self._sinks]
+
+        def commit() -> None:
+            for each in commits:
+                each()
+
+        return commit
+
+    def finish(self) -> None:
+        """Nothing follows."""

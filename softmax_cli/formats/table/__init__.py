@@ -1,0 +1,1 @@
+"""Tables of rows for a terminal, and pictures of them."""

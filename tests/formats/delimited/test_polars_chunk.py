@@ -1,0 +1,304 @@
+"""Many lines at once: the same rows and the same errors as cell by cell, or none at all."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
+
+from softmax_cli.errors import SoftmaxCliError
+from softmax_cli.formats.columns.header import Layout
+from softmax_cli.formats.delimited import polars_chunk as chunks
+from softmax_cli.formats.delimited.cells import block_of
+from softmax_cli.formats.delimited.polars_chunk import Chunk, counted_rows
+from softmax_cli.formats.text.records import records, splitter
+from tests.formats.conftest import folder
+from tests.formats.rows import examples, read, same_bits, saved
+from tests.running import run
+
+pytestmark = pytest.mark.fast(3)
+
+__all__ = ["folder"]
+
+numbers = st.floats(width=64).map(repr) | st.integers(-(10**20), 10**20).map(str)
+odd_cells = st.sampled_from(
+    [
+        *("", " ", "1_0", "1e999", "-1e400", "1e-999", "inf", "-Infinity", "nan", "NaN", "0x1"),
+        *("1.5 ", " 1.5", "+.5", "5.", "1e", "--1", "١", "1,5", '"1"', '"1,2"', "a", "true", "∞"),
+        *("1d5", "1f", "1e5_0", "-0.0", "1E5", "NULL", "4.9e-324", "2.4e-324", "infinit", "\t1"),
+        *(
+            "123456789012345678901234567890",
+            "0.1000000000000000055511151231257827",
+            "9007199254740993",
+        ),
+    ]
+)
+cells = numbers | odd_cells
+
+
+def chunk(text: bytes, layout: Layout, delimiter: str = ",") -> Chunk:
+    rows = counted_rows(text)
+    assert rows is not None
+    return Chunk(text, rows, delimiter, splitter(delimiter), layout, "x.csv", 7, 3)
+
+
+def table(columns: int, ids: tuple[int, ...] = (), label: int | None = None) -> Layout:
+    classes = [column for column in range(columns) if column not in ids and column != label]
+    return Layout(columns, classes, list(ids), label, None)
+
+
+@examples
+@given(st.lists(st.tuples(cells, cells, cells), min_size=1, max_size=6), st.booleans(), st.data())
+def test_polars_reads_what_the_cells_hold_or_nothing(
+    rows: list[tuple[str, str, str]], windows: bool, data: st.DataObject
+) -> None:
+    end = "\r\n" if windows else "\n"
+    text = "".join(",".join(row) + end for row in rows).encode()
+    layout = table(3, *data.draw(st.sampled_from([((), None), ((0,), None), ((2,), 1), ((), 0)])))
+    if counted_rows(text) is None:
+        return
+    this = chunk(text, layout)
+    found = this._read_by_polars()
+    if found is None:
+        return
+    lines = list(records(io.BytesIO(text), "x.csv", first_line=7))
+    expected = block_of(lines, this.split, layout, "x.csv", 3)
+    assert same_bits(found.values, expected.values)
+    assert (found.ids, found.labels, found.start) == (expected.ids, expected.labels, 3)
+    assert [found.place(row) for row in range(len(rows))] == [
+        expected.place(row) for row in range(len(rows))
+    ]
+
+
+@examples
+@given(
+    st.lists(st.lists(cells, min_size=3, max_size=3), min_size=1, max_size=5),
+    st.sampled_from(["\n", ""]),
+    st.sampled_from([",", ";", "\t", "|"]),
+)
+def test_many_columns_are_read_as_one(rows: list[list[str]], end: str, delimiter: str) -> None:
+    text = ("\n".join(delimiter.join(row) for row in rows) + end).encode()
+    if counted_rows(text) is None:
+        return
+    this = chunk(text, table(3), delimiter)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(chunks, "_MANY_COLUMNS", 1)
+        found = this._read_by_polars()
+    if found is None:
+        return
+    lines = list(records(io.BytesIO(text), "x.csv", first_line=7))
+    expected = block_of(lines, this.split, this.layout, "x.csv", 3)
+    assert same_bits(found.values, expected.values)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_read"),
+    [
+        (b"1,2,3\n4,5,6\n", True),
+        (b"1,2,3\n4,5,6", True),
+        (b"1,2\n3,4,5,6\n", False),
+        (b"1,2,3,4\n5,6\n", False),
+        (b"1,2,3\n4,5,9007199254740993\n", False),
+        (b"1,2,3\n4,5\n", False),
+        (b"1,2,3\n4,5,1e999\n", False),
+    ],
+)
+def test_ragged_rows_are_not_one_column(
+    text: bytes, is_read: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chunks, "_MANY_COLUMNS", 1)
+    found = chunk(text, table(3))._read_by_polars()
+    assert (found is not None) == is_read
+    if found is not None:
+        assert_array_equal(found.values, [[1, 2, 3], [4, 5, 6]])
+
+
+def test_columns_in_another_order() -> None:
+    layout = Layout(3, [2, 0, 1], [], None, None)
+    found = chunk(b"1,2,3\n4,5,6\n", layout)._read_by_polars()
+    assert found is not None
+    assert_array_equal(found.values, [[3, 1, 2], [6, 4, 5]])
+
+
+def test_polars_reads_plain_numbers() -> None:
+    found = chunk(b"0.1,-inf,1e5\n nan,.5,-0\n", table(3))._read_by_polars()
+    assert found is not None
+    assert same_bits(found.values, np.array([[0.1, -np.inf, 1e5], [np.nan, 0.5, -0.0]]))
+
+
+@pytest.mark.parametrize("many_columns", [1, 50])
+def test_polars_reads_missing_values(many_columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chunks, "_MANY_COLUMNS", many_columns)
+    found = chunk(b"1,NA,\n,\\N,#N/A\nNULL,None,3\n", table(3))._read_by_polars()
+    assert found is not None
+    nan = np.nan
+    assert_array_equal(found.values, [[1, nan, nan], [nan, nan, nan], [nan, nan, 3]])
+    large = chunk(b"9007199254740994,1152921504606846976,-1e30\n", table(3))._read_by_polars()
+    assert large is None
+    masked = chunk(b"-3.4028234663852886e+38,-1e30,3\n", table(3))._read_by_polars()
+    assert masked is not None
+
+
+def test_polars_passes_words_through() -> None:
+    found = chunk(b'"a ""b""",1,x\nc,2,y\n', table(3, (0,), 2))._read_by_polars()
+    assert found is not None
+    assert found.ids == [(b'"a ""b"""',), (b"c",)]
+    assert found.labels == ["x", "y"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(b"1,2\n3\n", b"1,2\n3,4,5\n", b"1,1e999\n", b"1,-inf\n1e999,2\n", b"1,1_0\n"),
+        *(b"1,9007199254740993\n", b"-9007199254740993,1\n", b"1,2\nNA\n"),
+    ],
+)
+def test_polars_is_not_believed(text: bytes) -> None:
+    assert chunk(text, table(2))._read_by_polars() is None
+
+
+@pytest.mark.parametrize(
+    ("text", "layout"),
+    [
+        (b"1,2,x\n1,2\n1,2,x\n", table(3, (2,))),
+        (b"1,2,x\n1,2\n", Layout(3, [1], [], None, None)),
+        (b'a,1,2\n"a,b",2\n', table(3, (0,))),
+        (b'a,b,1\n"a,b",2,3\n', Layout(3, [2], [0, 1], None, None)),
+        (b"info,-1e999,2\na,1,2\n", table(3, (0,))),
+        (b"1,2,3\n1,2,3,", table(3)),
+        (b"1,2,3\n1,2,3,", table(3, (0,))),
+        (b"\xef\xbb\xbf1,2,3\n", table(3)),
+        (b"1,2,3\n", Layout(3, [0, 1], [0, 1, 2], None, None)),
+    ],
+)
+@pytest.mark.parametrize("many", [1, 50])
+def test_what_polars_would_take_for_something_else(
+    text: bytes, layout: Layout, many: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chunks, "_MANY_COLUMNS", many)
+    assert chunk(text, layout)._read_by_polars() is None
+
+
+def test_infinities_beside_words() -> None:
+    found = chunk(b"info,-inf,2\nInfinite,1,Infinity\n", table(3, (0,)))._read_by_polars()
+    assert found is not None
+    assert same_bits(found.values, np.array([[-np.inf, 2], [1, np.inf]]))
+
+
+@examples
+@given(st.lists(st.lists(cells, min_size=1, max_size=4), min_size=1, max_size=6), st.data())
+def test_ragged_tables_with_ids_are_the_same_in_chunks(
+    rows: list[list[str]], data: st.DataObject
+) -> None:
+    options: dict[str, Any] = data.draw(
+        st.sampled_from(
+            [{"id_columns": ["3"]}, {"id_columns": ["1"]}, {"columns": ["2"]}, {"columns": ["2,1"]}]
+        )
+    )
+    end = data.draw(st.sampled_from(["\n", ""]))
+    saved("x.csv", "1,2,3\n" + "\n".join(map(",".join, rows)) + end)
+
+    def outcome() -> object:
+        try:
+            back = read("x.csv", header=False, **options)
+        except SoftmaxCliError as error:
+            return str(error)
+        return back.values.tobytes(), back.ids, back.places
+
+    expected = outcome()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(chunks, "_CHUNK_BYTES", data.draw(st.sampled_from([1, 10, 1000])))
+        patch.setattr(chunks, "_LITTLE_TEXT", 0)
+        assert outcome() == expected
+
+
+@pytest.mark.slow
+def test_append_keeps_every_cell_of_a_large_file() -> None:
+    rows = [f"r{row},1.50,2.0{row % 10}" for row in range(90_000)]
+    saved("x.csv", "\n".join(["id,a,b", *rows]) + "\n")
+    assert run("softmax-cli softmax x.csv --id-columns id --append -o y.csv").code == 0
+    lines = Path("y.csv").read_text().splitlines()
+    assert len(lines) == 90_001
+    assert lines[77_778].startswith("r77777,1.50,2.07,0.3")
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        (b"", 0),
+        (b"1,2", 1),
+        (b"1,2\n", 1),
+        (b"1,2\r\n3,4\r\n", 2),
+        (b' 1,2\n\t3,4\n"a",5\n', 3),
+        (b"1,2\n\n3,4\n", None),
+        (b"1,2\r\n\r\n3,4\r\n", None),
+        (b"\n1,2\n", None),
+        (b"1,2\n  \t\n3,4\n", None),
+        (b"1,2\n\v\n3,4\n", None),
+        (b"1,2\n\f\r\n", None),
+        (b"1,2\r3,4\r", None),
+        (b'"a\nb",1\n', None),
+        (b'"a,1\n', None),
+        (b"1,\0\n", None),
+    ],
+)
+def test_rows_are_counted_or_not(text: bytes, rows: int | None) -> None:
+    assert counted_rows(text) == rows
+
+
+# Through the reader: whatever the size of the chunks
+
+
+def outcome(path: str) -> object:
+    try:
+        rows = read(path)
+    except SoftmaxCliError as error:
+        return str(error)
+    return rows.values.tobytes(), rows.ids, rows.places
+
+
+@examples
+@given(
+    st.lists(st.lists(cells, min_size=2, max_size=2).map(",".join), min_size=1, max_size=8),
+    st.sampled_from(["\n", "\r\n", "\n\n", " \n"]),
+    st.sampled_from(["", "\n", "\n\n \n", "\n,\n"]),
+    st.sampled_from([1, 3, 8, 50]),
+)
+def test_the_size_of_chunks_makes_no_difference(
+    lines: list[str], newline: str, end: str, size: int
+) -> None:
+    saved("x.csv", newline.join(lines) + end)
+    expected = outcome("x.csv")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(chunks, "_CHUNK_BYTES", size)
+        patch.setattr(chunks, "_LITTLE_TEXT", 0)
+        assert outcome("x.csv") == expected
+
+
+def test_a_large_file_is_read_by_polars(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.random.default_rng(1).normal(size=(60_000, 4))
+    np.savetxt("x.csv", values, delimiter=",", fmt="%.17g", header="a,b,c,d", comments="")
+    assert Path("x.csv").stat().st_size > 1 << 22
+    monkeypatch.setattr(chunks, "blocks_of", None)
+    back = read("x.csv")
+    assert same_bits(back.values, values)
+    assert back.places[-1] == "x.csv:60001"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [("1,2,x,4", "x.csv:50002:3: 'x' is not a number"), ("1,2,3", "x.csv:50002: 3 columns")],
+)
+def test_an_error_deep_in_a_large_file_names_its_line(line: str, said: str) -> None:
+    rows = ["0.12345678901234567,2,3,4"] * 60_000
+    rows[50_000] = line
+    saved("x.csv", "\n".join(["a,b,c,d", *rows]) + "\n")
+    with pytest.raises(SoftmaxCliError) as error:
+        read("x.csv")
+    assert str(error.value).startswith(said)
