@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from softmax_cli.core.cross_entropy import cross_entropy, cross_entropy_gradient
-    from softmax_cli.core.distributions import distribution_cross_entropy
-    from softmax_cli.core.gradcheck import gradcheck
-    from softmax_cli.core.jacobian import (
+    from softmax_cli.core.gradcheck.gradcheck import gradcheck
+    from softmax_cli.core.loss.cross_entropy import cross_entropy, cross_entropy_gradient
+    from softmax_cli.core.loss.distributions import distribution_cross_entropy
+    from softmax_cli.core.softmax.jacobian import (
         log_softmax_jacobian,
         log_softmax_jvp,
         log_softmax_vjp,
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
         softmax_jvp,
         softmax_vjp,
     )
-    from softmax_cli.core.softmax import log_softmax, logsumexp, softmax
+    from softmax_cli.core.softmax.softmax import log_softmax, logsumexp, softmax
 
 __version__ = "0.1.0"
 
@@ -36,11 +36,17 @@ __all__ = [
     "softmax_vjp",
 ]
 
-_MODULES = ("softmax", "jacobian", "cross_entropy", "distributions", "gradcheck")
+_MODULES = (
+    "softmax.softmax",
+    "softmax.jacobian",
+    "loss.cross_entropy",
+    "loss.distributions",
+    "gradcheck.gradcheck",
+)
 
 
 def __getattr__(name: str) -> Any:
-    """Load a function when it is first asked for, so that the program starts without NumPy."""
+    """Load a function on first use: the program starts without NumPy."""
     if name in __all__:
         from importlib import import_module
 

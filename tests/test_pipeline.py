@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from softmax_cli.core.softmax import softmax
+from softmax_cli.core.softmax.softmax import softmax
 from softmax_cli.errors import InputError, SoftmaxCliError
 from softmax_cli.formats import open_sink, open_source
 from softmax_cli.formats.arrays.array import array_source

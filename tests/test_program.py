@@ -128,7 +128,7 @@ def test_a_hang_up_that_is_ignored_stays_so() -> None:
 def test_no_error_is_ever_exit_code_1(
     error: BaseException, code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with mock.patch("softmax_cli.core.softmax.softmax", side_effect=error):
+    with mock.patch("softmax_cli.core.softmax.softmax.softmax", side_effect=error):
         assert main(["softmax", "1", "2"]) == code
     out, err = capsys.readouterr()
     assert out == ""

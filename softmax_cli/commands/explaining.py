@@ -64,7 +64,7 @@ def explained(
     steps_of: Callable[[Row, Block], list[Step]],
 ) -> tuple[Source, Result]:
     """Return the source, whose first rows are kept, and the result, which explains them."""
-    from softmax_cli.core.arrays import wide
+    from softmax_cli.core.exact.arrays import wide
     from softmax_cli.explain.row import Digits, Row
     from softmax_cli.explain.rows import FirstRows
     from softmax_cli.formats.table.sink import DEFAULT_PRECISION

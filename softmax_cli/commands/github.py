@@ -10,7 +10,7 @@ import os
 import re
 from pathlib import Path
 
-from softmax_cli.core.report import Check, Report
+from softmax_cli.core.gradcheck.report import Check, Report
 from softmax_cli.errors import OutputError, printable
 
 # A step shows ten errors and ten warnings; what comes after is lost without a word.

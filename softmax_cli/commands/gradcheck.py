@@ -26,7 +26,7 @@ from softmax_cli.errors import ExitCode, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from softmax_cli.core.report import Report
+    from softmax_cli.core.gradcheck.report import Report
     from softmax_cli.formats.model.blocks import Block
 
 DESCRIPTION = """Without values: the built-in derivatives at seeded points; with values: at yours.
@@ -171,8 +171,8 @@ def _builtins(
     read: ReadOptions,
     write: WriteOptions,
 ) -> Report:
-    from softmax_cli.core.gradcheck import gradcheck
-    from softmax_cli.core.report import about_builtins
+    from softmax_cli.core.gradcheck.gradcheck import gradcheck
+    from softmax_cli.core.gradcheck.report import about_builtins
 
     at, place = None, None
     if values:

@@ -30,7 +30,7 @@ from softmax_cli.commands.config_tables import (
 )
 from softmax_cli.commands.parser import ARGUMENTS
 from softmax_cli.commands.verdict_options import VerdictOptions
-from softmax_cli.core.report import Check, Report
+from softmax_cli.core.gradcheck.report import Check, Report
 from softmax_cli.errors import InputError, UsageError
 from softmax_cli.storage.filesystem import Location
 

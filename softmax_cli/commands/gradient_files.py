@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_cli.bfloat16 import limits_of, name_of
 from softmax_cli.commands.gradient_references import (
     JacobianReference,
     LossReference,
@@ -22,12 +21,13 @@ from softmax_cli.commands.gradient_references import (
 from softmax_cli.commands.gradient_variants import Variant, left_out
 from softmax_cli.commands.inputs import opened, opened_partner, without_missing
 from softmax_cli.commands.loss_inputs import LossInputs, is_read_once
-from softmax_cli.core.comparison import Comparison, check_tolerances, tolerance
-from softmax_cli.core.diagnosis import Diagnosis
-from softmax_cli.core.pairs import factors_of
-from softmax_cli.core.report import Report
-from softmax_cli.core.roundings import Rounding
-from softmax_cli.core.units import BASES
+from softmax_cli.core.exact.bfloat16 import limits_of, name_of
+from softmax_cli.core.gradcheck.comparison import Comparison, check_tolerances, tolerance
+from softmax_cli.core.gradcheck.diagnosis import Diagnosis
+from softmax_cli.core.gradcheck.report import Report
+from softmax_cli.core.gradcheck.rounding import Rounding
+from softmax_cli.core.gradcheck.tolerances import factors_of
+from softmax_cli.core.loss.log_bases import BASES
 from softmax_cli.errors import InputError, ShapeError, UsageError
 from softmax_cli.formats.arrays.array import row_place
 from softmax_cli.formats.model.blocks import Block, Source, ready

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_cli.bfloat16 import limits_of, nearest
+from softmax_cli.core.exact.bfloat16 import limits_of, nearest
 from softmax_cli.errors import InputError, named, shortened
 from softmax_cli.formats import suffix_format
 from softmax_cli.formats.model.blocks import Block, Source

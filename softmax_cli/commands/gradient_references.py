@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.commands.gradient_variants import Variant, used_alone
-from softmax_cli.core import jacobian as jacobians
-from softmax_cli.core.arrays import wide
-from softmax_cli.core.pairs import common_factors
-from softmax_cli.core.roundings import Judged, Rounding
-from softmax_cli.core.row_losses import row_losses_and_gradients
-from softmax_cli.core.softmax import softmax
-from softmax_cli.core.twofold import Rows, factor
-from softmax_cli.core.weights import Wanted, Weights
+from softmax_cli.core.exact.arrays import wide
+from softmax_cli.core.exact.double_double import Rows, factor
+from softmax_cli.core.gradcheck.rounding import Judged, Rounding
+from softmax_cli.core.gradcheck.tolerances import common_factors
+from softmax_cli.core.loss.row_losses import row_losses_and_gradients
+from softmax_cli.core.loss.weights import Wanted, Weights
+from softmax_cli.core.softmax import jacobian as jacobians
+from softmax_cli.core.softmax.softmax import softmax
 from softmax_cli.formats.model.blocks import Block
 from softmax_cli.losses.rows import LossForm, LossRows
 

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.commands.loss_inputs import LossInputs
-from softmax_cli.core.reduction import ReducedLoss
-from softmax_cli.core.weights import Weights
+from softmax_cli.core.loss.reduction import ReducedLoss
+from softmax_cli.core.loss.weights import Weights
 from softmax_cli.formats.model.blocks import Block
 from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.losses.rows import LossForm, LossRows

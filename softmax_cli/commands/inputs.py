@@ -181,7 +181,7 @@ def _retyped(source: Source, read: ReadOptions) -> Source:
         return source
     import numpy as np
 
-    from softmax_cli.bfloat16 import dtype_named, in_memory
+    from softmax_cli.core.exact.bfloat16 import dtype_named, in_memory
 
     dtype = dtype_named(read.dtype)
 

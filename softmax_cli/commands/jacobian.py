@@ -152,7 +152,7 @@ def write_jacobian(
 
 
 def _steps(row: Row, block: Block, *, of: Of, product: str | None) -> list[Step]:
-    from softmax_cli.core.arrays import wide
+    from softmax_cli.core.exact.arrays import wide
     from softmax_cli.explain.jacobian import jacobian_steps, product_steps
 
     if product is None:
@@ -164,8 +164,8 @@ def _steps(row: Row, block: Block, *, of: Of, product: str | None) -> list[Step]
 def _matrix_kernel(source: Source, of: Of, temperature: float) -> Kernel:
     import numpy as np
 
-    from softmax_cli.core import jacobian
-    from softmax_cli.core.arrays import checked_temperature, narrowed, unrounded
+    from softmax_cli.core.exact.arrays import checked_temperature, narrowed, unrounded
+    from softmax_cli.core.softmax import jacobian
 
     T = checked_temperature(temperature)
     write_lines = {
@@ -218,8 +218,8 @@ def _in_lines(source: Source) -> Split:
 def _product_kernel(source: Source, of: Of, temperature: float, product: str) -> Kernel:
     import numpy as np
 
-    from softmax_cli.core import products
-    from softmax_cli.core.arrays import narrowed, unrounded
+    from softmax_cli.core.exact.arrays import narrowed, unrounded
+    from softmax_cli.core.softmax import jacobian_products as products
 
     product_of = {
         ("softmax", "vjp"): products.softmax_product,

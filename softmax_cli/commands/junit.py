@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from xml.etree import ElementTree
 
 from softmax_cli import __version__
-from softmax_cli.core.report import RULE, Check, Report
+from softmax_cli.core.gradcheck.report import RULE, Check, Report
 from softmax_cli.errors import printable
 
 SUITE = "softmax-cli.gradcheck"

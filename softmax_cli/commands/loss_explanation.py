@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from softmax_cli.core.arrays import wide
-from softmax_cli.core.units import BASES
+from softmax_cli.core.exact.arrays import wide
+from softmax_cli.core.loss.log_bases import BASES
 from softmax_cli.display.parts import Step
 from softmax_cli.explain.loss import loss_steps
 from softmax_cli.explain.loss_row import LossRow

@@ -20,8 +20,8 @@ from softmax_cli.commands.inputs import (
     without_suspects,
 )
 from softmax_cli.commands.loss_options import LossOptions
-from softmax_cli.core.reduction import ReducedLoss
-from softmax_cli.core.weights import WEIGHTS_ARE, Weights, are_weights
+from softmax_cli.core.loss.reduction import ReducedLoss
+from softmax_cli.core.loss.weights import WEIGHTS_ARE, Weights, are_weights
 from softmax_cli.errors import InputError, ShapeError, UsageError
 from softmax_cli.formats.class_names import Names, class_number
 from softmax_cli.formats.columns.header import missing_texts

@@ -14,7 +14,7 @@ from softmax_cli.commands.loss_report import compute
 from softmax_cli.commands.row_files import RowFiles, RowSinks
 from softmax_cli.commands.shard_options import ShardOptions
 from softmax_cli.commands.tallies import tallies
-from softmax_cli.core.reduction import ReducedLoss
+from softmax_cli.core.loss.reduction import ReducedLoss
 from softmax_cli.formats.model.blocks import RowRange
 from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.shards.plan import Shard, is_file, planned, with_partners

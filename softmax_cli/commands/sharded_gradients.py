@@ -21,10 +21,10 @@ from softmax_cli.commands.loss_tasks import (
 )
 from softmax_cli.commands.shard_options import ShardOptions
 from softmax_cli.commands.sharded import Work, write_report
-from softmax_cli.core.comparison import Comparison
-from softmax_cli.core.diagnosis import Diagnosis
-from softmax_cli.core.reduction import ReducedLoss
-from softmax_cli.core.report import Report
+from softmax_cli.core.gradcheck.comparison import Comparison
+from softmax_cli.core.gradcheck.diagnosis import Diagnosis
+from softmax_cli.core.gradcheck.report import Report
+from softmax_cli.core.loss.reduction import ReducedLoss
 from softmax_cli.errors import InputError, some_of
 from softmax_cli.formats.model.blocks import RowRange
 from softmax_cli.formats.model.options import WriteOptions

@@ -82,7 +82,7 @@ def write_softmax(
 ) -> int:
     """Read rows, or some of them, and write their softmax; return how many were read."""
     from softmax_cli.commands.inputs import opened
-    from softmax_cli.core.units import BASES
+    from softmax_cli.core.loss.log_bases import BASES
     from softmax_cli.formats import open_sink
     from softmax_cli.formats.model.blocks import itself
     from softmax_cli.formats.model.options import Keep
@@ -129,7 +129,7 @@ def write_softmax(
 
 
 def _steps(row: Row, _: Block, *, log: bool, base: str, top_k: int | None) -> list[Step]:
-    from softmax_cli.core.units import BASES
+    from softmax_cli.core.loss.log_bases import BASES
     from softmax_cli.explain import softmax
 
     steps = softmax.softmax_steps(row)
@@ -160,8 +160,8 @@ def _kernel(
 ) -> Kernel:
     import numpy as np
 
-    from softmax_cli.core.arrays import narrowed, unrounded
-    from softmax_cli.core.softmax import softmax, write_log_probabilities
+    from softmax_cli.core.exact.arrays import narrowed, unrounded
+    from softmax_cli.core.softmax.softmax import softmax, write_log_probabilities
 
     def kernel(block: Block) -> Block:
         logits = block.values

@@ -10,7 +10,7 @@ import numpy as np
 
 from softmax_cli.commands.loss_inputs import LossInputs
 from softmax_cli.commands.loss_options import ReportOptions
-from softmax_cli.core.temperature import Slopes, fitted_temperature
+from softmax_cli.core.loss.temperature import Slopes, fitted_temperature
 from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.losses.rows import LossForm, LossRows

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from softmax_cli.commands.gradcheck_forms import CheckOptions
 from softmax_cli.commands.inputs import opened_option, without_missing
-from softmax_cli.core.gradcheck import gradcheck
-from softmax_cli.core.report import Report
+from softmax_cli.core.gradcheck.gradcheck import gradcheck
+from softmax_cli.core.gradcheck.report import Report
 from softmax_cli.errors import InputError, ShapeError, Terminated, UsageError
 from softmax_cli.formats.arrays.array import whole_array
 from softmax_cli.formats.model.options import ReadOptions

@@ -9,7 +9,7 @@ from time import monotonic
 
 from softmax_cli.commands.github import append_summary, github_text
 from softmax_cli.commands.verdict_options import FORMS, VerdictOptions
-from softmax_cli.core.report import Check, Entry, Report
+from softmax_cli.core.gradcheck.report import Check, Entry, Report
 from softmax_cli.display.parts import Line, Part, Table
 from softmax_cli.display.rich.console import text_of
 from softmax_cli.display.rich.names import shortened

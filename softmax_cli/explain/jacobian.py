@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from softmax_cli.core import products
-from softmax_cli.core.jacobian import log_softmax_jacobian_lines, softmax_jacobian_lines
-from softmax_cli.core.twofold import Rows
+from softmax_cli.core.exact.double_double import Rows
+from softmax_cli.core.softmax import jacobian_products as products
+from softmax_cli.core.softmax.jacobian import log_softmax_jacobian_lines, softmax_jacobian_lines
 from softmax_cli.display.parts import Line, Part, Step
 from softmax_cli.explain.row import EXACT, WHOLE, Row
 from softmax_cli.explain.softmax import softmax_steps

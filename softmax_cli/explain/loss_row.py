@@ -9,10 +9,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_cli.core.row_losses import Source
-from softmax_cli.core.softmax import log_softmax
-from softmax_cli.core.twofold import Rows
-from softmax_cli.core.weights import Weights
+from softmax_cli.core.exact.double_double import Rows
+from softmax_cli.core.loss.row_losses import Source
+from softmax_cli.core.loss.weights import Weights
+from softmax_cli.core.softmax.softmax import log_softmax
 from softmax_cli.explain.row import Row
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from softmax_cli.core.units import UNITS
+from softmax_cli.core.loss.log_bases import UNITS
 from softmax_cli.display.parts import Line, Step
 from softmax_cli.explain.row import Digits
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from softmax_cli.bfloat16 import BFLOAT16
-from softmax_cli.core.arrays import FloatArray, wide
-from softmax_cli.core.products import complement
-from softmax_cli.core.softmax import log_softmax, softmax
-from softmax_cli.core.twofold import Rows
+from softmax_cli.core.exact.arrays import FloatArray, wide
+from softmax_cli.core.exact.bfloat16 import BFLOAT16
+from softmax_cli.core.exact.double_double import Rows
+from softmax_cli.core.softmax.jacobian_products import complement
+from softmax_cli.core.softmax.softmax import log_softmax, softmax
 from softmax_cli.display.parts import Gauge, Line, Part, Table
 from softmax_cli.display.rich.lines import MARK
 from softmax_cli.display.rich.names import shortened

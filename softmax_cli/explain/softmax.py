@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from softmax_cli.core.softmax import log_softmax, write_log_probabilities
+from softmax_cli.core.softmax.softmax import log_softmax, write_log_probabilities
 from softmax_cli.display.parts import Line, Part, Step
 from softmax_cli.explain.row import EXACT, Row
 

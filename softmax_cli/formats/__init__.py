@@ -113,7 +113,7 @@ def _opened_files(paths: Sequence[str], options: ReadOptions, keep: Keep) -> Sou
     first = open_file(paths[0], options, keep)
     if len(paths) == 1:
         return first
-    from softmax_cli.bfloat16 import limits_of
+    from softmax_cli.core.exact.bfloat16 import limits_of
     from softmax_cli.formats.opening.concatenated import check_alike, concatenated
 
     rest: list[Callable[[], Source]] = []

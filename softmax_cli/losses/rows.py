@@ -9,14 +9,14 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_cli.core.arrays import FloatArray, wide
-from softmax_cli.core.row_losses import Source as Kind
-from softmax_cli.core.rows import likeliest
-from softmax_cli.core.softmax import log_softmax
-from softmax_cli.core.sums import row_sums
-from softmax_cli.core.targets import are_one_hot, without_ignored
-from softmax_cli.core.twofold import LARGEST, Rows
-from softmax_cli.core.weights import WEIGHTS_ARE, Parts, Weights, are_weights
+from softmax_cli.core.exact.arrays import FloatArray, wide
+from softmax_cli.core.exact.double_double import LARGEST, Rows
+from softmax_cli.core.exact.rows import likeliest
+from softmax_cli.core.exact.sums import row_sums
+from softmax_cli.core.loss.row_losses import Source as Kind
+from softmax_cli.core.loss.targets import are_one_hot, without_ignored
+from softmax_cli.core.loss.weights import WEIGHTS_ARE, Parts, Weights, are_weights
+from softmax_cli.core.softmax.softmax import log_softmax
 from softmax_cli.errors import InputError
 from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.losses.tolerances import rounded_to, sum_tolerance

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_cli.core.arrays import FloatArray, checked_temperature, narrowed, unrounded, wide
-from softmax_cli.core.distributions import entropies_and_divergences
-from softmax_cli.core.reduction import ReducedLoss, Reduction
-from softmax_cli.core.row_losses import row_losses, row_losses_and_gradients
-from softmax_cli.core.rows import likeliest
-from softmax_cli.core.sums import ExactSum
-from softmax_cli.core.twofold import factor
-from softmax_cli.core.units import BASES
+from softmax_cli.core.exact.arrays import FloatArray, checked_temperature, narrowed, unrounded, wide
+from softmax_cli.core.exact.double_double import factor
+from softmax_cli.core.exact.rows import likeliest
+from softmax_cli.core.exact.sums import ExactSum
+from softmax_cli.core.loss.distributions import entropies_and_divergences
+from softmax_cli.core.loss.log_bases import BASES
+from softmax_cli.core.loss.reduction import ReducedLoss, Reduction
+from softmax_cli.core.loss.row_losses import row_losses, row_losses_and_gradients
 from softmax_cli.errors import InputError
 from softmax_cli.formats.model.blocks import Block
 from softmax_cli.formats.model.options import OnBadRow

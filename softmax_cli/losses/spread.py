@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from softmax_cli.core.arrays import FloatArray, wide
-from softmax_cli.core.calibration import Calibration
-from softmax_cli.core.histogram import Histogram
-from softmax_cli.core.row_losses import Source as Kind
-from softmax_cli.core.softmax import softmax
-from softmax_cli.core.twofold import Rows
+from softmax_cli.core.exact.arrays import FloatArray, wide
+from softmax_cli.core.exact.double_double import Rows
+from softmax_cli.core.loss.row_losses import Source as Kind
+from softmax_cli.core.softmax.softmax import softmax
+from softmax_cli.losses.calibration import Calibration
+from softmax_cli.losses.histogram import Histogram
 from softmax_cli.losses.tally import Scored, Tally, needed_labels
 
 FEWEST_ROWS = 8

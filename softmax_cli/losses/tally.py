@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_cli.core.arrays import FloatArray
-from softmax_cli.core.targets import are_one_hot
+from softmax_cli.core.exact.arrays import FloatArray
+from softmax_cli.core.loss.targets import are_one_hot
 from softmax_cli.errors import InputError
 from softmax_cli.formats.model.blocks import Block
 from softmax_cli.losses.rows import LossRows

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_cli.bfloat16 import BFLOAT16, limits_of, nearest
+from softmax_cli.core.exact.bfloat16 import BFLOAT16, limits_of, nearest
 
 # A distribution typed with four digits still sums to 1 within this.
 _TYPED = 1e-3

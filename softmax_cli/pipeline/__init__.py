@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import chain, islice
 
-from softmax_cli.core.rows import laid_out
+from softmax_cli.core.exact.rows import laid_out
 from softmax_cli.formats.model.blocks import Block, Portion, Source, itself
 from softmax_cli.formats.model.options import OnBadRow, WriteOptions
 from softmax_cli.formats.model.sinks import Sink

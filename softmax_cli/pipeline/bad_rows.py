@@ -8,7 +8,7 @@ from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from softmax_cli.core.rows import has_no_softmax
+from softmax_cli.core.exact.rows import has_no_softmax
 from softmax_cli.errors import InputError, SoftmaxCliError
 from softmax_cli.formats.model.blocks import Block, Portions, Source, ready
 from softmax_cli.formats.model.options import OnBadRow, WriteOptions

@@ -140,7 +140,7 @@ class RowReader:
         if rows is None:
             import numpy as np
 
-            from softmax_cli.bfloat16 import in_memory
+            from softmax_cli.core.exact.bfloat16 import in_memory
 
             return np.empty((0, self._source.classes), in_memory(self._source.dtype))
         return rows

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from softmax_cli.core import gradcheck as core
-from softmax_cli.core.builtin import BUILTINS
-from softmax_cli.core.gradcheck import gradcheck
+from softmax_cli.core.gradcheck import gradcheck as core
+from softmax_cli.core.gradcheck.builtins import BUILTINS
+from softmax_cli.core.gradcheck.gradcheck import gradcheck
 from softmax_cli.errors import ExitCode
 from tests.running import Outcome, run
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from softmax_cli.bfloat16 import nearest, packed
 from softmax_cli.commands.gradient_like import is_named_like_a_gradient
+from softmax_cli.core.exact.bfloat16 import nearest, packed
 from tests.running import Outcome, run
 
 Array = NDArray[Any]

@@ -19,7 +19,7 @@ from softmax_cli import (
     softmax_jacobian,
     softmax_jvp,
 )
-from softmax_cli.bfloat16 import BFLOAT16, nearest, packed, widened
+from softmax_cli.core.exact.bfloat16 import BFLOAT16, nearest, packed, widened
 from tests.formats.arrays.test_safetensors import safetensors
 from tests.running import run
 

@@ -16,7 +16,7 @@ import xmlschema
 
 from softmax_cli.commands.github import MOST_ANNOTATIONS, MOST_ROWS, github_text, markdown
 from softmax_cli.commands.junit import junit
-from softmax_cli.core.report import Check, Entry, Report, Verdict
+from softmax_cli.core.gradcheck.report import Check, Entry, Report, Verdict
 from tests.running import run
 
 pytestmark = pytest.mark.fast(4)

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from tests.core.exact import Float64Array
+from tests.core.mpmath_reference import Float64Array
 
 temperatures = st.floats(0.1, 10.0)
 shapes = hnp.array_shapes(min_dims=1, max_dims=3, min_side=1, max_side=5)

@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from softmax_cli.core.cross_entropy import cross_entropy, cross_entropy_gradient
-from softmax_cli.core.distributions import distribution_cross_entropy
-from softmax_cli.core.jacobian import (
+from softmax_cli.core.loss.cross_entropy import cross_entropy, cross_entropy_gradient
+from softmax_cli.core.loss.distributions import distribution_cross_entropy
+from softmax_cli.core.softmax.jacobian import (
     log_softmax_jacobian,
     log_softmax_jvp,
     log_softmax_vjp,
     softmax_jacobian,
     softmax_jvp,
 )
-from softmax_cli.core.softmax import log_softmax, logsumexp, softmax
-from tests.core import exact
-from tests.core.exact import assert_digits
+from softmax_cli.core.softmax.softmax import log_softmax, logsumexp, softmax
+from tests.core import mpmath_reference as exact
+from tests.core.mpmath_reference import assert_digits
 
 INF = np.inf
 E = float(np.e)

@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_equal
 
-from softmax_cli.core.calibration import Calibration
-from softmax_cli.core.comparison import Comparison
-from softmax_cli.core.diagnosis import Diagnosis
-from softmax_cli.core.reduction import ReducedLoss
-from softmax_cli.core.sums import ExactSum, GroupedSums
+from softmax_cli.core.exact.sums import ExactSum, GroupedSums
+from softmax_cli.core.gradcheck.comparison import Comparison
+from softmax_cli.core.gradcheck.diagnosis import Diagnosis
+from softmax_cli.core.loss.reduction import ReducedLoss
+from softmax_cli.losses.calibration import Calibration
 
 _numbers = st.lists(st.floats(allow_nan=True, allow_infinity=True), max_size=30)
 examples = settings(derandomize=True, deadline=None, max_examples=50)

@@ -14,10 +14,12 @@ from hypothesis.extra import numpy as hnp
 from numpy.testing import assert_array_equal
 
 from benchmarks.exactness import DTYPES, FAMILIES, Rows, exact_probabilities, units
-from softmax_cli.core.arrays import FloatArray
-from softmax_cli.core.cross_entropy import cross_entropy, cross_entropy_gradient
-from softmax_cli.core.exponentials import in_parts
-from softmax_cli.core.jacobian import (
+from softmax_cli.core.exact.arrays import FloatArray
+from softmax_cli.core.exact.double_double import Factor
+from softmax_cli.core.exact.exponentials import in_parts
+from softmax_cli.core.loss.cross_entropy import cross_entropy, cross_entropy_gradient
+from softmax_cli.core.loss.row_losses import row_losses, row_losses_and_gradients
+from softmax_cli.core.softmax.jacobian import (
     log_softmax_jacobian,
     log_softmax_jvp,
     log_softmax_vjp,
@@ -25,11 +27,9 @@ from softmax_cli.core.jacobian import (
     softmax_jvp,
     softmax_vjp,
 )
-from softmax_cli.core.row_losses import row_losses, row_losses_and_gradients
-from softmax_cli.core.softmax import log_softmax, logsumexp, softmax
-from softmax_cli.core.twofold import Factor
-from tests.core import exact
-from tests.core.exact import Float64Array, assert_digits
+from softmax_cli.core.softmax.softmax import log_softmax, logsumexp, softmax
+from tests.core import mpmath_reference as exact
+from tests.core.mpmath_reference import Float64Array, assert_digits
 
 pytestmark = pytest.mark.fast(2)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.cells import cell_len
 
-from tests.core.exact import CASES, Case, real
+from tests.core.mpmath_reference import CASES, Case, real
 from tests.running import run
 
 SHORT = {name: case for name, case in CASES.items() if len(case.logits) <= 20}

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from softmax_cli.commands import jacobian, softmax
-from tests.core.exact import Case, real
+from tests.core.mpmath_reference import Case, real
 from tests.explain.steps import SHORT, exact_row, explained, near, said, typed
 from tests.running import run
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.core.exact import real
+from tests.core.mpmath_reference import real
 from tests.explain.steps import SHORT, exact_row, explained, near, said, typed
 from tests.running import run
 

@@ -13,7 +13,7 @@ from unittest import mock
 
 import numpy as np
 
-from softmax_cli.bfloat16 import BFLOAT16, widened
+from softmax_cli.core.exact.bfloat16 import BFLOAT16, widened
 from softmax_cli.formats.model import blocks
 from softmax_cli.formats.model.options import DTypeName, Keep
 from tests.formats.rows import Array

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from softmax_cli.bfloat16 import in_memory
+from softmax_cli.core.exact.bfloat16 import in_memory
 from softmax_cli.errors import SoftmaxCliError, UsageError, printable
 from softmax_cli.formats import open_source
 from softmax_cli.formats.model.blocks import Block, Source

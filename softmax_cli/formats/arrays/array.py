@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_cli.bfloat16 import BFLOAT16, in_memory, widened
+from softmax_cli.core.exact.bfloat16 import BFLOAT16, in_memory, widened
 from softmax_cli.errors import InputError, UsageError, shortened
 from softmax_cli.formats.columns.cell_kinds import MISSING, remedy_of_number
 from softmax_cli.formats.model.blocks import Block, Source, ready, rows_per_block

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_cli.bfloat16 import BFLOAT16, packed
+from softmax_cli.core.exact.bfloat16 import BFLOAT16, packed
 from softmax_cli.errors import InputError, UsageError, shortened
 from softmax_cli.formats.arrays.array import (
     array_source,

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from softmax_cli.bfloat16 import BFLOAT16
+from softmax_cli.core.exact.bfloat16 import BFLOAT16
 from softmax_cli.errors import InputError, shortened, some_of
 from softmax_cli.formats.arrays.array import checked_dtype
 from softmax_cli.formats.arrays.npy import NpySink, rows_of

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from softmax_cli.bfloat16 import in_memory
+from softmax_cli.core.exact.bfloat16 import in_memory
 from softmax_cli.errors import UsageError
 from softmax_cli.formats.columnar.arrow_footer import ArrowParts
 from softmax_cli.formats.columnar.parquet_footer import ParquetParts

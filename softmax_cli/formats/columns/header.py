@@ -249,7 +249,7 @@ def without_na_values(source: Source, options: ReadOptions) -> Source:
     """Return the source with NaN for the numbers that --na-values takes for missing values."""
     import numpy as np
 
-    from softmax_cli.bfloat16 import BFLOAT16, nearest
+    from softmax_cli.core.exact.bfloat16 import BFLOAT16, nearest
 
     numbers = missing_numbers(options)
     if not numbers:

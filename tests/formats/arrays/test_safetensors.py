@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from softmax_cli.bfloat16 import BFLOAT16, nearest, packed, widened
+from softmax_cli.core.exact.bfloat16 import BFLOAT16, nearest, packed, widened
 from tests.formats.rows import Array, piped, read, refusal, saved
 from tests.running import run
 

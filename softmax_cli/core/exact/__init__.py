@@ -1,0 +1,1 @@
+"""Arithmetic that keeps the digits: exact sums, exponentials and number types."""

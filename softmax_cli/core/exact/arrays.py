@@ -1,0 +1,68 @@
+"""What every function of core asks of its arrays and scalars."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from softmax_cli.core.exact.bfloat16 import BFLOAT16, nearest
+from softmax_cli.errors import DomainError, ShapeError
+
+FloatArray = NDArray[np.floating[Any]]
+
+
+def floating(values: ArrayLike, name: str = "logits") -> FloatArray:
+    """Return `values` as an array of floating point numbers; integers become float64."""
+    array = np.asarray(values)
+    if array.dtype.kind in "biu":
+        array = array.astype(np.float64)
+    if array.dtype.kind != "f":
+        remedy = "astype(np.float32) holds all of them" if array.dtype.name == "bfloat16" else ""
+        raise DomainError(f"{name} of dtype {array.dtype} are not real numbers", remedy)
+    return array
+
+
+def with_classes(values: ArrayLike, axis: int, name: str = "logits") -> FloatArray:
+    """Return `values` as floats with at least one class along `axis`."""
+    array = floating(values, name)
+    if array.ndim == 0:
+        raise ShapeError(f"{name} of no dimension have no classes", "give at least a vector")
+    if not -array.ndim <= axis < array.ndim:
+        raise ShapeError(f"{name} of {array.ndim} dimensions have no axis {axis}")
+    if array.shape[axis] == 0:
+        raise ShapeError(f"{name} of shape {array.shape} have no class along axis {axis}")
+    return array
+
+
+def checked_temperature(temperature: float) -> float:
+    """Return a temperature that can divide logits."""
+    if not 0 < temperature < np.inf:
+        raise DomainError(f"the temperature is {temperature}", "it must be positive and finite")
+    return float(temperature)
+
+
+def checked_base(base: float) -> float:
+    """Return a base that logarithms can have."""
+    if not 1 < base < np.inf:
+        raise DomainError(f"the base of the logarithm is {base}", "it must be more than 1")
+    return float(base)
+
+
+def wide(values: FloatArray) -> NDArray[np.float64]:
+    """Return values in the dtype that everything is computed in."""
+    return values.astype(np.float64, copy=False)
+
+
+def unrounded(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the dtype of results that `narrowed` is still to round to a dtype, if NumPy cannot."""
+    return np.dtype(np.float64) if dtype == BFLOAT16 else dtype
+
+
+def narrowed(result: FloatArray, dtype: np.dtype[Any]) -> FloatArray:
+    """Return a result rounded once, to the dtype that was given; too large becomes infinite."""
+    if dtype == BFLOAT16:
+        return nearest(result)
+    with np.errstate(over="ignore"):
+        return result.astype(dtype, copy=False)

@@ -1,0 +1,202 @@
+"""exp(a / T) for rows of float64, off by little more than its own rounding however large a/T is.
+
+The usual exp((a - max a) / T) rounds a difference and a quotient first, and an exponential turns
+their error, half a unit in the last place of up to 700, into hundreds of units in its own.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmax_cli.core.exact.arrays import FloatArray, wide
+from softmax_cli.core.exact.double_double import LARGEST, Factor, Rows, product, reciprocal, two_sum
+from softmax_cli.core.exact.sums import summed, sums_in_parts
+
+# Below the logarithm of the smallest normal number, by a little, exponentials lose digits.
+_LOWEST = -708.0
+# Below this a sum of float64 exponentials may have lost what float32 still shows.
+_SMALLEST = 2.0**-500
+# Powers of two that make normal numbers of all that float64 holds beside a largest of 1.
+RAISED = 200
+# Logits further apart than this, times T, have no normal probability in common.
+_REACH = 750
+# A power of two is cut into so many steps.
+_STEPS = 64
+
+
+def exponentials(
+    a: FloatArray, T: float, out: Rows, sizes: Rows | None = None
+) -> tuple[Rows, Rows]:
+    """Return exp(a / T), where a row may be multiplied by a power of two, and about their sums.
+
+    a        (rows, classes) of any float; -inf is a masked class
+    out      room of that shape, apart from `a`
+    sizes    (rows, 1) the largest exponential of each row, if it is known
+    returns  `out`, each entry off by 0.53 units in its last place, if it is normal and of some
+             weight in its row, and some entries NaN in a row that has no softmax; and (rows, 1)
+             sums, or the sizes
+    """
+    if not is_exact_divisor(T):
+        whole = in_parts(a, T).whole(out)
+        return whole, summed(whole)
+    # A quotient by a power of two is exact. Nothing is subtracted, and so nothing rounded.
+    with np.errstate(over="ignore"):
+        quotients = a if T == 1 else np.multiply(a, 1 / T, out=out, dtype=np.float64)
+        result = np.exp(quotients, out=out, dtype=np.float64)
+        sums = summed(result) if sizes is None else sizes
+    if not (sums.min(initial=1) >= 1 and sums.max(initial=1) < LARGEST):
+        unfit = ~((sums[:, 0] > 0) & (sums[:, 0] < LARGEST))
+        small = np.flatnonzero(~unfit & (sums[:, 0] < 1))
+        logits = a[small]
+        unfit[small] = ((logits < _LOWEST * T) & (logits > -np.inf)).any(axis=-1)
+        result[unfit] = in_parts(a[unfit], T).whole()
+        sums[unfit] = summed(result[unfit])
+    return result, sums
+
+
+def of_few_bits(a: FloatArray, T: float, out: Rows | None = None) -> tuple[Rows, Rows]:
+    """Return exp(a / T) times a factor a row, and the rows' sums, for logits below float64.
+
+    Their digits forgive what is rounded on the way.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        quotients = a if T == 1 else np.divide(a, T, out=out, dtype=np.float64)
+        result = np.exp(quotients, out=out, dtype=np.float64)
+        sums = summed(result)
+        if not (sums.min(initial=1) > _SMALLEST and sums.max(initial=1) < LARGEST):
+            unfit = ~((sums[:, 0] > _SMALLEST) & (sums[:, 0] < LARGEST))
+            logits = wide(a[unfit])
+            again = np.exp((logits - logits.max(axis=-1, keepdims=True)) / T)
+            result[unfit], sums[unfit] = again, summed(again)
+    return result, sums
+
+
+def is_exact_divisor(T: float) -> bool:
+    """Tell whether a quotient by T is exact: it is a power of two."""
+    return math.frexp(T)[0] == 0.5 and 1 / LARGEST < T < LARGEST
+
+
+@dataclass(frozen=True)
+class Parts:
+    """exp(a / T) = (head + rest) 2^power, each row times a power of two, to some 2^-59 of itself.
+
+    head   (rows, classes) of 26 bits, so that a product with as many is exact
+    rest   (rows, classes) less than 1/100 of the head
+    power  (rows, classes) 0 or less
+    """
+
+    head: Rows
+    rest: Rows
+    power: NDArray[np.int32]
+
+    def whole(self, out: Rows | None = None) -> Rows:
+        """Return the exponentials, rounded."""
+        result: Rows = np.ldexp(self.head + self.rest, self.power, out=out)
+        return result
+
+    def over_their_sum(self, divisor: Factor, raised: int = 0) -> Rows:
+        """Return the exponentials over their row's sum and the divisor, off by 0.6 units.
+
+        They are `raised` by so many powers of two, so that small ones keep their digits.
+        """
+        fraction, power = math.frexp(divisor.high)
+        with np.errstate(invalid="ignore", over="ignore"):
+            heads = np.ldexp(self.head, self.power)
+            high, low = sums_in_parts(heads, summed(heads))
+            total, rest = two_sum(high, low + summed(np.ldexp(self.rest, self.power)))
+            by = Factor(fraction, math.ldexp(divisor.rest, -power))
+            inverse, correction = reciprocal(*product(total, rest, by))
+            result = self.head * correction
+            result += self.rest * (inverse + correction)
+            result += self.head * inverse
+            scaled: Rows = np.ldexp(result, self.power + np.int32(raised - power), out=result)
+        return scaled
+
+
+def in_parts(logits: FloatArray, T: float) -> Parts:
+    """Return exp(a / T) in parts.
+
+        exp(a / T) = 2^(n / 64) exp(r),  n = round(64 a / (T ln 2)),  r = (a - n T ln 2 / 64) / T
+
+    T ln 2 / 64 has two parts, so that r is exact to 2^-60; 2^(n / 64) comes from a table, also in
+    two parts; exp(r) - 1, with r below 1/180, is its power series (Tang 1989).
+    """
+    a = wide(logits)
+    if T > LARGEST:
+        return in_parts(a / LARGEST, T / LARGEST)
+    table, step = _table(), _step(T)
+    with np.errstate(invalid="ignore", over="ignore", under="ignore"):
+        maximum = a.max(axis=-1, keepdims=True)
+        # Where this shifts, what is left of any weight is within a factor of two of the maximum,
+        # and its difference is exact.
+        r = a - np.where(np.abs(maximum) >= 2 * _REACH * T, maximum, 0)
+        np.maximum(r, -5 * _REACH * T, out=r)
+        np.ldexp(r, -step.power, out=r)
+        n = r * (1 / step.width)
+        np.rint(n, out=n)
+        steps = n * step.width
+        r -= steps
+        np.multiply(n, step.width_rest, out=steps)
+        r -= steps
+        r *= 1 / step.fraction
+        series = np.multiply(r, 1 / 720, out=steps)
+        for factorial in (120, 24, 6, 2, 1):
+            series += 1 / factorial
+            series *= r
+        power = n.astype(np.int32)
+        place = power & (_STEPS - 1)
+        power >>= _STEPS.bit_length() - 1
+        power -= power.max(axis=-1, keepdims=True)
+        head = table.heads.take(place, out=n, mode="clip")
+        rest = table.rests.take(place, out=r, mode="clip")
+        series *= head + rest
+        rest += series
+    return Parts(head, rest, power)
+
+
+class _Table(NamedTuple):
+    """2^(j / 64) for every j below 64, as heads of 26 bits and the rests."""
+
+    heads: Rows
+    rests: Rows
+
+
+class _Step(NamedTuple):
+    """T = fraction 2^power, and fraction ln 2 / 64 as a width of 32 bits and the rest."""
+
+    fraction: float
+    power: int
+    width: float
+    width_rest: float
+
+
+@cache
+def _table() -> _Table:
+    from decimal import Decimal, localcontext
+
+    with localcontext() as context:
+        context.prec = 50
+        powers = [Decimal(2) ** (Decimal(j) / _STEPS) for j in range(_STEPS)]
+        heads = [round(power * 2**25) / 2.0**25 for power in powers]
+        rests = [float(power - Decimal(head)) for power, head in zip(powers, heads, strict=True)]
+    return _Table(np.array(heads), np.array(rests))
+
+
+@cache
+def _step(T: float) -> _Step:
+    from decimal import Decimal, localcontext
+
+    fraction, power = math.frexp(T)
+    with localcontext() as context:
+        context.prec = 50
+        width = Decimal(fraction) * Decimal(2).ln() / _STEPS
+        # 32 bits of width and 20 of a whole number make an exact product.
+        unit = 2.0 ** (math.frexp(float(width))[1] - 32)
+        head = round(width / Decimal(unit)) * unit
+        return _Step(fraction, power, head, float(width - Decimal(head)))

@@ -1,0 +1,1 @@
+"""Checks of gradients: built-in ones, those of a function, those of a file."""

@@ -1,0 +1,1 @@
+"""Numerical derivatives of a function, and how exact they are."""

@@ -1,0 +1,146 @@
+"""The derivative of a function with respect to one input, by differences."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmax_cli.core.gradcheck.numerical.noise import Evaluated
+
+Vector = NDArray[Any]
+# A derivative, and how far it may be off.
+Estimate = tuple[Vector, Vector]
+
+EPS = float(np.finfo(np.float64).eps)
+# How many times its noise a function's differences may be off before that counts as a kink.
+NOISY = 32
+_HALVINGS = 6
+
+
+@dataclass
+class Column:
+    """The derivative of all outputs with respect to one input, by differences.
+
+    value  (outputs,) of the function at the point
+    noise  (outputs,) how far each value may be off
+    """
+
+    function: Evaluated
+    at: Vector
+    k: int
+    h: float
+    value: Vector
+    noise: Vector
+
+    def __post_init__(self) -> None:
+        """Take no difference twice."""
+        self._known: dict[float, tuple[Vector, Vector, float]] = {}
+
+    def central(self) -> Estimate:
+        """Return the central difference, and its error by doubling the step twice."""
+        h = self.h
+        (once, doubled, again) = (self._difference(step) for step in (h, 2 * h, 4 * h))
+        change, next_change = np.abs(again - doubled), np.abs(doubled - once)
+        # An error in O(h^2) shrinks to a quarter when h is halved. One that does not is no error
+        # of this order: the step is too large for the function, or it is noisy there.
+        converges = next_change <= np.maximum(0.4 * change, NOISY * self._rounding(h))
+        error = next_change / 3 + self._rounding(h)
+        # A function that swings within the step may converge by chance; it does so elsewhere then.
+        finer = np.abs(self._difference(h / 4) - once)
+        converges &= finer <= 2 * error + NOISY * self._rounding(h / 4)
+        return once, np.where(converges, error, np.inf)
+
+    def settled(self) -> Estimate:
+        """Return the central difference; nothing is known of it at a kink."""
+        derivative, error = self.central()
+        return derivative, np.where(self.has_kink(), np.inf, error)
+
+    def extrapolated_once(self) -> Estimate:
+        """Return the differences of `central` without their errors in h^2 and h^4."""
+        h = self.h
+        (once, doubled, again) = (self._difference(step) for step in (h, 2 * h, 4 * h))
+        finer, coarser = (4 * once - doubled) / 3, (4 * doubled - again) / 3
+        best = (16 * finer - coarser) / 15
+        return best, np.abs(best - finer) + 2 * self._rounding(h)
+
+    def extrapolated(self, h: float) -> Estimate:
+        """Return the best entry of a table of extrapolated differences, from h down."""
+        h = max(h, self.h)
+        table = [self._difference(h)]
+        best, error = table[0], np.full_like(table[0], np.inf)
+        for halving in range(1, _HALVINGS + 1):
+            row = [self._difference(h / 2**halving)]
+            rounding = self._rounding(h / 2**halving)
+            for order, coarser in enumerate(table, 1):
+                finer = row[-1]
+                row.append(finer + (finer - coarser) / (4**order - 1))
+                estimate = np.maximum(np.abs(row[-1] - finer), np.abs(row[-1] - coarser))
+                estimate = estimate + rounding
+                better = estimate < error
+                best = np.where(better, row[-1], best)
+                error = np.where(better, estimate, error)
+            table = row
+        # The table's own spread is no proof: a function that swings within h fools all of it.
+        size = max(1.0, abs(float(self.at[self.k])))
+        nearby = min(h, size * 2.0 ** round(np.log2(self.function.eps) / 3))
+        column = Column(self.function, self.at, self.k, nearby, self.value, self.noise)
+        central, uncertain = column.central()
+        agrees = np.abs(best - central) <= 4 * (error + uncertain) + NOISY * self._rounding(nearby)
+        return best, np.where(agrees, error, np.inf)
+
+    def agrees_closer_by(self, derivative: Vector, error: Vector) -> Vector:
+        """Tell where a derivative is within an error of the difference over a quarter step."""
+        rounding = NOISY * self._rounding(self.h / 4)
+        agrees: Vector = np.abs(self._difference(self.h / 4) - derivative) <= error + rounding
+        return agrees
+
+    def stands_still(self, h: float) -> Vector:
+        """Tell which outputs are the same on both sides."""
+        above, below, _ = self._values(h)
+        still: Vector = (above == self.value) & (below == self.value)
+        return still
+
+    def has_kink(self) -> Vector:
+        """Tell where the slopes on the two sides differ by as much however small the step is.
+
+        A central difference alone takes the mean of the two slopes for the derivative.
+        """
+        jumps = []
+        for step in (4 * self.h, self.h, self.h / 4):
+            above, below, _ = self._values(step)
+            jumps.append(np.abs(above + below - 2 * self.value) / step)
+        here = jumps[2] > np.maximum(jumps[1] / 2, NOISY * self._rounding(self.h / 4))
+        # Where the function is smooth, four times the step makes it 4 times as large, or 64 times
+        # at a point of inflection.
+        within = jumps[0] > np.maximum(256 * jumps[1], NOISY * self._rounding(self.h))
+        kink: Vector = here | within
+        return kink
+
+    def _rounding(self, h: float) -> Vector:
+        """Return how far a difference over 2h may be off by rounding."""
+        above, below, taken = self._values(h)
+        # Values that do not move at all may hide a slope below their last digit.
+        still = self.stands_still(h)
+        size = np.maximum(1.0, np.abs(self.value))
+        hidden = np.where(still, 4 * self.function.eps * size, 0)
+        digits = self.function.eps * (np.abs(above) + np.abs(below))
+        result: Vector = np.maximum(np.maximum(digits, 2 * self.noise), hidden) / taken
+        return result
+
+    def _difference(self, h: float) -> Vector:
+        above, below, taken = self._values(h)
+        return (above - below) / taken
+
+    def _values(self, h: float) -> tuple[Vector, Vector, float]:
+        """Return the values ahead and behind, and the step that was really taken between."""
+        if h not in self._known:
+            ahead, behind = self.at.copy(), self.at.copy()
+            ahead[self.k] += h
+            behind[self.k] -= h
+            ahead, behind = self.function.rounded(ahead), self.function.rounded(behind)
+            taken = float(ahead[self.k] - behind[self.k])
+            self._known[h] = self.function(ahead), self.function(behind), taken
+        return self._known[h]

@@ -1,0 +1,226 @@
+"""Derivatives of a function by evaluating it: what an analytic gradient is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmax_cli.core.gradcheck.numerical.differences import EPS, NOISY, Column, Estimate, Vector
+from softmax_cli.core.gradcheck.numerical.noise import Evaluated, Noise, noise_at, shaken, unit_of
+from softmax_cli.errors import DomainError, SoftmaxCliError
+
+Method = Literal["central", "complex", "richardson"]
+Function = Callable[[Vector], Vector]
+Matrix = NDArray[np.float64]
+
+# Relative to max(1, |x|): where truncation and rounding of a central difference meet, where they
+# meet after extrapolation, and where a complex step has no truncation left.
+STEPS: dict[Method, float] = {"central": EPS ** (1 / 3), "richardson": 2.0**-5, "complex": 1e-20}
+# Where extrapolation begins that refines a difference: in double precision, and in less.
+_WIDE = (2.0**-5, 2.0**-2)
+# What parts of the step are tried where a difference over all of it does not converge.
+_SMALLER = (2.0**-6, 2.0**-12)
+# How far is looked whether a function that stands still is constant.
+_FAR = 0.25
+# A reference is taken again another way if it is known to less than this part of the tolerance.
+_WANTED = 0.25
+_SHARE = 1e-6
+
+
+class Reference(NamedTuple):
+    """A Jacobian by evaluation, and how far it may be off.
+
+    jacobian  (outputs, inputs)
+    error     (outputs, inputs) the estimated error; infinite where nothing is known
+    noise     what is known of the function's values
+    step      relative to max(1, |x|), as it was taken
+    """
+
+    jacobian: Matrix
+    error: Matrix
+    noise: Noise
+    step: float
+
+
+def reference_jacobian(
+    function: Function,
+    at: Vector,
+    method: Method = "central",
+    step: float | None = None,
+    *,
+    rtol: float | None = None,
+    dtype: type[np.floating[Any]] = np.float64,
+) -> Reference:
+    """Return the Jacobian of a function at a point, and an estimate of the error of each entry.
+
+        central     (f(x + h) - f(x - h)) / 2h                error O(h^2), doubled to estimate it
+        richardson  central at h, h/2, h/4, ... extrapolated to 0      (Ridders 1982)
+        complex     Im f(x + ih) / h                          no subtraction (Squire, Trapp 1998)
+
+    A difference is divided by the step that was really taken.
+
+    function  takes (inputs,) and returns (outputs,)
+    at        (inputs,) float64
+    step      h relative to max(1, |x|), of a complex step h itself; the default is STEPS[method],
+              or what fits a function that works in less than double precision
+    rtol      where a central difference is not known to this, it is extrapolated
+    dtype     of the points that the function takes
+    returns   the Jacobian, its estimated error, the noise of the function, and the step
+    raises    DomainError for a step that is not positive, or a function that does not take
+              complex numbers with the complex method
+
+    >>> J, error, *_ = reference_jacobian(lambda x: x**2, np.array([3.0]), "complex")
+    >>> J, bool(error[0, 0] < 1e-13)
+    (array([[6.]]), True)
+    """
+    evaluated = Evaluated(function, dtype)
+    with np.errstate(all="ignore"):
+        if step is not None and not 0 < step < np.inf:
+            raise DomainError(f"the step is {step}", "it must be positive and finite")
+        relative = STEPS[method] if step is None else step
+        if method == "complex":
+            J, error = _complex_jacobian(function, at, relative)
+            noise = noise_at(evaluated, at)
+            error = np.where(_is_analytic(evaluated, at, noise, J)[:, None], error, np.inf)
+            return Reference(J, error, noise, relative)
+        noise = noise_at(evaluated, at)
+        if step is None and method == "central" and noise.eps > EPS:
+            relative = noise.eps ** (1 / 3)
+        steps = relative * np.maximum(1.0, np.abs(at))
+        if (evaluated.rounded(at + steps) == at).any():
+            raise DomainError(f"a step of {relative:g} changes nothing at this point", "take more")
+        columns = [
+            Column(evaluated, at, k, float(h), noise.value, noise.level)
+            for k, h in enumerate(steps)
+        ]
+        if method == "richardson":
+            found = [column.extrapolated(column.h) for column in columns]
+            found = [
+                (derivative, np.where(column.has_kink(), np.inf, error))
+                for column, (derivative, error) in zip(columns, found, strict=True)
+            ]
+        else:
+            found = [column.settled() for column in columns]
+            if noise.is_noisy:
+                # What jumps once, at a kink nearby, is no noise of one size.
+                found = [(derivative, NOISY * error) for derivative, error in found]
+            elif rtol is not None and step is None:
+                found = _refined(columns, found, rtol)
+        jacobian = np.stack([derivative for derivative, _ in found], axis=-1)
+        error = np.stack([estimate for _, estimate in found], axis=-1)
+        still = np.all([column.stands_still(column.h) for column in columns], axis=0)
+        error += _hidden_slope(evaluated, at, noise.value, still)[:, None]
+    return Reference(jacobian, error, noise, relative)
+
+
+def closer_looks(
+    function: Function, at: Vector, inputs: Vector, noise: Noise, dtype: type[np.floating[Any]]
+) -> Iterator[tuple[Matrix, Matrix]]:
+    """Yield differences over ever smaller steps for some inputs, and their estimated errors."""
+    evaluated = Evaluated(function, dtype)
+    with np.errstate(all="ignore"):
+        for part in _SMALLER:
+            steps = part * noise.eps ** (1 / 3) * np.maximum(1.0, np.abs(at))
+            looks = [
+                Column(evaluated, at, k, float(steps[k]), noise.value, noise.level).settled()
+                for k in inputs
+            ]
+            yield (
+                np.stack([derivative for derivative, _ in looks], axis=-1),
+                np.stack([error for _, error in looks], axis=-1),
+            )
+
+
+def _hidden_slope(function: Evaluated, at: Vector, value: Vector, still: Vector) -> Vector:
+    """Return how steep outputs may be that stand still within the steps, but not beyond them.
+
+    A function that rounds its values does so: it is a stair.
+    """
+    if not still.any():
+        return np.zeros(value.shape)
+    far = _FAR * np.maximum(1.0, np.abs(at))
+    moves = [np.abs(function(at + sign * far) - value) for sign in (1, -1)]
+    return np.where(still, 4 * np.nan_to_num(np.maximum(*moves)) / _FAR, 0)
+
+
+def _refined(columns: list[Column], found: list[Estimate], rtol: float) -> list[Estimate]:
+    """Return the derivatives, extrapolated where a difference alone is not known well enough."""
+    sizes = [np.abs(derivative)[np.isfinite(derivative)] for derivative, _ in found]
+    scale = max((float(size.max(initial=0.0)) for size in sizes), default=0.0)
+    result = []
+    for column, (derivative, error) in zip(columns, found, strict=True):
+        wanted = _WANTED * rtol * (np.abs(derivative) + _SHARE * scale)
+        unclear = error > wanted
+        others: list[Callable[[], Estimate]] = []
+        is_kink = np.isinf(error)
+        if (unclear & ~is_kink).any():
+            wide = _WIDE[column.function.eps > EPS] * max(1.0, abs(float(column.at[column.k])))
+            others = [column.extrapolated_once, partial(column.extrapolated, wide)]
+        elif unclear.any():
+            # A function may turn within the step, above all where what it is given is small.
+            smaller = [unit_of(column.at), *_SMALLER]
+            others = [replace(column, h=column.h * part).settled for part in smaller if part < 1]
+        coarse, its_doubt = derivative, error
+        for other in others:
+            better, its_error = other()
+            closer = unclear & (its_error < error)
+            if not is_kink.all():
+                # It refines the difference, within what is in doubt of it, and comes closer to one
+                # over a quarter of the step, of which a sixteenth is.
+                closer &= ~is_kink & (np.abs(better - coarse) <= 2 * its_doubt)
+                closer &= column.agrees_closer_by(better, its_error + its_doubt / 8)
+            derivative = np.where(closer, better, derivative)
+            error = np.where(closer, its_error, error)
+        result.append((derivative, error))
+    return result
+
+
+def _complex_jacobian(function: Function, at: Vector, h: float) -> Estimate:
+    """Return derivatives by complex steps; how they change within a few digits is their error."""
+    if not at.size:
+        raise _not_complex()
+    derivatives = [
+        np.stack([_complex(function, point, k, h) for k in range(at.size)], axis=-1)
+        for point in (at, *shaken(at))
+    ]
+    J = derivatives[0]
+    spread = np.max([np.abs(other - J) for other in derivatives[1:]], axis=0)
+    return J, 8 * EPS * np.abs(J) + 2 * spread
+
+
+def _is_analytic(function: Evaluated, at: Vector, noise: Noise, jacobian: Matrix) -> Vector:
+    """Tell for which outputs a difference along a line is what their complex steps say.
+
+    A function that takes a conjugate or a real part takes complex numbers, and is not analytic.
+    """
+    rng = np.random.default_rng(2)
+    h = STEPS["central"]
+    along = rng.uniform(0.5, 1.5, at.shape) * np.maximum(unit_of(at), np.abs(at))
+    difference = (function(at + h * along) - function(at - h * along)).real / (2 * h)
+    expected, size = jacobian @ along, np.abs(jacobian) @ along
+    rounding = np.maximum(noise.level, EPS * np.maximum(1.0, np.abs(noise.value)))
+    allowed = 0.01 * np.maximum(size, np.abs(difference)) + NOISY * rounding / h
+    analytic: Vector = ~(np.abs(difference - expected) > allowed)
+    return analytic
+
+
+def _complex(function: Function, at: Vector, k: int, h: float) -> Vector:
+    shifted = at.astype(np.complex128)
+    shifted[k] += 1j * h
+    try:
+        value = np.asarray(function(shifted))
+    except (TypeError, SoftmaxCliError) as error:
+        raise _not_complex() from error
+    if value.dtype.kind != "c":
+        raise _not_complex()
+    derivative: Vector = value.imag / h
+    return derivative
+
+
+def _not_complex() -> DomainError:
+    return DomainError("the function does not take complex numbers", "use --method central")

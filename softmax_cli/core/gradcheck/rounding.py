@@ -1,0 +1,164 @@
+"""What a right gradient of a dtype may be off by, entry by entry, when its reference is exact.
+
+An entry that is a difference, P - 1 at a label, is as exact as its terms are; one that is a product
+or a quotient is as exact as itself, which the relative tolerance sees to.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmax_cli.core.exact.double_double import Rows
+from softmax_cli.core.loss.weights import Wanted
+from softmax_cli.core.softmax.softmax import softmax
+
+# Units in the last place of the terms of a difference.
+_UNITS, _UNITS_OF_HALVES = 8, 3
+# A gradient of so many units of its terms is zero to within rounding.
+_ZERO = 4
+# What is coarser is a half, of 16 bits.
+_HALF = 1e-5
+# Of numbers that are not normal, so many of the smallest are allowed.
+_LOST = 4
+_LEAST = 1e-8
+# A change of the logits by so much leaves nothing to be known of a probability.
+_UNKNOWN = 0.5
+
+
+class Judged(NamedTuple):
+    """The tolerance of each entry, and which rows prove nothing.
+
+    atol     (rows, ...)
+    vacuous  (rows,)
+    doubt    how far the reference may be off for a gradient computed in that dtype
+    """
+
+    atol: NDArray[Any]
+    vacuous: NDArray[np.bool_]
+    doubt: NDArray[Any] | float
+
+
+@dataclass(frozen=True)
+class Rounding:
+    """The rounding of a dtype, and the tolerances that were asked for, if any.
+
+    eps, smallest  spacing at 1, and the smallest number above 0
+    """
+
+    eps: float
+    smallest: float
+    rtol: float
+    atol: float | None
+    given: bool
+    T: float
+
+    def of_loss(self, n: Rows, a: Rows, wanted: Wanted, divisor: float) -> Judged:
+        """Judge gradients n of losses of the logits a: differences of P_j sum_k Y_k and Y_j."""
+        unit = 1 / (divisor * self.T)
+        units = 2 * self._units(n.shape[-1]) * self.eps
+        if wanted.is_soft:
+            terms = wanted.scaled_targets() * unit
+            size = terms.sum(axis=-1)
+            # Where P and Y cancel, what dividing by T does to P is no part of what is left.
+            moved = np.minimum(self._moved(a), self.rtol)
+            atol = units * terms + self._floor(size, size * divisor)[:, None]
+            atol += moved * (np.abs(n) + terms)
+            if self.eps >= _HALF:
+                # Each of the terms of sum_k Y_k may be no normal number, and loses a part of one.
+                share = (np.abs(n) + terms) / np.maximum(size, self.smallest)[:, None]
+                atol += self.smallest * n.shape[-1] * share
+        else:
+            scale = np.ones((len(n), 1)) if wanted.scale is None else wanted.scale[0]
+            size = scale[:, 0] * unit
+            floor = self._floor(size, size * divisor)
+            atol = np.empty_like(n)
+            atol[:] = floor[:, None]
+            np.put_along_axis(atol, wanted.targets, (units * size + floor)[:, None], -1)
+        return self._judged(n, atol, size, self._conditioned(a, n))
+
+    def of_jacobian(self, n: NDArray[Any], a: Rows, of: str) -> Judged:
+        """Judge Jacobians (rows, N, N): on the diagonal S_i - S_i S_i, or 1 - S_i."""
+        S = softmax(a, temperature=self.T)
+        terms = (S if of == "softmax" else np.ones_like(S)) / self.T
+        atol = np.empty_like(n)
+        atol[:] = self._floor(terms, terms)[:, :, None]
+        diagonal = np.arange(a.shape[-1])
+        atol[:, diagonal, diagonal] += self._units(a.shape[-1]) * self.eps * terms
+        return self._judged(n, atol, terms.max(axis=-1), 0.0)
+
+    def of_product(self, n: Rows, a: Rows, v: Rows, of: str) -> Judged:
+        """Judge products v J: S_j (v_j - sum_k S_k v_k) / T, or (v_j - S_j sum_k v_k) / T."""
+        S, size = softmax(a, temperature=self.T), np.abs(v)
+        if of == "softmax":
+            terms = S * (size + (S * size).sum(axis=-1, keepdims=True)) / self.T
+        else:
+            terms = (size + S * size.sum(axis=-1, keepdims=True)) / self.T
+        largest = terms.max(axis=-1)
+        units = self._units(a.shape[-1]) * self.eps
+        atol = units * terms + self._floor(largest, largest)[:, None]
+        return self._judged(n, atol, largest, self._conditioned(a, terms))
+
+    def _units(self, classes: int) -> float:
+        """Return how many units sums of so many terms may be off; halves are summed in float32."""
+        return _UNITS + math.sqrt(classes) if self.eps < _HALF else _UNITS_OF_HALVES
+
+    def _floor(self, size: NDArray[Any], undivided: NDArray[Any]) -> NDArray[Any]:
+        """Return what is too small beside the terms to be asked for.
+
+        What is below the normal numbers on the way is multiplied by weights and 1 / T.
+        """
+        if self.eps < _HALF:
+            # Many processors take what is no normal number for 0.
+            tiny: NDArray[Any] = self.smallest / self.eps * np.maximum(1, undivided)
+            return tiny
+        # A half holds log P, and is off by that of it; only bfloat16 has probabilities so small.
+        floor: NDArray[Any] = _LEAST * size + _LOST * self.smallest * np.maximum(1, undivided)
+        return floor
+
+    def _moved(self, a: Rows) -> Rows:
+        """Return by what part of itself a probability is off if the logits are divided by T."""
+        if math.frexp(self.T)[0] == 0.5:
+            return np.zeros((len(a), 1))
+        size = np.abs(np.where(np.isfinite(a), a, 0)).max(axis=-1, keepdims=True)
+        moved: Rows = self.eps * size / self.T
+        return moved
+
+    def _conditioned(self, a: Rows, terms: Rows) -> NDArray[Any] | float:
+        """Return what dividing logits by T in the dtype does to terms, if it matters.
+
+        A power of two divides exactly.
+        """
+        moved = self._moved(a)
+        matters = moved > self.rtol / 8
+        if not matters.any():
+            return 0.0
+        # Beyond it, another class may be the likeliest one.
+        unknown = np.where(moved > _UNKNOWN, np.inf, 0)
+        doubt: NDArray[Any] = np.maximum(np.where(matters, moved, 0) * np.abs(terms), unknown)
+        return doubt
+
+    def _judged(
+        self, n: NDArray[Any], atol: NDArray[Any], size: NDArray[Any], doubt: NDArray[Any] | float
+    ) -> Judged:
+        """Let rows that are zero to within rounding be anything that is as small."""
+        inner = tuple(range(1, n.ndim))
+        zero = _ZERO * self.eps * size + self.smallest
+        largest = np.abs(n).max(axis=inner, initial=0)
+        lost = largest <= zero
+        # Where a gradient of zeros would agree as well, agreement proves nothing.
+        few = np.flatnonzero(largest <= 4 * self._units(n.shape[-1]) * self.eps * size + zero)
+        if few.size:
+            sizes = np.abs(n[few])
+            lost[few] |= (sizes <= atol[few] + self.rtol * sizes).all(axis=inner)
+        if self.atol is not None:
+            atol = np.array(self.atol)
+        elif lost.any():
+            atol[lost] = np.maximum(atol[lost], zero[lost].reshape(-1, *[1] * (n.ndim - 1)))
+        if self.given:
+            lost |= (np.abs(n) <= atol + self.rtol * np.abs(n)).all(axis=inner)
+        return Judged(atol, lost, doubt)

@@ -1,0 +1,1 @@
+"""Cross-entropy losses of rows, their gradients and reductions."""

@@ -1,0 +1,80 @@
+"""The losses of rows put together: what they are summed to, and what the sum is divided by."""
+
+from __future__ import annotations
+
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Literal
+
+from numpy.typing import ArrayLike
+
+from softmax_cli.core.exact.sums import ExactSum
+from softmax_cli.core.loss.weights import Parts
+from softmax_cli.errors import DomainError
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+Reduction = Literal["mean", "batch-mean", "sum", "none"]
+
+
+class ReducedLoss:
+    """The running sums of losses and weights, each rounded once at its end; threads may add.
+
+        mean        sum of the losses / sum of the weights of the rows used
+        batch-mean  sum of the losses / number of the rows used
+        sum         sum of the losses
+
+    where the losses have been multiplied by their weights.
+
+    >>> import numpy as np
+    >>> reduced = ReducedLoss()
+    >>> reduced.count(2, (np.array([3.0, 1.0]), np.zeros(2)))
+    >>> reduced.add([6.0, 2.0])
+    >>> reduced.loss("mean"), reduced.loss("batch-mean"), reduced.loss("sum")
+    (2.0, 4.0, 8.0)
+    """
+
+    def __init__(self) -> None:
+        """Start with no row."""
+        self.used = 0
+        self._losses, self._weights = ExactSum(), ExactSum()
+        self._lock = Lock()
+
+    def count(self, used: int, weights: Parts | None = None) -> None:
+        """Count rows that are used, with their weights if these are not 1."""
+        with self._lock:
+            self.used += used
+        for part in [[used]] if weights is None else weights:
+            self._weights.add(part)
+
+    def add(self, losses: ArrayLike) -> None:
+        """Add the losses of rows, weighted."""
+        self._losses.add(losses)
+
+    def state(self) -> dict[str, Any]:
+        """Return the count and the sums as they are; `add_state` adds them to others."""
+        losses, weights = self._losses.state(), self._weights.state()
+        return {"used": self.used, "losses": losses, "weights": weights}
+
+    def add_state(self, state: dict[str, Any]) -> None:
+        """Add what a state tells."""
+        with self._lock:
+            self.used += state["used"]
+        self._losses.add_state(state["losses"])
+        self._weights.add_state(state["weights"])
+
+    def divisor(self, reduction: Reduction) -> Fraction | float:
+        """Return what the sum of the losses is divided by, as it is; 0 if nothing weighs."""
+        if reduction not in ("mean", "batch-mean", "sum", "none"):
+            raise DomainError(f"no reduction {reduction!r}", "mean, batch-mean, sum or none")
+        if reduction == "mean":
+            return self._weights.exact()
+        return float(self.used) if reduction == "batch-mean" else 1.0
+
+    def denominator(self, reduction: Reduction) -> float:
+        """Return the divisor, rounded."""
+        return self._weights.total() if reduction == "mean" else float(self.divisor(reduction))
+
+    def loss(self, reduction: Reduction) -> float:
+        """Return the reduced loss, correctly rounded; with "none" the sum."""
+        return self._losses.total(self.divisor(reduction))

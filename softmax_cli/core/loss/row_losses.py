@@ -1,0 +1,258 @@
+"""Losses and gradients of rows of logits: of labels and of soft targets."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmax_cli.core.exact.arrays import FloatArray, wide
+from softmax_cli.core.exact.double_double import (
+    LARGEST,
+    Factor,
+    Rows,
+    factor,
+    over,
+    product,
+    quotient,
+    times,
+    two_sum,
+)
+from softmax_cli.core.exact.exponentials import RAISED
+from softmax_cli.core.exact.odds import Beside, Odds, distances
+from softmax_cli.core.exact.rows import likeliest, parts, whole_rows
+from softmax_cli.core.exact.sums import row_sums, summed, sums_in_parts
+from softmax_cli.core.loss.weights import UNWEIGHTED, Parts, Wanted, Weights
+from softmax_cli.core.softmax.jacobian_products import share_over, summable, without
+from softmax_cli.core.softmax.softmax import probabilities
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+Source = Literal["logits", "probabilities", "log-probabilities"]
+
+
+def row_losses(
+    values: FloatArray,
+    targets: NDArray[Any],
+    *,
+    temperature: float = 1.0,
+    source: Source = "logits",
+    base: float = math.e,
+    largest: NDArray[np.intp] | None = None,
+    weights: Weights = UNWEIGHTED,
+    samples: Rows | None = None,
+) -> NDArray[np.float64]:
+    """Return the loss of every row, as float64.
+
+    values   (rows, classes), of what `source` says; probabilities are taken as they are
+    targets  (rows,) labels or (rows, classes) soft targets
+    largest  (rows,) the class of the largest logit of each row, if it is known
+    samples  (rows,) sample weights; the loss of a row that weighs nothing is 0
+    """
+    losses = np.empty((len(values), 1))
+    with whole_rows(values.shape[-1]):
+        for part in parts(values):
+            a = values[part]
+            wanted = weights.wanted(targets, samples, part)
+            if source == "logits":
+                odds = _odds(a, temperature, None if largest is None else largest[part])
+                losses[part] = _losses(a, wanted, odds, temperature, base)
+            else:
+                in_nats = _losses_of_logarithms(_logarithms(wide(a), source), wanted)
+                losses[part] = wanted.scaled(over(in_nats, factor(base=base)))
+            wanted.clear(losses[part])
+    return losses[:, 0]
+
+
+def row_losses_and_gradients(
+    logits: FloatArray,
+    targets: NDArray[Any],
+    *,
+    temperature: float = 1.0,
+    count: float | Fraction = 1.0,
+    base: float = math.e,
+    out: FloatArray,
+    largest: NDArray[np.intp] | None = None,
+    weights: Weights = UNWEIGHTED,
+    samples: Rows | None = None,
+) -> NDArray[np.float64]:
+    """Return the loss of every row; write its gradient over the count into `out`.
+
+    Arguments as of `row_losses`; `out` may be the logits, and each entry is rounded once to it.
+    """
+    losses = np.empty((len(logits), 1))
+    exact = out.dtype.itemsize == 8
+    divisor = factor(temperature, count, base)
+    with whole_rows(logits.shape[-1]):
+        for part in parts(logits):
+            a = logits[part]
+            wanted = weights.wanted(targets, samples, part)
+            top = (likeliest(a) if largest is None else largest[part])[:, None]
+            beside = Beside.of(a, temperature, top)
+            if wanted.is_soft or not exact:
+                sums = for_logarithms = beside.sums_for_logarithms()
+            else:
+                sums, for_logarithms = beside.sums()
+            odds = beside.odds(*for_logarithms)
+            if wanted.is_soft:
+                gradients = _target_gradients(wide(a), wanted, temperature, divisor)
+            else:
+                gradients = _label_gradients(beside, sums, wanted, divisor)
+                if exact:
+                    _mend_small_gradients(gradients, odds, a, wanted, temperature, divisor)
+            losses[part] = _losses(a, wanted, odds, temperature, base)
+            wanted.clear(losses[part])
+            wanted.clear(gradients)
+            np.copyto(out[part], gradients, casting="same_kind")
+    return losses[:, 0]
+
+
+def _odds(a: FloatArray, T: float, largest: NDArray[np.intp] | None) -> Odds:
+    beside = Beside.of(a, T, (likeliest(a) if largest is None else largest)[:, None])
+    return beside.odds(*beside.sums_for_logarithms())
+
+
+def _losses_of_logarithms(logarithms: Rows, wanted: Wanted) -> Rows:
+    if wanted.is_soft:
+        return expected_losses(wanted.targets, logarithms)[:, None]
+    losses: Rows = 0 - np.take_along_axis(logarithms, wanted.targets, -1)
+    return losses
+
+
+def _losses(a: FloatArray, wanted: Wanted, odds: Odds, T: float, base: float) -> Rows:
+    """Return the losses, (rows, 1)."""
+    of_losses = _target_losses if wanted.is_soft else _label_losses
+    return of_losses(a, wanted, odds, T, base)
+
+
+def _label_losses(a: FloatArray, wanted: Wanted, odds: Odds, T: float, base: float) -> Rows:
+    """Return (max a - a_label) / T + log1p(odds): nothing cancels, however confident the row is."""
+    of_label, of_top = (
+        wide(np.take_along_axis(a, place, -1)) for place in (wanted.targets, odds.top)
+    )
+    gap, rest = quotient(*two_sum(of_top, -of_label), T, 0.0)
+    losses = _rounded(odds.logarithm(), (gap, rest), wanted, base)
+    infinite = np.isinf(losses)
+    if infinite.any():
+        # In another base, or scaled or over T first, it may be a number.
+        ends = (wanted.scaled(of_label), wanted.scaled(of_top))
+        finite = wanted.scaled(over(odds.logarithm(), factor(base=base)))
+        losses = np.where(infinite, finite + distances(*ends, factor(T, base=base)), losses)
+    return losses
+
+
+def _target_losses(logits: FloatArray, wanted: Wanted, odds: Odds, T: float, base: float) -> Rows:
+    """Return sum_k Y_k ((max a - a_k) / T) + log1p(odds) sum_k Y_k: again nothing cancels."""
+    a, Y = wide(logits), wide(wanted.targets)
+    maximum = np.take_along_axis(a, odds.top, -1)
+    gaps = distances(a, maximum, factor(T))
+    total, rest = sums_in_parts(Y)
+    terms = two_sum(*sums_in_parts(_weighted(Y, gaps)))
+    logarithm = odds.logarithm()
+    of_odds, left = times(logarithm, total)
+    if wanted.rest is not None:
+        rest = rest + summed(wanted.rest)
+        left = left + summed(_weighted(wanted.rest, gaps))
+    losses = _rounded(of_odds, terms, wanted, base, left + logarithm * rest)
+    infinite = np.isinf(losses)
+    if infinite.any():
+        # A gap may be too large for a number, and its weighted mean none the less not.
+        halved = _weighted(wanted.scaled(Y), maximum / 2 - a / 2)
+        of_odds = wanted.scaled(over(logarithm, factor(base=base)) * total)
+        of_gaps = 2 * row_sums(over(halved, factor(T, base=base)))
+        losses = np.where(infinite, of_odds + of_gaps, losses)
+    return losses
+
+
+def _rounded(a: Rows, b: Parts, wanted: Wanted, base: float, left: Any = 0.0) -> Rows:
+    """Return the scaled sum of numbers in two parts, in the unit of a base, rounded once."""
+    high, low = two_sum(a, b[0])
+    low = _finite(low + b[1] + left)
+    if wanted.scale is not None:
+        scale, scale_rest = wanted.scale
+        low = _finite(low * scale + high * scale_rest)
+        high, error = times(high, scale)
+        low += error
+    unit = factor(base=base)
+    if unit.high != 1:
+        high, low = quotient(high, low, unit.high, unit.rest)
+    return high + low
+
+
+def _finite(rest: Rows) -> Rows:
+    return np.where(np.isfinite(rest), rest, 0)
+
+
+def _label_gradients(beside: Beside, sums: Parts, wanted: Wanted, divisor: Factor) -> Rows:
+    """Return (P_j - Y_j) over the divisor, scaled, in the place of the exponentials."""
+    gradients, (of_top, of_top_rest) = beside.others, beside.of_top
+    label = wanted.targets
+    total, low = two_sum(of_top, sums[0])
+    low += of_top_rest + sums[1]
+    np.put_along_axis(gradients, beside.top, of_top, -1)
+    # P - 1 is minus the sum of the other probabilities: of the likeliest class it is known.
+    of_label = np.take_along_axis(gradients, label, -1)
+    but_others = of_label - total - low
+    but_label = np.where(label == beside.top, 0 - (sums[0] + sums[1]), but_others)
+    np.put_along_axis(gradients, label, but_label, -1)
+    whole, rest = product(total, low, divisor)
+    if wanted.scale is not None:
+        whole, rest = quotient(whole, rest, *wanted.scale)
+    whole = whole + rest
+    safe = (whole > 1 / LARGEST) & (whole < LARGEST)
+    gradients /= np.where(safe, whole, total)
+    if not safe.all():
+        unsafe = ~safe[:, 0]
+        gradients[unsafe] /= divisor.high
+        gradients[unsafe] = wanted.scaled(gradients[unsafe], unsafe)
+    return gradients
+
+
+def _mend_small_gradients(
+    gradients: Rows, odds: Odds, a: FloatArray, wanted: Wanted, T: float, divisor: Factor
+) -> None:
+    """Take rows again in which a probability is no normal number, and its gradient may be."""
+    label = wanted.targets
+    grow = divisor.high if wanted.scale is None else divisor.high / wanted.scale[0]
+    may_grow = (np.asarray(grow) > 2.0**-800) & (np.asarray(grow) < 1)
+    if not may_grow.any() or divisor.high < 2.0**-400:
+        return
+    small = ((np.abs(gradients) < 2.0**-1000 / grow) & may_grow).any(axis=-1)
+    if small.any():
+        (P,) = probabilities(wide(a[small]), T, divisor, raised=RAISED)
+        top = odds.top[small]
+        is_top = label[small] == top
+        with without(P, top):
+            of_others = row_sums(P, summed(P))
+        P_label = np.take_along_axis(P, label[small], -1)
+        whole = np.ldexp(1 / divisor.high, RAISED)
+        np.put_along_axis(P, label[small], np.where(is_top, 0 - of_others, P_label - whole), -1)
+        gradients[small] = np.ldexp(wanted.scaled(P, small), -RAISED)
+
+
+def _target_gradients(a: Rows, wanted: Wanted, T: float, divisor: Factor) -> Rows:
+    """Return (P_j sum_k Y_k - Y_j) over the divisor, scaled."""
+    Y, size = summable(wanted.scaled_targets())
+    share = 0 - share_over(a, Y, T, divisor, sums_in_parts)
+    return share if size is None else share * size
+
+
+def expected_losses(weights: Rows, logarithms: Rows) -> NDArray[np.float64]:
+    """Return -sum_k weights(k) logarithms(k) of each row; a weight of 0 meets no logarithm."""
+    losses: NDArray[np.float64] = 0 - row_sums(_weighted(weights, logarithms))[:, 0]
+    return losses
+
+
+def _weighted(weights: Rows, numbers: Rows) -> Rows:
+    with np.errstate(invalid="ignore", over="ignore"):
+        return np.where(weights == 0, 0, weights * numbers)
+
+
+def _logarithms(values: Rows, source: Source) -> Rows:
+    if source == "log-probabilities":
+        return values
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.log(values)

@@ -1,0 +1,171 @@
+"""The temperature that minimises a loss: slopes of rows, and a safeguarded Newton iteration.
+
+The loss is convex in the inverse temperature b = 1 / T, with a row of logits a, targets Y:
+
+    d loss / db   = sum_k Y_k (E a - a_k)       with E a = sum_k P_k a_k, the mean under softmax
+    d2 loss / db2 = sum_k Y_k (E a^2 - (E a)^2)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmax_cli.core.exact.arrays import FloatArray, wide
+from softmax_cli.core.exact.double_double import Rows
+from softmax_cli.core.exact.rows import likeliest, parts, whole_rows
+from softmax_cli.core.exact.sums import ExactSum, summed
+from softmax_cli.core.loss.weights import Wanted, Weights
+from softmax_cli.errors import DomainError
+
+# Newton doubles the digits that are right with each step; after such a small one all are.
+_CLOSE = 2.0**-30
+_MOST_STEPS = 1000
+# An inverse temperature grows or shrinks by no more in a step.
+_LONGEST = 16.0
+_SLOPES = ("first", "second", "coldest", "hottest")
+
+
+class Slopes:
+    """The running derivatives of the sum of losses at a temperature, and at its ends.
+
+    first, second   at the temperature
+    coldest         the first derivative as T goes to 0: 0 if no class is likelier than the label
+    hottest         the same as T goes to infinity, where all classes are alike
+    """
+
+    def __init__(self, temperature: float) -> None:
+        """Start at 0."""
+        self._temperature = temperature
+        self.first, self.second = ExactSum(), ExactSum()
+        self.coldest, self.hottest = ExactSum(), ExactSum()
+
+    def state(self) -> dict[str, str]:
+        """Return the sums as they are; `add_state` adds them to others."""
+        return {name: getattr(self, name).state() for name in _SLOPES}
+
+    def add_state(self, state: dict[str, str]) -> None:
+        """Add the sums of a state."""
+        for name in _SLOPES:
+            getattr(self, name).add_state(state[name])
+
+    def add(
+        self,
+        logits: FloatArray,
+        targets: NDArray[Any],
+        weights: Weights,
+        samples: Rows | None,
+    ) -> None:
+        """Add rows, in any thread; arguments as of `row_losses`."""
+        with whole_rows(logits.shape[-1]):
+            for part in parts(logits):
+                wanted = weights.wanted(targets, samples, part)
+                for total, of_rows in zip(
+                    (getattr(self, name) for name in _SLOPES),
+                    _slopes(wide(logits[part]), wanted, self._temperature),
+                    strict=True,
+                ):
+                    scaled = wanted.scaled(of_rows)
+                    wanted.clear(scaled)
+                    total.add(scaled)
+
+
+def _slopes(a: Rows, wanted: Wanted, T: float) -> tuple[Rows, Rows, Rows, Rows]:
+    """Return the derivatives of rows, (rows, 1) each: first, second, coldest, hottest.
+
+    Logits are taken against the largest, so that nothing overflows; those of masked classes do
+    not count.
+    """
+    lower = a - np.take_along_axis(a, likeliest(a)[:, None], -1)
+    if wanted.is_soft:
+        Y = wide(wanted.targets)
+        total, wants = summed(Y), summed(np.where(Y == 0, 0, Y * lower))
+    else:
+        total, wants = np.ones((len(a), 1)), np.take_along_axis(lower, wanted.targets, -1)
+    P = np.exp(lower / T)
+    P /= summed(P)
+    masked = np.isneginf(lower)
+    lower[masked] = 0
+    N = lower.shape[-1] - masked.sum(axis=-1, keepdims=True)
+    of_even = summed(lower) / N
+    terms = P * lower
+    mean = summed(terms)
+    terms *= lower
+    variance = np.maximum(summed(terms) - mean * mean, 0)
+    return total * mean - wants, total * variance, -wants, total * of_even - wants
+
+
+class Fitted(NamedTuple):
+    """The temperature that was found, and how many others were tried on the way."""
+
+    temperature: float
+    steps: int
+
+
+def fitted_temperature(slopes_at: Callable[[float], Slopes], start: float) -> Fitted:
+    """Return the temperature at which the first derivative of the loss is 0.
+
+        b <- b - (d loss / db) / (d2 loss / db2)
+
+    kept within the bracket of inverse temperatures where the slope changes its sign, and within a
+    factor of 16 of the last one.
+
+    slopes_at   the slopes at a temperature; each call reads all rows
+    start       the temperature to begin with
+    raises      DomainError if the loss falls all the way to T = 0 or to infinity, or is the same
+                at every temperature
+
+    >>> def slopes_at(T: float) -> Slopes:
+    ...     slopes = Slopes(T)
+    ...     rows, labels = np.array([[3.0, 0.0]] * 4), np.array([0, 0, 0, 1])
+    ...     slopes.add(rows, labels, Weights(), None)
+    ...     return slopes
+    >>> fitted = fitted_temperature(slopes_at, 1.0).temperature
+    >>> print(f"{fitted:.9f} {3 / np.log(3):.9f}")  # softmax is then 3/4, 1/4
+    2.730717680 2.730717680
+    """
+    b, low, high = 1 / start, 0.0, np.inf
+    for step in range(_MOST_STEPS):
+        slopes = slopes_at(1 / b)
+        if not step:
+            _check_ends(slopes)
+        slope, curvature = slopes.first.total(), slopes.second.total()
+        if slope == 0:
+            return Fitted(1 / b, step)
+        low, high = (b, high) if slope < 0 else (low, b)
+        is_curved = 0 < curvature < np.inf
+        newton = b - slope / curvature if is_curved else np.inf if slope < 0 else 0.0
+        newton = min(max(newton, b / _LONGEST), b * _LONGEST)
+        if abs(newton - b) <= _CLOSE * b:
+            return Fitted(1 / newton, step + 1)
+        is_inside = low < newton < high
+        b = newton if is_inside else math.sqrt(low) * math.sqrt(high)
+    raise DomainError("no temperature was found", f"{_MOST_STEPS} were tried")
+
+
+def _check_ends(slopes: Slopes) -> None:
+    if not np.isfinite(slopes.coldest.total()):
+        problem = "the loss is infinite at every temperature: a label's logit is -inf"
+        raise DomainError(problem, "leave such rows out with --ignore-label")
+    if slopes.coldest.total() <= 0 <= slopes.hottest.total():
+        # The slope never falls as T goes to 0: it is 0 all the way.
+        raise DomainError(
+            "no temperature minimises the loss: it is the same at every temperature, for in each "
+            "row that counts the logits are equal, or -inf",
+            "rows whose logits differ have a temperature",
+        )
+    if slopes.coldest.total() <= 0:
+        raise DomainError(
+            "no temperature minimises the loss: no class is likelier than its row's label or "
+            "targets, and the loss falls as the temperature goes to 0",
+            "a model that is never wrong on these rows needs others",
+        )
+    if slopes.hottest.total() >= 0:
+        raise DomainError(
+            "no temperature minimises the loss: it falls as the temperature goes to infinity",
+            "the logits tell less than equal ones, check that the labels belong to them",
+        )

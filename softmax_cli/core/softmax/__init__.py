@@ -1,0 +1,1 @@
+"""softmax, log-softmax, logsumexp and their Jacobians."""

@@ -1,0 +1,146 @@
+"""softmax, log-softmax and logsumexp, in float64 whatever they are given and rounded once."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from softmax_cli.core.exact.arrays import (
+    FloatArray,
+    checked_temperature,
+    narrowed,
+    wide,
+    with_classes,
+)
+from softmax_cli.core.exact.double_double import Factor, Rows, factor, over
+from softmax_cli.core.exact.exponentials import exponentials, in_parts, of_few_bits
+from softmax_cli.core.exact.odds import distances, odds_against_likeliest
+from softmax_cli.core.exact.rows import as_it_was, parts, rows_of, whole_rows
+from softmax_cli.core.exact.sums import row_sums
+
+
+def softmax(
+    logits: ArrayLike, *, axis: int = -1, temperature: float = 1.0, out: FloatArray | None = None
+) -> FloatArray:
+    """Turn logits into probabilities.
+
+        S[i, j] = exp(a[i, j] / T) / sum_k exp(a[i, k] / T)      (Bendersky 2016)
+
+    logits       (..., classes) real; -inf is a masked class
+    axis         the dimension of the classes
+    temperature  T, positive, in the unit of the logits
+    out          for the result, if given: of the logits' shape, or the logits themselves
+    returns      the shape and dtype of the logits (float64 for integers), off by at most 4 units
+                 in the last place; each row sums to 1, and is NaN where it has no softmax (a NaN,
+                 a +inf, or every entry -inf)
+    raises       ShapeError if there is no class; DomainError for logits that are not real or
+                 a temperature that is not positive
+
+    >>> softmax([1.0, 2.0, 3.0])
+    array([0.09003057, 0.24472847, 0.66524096])
+    """
+    array = with_classes(logits, axis)
+    T = checked_temperature(temperature)
+    rows = rows_of(array, axis)
+    result = np.empty_like(rows) if out is None else rows_of(out, axis)
+    largest_part = next(parts(rows), slice(0))
+    # Memory that is new for each part would cost more than the arithmetic.
+    rooms = [np.empty_like(rows[largest_part], np.float64) for _ in range(2)]
+    with whole_rows(rows.shape[-1]):
+        for part in parts(rows):
+            first, second = (room[: part.stop - part.start] for room in rooms)
+            if rows.dtype.itemsize == 8:
+                terms, sums = exponentials(wide(rows[part]), T, first)
+                np.divide(terms, row_sums(terms, sums, second), out=result[part])
+            else:
+                terms, sums = of_few_bits(rows[part], T, first)
+                terms *= 1 / sums
+                np.copyto(result[part], terms, casting="same_kind")
+    shaped = as_it_was(result, array, axis)
+    if out is not None and not np.shares_memory(out, result):
+        out[...] = shaped
+    return shaped
+
+
+def log_softmax(logits: ArrayLike, *, axis: int = -1, temperature: float = 1.0) -> FloatArray:
+    """Turn logits into natural log-probabilities, exact where the probability is close to 1.
+
+        log S[i, j] = (a[i, j] - m[i]) / T - log1p(sum_{k != argmax} exp((a[i, k] - m[i]) / T))
+
+    with m the largest logit of the row, whose own term is the 1 of log1p.
+
+    logits       (..., classes) real; -inf is a masked class
+    axis         the dimension of the classes
+    temperature  T, positive, in the unit of the logits
+    returns      the shape and dtype of the logits, in nats, off by at most 4 units in the last
+                 place; NaN where a row has no softmax
+    raises       as softmax
+    source       the formula of Bendersky 2016, shifted; scipy#19521 for why log1p
+
+    >>> log_softmax([60.0, 0.0])
+    array([-8.75651076e-27, -6.00000000e+01])
+    """
+    array = with_classes(logits, axis)
+    T = checked_temperature(temperature)
+    rows = rows_of(array, axis)
+    result = np.empty_like(rows)
+    write_log_probabilities(rows, T, result)
+    return as_it_was(result, array, axis)
+
+
+def logsumexp(logits: ArrayLike, *, axis: int = -1, temperature: float = 1.0) -> FloatArray:
+    """Return the natural logarithm of the sum of exponentials.
+
+        L[i] = log sum_k exp(a[i, k] / T)
+
+    logits       (..., classes) real
+    axis         the dimension of the classes
+    temperature  T, positive, in the unit of the logits
+    returns      the shape of the logits without `axis`, in nats, off by at most 4 units in the
+                 last place of |max a / T| + |L - max a / T|; -inf for a row of -inf, +inf for a
+                 row with a +inf, NaN for a row with a NaN
+    raises       as softmax
+
+    >>> logsumexp([[1000.0, 1000.0], [0.0, -np.inf]])
+    array([1000.69314718,    0.        ])
+    """
+    array = with_classes(logits, axis)
+    T = checked_temperature(temperature)
+    rows = rows_of(array, axis)
+    result = np.empty((len(rows), 1), array.dtype)
+    with whole_rows(rows.shape[-1]):
+        for part in parts(rows):
+            odds = odds_against_likeliest(rows[part], T)
+            maximum = wide(rows[part]).max(axis=-1, keepdims=True)
+            total = np.where(np.isinf(maximum), maximum, maximum / T + odds.logarithm())
+            result[part] = narrowed(total, array.dtype)
+    return np.squeeze(as_it_was(result, array.take([0], axis), axis), axis)[()]
+
+
+def probabilities(a: FloatArray, T: float, *divisors: Factor, raised: int = 0) -> list[Rows]:
+    """Return softmax over each divisor, off by 0.6 units of the logits' dtype; (rows, classes).
+
+    They are `raised` by so many powers of two, so that small ones keep their digits.
+    """
+    if a.dtype.itemsize == 8:
+        exponentials_ = in_parts(wide(a), T)
+        return [exponentials_.over_their_sum(divisor, raised) for divisor in divisors]
+    S, sums = of_few_bits(a, T)
+    S *= 2.0**raised / sums
+    return [S if divisor.high == 1 else S / divisor.high for divisor in divisors]
+
+
+def write_log_probabilities(
+    rows: FloatArray, T: float, out: FloatArray, base: float = math.e
+) -> None:
+    """Write the logarithms of softmax to a base; both (rows, classes)."""
+    with whole_rows(rows.shape[-1]):
+        for part in parts(rows):
+            a = wide(rows[part])
+            odds = odds_against_likeliest(rows[part], T)
+            result = distances(a, np.take_along_axis(a, odds.top, -1), factor(T, base=base))
+            np.subtract(0, result, out=result)
+            result -= over(odds.logarithm(), factor(base=base))
+            np.copyto(out[part], result, casting="same_kind")
