@@ -21,7 +21,7 @@ from softmax_cli.core.loss.weights import Wanted, Weights
 from softmax_cli.core.softmax import jacobian as jacobians
 from softmax_cli.core.softmax.softmax import softmax
 from softmax_cli.formats.model.blocks import Block
-from softmax_cli.losses.rows import LossForm, LossRows
+from softmax_cli.losses.loss_rows import LossForm, LossRows
 
 if TYPE_CHECKING:
     from fractions import Fraction

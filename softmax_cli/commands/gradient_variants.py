@@ -15,7 +15,7 @@ from softmax_cli.core.loss.reduction import ReducedLoss
 from softmax_cli.core.loss.weights import Weights
 from softmax_cli.formats.model.blocks import Block
 from softmax_cli.formats.model.options import WriteOptions
-from softmax_cli.losses.rows import LossForm, LossRows
+from softmax_cli.losses.loss_rows import LossForm, LossRows
 from softmax_cli.pipeline import each_block
 
 if TYPE_CHECKING:

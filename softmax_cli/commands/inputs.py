@@ -15,7 +15,7 @@ from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.formats.model.options import Keep, ReadOptions
 
 if TYPE_CHECKING:
-    from softmax_cli.formats.class_names import Names
+    from softmax_cli.losses.class_labels import Names
 
 
 def opened(

@@ -17,11 +17,11 @@ from softmax_cli.explain.reduction import reduction_step
 from softmax_cli.explain.row import Digits, Row
 from softmax_cli.explain.rows import EXPLAINED, rows_left
 from softmax_cli.formats.table.sink import DEFAULT_PRECISION
-from softmax_cli.losses.rows import LossRows
-from softmax_cli.losses.tally import Scored, Tally
+from softmax_cli.losses.loss_rows import LossRows
+from softmax_cli.losses.metric import Scored, Tally
 
 if TYPE_CHECKING:
-    from softmax_cli.losses.running import Losses
+    from softmax_cli.losses.running_loss import Losses
 
 
 @dataclass(frozen=True)

@@ -23,14 +23,14 @@ from softmax_cli.commands.loss_options import LossOptions
 from softmax_cli.core.loss.reduction import ReducedLoss
 from softmax_cli.core.loss.weights import WEIGHTS_ARE, Weights, are_weights
 from softmax_cli.errors import InputError, ShapeError, UsageError
-from softmax_cli.formats.class_names import Names, class_number
 from softmax_cli.formats.columns.header import missing_texts
-from softmax_cli.formats.labels import open_labels, open_weights
 from softmax_cli.formats.model.blocks import Block, RowRange, Source
 from softmax_cli.formats.model.options import Keep, ReadOptions, WriteOptions
-from softmax_cli.losses.rows import Form, LossForm
-from softmax_cli.losses.running import Losses
-from softmax_cli.losses.tally import Tally
+from softmax_cli.losses.class_labels import Names, class_number
+from softmax_cli.losses.labels import open_labels, open_weights
+from softmax_cli.losses.loss_rows import Form, LossForm
+from softmax_cli.losses.metric import Tally
+from softmax_cli.losses.running_loss import Losses
 from softmax_cli.pipeline import each_block, paired
 from softmax_cli.storage.filesystem import exists, is_file
 

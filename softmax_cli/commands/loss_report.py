@@ -18,7 +18,7 @@ from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.formats.model.options import ReadOptions, WriteOptions
 from softmax_cli.formats.model.sinks import Result, Sink
 from softmax_cli.formats.table.picture_file import picture
-from softmax_cli.losses.running import Losses
+from softmax_cli.losses.running_loss import Losses
 from softmax_cli.losses.spread import LossHistogram
 from softmax_cli.pipeline import Counts, note, run
 from softmax_cli.storage.filesystem import Location

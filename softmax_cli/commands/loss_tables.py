@@ -10,9 +10,9 @@ from softmax_cli.core.loss.log_bases import UNITS
 from softmax_cli.display.parts import Gauge, Line, Part, Table
 from softmax_cli.formats.table.sink import DEFAULT_PRECISION
 from softmax_cli.formats.text.numbers import aligned
+from softmax_cli.losses.accuracy import OfClass, PerClass, TopK
 from softmax_cli.losses.histogram import Bin, Histogram
-from softmax_cli.losses.right_rows import OfClass, PerClass, TopK
-from softmax_cli.losses.running import Losses
+from softmax_cli.losses.running_loss import Losses
 from softmax_cli.losses.spread import LossHistogram, Reliability
 from softmax_cli.losses.worst_rows import Worst
 

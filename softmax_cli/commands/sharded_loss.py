@@ -29,8 +29,8 @@ from softmax_cli.errors import InputError, SoftmaxCliError, UsageError
 from softmax_cli.formats.json.document import json_report
 from softmax_cli.formats.model.blocks import RowRange, Source
 from softmax_cli.formats.model.options import WriteOptions
-from softmax_cli.losses.rows import LossForm
-from softmax_cli.losses.running import Losses
+from softmax_cli.losses.loss_rows import LossForm
+from softmax_cli.losses.running_loss import Losses
 from softmax_cli.shards.plan import Shard, outputs
 from softmax_cli.shards.run import Run
 from softmax_cli.storage import places

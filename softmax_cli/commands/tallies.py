@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from softmax_cli.commands.loss_options import LossOptions, ReportOptions
 from softmax_cli.formats.model.blocks import Source
-from softmax_cli.losses.right_rows import PerClass, TopK
-from softmax_cli.losses.rows import LossForm
+from softmax_cli.losses.accuracy import PerClass, TopK
+from softmax_cli.losses.loss_rows import LossForm
+from softmax_cli.losses.metric import Tally
 from softmax_cli.losses.spread import LossHistogram, Reliability
-from softmax_cli.losses.tally import Tally
 from softmax_cli.losses.worst_rows import Worst
 
 

@@ -13,10 +13,10 @@ from softmax_cli.commands.loss_options import ReportOptions
 from softmax_cli.core.loss.temperature import Slopes, fitted_temperature
 from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.formats.model.options import WriteOptions
-from softmax_cli.losses.rows import LossForm, LossRows
-from softmax_cli.losses.running import Losses
+from softmax_cli.losses.loss_rows import LossForm, LossRows
+from softmax_cli.losses.metric import Scored, Tally
+from softmax_cli.losses.running_loss import Losses
 from softmax_cli.losses.spread import Reliability
-from softmax_cli.losses.tally import Scored, Tally
 from softmax_cli.pipeline import each_block
 
 

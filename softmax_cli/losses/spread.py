@@ -12,7 +12,7 @@ from softmax_cli.core.loss.row_losses import Source as Kind
 from softmax_cli.core.softmax.softmax import softmax
 from softmax_cli.losses.calibration import Calibration
 from softmax_cli.losses.histogram import Histogram
-from softmax_cli.losses.tally import Scored, Tally, needed_labels
+from softmax_cli.losses.metric import Scored, Tally, needed_labels
 
 FEWEST_ROWS = 8
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from softmax_cli.formats.json.document import text_cell
-from softmax_cli.losses.tally import ClassNames, Scored, Tally
+from softmax_cli.losses.metric import ClassNames, Scored, Tally
 
 
 class WorstRow(NamedTuple):

@@ -14,14 +14,15 @@ import numpy as np
 from softmax_cli.commands import load
 from softmax_cli.commands.gradcheck_config import tables_asked_for
 from softmax_cli.errors import SoftmaxCliError
-from softmax_cli.formats import labels, open_source
-from softmax_cli.formats.class_names import Names, class_number
+from softmax_cli.formats import open_source
 from softmax_cli.formats.columns.selection import select_columns
-from softmax_cli.formats.labels import open_labels, open_weights
 from softmax_cli.formats.model.options import ReadOptions
 from softmax_cli.formats.text import digits
 from softmax_cli.formats.text.digits import lines_of_numbers
 from softmax_cli.formats.text.numbers import NotANumberError, is_number, json_number, parse_number
+from softmax_cli.losses import labels
+from softmax_cli.losses.class_labels import Names, class_number
+from softmax_cli.losses.labels import open_labels, open_weights
 from tests.fuzz.outcomes import (
     Choices,
     Outcome,

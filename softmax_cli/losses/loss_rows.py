@@ -19,7 +19,7 @@ from softmax_cli.core.loss.weights import WEIGHTS_ARE, Parts, Weights, are_weigh
 from softmax_cli.core.softmax.softmax import log_softmax
 from softmax_cli.errors import InputError
 from softmax_cli.formats.model.blocks import Block, Source
-from softmax_cli.losses.tolerances import rounded_to, sum_tolerance
+from softmax_cli.losses.sum_tolerance import rounded_to, sum_tolerance
 
 Dtypes = tuple[np.dtype[Any], ...]
 Form = Literal["distributions", "labels", "targets"]

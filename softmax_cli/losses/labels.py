@@ -14,7 +14,6 @@ import numpy as np
 from softmax_cli.errors import InputError, shortened
 from softmax_cli.formats import named_format, open_file, suffix_format
 from softmax_cli.formats.arrays.array import row_place
-from softmax_cli.formats.class_names import Label, Names
 from softmax_cli.formats.columns.cell_kinds import remedy_of_number
 from softmax_cli.formats.columns.header import (
     is_header,
@@ -31,6 +30,7 @@ from softmax_cli.formats.opening.detection import detected_format
 from softmax_cli.formats.opening.pickles import refuse_pickle
 from softmax_cli.formats.text.numbers import NotANumberError, parse_number
 from softmax_cli.formats.text.records import Comments, records, splitter, unquoted
+from softmax_cli.losses.class_labels import Label, Names
 from softmax_cli.storage.filesystem import exists
 from softmax_cli.storage.headed import rejoined
 from softmax_cli.storage.input import Input, open_input

@@ -12,7 +12,7 @@ from softmax_cli.core.exact.arrays import FloatArray
 from softmax_cli.core.loss.targets import are_one_hot
 from softmax_cli.errors import InputError
 from softmax_cli.formats.model.blocks import Block
-from softmax_cli.losses.rows import LossRows
+from softmax_cli.losses.loss_rows import LossRows
 
 ClassNames = tuple[str, ...] | None
 

@@ -22,9 +22,9 @@ from softmax_cli.core.loss.row_losses import row_losses, row_losses_and_gradient
 from softmax_cli.errors import InputError
 from softmax_cli.formats.model.blocks import Block
 from softmax_cli.formats.model.options import OnBadRow
-from softmax_cli.losses.right_rows import Accuracy
-from softmax_cli.losses.rows import LossForm, LossRows, like_probabilities
-from softmax_cli.losses.tally import Scored, Tally
+from softmax_cli.losses.accuracy import Accuracy
+from softmax_cli.losses.loss_rows import LossForm, LossRows, like_probabilities
+from softmax_cli.losses.metric import Scored, Tally
 
 if TYPE_CHECKING:
     from fractions import Fraction

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from softmax_cli.core.exact.sums import GroupedSums
-from softmax_cli.losses.tally import ClassNames, Scored, Tally, needed_labels
+from softmax_cli.losses.metric import ClassNames, Scored, Tally, needed_labels
 
 
 class Accuracy(Tally):

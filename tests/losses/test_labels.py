@@ -9,9 +9,9 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from softmax_cli.errors import SoftmaxCliError
-from softmax_cli.formats.class_names import Names
-from softmax_cli.formats.labels import open_labels
 from softmax_cli.formats.model.options import ReadOptions
+from softmax_cli.losses.class_labels import Names
+from softmax_cli.losses.labels import open_labels
 from tests.formats.arrays.test_npy import npy
 from tests.formats.arrays.test_npz import npz
 from tests.formats.rows import Rows, joined, saved
