@@ -17,16 +17,7 @@ LAYERS = (
 MAY_IMPORT = {
     "__main__": {"commands", "runtime", "errors"},
     "commands": {*LAYERS[1:], "__init__"} - {"runtime"},
-    "shards": {
-        "shards",
-        "pipeline",
-        "formats",
-        "core",
-        "bfloat16",
-        "storage",
-        "errors",
-        "__init__",
-    },
+    "shards": {"shards", "pipeline", "formats", "core", "storage", "errors", "__init__"},
     "losses": {"losses", "formats", "core", "storage", "errors"},
     "explain": {"explain", "formats", "core", "display", "errors"},
     "pipeline": {"pipeline", "formats", "core", "display", "errors"},
@@ -39,7 +30,14 @@ MAY_IMPORT = {
     "__init__": {"core"},
 }
 # Typer brings the first two of these itself.
-HEAVY = ("numpy", "polars", "rich", "zstandard", "softmax_cli.core.softmax", "softmax_cli.pipeline")
+HEAVY = (
+    "numpy",
+    "polars",
+    "rich",
+    "zstandard",
+    "softmax_cli.core.softmax",
+    "softmax_cli.pipeline.run",
+)
 # What a person alone is shown.
 UNSEEN = (
     "rich",

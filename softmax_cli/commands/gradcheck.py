@@ -180,7 +180,7 @@ def _builtins(
         from softmax_cli.commands.inputs import opened
         from softmax_cli.formats.arrays.array import whole_array
         from softmax_cli.formats.model.blocks import ready
-        from softmax_cli.pipeline import good_blocks
+        from softmax_cli.pipeline.bad_rows import good_blocks
 
         with opened("gradcheck", values, read) as source:
             blocks = good_blocks(source, read.on_bad_row, write)

@@ -16,7 +16,7 @@ from softmax_cli.core.loss.weights import Weights
 from softmax_cli.formats.model.blocks import Block
 from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.losses.loss_rows import LossForm, LossRows
-from softmax_cli.pipeline import each_block
+from softmax_cli.pipeline.run import each_block
 
 if TYPE_CHECKING:
     from fractions import Fraction

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from softmax_cli.display.parts import Step
     from softmax_cli.explain.row import Row
     from softmax_cli.formats.model.blocks import Block, RowRange, Source
-    from softmax_cli.pipeline import Kernel, Split
+    from softmax_cli.pipeline.bad_rows import Kernel
+    from softmax_cli.pipeline.run import Split
 
 Of = Literal["softmax", "log-softmax"]
 
@@ -97,7 +98,9 @@ def write_jacobian(
     from softmax_cli.formats import open_sink
     from softmax_cli.formats.model.blocks import itself
     from softmax_cli.formats.model.sinks import Result
-    from softmax_cli.pipeline import paired, peeked, run, zero_bad_rows
+    from softmax_cli.pipeline.bad_rows import zero_bad_rows
+    from softmax_cli.pipeline.pairing import paired, peeked
+    from softmax_cli.pipeline.run import run
 
     with ExitStack() as stack:
         others = [token for token in (vjp, jvp) if token is not None]

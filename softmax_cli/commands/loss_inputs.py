@@ -31,7 +31,8 @@ from softmax_cli.losses.labels import open_labels, open_weights
 from softmax_cli.losses.loss_rows import Form, LossForm
 from softmax_cli.losses.metric import Tally
 from softmax_cli.losses.running_loss import Losses
-from softmax_cli.pipeline import each_block, paired
+from softmax_cli.pipeline.pairing import paired
+from softmax_cli.pipeline.run import each_block
 from softmax_cli.storage.filesystem import exists, is_file
 
 if TYPE_CHECKING:

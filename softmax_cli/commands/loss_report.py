@@ -20,7 +20,9 @@ from softmax_cli.formats.model.sinks import Result, Sink
 from softmax_cli.formats.table.picture_file import picture
 from softmax_cli.losses.running_loss import Losses
 from softmax_cli.losses.spread import LossHistogram
-from softmax_cli.pipeline import Counts, note, run
+from softmax_cli.pipeline.bad_rows import Counts
+from softmax_cli.pipeline.reporting import note
+from softmax_cli.pipeline.run import run
 from softmax_cli.storage.filesystem import Location
 from softmax_cli.storage.identity import refuse_input
 from softmax_cli.storage.output import Target

@@ -122,7 +122,7 @@ class Work:
         if options.scheduler is None:
             yield OneMachine(self.run)
             return
-        from softmax_cli.shards.cluster import cluster
+        from softmax_cli.shards.dask.cluster import cluster
 
         with cluster(options.scheduler, self.run, workers=options.workers) as engine:
             yield engine

@@ -28,7 +28,7 @@ from softmax_cli.core.loss.reduction import ReducedLoss
 from softmax_cli.errors import InputError, some_of
 from softmax_cli.formats.model.blocks import RowRange
 from softmax_cli.formats.model.options import WriteOptions
-from softmax_cli.pipeline import note
+from softmax_cli.pipeline.reporting import note
 from softmax_cli.shards.plan import Shard, outputs, with_partners
 from softmax_cli.shards.run import Run
 from softmax_cli.storage import places

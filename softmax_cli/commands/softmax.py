@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from softmax_cli.display.parts import Step
     from softmax_cli.explain.row import Row
     from softmax_cli.formats.model.blocks import Block, RowRange, Source
-    from softmax_cli.pipeline import Kernel
+    from softmax_cli.pipeline.bad_rows import Kernel
 
 DESCRIPTION = """S_j = exp(a_j / T) / sum_k exp(a_k / T) for every row of logits a."""
 
@@ -87,7 +87,8 @@ def write_softmax(
     from softmax_cli.formats.model.blocks import itself
     from softmax_cli.formats.model.options import Keep
     from softmax_cli.formats.model.sinks import Result
-    from softmax_cli.pipeline import run, zero_bad_rows
+    from softmax_cli.pipeline.bad_rows import zero_bad_rows
+    from softmax_cli.pipeline.run import run
 
     with opened("softmax", values, read, Keep(every_column=append)) as source:
         source = source.between(rows)

@@ -17,7 +17,7 @@ from softmax_cli.losses.loss_rows import LossForm, LossRows
 from softmax_cli.losses.metric import Scored, Tally
 from softmax_cli.losses.running_loss import Losses
 from softmax_cli.losses.spread import Reliability
-from softmax_cli.pipeline import each_block
+from softmax_cli.pipeline.run import each_block
 
 
 class Scores(NamedTuple):

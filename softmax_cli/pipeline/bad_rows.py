@@ -12,8 +12,8 @@ from softmax_cli.core.exact.rows import has_no_softmax
 from softmax_cli.errors import InputError, SoftmaxCliError
 from softmax_cli.formats.model.blocks import Block, Portions, Source, ready
 from softmax_cli.formats.model.options import OnBadRow, WriteOptions
-from softmax_cli.pipeline.ledger import in_turn
 from softmax_cli.pipeline.reporting import note
+from softmax_cli.pipeline.row_order import in_turn
 
 if TYPE_CHECKING:
     import numpy as np

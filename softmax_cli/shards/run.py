@@ -13,8 +13,8 @@ from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.pipeline.reporting import note
 from softmax_cli.shards.manifest import Manifest
 from softmax_cli.shards.plan import Shard
+from softmax_cli.shards.progress import watching
 from softmax_cli.shards.tasks import Engine, Outcome, Task
-from softmax_cli.shards.watching import watching
 from softmax_cli.storage import places
 from softmax_cli.storage.places import Status
 

@@ -92,7 +92,9 @@ def _in_ranges() -> Iterator[None]:
     def cluster(*_: object, **__: object) -> Iterator[OneMachine]:
         yield Engine("run")
 
-    with mock.patch.dict("sys.modules", {"softmax_cli.shards.cluster": mock.Mock(cluster=cluster)}):
+    with mock.patch.dict(
+        "sys.modules", {"softmax_cli.shards.dask.cluster": mock.Mock(cluster=cluster)}
+    ):
         yield
 
 

@@ -13,8 +13,7 @@ from softmax_cli.errors import InputError
 from softmax_cli.formats import open_source
 from softmax_cli.formats.model.blocks import Source
 from softmax_cli.formats.model.options import ReadOptions, WriteOptions
-from softmax_cli.pipeline import note
-from softmax_cli.pipeline.reporting import progress
+from softmax_cli.pipeline.reporting import note, progress
 from softmax_cli.storage.output import Target
 
 

@@ -13,7 +13,7 @@ from softmax_cli.formats import open_sink, open_source
 from softmax_cli.formats.arrays.array import numeric_array
 from softmax_cli.formats.model.options import ReadOptions, WriteOptions
 from softmax_cli.formats.model.sinks import Result
-from softmax_cli.pipeline import run
+from softmax_cli.pipeline.run import run
 from tests.formats.rows import joined, read, refusal, same_bits, saved, write
 
 CUBE = np.arange(24.0).reshape(2, 3, 4)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from softmax_cli.errors import InputError
+from softmax_cli.shards.progress import Watching
 from softmax_cli.shards.tasks import OneMachine, Outcome, Task
-from softmax_cli.shards.watching import Watching
 
 PARTS = {"a": "a", "b 0": "b", "b 1": "b", "c": "c"}
 TASKS = {name: Task(name, print, 100) for name in PARTS}

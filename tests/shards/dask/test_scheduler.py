@@ -15,9 +15,9 @@ from distributed import LocalCluster
 from distributed.versions import VersionMismatchWarning
 
 from softmax_cli.errors import SoftmaxCliError
-from softmax_cli.shards import cluster as module
-from softmax_cli.shards.cluster import cluster
-from softmax_cli.shards.scheduler import answering
+from softmax_cli.shards.dask import cluster as module
+from softmax_cli.shards.dask.cluster import cluster
+from softmax_cli.shards.dask.scheduler import answering
 from softmax_cli.shards.tasks import Task
 from tests.running import run
 

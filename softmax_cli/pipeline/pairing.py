@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from softmax_cli.errors import InputError, ShapeError
 from softmax_cli.formats.model.blocks import Block, Portion, Source
-from softmax_cli.pipeline.ledger import in_turn
+from softmax_cli.pipeline.row_order import in_turn
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -19,7 +19,7 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 
 from softmax_cli.errors import InputError, SoftmaxCliError
-from softmax_cli.shards.cluster import Cluster, cluster
+from softmax_cli.shards.dask.cluster import Cluster, cluster
 from softmax_cli.shards.manifest import NAME
 from softmax_cli.shards.run import new_run
 from softmax_cli.shards.tasks import OneMachine, Outcome, Task, Watcher
@@ -175,7 +175,7 @@ def test_who_gives_up_leaves_nothing_half_written(engine: Cluster, tmp_path: Pat
 )
 @pytest.mark.fast(1)
 def test_no_scheduler(address: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("softmax_cli.shards.cluster._PATIENCE_SECONDS", 1)
+    monkeypatch.setattr("softmax_cli.shards.dask.cluster._PATIENCE_SECONDS", 1)
     with pytest.raises(SoftmaxCliError, match=said), cluster(address, "run", workers=None):
         pass
 

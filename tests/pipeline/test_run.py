@@ -23,7 +23,10 @@ from softmax_cli.formats.model import blocks
 from softmax_cli.formats.model.blocks import Block, Portion, Source, ready
 from softmax_cli.formats.model.options import OnBadRow, ReadOptions, WriteOptions
 from softmax_cli.formats.model.sinks import Result, Sink
-from softmax_cli.pipeline import Counts, Kernel, paired, peeked, reporting, run, zero_bad_rows
+from softmax_cli.pipeline import reporting
+from softmax_cli.pipeline.bad_rows import Counts, Kernel, zero_bad_rows
+from softmax_cli.pipeline.pairing import paired, peeked
+from softmax_cli.pipeline.run import run
 from tests.formats.conftest import folder
 from tests.formats.rows import (
     ARRAYS,

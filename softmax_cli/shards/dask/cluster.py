@@ -16,10 +16,10 @@ from typing import Any
 from softmax_cli.errors import InputError, SoftmaxCliError
 from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.pipeline.threads import thread_count
-from softmax_cli.shards.local import processes
-from softmax_cli.shards.scheduler import answering
+from softmax_cli.shards.dask.local import processes
+from softmax_cli.shards.dask.scheduler import answering
+from softmax_cli.shards.dask.worker import busy, performed_there, stop, version
 from softmax_cli.shards.tasks import Engine, Outcome, Task, Watcher
-from softmax_cli.shards.worker import busy, performed_there, stop, version
 
 LOCAL = "local"
 # How long a scheduler has to answer, a worker to appear, and tasks to stop.

@@ -1,0 +1,1 @@
+"""Shards on a Dask cluster; the only room that imports Dask."""
