@@ -41,7 +41,7 @@ def _outcome(arguments: list[str]) -> int:
     try:
         with ended_by_signals():
             try:
-                from softmax_cli.commands import run
+                from softmax_cli.commands.app.app import run
 
                 code = run(arguments)
             except Exception:

@@ -81,7 +81,7 @@ INTERRUPTS = {
 def test_an_interrupt_ends_the_program_wherever_it_comes(where: str, tmp_path: Path) -> None:
     script = f"""
 import signal, sys, time
-import softmax_cli.commands
+import softmax_cli.commands.app.app
 from softmax_cli.__main__ import main
 
 class End:
@@ -92,7 +92,7 @@ class End:
 def run(_):
     {INTERRUPTS[where]}
 
-softmax_cli.commands.run = run
+softmax_cli.commands.app.app.run = run
 sys.exit(main(["softmax", "1"]))
 """
     path = tmp_path / "script.py"
@@ -106,7 +106,7 @@ def test_a_hang_up_that_is_ignored_stays_so() -> None:
         signal.raise_signal(signal.SIGHUP)
         return ExitCode.DONE
 
-    with mock.patch("softmax_cli.commands.run", run):
+    with mock.patch("softmax_cli.commands.app.app.run", run):
         before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
         try:
             assert main(["softmax", "1"]) == ExitCode.DONE

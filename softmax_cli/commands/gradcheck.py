@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from softmax_cli.commands.gradcheck_forms import (
+from softmax_cli.commands.options.gradcheck import (
     Builtin,
     CheckOptions,
     GivenOptions,
@@ -17,10 +17,10 @@ from softmax_cli.commands.gradcheck_forms import (
     check_subject,
     is_function,
 )
-from softmax_cli.commands.loss_options import LossOptions
-from softmax_cli.commands.options import ReadOptions, Values, WriteOptions
-from softmax_cli.commands.shard_options import ShardOptions
-from softmax_cli.commands.verdict_options import VerdictOptions
+from softmax_cli.commands.options.loss import LossOptions
+from softmax_cli.commands.options.report import VerdictOptions
+from softmax_cli.commands.options.shards import ShardOptions
+from softmax_cli.commands.options.shared import ReadOptions, Values, WriteOptions
 from softmax_cli.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -90,9 +90,13 @@ def command(
     write: VerdictOptions = VerdictOptions(),
 ) -> int:
     """Choose the form by what is given, compare, and report."""
-    from softmax_cli.commands.gradcheck_config import Collected, check_tables, tables_asked_for
-    from softmax_cli.commands.parser import ARGUMENTS
-    from softmax_cli.commands.verdict import Reporting
+    from softmax_cli.commands.app.parser import ARGUMENTS
+    from softmax_cli.commands.gradients.config_checks import (
+        Collected,
+        check_tables,
+        tables_asked_for,
+    )
+    from softmax_cli.commands.gradients.report import Reporting
     from softmax_cli.formats import input_paths
     from softmax_cli.storage.filesystem import Location
 
@@ -130,8 +134,8 @@ def _report(
 ) -> Report:
     """Make the checks that were asked for."""
     if given.logits is not None:
-        from softmax_cli.commands.gradient_files import GradientFile
-        from softmax_cli.commands.loss_inputs import LossInputs
+        from softmax_cli.commands.gradients.file_check import GradientFile
+        from softmax_cli.commands.inputs.loss import LossInputs
 
         inputs = LossInputs([given.logits], None, None, options, read, "--logits")
         form = GradientFile(
@@ -145,7 +149,7 @@ def _report(
             check.worst,
         )
         if shards.are_given:
-            from softmax_cli.commands.sharded_gradients import report_of_shards
+            from softmax_cli.commands.many_files.gradients import report_of_shards
 
             return report_of_shards(form, shards, check.seed, write)
         return form.report(check.seed, write)
@@ -155,7 +159,7 @@ def _report(
         problem = "functions and the built-in derivatives are not computed in bfloat16"
         raise UsageError(problem, "it goes with gradient files", "--dtype")
     if values and is_function(values):
-        from softmax_cli.commands.user_functions import check_function
+        from softmax_cli.commands.gradients.user_function import check_function
 
         return check_function(values[0], given.grad, given.at, check, read)
     of = None if given.of == "all" else given.of
@@ -176,8 +180,8 @@ def _builtins(
 
     at, place = None, None
     if values:
-        from softmax_cli.commands.gradient_like import refuse_gradients, told_rows
-        from softmax_cli.commands.inputs import opened
+        from softmax_cli.commands.gradients.looks_like_gradient import refuse_gradients, told_rows
+        from softmax_cli.commands.inputs.values import opened
         from softmax_cli.formats.arrays.array import whole_array
         from softmax_cli.formats.model.blocks import ready
         from softmax_cli.pipeline.bad_rows import good_blocks

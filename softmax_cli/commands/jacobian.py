@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from softmax_cli.commands.explaining import Explain, explained, explanation, is_alone
-from softmax_cli.commands.options import ReadOptions, Temperature, Values, WriteOptions
-from softmax_cli.commands.shard_options import ShardOptions
+from softmax_cli.commands.options.explain import Explain, explained, explanation, is_alone
+from softmax_cli.commands.options.shards import ShardOptions
+from softmax_cli.commands.options.shared import ReadOptions, Temperature, Values, WriteOptions
 from softmax_cli.errors import ShapeError, UsageError
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def command(
     settings: dict[str, Any] = {"of": of, "temperature": temperature}
     vectors: dict[str, Any] = {"vjp": vjp, "jvp": jvp}
     if shards.are_given:
-        from softmax_cli.commands.sharded import converted
+        from softmax_cli.commands.many_files.job import converted
 
         job = partial(write_jacobian, **settings)
         return converted("jacobian", job, values, vectors, settings, shards, read, write)
@@ -94,7 +94,7 @@ def write_jacobian(
     explain: bool = False,
 ) -> int:
     """Read rows, or some of them, and write what is asked of each; return how many were read."""
-    from softmax_cli.commands.inputs import opened, opened_partner, without_missing
+    from softmax_cli.commands.inputs.values import opened, opened_partner, without_missing
     from softmax_cli.formats import open_sink
     from softmax_cli.formats.model.blocks import itself
     from softmax_cli.formats.model.sinks import Result

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from softmax_cli.commands.explaining import Explain, explained, explanation, is_alone
-from softmax_cli.commands.options import Base, ReadOptions, Temperature, Values, WriteOptions
-from softmax_cli.commands.shard_options import ShardOptions
+from softmax_cli.commands.options.explain import Explain, explained, explanation, is_alone
+from softmax_cli.commands.options.shards import ShardOptions
+from softmax_cli.commands.options.shared import Base, ReadOptions, Temperature, Values, WriteOptions
 from softmax_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def command(
     settings: dict[str, Any] = {"temperature": temperature, "log": log, "base": base}
     settings |= {"top_k": top_k, "append": append}
     if shards.are_given:
-        from softmax_cli.commands.sharded import converted
+        from softmax_cli.commands.many_files.job import converted
 
         job = partial(write_softmax, **settings)
         return converted("softmax", job, values, {}, settings, shards, read, write)
@@ -81,7 +81,7 @@ def write_softmax(
     explain: bool = False,
 ) -> int:
     """Read rows, or some of them, and write their softmax; return how many were read."""
-    from softmax_cli.commands.inputs import opened
+    from softmax_cli.commands.inputs.values import opened
     from softmax_cli.core.loss.log_bases import BASES
     from softmax_cli.formats import open_sink
     from softmax_cli.formats.model.blocks import itself

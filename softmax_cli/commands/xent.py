@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from softmax_cli.commands.explaining import Explain, explanation
-from softmax_cli.commands.loss_options import DEFAULT_BINS, LossOptions, ReportOptions
-from softmax_cli.commands.options import ReadOptions, Values, WriteOptions
-from softmax_cli.commands.shard_options import ShardOptions
+from softmax_cli.commands.options.explain import Explain, explanation
+from softmax_cli.commands.options.loss import DEFAULT_BINS, LossOptions, ReportOptions
+from softmax_cli.commands.options.shards import ShardOptions
+from softmax_cli.commands.options.shared import ReadOptions, Values, WriteOptions
 from softmax_cli.errors import UsageError
 
 DESCRIPTION = """Of two distributions: xent(p, q) = -sum_k p(k) log q(k), with H(p) and KL(p||q).
@@ -95,10 +95,10 @@ def command(
     """Pair the inputs, and write their loss."""
     from contextlib import ExitStack
 
-    from softmax_cli.commands.loss_inputs import LossInputs
-    from softmax_cli.commands.loss_report import Told, write_losses
-    from softmax_cli.commands.row_files import RowFiles
-    from softmax_cli.commands.tallies import tallies
+    from softmax_cli.commands.inputs.loss import LossInputs
+    from softmax_cli.commands.loss.metrics import tallies
+    from softmax_cli.commands.loss.output import Told, write_losses
+    from softmax_cli.commands.loss.row_outputs import RowFiles
     from softmax_cli.formats import output_format
 
     if explain:
@@ -107,12 +107,12 @@ def command(
     _check_form(values, p, q, options, report)
     inputs = LossInputs(values, p, q, options, read)
     if shards.are_given:
-        from softmax_cli.commands.sharded_loss import loss_of_shards
+        from softmax_cli.commands.many_files.loss import loss_of_shards
 
         return loss_of_shards(inputs, report, (losses_path, gradient_path), shards, write)
     fit = None
     if report.fit_temperature:
-        from softmax_cli.commands.temperature_fit import fitted
+        from softmax_cli.commands.loss.temperature_fit import fitted
 
         fit = fitted(inputs, report, write)
         inputs = inputs.at(fit.temperature)
@@ -123,7 +123,7 @@ def command(
         counted = tallies(source, loss_form, inputs.options, report, has_histogram=is_seen)
         explained = None
         if explain:
-            from softmax_cli.commands.loss_explanation import Explanation
+            from softmax_cli.commands.loss.explanation import Explanation
 
             explained = Explanation(source.class_names, source.dtype, write.precision)
             counted.append(explained)

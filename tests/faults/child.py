@@ -21,7 +21,7 @@ from typing import Any
 
 import softmax_cli
 from softmax_cli.__main__ import main
-from softmax_cli.commands import COMMANDS, load
+from softmax_cli.commands.app.app import COMMANDS, load
 from softmax_cli.formats.model import blocks
 from softmax_cli.storage import headed
 from softmax_cli.storage import input as streams
@@ -32,7 +32,7 @@ OTHERS = ("concurrent.futures.thread", "gzip", "softmax_cli.display.rich.export"
 NOT_YET = ("columnar.", "__main__")
 TRACED = (
     *("storage/output.py", "formats/__init__.py", "formats/table/picture_file.py", "contextlib.py"),
-    *("commands/loss_report.py", "commands/row_files.py"),
+    *("commands/loss/output.py", "commands/loss/row_outputs.py"),
 )
 
 

@@ -11,8 +11,8 @@ from unittest import mock
 
 import numpy as np
 
-from softmax_cli.commands import load
-from softmax_cli.commands.gradcheck_config import tables_asked_for
+from softmax_cli.commands.app.app import load
+from softmax_cli.commands.gradients.config_checks import tables_asked_for
 from softmax_cli.errors import SoftmaxCliError
 from softmax_cli.formats import open_source
 from softmax_cli.formats.columns.selection import select_columns

@@ -1,0 +1,1 @@
+"""The command line: the app, its table of subcommands, and the parser."""

@@ -1,0 +1,183 @@
+"""The program's subcommands: the app, the table that lists them, and how one is run."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from softmax_cli.errors import ExitCode, OutputError, SoftmaxCliError, UsageError
+
+PROGRAM = "softmax-cli"
+
+COMMANDS = {
+    "softmax": "Turn logits into probabilities.",
+    "jacobian": "The derivative of softmax or log-softmax, or its product with a vector.",
+    "xent": "Cross-entropy of two distributions, or of logits and labels.",
+    "gradcheck": "Check gradients: the built-in ones, a file's, or your function's.",
+}
+
+EPILOG = """\b
+Examples:
+  softmax-cli softmax 1 2 3
+  softmax-cli softmax samples/iris.csv --id-columns label -o probabilities.csv
+  softmax-cli jacobian 1 2 3
+  softmax-cli xent samples/iris.csv --label-column label
+  softmax-cli gradcheck
+
+'softmax-cli COMMAND --help' shows the options of a command, with examples.
+"""
+
+
+class CommandTable(TyperGroup):
+    """Loads a command's module when that command is asked for, and no other."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
+        """Return the names, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
+        """Return the command of that name."""
+        return load(cmd_name) if cmd_name in COMMANDS else None
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+        """List the commands for the help, from the table alone."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+def load(name: str) -> Any:
+    """Return the subcommand as the parser sees it."""
+    from softmax_cli.commands.app.parser import NumbersCommand
+    from softmax_cli.commands.options.shared import takes_groups
+
+    module = import_module(f"softmax_cli.commands.{name}")
+    app = typer.Typer(add_completion=False, rich_markup_mode=None)
+    app.command(
+        name,
+        cls=NumbersCommand,
+        help=f"{COMMANDS[name]}\n\n{module.DESCRIPTION}",
+        epilog="\b\nExamples:\n" + "\n".join(f"  {line}" for line in module.EXAMPLES),
+        short_help=COMMANDS[name],
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    )(takes_groups(module.command))
+    return typer.main.get_command(app)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from softmax_cli import __version__
+
+        typer.echo(f"{PROGRAM} {__version__}")
+        raise typer.Exit
+
+
+app = typer.Typer(
+    cls=CommandTable,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Softmax, its Jacobian, cross-entropy and gradient checks.",
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show a traceback with an error.")] = False,
+) -> None:
+    """Hold the options of the program itself."""
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line and return its exit code; Typer's own errors become ours."""
+    root = typer.main.get_command(app)
+    if "_SOFTMAX_CLI_COMPLETE" in os.environ:
+        try:
+            root.main(arguments, prog_name=PROGRAM)
+        except SystemExit as end:
+            return _ended(end.code)
+    if not arguments:
+        # A group without a command: the help, where errors go.
+        with root.make_context(PROGRAM, ["--debug"]) as context:
+            print(root.get_help(context), file=sys.stderr)
+        return ExitCode.ERROR
+    _check_command(arguments[0])
+    try:
+        # The parser empties the list that it is given.
+        with root.make_context(PROGRAM, list(arguments)) as context:
+            return int(root.invoke(context) or ExitCode.DONE)
+    except typer.Exit as end:
+        return _ended(end.exit_code)
+    except SystemExit as end:
+        # --show-completion and --install-completion.
+        return _ended(end.code)
+    except SoftmaxCliError as error:
+        error.place = error.place or arguments[0]
+        raise
+    except typer.TyperException as error:
+        raise usage_error(error, arguments) from error
+
+
+def _ended(code: object) -> int:
+    """Return the exit code of what Typer printed; it prints nothing where there is no stream."""
+    if code:
+        return ExitCode.ERROR
+    if sys.stdout is None:
+        raise OutputError("is closed", "open it", "standard output")
+    return ExitCode.DONE
+
+
+def _check_command(name: str) -> None:
+    if name in COMMANDS or name.startswith("--"):
+        return
+    from softmax_cli.commands.app.parser import is_option
+
+    if is_option(name):
+        return
+    from difflib import get_close_matches
+
+    from softmax_cli.formats.text.numbers import is_number
+
+    listed = ", ".join(COMMANDS)
+    if is_number(name.split(",")[0]):
+        remedy = f"for the softmax of numbers: {PROGRAM} softmax {name} ..."
+    elif close := get_close_matches(name, COMMANDS):
+        remedy = f"did you mean {close[0]}?"
+    else:
+        remedy = f"the commands are {listed}"
+    raise UsageError("no such command", remedy, name)
+
+
+def usage_error(error: typer.TyperException, arguments: list[str]) -> UsageError:
+    """Return Typer's error as ours: the option first, then what is wrong with it."""
+    command = f"{PROGRAM} {arguments[0]}" if arguments[0] in COMMANDS else PROGRAM
+    problem = " ".join(str(getattr(error, "message", error)).split()).rstrip(".")
+    remedy = f"see '{command} --help'"
+    option = getattr(error, "option_name", None)
+    problem = problem.removeprefix(f"Option '{option}' ")
+    parameter = getattr(error, "param", None)
+    if option is not None:
+        place = option
+        possible = sorted({*(getattr(error, "possibilities", None) or ())} - {"--help"})
+        if possible:
+            remedy = f"did you mean {' or '.join(possible)}?"
+        problem = "no such option" if problem.startswith("No such") else problem
+    else:
+        place = parameter.opts[0] if parameter is not None else command
+    return UsageError(problem, remedy, place)
+
+
+def show_help(command: str) -> int:
+    """Print the help of a command that was given nothing to work on."""
+    with load(command).make_context(f"{PROGRAM} {command}", ["x"]) as context:
+        print(context.get_help(), file=sys.stderr)
+    return ExitCode.ERROR

@@ -1,0 +1,1 @@
+"""One run of gradcheck: the gradients it checks, and its reports."""

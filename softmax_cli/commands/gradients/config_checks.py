@@ -1,0 +1,142 @@
+"""The checks of a configuration file: its `[[tool.softmax-cli.gradcheck]]` tables.
+
+A table is a command line of gradcheck in another spelling, and the command's own parser reads it.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import typer
+
+from softmax_cli.commands.app.app import PROGRAM, load
+from softmax_cli.commands.app.parser import ARGUMENTS
+from softmax_cli.commands.gradients.config_tables import (
+    COMMAND,
+    NO_CHECK,
+    SETTINGS,
+    TABLES,
+    Table,
+    is_typed,
+    parsed_configuration,
+    spelt,
+    tables_in,
+    told,
+)
+from softmax_cli.commands.options.report import VerdictOptions
+from softmax_cli.core.gradcheck.report import Check, Report
+from softmax_cli.errors import InputError, UsageError
+from softmax_cli.storage.filesystem import Location
+
+FOUND = "pyproject.toml"
+
+
+@dataclass
+class Collected:
+    """What the checks of one table came to; the command leaves it here, unwritten.
+
+    for_a_build  whether a report was asked for that a build reads
+    """
+
+    for_a_build: bool = False
+    report: Report = field(default_factory=lambda: Report(0, []))
+    inputs: Sequence[Location] = ()
+
+
+def tables_asked_for(context: typer.Context, config: str | None) -> list[Table] | None:
+    """Return the tables to check: those of `--config`, or of the pyproject.toml that is here.
+
+    The file that is here is looked at when the command line holds no check of its own. None means
+    that it holds one, or that there are no tables; the built-in derivatives are checked then.
+
+    A file that is here and is no TOML is an error, if the name of this program stands in it: the
+    checks that were meant to run could not be known, and a run of others would pass in their place.
+    """
+    chosen = [
+        name
+        for name in context.params
+        if name not in NO_CHECK and name not in SETTINGS and is_typed(context, name)
+    ]
+    if config is not None:
+        if chosen:
+            name = chosen[0]
+            option = context.params[name][0] if name == "values" else f"--{spelt(name)}"
+            raise UsageError("does not go with --config", "write it in the file", option)
+        found = tables_in(Path(config), parsed_configuration(Path(config)), context)
+        if not found:
+            raise InputError("holds no check", f"write a table {TABLES}", config)
+        return found
+    path = Path(FOUND)
+    if chosen or not path.is_file():
+        return None
+    try:
+        document = parsed_configuration(path)
+    except InputError:
+        if PROGRAM.encode() in path.read_bytes():
+            raise
+        return None
+    return tables_in(path, document, context) or None
+
+
+def check_tables(
+    context: typer.Context, tables: Sequence[Table], write: VerdictOptions, *, for_a_build: bool
+) -> tuple[Report, list[Location]]:
+    """Check every table; return one report of them all, and the files that they read."""
+    config = Path(context.params["config"] or FOUND)
+    typed = [*["--quiet"] * write.quiet, *["--no-progress"] * write.no_progress]
+    if write.threads is not None:
+        typed += ["--threads", str(write.threads)]
+    checks: list[Check] = []
+    inputs: list[Location] = [config]
+    with _importing_from(config.parent):
+        for table in tables:
+            with told(table.place):
+                collected = _run(table, typed, for_a_build)
+            seed = collected.report.seed
+            several = len(collected.report.checks) > 1
+            checks += [
+                replace(
+                    check,
+                    name=f"{table.name}: {check.name}" if several else table.name,
+                    reproduce=_from_here(check.reproduce, table, config.parent),
+                    about=f"{table.name}: {check.about}" if check.about else None,
+                    seed=None if seed == context.params["seed"] else seed,
+                )
+                for check in collected.report.checks
+            ]
+            inputs += collected.inputs
+    return Report(context.params["seed"], checks), inputs
+
+
+def _run(table: Table, typed: list[str], for_a_build: bool) -> Collected:
+    collected = Collected(for_a_build)
+    with load(COMMAND).make_context(COMMAND, [*typed, *table.arguments], obj=collected) as context:
+        # What repeats a check is what the table says, not how much was to be told of it here.
+        context.meta[ARGUMENTS] = table.arguments
+        context.command.invoke(context)
+    return collected
+
+
+@contextmanager
+def _importing_from(folder: Path) -> Iterator[None]:
+    """Let modules be found in the folder of the configuration, and after it in this one."""
+    before = [*sys.path]
+    sys.path[:0] = dict.fromkeys([str(folder.resolve()), str(Path.cwd())])
+    try:
+        yield
+    finally:
+        sys.path[:] = before
+
+
+def _from_here(reproduce: str, table: Table, folder: Path) -> str:
+    """Return the command with what it takes to find the module from this folder."""
+    is_function = any(re.fullmatch(r"[\w.]+:\w+", token) for token in table.arguments)
+    if not is_function or folder.resolve() == Path.cwd():
+        return reproduce
+    return f"PYTHONPATH={shlex.quote(str(folder))} {reproduce}"

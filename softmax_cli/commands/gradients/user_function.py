@@ -1,0 +1,119 @@
+"""Checks a Python function that the user names; importing it runs the user's code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
+from dataclasses import asdict
+from functools import wraps
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmax_cli.commands.inputs.values import opened_option, without_missing
+from softmax_cli.commands.options.gradcheck import CheckOptions
+from softmax_cli.core.gradcheck.gradcheck import gradcheck
+from softmax_cli.core.gradcheck.report import Report
+from softmax_cli.errors import InputError, ShapeError, Terminated, UsageError
+from softmax_cli.formats.arrays.array import whole_array
+from softmax_cli.formats.model.options import ReadOptions
+
+# How many calls of a traceback are shown.
+_FRAMES = 4
+
+
+def check_function(
+    function: str, gradient: str | None, at: Sequence[str], check: CheckOptions, read: ReadOptions
+) -> Report:
+    """Compare `module:gradient` with differences of `module:function` at some points."""
+    return gradcheck(
+        _imported(function, "gradcheck"),
+        None if gradient is None else _imported(gradient, "--grad"),
+        _points(at, read),
+        dtype=read.dtype,
+        name=function,
+        **asdict(check),
+    )
+
+
+def _points(at: Sequence[str], read: ReadOptions) -> NDArray[np.float64]:
+    points: list[NDArray[np.float64]] = []
+    for token in at:
+        with opened_option(token, "--at", read) as source:
+            rows = whole_array(without_missing(source, read)).reshape(-1, source.classes)
+        if points and rows.shape[1] != points[0].shape[1]:
+            problem = f"{token} has {rows.shape[1]} numbers, and {at[0]} {points[0].shape[1]}"
+            raise ShapeError(problem, "points are of one size", "--at")
+        points.append(rows.astype(np.float64))
+    return np.concatenate(points)
+
+
+def _imported(token: str, option: str) -> Callable[..., Any]:
+    module_name, _, name = token.partition(":")
+    if not name:
+        raise UsageError(f"{token!r} names no function", "write module:function", option)
+    if (here := str(Path.cwd())) not in sys.path:
+        # After what the user has put first.
+        first = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
+        places = [sys.path.index(entry) for entry in first if entry in sys.path]
+        sys.path.insert(max(places, default=-1) + 1, here)
+    try:
+        with redirect_stdout(sys.stderr):
+            module = import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not module_name.startswith(error.name):
+            raise _told(error, module_name) from error
+        remedy = "run it from the folder that holds it"
+        if module_name.endswith(".py"):
+            remedy = f"write {module_name.removesuffix('.py')}:{name}"
+        raise UsageError(f"no module {module_name!r}", remedy, option) from error
+    except (KeyboardInterrupt, Terminated):
+        raise
+    except BaseException as error:
+        raise _told(error, module_name) from error
+    found = getattr(module, name, None)
+    if found is None:
+        raise UsageError(f"{module_name} has no {name!r}", "check the name", option)
+    if not callable(found):
+        raise UsageError(f"{token} is no function", "name one", option)
+    return _guarded(found, token)
+
+
+def _guarded(function: Callable[..., Any], token: str) -> Callable[..., Any]:
+    """Return the function so that what it prints is no output, and what it raises is one line."""
+
+    @wraps(function)
+    def guarded(*arguments: Any) -> Any:
+        here = Path.cwd()
+        try:
+            with redirect_stdout(sys.stderr):
+                return function(*arguments)
+        except (KeyboardInterrupt, Terminated):
+            raise
+        except BaseException as error:
+            # A test framework's outcomes and the like are no Exception.
+            raise _told(error, token) from error
+        finally:
+            os.chdir(here)
+
+    return guarded
+
+
+def _told(error: BaseException, place: str) -> InputError:
+    """Return what the user's code raised, and its traceback, the last calls of it, in a line."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = (__file__, "<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>")
+    theirs = [frame for frame in frames if frame.filename not in ours][-_FRAMES:]
+    calls = [f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}" for frame in theirs]
+    # What is written in C leaves no frame.
+    said = traceback.format_exception_only(error)[0].strip()
+    if isinstance(error, SyntaxError):
+        said = f"{type(error).__name__}: {error.msg}"
+        calls = [f"{Path(error.filename or '').name}:{error.lineno}"]
+    return InputError(f"raised {said}", " > ".join(calls), place)

@@ -1,0 +1,293 @@
+"""Opens what a loss is of: the values, and beside them labels or targets, and sample weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from softmax_cli.commands.inputs.values import (
+    labelled,
+    opened,
+    opened_option,
+    opened_partner,
+    with_header_of,
+    without_missing,
+    without_suspects,
+)
+from softmax_cli.commands.options.loss import LossOptions
+from softmax_cli.core.loss.reduction import ReducedLoss
+from softmax_cli.core.loss.weights import WEIGHTS_ARE, Weights, are_weights
+from softmax_cli.errors import InputError, ShapeError, UsageError
+from softmax_cli.formats.columns.header import missing_texts
+from softmax_cli.formats.model.blocks import Block, RowRange, Source
+from softmax_cli.formats.model.options import Keep, ReadOptions, WriteOptions
+from softmax_cli.losses.class_labels import Names, class_number
+from softmax_cli.losses.labels import open_labels, open_weights
+from softmax_cli.losses.loss_rows import Form, LossForm
+from softmax_cli.losses.metric import Tally
+from softmax_cli.losses.running_loss import Losses
+from softmax_cli.pipeline.pairing import paired
+from softmax_cli.pipeline.run import each_block
+from softmax_cli.storage.filesystem import exists, is_file
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+
+@dataclass(frozen=True)
+class LossInputs:
+    """What was typed: values with labels or targets, or two distributions p and q.
+
+    place  how errors name typed values
+    rows   which of the rows are meant, if not all
+    """
+
+    values: list[str] | None
+    p: str | None
+    q: str | None
+    options: LossOptions
+    read: ReadOptions
+    place: str = "arguments"
+    rows: RowRange | None = None
+
+    def at(self, temperature: float) -> LossInputs:
+        """Return the same at another temperature."""
+        return replace(self, options=replace(self.options, temperature=temperature))
+
+    @property
+    def form(self) -> Form:
+        """Which of the command's forms it is."""
+        if self.p is not None:
+            return "distributions"
+        return "labels" if self.options.targets is None else "targets"
+
+    @property
+    def _tokens(self) -> list[str | None]:
+        """All that was given to be read."""
+        options, typed = self.options, self.values or ([] if self.p is not None else ["-"])
+        weights = [options.class_weights, options.sample_weights]
+        return [*typed, self.p, self.q, options.labels, options.targets, *weights]
+
+    def opened(self, stack: ExitStack) -> tuple[Source, LossForm]:
+        """Open everything anew, and return the rows side by side, and what they hold."""
+        options, read = self.options, self.read
+        if self._tokens.count("-") > 1:
+            raise UsageError("is given twice, and read once", "name a file", "standard input")
+        if self.q is not None:
+            q = opened_option(self.q, "--q", read, Keep(distributions=True, role="q"))
+            source = stack.enter_context(q)
+        else:
+            distributions = options.from_ == "probabilities"
+            keep = Keep(options.label_column, distributions=distributions, role="values")
+            others = [token for token in self._tokens if token is not None]
+            values = opened("xent", self.values, read, keep, self.place, others)
+            source = stack.enter_context(values)
+        source = source.between(self.rows)
+        form, weights_paths = self._form(source)
+        names = Names(source.class_names, tuple(options.ignore_label), missing_texts(read))
+        if options.label_column is not None:
+            source = labelled(source, names)
+        elif options.labels is not None:
+            labels = open_labels(options.labels, names, with_header_of("labels", read))
+            source = paired(source, stack.enter_context(labels))
+        else:
+            token, option = (
+                (self.p, "--p") if self.p is not None else (options.targets, "--targets")
+            )
+            if token is None:
+                raise UsageError("no labels", "give --labels, --label-column or --targets", "xent")
+            targets = stack.enter_context(self._targets(token, option, source))
+            form = replace(form, partner_dtypes=targets.dtypes)
+            source = paired(source, targets, what="p" if option == "--p" else "targets")
+        if options.sample_weights is not None:
+            weights = open_weights(
+                options.sample_weights,
+                with_header_of("weights", read),
+                may_be_missing=bool(options.ignore_label),
+            )
+            source = paired(source, stack.enter_context(weights), what="weights")
+        source = replace(source, paths=(*source.paths, *weights_paths))
+        return form.apart(without_suspects(source, names)), form
+
+    def losses(self, source: Source, form: LossForm, tallies: Sequence[Tally]) -> Losses:
+        """Return the running loss that the options ask for."""
+        options = self.options
+        return Losses(
+            form,
+            temperature=options.temperature,
+            reduction=options.reduction,
+            base=options.base,
+            on_bad_row=self.read.on_bad_row,
+            dtype=source.dtype,
+            tallies=tallies,
+        )
+
+    def divisor(self, source: Source, form: LossForm, write: WriteOptions) -> Fraction | float:
+        """Return what the gradients are divided by, which a mean needs before the first row."""
+        return self.divided_by(self.weighed(source, form, write), source.place)
+
+    def divided_by(self, reduced: ReducedLoss, place: str) -> Fraction | float:
+        """Return what the gradients are divided by, from the counts of all rows."""
+        if self.options.ignore_label and not reduced.used:
+            problem = "every row is ignored, so there is no loss"
+            raise InputError(problem, "--ignore-label must leave a row", place)
+        # Of no rows there is nothing to divide, and an error is to come.
+        return reduced.divisor(self.options.reduction) or 1.0
+
+    def weighed(self, source: Source, form: LossForm, write: WriteOptions) -> ReducedLoss:
+        """Return how many rows count and what they weigh, as far as the reduction needs it.
+
+        Where the header does not tell it, the inputs are opened and read for it.
+        """
+        reduction, reduced = self.options.reduction, ReducedLoss()
+        of_labels = form.form == "labels" and form.weights.of_classes is not None
+        weighs = of_labels or self.options.sample_weights is not None
+        all_alike = not (form.ignores or weighs or self.read.on_bad_row == "skip")
+        if reduction in ("sum", "none") or (all_alike and source.rows is not None):
+            reduced.count(source.rows or 1)
+        else:
+            self.check_read_again("--grad", "a mean needs what the rows weigh first")
+            with ExitStack() as stack:
+                counted, form = self.opened(stack)
+
+                def count(block: Block) -> None:
+                    rows = form.rows(block)
+                    reduced.count(int(rows.used.sum()), rows.weights)
+
+                each_block(counted, count, self.read.on_bad_row, write)
+        return reduced
+
+    @property
+    def are_read_once(self) -> bool:
+        """Whether one of the inputs is a pipe."""
+        return any(map(is_read_once, self._tokens))
+
+    def check_read_again(self, option: str, why: str) -> None:
+        """Refuse standard input for an option that reads the inputs more than once."""
+        if self.are_read_once:
+            what = "standard input" if "-" in self._tokens else "a pipe"
+            remedy = "name a file" + (", or add --reduction sum" if option == "--grad" else "")
+            raise UsageError(f"{why}, and {what} is read once", remedy, option)
+
+    def _form(self, source: Source) -> tuple[LossForm, tuple[Path | str, ...]]:
+        """Return what the rows hold, and the files that were read for it."""
+        options, form = self.options, self.form
+        names, classes = source.class_names, source.classes
+        masked = tuple(
+            class_number(token, names, classes, "--mask-class") for token in options.mask_class
+        )
+        of_classes: list[float] | None = None
+        paths: tuple[Path | str, ...] = ()
+        if options.class_weights is not None:
+            of_classes, paths = _class_weights(options.class_weights, source, self.read)
+        weights = Weights.of(of_classes, options.label_smoothing, masked).over(classes)
+        tokens = options.ignore_label if form != "labels" else []
+        numbers = [Names(names).number(token, "--ignore-label") for token in tokens]
+        ignored = tuple(int(number) for number in numbers if number is not None)
+        partner = self.p or options.targets or ""
+        loss_form = LossForm(
+            form=form,
+            kind="probabilities" if form == "distributions" else options.from_,
+            normalize=options.normalize,
+            partner=_named(partner, "--p" if form == "distributions" else "--targets"),
+            weights=weights,
+            ignores=bool(options.ignore_label),
+            ignored=ignored,
+            dtypes=source.dtypes,
+        )
+        return loss_form, paths
+
+    def _targets(self, token: str, option: str, source: Source) -> Source:
+        """Open targets, one column a class in the order of the values; names decide it."""
+        keep = Keep(distributions=True, role=option.strip("-"))
+        other = without_missing(
+            opened_partner(token, option, self.read, source.classes, keep), self.read
+        )
+        try:
+            if other.classes != source.classes:
+                remedy = (
+                    "write 1,0,0 with commas" if other.classes == 1 else "they go class by class"
+                )
+                problem = f"{other.classes} classes, and {source.place} has {source.classes}"
+                raise ShapeError(problem, remedy, option)
+            return in_order_of(source, other, option)
+        except BaseException:
+            other.close()
+            raise
+
+
+def in_order_of(source: Source, other: Source, option: str) -> Source:
+    """Return the other with its columns in the order of the source's, if both have names."""
+    wanted, names = source.class_names, other.class_names
+    if not wanted or not names or wanted == names:
+        return other
+    if sorted(wanted) != sorted(names) or len(set(names)) < len(names):
+        raise ShapeError(
+            f"the columns of {other.place} are not named as those of {source.place}",
+            "the same names are needed, in any order",
+            option,
+        )
+    places = {name: place for place, name in enumerate(names)}
+    order = [places[name] for name in wanted]
+    return other.changed(
+        lambda block: block.with_values(block.values[:, order]), class_names=wanted
+    )
+
+
+def _class_weights(
+    token: str, source: Source, read: ReadOptions
+) -> tuple[list[float], tuple[Path | str, ...]]:
+    """Read the weights of the classes: a row, or a number a line; names decide the order."""
+    option, classes = "--class-weights", source.classes
+    plain = ReadOptions(
+        key=read.key, header=read.header, header_of=read.header_of, na_values=read.na_values
+    )
+    weights: list[float] = []
+    with _of_numbers(option), opened_option(token, option, plain, Keep(role="weights")) as given:
+        if given.classes == classes > 1:
+            given = in_order_of(source, given, option)
+        for block in without_missing(given, read).blocks():
+            weights += block.values.reshape(-1).tolist()
+            if len(weights) > classes:
+                break
+    if len(weights) != classes:
+        held = f"more than {classes}" if len(weights) > classes else str(len(weights))
+        problem = f"{held} weights for the {classes} classes of {source.place}"
+        raise ShapeError(problem, "one for each class", option)
+    shape = (*(given.leading or (classes // given.classes,)), given.classes)
+    if max(shape) != classes:
+        problem = f"weights of shape {shape} for the {classes} classes of {source.place}"
+        raise ShapeError(problem, "give a row of numbers, or one number a line", option)
+    wrong = ~are_weights(np.array(weights))
+    if wrong.any():
+        number = int(wrong.argmax())
+        problem = f"the weight of class {number} is {weights[number]:g}"
+        raise InputError(problem, WEIGHTS_ARE, option)
+    return weights, given.paths
+
+
+@contextmanager
+def _of_numbers(option: str) -> Iterator[None]:
+    """Let an error in the weights' file not name options that are those of the logits."""
+    try:
+        yield
+    except InputError as error:
+        if error.remedy.startswith("--id-columns"):
+            error.remedy = "give a row of numbers, or one number a line"
+            error.place = f"{option}: {error.place}"
+        raise
+
+
+def is_read_once(token: str | None) -> bool:
+    """Tell whether a token is standard input, or another pipe."""
+    return token is not None and (token == "-" or (exists(token) and not is_file(token)))
+
+
+def _named(token: str, option: str) -> str:
+    """Return how errors name the rows of an option: by its file, or by the option itself."""
+    return token if is_file(token) else option

@@ -1,0 +1,211 @@
+"""Opens what a command was given to work on."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import typer
+
+from softmax_cli.errors import InputError, SoftmaxCliError, UsageError
+from softmax_cli.formats.model.blocks import Block, Source
+from softmax_cli.formats.model.options import Keep, ReadOptions
+
+if TYPE_CHECKING:
+    from softmax_cli.losses.class_labels import Names
+
+
+def opened(
+    command: str,
+    values: Sequence[str] | None,
+    read: ReadOptions,
+    keep: Keep = Keep(),
+    place: str = "arguments",
+    others: Sequence[str] = (),
+) -> Source:
+    """Open the values of a command line; without any, standard input, or the command's help.
+
+    Errors in typed numbers name `place`. `others` are the further inputs of the command, which a
+    --header may be meant for. A person at a terminal who typed nothing is shown the help, and the
+    program ends with 2.
+    """
+    from softmax_cli.formats import open_source
+
+    if read.axis != -1 and read.on_bad_row == "skip":
+        raise UsageError(
+            "an array without some of its rows has no shape along another axis",
+            "use nan or zero",
+            "--on-bad-row",
+        )
+    if not values and sys.stdin is not None and sys.stdin.isatty():
+        from softmax_cli.commands.app.app import show_help
+
+        raise typer.Exit(show_help(command))
+    tokens = values or ["-"]
+    is_for_others = read.header is not None and any(map(_is_text_table, others))
+    if is_for_others and not any(map(_is_text_table, tokens)):
+        read = replace(read, header=None)
+    read = with_header_of("values", read)
+    return _retyped(open_source(tokens, read, keep, place=place), read)
+
+
+def opened_option(token: str, option: str, read: ReadOptions, keep: Keep = Keep()) -> Source:
+    """Open the value of an option as the values are opened: rows typed inline, or a file."""
+    from softmax_cli.formats import open_source, suffix_format
+
+    if _is_typed(token):
+        chosen = ReadOptions(dtype=read.dtype, na_values=read.na_values)
+    else:
+        form = suffix_format(token)
+        by_name = form is not None and form.keyed
+        header = read.header if _has_text_suffix(token) else None
+        chosen = replace(read, key=read.key if by_name else None, axis=-1, header=header)
+        if option in _ROLES:
+            chosen = with_header_of(_ROLES[option], chosen)
+    source = open_source([token], chosen, keep, place=option)
+    if read.axis != -1 and source.paths and source.leading:
+        from softmax_cli.formats.arrays.array import along_axis
+
+        source = along_axis(source, read.axis)
+    return _retyped(source, read)
+
+
+def opened_partner(
+    token: str, option: str, read: ReadOptions, classes: int, keep: Keep = Keep()
+) -> Source:
+    """Open a second input, whose columns may be named as those of the values are, or not at all.
+
+    The options that choose columns apply if they leave as many classes as the values have.
+    """
+    plain = replace(read, columns=[], id_columns=[], delimiter=None, input_format=None)
+    if plain == read or not _is_file(token):
+        return opened_option(token, option, plain, keep)
+    with suppress(SoftmaxCliError):
+        source = opened_option(token, option, read, keep)
+        if source.classes == classes:
+            return source
+        source.close()
+    return opened_option(token, option, plain, keep)
+
+
+def without_missing(source: Source, read: ReadOptions) -> Source:
+    """Return the source, whose first missing value is an error that names the cell.
+
+    In an array NaN is missing only where --na-values says that some numbers are.
+    """
+    table = source.table
+    if table is None and not read.na_values:
+        return source
+
+    def checked(block: Block) -> Block:
+        missing = (block.values != block.values).nonzero()
+        if len(missing[0]):
+            row, position = block.place(int(missing[0][0])), int(missing[1][0])
+            place = f"{row}, class {position}" if table is None else table.cell(row, position)
+            raise InputError("is missing or NaN", "every cell needs a number", place)
+        return block
+
+    return source.changed(checked)
+
+
+def without_suspects(source: Source, names: Names) -> Source:
+    """Return the source, which refuses a column that looks like no class.
+
+    It does so where labels are class numbers, which count the columns.
+    """
+    suspects = source.suspects
+    if suspects is None:
+        return source
+
+    def checked(block: Block) -> Block:
+        if suspects.positions and names.count_columns.is_set():
+            problem = f"{suspects.what}, and labels that are numbers count the classes"
+            raise InputError(problem, suspects.remedy, source.place)
+        return block
+
+    return source.changed(checked)
+
+
+ROLES = ("values", "labels", "targets", "weights", "p", "q")
+_ROLES = {"--targets": "targets", "--class-weights": "weights", "--p": "p", "--q": "q"}
+
+
+def with_header_of(role: str, read: ReadOptions) -> ReadOptions:
+    """Return the options with the header that --header-of gives to this input, if it does."""
+    header = read.header
+    for given in read.header_of:
+        name, _, answer = given.partition("=")
+        if name not in ROLES or answer not in ("yes", "no"):
+            problem = f"{given!r} does not say which input has a header"
+            remedy = f"write INPUT=yes or INPUT=no, with INPUT one of {', '.join(ROLES)}"
+            raise UsageError(problem, remedy, "--header-of")
+        if name == role:
+            header = answer == "yes"
+    return replace(read, header=header)
+
+
+def _is_text_table(token: str) -> bool:
+    """Return true for a file that may be CSV, TSV or text, and for standard input."""
+    return _has_text_suffix(token) and not _is_typed(token)
+
+
+def _has_text_suffix(token: str) -> bool:
+    """Return true for the suffix of CSV, TSV or text, and for none."""
+    from softmax_cli.formats import suffix_format
+
+    form = suffix_format(token)
+    return form is None or form.name in ("csv", "tsv", "txt")
+
+
+def _is_typed(token: str) -> bool:
+    """Return true for what is neither a file nor standard input, nor a glob of files."""
+    from softmax_cli.storage.filesystem import exists, matching
+
+    if token == "-" or exists(token):
+        return False
+    return not (any(mark in token for mark in "*?[") and matching(token))
+
+
+def _is_file(token: str) -> bool:
+    from softmax_cli.storage.filesystem import is_file
+
+    return token != "-" and is_file(token)
+
+
+def _retyped(source: Source, read: ReadOptions) -> Source:
+    """Return the source with the dtype that was asked for; never narrowed before the result."""
+    if read.dtype is None:
+        return source
+    import numpy as np
+
+    from softmax_cli.core.exact.bfloat16 import dtype_named, in_memory
+
+    dtype = dtype_named(read.dtype)
+
+    def widened(block: Block) -> Block:
+        wide = np.promote_types(in_memory(dtype), block.values.dtype)
+        return block.with_values(block.values.astype(wide, copy=False))
+
+    stored = source.dtype if source.stored is None else source.stored
+    return source.changed(widened, dtype=dtype, stored=stored)
+
+
+def labelled(source: Source, names: Names) -> Source:
+    """Return the source with the class numbers of its label column beside its rows.
+
+    A label that is ignored is NaN.
+    """
+    import numpy as np
+
+    table = source.table
+
+    def numbered(block: Block) -> Block:
+        rows = (block.place(row) for row in range(len(block.values)))
+        places = rows if table is None else map(table.label_cell, rows)
+        labels = list(zip(block.labels or (), places, strict=True))
+        return replace(block, partner=np.array(names.numbers(labels))[:, None])
+
+    return source.changed(numbered)

@@ -1,0 +1,1 @@
+"""One run of xent: its metrics, report and files."""

@@ -1,0 +1,38 @@
+"""What is counted beside a loss: accuracy, classes, the worst rows, calibration."""
+
+from __future__ import annotations
+
+from softmax_cli.commands.options.loss import LossOptions, ReportOptions
+from softmax_cli.formats.model.blocks import Source
+from softmax_cli.losses.accuracy import PerClass, TopK
+from softmax_cli.losses.loss_rows import LossForm
+from softmax_cli.losses.metric import Tally
+from softmax_cli.losses.spread import LossHistogram, Reliability
+from softmax_cli.losses.worst_rows import Worst
+
+
+def tallies(
+    source: Source,
+    form: LossForm,
+    options: LossOptions,
+    report: ReportOptions,
+    *,
+    has_histogram: bool = True,
+) -> list[Tally]:
+    """Return what the options ask to be counted beside the loss, and a histogram."""
+    names = source.class_names
+    wanted: list[Tally] = []
+    if report.top_k_accuracy is not None:
+        wanted.append(TopK(report.top_k_accuracy))
+    if report.per_class:
+        wanted.append(PerClass(source.classes, names))
+    if report.worst:
+        wanted.append(Worst(report.worst, names, source.id_names))
+    if report.calibration or report.fit_temperature:
+        reliability = Reliability(
+            report.bins, form.kind, options.temperature, is_asked=report.calibration
+        )
+        wanted.append(reliability)
+    if has_histogram or report.histogram:
+        wanted.append(LossHistogram(is_asked=report.histogram))
+    return wanted

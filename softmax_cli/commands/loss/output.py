@@ -1,0 +1,248 @@
+"""What xent prints: the loss alone, the losses of the rows, or a report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmax_cli.commands.loss.row_outputs import RowFiles, RowSinks, row_result
+from softmax_cli.display.parts import Line, Part
+from softmax_cli.formats import open_sink, output_format
+from softmax_cli.formats.model.blocks import Block, Source
+from softmax_cli.formats.model.options import ReadOptions, WriteOptions
+from softmax_cli.formats.model.sinks import Result, Sink
+from softmax_cli.formats.table.picture_file import picture
+from softmax_cli.losses.running_loss import Losses
+from softmax_cli.losses.spread import LossHistogram
+from softmax_cli.pipeline.bad_rows import Counts
+from softmax_cli.pipeline.reporting import note
+from softmax_cli.pipeline.run import run
+from softmax_cli.storage.filesystem import Location
+from softmax_cli.storage.identity import refuse_input
+from softmax_cli.storage.output import Target
+
+if TYPE_CHECKING:
+    from softmax_cli.commands.loss.explanation import Explanation
+    from softmax_cli.commands.loss.temperature_fit import Fit
+
+
+@dataclass(frozen=True)
+class Told:
+    """What is told beside the loss.
+
+    options  those that ask for it
+    fit      the temperature that was found
+    explanation  of the first rows
+    of_rows  the losses of the first and the last rows, as parts that are known once all are read
+    """
+
+    options: tuple[str, ...] = ()
+    fit: Fit | None = None
+    explanation: Explanation | None = None
+    of_rows: list[Part] = field(default_factory=list)
+
+
+def write_losses(
+    source: Source,
+    losses: Losses,
+    files: RowFiles,
+    told: Told,
+    read: ReadOptions,
+    write: WriteOptions,
+) -> None:
+    """Read all rows, and write the loss: a report for people and JSON, else the number alone."""
+    if write.output in (None, "-") and files != RowFiles():
+        # What is replaced in place are the files of the rows.
+        write = replace(write, in_place=False)
+    form = output_format(write).name
+    report = _is_report(form, losses) or told.explanation is not None
+    for each in (files.losses, files.gradient, write):
+        # Before the first of them is opened.
+        if each is not None:
+            refuse_input(each.output or "-", source.paths, in_place=each.in_place)
+    rowwise = losses.reduction == "none" and not report
+    with ExitStack() as stack:
+        if not rowwise:
+            save = stack.enter_context(picture(write, source.paths))
+        if report:
+            target = stack.enter_context(
+                Target(write.output or "-", source.paths, in_place=write.in_place)
+            )
+        sinks = RowSinks(stack, source, files)
+        kept = _Kept()
+        if rowwise:
+            result = replace(row_result(source), after=partial(_histogram, losses))
+            alone = stack.enter_context(open_sink(result, write, source.paths))
+        elif not report:
+            alone = stack.enter_context(_one_number(write, source.paths))
+        if losses.reduction == "none":
+            sinks.of_losses.append(alone if rowwise else kept)
+        listed = _listed(source, losses, told, write)
+        sinks.of_losses += listed
+        compute(source, losses, sinks, read, write, needed_for="loss", check=losses.check)
+        for sink in listed:
+            sink.finish()
+        if report:
+            _write_report(losses, kept.losses, told, form, target, write)
+        elif (loss := losses.loss()) is not None:
+            alone.write(Block(0, np.array([[loss]]), lambda _: source.place))
+        if not rowwise and save is not None:
+            save(_parts(losses, told, write))
+    _say(losses, told, None if report else form, write)
+
+
+def write_loss(losses: Losses, told: Told, inputs: Sequence[Location], write: WriteOptions) -> None:
+    """Write the loss of rows that were read from these files, as `write_losses` does."""
+    form = output_format(write).name
+    report = _is_report(form, losses)
+    with picture(write, inputs) as save:
+        if report:
+            with Target(write.output or "-", inputs, in_place=write.in_place) as target:
+                _write_report(losses, None, told, form, target, write)
+        elif (loss := losses.loss()) is not None:
+            with _one_number(write, inputs) as alone:
+                alone.write(Block(0, np.array([[loss]]), str))
+        if save is not None:
+            save(_parts(losses, told, write))
+    _say(losses, told, None if report else form, write)
+
+
+def _listed(source: Source, losses: Losses, told: Told, write: WriteOptions) -> list[Sink]:
+    """Return what lists the losses of rows under an explanation, where each keeps its own."""
+    if losses.reduction != "none" or told.explanation is None:
+        return []
+    from softmax_cli.formats.table.sink import TableSink
+
+    return [TableSink(row_result(source), told.of_rows.extend, write)]
+
+
+def _is_report(form: str, losses: Losses) -> bool:
+    return form == "json" or (form == "table" and losses.reduction != "none")
+
+
+def _say(losses: Losses, told: Told, form: str | None, write: WriteOptions) -> None:
+    if form is not None and write.save is None:
+        _say_what_is_not_shown(losses, told, form, write)
+    _say_what_is_odd(losses, write)
+
+
+def _one_number(write: WriteOptions, inputs: Sequence[Location]) -> AbstractContextManager[Sink]:
+    """Open where the loss goes alone; its picture is that of the report."""
+    result = Result("xent", "losses", 1, np.dtype(np.float64), flat="one")
+    return open_sink(result, replace(write, save=None), inputs)
+
+
+def _parts(losses: Losses, told: Told, write: WriteOptions) -> list[Part]:
+    from softmax_cli.commands.loss.tables import report_parts
+    from softmax_cli.formats.table.sink import explained
+
+    parts = report_parts(losses, told.fit, write.precision)
+    if told.explanation is None:
+        return parts
+    of_rows = [*told.of_rows, Line()] if told.of_rows else []
+    return [*explained(told.explanation.steps(losses)), Line(), *of_rows, *parts]
+
+
+def _histogram(losses: Losses) -> list[Part]:
+    from softmax_cli.commands.loss.tables import histogram_parts
+
+    shown = [each for each in losses.tallies if isinstance(each, LossHistogram) and each.is_shown]
+    return [part for each in shown for part in (Line(), *histogram_parts(each.losses))]
+
+
+class _Kept(Sink):
+    """Keeps the losses of the rows for a report that names them."""
+
+    def __init__(self) -> None:
+        self.losses: list[NDArray[Any]] = []
+
+    def write(self, block: Block) -> None:
+        self.losses.append(block.values[:, 0])
+
+    def finish(self) -> None:
+        """Nothing follows."""
+
+
+def compute(
+    source: Source,
+    losses: Losses,
+    sink: Sink,
+    read: ReadOptions,
+    write: WriteOptions,
+    *,
+    needed_for: str = "",
+    check: Callable[[str], None] | None = None,
+) -> Counts:
+    """Send all rows through the losses, and what they come to into the sink."""
+
+    def kernel(block: Block) -> Block:
+        of_rows, gradients = losses.of(block)
+        return replace(block, values=of_rows[:, None], partner=gradients)
+
+    return run(source, kernel, sink, read.on_bad_row, write, needed_for=needed_for, check=check)
+
+
+def _write_report(
+    losses: Losses,
+    kept: list[NDArray[Any]] | None,
+    told: Told,
+    form: str,
+    target: Target,
+    write: WriteOptions,
+) -> None:
+    if form == "json":
+        from softmax_cli.formats.json.document import json_report
+
+        report = losses.report()
+        if losses.reduction == "none" and kept is not None:
+            report["losses"] = np.concatenate(kept).tolist()
+        if told.fit is not None:
+            report["fit_temperature"] = told.fit.report(losses)
+        if told.explanation is not None:
+            report["steps"] = [step.as_dict() for step in told.explanation.steps(losses)]
+        target.write(
+            (json_report(report, write.precision) + "\n").encode("utf-8", "backslashreplace")
+        )
+        return
+    from softmax_cli.display.rich.console import text_of
+
+    target.write(text_of(_parts(losses, told, write), write, terminal=target.is_terminal))
+
+
+def _say_what_is_not_shown(losses: Losses, told: Told, form: str, write: WriteOptions) -> None:
+    ignored = losses.rows - losses.reduced.used
+    if ignored:
+        note(f"{ignored} of {losses.rows} rows ignored", write)
+    if told.fit is not None:
+        note(f"the temperature that minimises the loss is {told.fit.temperature!r}", write)
+    options = [each for each in told.options if form != "table" or each != "--histogram"]
+    if options:
+        are = "is" if len(options) == 1 else "are"
+        where = "in a table and by --format json, not here"
+        if form == "table":
+            where = "with another reduction and by --format json, not beside --reduction none"
+        note(f"{' and '.join(options)} {are} shown {where}", write)
+
+
+def _say_what_is_odd(losses: Losses, write: WriteOptions) -> None:
+    if losses.divided:
+        are = "1 distribution" if losses.divided == 1 else f"{losses.divided} distributions"
+        note(f"{are} divided by the sum, which was not 1", write)
+    if losses.infinite:
+        rows = "1 row has" if losses.infinite == 1 else f"{losses.infinite} rows have"
+        places = ", ".join(place for _, place in losses.infinite_rows)
+        more = losses.infinite - len(losses.infinite_rows)
+        others = f", and {more} more" if more else ""
+        note(f"{rows} an infinite loss: {places}{others}", write)
+    if losses.are_like_probabilities:
+        note(
+            "warning: every row lies in 0..1 and sums to 1 as probabilities do, and was taken as "
+            "logits; --from probabilities takes it as it is",
+            write,
+        )

@@ -1,0 +1,1 @@
+"""A command over many files, each a shard."""

@@ -1,0 +1,246 @@
+"""gradcheck over many gradient files: one verdict, and a report of each file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from softmax_cli.commands.gradients.file_check import EXACT, GradientFile
+from softmax_cli.commands.gradients.variants import Variant, variants, weighed_without
+from softmax_cli.commands.inputs.loss import LossInputs
+from softmax_cli.commands.many_files.job import Work, write_report
+from softmax_cli.commands.many_files.tasks import (
+    State,
+    common_files,
+    divisor_of,
+    of_shard,
+    reached,
+    shards_of,
+)
+from softmax_cli.commands.options.shards import ShardOptions
+from softmax_cli.core.gradcheck.comparison import Comparison
+from softmax_cli.core.gradcheck.diagnosis import Diagnosis
+from softmax_cli.core.gradcheck.report import Report
+from softmax_cli.core.loss.reduction import ReducedLoss
+from softmax_cli.errors import InputError, some_of
+from softmax_cli.formats.model.blocks import RowRange
+from softmax_cli.formats.model.options import WriteOptions
+from softmax_cli.pipeline.reporting import note
+from softmax_cli.shards.plan import Shard, outputs, with_partners
+from softmax_cli.shards.run import Run
+from softmax_cli.storage import places
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+# What the files of one check have in common.
+_ALIKE = ("rtol", "dtype", "classes")
+
+
+def report_of_shards(
+    form: GradientFile, options: ShardOptions, seed: int, write: WriteOptions
+) -> Report:
+    """Compare the gradient file of each shard, and return what all of them came to."""
+    form.check_options()
+    options = options.placed()
+    form = replace(form, inputs=reached(form.inputs, options))
+    shards = shards_of(form.inputs)
+    for option, token in (
+        ("--grad", form.gradient),
+        ("--jacobian", form.jacobian),
+        ("--upstream", form.upstream),
+    ):
+        if token is not None:
+            is_shared = option == "--upstream"
+            shards = with_partners(shards, option, options.reached(token), shared=is_shared)
+    reports = {}
+    if options.output_dir is not None:
+        reports = outputs(shards, options.output_dir, ".json")
+    common = common_files(form.inputs)
+    work = Work("gradcheck", shards, {}, common, form.inputs.read, options, reports)
+    # What is said is said of all files together.
+    quiet = replace(write, quiet=True)
+    with work.begun(write) as (run, of_task):
+        of_task = replace(quiet, threads=of_task.threads)
+        return _ShardedGradients(form, work, run, of_task, seed, write).report()
+
+
+@dataclass
+class _ShardedGradients:
+    """The steps of a run: what gradients are divided by, the comparison, and what is wrong."""
+
+    form: GradientFile
+    work: Work
+    run: Run
+    of_task: WriteOptions
+    seed: int
+    write: WriteOptions
+    failed: set[str] = field(default_factory=set)
+
+    def report(self) -> Report:
+        divisor: Fraction | float = 1.0
+        if self._is_of_loss:
+            divisor = divisor_of(self.run, self.form.inputs, self.of_task)
+        self.form = replace(self.form, divisor=divisor)
+        self.work.remember(self.run, self._settings())
+        found = self._compared()
+        comparison, dtype = self._together(found, None)
+        if comparison.verdict() == "fail":
+            self._name_those_that_fail()
+            comparison, dtype = self._diagnosed(comparison.points)
+        report = self.form.report_of(comparison, dtype, self.seed)
+        (check,) = report.checks
+        # Of what was left out nothing is proven.
+        nothing = Comparison(check.rtol, self.form.worst)
+        for path in map(places.shown, self.run.bad):
+            of_nothing = nothing.check(path, method=EXACT, step=None, dtype=dtype)
+            of_nothing = replace(of_nothing, verdict="inconclusive", file=path)
+            report.checks.append(of_nothing)
+        return report
+
+    def _settings(self) -> dict[str, Any]:
+        form, options = self.form, asdict(self.form.inputs.options)
+        # Which files these are the manifest knows of each shard.
+        beside = [name for name in ("labels", "targets", "sample_weights") if options.pop(name)]
+        given = [name for name in ("upstream", "gradient", "jacobian") if getattr(form, name)]
+        return {
+            "loss": options | {"beside": [*beside, *given]},
+            "of": form.of,
+            "tolerances": [form.rtol, form.atol],
+            "worst": form.worst,
+            "read": asdict(form.inputs.read),
+            "divisor": str(form.divisor),
+        }
+
+    @property
+    def _is_of_loss(self) -> bool:
+        return self.form.upstream is None and self.form.jacobian is None
+
+    def _compared(self) -> dict[str, list[State]]:
+        """Compare what is to be compared; what was before stands in the reports."""
+        found: dict[str, list[State]] = {}
+
+        def call(shard: Shard, rows: RowRange | None) -> Callable[[], State]:
+            return partial(gradients_found, self._of(shard, rows), self.of_task)
+
+        for shard, states in self.run.sweep(call, self.run.changed()):
+            found[shard.path] = states
+            if self.work.reports:
+                self._write_report(shard, found.pop(shard.path))
+        return found
+
+    def _of(self, shard: Shard, rows: RowRange | None) -> GradientFile:
+        """Return the form of a shard alone."""
+        partners = shard.partners
+        return replace(
+            self.form,
+            inputs=of_shard(self.form.inputs, shard, rows),
+            upstream=partners.get("upstream"),
+            gradient=partners.get("grad"),
+            jacobian=partners.get("jacobian"),
+        )
+
+    def _shown(self, shard: Shard) -> GradientFile:
+        """Return the form of a shard alone with the file's name as it is called here."""
+        form = self._of(shard, None)
+        return replace(form, gradient=places.shown(form.file), jacobian=None)
+
+    def _write_report(self, shard: Shard, states: list[State]) -> None:
+        comparison = self._empty(states[0], None)
+        for state in states:
+            comparison.add_state(state)
+        known = comparison.state() | {name: states[0][name] for name in _ALIKE}
+        report = self._shown(shard).report_of(comparison, known["dtype"], self.seed)
+        write_report(self.work.reports[shard.path], report.as_dict(), known)
+        self.run.done(shard, rows=comparison.points, verdict=report.verdict)
+
+    def _together(
+        self, found: dict[str, list[State]], factors: dict[str, float] | None
+    ) -> tuple[Comparison, str]:
+        """Return what all shards came to, in their order, and the dtype of the files."""
+        whole: Comparison | None = None
+        first: State = {}
+        for shard in self.run.good:
+            states = found.pop(shard.path, None) or [self.work.state_of(shard)]
+            if whole is None:
+                first = states[0]
+                whole = self._empty(first, factors)
+            elif any(states[0][name] != first[name] for name in _ALIKE):
+                problem = f"holds {states[0]['dtype']}, and those before {first['dtype']}"
+                if states[0]["classes"] != first["classes"]:
+                    problem = f"{states[0]['classes']} columns, and {first['classes']} before"
+                remedy = "gradients that are checked together are of one kind"
+                raise InputError(problem, remedy, self._shown(shard).file)
+            one = self._empty(first, None)
+            for state in states:
+                one.add_state(state)
+            if one.verdict() == "fail":
+                self.failed.add(shard.path)
+            start = whole.points
+            for state in states:
+                whole.add_state(state, start)
+                if whole.diagnosis is not None:
+                    whole.diagnosis.add_state(state["diagnosis"], start)
+        if whole is None:
+            raise InputError("every file was left out", "give one that is whole", self.run.place)
+        self.run.facts = {"rows": whole.points, "verdict": whole.verdict()}
+        return whole, first["dtype"]
+
+    def _empty(self, state: State, factors: dict[str, float] | None) -> Comparison:
+        diagnosis = None if factors is None else Diagnosis(factors)
+        return Comparison(float(state["rtol"]), self.form.worst, diagnosis=diagnosis)
+
+    def _diagnosed(self, rows: int) -> tuple[Comparison, str]:
+        """Read all once more, to find out what the difference looks like."""
+        self.form = replace(self.form, variants=self._variants())
+
+        def call(shard: Shard, of_rows: RowRange | None) -> Callable[[], State]:
+            form = self._of(shard, of_rows)
+            return partial(gradients_found, form, self.of_task, diagnosed=True, rows=rows)
+
+        found = {shard.path: states for shard, states in self.run.sweep(call)}
+        factors = next(iter(found.values()))[0]["factors"]
+        return self._together(found, factors)
+
+    def _name_those_that_fail(self) -> None:
+        failed = [shard for shard in self.run.good if shard.path in self.failed]
+        files = [self._shown(shard).file for shard in failed]
+        note(f"a gradient disagrees in {some_of(files)}", self.write)
+
+    def _variants(self) -> dict[str, Variant]:
+        if not self._is_of_loss:
+            return {}
+        reduced: dict[str, ReducedLoss] = {}
+
+        def call(shard: Shard, rows: RowRange | None) -> Callable[[], State]:
+            return partial(others_found, of_shard(self.form.inputs, shard, rows), self.of_task)
+
+        for _, states in self.run.sweep(call):
+            for state in states:
+                for name, weighed in state.items():
+                    reduced.setdefault(name, ReducedLoss()).add_state(weighed)
+        inputs = of_shard(self.form.inputs, self.run.good[0], None)
+        with ExitStack() as stack:
+            return variants(inputs, inputs.opened(stack)[1], reduced)
+
+
+def gradients_found(
+    form: GradientFile, write: WriteOptions, *, diagnosed: bool = False, rows: int | None = None
+) -> State:
+    """Compare the gradients of some rows, and return what that comes to."""
+    comparison, dtype, classes = form.compared(write, diagnosed=diagnosed, rows=rows)
+    state = comparison.state() | {"rtol": comparison.rtol, "dtype": dtype, "classes": classes}
+    if comparison.diagnosis is not None:
+        state["diagnosis"] = comparison.diagnosis.state()
+        state["factors"] = comparison.diagnosis.factors
+    return state
+
+
+def others_found(inputs: LossInputs, write: WriteOptions) -> State:
+    """Return what the rows of losses weigh that leave something out, by the name of each."""
+    with ExitStack() as stack:
+        reduced = weighed_without(inputs, inputs.opened(stack)[1], write)
+    return {name: each.state() for name, each in reduced.items()}

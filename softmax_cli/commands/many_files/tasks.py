@@ -1,0 +1,130 @@
+"""What xent over many files does with each: its inputs, and the sums that a task finds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from softmax_cli.commands.inputs.loss import LossInputs
+from softmax_cli.commands.loss.metrics import tallies
+from softmax_cli.commands.loss.output import compute
+from softmax_cli.commands.loss.row_outputs import RowFiles, RowSinks
+from softmax_cli.commands.options.loss import ReportOptions
+from softmax_cli.commands.options.shards import ShardOptions
+from softmax_cli.core.loss.reduction import ReducedLoss
+from softmax_cli.formats.model.blocks import RowRange
+from softmax_cli.formats.model.options import WriteOptions
+from softmax_cli.shards.plan import Shard, is_file, planned, with_partners
+from softmax_cli.shards.run import Run
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+State = dict[str, Any]
+
+
+def of_shard(inputs: LossInputs, shard: Shard, rows: RowRange | None) -> LossInputs:
+    """Return the inputs of a shard alone, or of some of its rows."""
+    partners = shard.partners
+    options = replace(
+        inputs.options,
+        labels=partners.get("labels"),
+        targets=partners.get("targets"),
+        sample_weights=partners.get("sample-weights"),
+    )
+    if inputs.p is not None:
+        return replace(inputs, p=partners["p"], q=shard.path, options=options, rows=rows)
+    return replace(inputs, values=[shard.path], options=options, rows=rows)
+
+
+def losses_found(
+    inputs: LossInputs,
+    report: ReportOptions,
+    files: RowFiles,
+    divisor: Fraction | float | None,
+    write: WriteOptions,
+) -> State:
+    """Read the rows, write what belongs to each, and return what their losses come to."""
+    with ExitStack() as stack:
+        source, form = inputs.opened(stack)
+        losses = inputs.losses(source, form, tallies(source, form, inputs.options, report))
+        losses.gradient_divisor = divisor
+        counts = compute(source, losses, RowSinks(stack, source, files), inputs.read, write)
+        columns = [source.classes, source.class_names and [*source.class_names], [*source.id_names]]
+    return losses.state() | {"read": counts.read, "columns": columns}
+
+
+def weights_found(inputs: LossInputs, write: WriteOptions) -> State:
+    """Return how many rows count, and what they weigh."""
+    with ExitStack() as stack:
+        return inputs.weighed(*inputs.opened(stack), write).state()
+
+
+def slopes_found(inputs: LossInputs, write: WriteOptions, *, bins: int, scored: bool) -> State:
+    """Return what a reading at the temperature of the options comes to."""
+    from softmax_cli.commands.loss.temperature_fit import SlopeSums
+
+    sums, _ = SlopeSums.found(inputs, bins, write, scored=scored)
+    return sums.state(scored=scored)
+
+
+def divisor_of(run: Run, inputs: LossInputs, of_task: WriteOptions) -> Fraction | float:
+    """Return what the gradients are divided by, from the rows of all shards of a run."""
+    if inputs.options.reduction in ("sum", "none"):
+        return 1.0
+    reduced = ReducedLoss()
+
+    def call(shard: Shard, rows: RowRange | None) -> Callable[[], State]:
+        return partial(weights_found, of_shard(inputs, shard, rows), of_task)
+
+    for _, states in run.sweep(call):
+        for state in states:
+            reduced.add_state(state)
+    return inputs.divided_by(reduced, run.place)
+
+
+def reached(inputs: LossInputs, options: ShardOptions) -> LossInputs:
+    """Return the inputs with the names under which workers find them."""
+
+    def there(token: str | None) -> str | None:
+        return None if token is None else options.reached(token)
+
+    given = inputs.options
+    return replace(
+        inputs,
+        values=[options.reached(token) for token in inputs.values or ()] or None,
+        p=there(inputs.p),
+        q=there(inputs.q),
+        options=replace(
+            given,
+            labels=there(given.labels),
+            targets=there(given.targets),
+            class_weights=there(given.class_weights),
+            sample_weights=there(given.sample_weights),
+        ),
+    )
+
+
+def shards_of(inputs: LossInputs) -> list[Shard]:
+    """Return the shards with the labels, targets or weights that belong to each."""
+    options = inputs.options
+    tokens = [inputs.q] if inputs.q is not None else inputs.values or ["-"]
+    shards = planned(tokens, "--q" if inputs.q is not None else "arguments")
+    for option, token in (
+        ("--p", inputs.p),
+        ("--labels", options.labels),
+        ("--targets", options.targets),
+        ("--sample-weights", options.sample_weights),
+    ):
+        if token is not None:
+            shards = with_partners(shards, option, token)
+    return shards
+
+
+def common_files(inputs: LossInputs) -> list[str]:
+    """Return the files that all shards need."""
+    weights = inputs.options.class_weights
+    return [weights] if weights is not None and is_file(weights) else []

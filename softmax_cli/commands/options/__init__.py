@@ -1,0 +1,1 @@
+"""The options of the subcommands, each flag defined once."""
