@@ -183,7 +183,7 @@ def _builtins(
         from softmax_cli.commands.gradients.looks_like_gradient import refuse_gradients, told_rows
         from softmax_cli.commands.inputs.values import opened
         from softmax_cli.formats.arrays.array import whole_array
-        from softmax_cli.formats.model.blocks import ready
+        from softmax_cli.formats.model.blocks import from_blocks
         from softmax_cli.pipeline.bad_rows import good_blocks
 
         with opened("gradcheck", values, read) as source:
@@ -192,7 +192,7 @@ def _builtins(
             is_file = bool(source.paths) or "-" in values
             if is_file and not is_named:
                 good = refuse_gradients(good, source, read.key)
-            at = whole_array(replace(source, portions=ready(lambda: good), leading=None))
+            at = whole_array(replace(source, chunks=from_blocks(lambda: good), leading=None))
             if is_file:
                 place = told_rows(len(at), source, some=read.on_bad_row == "skip")
     report = gradcheck(at=at, of=of, temperature=temperature, dtype=read.dtype, **asdict(check))

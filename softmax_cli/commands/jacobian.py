@@ -96,17 +96,17 @@ def write_jacobian(
     """Read rows, or some of them, and write what is asked of each; return how many were read."""
     from softmax_cli.commands.inputs.values import opened, opened_partner, without_missing
     from softmax_cli.formats import open_sink
-    from softmax_cli.formats.model.blocks import itself
+    from softmax_cli.formats.model.blocks import identity
     from softmax_cli.formats.model.sinks import Result
     from softmax_cli.pipeline.bad_rows import zero_bad_rows
-    from softmax_cli.pipeline.pairing import paired, peeked
+    from softmax_cli.pipeline.pairing import peeked, zip_rows
     from softmax_cli.pipeline.run import run
 
     with ExitStack() as stack:
         others = [token for token in (vjp, jvp) if token is not None]
         opened_values = opened("jacobian", values, read, others=others)
         source, single = peeked(stack.enter_context(opened_values))
-        source = source.between(rows)
+        source = source.slice_rows(rows)
         result = Result(
             command="jacobian",
             name="jacobian",
@@ -137,7 +137,7 @@ def write_jacobian(
                     option,
                 )
             other = without_missing(other, read)
-            source = paired(source, other, what="vectors", every_row=True)
+            source = zip_rows(source, other, what="vectors", every_row=True)
             result = replace(
                 result, name=product, matrix=False, axis=source.axis, first=source.first
             )
@@ -149,7 +149,7 @@ def write_jacobian(
                 source, result, temperature, read.on_bad_row, write, steps_of
             )
             if is_alone(write):
-                kernel, split, result = itself, None, replace(result, matrix=False)
+                kernel, split, result = identity, None, replace(result, matrix=False)
         with open_sink(result, write, source.paths) as sink:
             return run(source, kernel, sink, read.on_bad_row, write, split).read
 

@@ -84,14 +84,14 @@ def write_softmax(
     from softmax_cli.commands.inputs.values import opened
     from softmax_cli.core.loss.log_bases import BASES
     from softmax_cli.formats import open_sink
-    from softmax_cli.formats.model.blocks import itself
-    from softmax_cli.formats.model.options import Keep
+    from softmax_cli.formats.model.blocks import identity
+    from softmax_cli.formats.model.options import ColumnRequest
     from softmax_cli.formats.model.sinks import Result
     from softmax_cli.pipeline.bad_rows import zero_bad_rows
     from softmax_cli.pipeline.run import run
 
-    with opened("softmax", values, read, Keep(every_column=append)) as source:
-        source = source.between(rows)
+    with opened("softmax", values, read, ColumnRequest(every_column=append)) as source:
+        source = source.slice_rows(rows)
         if top_k is not None:
             top_k = min(top_k, source.classes)
         result = Result(
@@ -123,7 +123,7 @@ def write_softmax(
             )
         kernel = _kernel(source, temperature, BASES[base] if log else None, top_k)
         if explain and is_alone(write):
-            kernel = itself
+            kernel = identity
         kernel = zero_bad_rows(kernel, read.on_bad_row)
         with open_sink(result, write, source.paths) as sink:
             return run(source, kernel, sink, read.on_bad_row, write).read

@@ -96,8 +96,8 @@ def command(
     from contextlib import ExitStack
 
     from softmax_cli.commands.inputs.loss import LossInputs
-    from softmax_cli.commands.loss.metrics import tallies
-    from softmax_cli.commands.loss.output import Told, write_losses
+    from softmax_cli.commands.loss.metrics import metrics
+    from softmax_cli.commands.loss.output import ReportExtras, write_losses
     from softmax_cli.commands.loss.row_outputs import RowFiles
     from softmax_cli.formats import output_format
 
@@ -120,7 +120,7 @@ def command(
     is_seen = form == "table" or write.save is not None
     with ExitStack() as stack:
         source, loss_form = inputs.opened(stack)
-        counted = tallies(source, loss_form, inputs.options, report, has_histogram=is_seen)
+        counted = metrics(source, loss_form, inputs.options, report, has_histogram=is_seen)
         explained = None
         if explain:
             from softmax_cli.commands.loss.explanation import Explanation
@@ -131,7 +131,7 @@ def command(
         if gradient_path is not None:
             losses.gradient_divisor = inputs.divisor(source, loss_form, write)
         files = RowFiles.named(losses_path, gradient_path, write)
-        told = Told(report.given, fit, explained)
+        told = ReportExtras(report.given, fit, explained)
         write_losses(source, losses, files, told, read, write)
     return 0
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 from softmax_cli.errors import InputError, UsageError, named
 from softmax_cli.formats.columns.table_columns import with_suspects
 from softmax_cli.formats.model.blocks import Source
-from softmax_cli.formats.model.options import Keep, PartOptions, ReadOptions, WriteOptions
+from softmax_cli.formats.model.options import ColumnRequest, PartOptions, ReadOptions, WriteOptions
 from softmax_cli.formats.model.sinks import Result, Sink, Sinks
 from softmax_cli.formats.opening.pickles import refuse_pickle, refuse_table_options
 from softmax_cli.formats.table.picture_file import picture
-from softmax_cli.runtime.fork_guard import copy_goes_on
+from softmax_cli.runtime.fork_guard import fork_guard
 from softmax_cli.storage.compression import COMPRESSIONS
 from softmax_cli.storage.filesystem import Location, exists, is_file, is_remote, location, matching
 from softmax_cli.storage.input import Input, open_input
@@ -50,7 +50,7 @@ class Format:
     def reader(self) -> ModuleType:
         """Return the module that reads; one whose library may end the process does so in a copy."""
         if self.guarded:
-            copy_goes_on()
+            fork_guard()
         return import_module(f"softmax_cli.formats.{self.module}")
 
 
@@ -68,7 +68,7 @@ FORMATS = (
     Format("table", (), "table.sink", reads=False),
 )
 
-NOTHING_KEPT = Keep()
+NO_REQUEST = ColumnRequest()
 _BY_NAME = {form.name: form for form in FORMATS}
 _BY_SUFFIX = {suffix: form for form in FORMATS for suffix in form.suffixes}
 
@@ -76,7 +76,7 @@ _BY_SUFFIX = {suffix: form for form in FORMATS for suffix in form.suffixes}
 def open_source(
     tokens: Sequence[str],
     options: ReadOptions,
-    keep: Keep = NOTHING_KEPT,
+    keep: ColumnRequest = NO_REQUEST,
     *,
     place: str = "arguments",
 ) -> Source:
@@ -109,7 +109,7 @@ def open_source(
         raise
 
 
-def _opened_files(paths: Sequence[str], options: ReadOptions, keep: Keep) -> Source:
+def _opened_files(paths: Sequence[str], options: ReadOptions, keep: ColumnRequest) -> Source:
     first = open_file(paths[0], options, keep)
     if len(paths) == 1:
         return first
@@ -142,7 +142,7 @@ def _the_same(source: Source) -> Source:
     return source
 
 
-def open_file(path: str, options: ReadOptions, keep: Keep = NOTHING_KEPT) -> Source:
+def open_file(path: str, options: ReadOptions, keep: ColumnRequest = NO_REQUEST) -> Source:
     """Open one file in its format: `--input-format`, its suffix, or what its first bytes say."""
     refuse_pickle(path)
     source = open_input(path)

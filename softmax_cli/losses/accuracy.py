@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from softmax_cli.core.exact.sums import GroupedSums
-from softmax_cli.losses.metric import ClassNames, Scored, Tally, needed_labels
+from softmax_cli.losses.metric import ClassNames, Metric, Scored, needed_labels
 
 
-class Accuracy(Tally):
+class Accuracy(Metric):
     """Counts the rows whose label is the likeliest class, of several the first."""
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class Accuracy(Tally):
             self.is_soft |= state["is_soft"]
 
 
-class TopK(Tally):
+class TopK(Metric):
     """Counts the rows whose label is among the K likeliest classes, of equals the first."""
 
     def __init__(self, k: int) -> None:
@@ -99,7 +99,7 @@ class OfClass(NamedTuple):
     accuracy: float | None
 
 
-class PerClass(Tally):
+class PerClass(Metric):
     """Counts rows, losses and right predictions of each label."""
 
     def __init__(self, classes: int, names: ClassNames) -> None:

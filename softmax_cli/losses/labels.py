@@ -24,15 +24,15 @@ from softmax_cli.formats.columns.header import (
 from softmax_cli.formats.delimited.cells import batches
 from softmax_cli.formats.delimited.first_records import first_records
 from softmax_cli.formats.json.document import label_text, loads, parsed
-from softmax_cli.formats.model.blocks import BLOCK_BYTES, Block, Source, itself, ready
-from softmax_cli.formats.model.options import Keep, ReadOptions
+from softmax_cli.formats.model.blocks import BLOCK_BYTES, Block, Source, from_blocks, identity
+from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 from softmax_cli.formats.opening.detection import detected_format
 from softmax_cli.formats.opening.pickles import refuse_pickle
 from softmax_cli.formats.text.numbers import NotANumberError, parse_number
 from softmax_cli.formats.text.records import Comments, records, splitter, unquoted
 from softmax_cli.losses.class_labels import Label, Names
 from softmax_cli.storage.filesystem import exists
-from softmax_cli.storage.headed import rejoined
+from softmax_cli.storage.headed import prepend
 from softmax_cli.storage.input import Input, open_input
 
 _CELLS_PER_BLOCK = BLOCK_BYTES // 64
@@ -63,7 +63,7 @@ def open_weights(
     def weights(cells: Sequence[Label]) -> list[float]:
         return _weights(cells, missing, numbers, may_be_missing=may_be_missing)
 
-    column = _Column("weights", "1,0.5,2", "--sample-weights", weights, itself, options)
+    column = _Column("weights", "1,0.5,2", "--sample-weights", weights, identity, options)
     return column.opened(token)
 
 
@@ -125,8 +125,8 @@ class _Column:
                 source.close()
                 key = None if name == "npy" else self.options.key
                 options = ReadOptions(key=key)
-                array = open_file(token, options, Keep(one_column=True))
-                return without_na_values(array, self.options).changed(self.array)
+                array = open_file(token, options, ColumnRequest(one_column=True))
+                return without_na_values(array, self.options).map(self.array)
             if name in ("parquet", "arrow"):
                 reader = named_format(name, self.option).reader()
                 return self._source(reader.read_words(source, name, self.name), source)
@@ -152,11 +152,11 @@ class _Column:
                 yield Block(start, values, row_place(place, start))
                 start += len(batch)
 
-        source = Source(place, 1, np.dtype(np.float64), ready(blocks))
+        source = Source(place, 1, np.dtype(np.float64), from_blocks(blocks))
         if opened is None:
             return source
         paths = () if opened.path is None else (opened.path,)
-        return Source(place, 1, source.dtype, source.portions, paths=paths, close=opened.close)
+        return Source(place, 1, source.dtype, source.chunks, paths=paths, close=opened.close)
 
     def _typed(self, token: str) -> Iterator[Label]:
         name = self.name
@@ -225,7 +225,7 @@ class _Column:
         is_header = self._is_header(texts, below, comments.missing, f"{source.place}:{first.line}")
         head, line = first.left(is_header=is_header)
         lines = records(
-            rejoined(head, source.stream),
+            prepend(head, source.stream),
             source.place,
             comments=comments if blanks else None,
             first_line=line,
@@ -242,4 +242,4 @@ class _Column:
             return self.options.header
         if len(texts) > 1 or texts[0] in self.words:
             return False
-        return is_header(texts, below, Keep(role=self.name), missing, place)
+        return is_header(texts, below, ColumnRequest(role=self.name), missing, place)

@@ -104,7 +104,7 @@ class LossForm:
                 values[np.isnan(partner).any(axis=-1)] = 0
             return replace(block, values=values, partner=partner)
 
-        return source.changed(changed)
+        return source.map(changed)
 
     def rows(self, block: Block) -> LossRows:
         """Return the checked rows of a block that came from `apart`."""

@@ -34,7 +34,7 @@ class Scored(NamedTuple):
     counted: NDArray[np.bool_]
 
 
-class Tally(ABC):
+class Metric(ABC):
     """Counts rows as they go by, in any thread, and tells in the end what they come to."""
 
     @abstractmethod

@@ -24,7 +24,7 @@ from softmax_cli.formats.model.blocks import Block
 from softmax_cli.formats.model.options import OnBadRow
 from softmax_cli.losses.accuracy import Accuracy
 from softmax_cli.losses.loss_rows import LossForm, LossRows, like_probabilities
-from softmax_cli.losses.metric import Scored, Tally
+from softmax_cli.losses.metric import Metric, Scored
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -35,7 +35,7 @@ _COUNTED = ("rows", "divided", "infinite")
 
 
 @dataclass
-class Losses:
+class RunningLoss:
     """How the losses are computed, and what they have come to so far.
 
     dtype    of the gradients
@@ -49,7 +49,7 @@ class Losses:
     base: str
     on_bad_row: OnBadRow
     dtype: np.dtype[Any]
-    tallies: Sequence[Tally] = ()
+    metrics: Sequence[Metric] = ()
     gradient_divisor: Fraction | float | None = None
     rows: int = 0
     divided: int = 0
@@ -75,7 +75,7 @@ class Losses:
         if self.form.kind == "logits" and not self._unlike_probabilities:
             self._compare_with_probabilities(rows)
         labels = None if self.form.form == "distributions" else rows.labels()
-        wants_largest = labels is not None or self.tallies
+        wants_largest = labels is not None or self.metrics
         largest = likeliest(rows.values) if wants_largest else None
         losses, gradients = self._losses_and_gradients(rows, largest)
         bad = np.isnan(rows.values[:, 0]) & rows.used
@@ -93,7 +93,7 @@ class Losses:
         self.reduced.count(int(rows.used.sum()), rows.weights)
         self.reduced.add(losses)
         scored = Scored(block, rows, labels, largest, losses, rows.used & ~bad)
-        for tally in (self.accuracy, *self.tallies):
+        for tally in (self.accuracy, *self.metrics):
             tally.add(scored)
         return losses, gradients
 
@@ -149,7 +149,7 @@ class Losses:
             "unlike_probabilities": self._unlike_probabilities,
             **{name: part.state() for name, part in self._parts().items()},
             "accuracy": self.accuracy.state(),
-            "tallies": [tally.state() for tally in self.tallies],
+            "tallies": [tally.state() for tally in self.metrics],
         }
 
     def add_state(self, state: dict[str, Any], first: int) -> None:
@@ -162,7 +162,7 @@ class Losses:
             self._unlike_probabilities |= state["unlike_probabilities"]
         for name, part in self._parts().items():
             part.add_state(state[name])
-        for tally, told in zip(self.tallies, state["tallies"], strict=True):
+        for tally, told in zip(self.metrics, state["tallies"], strict=True):
             tally.add_state(told, first)
         self.accuracy.add_state(state["accuracy"], first)
 
@@ -191,7 +191,7 @@ class Losses:
             report["temperature"] = self.temperature
         if self.form.form == "distributions":
             report["entropy"], report["kl_divergence"] = self.entropies()
-        for tally in self.tallies:
+        for tally in self.metrics:
             report |= tally.report()
         return report
 

@@ -12,12 +12,12 @@ from softmax_cli.core.loss.row_losses import Source as Kind
 from softmax_cli.core.softmax.softmax import softmax
 from softmax_cli.losses.calibration import Calibration
 from softmax_cli.losses.histogram import Histogram
-from softmax_cli.losses.metric import Scored, Tally, needed_labels
+from softmax_cli.losses.metric import Metric, Scored, needed_labels
 
 FEWEST_ROWS = 8
 
 
-class Reliability(Tally):
+class Reliability(Metric):
     """Counts rows by confidence."""
 
     def __init__(self, bins: int, kind: Kind, temperature: float, *, is_asked: bool = True) -> None:
@@ -74,7 +74,7 @@ class Reliability(Tally):
         self._is_soft |= state["is_soft"]
 
 
-class LossHistogram(Tally):
+class LossHistogram(Metric):
     """Counts the losses of rows by their size."""
 
     def __init__(self, *, is_asked: bool) -> None:

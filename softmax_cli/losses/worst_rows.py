@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from softmax_cli.formats.json.document import text_cell
-from softmax_cli.losses.metric import ClassNames, Scored, Tally
+from softmax_cli.losses.metric import ClassNames, Metric, Scored
 
 
 class WorstRow(NamedTuple):
@@ -21,7 +21,7 @@ class WorstRow(NamedTuple):
     ids: tuple[str, ...]
 
 
-class Worst(Tally):
+class Worst(Metric):
     """Keeps the rows with the largest losses, of equals the first ones."""
 
     def __init__(self, k: int, names: ClassNames, id_names: tuple[str, ...]) -> None:

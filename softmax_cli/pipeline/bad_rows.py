@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from softmax_cli.core.exact.rows import has_no_softmax
 from softmax_cli.errors import InputError, SoftmaxCliError
-from softmax_cli.formats.model.blocks import Block, Portions, Source, ready
+from softmax_cli.formats.model.blocks import Block, Chunks, Source, from_blocks
 from softmax_cli.formats.model.options import OnBadRow, WriteOptions
 from softmax_cli.pipeline.reporting import note
-from softmax_cli.pipeline.row_order import in_turn
+from softmax_cli.pipeline.row_order import check_row_order
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,16 +36,16 @@ class Counts:
     lock: Lock = field(default_factory=Lock, repr=False, compare=False)
 
 
-def good_rows(source: Source, on_bad_row: OnBadRow, counts: Counts) -> Portions:
+def good_rows(source: Source, on_bad_row: OnBadRow, counts: Counts) -> Chunks:
     """Return the portions of the source with their bad rows treated as `--on-bad-row` says.
 
     error  they are counted, and the first is named when all rows are read
     skip   they are left out
     nan    they go on as NaN; so do those of `zero`, whose results are then set to 0
     """
-    source = in_turn(source)
+    source = check_row_order(source)
     if on_bad_row == "skip":
-        return ready(partial(_without_bad_rows, source, counts))
+        return from_blocks(partial(_without_bad_rows, source, counts))
 
     def masked(block: Block) -> Block:
         bad = _counted(block, counts, source.table)
@@ -55,7 +55,7 @@ def good_rows(source: Source, on_bad_row: OnBadRow, counts: Counts) -> Portions:
         values[bad] = float("nan")
         return block.with_values(values)
 
-    return source.changed(masked).portions
+    return source.map(masked).chunks
 
 
 def good_blocks(
@@ -66,9 +66,9 @@ def good_blocks(
     One after the other, for what is no kernel; at the end comes what run would say.
     """
     counts = Counts()
-    for portion in good_rows(source, on_bad_row, counts)():
-        block = portion.read()
-        counts.read += portion.rows
+    for chunk in good_rows(source, on_bad_row, counts)():
+        block = chunk.read()
+        counts.read += chunk.rows
         if not (counts.bad and on_bad_row == "error"):
             yield block, counts.read
     conclude(source, on_bad_row, counts, options)

@@ -11,8 +11,8 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
 from softmax_cli.errors import InputError, ShapeError
-from softmax_cli.formats.model.blocks import Block, Portion, Source
-from softmax_cli.pipeline.row_order import in_turn
+from softmax_cli.formats.model.blocks import Block, Chunk, Source
+from softmax_cli.pipeline.row_order import check_row_order
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,15 +26,15 @@ def peeked(source: Source) -> tuple[Source, bool]:
     """Return the source, and whether it has a single row, found out by reading the first ones."""
     if source.rows is not None:
         return source, source.rows == 1
-    portions = source.portions()
-    first: list[Portion] = []
-    while sum(portion.rows for portion in first) < 2 and (portion := next(portions, None)):
-        first.append(portion)
-    single = sum(portion.rows for portion in first) == 1
-    return replace(source, portions=lambda: chain(first, portions)), single
+    chunks = source.chunks()
+    first: list[Chunk] = []
+    while sum(chunk.rows for chunk in first) < 2 and (chunk := next(chunks, None)):
+        first.append(chunk)
+    single = sum(chunk.rows for chunk in first) == 1
+    return replace(source, chunks=lambda: chain(first, chunks)), single
 
 
-def paired(
+def zip_rows(
     source: Source,
     other: Source,
     *,
@@ -58,22 +58,22 @@ def paired(
         raise InputError(problem, remedy, other.place)
     if several:
         check_shapes(source, other, what)
-        other = other.between(source.within)
+        other = other.slice_rows(source.within)
 
-    def portions() -> Iterator[Portion]:
+    def chunks() -> Iterator[Chunk]:
         reader = RowReader(other)
         row = reader.take(1, source.place) if single and every_row else None
-        for portion in source.portions():
+        for chunk in source.chunks():
             if row is not None:
-                partner = np.broadcast_to(row, (portion.rows, other.classes))
+                partner = np.broadcast_to(row, (chunk.rows, other.classes))
             else:
-                partner = reader.take(portion.rows, source.place)
-            yield portion.then(partial(_beside, what, partner))
+                partner = reader.take(chunk.rows, source.place)
+            yield chunk.map(partial(_beside, what, partner))
         reader.finish(source.place)
 
     return replace(
         source,
-        portions=portions,
+        chunks=chunks,
         paths=(*source.paths, *other.paths),
         warnings=(*source.warnings, *other.warnings),
     )
@@ -127,7 +127,7 @@ class RowReader:
     def __init__(self, source: Source) -> None:
         """Read nothing yet."""
         self._source = source
-        self._blocks = in_turn(source).blocks()
+        self._blocks = check_row_order(source).blocks()
         self._rest: NDArray[Any] | None = None
 
     def take(self, count: int, partner: str) -> NDArray[Any]:

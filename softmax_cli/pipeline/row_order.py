@@ -10,20 +10,20 @@ from dataclasses import replace
 from functools import partial
 
 from softmax_cli.errors import SoftmaxCliError
-from softmax_cli.formats.model.blocks import Block, Portion, Source
+from softmax_cli.formats.model.blocks import Block, Chunk, Source
 from softmax_cli.formats.model.sinks import Sink
 
 
-def in_turn(source: Source) -> Source:
+def check_row_order(source: Source) -> Source:
     """Return the source with every block checked to hold the rows whose turn it is."""
 
-    def portions() -> Iterator[Portion]:
+    def chunks() -> Iterator[Chunk]:
         start = source.first
-        for portion in source.portions():
-            yield portion.then(partial(_checked, source.place, start, portion.rows))
-            start += portion.rows
+        for chunk in source.chunks():
+            yield chunk.map(partial(_checked, source.place, start, chunk.rows))
+            start += chunk.rows
 
-    return replace(source, portions=portions)
+    return replace(source, chunks=chunks)
 
 
 def _checked(place: str, start: int, rows: int, block: Block) -> Block:

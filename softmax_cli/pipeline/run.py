@@ -13,8 +13,8 @@ from dataclasses import replace
 from functools import partial
 from itertools import chain, islice
 
-from softmax_cli.core.exact.rows import laid_out
-from softmax_cli.formats.model.blocks import Block, Portion, Source, itself
+from softmax_cli.core.exact.rows import to_kernel_layout
+from softmax_cli.formats.model.blocks import Block, Chunk, Source, identity
 from softmax_cli.formats.model.options import OnBadRow, WriteOptions
 from softmax_cli.formats.model.sinks import Sink
 from softmax_cli.pipeline.bad_rows import (
@@ -28,7 +28,7 @@ from softmax_cli.pipeline.row_order import Lines
 from softmax_cli.pipeline.threads import in_order, thread_count
 
 Split = Callable[[Block], Iterator[Block]]
-Done = tuple[Portion, Callable[[], None] | None]
+Done = tuple[Chunk, Callable[[], None] | None]
 
 
 def run(
@@ -49,34 +49,34 @@ def run(
     """
     lines_of_row = 1 if split is None else source.classes
     counts, lines = Counts(), Lines(source.place, source.first * lines_of_row)
-    portions = good_rows(source.changed(_laid_out), on_bad_row, counts)
+    chunks = good_rows(source.map(_to_kernel_layout), on_bad_row, counts)
 
     def hopeless() -> bool:
         """Tell whether nothing more is computed, only counted, for an error to name it all."""
         return counts.bad > 0 and on_bad_row == "error"
 
-    def done(portions: list[Portion]) -> list[Done]:
+    def done(chunks: list[Chunk]) -> list[Done]:
         results: list[Done] = []
-        for portion in portions:
-            block = portion.read()
-            results.append((portion, None if hopeless() else lines.prepare(kernel(block), sink)))
+        for chunk in chunks:
+            block = chunk.read()
+            results.append((chunk, None if hopeless() else lines.prepare(kernel(block), sink)))
         return results
 
     def jobs() -> Iterator[Callable[[], list[Done]]]:
-        left = portions() if split is None else _in_parts(portions(), split)
-        for portion in left:
-            yield partial(done, [portion, *islice(left, portion.at_once - 1)])
+        left = chunks() if split is None else _in_parts(chunks(), split)
+        for chunk in left:
+            yield partial(done, [chunk, *islice(left, chunk.at_once - 1)])
 
     with (
         progress(source, options) as advance,
         closing(in_order(jobs(), thread_count(options))) as results,
     ):
         size = 0
-        for portion, commit in chain.from_iterable(results):
+        for chunk, commit in chain.from_iterable(results):
             if commit is not None and not hopeless():
                 commit()
-            counts.read += portion.rows
-            size += portion.size
+            counts.read += chunk.rows
+            size += chunk.size
             advance(counts.read, size)
     conclude(source, on_bad_row, counts, options, needed_for, check)
     kept = counts.read - (counts.bad if on_bad_row == "skip" else 0)
@@ -104,16 +104,16 @@ class _Nowhere(Sink):
         """Nothing follows."""
 
 
-def _in_parts(portions: Iterator[Portion], split: Split) -> Iterator[Portion]:
+def _in_parts(chunks: Iterator[Chunk], split: Split) -> Iterator[Chunk]:
     """Return the portions cut into smaller ones; rows count with the first that has them."""
-    for portion in portions:
-        block = portion.read()
+    for chunk in chunks:
+        block = chunk.read()
         for part in split(block):
             is_first = part.lines is None or part.lines.start == 0
             rows = len(part.values) if is_first else 0
-            each = portion.size // max(1, portion.rows)
-            yield Portion(rows, partial(itself, part), at_once=2, size=rows * each)
+            each = chunk.size // max(1, chunk.rows)
+            yield Chunk(rows, partial(identity, part), at_once=2, size=rows * each)
 
 
-def _laid_out(block: Block) -> Block:
-    return block.with_values(laid_out(block.values))
+def _to_kernel_layout(block: Block) -> Block:
+    return block.with_values(to_kernel_layout(block.values))

@@ -38,7 +38,7 @@ def allow(is_program: bool) -> None:
     _is_allowed = is_program
 
 
-def copy_goes_on() -> None:
+def fork_guard() -> None:
     """Return in a copy of this process, once; what called this then runs there alone."""
     global _board
     if not _is_allowed or sys.platform != "linux" or _board is not None:

@@ -17,13 +17,13 @@ from softmax_cli.runtime.fork_guard import tell_what_is_unfinished
 _unfinished: set[str] = set()
 
 
-def begun(name: str) -> None:
+def register_temp(name: str) -> None:
     """Remember a file that is about to be made, and is not whole."""
     _unfinished.add(name)
     tell_what_is_unfinished(_unfinished)
 
 
-def ended(name: str) -> None:
+def unregister_temp(name: str) -> None:
     """Forget a file that is whole now, or gone."""
     _unfinished.discard(name)
     tell_what_is_unfinished(_unfinished)

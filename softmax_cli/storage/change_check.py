@@ -36,7 +36,7 @@ def nothing() -> None:
     """Check nothing."""
 
 
-class Watched(io.FileIO):
+class ChangeCheckedFile(io.FileIO):
     """A file that must not change while it is read."""
 
     def __init__(self, path: Path) -> None:

@@ -12,7 +12,7 @@ from softmax_cli.storage.change_check import nothing
 HEAD_BYTES = 1 << 16
 
 
-def rejoined(head: bytes, rest: BinaryIO, check: Callable[[], None] = nothing) -> io.BufferedReader:
+def prepend(head: bytes, rest: BinaryIO, check: Callable[[], None] = nothing) -> io.BufferedReader:
     """Return bytes that were read already with the rest of their stream behind them.
 
     A `check` is made after each reading of the rest.

@@ -15,10 +15,10 @@ from time import monotonic, sleep
 from typing import BinaryIO, cast
 
 from softmax_cli.errors import InputError
-from softmax_cli.storage.change_check import Watched, nothing, unchanging
+from softmax_cli.storage.change_check import ChangeCheckedFile, nothing, unchanging
 from softmax_cli.storage.compression import Counted, decompressed
 from softmax_cli.storage.filesystem import Location, is_remote
-from softmax_cli.storage.headed import HEAD_BYTES, rejoined
+from softmax_cli.storage.headed import HEAD_BYTES, prepend
 from softmax_cli.storage.limits import LONGEST_LINE, MOST_EXPANSION, MOST_IDLE_LINES, SMALL_ENOUGH
 
 STANDARD_INPUT = "standard input"
@@ -65,7 +65,7 @@ class Input:
 
     def check_unchanged(self) -> None:
         """Raise an error if this plain file has changed since it was opened."""
-        if isinstance(self.stream.raw, Watched):
+        if isinstance(self.stream.raw, ChangeCheckedFile):
             self.stream.raw.check()
 
     def check_expansion(self, held: int) -> None:
@@ -98,7 +98,7 @@ def open_input(token: str) -> Input:
     with reading(token):
         if path.is_fifo():
             return _named_pipe(path, token)
-        watched = Watched(path)
+        watched = ChangeCheckedFile(path)
     try:
         stream = cast(io.BufferedReader, io.BufferedReader(watched, HEAD_BYTES))
         return _plain(Input(token, stream, path, watched.size))
@@ -142,7 +142,7 @@ def _with_head(stream: BinaryIO, place: str, head: bytes = b"") -> io.BufferedRe
     with reading(place):
         while len(begun) < HEAD_BYTES and (more := stream.read(HEAD_BYTES - len(begun))):
             begun += more
-    return rejoined(bytes(begun), stream, check)
+    return prepend(bytes(begun), stream, check)
 
 
 def _plain(source: Input) -> Input:

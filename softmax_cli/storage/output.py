@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from softmax_cli.errors import OutputError
 from softmax_cli.formats.model.options import PartOptions
-from softmax_cli.runtime.signals import begun, ended
+from softmax_cli.runtime.signals import register_temp, unregister_temp
 from softmax_cli.storage.filesystem import Location, is_remote
 from softmax_cli.storage.identity import refuse_input
 from softmax_cli.storage.posix import (
@@ -141,7 +141,7 @@ class Target:
     def _open_new(self, path: Path, mode: int) -> None:
         # Known before it is made, so that a signal in between leaves no file.
         self._temporary = path
-        begun(str(path))
+        register_temp(str(path))
         self._raw = open(path, "xb", opener=partial(os.open, mode=mode))
         self._held = None
 
@@ -252,7 +252,7 @@ class Target:
                 sync(self._raw.fileno())
                 self._close()
                 self._appear(self._temporary)
-                ended(str(self._temporary))
+                unregister_temp(str(self._temporary))
                 self._temporary = None
             elif not self._is_standard_output:
                 self._close()
@@ -286,7 +286,7 @@ class Target:
         if self._temporary is not None and self._is_whole:
             with contextlib.suppress(OSError):
                 self._temporary.unlink()
-            ended(str(self._temporary))
+            unregister_temp(str(self._temporary))
 
 
 def _open_or_make(path: str, flags: int) -> int:

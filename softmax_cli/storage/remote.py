@@ -16,7 +16,7 @@ from time import monotonic
 from typing import Any
 
 from softmax_cli.errors import InputError, OutputError, SoftmaxCliError, UsageError
-from softmax_cli.runtime.signals import begun, ended
+from softmax_cli.runtime.signals import register_temp, unregister_temp
 
 # What is read in a row is fetched in ranges that grow from the first to the second.
 _FIRST_BYTES = 1 << 16
@@ -197,7 +197,7 @@ class RemoteFile(io.RawIOBase):
         """Return a copy on this machine, for what reads no other; closing takes it away."""
         if self._copy is None:
             descriptor, name = tempfile.mkstemp(prefix="softmax-cli-", suffix=".tmp")
-            begun(name)
+            register_temp(name)
             self._copy = Path(name)
             os.close(descriptor)
             with _asking(self._url, InputError):
@@ -210,7 +210,7 @@ class RemoteFile(io.RawIOBase):
         if self._copy is not None:
             with suppress(OSError):
                 self._copy.unlink()
-            ended(str(self._copy))
+            unregister_temp(str(self._copy))
         super().close()
 
 

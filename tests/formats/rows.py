@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from softmax_cli.errors import SoftmaxCliError
 from softmax_cli.formats import FORMATS, open_sink, open_source
 from softmax_cli.formats.model.blocks import Block, Source
-from softmax_cli.formats.model.options import Keep, ReadOptions, WriteOptions
+from softmax_cli.formats.model.options import ColumnRequest, ReadOptions, WriteOptions
 from softmax_cli.formats.model.sinks import Result
 
 Array = NDArray[Any]
@@ -47,7 +47,7 @@ class Rows:
     labels: list[str]
 
 
-def read(*tokens: str | Path, keep: Keep = Keep(), **options: Any) -> Rows:
+def read(*tokens: str | Path, keep: ColumnRequest = ColumnRequest(), **options: Any) -> Rows:
     """Read everything that the tokens name."""
     with open_source([str(token) for token in tokens], ReadOptions(**options), keep) as source:
         return joined(source)
@@ -74,7 +74,7 @@ def warnings_of(source: Source) -> list[str]:
     return [line for warning in source.warnings for line in warning()]
 
 
-def refusal(*tokens: str | Path, keep: Keep = Keep(), **options: Any) -> str:
+def refusal(*tokens: str | Path, keep: ColumnRequest = ColumnRequest(), **options: Any) -> str:
     """Return the line that refuses what the tokens name."""
     try:
         read(*tokens, keep=keep, **options)

@@ -15,7 +15,7 @@ import numpy as np
 
 from softmax_cli.core.exact.bfloat16 import BFLOAT16, widened
 from softmax_cli.formats.model import blocks
-from softmax_cli.formats.model.options import DTypeName, Keep
+from softmax_cli.formats.model.options import ColumnRequest, DTypeName
 from tests.formats.rows import Array
 from tests.fuzz.outcomes import Choices, Outcome, agree, alike, equals, file, outcome
 from tests.fuzz.stream_targets import piped
@@ -31,7 +31,7 @@ def npy(data: bytes) -> None:
     """Read an NPY file."""
     choices = Choices(data)
     asked, axis = choices.one(_DTYPES), choices.one(_AXES)
-    keep = Keep(one_column=choices.one((False, True)))
+    keep = ColumnRequest(one_column=choices.one((False, True)))
     options: dict[str, Any] = {"dtype": asked, "axis": axis}
     found, from_pipe = _read("npy", choices.rest, keep, options)
     _check(found, by_numpy(choices.rest), keep, asked, axis)
@@ -42,7 +42,7 @@ def npz(data: bytes) -> None:
     """Read an NPZ file."""
     choices = Choices(data)
     asked, axis, key = choices.one(_DTYPES), choices.one(_AXES), choices.one(_KEYS)
-    keep = Keep(one_column=choices.one((False, True)))
+    keep = ColumnRequest(one_column=choices.one((False, True)))
     options: dict[str, Any] = {"dtype": asked, "axis": axis, "key": key}
     found, from_pipe = _read("npz", choices.rest, keep, options)
     _check(found, _from_zip(choices.rest, key), keep, asked, axis)
@@ -53,7 +53,7 @@ def safetensors(data: bytes) -> None:
     """Read a safetensors file."""
     choices = Choices(data)
     axis, key = choices.one(_AXES), choices.one(_KEYS)
-    keep = Keep(one_column=choices.one((False, True)))
+    keep = ColumnRequest(one_column=choices.one((False, True)))
     options: dict[str, Any] = {"axis": axis, "key": key}
     found, from_pipe = _read("safetensors", choices.rest, keep, options)
     _check(found, _from_safetensors(choices.rest, key), keep, "bfloat16", axis)
@@ -61,7 +61,9 @@ def safetensors(data: bytes) -> None:
         alike(from_pipe, found, "from a pipe")
 
 
-def _read(form: str, body: bytes, keep: Keep, options: dict[str, Any]) -> tuple[Outcome, Outcome]:
+def _read(
+    form: str, body: bytes, keep: ColumnRequest, options: dict[str, Any]
+) -> tuple[Outcome, Outcome]:
     """Read a file, whole and in small blocks, which must agree; and the same from a pipe."""
     name = file(f"x.{form}", body)
     found = outcome(name, keep, **options)
@@ -71,7 +73,7 @@ def _read(form: str, body: bytes, keep: Keep, options: dict[str, Any]) -> tuple[
 
 
 def _check(
-    found: Outcome, expected: Array | None, keep: Keep, asked: DTypeName | None, axis: int
+    found: Outcome, expected: Array | None, keep: ColumnRequest, asked: DTypeName | None, axis: int
 ) -> None:
     """Compare with an array that was read by other means; None if that failed."""
     if expected is None:

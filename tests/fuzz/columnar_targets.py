@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from softmax_cli.formats.columnar import reader as columnar
-from softmax_cli.formats.model.options import Keep
+from softmax_cli.formats.model.options import ColumnRequest
 from tests.fuzz.outcomes import Choices, Outcome, agree, equals, file, outcome
 
 _COLUMNS: tuple[list[str], ...] = ([], ["2,1"], ["1"], ["a"], ["l*"], ["2-3"])
@@ -27,7 +27,7 @@ def columnar_file(form: str, data: bytes) -> None:
         "columns": choices.one(_COLUMNS),
         "id_columns": choices.one(_IDS),
     }
-    keep = Keep(choices.one(_LABELS), choices.one((False, True)))
+    keep = ColumnRequest(choices.one(_LABELS), choices.one((False, True)))
     name = file(f"x.{form}", choices.rest)
     found = outcome(name, keep, **options)
     with (

@@ -14,7 +14,7 @@ from softmax_cli.core.exact.bfloat16 import in_memory
 from softmax_cli.errors import SoftmaxCliError, UsageError, printable
 from softmax_cli.formats import open_source
 from softmax_cli.formats.model.blocks import Block, Source
-from softmax_cli.formats.model.options import Keep, ReadOptions
+from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 from tests.formats.rows import Array, Ids, same_bits
 
 T = TypeVar("T")
@@ -82,7 +82,7 @@ def refused(line: str) -> Outcome:
     return Outcome(line, np.empty(0), [], [], [], None)
 
 
-def outcome(name: str, keep: Keep = Keep(), **options: Any) -> Outcome:
+def outcome(name: str, keep: ColumnRequest = ColumnRequest(), **options: Any) -> Outcome:
     """Read a file, or `-`, to its end."""
     called = "standard input" if name == "-" else name
     return outcome_of(lambda: open_source([name], ReadOptions(**options), keep), called)
@@ -109,15 +109,15 @@ def said(error: Exception, name: str = "") -> str:
 def _read(source: Source, name: str) -> Outcome:
     blocks: list[Block] = []
     start = 0
-    for portion in source.portions():
-        block = portion.read()
+    for chunk in source.chunks():
+        block = chunk.read()
         assert block.start == start, (block.start, start)
-        assert block.values.shape == (portion.rows, source.classes)
+        assert block.values.shape == (chunk.rows, source.classes)
         assert block.values.dtype == in_memory(source.dtype), (block.values.dtype, source.dtype)
-        assert block.ids is None or len(block.ids) == portion.rows
-        assert block.labels is None or len(block.labels) == portion.rows
+        assert block.ids is None or len(block.ids) == chunk.rows
+        assert block.labels is None or len(block.labels) == chunk.rows
         blocks.append(block)
-        start += portion.rows
+        start += chunk.rows
     assert source.rows in (None, start), (source.rows, start)
     assert source.leading is None or math.prod(source.leading) == start
     assert source.class_names is None or len(source.class_names) == source.classes

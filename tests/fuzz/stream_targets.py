@@ -12,7 +12,7 @@ from unittest import mock
 
 import zstandard
 
-from softmax_cli.formats.model.options import Keep
+from softmax_cli.formats.model.options import ColumnRequest
 from softmax_cli.formats.opening.detection import detected_format
 from softmax_cli.storage.input import open_input
 from tests.formats.rows import Trickle
@@ -24,7 +24,9 @@ _MOST_BYTES = 1 << 20
 _GZIP, _ZST = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 
-def piped(data: bytes | io.RawIOBase, keep: Keep = Keep(), **options: Any) -> Outcome:
+def piped(
+    data: bytes | io.RawIOBase, keep: ColumnRequest = ColumnRequest(), **options: Any
+) -> Outcome:
     """Read standard input."""
     raw = io.BytesIO(data) if isinstance(data, bytes) else io.BufferedReader(data)
     with mock.patch.object(sys, "stdin", mock.Mock(buffer=raw)):

@@ -16,7 +16,7 @@ import numpy as np
 
 from softmax_cli.formats.columns.cell_kinds import MISSING
 from softmax_cli.formats.delimited import polars_chunk as chunks
-from softmax_cli.formats.model.options import Keep
+from softmax_cli.formats.model.options import ColumnRequest
 from tests.formats.rows import Array, write
 from tests.fuzz.outcomes import Choices, Outcome, agree, equals, file, outcome
 
@@ -38,7 +38,7 @@ def delimited(suffix: str, data: bytes) -> None:
         "columns": choices.one(_COLUMNS),
         "id_columns": choices.one(_IDS),
     }
-    keep = Keep(choices.one(_LABELS), choices.one((False, True)))
+    keep = ColumnRequest(choices.one(_LABELS), choices.one((False, True)))
     body = choices.rest
     name = file(f"x{suffix}", body)
     found = outcome(name, keep, **options)
@@ -127,7 +127,7 @@ def json_lines(data: bytes) -> None:
         "columns": choices.one(_COLUMNS),
         "id_columns": choices.one(_IDS),
     }
-    keep = Keep(choices.one(_LABELS), choices.one((False, True)))
+    keep = ColumnRequest(choices.one(_LABELS), choices.one((False, True)))
     name = file("x.jsonl", choices.rest)
     found = outcome(name, keep, **options)
     with _in_chunks(choices):

@@ -6,7 +6,7 @@ import numpy as np
 
 from tests.mutants.cases import Case
 from tests.mutants.loss_gradients import (
-    Judged,
+    Tolerances,
     as_files,
     by_probabilities,
     clipped_log,
@@ -39,7 +39,7 @@ _LONG = rows_of(20_000, 10)
 
 
 def _wrong(
-    name: str, family: Family, judged: Judged, dtype: str = "float64", suffix: str = ".npy"
+    name: str, family: Family, judged: Tolerances, dtype: str = "float64", suffix: str = ".npy"
 ) -> Case:
     build = as_files(family, judged, dtype, suffix)
     return Case(f"{suffix} {dtype}: {name}", "files", False, build)

@@ -6,7 +6,7 @@ import numpy as np
 
 from tests.mutants.cases import Case
 from tests.mutants.loss_gradients import (
-    Judged,
+    Tolerances,
     as_function,
     by_probabilities,
     clipped_log,
@@ -48,7 +48,7 @@ _EVERYTHING = rows_of(
 )
 
 
-def _wrong(name: str, family: Family, judged: Judged, dtype: str = "float64") -> Case:
+def _wrong(name: str, family: Family, judged: Tolerances, dtype: str = "float64") -> Case:
     return Case(f"loss: {name}", "functions", False, as_function(family, judged, dtype))
 
 

@@ -14,7 +14,7 @@ from tests.mutants.losses import IGNORED, Family, Loss
 from tests.mutants.mutations import Mutation
 
 # Takes the loss, logits (rows, classes), the rounding of a type, and a source of chance.
-Judged = Callable[[Loss, Array, Rounding, Random], Array]
+Tolerances = Callable[[Loss, Array, Rounding, Random], Array]
 
 
 def naive(loss: Loss, logits: Array, rounded: Rounding, _: Random) -> Array:
@@ -22,19 +22,19 @@ def naive(loss: Loss, logits: Array, rounded: Rounding, _: Random) -> Array:
     return loss.gradient(logits, rounded)
 
 
-def spoiled(mutation: Mutation) -> Judged:
+def spoiled(mutation: Mutation) -> Tolerances:
     """Return the right gradient, mutated."""
     return lambda loss, logits, rounded, random: rounded(
         mutation(loss.gradient(logits, rounded), random)
     )
 
 
-def of_other(**settings: Any) -> Judged:
+def of_other(**settings: Any) -> Tolerances:
     """Return the gradient of a loss with other settings."""
     return lambda loss, logits, rounded, _: replace(loss, **settings).gradient(logits, rounded)
 
 
-def of_changed(change: Callable[[Loss], Loss]) -> Judged:
+def of_changed(change: Callable[[Loss], Loss]) -> Tolerances:
     """Return the gradient of the loss that a change makes of this one."""
     return lambda loss, logits, rounded, _: change(loss).gradient(logits, rounded)
 
@@ -70,7 +70,7 @@ def through_no_normaliser(loss: Loss, logits: Array, rounded: Rounding, _: Rando
     return rounded(np.broadcast_to(slope, logits.shape))
 
 
-def clipped_log(epsilon: float) -> Judged:
+def clipped_log(epsilon: float) -> Tolerances:
     """Return the gradient of -log(P + epsilon)."""
 
     def gradient(loss: Loss, logits: Array, rounded: Rounding, _: Random) -> Array:
@@ -110,7 +110,11 @@ def through_log_softmax_alone(loss: Loss, logits: Array, rounded: Rounding, _: R
 
 
 def as_function(
-    family: Family, judged: Judged, dtype: str = "float64", offset: float = 0.0, scale: float = 1.0
+    family: Family,
+    judged: Tolerances,
+    dtype: str = "float64",
+    offset: float = 0.0,
+    scale: float = 1.0,
 ) -> Build:
     """Return a case of the loss as a function of the flattened logits: offset + scale loss."""
 
@@ -128,7 +132,9 @@ def as_function(
     return build
 
 
-def as_files(family: Family, judged: Judged, dtype: str = "float64", suffix: str = ".npy") -> Build:
+def as_files(
+    family: Family, judged: Tolerances, dtype: str = "float64", suffix: str = ".npy"
+) -> Build:
     """Return a case of the loss whose logits and gradient are files of a type."""
 
     def build(random: Random) -> Problem:
@@ -182,7 +188,7 @@ def command_line(loss: Loss) -> tuple[dict[str, Array | str], str]:
 
 
 def _drawn(
-    family: Family, judged: Judged, dtype: str, random: Random
+    family: Family, judged: Tolerances, dtype: str, random: Random
 ) -> tuple[Loss, Array, Callable[[Array], Array]]:
     rounded = rounding(dtype)
     loss, logits = family(random)

@@ -10,7 +10,7 @@ import numpy as np
 from tests.mutants.cases import Array, Build, Case, Files, Problem, Random
 from tests.mutants.dtypes import rounding
 from tests.mutants.loss_gradients import (
-    Judged,
+    Tolerances,
     as_files,
     ignored_taken_for_zero,
     naive,
@@ -52,7 +52,7 @@ _EVERYTHING = _everything("mean")
 Written = Callable[[Loss, Array, Array, Random], Files]
 
 
-def _in(family: Family, judged: Judged, write: Written) -> Build:
+def _in(family: Family, judged: Tolerances, write: Written) -> Build:
     """Return a case whose files are written in another way; its gradient is float64."""
 
     def build(random: Random) -> Problem:

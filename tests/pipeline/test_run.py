@@ -20,12 +20,12 @@ from softmax_cli.errors import InputError, SoftmaxCliError
 from softmax_cli.formats import open_sink, open_source
 from softmax_cli.formats.arrays.array import array_source
 from softmax_cli.formats.model import blocks
-from softmax_cli.formats.model.blocks import Block, Portion, Source, ready
+from softmax_cli.formats.model.blocks import Block, Chunk, Source, from_blocks
 from softmax_cli.formats.model.options import OnBadRow, ReadOptions, WriteOptions
 from softmax_cli.formats.model.sinks import Result, Sink
 from softmax_cli.pipeline import reporting
 from softmax_cli.pipeline.bad_rows import Counts, Kernel, zero_bad_rows
-from softmax_cli.pipeline.pairing import paired, peeked
+from softmax_cli.pipeline.pairing import peeked, zip_rows
 from softmax_cli.pipeline.run import run
 from tests.formats.conftest import folder
 from tests.formats.rows import (
@@ -64,7 +64,7 @@ class Collected(Sink):
 
     def rows(self, classes: int) -> Rows:
         """Join the blocks."""
-        source = Source("sink", classes, np.dtype(float), ready(lambda: iter(self.blocks)))
+        source = Source("sink", classes, np.dtype(float), from_blocks(lambda: iter(self.blocks)))
         return joined(source)
 
 
@@ -81,7 +81,7 @@ def in_blocks(values: Any, sizes: list[int], place: str = "x", **changes: Any) -
             if start < end:
                 yield block(start, end)
 
-    return replace(Source(place, array.shape[-1], array.dtype, ready(read_blocks)), **changes)
+    return replace(Source(place, array.shape[-1], array.dtype, from_blocks(read_blocks)), **changes)
 
 
 def softmaxed(block: Block) -> Block:
@@ -148,16 +148,16 @@ def test_a_block_may_be_split_for_a_kernel() -> None:
 # Rows in, rows out
 
 
-def _one_less(portion: Portion) -> Portion:
-    return portion.then(lambda block: block.part(1, len(block.values)))
+def _one_less(chunk: Chunk) -> Chunk:
+    return chunk.map(lambda block: block.part(1, len(block.values)))
 
 
-LOSSES: dict[str, Callable[[list[Portion]], list[Portion]]] = {
-    "a portion is lost": lambda portions: portions[1:],
-    "the last is lost": lambda portions: portions[:-1],
-    "a portion comes twice": lambda portions: [portions[0], *portions],
-    "two change places": lambda portions: [portions[1], portions[0], *portions[2:]],
-    "a row is lost": lambda portions: [portions[0], _one_less(portions[1]), *portions[2:]],
+LOSSES: dict[str, Callable[[list[Chunk]], list[Chunk]]] = {
+    "a portion is lost": lambda chunks: chunks[1:],
+    "the last is lost": lambda chunks: chunks[:-1],
+    "a portion comes twice": lambda chunks: [chunks[0], *chunks],
+    "two change places": lambda chunks: [chunks[1], chunks[0], *chunks[2:]],
+    "a row is lost": lambda chunks: [chunks[0], _one_less(chunks[1]), *chunks[2:]],
 }
 
 
@@ -169,8 +169,8 @@ def test_a_reader_that_loses_rows_is_found_out(
     lost: str, on_bad_row: OnBadRow, threads: int
 ) -> None:
     source = in_blocks(LOGITS, [10] * 4, rows=50)
-    broken = LOSSES[lost](list(source.portions()))
-    source = replace(source, portions=lambda: iter(broken))
+    broken = LOSSES[lost](list(source.chunks()))
+    source = replace(source, chunks=lambda: iter(broken))
     with pytest.raises(SoftmaxCliError, match="rows"):
         run(source, softmaxed, Collected(), on_bad_row, replace(QUIET, threads=threads))
 
@@ -325,7 +325,7 @@ def test_the_input_stays_as_it_was() -> None:
 
 def test_skip_takes_ids_and_labels_along() -> None:
     block = Block(0, np.array(MIXED), str, [(b"%d" % n,) for n in range(6)], list("abcdef"))
-    source = Source("x", 2, np.dtype(float), ready(lambda: iter([block])))
+    source = Source("x", 2, np.dtype(float), from_blocks(lambda: iter([block])))
     back, _ = results(source, unchanged, "skip")
     assert back.ids == [(b"0",), (b"2",), (b"5",)]
     assert back.labels == ["a", "c", "f"]
@@ -359,7 +359,7 @@ def test_rows_are_paired_whatever_the_blocks(rows: int, data: st.DataObject) -> 
     values = np.arange(2.0 * rows).reshape(rows, 2)
     left = in_blocks(values, data.draw(sizes))
     right = in_blocks(-values[:, :1], data.draw(sizes), "y")
-    both = paired(left, right)
+    both = zip_rows(left, right)
     assert_array_equal(partners(both), -values[:, :1])
 
 
@@ -370,35 +370,35 @@ def test_rows_are_paired_whatever_the_blocks(rows: int, data: st.DataObject) -> 
 def test_sources_of_different_lengths(rows: int, problem: str, sizes: list[int]) -> None:
     left, right = in_blocks(np.ones((3, 2)), [2]), in_blocks(np.ones((rows, 1)), sizes, "y")
     with pytest.raises(InputError, match=f"^y: has {problem} rows than x; "):
-        run(paired(left, right), unchanged, Collected(), "error", QUIET)
+        run(zip_rows(left, right), unchanged, Collected(), "error", QUIET)
 
 
 def test_an_empty_partner() -> None:
     left, right = in_blocks(np.ones((1, 2)), []), in_blocks(np.empty((0, 2)), [], "y")
     with pytest.raises(InputError, match=r"^y: has fewer rows than x; "):
-        partners(paired(left, right))
+        partners(zip_rows(left, right))
 
 
 @pytest.mark.parametrize("known", [None, 1])
 def test_one_row_for_every_row(known: int | None) -> None:
     left = in_blocks(np.ones((5, 2)), [2, 2])
     right = in_blocks([[7, 8]], [], "y", rows=known)
-    assert_array_equal(partners(paired(left, right, every_row=True)), [[7, 8]] * 5)
+    assert_array_equal(partners(zip_rows(left, right, every_row=True)), [[7, 8]] * 5)
     with pytest.raises(InputError, match=r"^y: has fewer rows than x; "):
-        partners(paired(left, in_blocks([[7, 8]], [], "y", rows=known)))
+        partners(zip_rows(left, in_blocks([[7, 8]], [], "y", rows=known)))
 
 
 def test_two_rows_are_not_for_every_row() -> None:
     left, right = in_blocks(np.ones((5, 2)), []), in_blocks([[7, 8]] * 2, [1], "y")
     with pytest.raises(InputError, match=r"^y: has fewer rows than x; "):
-        partners(paired(left, right, every_row=True))
+        partners(zip_rows(left, right, every_row=True))
 
 
 @any_sizes
 def test_partners_follow_their_rows_when_some_are_skipped(sizes: list[int]) -> None:
     right = in_blocks([[row] for row in range(6)], [4], "y")
     sink = Collected()
-    run(paired(in_blocks(MIXED, sizes), right), unchanged, sink, "skip", QUIET)
+    run(zip_rows(in_blocks(MIXED, sizes), right), unchanged, sink, "skip", QUIET)
     kept = [np.asarray(block.partner) for block in sink.blocks]
     assert_array_equal(np.concatenate(kept), [[row] for row in GOOD])
 

@@ -67,4 +67,4 @@ def write_without_end(path: str) -> None:
 
 
 def _of_file(source: Source, path: str) -> Source:
-    return source.changed(lambda block: block, place=path)
+    return source.map(lambda block: block, place=path)

@@ -153,7 +153,7 @@ def test_only_what_is_needed_is_fetched() -> None:
     _put("large.npy", "counting://large.npy")
     with remote_source("counting://large.npy") as source:
         assert Counting.ranges == [("/large.npy", 0, 1 << 16)]
-        blocks = source.between(_range(200_000, 200_010, 400_000)).blocks()
+        blocks = source.slice_rows(_range(200_000, 200_010, 400_000)).blocks()
         assert_array_equal(next(blocks).values, rows[:10])
     fetched = sum((end or 0) - (start or 0) for _, start, end in Counting.ranges[1:])
     assert 0 < fetched < rows.nbytes / 2

@@ -30,10 +30,10 @@ from softmax_cli.core.gradcheck.tolerances import factors_of
 from softmax_cli.core.loss.log_bases import BASES
 from softmax_cli.errors import InputError, ShapeError, UsageError
 from softmax_cli.formats.arrays.array import row_place
-from softmax_cli.formats.model.blocks import Block, Source, ready
+from softmax_cli.formats.model.blocks import Block, Source, from_blocks
 from softmax_cli.formats.model.options import ReadOptions, WriteOptions
 from softmax_cli.pipeline.bad_rows import good_blocks
-from softmax_cli.pipeline.pairing import RowReader, check_shapes, paired
+from softmax_cli.pipeline.pairing import RowReader, check_shapes, zip_rows
 from softmax_cli.pipeline.reporting import progress
 from softmax_cli.pipeline.threads import in_order, thread_count
 
@@ -157,7 +157,7 @@ class GradientFile:
 
             lines_of_row = 1 if self.jacobian is None else logits.classes
             if logits.within is not None:
-                given = given.between(logits.within.times(lines_of_row))
+                given = given.slice_rows(logits.within.times(lines_of_row))
             reader = RowReader(given)
             with progress(source, write) as advance:
 
@@ -195,7 +195,7 @@ class GradientFile:
         logits = opened(
             "gradcheck", self.inputs.values, self._read, place="--logits", others=others
         )
-        logits = stack.enter_context(logits).between(self.inputs.rows)
+        logits = stack.enter_context(logits).slice_rows(self.inputs.rows)
         of, rows = self.of or "softmax", rows or logits.rows or 1
         if self.upstream is None:
             return logits, logits, JacobianReference(of, T, rows)
@@ -206,7 +206,7 @@ class GradientFile:
                 f"{partner.classes} columns, and {logits.place} has {logits.classes}",
                 place="--upstream",
             )
-        both = paired(logits, partner, what="upstream gradients", every_row=True)
+        both = zip_rows(logits, partner, what="upstream gradients", every_row=True)
         return both, logits, ProductReference(of, T, rows)
 
 
@@ -236,7 +236,7 @@ def _entries_as_lines(given: Source, N: int) -> Source:
     """
     blocks = given.blocks()
     first = list(islice(blocks, 1))
-    entries = replace(given, portions=ready(lambda: chain(first, blocks)))
+    entries = replace(given, chunks=from_blocks(lambda: chain(first, blocks)))
     starts = first[0].values[:2, :3].tolist() if first else []
     if given.classes != 4 or starts != [[0, 0, 0], [0, 0, 1]]:
         return entries
@@ -255,4 +255,4 @@ def _entries_as_lines(given: Source, N: int) -> Source:
             yield Block(line, rows[:, 3][None], row_place(given.place, line))
             line += 1
 
-    return replace(given, classes=N, portions=ready(lines), rows=None, leading=None)
+    return replace(given, classes=N, chunks=from_blocks(lines), rows=None, leading=None)

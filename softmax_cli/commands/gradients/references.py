@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from softmax_cli.commands.gradients.variants import Variant, used_alone
 from softmax_cli.core.exact.arrays import wide
 from softmax_cli.core.exact.double_double import Rows, factor
-from softmax_cli.core.gradcheck.rounding import Judged, Rounding
+from softmax_cli.core.gradcheck.rounding import Rounding, Tolerances
 from softmax_cli.core.gradcheck.tolerances import common_factors
 from softmax_cli.core.loss.row_losses import row_losses_and_gradients
-from softmax_cli.core.loss.weights import Wanted, Weights
+from softmax_cli.core.loss.weights import WeightedTargets, Weights
 from softmax_cli.core.softmax import jacobian as jacobians
 from softmax_cli.core.softmax.softmax import softmax
 from softmax_cli.formats.model.blocks import Block
@@ -34,7 +34,7 @@ class Reference(NamedTuple):
     """The exact gradients of some rows, their tolerances, and what wrong ones would be."""
 
     gradients: NDArray[np.float64]
-    judged: Judged
+    judged: Tolerances
     wrong: Wrong
 
 
@@ -177,7 +177,7 @@ class LossReference:
     def _unit(self) -> float:
         return factor(count=self.divisor, base=self.base).high
 
-    def _wanted(self, rows: LossRows) -> Wanted:
+    def _wanted(self, rows: LossRows) -> WeightedTargets:
         return self.form.weights.wanted(rows.targets, rows.samples, slice(None))
 
     def _gradients(
@@ -197,7 +197,7 @@ class LossReference:
         return result
 
     def _wrong(
-        self, rows: LossRows, wanted: Wanted, lines: NDArray[Any], n: NDArray[np.float64]
+        self, rows: LossRows, wanted: WeightedTargets, lines: NDArray[Any], n: NDArray[np.float64]
     ) -> Wrong:
         weights, T, unit = self.form.weights, self.temperature, self._unit
 

@@ -25,13 +25,13 @@ from softmax_cli.core.loss.weights import WEIGHTS_ARE, Weights, are_weights
 from softmax_cli.errors import InputError, ShapeError, UsageError
 from softmax_cli.formats.columns.header import missing_texts
 from softmax_cli.formats.model.blocks import Block, RowRange, Source
-from softmax_cli.formats.model.options import Keep, ReadOptions, WriteOptions
+from softmax_cli.formats.model.options import ColumnRequest, ReadOptions, WriteOptions
 from softmax_cli.losses.class_labels import Names, class_number
 from softmax_cli.losses.labels import open_labels, open_weights
 from softmax_cli.losses.loss_rows import Form, LossForm
-from softmax_cli.losses.metric import Tally
-from softmax_cli.losses.running_loss import Losses
-from softmax_cli.pipeline.pairing import paired
+from softmax_cli.losses.metric import Metric
+from softmax_cli.losses.running_loss import RunningLoss
+from softmax_cli.pipeline.pairing import zip_rows
 from softmax_cli.pipeline.run import each_block
 from softmax_cli.storage.filesystem import exists, is_file
 
@@ -79,22 +79,22 @@ class LossInputs:
         if self._tokens.count("-") > 1:
             raise UsageError("is given twice, and read once", "name a file", "standard input")
         if self.q is not None:
-            q = opened_option(self.q, "--q", read, Keep(distributions=True, role="q"))
+            q = opened_option(self.q, "--q", read, ColumnRequest(distributions=True, role="q"))
             source = stack.enter_context(q)
         else:
             distributions = options.from_ == "probabilities"
-            keep = Keep(options.label_column, distributions=distributions, role="values")
+            keep = ColumnRequest(options.label_column, distributions=distributions, role="values")
             others = [token for token in self._tokens if token is not None]
             values = opened("xent", self.values, read, keep, self.place, others)
             source = stack.enter_context(values)
-        source = source.between(self.rows)
+        source = source.slice_rows(self.rows)
         form, weights_paths = self._form(source)
         names = Names(source.class_names, tuple(options.ignore_label), missing_texts(read))
         if options.label_column is not None:
             source = labelled(source, names)
         elif options.labels is not None:
             labels = open_labels(options.labels, names, with_header_of("labels", read))
-            source = paired(source, stack.enter_context(labels))
+            source = zip_rows(source, stack.enter_context(labels))
         else:
             token, option = (
                 (self.p, "--p") if self.p is not None else (options.targets, "--targets")
@@ -103,28 +103,28 @@ class LossInputs:
                 raise UsageError("no labels", "give --labels, --label-column or --targets", "xent")
             targets = stack.enter_context(self._targets(token, option, source))
             form = replace(form, partner_dtypes=targets.dtypes)
-            source = paired(source, targets, what="p" if option == "--p" else "targets")
+            source = zip_rows(source, targets, what="p" if option == "--p" else "targets")
         if options.sample_weights is not None:
             weights = open_weights(
                 options.sample_weights,
                 with_header_of("weights", read),
                 may_be_missing=bool(options.ignore_label),
             )
-            source = paired(source, stack.enter_context(weights), what="weights")
+            source = zip_rows(source, stack.enter_context(weights), what="weights")
         source = replace(source, paths=(*source.paths, *weights_paths))
         return form.apart(without_suspects(source, names)), form
 
-    def losses(self, source: Source, form: LossForm, tallies: Sequence[Tally]) -> Losses:
+    def losses(self, source: Source, form: LossForm, metrics: Sequence[Metric]) -> RunningLoss:
         """Return the running loss that the options ask for."""
         options = self.options
-        return Losses(
+        return RunningLoss(
             form,
             temperature=options.temperature,
             reduction=options.reduction,
             base=options.base,
             on_bad_row=self.read.on_bad_row,
             dtype=source.dtype,
-            tallies=tallies,
+            metrics=metrics,
         )
 
     def divisor(self, source: Source, form: LossForm, write: WriteOptions) -> Fraction | float:
@@ -204,7 +204,7 @@ class LossInputs:
 
     def _targets(self, token: str, option: str, source: Source) -> Source:
         """Open targets, one column a class in the order of the values; names decide it."""
-        keep = Keep(distributions=True, role=option.strip("-"))
+        keep = ColumnRequest(distributions=True, role=option.strip("-"))
         other = without_missing(
             opened_partner(token, option, self.read, source.classes, keep), self.read
         )
@@ -234,9 +234,7 @@ def in_order_of(source: Source, other: Source, option: str) -> Source:
         )
     places = {name: place for place, name in enumerate(names)}
     order = [places[name] for name in wanted]
-    return other.changed(
-        lambda block: block.with_values(block.values[:, order]), class_names=wanted
-    )
+    return other.map(lambda block: block.with_values(block.values[:, order]), class_names=wanted)
 
 
 def _class_weights(
@@ -248,7 +246,10 @@ def _class_weights(
         key=read.key, header=read.header, header_of=read.header_of, na_values=read.na_values
     )
     weights: list[float] = []
-    with _of_numbers(option), opened_option(token, option, plain, Keep(role="weights")) as given:
+    with (
+        _of_numbers(option),
+        opened_option(token, option, plain, ColumnRequest(role="weights")) as given,
+    ):
         if given.classes == classes > 1:
             given = in_order_of(source, given, option)
         for block in without_missing(given, read).blocks():

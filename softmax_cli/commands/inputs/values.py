@@ -12,7 +12,7 @@ import typer
 
 from softmax_cli.errors import InputError, SoftmaxCliError, UsageError
 from softmax_cli.formats.model.blocks import Block, Source
-from softmax_cli.formats.model.options import Keep, ReadOptions
+from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 
 if TYPE_CHECKING:
     from softmax_cli.losses.class_labels import Names
@@ -22,7 +22,7 @@ def opened(
     command: str,
     values: Sequence[str] | None,
     read: ReadOptions,
-    keep: Keep = Keep(),
+    keep: ColumnRequest = ColumnRequest(),
     place: str = "arguments",
     others: Sequence[str] = (),
 ) -> Source:
@@ -52,7 +52,9 @@ def opened(
     return _retyped(open_source(tokens, read, keep, place=place), read)
 
 
-def opened_option(token: str, option: str, read: ReadOptions, keep: Keep = Keep()) -> Source:
+def opened_option(
+    token: str, option: str, read: ReadOptions, keep: ColumnRequest = ColumnRequest()
+) -> Source:
     """Open the value of an option as the values are opened: rows typed inline, or a file."""
     from softmax_cli.formats import open_source, suffix_format
 
@@ -74,7 +76,7 @@ def opened_option(token: str, option: str, read: ReadOptions, keep: Keep = Keep(
 
 
 def opened_partner(
-    token: str, option: str, read: ReadOptions, classes: int, keep: Keep = Keep()
+    token: str, option: str, read: ReadOptions, classes: int, keep: ColumnRequest = ColumnRequest()
 ) -> Source:
     """Open a second input, whose columns may be named as those of the values are, or not at all.
 
@@ -108,7 +110,7 @@ def without_missing(source: Source, read: ReadOptions) -> Source:
             raise InputError("is missing or NaN", "every cell needs a number", place)
         return block
 
-    return source.changed(checked)
+    return source.map(checked)
 
 
 def without_suspects(source: Source, names: Names) -> Source:
@@ -126,7 +128,7 @@ def without_suspects(source: Source, names: Names) -> Source:
             raise InputError(problem, suspects.remedy, source.place)
         return block
 
-    return source.changed(checked)
+    return source.map(checked)
 
 
 ROLES = ("values", "labels", "targets", "weights", "p", "q")
@@ -190,7 +192,7 @@ def _retyped(source: Source, read: ReadOptions) -> Source:
         return block.with_values(block.values.astype(wide, copy=False))
 
     stored = source.dtype if source.stored is None else source.stored
-    return source.changed(widened, dtype=dtype, stored=stored)
+    return source.map(widened, dtype=dtype, stored=stored)
 
 
 def labelled(source: Source, names: Names) -> Source:
@@ -208,4 +210,4 @@ def labelled(source: Source, names: Names) -> Source:
         labels = list(zip(block.labels or (), places, strict=True))
         return replace(block, partner=np.array(names.numbers(labels))[:, None])
 
-    return source.changed(numbered)
+    return source.map(numbered)

@@ -18,10 +18,10 @@ from softmax_cli.explain.row import Digits, Row
 from softmax_cli.explain.rows import EXPLAINED, rows_left
 from softmax_cli.formats.table.sink import DEFAULT_PRECISION
 from softmax_cli.losses.loss_rows import LossRows
-from softmax_cli.losses.metric import Scored, Tally
+from softmax_cli.losses.metric import Metric, Scored
 
 if TYPE_CHECKING:
-    from softmax_cli.losses.running_loss import Losses
+    from softmax_cli.losses.running_loss import RunningLoss
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class _Kept:
     loss: float
 
 
-class Explanation(Tally):
+class Explanation(Metric):
     """Keeps the first rows."""
 
     def __init__(
@@ -57,7 +57,7 @@ class Explanation(Tally):
             with self._lock:
                 self._kept[number] = _Kept(copied, float(scored.losses[place]))
 
-    def steps(self, losses: Losses) -> list[Step]:
+    def steps(self, losses: RunningLoss) -> list[Step]:
         """Return the steps of each row that was kept, and the one from them to the loss."""
         steps = [
             step
@@ -74,7 +74,7 @@ class Explanation(Tally):
             ),
         ]
 
-    def _row(self, number: int, kept: _Kept, losses: Losses) -> LossRow:
+    def _row(self, number: int, kept: _Kept, losses: RunningLoss) -> LossRow:
         form, rows = losses.form, kept.rows
         label = rows.label(0)
         T = losses.temperature if form.kind == "logits" else 1.0

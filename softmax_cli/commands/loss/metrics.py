@@ -6,22 +6,22 @@ from softmax_cli.commands.options.loss import LossOptions, ReportOptions
 from softmax_cli.formats.model.blocks import Source
 from softmax_cli.losses.accuracy import PerClass, TopK
 from softmax_cli.losses.loss_rows import LossForm
-from softmax_cli.losses.metric import Tally
+from softmax_cli.losses.metric import Metric
 from softmax_cli.losses.spread import LossHistogram, Reliability
 from softmax_cli.losses.worst_rows import Worst
 
 
-def tallies(
+def metrics(
     source: Source,
     form: LossForm,
     options: LossOptions,
     report: ReportOptions,
     *,
     has_histogram: bool = True,
-) -> list[Tally]:
+) -> list[Metric]:
     """Return what the options ask to be counted beside the loss, and a histogram."""
     names = source.class_names
-    wanted: list[Tally] = []
+    wanted: list[Metric] = []
     if report.top_k_accuracy is not None:
         wanted.append(TopK(report.top_k_accuracy))
     if report.per_class:

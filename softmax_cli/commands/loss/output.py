@@ -18,7 +18,7 @@ from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.formats.model.options import ReadOptions, WriteOptions
 from softmax_cli.formats.model.sinks import Result, Sink
 from softmax_cli.formats.table.picture_file import picture
-from softmax_cli.losses.running_loss import Losses
+from softmax_cli.losses.running_loss import RunningLoss
 from softmax_cli.losses.spread import LossHistogram
 from softmax_cli.pipeline.bad_rows import Counts
 from softmax_cli.pipeline.reporting import note
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Told:
+class ReportExtras:
     """What is told beside the loss.
 
     options  those that ask for it
@@ -50,9 +50,9 @@ class Told:
 
 def write_losses(
     source: Source,
-    losses: Losses,
+    losses: RunningLoss,
     files: RowFiles,
-    told: Told,
+    told: ReportExtras,
     read: ReadOptions,
     write: WriteOptions,
 ) -> None:
@@ -97,7 +97,9 @@ def write_losses(
     _say(losses, told, None if report else form, write)
 
 
-def write_loss(losses: Losses, told: Told, inputs: Sequence[Location], write: WriteOptions) -> None:
+def write_loss(
+    losses: RunningLoss, told: ReportExtras, inputs: Sequence[Location], write: WriteOptions
+) -> None:
     """Write the loss of rows that were read from these files, as `write_losses` does."""
     form = output_format(write).name
     report = _is_report(form, losses)
@@ -113,7 +115,9 @@ def write_loss(losses: Losses, told: Told, inputs: Sequence[Location], write: Wr
     _say(losses, told, None if report else form, write)
 
 
-def _listed(source: Source, losses: Losses, told: Told, write: WriteOptions) -> list[Sink]:
+def _listed(
+    source: Source, losses: RunningLoss, told: ReportExtras, write: WriteOptions
+) -> list[Sink]:
     """Return what lists the losses of rows under an explanation, where each keeps its own."""
     if losses.reduction != "none" or told.explanation is None:
         return []
@@ -122,11 +126,11 @@ def _listed(source: Source, losses: Losses, told: Told, write: WriteOptions) -> 
     return [TableSink(row_result(source), told.of_rows.extend, write)]
 
 
-def _is_report(form: str, losses: Losses) -> bool:
+def _is_report(form: str, losses: RunningLoss) -> bool:
     return form == "json" or (form == "table" and losses.reduction != "none")
 
 
-def _say(losses: Losses, told: Told, form: str | None, write: WriteOptions) -> None:
+def _say(losses: RunningLoss, told: ReportExtras, form: str | None, write: WriteOptions) -> None:
     if form is not None and write.save is None:
         _say_what_is_not_shown(losses, told, form, write)
     _say_what_is_odd(losses, write)
@@ -138,7 +142,7 @@ def _one_number(write: WriteOptions, inputs: Sequence[Location]) -> AbstractCont
     return open_sink(result, replace(write, save=None), inputs)
 
 
-def _parts(losses: Losses, told: Told, write: WriteOptions) -> list[Part]:
+def _parts(losses: RunningLoss, told: ReportExtras, write: WriteOptions) -> list[Part]:
     from softmax_cli.commands.loss.tables import report_parts
     from softmax_cli.formats.table.sink import explained
 
@@ -149,10 +153,10 @@ def _parts(losses: Losses, told: Told, write: WriteOptions) -> list[Part]:
     return [*explained(told.explanation.steps(losses)), Line(), *of_rows, *parts]
 
 
-def _histogram(losses: Losses) -> list[Part]:
+def _histogram(losses: RunningLoss) -> list[Part]:
     from softmax_cli.commands.loss.tables import histogram_parts
 
-    shown = [each for each in losses.tallies if isinstance(each, LossHistogram) and each.is_shown]
+    shown = [each for each in losses.metrics if isinstance(each, LossHistogram) and each.is_shown]
     return [part for each in shown for part in (Line(), *histogram_parts(each.losses))]
 
 
@@ -171,7 +175,7 @@ class _Kept(Sink):
 
 def compute(
     source: Source,
-    losses: Losses,
+    losses: RunningLoss,
     sink: Sink,
     read: ReadOptions,
     write: WriteOptions,
@@ -189,9 +193,9 @@ def compute(
 
 
 def _write_report(
-    losses: Losses,
+    losses: RunningLoss,
     kept: list[NDArray[Any]] | None,
-    told: Told,
+    told: ReportExtras,
     form: str,
     target: Target,
     write: WriteOptions,
@@ -215,7 +219,9 @@ def _write_report(
     target.write(text_of(_parts(losses, told, write), write, terminal=target.is_terminal))
 
 
-def _say_what_is_not_shown(losses: Losses, told: Told, form: str, write: WriteOptions) -> None:
+def _say_what_is_not_shown(
+    losses: RunningLoss, told: ReportExtras, form: str, write: WriteOptions
+) -> None:
     ignored = losses.rows - losses.reduced.used
     if ignored:
         note(f"{ignored} of {losses.rows} rows ignored", write)
@@ -230,7 +236,7 @@ def _say_what_is_not_shown(losses: Losses, told: Told, form: str, write: WriteOp
         note(f"{' and '.join(options)} {are} shown {where}", write)
 
 
-def _say_what_is_odd(losses: Losses, write: WriteOptions) -> None:
+def _say_what_is_odd(losses: RunningLoss, write: WriteOptions) -> None:
     if losses.divided:
         are = "1 distribution" if losses.divided == 1 else f"{losses.divided} distributions"
         note(f"{are} divided by the sum, which was not 1", write)

@@ -12,7 +12,7 @@ from softmax_cli.formats.table.sink import DEFAULT_PRECISION
 from softmax_cli.formats.text.numbers import aligned
 from softmax_cli.losses.accuracy import OfClass, PerClass, TopK
 from softmax_cli.losses.histogram import Bin, Histogram
-from softmax_cli.losses.running_loss import Losses
+from softmax_cli.losses.running_loss import RunningLoss
 from softmax_cli.losses.spread import LossHistogram, Reliability
 from softmax_cli.losses.worst_rows import Worst
 
@@ -22,7 +22,7 @@ SHOWN_CLASSES = 24
 SHOWN_BINS = 12
 
 
-def report_parts(losses: Losses, fit: Fit | None, precision: int | None) -> list[Part]:
+def report_parts(losses: RunningLoss, fit: Fit | None, precision: int | None) -> list[Part]:
     """Return the tables, the loss first."""
     tables = _Tables(losses, precision or DEFAULT_PRECISION)
     parts: list[Part] = []
@@ -32,13 +32,13 @@ def report_parts(losses: Losses, fit: Fit | None, precision: int | None) -> list
 
 
 class _Tables:
-    def __init__(self, losses: Losses, digits: int) -> None:
+    def __init__(self, losses: RunningLoss, digits: int) -> None:
         self._losses, self._digits = losses, digits
         self._unit = UNITS[losses.base]
 
     def all(self, fit: Fit | None) -> Iterator[list[Part]]:
         yield [Table(("", "", ""), self._summary(), left=(0, 2))]
-        for tally in self._losses.tallies:
+        for tally in self._losses.metrics:
             if isinstance(tally, Worst):
                 yield [self._worst(tally)]
             elif isinstance(tally, PerClass):
@@ -73,7 +73,7 @@ class _Tables:
         if accuracy is not None:
             right = f"{losses.accuracy.right} of {of_rows}"
             lines.append(("accuracy", self._number(accuracy), right))
-        for tally in losses.tallies:
+        for tally in losses.metrics:
             if isinstance(tally, TopK):
                 name = f"top-{tally.k} accuracy"
                 lines.append((name, self._number(tally.share), f"{tally.right} of {of_rows}"))

@@ -14,8 +14,8 @@ from softmax_cli.core.loss.temperature import Slopes, fitted_temperature
 from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.losses.loss_rows import LossForm, LossRows
-from softmax_cli.losses.metric import Scored, Tally
-from softmax_cli.losses.running_loss import Losses
+from softmax_cli.losses.metric import Metric, Scored
+from softmax_cli.losses.running_loss import RunningLoss
 from softmax_cli.losses.spread import Reliability
 from softmax_cli.pipeline.run import each_block
 
@@ -28,7 +28,7 @@ class Scores(NamedTuple):
     ece: float | None
 
     @classmethod
-    def of(cls, losses: Losses, reliability: Reliability) -> Scores:
+    def of(cls, losses: RunningLoss, reliability: Reliability) -> Scores:
         """Return the scores once all rows have gone by."""
         reduction = losses.reduction if losses.reduction != "none" else "mean"
         return cls(losses.temperature, losses.reduced.loss(reduction), reliability.ece)
@@ -41,12 +41,12 @@ class Fit(NamedTuple):
     steps: int
     before: Scores
 
-    def after(self, losses: Losses) -> Scores:
+    def after(self, losses: RunningLoss) -> Scores:
         """Return what the losses at the temperature that was found came to."""
-        (reliability,) = (each for each in losses.tallies if isinstance(each, Reliability))
+        (reliability,) = (each for each in losses.metrics if isinstance(each, Reliability))
         return Scores.of(losses, reliability)
 
-    def report(self, losses: Losses) -> dict[str, object]:
+    def report(self, losses: RunningLoss) -> dict[str, object]:
         """Return the object of the fit in JSON."""
         return {
             "temperature": self.temperature,
@@ -56,7 +56,7 @@ class Fit(NamedTuple):
         }
 
 
-class _SlopesOf(Tally):
+class _SlopesOf(Metric):
     """Adds up the derivatives of the loss."""
 
     def __init__(self, slopes: Slopes, form: LossForm) -> None:
@@ -121,7 +121,7 @@ def fit(readings: Readings, temperature: float) -> Fit:
 class SlopeSums:
     """The running derivatives of the loss, and the loss itself if that is asked."""
 
-    def __init__(self, losses: Losses, tally: _SlopesOf, reliability: Reliability) -> None:
+    def __init__(self, losses: RunningLoss, tally: _SlopesOf, reliability: Reliability) -> None:
         """Start with no row."""
         self._losses, self._tally, self._reliability = losses, tally, reliability
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from softmax_cli.commands.gradients.file_check import EXACT, GradientFile
 from softmax_cli.commands.gradients.variants import Variant, variants, weighed_without
 from softmax_cli.commands.inputs.loss import LossInputs
-from softmax_cli.commands.many_files.job import Work, write_report
+from softmax_cli.commands.many_files.job import ShardJob, write_report
 from softmax_cli.commands.many_files.tasks import (
     State,
     common_files,
@@ -60,7 +60,7 @@ def report_of_shards(
     if options.output_dir is not None:
         reports = outputs(shards, options.output_dir, ".json")
     common = common_files(form.inputs)
-    work = Work("gradcheck", shards, {}, common, form.inputs.read, options, reports)
+    work = ShardJob("gradcheck", shards, {}, common, form.inputs.read, options, reports)
     # What is said is said of all files together.
     quiet = replace(write, quiet=True)
     with work.begun(write) as (run, of_task):
@@ -73,7 +73,7 @@ class _ShardedGradients:
     """The steps of a run: what gradients are divided by, the comparison, and what is wrong."""
 
     form: GradientFile
-    work: Work
+    work: ShardJob
     run: Run
     of_task: WriteOptions
     seed: int

@@ -33,7 +33,7 @@ _OF_FIXED_SIZE = ("npy", "safetensors")
 
 
 @dataclass(frozen=True)
-class Work:
+class ShardJob:
     """What a command does with many files.
 
     outputs   of each shard, the files of its rows, which tasks write
@@ -237,7 +237,7 @@ def converted(
     typed = [token for shard in shards for token in shard.partners.values() if not is_file(token)]
     settings["typed"] = sorted(set(typed))
     files = {path: [name] for path, name in named.items()}
-    work = Work(command, shards, files, (), read, options)
+    work = ShardJob(command, shards, files, (), read, options)
     with work.begun(write) as (run, of_task):
         work.remember(run, settings)
 

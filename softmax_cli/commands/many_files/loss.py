@@ -9,10 +9,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from softmax_cli.commands.inputs.loss import LossInputs
-from softmax_cli.commands.loss.metrics import tallies
-from softmax_cli.commands.loss.output import Told, write_loss
+from softmax_cli.commands.loss.metrics import metrics
+from softmax_cli.commands.loss.output import ReportExtras, write_loss
 from softmax_cli.commands.loss.row_outputs import RowFiles
-from softmax_cli.commands.many_files.job import Work, row_files, write_report
+from softmax_cli.commands.many_files.job import ShardJob, row_files, write_report
 from softmax_cli.commands.many_files.tasks import (
     State,
     common_files,
@@ -30,7 +30,7 @@ from softmax_cli.formats.json.document import json_report
 from softmax_cli.formats.model.blocks import RowRange, Source
 from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.losses.loss_rows import LossForm
-from softmax_cli.losses.running_loss import Losses
+from softmax_cli.losses.running_loss import RunningLoss
 from softmax_cli.shards.plan import Shard, outputs
 from softmax_cli.shards.run import Run
 from softmax_cli.storage import places
@@ -75,7 +75,7 @@ def loss_of_shards(
     remedy = "give --losses and --grad directories of their own"
     named = [("--output-dir", path) for path in paths]
     refuse_the_same(named, "{path} would be written twice", remedy)
-    work = Work("xent", shards, written, common_files(inputs), inputs.read, options, reports)
+    work = ShardJob("xent", shards, written, common_files(inputs), inputs.read, options, reports)
     with work.begun(write) as (run, of_task):
         _ShardedLoss(inputs, report, files, work, run, of_task).write(write)
     return 0
@@ -91,7 +91,7 @@ class _ShardedLoss:
     inputs: LossInputs
     report: ReportOptions
     files: Files
-    work: Work
+    work: ShardJob
     run: Run
     of_task: WriteOptions
     opened: dict[str, tuple[Source, LossForm]] = field(default_factory=dict)
@@ -111,7 +111,7 @@ class _ShardedLoss:
                 remedy = "take it away, or add --reduction sum"
                 raise SoftmaxCliError(problem, remedy, places.shown(path))
         inputs = [location(path) for path in self.work.inputs]
-        write_loss(losses, Told(self.report.given, fit), inputs, write)
+        write_loss(losses, ReportExtras(self.report.given, fit), inputs, write)
 
     def _settings(self, divisor: Fraction | float | None) -> dict[str, Any]:
         options = asdict(self.inputs.options)
@@ -157,7 +157,7 @@ class _ShardedLoss:
 
         return fit(readings, self.inputs.options.temperature)
 
-    def _losses(self, divisor: Fraction | float | None) -> Losses:
+    def _losses(self, divisor: Fraction | float | None) -> RunningLoss:
         """Do what is to be done, and put it together with what was done before."""
         found: dict[str, State] = {}
 
@@ -194,9 +194,9 @@ class _ShardedLoss:
                 found[shard.path] = known
         return self._together(found)
 
-    def _together(self, found: dict[str, State]) -> Losses:
+    def _together(self, found: dict[str, State]) -> RunningLoss:
         """Return the losses of all shards, in their order."""
-        whole: Losses | None = None
+        whole: RunningLoss | None = None
         first, rows = {}, 0
         for shard in self.run.good:
             state = found.pop(shard.path, None) or self.work.state_of(shard)
@@ -215,7 +215,7 @@ class _ShardedLoss:
         self.run.facts = {"rows": rows, "used": whole.reduced.used, "loss": whole.loss()}
         return whole
 
-    def _empty(self, shard: Shard, state: State) -> Losses:
+    def _empty(self, shard: Shard, state: State) -> RunningLoss:
         """Return the running losses of rows as a shard has them, of none yet.
 
         A shard is opened for it if none with such columns was.
@@ -225,7 +225,7 @@ class _ShardedLoss:
             with ExitStack() as stack:
                 self.opened[columns] = inputs.opened(stack)
         source, form = self.opened[columns]
-        return inputs.losses(source, form, tallies(source, form, inputs.options, self.report))
+        return inputs.losses(source, form, metrics(source, form, inputs.options, self.report))
 
 
 def _row_files(

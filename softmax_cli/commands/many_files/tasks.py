@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from softmax_cli.commands.inputs.loss import LossInputs
-from softmax_cli.commands.loss.metrics import tallies
+from softmax_cli.commands.loss.metrics import metrics
 from softmax_cli.commands.loss.output import compute
 from softmax_cli.commands.loss.row_outputs import RowFiles, RowSinks
 from softmax_cli.commands.options.loss import ReportOptions
@@ -50,7 +50,7 @@ def losses_found(
     """Read the rows, write what belongs to each, and return what their losses come to."""
     with ExitStack() as stack:
         source, form = inputs.opened(stack)
-        losses = inputs.losses(source, form, tallies(source, form, inputs.options, report))
+        losses = inputs.losses(source, form, metrics(source, form, inputs.options, report))
         losses.gradient_divisor = divisor
         counts = compute(source, losses, RowSinks(stack, source, files), inputs.read, write)
         columns = [source.classes, source.class_names and [*source.class_names], [*source.id_names]]

@@ -86,4 +86,4 @@ def explained(
         return steps_of(row, block)
 
     first = FirstRows(steps)
-    return source.changed(first.add), replace(result, steps=first.steps)
+    return source.map(first.add), replace(result, steps=first.steps)

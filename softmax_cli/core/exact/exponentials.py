@@ -60,7 +60,9 @@ def exponentials(
     return result, sums
 
 
-def of_few_bits(a: FloatArray, T: float, out: Rows | None = None) -> tuple[Rows, Rows]:
+def low_precision_exponentials(
+    a: FloatArray, T: float, out: Rows | None = None
+) -> tuple[Rows, Rows]:
     """Return exp(a / T) times a factor a row, and the rows' sums, for logits below float64.
 
     Their digits forgive what is rounded on the way.

@@ -15,7 +15,7 @@ from softmax_cli.core.exact.exponentials import (
     exponentials,
     in_parts,
     is_exact_divisor,
-    of_few_bits,
+    low_precision_exponentials,
 )
 from softmax_cli.core.exact.rows import likeliest
 from softmax_cli.core.exact.sums import row_sums, summed, sums_in_parts
@@ -63,15 +63,15 @@ def odds_against_likeliest(a: FloatArray, T: float, top: NDArray[np.intp] | None
     if top is None:
         top = likeliest(a)[:, None]
     if a.dtype.itemsize < 8:
-        others, of_top = _parted(of_few_bits(a, T)[0], top)
+        others, of_top = _parted(low_precision_exponentials(a, T)[0], top)
         odds = summed(others) / of_top
         return Odds(top, odds, np.zeros_like(odds))
-    beside = Beside.of(a, T, top)
+    beside = SplitExponentials.of(a, T, top)
     return beside.odds(*beside.sums_for_logarithms())
 
 
 @dataclass(frozen=True)
-class Beside:
+class SplitExponentials:
     """exp(a / T) times a factor a row, the likeliest class apart from the others.
 
     a, T    the logits and the temperature
@@ -87,7 +87,7 @@ class Beside:
     of_top: tuple[Rows, Rows]
 
     @classmethod
-    def of(cls, a: FloatArray, T: float, top: NDArray[np.intp]) -> Beside:
+    def of(cls, a: FloatArray, T: float, top: NDArray[np.intp]) -> SplitExponentials:
         """Return the exponentials of rows, as exact as float64 asks for whatever their dtype."""
         if is_exact_divisor(T):
             with np.errstate(over="ignore"):

@@ -83,7 +83,7 @@ def likeliest(logits: FloatArray) -> NDArray[np.intp]:
     return result.astype(np.intp)
 
 
-def laid_out(rows: NDArray[Any]) -> NDArray[Any]:
+def to_kernel_layout(rows: NDArray[Any]) -> NDArray[Any]:
     """Return rows in the memory order in which what is done along their classes is fastest.
 
     Few classes lie column by column: along ten entries NumPy spends its time on starting each

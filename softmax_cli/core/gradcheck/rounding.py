@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.core.exact.double_double import Rows
-from softmax_cli.core.loss.weights import Wanted
+from softmax_cli.core.loss.weights import WeightedTargets
 from softmax_cli.core.softmax.softmax import softmax
 
 # Units in the last place of the terms of a difference.
@@ -30,7 +30,7 @@ _LEAST = 1e-8
 _UNKNOWN = 0.5
 
 
-class Judged(NamedTuple):
+class Tolerances(NamedTuple):
     """The tolerance of each entry, and which rows prove nothing.
 
     atol     (rows, ...)
@@ -57,7 +57,7 @@ class Rounding:
     given: bool
     T: float
 
-    def of_loss(self, n: Rows, a: Rows, wanted: Wanted, divisor: float) -> Judged:
+    def of_loss(self, n: Rows, a: Rows, wanted: WeightedTargets, divisor: float) -> Tolerances:
         """Judge gradients n of losses of the logits a: differences of P_j sum_k Y_k and Y_j."""
         unit = 1 / (divisor * self.T)
         units = 2 * self._units(n.shape[-1]) * self.eps
@@ -81,7 +81,7 @@ class Rounding:
             np.put_along_axis(atol, wanted.targets, (units * size + floor)[:, None], -1)
         return self._judged(n, atol, size, self._conditioned(a, n))
 
-    def of_jacobian(self, n: NDArray[Any], a: Rows, of: str) -> Judged:
+    def of_jacobian(self, n: NDArray[Any], a: Rows, of: str) -> Tolerances:
         """Judge Jacobians (rows, N, N): on the diagonal S_i - S_i S_i, or 1 - S_i."""
         S = softmax(a, temperature=self.T)
         terms = (S if of == "softmax" else np.ones_like(S)) / self.T
@@ -91,7 +91,7 @@ class Rounding:
         atol[:, diagonal, diagonal] += self._units(a.shape[-1]) * self.eps * terms
         return self._judged(n, atol, terms.max(axis=-1), 0.0)
 
-    def of_product(self, n: Rows, a: Rows, v: Rows, of: str) -> Judged:
+    def of_product(self, n: Rows, a: Rows, v: Rows, of: str) -> Tolerances:
         """Judge products v J: S_j (v_j - sum_k S_k v_k) / T, or (v_j - S_j sum_k v_k) / T."""
         S, size = softmax(a, temperature=self.T), np.abs(v)
         if of == "softmax":
@@ -144,7 +144,7 @@ class Rounding:
 
     def _judged(
         self, n: NDArray[Any], atol: NDArray[Any], size: NDArray[Any], doubt: NDArray[Any] | float
-    ) -> Judged:
+    ) -> Tolerances:
         """Let rows that are zero to within rounding be anything that is as small."""
         inner = tuple(range(1, n.ndim))
         zero = _ZERO * self.eps * size + self.smallest
@@ -161,4 +161,4 @@ class Rounding:
             atol[lost] = np.maximum(atol[lost], zero[lost].reshape(-1, *[1] * (n.ndim - 1)))
         if self.given:
             lost |= (np.abs(n) <= atol + self.rtol * np.abs(n)).all(axis=inner)
-        return Judged(atol, lost, doubt)
+        return Tolerances(atol, lost, doubt)

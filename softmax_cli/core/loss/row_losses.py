@@ -21,10 +21,10 @@ from softmax_cli.core.exact.double_double import (
     two_sum,
 )
 from softmax_cli.core.exact.exponentials import RAISED
-from softmax_cli.core.exact.odds import Beside, Odds, distances
+from softmax_cli.core.exact.odds import Odds, SplitExponentials, distances
 from softmax_cli.core.exact.rows import likeliest, parts, whole_rows
 from softmax_cli.core.exact.sums import row_sums, summed, sums_in_parts
-from softmax_cli.core.loss.weights import UNWEIGHTED, Parts, Wanted, Weights
+from softmax_cli.core.loss.weights import UNWEIGHTED, Parts, WeightedTargets, Weights
 from softmax_cli.core.softmax.jacobian_products import share_over, summable, without
 from softmax_cli.core.softmax.softmax import probabilities
 
@@ -91,7 +91,7 @@ def row_losses_and_gradients(
             a = logits[part]
             wanted = weights.wanted(targets, samples, part)
             top = (likeliest(a) if largest is None else largest[part])[:, None]
-            beside = Beside.of(a, temperature, top)
+            beside = SplitExponentials.of(a, temperature, top)
             if wanted.is_soft or not exact:
                 sums = for_logarithms = beside.sums_for_logarithms()
             else:
@@ -111,24 +111,26 @@ def row_losses_and_gradients(
 
 
 def _odds(a: FloatArray, T: float, largest: NDArray[np.intp] | None) -> Odds:
-    beside = Beside.of(a, T, (likeliest(a) if largest is None else largest)[:, None])
+    beside = SplitExponentials.of(a, T, (likeliest(a) if largest is None else largest)[:, None])
     return beside.odds(*beside.sums_for_logarithms())
 
 
-def _losses_of_logarithms(logarithms: Rows, wanted: Wanted) -> Rows:
+def _losses_of_logarithms(logarithms: Rows, wanted: WeightedTargets) -> Rows:
     if wanted.is_soft:
         return expected_losses(wanted.targets, logarithms)[:, None]
     losses: Rows = 0 - np.take_along_axis(logarithms, wanted.targets, -1)
     return losses
 
 
-def _losses(a: FloatArray, wanted: Wanted, odds: Odds, T: float, base: float) -> Rows:
+def _losses(a: FloatArray, wanted: WeightedTargets, odds: Odds, T: float, base: float) -> Rows:
     """Return the losses, (rows, 1)."""
     of_losses = _target_losses if wanted.is_soft else _label_losses
     return of_losses(a, wanted, odds, T, base)
 
 
-def _label_losses(a: FloatArray, wanted: Wanted, odds: Odds, T: float, base: float) -> Rows:
+def _label_losses(
+    a: FloatArray, wanted: WeightedTargets, odds: Odds, T: float, base: float
+) -> Rows:
     """Return (max a - a_label) / T + log1p(odds): nothing cancels, however confident the row is."""
     of_label, of_top = (
         wide(np.take_along_axis(a, place, -1)) for place in (wanted.targets, odds.top)
@@ -144,7 +146,9 @@ def _label_losses(a: FloatArray, wanted: Wanted, odds: Odds, T: float, base: flo
     return losses
 
 
-def _target_losses(logits: FloatArray, wanted: Wanted, odds: Odds, T: float, base: float) -> Rows:
+def _target_losses(
+    logits: FloatArray, wanted: WeightedTargets, odds: Odds, T: float, base: float
+) -> Rows:
     """Return sum_k Y_k ((max a - a_k) / T) + log1p(odds) sum_k Y_k: again nothing cancels."""
     a, Y = wide(logits), wide(wanted.targets)
     maximum = np.take_along_axis(a, odds.top, -1)
@@ -167,7 +171,7 @@ def _target_losses(logits: FloatArray, wanted: Wanted, odds: Odds, T: float, bas
     return losses
 
 
-def _rounded(a: Rows, b: Parts, wanted: Wanted, base: float, left: Any = 0.0) -> Rows:
+def _rounded(a: Rows, b: Parts, wanted: WeightedTargets, base: float, left: Any = 0.0) -> Rows:
     """Return the scaled sum of numbers in two parts, in the unit of a base, rounded once."""
     high, low = two_sum(a, b[0])
     low = _finite(low + b[1] + left)
@@ -186,7 +190,9 @@ def _finite(rest: Rows) -> Rows:
     return np.where(np.isfinite(rest), rest, 0)
 
 
-def _label_gradients(beside: Beside, sums: Parts, wanted: Wanted, divisor: Factor) -> Rows:
+def _label_gradients(
+    beside: SplitExponentials, sums: Parts, wanted: WeightedTargets, divisor: Factor
+) -> Rows:
     """Return (P_j - Y_j) over the divisor, scaled, in the place of the exponentials."""
     gradients, (of_top, of_top_rest) = beside.others, beside.of_top
     label = wanted.targets
@@ -212,7 +218,7 @@ def _label_gradients(beside: Beside, sums: Parts, wanted: Wanted, divisor: Facto
 
 
 def _mend_small_gradients(
-    gradients: Rows, odds: Odds, a: FloatArray, wanted: Wanted, T: float, divisor: Factor
+    gradients: Rows, odds: Odds, a: FloatArray, wanted: WeightedTargets, T: float, divisor: Factor
 ) -> None:
     """Take rows again in which a probability is no normal number, and its gradient may be."""
     label = wanted.targets
@@ -233,7 +239,7 @@ def _mend_small_gradients(
         gradients[small] = np.ldexp(wanted.scaled(P, small), -RAISED)
 
 
-def _target_gradients(a: Rows, wanted: Wanted, T: float, divisor: Factor) -> Rows:
+def _target_gradients(a: Rows, wanted: WeightedTargets, T: float, divisor: Factor) -> Rows:
     """Return (P_j sum_k Y_k - Y_j) over the divisor, scaled."""
     Y, size = summable(wanted.scaled_targets())
     share = 0 - share_over(a, Y, T, divisor, sums_in_parts)

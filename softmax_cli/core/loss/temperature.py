@@ -19,7 +19,7 @@ from softmax_cli.core.exact.arrays import FloatArray, wide
 from softmax_cli.core.exact.double_double import Rows
 from softmax_cli.core.exact.rows import likeliest, parts, whole_rows
 from softmax_cli.core.exact.sums import ExactSum, summed
-from softmax_cli.core.loss.weights import Wanted, Weights
+from softmax_cli.core.loss.weights import WeightedTargets, Weights
 from softmax_cli.errors import DomainError
 
 # Newton doubles the digits that are right with each step; after such a small one all are.
@@ -74,7 +74,7 @@ class Slopes:
                     total.add(scaled)
 
 
-def _slopes(a: Rows, wanted: Wanted, T: float) -> tuple[Rows, Rows, Rows, Rows]:
+def _slopes(a: Rows, wanted: WeightedTargets, T: float) -> tuple[Rows, Rows, Rows, Rows]:
     """Return the derivatives of rows, (rows, 1) each: first, second, coldest, hottest.
 
     Logits are taken against the largest, so that nothing overflows; those of masked classes do

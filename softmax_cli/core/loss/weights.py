@@ -20,7 +20,7 @@ Parts = tuple[Rows, Rows]
 WEIGHTS_ARE = "weights are 0, or from 1e-150 to 1e150"
 
 
-class Wanted(NamedTuple):
+class WeightedTargets(NamedTuple):
     """What the losses of rows are made of: scale times -sum_k Y(k) log P(k).
 
     is_soft  whether the targets are Y; else labels, the classes whose Y is 1, all others' being 0
@@ -114,13 +114,15 @@ class Weights:
         of_labels = self.of_classes[targets]
         return _exact(of_labels) if samples is None else times(of_labels, samples)
 
-    def wanted(self, targets: NDArray[Any], samples: Rows | None, rows: slice) -> Wanted:
+    def wanted(self, targets: NDArray[Any], samples: Rows | None, rows: slice) -> WeightedTargets:
         """Return what the losses of some rows are made of; arguments as of `of_rows`."""
         targets, samples = targets[rows], None if samples is None else samples[rows]
         if targets.ndim == 1 and not self.smoothing:
-            return Wanted(False, targets[:, None], None, _upright(self.of_rows(targets, samples)))
+            return WeightedTargets(
+                False, targets[:, None], None, _upright(self.of_rows(targets, samples))
+            )
         soft = self._of_labels(targets) if targets.ndim == 1 else self._of_soft(wide(targets))
-        return Wanted(True, *soft, _upright(_exact(samples)))
+        return WeightedTargets(True, *soft, _upright(_exact(samples)))
 
     def smoothed(self, Y: Rows) -> Rows:
         """Return distributions with smoothing alone, rounded."""

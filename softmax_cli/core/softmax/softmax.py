@@ -15,7 +15,7 @@ from softmax_cli.core.exact.arrays import (
     with_classes,
 )
 from softmax_cli.core.exact.double_double import Factor, Rows, factor, over
-from softmax_cli.core.exact.exponentials import exponentials, in_parts, of_few_bits
+from softmax_cli.core.exact.exponentials import exponentials, in_parts, low_precision_exponentials
 from softmax_cli.core.exact.odds import distances, odds_against_likeliest
 from softmax_cli.core.exact.rows import as_it_was, parts, rows_of, whole_rows
 from softmax_cli.core.exact.sums import row_sums
@@ -55,7 +55,7 @@ def softmax(
                 terms, sums = exponentials(wide(rows[part]), T, first)
                 np.divide(terms, row_sums(terms, sums, second), out=result[part])
             else:
-                terms, sums = of_few_bits(rows[part], T, first)
+                terms, sums = low_precision_exponentials(rows[part], T, first)
                 terms *= 1 / sums
                 np.copyto(result[part], terms, casting="same_kind")
     shaped = as_it_was(result, array, axis)
@@ -127,7 +127,7 @@ def probabilities(a: FloatArray, T: float, *divisors: Factor, raised: int = 0) -
     if a.dtype.itemsize == 8:
         exponentials_ = in_parts(wide(a), T)
         return [exponentials_.over_their_sum(divisor, raised) for divisor in divisors]
-    S, sums = of_few_bits(a, T)
+    S, sums = low_precision_exponentials(a, T)
     S *= 2.0**raised / sums
     return [S if divisor.high == 1 else S / divisor.high for divisor in divisors]
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from softmax_cli.core.exact.bfloat16 import BFLOAT16, in_memory, widened
 from softmax_cli.errors import InputError, UsageError, shortened
 from softmax_cli.formats.columns.cell_kinds import MISSING, remedy_of_number
-from softmax_cli.formats.model.blocks import Block, Source, ready, rows_per_block
+from softmax_cli.formats.model.blocks import Block, Source, from_blocks, rows_per_block
 from softmax_cli.formats.model.options import DTypeName
 from softmax_cli.formats.model.sinks import Result, Sink
 from softmax_cli.formats.text.numbers import (
@@ -44,7 +44,7 @@ def array_source(
         place,
         shape[-1],
         rows.dtype,
-        ready(blocks),
+        from_blocks(blocks),
         rows=len(rows),
         leading=shape[:-1],
         class_names=class_names,

@@ -23,8 +23,8 @@ from softmax_cli.formats.arrays.array import (
     numbers_in,
     row_place,
 )
-from softmax_cli.formats.model.blocks import Block, Portion, Source, rows_per_block
-from softmax_cli.formats.model.options import DTypeName, Keep, ReadOptions, WriteOptions
+from softmax_cli.formats.model.blocks import Block, Chunk, Source, rows_per_block
+from softmax_cli.formats.model.options import ColumnRequest, DTypeName, ReadOptions, WriteOptions
 from softmax_cli.formats.model.sinks import Result, Sink
 from softmax_cli.formats.opening.pickles import refuse_table_options
 from softmax_cli.storage.input import Input, read_at, read_exactly
@@ -41,7 +41,7 @@ MAGIC = b"\x93NUMPY"
 _MOST_DIMENSIONS = 64
 
 
-def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
+def read(source: Input, form: str, options: ReadOptions, keep: ColumnRequest) -> Source:
     """Open an NPY file or stream; only its header is read."""
     refuse_table_options(form, options, keep)
     dtype, shape, fortran_order, header_size = read_header(source, options.dtype)
@@ -60,7 +60,7 @@ def rows_of(
     source: Input,
     dtype: np.dtype[Any],
     shape: tuple[int, ...],
-    keep: Keep,
+    keep: ColumnRequest,
     *,
     fortran_order: bool,
     first_byte: int | None = None,
@@ -87,16 +87,16 @@ def rows_of(
     in_memory = numbers_in(np.empty(0, dtype)).dtype
     step = rows_per_block(classes, dtype.itemsize)
 
-    def portions() -> Iterator[Portion]:
+    def chunks() -> Iterator[Chunk]:
         for start in range(0, rows, step):
             count = min(step, rows - start)
             size = count * classes * dtype.itemsize
             if first_byte is None:
                 values = np.frombuffer(read_exactly(source, size), dtype)
-                yield Portion(count, partial(block, start, values), size=size)
+                yield Chunk(count, partial(block, start, values), size=size)
             else:
                 read = partial(read_block, first_byte, start, count)
-                yield Portion(count, read, at_once=2, size=size)
+                yield Chunk(count, read, at_once=2, size=size)
         _refuse_more(source)
 
     def read_block(first_byte: int, start: int, count: int) -> Block:
@@ -118,7 +118,7 @@ def rows_of(
         return Block(start, numbers_in(table), row_place(source.place, start))
 
     size = rows * classes * dtype.itemsize
-    return Source(source.place, classes, in_memory, portions, rows=rows, leading=leading, size=size)
+    return Source(source.place, classes, in_memory, chunks, rows=rows, leading=leading, size=size)
 
 
 def _refuse_more(source: Input) -> None:

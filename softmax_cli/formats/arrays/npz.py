@@ -19,7 +19,7 @@ from softmax_cli.formats.arrays.npy import (
     stored_as,
 )
 from softmax_cli.formats.model.blocks import Block, Source
-from softmax_cli.formats.model.options import Keep, ReadOptions, WriteOptions
+from softmax_cli.formats.model.options import ColumnRequest, ReadOptions, WriteOptions
 from softmax_cli.formats.model.sinks import Result, Sink
 from softmax_cli.formats.opening.pickles import refuse_table_options
 from softmax_cli.storage.input import Input, read_whole, reading
@@ -34,7 +34,7 @@ _READ_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zi
 _ENCRYPTED = 0x41
 
 
-def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
+def read(source: Input, form: str, options: ReadOptions, keep: ColumnRequest) -> Source:
     """Open the array that `--key` names, or the only one."""
     refuse_table_options(form, options, keep)
     try:

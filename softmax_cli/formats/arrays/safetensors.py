@@ -14,7 +14,7 @@ from softmax_cli.errors import InputError, shortened, some_of
 from softmax_cli.formats.arrays.array import checked_dtype
 from softmax_cli.formats.arrays.npy import NpySink, rows_of
 from softmax_cli.formats.model.blocks import Source
-from softmax_cli.formats.model.options import Keep, ReadOptions, WriteOptions
+from softmax_cli.formats.model.options import ColumnRequest, ReadOptions, WriteOptions
 from softmax_cli.formats.model.sinks import Result, Sink
 from softmax_cli.formats.opening.pickles import refuse_table_options
 from softmax_cli.formats.text.numbers import STORE_TRUTH
@@ -42,7 +42,7 @@ class _Tensor:
     end: int
 
 
-def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
+def read(source: Input, form: str, options: ReadOptions, keep: ColumnRequest) -> Source:
     """Open the array that `--key` names, or the only one; nothing but the header is read."""
     refuse_table_options(form, options, keep)
     length = int.from_bytes(read_exactly(source, 8), "little")

@@ -21,8 +21,8 @@ from softmax_cli.formats.arrays.array import row_place
 from softmax_cli.formats.columnar.file import ColumnarFile, open_columnar
 from softmax_cli.formats.columns.header import Layout, selected_layout
 from softmax_cli.formats.columns.selection import spec_of
-from softmax_cli.formats.model.blocks import Block, Portion, Source, rows_per_block
-from softmax_cli.formats.model.options import Keep, ReadOptions, WriteOptions
+from softmax_cli.formats.model.blocks import Block, Chunk, Source, rows_per_block
+from softmax_cli.formats.model.options import ColumnRequest, ReadOptions, WriteOptions
 from softmax_cli.formats.model.sinks import Result, Sink
 from softmax_cli.formats.opening.pickles import refuse_table_options
 from softmax_cli.formats.text.numbers import LARGEST_EXACT, STORE_TRUTH
@@ -61,10 +61,10 @@ class _Table:
     dtype: np.dtype[Any]
 
 
-def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
+def read(source: Input, form: str, options: ReadOptions, keep: ColumnRequest) -> Source:
     """Open a Parquet or Arrow IPC file; its schema is read, and no row."""
     unfit = ReadOptions(delimiter=options.delimiter, header=options.header)
-    refuse_table_options(form, unfit, Keep())
+    refuse_table_options(form, unfit, ColumnRequest())
     file = open_columnar(source, form)
     columns = file.schema.names()
     if not columns:
@@ -149,7 +149,7 @@ def _width_of_lists(file: ColumnarFile, name: str) -> int:
     return int(width)
 
 
-def _portions(table: _Table) -> Iterator[Portion]:
+def _portions(table: _Table) -> Iterator[Chunk]:
     file, row_bytes = table.file, table.classes * table.dtype.itemsize
     most = max(1, _WINDOW_BYTES // row_bytes // (3 if table.listed else 1))
     step = max(1, min(_WINDOW_ROWS, most, file.rows))
@@ -167,7 +167,7 @@ def _portions(table: _Table) -> Iterator[Portion]:
         for first in range(0, count, size):
             values = window[:, first : min(first + size, count)].copy().T
             cells = None if beside is None else beside.slice(first, len(values))
-            yield Portion(len(values), partial(_block, table, start + first, values, cells))
+            yield Chunk(len(values), partial(_block, table, start + first, values, cells))
 
 
 def _words_beside(layout: Layout) -> list[str]:

@@ -21,7 +21,7 @@ from softmax_cli.formats.columns.cell_kinds import (
 from softmax_cli.formats.columns.selection import by_number_alone, select_columns
 from softmax_cli.formats.columns.table_columns import TableColumns
 from softmax_cli.formats.model.blocks import Block, Source
-from softmax_cli.formats.model.options import Keep, ReadOptions
+from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 from softmax_cli.formats.text.numbers import is_number
 
 # The second is what pandas makes of the first.
@@ -68,7 +68,7 @@ def judge_layout(
     cells: list[str],
     below: Sequence[str] | None,
     options: ReadOptions,
-    keep: Keep,
+    keep: ColumnRequest,
     place: str,
 ) -> Layout:
     """Return the layout of a table from its first line and the line below it, if there is one."""
@@ -102,7 +102,7 @@ def judge_layout(
     return layout
 
 
-def _name_a_column(cells: Sequence[str], options: ReadOptions, keep: Keep) -> bool:
+def _name_a_column(cells: Sequence[str], options: ReadOptions, keep: ColumnRequest) -> bool:
     """Return true if an option names a column otherwise than by its number."""
     specs = [*options.columns, *options.id_columns, *([keep.labels] if keep.labels else [])]
     parts = [part for spec in specs for part in (spec, *spec.split(","))]
@@ -125,7 +125,7 @@ def _names(part: str, cells: Sequence[str]) -> bool:
 def is_header(
     cells: Sequence[str],
     below: Sequence[str] | None,
-    keep: Keep,
+    keep: ColumnRequest,
     missing: Collection[str],
     place: str,
     columns: Sequence[int] | None = None,
@@ -154,7 +154,7 @@ def is_header(
 def _refuse_ambiguous(
     cells: Sequence[str],
     below: Sequence[str],
-    keep: Keep,
+    keep: ColumnRequest,
     missing: Collection[str],
     place: str,
 ) -> None:
@@ -210,7 +210,7 @@ def _mixed(cells: Sequence[str], name: str, column: int, place: str, role: str) 
 
 
 def selected_layout(
-    cells: Sequence[str], names: list[str] | None, options: ReadOptions, keep: Keep
+    cells: Sequence[str], names: list[str] | None, options: ReadOptions, keep: ColumnRequest
 ) -> Layout:
     """Return the columns that the options choose: the classes are those that nothing else takes."""
     count = len(cells)
@@ -262,7 +262,7 @@ def without_na_values(source: Source, options: ReadOptions) -> Source:
         is_missing = np.isin(block.values, stored.astype(block.values.dtype))
         return block.with_values(np.where(is_missing, np.nan, block.values))
 
-    return source.changed(checked)
+    return source.map(checked)
 
 
 def _na_values(options: ReadOptions) -> list[str]:

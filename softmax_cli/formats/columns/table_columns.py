@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from softmax_cli.errors import shortened
 from softmax_cli.formats.columns.selection import spec_of
-from softmax_cli.formats.model.blocks import Block, Portion, Source, itself
+from softmax_cli.formats.model.blocks import Block, Chunk, Source, identity
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -144,14 +144,14 @@ def with_suspects(source: Source) -> Source:
         return source
     suspects = Suspects(table)
 
-    def portions() -> Iterator[Portion]:
-        begun = source.portions()
-        first: list[Portion] = []
+    def chunks() -> Iterator[Chunk]:
+        begun = source.chunks()
+        first: list[Chunk] = []
         blocks: list[Block] = []
-        while sum(map(_rows, blocks)) < _ROWS_OF_INDEX and (portion := next(begun, None)):
-            block = portion.read()
+        while sum(map(_rows, blocks)) < _ROWS_OF_INDEX and (chunk := next(begun, None)):
+            block = chunk.read()
             blocks.append(block)
-            first.append(replace(portion, read=partial(itself, block)))
+            first.append(replace(chunk, read=partial(identity, block)))
         if blocks and blocks[0].start == 0:
             import numpy as np
 
@@ -159,9 +159,7 @@ def with_suspects(source: Source) -> Source:
         yield from chain(first, begun)
 
     warning: Callable[[], list[str]] = partial(suspects.warnings, source.place)
-    return replace(
-        source, portions=portions, suspects=suspects, warnings=(*source.warnings, warning)
-    )
+    return replace(source, chunks=chunks, suspects=suspects, warnings=(*source.warnings, warning))
 
 
 def _rows(block: Block) -> int:

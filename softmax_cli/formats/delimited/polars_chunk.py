@@ -94,7 +94,7 @@ def counted_rows(lines: bytes, *, quotes: bool = True) -> int | None:
 
 
 @dataclass(frozen=True)
-class Chunk:
+class TextChunk:
     """Some lines, each a row: the first is this line of the file and this row of the input."""
 
     lines: bytes

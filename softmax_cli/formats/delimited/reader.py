@@ -13,16 +13,16 @@ from softmax_cli.errors import UsageError
 from softmax_cli.formats.columns.header import Layout, judge_layout, missing_texts
 from softmax_cli.formats.delimited.cells import blocks_of, refuse_many_cells, text_of
 from softmax_cli.formats.delimited.first_records import first_records
-from softmax_cli.formats.delimited.polars_chunk import Chunk, chunks_of_lines
-from softmax_cli.formats.model.blocks import Portion, Source, ready
-from softmax_cli.formats.model.options import Keep, ReadOptions
+from softmax_cli.formats.delimited.polars_chunk import TextChunk, chunks_of_lines
+from softmax_cli.formats.model.blocks import Chunk, Source, from_blocks
+from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 from softmax_cli.formats.opening.detection import detected_delimiter
 from softmax_cli.formats.text.records import Comments, Split, records, splitter, unquoted
-from softmax_cli.storage.headed import rejoined
+from softmax_cli.storage.headed import prepend
 from softmax_cli.storage.input import Input
 
 
-def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
+def read(source: Input, form: str, options: ReadOptions, keep: ColumnRequest) -> Source:
     """Open delimited text; the first two lines are read and judged, the rows are not."""
     comments = Comments(missing_texts(options))
     anywhere = form == "txt" or options.delimiter == " "
@@ -44,7 +44,7 @@ def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
         source.place,
         len(layout.classes),
         np.dtype(np.float64),
-        text.portions,
+        text.chunks,
         class_names=layout.class_names,
         id_names=layout.id_names,
         size=source.size,
@@ -74,7 +74,7 @@ class _Text:
     layout: Layout
     comments: Comments | None
 
-    def portions(self) -> Iterator[Portion]:
+    def chunks(self) -> Iterator[Chunk]:
         """Read many lines at once; from a chunk on where lines are no rows, one by one."""
         if self.delimiter is None:
             yield from self._line_by_line(self.head, self.line, 0)
@@ -86,7 +86,7 @@ class _Text:
                 yield from self._line_by_line(chunk, line, start)
                 return
             if rows:
-                read_chunk = Chunk(
+                read_chunk = TextChunk(
                     lines,
                     rows,
                     self.delimiter,
@@ -96,21 +96,21 @@ class _Text:
                     line,
                     start,
                 )
-                yield Portion(rows, read_chunk.block, size=len(lines))
+                yield Chunk(rows, read_chunk.block, size=len(lines))
             line += rows
             start += rows
 
-    def _line_by_line(self, head: bytes, line: int, start: int) -> Iterator[Portion]:
+    def _line_by_line(self, head: bytes, line: int, start: int) -> Iterator[Chunk]:
         """Read what is left of the stream, with `head` before it, from this line and row on."""
         layout, place = self.layout, self.source.place
         lines = records(
-            rejoined(head, self.source.stream),
+            prepend(head, self.source.stream),
             place,
             comments=self.comments,
             first_line=line,
             one_column=layout.columns == 1,
         )
-        yield from ready(partial(blocks_of, lines, self.split, layout, place, start))()
+        yield from from_blocks(partial(blocks_of, lines, self.split, layout, place, start))()
 
 
 def _delimiter(asked: str | None, form: str, place: str, first: bytes) -> str | None:

@@ -15,7 +15,7 @@ from softmax_cli.formats.arrays.array import array_source, numeric_array
 from softmax_cli.formats.columns.header import missing_texts
 from softmax_cli.formats.columns.table_columns import TableColumns
 from softmax_cli.formats.model.blocks import Block, Source
-from softmax_cli.formats.model.options import Keep, ReadOptions, WriteOptions
+from softmax_cli.formats.model.options import ColumnRequest, ReadOptions, WriteOptions
 from softmax_cli.formats.model.sinks import Result, Sink
 from softmax_cli.formats.opening.pickles import refuse_table_options
 from softmax_cli.formats.text.digits import lines_of_numbers
@@ -28,7 +28,7 @@ from softmax_cli.storage.output import Target
 _KEYS = ("logits", "probabilities", "log_probabilities", "jacobian")
 
 
-def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:
+def read(source: Input, form: str, options: ReadOptions, keep: ColumnRequest) -> Source:
     """Read nested lists, or the object that this program writes, whole."""
     refuse_table_options(form, options, keep)
     document = parsed(source)

@@ -18,12 +18,12 @@ from softmax_cli.formats.delimited.cells import line_place, refuse_many_cells
 from softmax_cli.formats.delimited.polars_chunk import chunks_of_lines
 from softmax_cli.formats.json.document import json_rows, label_text, loads, named_classes, text_cell
 from softmax_cli.formats.json.polars_lines import numbers_of_lines
-from softmax_cli.formats.model.blocks import Block, Portion, Source, ready, rows_per_block
-from softmax_cli.formats.model.options import Keep, ReadOptions, WriteOptions
+from softmax_cli.formats.model.blocks import Block, Chunk, Source, from_blocks, rows_per_block
+from softmax_cli.formats.model.options import ColumnRequest, ReadOptions, WriteOptions
 from softmax_cli.formats.model.sinks import Result, Sink
 from softmax_cli.formats.text.numbers import NotANumberError
 from softmax_cli.formats.text.records import spelt
-from softmax_cli.storage.headed import rejoined
+from softmax_cli.storage.headed import prepend
 from softmax_cli.storage.input import Input, no_rows, read_line, reading
 from softmax_cli.storage.limits import MOST_CELLS, MOST_IDLE_LINES
 from softmax_cli.storage.output import Target
@@ -31,7 +31,7 @@ from softmax_cli.storage.output import Target
 Line = tuple[int, list[Any]]
 
 
-def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source:  # noqa: ARG001
+def read(source: Input, form: str, options: ReadOptions, keep: ColumnRequest) -> Source:  # noqa: ARG001
     """Open JSON lines; the first line is read for its keys."""
     with reading(source.place):
         number, line = _next_line(source.stream, source.place, 0)
@@ -41,16 +41,18 @@ def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source: 
     names = list(first[1]) if isinstance(first[1], dict) else None
     layout = selected_layout(first[1], names, options, keep)
 
-    def portions() -> Iterator[Portion]:
+    def chunks() -> Iterator[Chunk]:
         below, start = number, 0
         for chunk, lines, rows in chunks_of_lines(source, line, quotes=False):
             if rows is None:
-                stream = rejoined(chunk, source.stream)
-                yield from ready(partial(_blocks, stream, layout, source.place, below, start))()
+                stream = prepend(chunk, source.stream)
+                yield from from_blocks(
+                    partial(_blocks, stream, layout, source.place, below, start)
+                )()
                 return
             if rows:
                 read_chunk = partial(_chunk, lines, rows, layout, source.place, below, start)
-                yield Portion(rows, read_chunk, size=len(lines))
+                yield Chunk(rows, read_chunk, size=len(lines))
             below += rows
             start += rows
 
@@ -58,7 +60,7 @@ def read(source: Input, form: str, options: ReadOptions, keep: Keep) -> Source: 
         source.place,
         len(layout.classes),
         np.dtype(np.float64),
-        portions,
+        chunks,
         class_names=layout.class_names,
         id_names=layout.id_names,
         size=source.size,

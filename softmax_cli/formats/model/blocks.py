@@ -87,7 +87,7 @@ class Block:
 
 
 @dataclass(frozen=True, eq=False)
-class Portion:
+class Chunk:
     """The next rows of a source: what of reading them must be done in order has been done.
 
     rows     how many they are
@@ -101,7 +101,7 @@ class Portion:
     at_once: int = 1
     size: int = 0
 
-    def then(self, change: Callable[[Block], Block]) -> Portion:
+    def map(self, change: Callable[[Block], Block]) -> Chunk:
         """Return the portion with its block changed once it is read."""
         return replace(self, read=lambda: change(self.read()))
 
@@ -118,24 +118,24 @@ class RowRange(NamedTuple):
         return RowRange(self.start * lines, self.stop * lines, self.of * lines)
 
 
-def _part_of(portion: Portion, first: int, last: int) -> Block:
-    return portion.read().part(first, last)
+def _part_of(chunk: Chunk, first: int, last: int) -> Block:
+    return chunk.read().part(first, last)
 
 
-Portions = Callable[[], Iterator[Portion]]
+Chunks = Callable[[], Iterator[Chunk]]
 
 
-def ready(blocks: Callable[[], Iterator[Block]]) -> Portions:
+def from_blocks(blocks: Callable[[], Iterator[Block]]) -> Chunks:
     """Return blocks as portions that are read already."""
 
-    def portions() -> Iterator[Portion]:
+    def chunks() -> Iterator[Chunk]:
         for block in blocks():
-            yield Portion(len(block.values), partial(itself, block))
+            yield Chunk(len(block.values), partial(identity, block))
 
-    return portions
+    return chunks
 
 
-def itself(block: Block) -> Block:
+def identity(block: Block) -> Block:
     """Return the block."""
     return block
 
@@ -166,7 +166,7 @@ class Source:
     place: str
     classes: int
     dtype: np.dtype[Any]
-    portions: Portions
+    chunks: Chunks
     rows: int | None = None
     leading: tuple[int, ...] | None = None
     class_names: tuple[str, ...] | None = None
@@ -193,19 +193,19 @@ class Source:
 
     def blocks(self) -> Iterator[Block]:
         """Read the blocks, in order."""
-        for portion in self.portions():
-            yield portion.read()
+        for chunk in self.chunks():
+            yield chunk.read()
 
-    def changed(self, change: Callable[[Block], Block], **fields: Any) -> Source:
+    def map(self, change: Callable[[Block], Block], **fields: Any) -> Source:
         """Return the source with every block changed as it is read, and with other fields."""
 
-        def portions() -> Iterator[Portion]:
-            for portion in self.portions():
-                yield portion.then(change)
+        def chunks() -> Iterator[Chunk]:
+            for chunk in self.chunks():
+                yield chunk.map(change)
 
-        return replace(self, portions=portions, **fields)
+        return replace(self, chunks=chunks, **fields)
 
-    def between(self, rows: RowRange | None) -> Source:
+    def slice_rows(self, rows: RowRange | None) -> Source:
         """Return the source with these of its rows alone, which keep their numbers.
 
         Behind the last of all there may be more where there should be none: they are kept.
@@ -214,23 +214,23 @@ class Source:
             return self
         end = rows.stop if rows.stop < rows.of else sys.maxsize
 
-        def portions() -> Iterator[Portion]:
+        def chunks() -> Iterator[Chunk]:
             start = 0
-            for portion in self.portions():
-                stop = start + portion.rows
+            for chunk in self.chunks():
+                stop = start + chunk.rows
                 first, last = max(rows.start, start) - start, min(end, stop) - start
-                if last - first == portion.rows:
-                    yield portion
+                if last - first == chunk.rows:
+                    yield chunk
                 elif first < last:
-                    part = partial(_part_of, portion, first, last)
-                    size = portion.size * (last - first) // portion.rows
-                    yield replace(portion, rows=last - first, read=part, size=size)
+                    part = partial(_part_of, chunk, first, last)
+                    size = chunk.size * (last - first) // chunk.rows
+                    yield replace(chunk, rows=last - first, read=part, size=size)
                 start = stop
                 if start >= end:
                     return
 
         known = None if self.rows is None else min(end, self.rows) - rows.start
-        return replace(self, portions=portions, rows=known, within=rows)
+        return replace(self, chunks=chunks, rows=known, within=rows)
 
     def __enter__(self) -> Self:
         return self

@@ -28,7 +28,7 @@ class ReadOptions:
 
 
 @dataclass(frozen=True)
-class Keep:
+class ColumnRequest:
     """What a command wants of a table beside its numbers.
 
     labels         the column of labels, which is then no class

@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Lock
 
 from softmax_cli.errors import InputError
-from softmax_cli.formats.model.blocks import Block, Portion, Source
+from softmax_cli.formats.model.blocks import Block, Chunk, Source
 
 
 def concatenated(
@@ -21,7 +21,7 @@ def concatenated(
     begun: set[_Held] = set()
     later: list[Callable[[], list[str]]] = []
 
-    def portions() -> Iterator[Portion]:
+    def chunks() -> Iterator[Chunk]:
         start = 0
         for reopen in (lambda: first, *rest):
             source = reopen()
@@ -31,9 +31,9 @@ def concatenated(
             try:
                 check_alike(first, source, any_dtype=True)
                 begin = start
-                for portion in source.portions():
-                    yield held.until_read(portion.then(partial(_moved, by=begin)))
-                    start += portion.rows
+                for chunk in source.chunks():
+                    yield held.until_read(chunk.map(partial(_moved, by=begin)))
+                    start += chunk.rows
             finally:
                 held.end()
 
@@ -46,7 +46,7 @@ def concatenated(
     return replace(
         first,
         place=place,
-        portions=portions,
+        chunks=chunks,
         rows=None,
         leading=None,
         size=None,
@@ -70,17 +70,17 @@ class _Held:
         self._begun.discard(self)
         self._source.close()
 
-    def until_read(self, portion: Portion) -> Portion:
+    def until_read(self, chunk: Chunk) -> Chunk:
         with self._lock:
             self._left += 1
 
         def read() -> Block:
             try:
-                return portion.read()
+                return chunk.read()
             finally:
                 self.end()
 
-        return replace(portion, read=read)
+        return replace(chunk, read=read)
 
     def end(self) -> None:
         """Close the source if nothing more is to be read."""

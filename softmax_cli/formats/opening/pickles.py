@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from softmax_cli.errors import InputError, UsageError
-from softmax_cli.formats.model.options import Keep, ReadOptions
+from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 
 _PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".joblib", ".ckpt")
 
 
-def refuse_table_options(form: str, options: ReadOptions, keep: Keep) -> None:
+def refuse_table_options(form: str, options: ReadOptions, keep: ColumnRequest) -> None:
     """Refuse options that only a table with named columns can honour."""
     for option, given in (
         ("--columns", options.columns),

@@ -18,7 +18,7 @@ from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.pipeline.threads import thread_count
 from softmax_cli.shards.dask.local import processes
 from softmax_cli.shards.dask.scheduler import answering
-from softmax_cli.shards.dask.worker import busy, performed_there, stop, version
+from softmax_cli.shards.dask.worker import busy, run_on_worker, stop, version
 from softmax_cli.shards.tasks import Engine, Outcome, Task, Watcher
 
 LOCAL = "local"
@@ -164,7 +164,7 @@ class Cluster(Engine):
             self._count += 1
             with self._connected():
                 future = self._client.submit(
-                    performed_there,
+                    run_on_worker,
                     task,
                     self._run,
                     key=f"softmax-cli-{self._run}-{self._count}",

@@ -57,7 +57,7 @@ def _keep_freed_memory() -> None:
         mallopt(_M_TRIM_THRESHOLD, 2 * _KEPT_BYTES)
 
 
-def performed_there(task: Task, run: str) -> Outcome:
+def run_on_worker(task: Task, run: str) -> Outcome:
     """Do a task of a run in a worker, and let the scheduler hear how it gets on."""
     from distributed import get_worker
 

@@ -14,7 +14,7 @@ from numpy.testing import assert_array_equal
 from softmax_cli.errors import InputError, UsageError
 from softmax_cli.formats import open_sink, open_source
 from softmax_cli.formats.model import blocks
-from softmax_cli.formats.model.options import Keep, ReadOptions, WriteOptions
+from softmax_cli.formats.model.options import ColumnRequest, ReadOptions, WriteOptions
 from softmax_cli.formats.model.sinks import Result
 from tests.formats.rows import Array, Trickle, piped, read, refusal, same_bits, saved, write
 
@@ -216,17 +216,17 @@ def test_not_an_npy_file(data: bytes) -> None:
 @pytest.mark.parametrize(
     ("option", "keep", "options"),
     [
-        ("--columns", Keep(), {"columns": ["1"]}),
-        ("--id-columns", Keep(), {"id_columns": ["1"]}),
-        ("--delimiter", Keep(), {"delimiter": ","}),
-        ("--header", Keep(), {"header": True}),
-        ("--label-column", Keep(labels="x"), {}),
-        ("--append", Keep(every_column=True), {}),
+        ("--columns", ColumnRequest(), {"columns": ["1"]}),
+        ("--id-columns", ColumnRequest(), {"id_columns": ["1"]}),
+        ("--delimiter", ColumnRequest(), {"delimiter": ","}),
+        ("--header", ColumnRequest(), {"header": True}),
+        ("--label-column", ColumnRequest(labels="x"), {}),
+        ("--append", ColumnRequest(every_column=True), {}),
     ],
 )
 @pytest.mark.parametrize("name", ["x.npy", "x.npz", "x.json"])
 def test_options_of_tables_are_refused(
-    name: str, option: str, keep: Keep, options: dict[str, Any]
+    name: str, option: str, keep: ColumnRequest, options: dict[str, Any]
 ) -> None:
     path = write(name, np.eye(2))
     assert refusal(path, keep=keep, **options).startswith(f"{option}: ")
@@ -273,7 +273,7 @@ def test_columns_that_lie_together_are_read_in_blocks(
 def test_a_stream_that_goes_on_after_its_array(order: Any, one_column: bool) -> None:
     data = npy(np.array([[1.0, 2.0], [3.0, 4.0]], order=order)) + b"more"
     with pytest.raises(InputError, match="goes on after its array"):
-        read(saved("x.npy", gzip.compress(data)), keep=Keep(one_column=one_column))
+        read(saved("x.npy", gzip.compress(data)), keep=ColumnRequest(one_column=one_column))
 
 
 def test_a_header_that_says_more_than_there_is_to_say() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from softmax_cli.formats.model.options import Keep
+from softmax_cli.formats.model.options import ColumnRequest
 from tests.formats.rows import read, refusal, saved, warnings_of
 
 Options = dict[str, Any]
@@ -201,7 +201,7 @@ def test_a_row_of_digits(text: str, rows: int, is_warned: bool) -> None:
 
 
 def test_a_one_hot_row_is_no_header_of_distributions() -> None:
-    distributions = Keep(distributions=True)
+    distributions = ColumnRequest(distributions=True)
     assert read(saved("p.csv", "1,0\n0.5,0.5\n"), keep=distributions).values[0, 0] == 1
     assert "--no-header" in refusal(saved("p.csv", "0,1\n0.5,0.5\n"), keep=distributions)
 
@@ -220,21 +220,21 @@ def test_numbering_beside_an_index() -> None:
 
 def test_label_column_is_no_class() -> None:
     name = saved("logits.csv", "a,label,b\n1,cat,2\n3,é,4\n")
-    back = read(name, keep=Keep(labels="label"))
+    back = read(name, keep=ColumnRequest(labels="label"))
     assert back.source.class_names == ("a", "b")
     assert back.labels == ["cat", "é"]
     assert_array_equal(back.values, [[1, 2], [3, 4]])
 
 
 def test_label_column_by_number() -> None:
-    back = read(saved("logits.csv", "0,1,2\n1,3,4\n"), keep=Keep(labels="1"))
+    back = read(saved("logits.csv", "0,1,2\n1,3,4\n"), keep=ColumnRequest(labels="1"))
     assert back.labels == ["0", "1"]
     assert_array_equal(back.values, [[1, 2], [3, 4]])
 
 
 def test_every_column_passes_through() -> None:
     name = saved("logits.csv", 'id,a,b\n"x,y",1,02\n')
-    back = read(name, keep=Keep(every_column=True), id_columns=["id"])
+    back = read(name, keep=ColumnRequest(every_column=True), id_columns=["id"])
     assert back.source.id_names == ("id", "a", "b")
     assert back.ids == [(b'"x,y"', b"1", b"02")]
     assert_array_equal(back.values, [[1, 2]])
@@ -243,13 +243,13 @@ def test_every_column_passes_through() -> None:
 @pytest.mark.parametrize(
     ("keep", "options", "words"),
     [
-        (Keep(labels="l*"), {}, ["--label-column", "'l*' is 2 columns"]),
-        (Keep(labels="nope"), {}, ["--label-column", "'nope'"]),
-        (Keep(), {"id_columns": ["1-3"]}, ["--id-columns", "no column is left"]),
-        (Keep(), {"columns": ["z*"]}, ["--columns", "'z*'", "l1, l2, c"]),
+        (ColumnRequest(labels="l*"), {}, ["--label-column", "'l*' is 2 columns"]),
+        (ColumnRequest(labels="nope"), {}, ["--label-column", "'nope'"]),
+        (ColumnRequest(), {"id_columns": ["1-3"]}, ["--id-columns", "no column is left"]),
+        (ColumnRequest(), {"columns": ["z*"]}, ["--columns", "'z*'", "l1, l2, c"]),
     ],
 )
-def test_columns_refused(keep: Keep, options: Options, words: list[str]) -> None:
+def test_columns_refused(keep: ColumnRequest, options: Options, words: list[str]) -> None:
     line = refusal(saved("logits.csv", "l1,l2,c\n1,2,3\n"), keep=keep, **options)
     assert all(word in line for word in words), line
 

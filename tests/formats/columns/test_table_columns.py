@@ -12,7 +12,7 @@ import pytest
 from softmax_cli.formats.columns.selection import spec_of
 from softmax_cli.formats.columns.table_columns import TableColumns, looks_like_no_class
 from softmax_cli.formats.model import blocks
-from softmax_cli.formats.model.options import Keep
+from softmax_cli.formats.model.options import ColumnRequest
 from tests.formats.rows import read, refusal, saved, warnings_of, write
 
 NO_CLASSES = [
@@ -66,7 +66,7 @@ def test_every_suspicious_column_is_named(suffix: str) -> None:
     ]
     assert warnings_of(read(name, id_columns=["row_id,fold"]).source) == []
     assert warnings_of(read(name, columns=["a,row_id"]).source) == []
-    (line,) = warnings_of(read(name, keep=Keep(labels="fold")).source)
+    (line,) = warnings_of(read(name, keep=ColumnRequest(labels="fold")).source)
     assert "the column 'row_id' is taken for a class" in line
 
 

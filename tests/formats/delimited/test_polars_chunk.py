@@ -16,7 +16,7 @@ from softmax_cli.errors import SoftmaxCliError
 from softmax_cli.formats.columns.header import Layout
 from softmax_cli.formats.delimited import polars_chunk as chunks
 from softmax_cli.formats.delimited.cells import block_of
-from softmax_cli.formats.delimited.polars_chunk import Chunk, counted_rows
+from softmax_cli.formats.delimited.polars_chunk import TextChunk, counted_rows
 from softmax_cli.formats.text.records import records, splitter
 from tests.formats.conftest import folder
 from tests.formats.rows import examples, read, same_bits, saved
@@ -42,10 +42,10 @@ odd_cells = st.sampled_from(
 cells = numbers | odd_cells
 
 
-def chunk(text: bytes, layout: Layout, delimiter: str = ",") -> Chunk:
+def chunk(text: bytes, layout: Layout, delimiter: str = ",") -> TextChunk:
     rows = counted_rows(text)
     assert rows is not None
-    return Chunk(text, rows, delimiter, splitter(delimiter), layout, "x.csv", 7, 3)
+    return TextChunk(text, rows, delimiter, splitter(delimiter), layout, "x.csv", 7, 3)
 
 
 def table(columns: int, ids: tuple[int, ...] = (), label: int | None = None) -> Layout:

@@ -11,7 +11,7 @@ from numpy.testing import assert_array_equal
 
 from softmax_cli.formats import open_sink, open_source
 from softmax_cli.formats.model.blocks import Block
-from softmax_cli.formats.model.options import Keep, ReadOptions, WriteOptions
+from softmax_cli.formats.model.options import ColumnRequest, ReadOptions, WriteOptions
 from softmax_cli.formats.model.sinks import Result
 from tests.formats.rows import read, refusal, saved, write
 
@@ -152,7 +152,7 @@ CELLS = [
 ]
 
 
-def copied(name: str, form: str, keep: Keep = Keep(), **options: Any) -> bytes:
+def copied(name: str, form: str, keep: ColumnRequest = ColumnRequest(), **options: Any) -> bytes:
     """Send a file through unchanged, and return the bytes of the copy."""
     with open_source([name], ReadOptions(**options), keep) as source:
         result = Result(
@@ -192,7 +192,7 @@ def test_ids_alone_may_be_without_name_or_number() -> None:
 
 def test_every_column_is_kept_in_its_place() -> None:
     name = saved("x.csv", b"a,id,b\n1,x,2e0\n")
-    copy = copied(name, "csv", Keep(every_column=True), id_columns=["id"])
+    copy = copied(name, "csv", ColumnRequest(every_column=True), id_columns=["id"])
     assert copy == b"a,id,b,a,b\n1,x,2e0,1.0,2.0\n"
 
 

@@ -11,7 +11,7 @@ from numpy.testing import assert_array_equal
 
 from softmax_cli.formats import open_sink
 from softmax_cli.formats.model.blocks import Block
-from softmax_cli.formats.model.options import Keep, WriteOptions
+from softmax_cli.formats.model.options import ColumnRequest, WriteOptions
 from softmax_cli.formats.model.sinks import Result
 from tests.formats.rows import Ids, read, refusal, saved
 
@@ -56,7 +56,7 @@ def test_columns(options: dict[str, Any], names: tuple[str, ...], ids: Ids) -> N
 
 def test_label_column() -> None:
     text = '{"a": 1, "y": "cat"}\n{"a": 2, "y": 3}\n'
-    back = read(saved("x.jsonl", text), keep=Keep(labels="y"))
+    back = read(saved("x.jsonl", text), keep=ColumnRequest(labels="y"))
     assert back.labels == ["cat", "3"]
     assert_array_equal(back.values, [[1], [2]])
 

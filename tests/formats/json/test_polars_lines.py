@@ -15,7 +15,7 @@ from softmax_cli.formats.columns.header import Layout
 from softmax_cli.formats.delimited import polars_chunk as chunks
 from softmax_cli.formats.json import lines as jsonl
 from softmax_cli.formats.json.polars_lines import numbers_of_lines
-from softmax_cli.formats.model.options import Keep
+from softmax_cli.formats.model.options import ColumnRequest
 from tests.formats.conftest import folder
 from tests.formats.rows import examples, read, same_bits, saved
 
@@ -121,6 +121,6 @@ def test_cells_that_also_pass_through_are_not_lost(
     line: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(chunks, "_LITTLE_TEXT", 0)
-    back = read(saved("x.jsonl", f"{line}\n" * 2), keep=Keep(every_column=True))
+    back = read(saved("x.jsonl", f"{line}\n" * 2), keep=ColumnRequest(every_column=True))
     assert back.ids == [(b"1.5", b"2")] * 2
     assert back.values.tolist() == [[1.5, 2]] * 2

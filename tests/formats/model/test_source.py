@@ -13,7 +13,7 @@ from softmax_cli.formats import open_source
 from softmax_cli.formats.model import blocks as blocks_module
 from softmax_cli.formats.model.blocks import RowRange, Source
 from softmax_cli.formats.model.options import ReadOptions
-from softmax_cli.pipeline.row_order import in_turn
+from softmax_cli.pipeline.row_order import check_row_order
 from tests.formats.rows import ARRAYS, COLUMNAR, TEXTS
 from tests.running import run
 
@@ -24,7 +24,7 @@ LOGITS = np.random.default_rng(0).normal(size=(ROWS, 3)).round(3)
 
 
 def _rows(source: Source) -> tuple[Any, list[int], list[str]]:
-    blocks = list(in_turn(source).blocks())
+    blocks = list(check_row_order(source).blocks())
     values = [block.values for block in blocks]
     numbers = [block.number(row) for block in blocks for row in range(len(block.values))]
     places = [block.place(row) for block in blocks for row in range(len(block.values))]
@@ -43,7 +43,7 @@ def test_rows_keep_their_numbers_and_places(
     with open_source([str(path)], ReadOptions()) as source:
         values, _, places = _rows(source)
     with open_source([str(path)], ReadOptions()) as source:
-        part = source.between(RowRange(start, stop, ROWS))
+        part = source.slice_rows(RowRange(start, stop, ROWS))
         found, numbers, found_places = _rows(part)
     assert part.first == start
     assert part.rows in (None, stop - start)
@@ -56,15 +56,15 @@ def test_behind_the_last_row_nothing_is_lost(tmp_path: Path) -> None:
     np.save(tmp_path / "z.npy", LOGITS)
     with open_source([str(tmp_path / "z.npy")], ReadOptions()) as source:
         # Of a file that should have a row less, the last range holds one more.
-        values, _, _ = _rows(source.between(RowRange(1000, ROWS - 1, ROWS - 1)))
+        values, _, _ = _rows(source.slice_rows(RowRange(1000, ROWS - 1, ROWS - 1)))
         assert_array_equal(values, LOGITS[1000:])
-        values, _, _ = _rows(source.between(RowRange(1000, 1010, ROWS - 1)))
+        values, _, _ = _rows(source.slice_rows(RowRange(1000, 1010, ROWS - 1)))
         assert_array_equal(values, LOGITS[1000:1010])
 
 
 def test_no_range_is_all_rows(tmp_path: Path) -> None:
     np.save(tmp_path / "z.npy", LOGITS)
     with open_source([str(tmp_path / "z.npy")], ReadOptions()) as source:
-        assert source.between(None) is source
+        assert source.slice_rows(None) is source
         assert source.first == 0
         assert RowRange(1, 2, 5).times(3) == RowRange(3, 6, 15)
