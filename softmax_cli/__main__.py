@@ -1,4 +1,4 @@
-"""main(argv) -> exit code: the only place where an error becomes a line and a code."""
+"""main(argv) -> exit code: the one error boundary, which turns errors into messages and codes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
-from softmax_cli.errors import ExitCode, OutputError, SoftmaxCliError, Terminated, say
+from softmax_cli.errors import ExitCode, OutputError, SoftmaxCliError, Terminated, print_message
 from softmax_cli.runtime.fork_guard import allow
 from softmax_cli.runtime.signals import ended_by_signals
 from softmax_cli.runtime.standard_streams import (
@@ -20,23 +20,24 @@ from softmax_cli.runtime.standard_streams import (
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the program; whatever happens, the exit code is one of ExitCode."""
+    """Run the program and return its exit code, one of ExitCode whatever happens."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     is_program = argv is None
     allow(is_program)
     if not is_program:
-        return _outcome(arguments)
+        return _exit_code(arguments)
     open_standard_streams()
-    code = _outcome(arguments)
+    code = _exit_code(arguments)
     drop_what_cannot_be_written()
     return code
 
 
-def _outcome(arguments: list[str]) -> int:
-    # Rows are shared out among threads; NumPy's own would stand in their way, and slow its import.
+def _exit_code(arguments: list[str]) -> int:
+    # The pipeline has threads of its own; those of NumPy's BLAS would compete with them, and
+    # starting them slows the import.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ.setdefault("MKL_NUM_THREADS", "1")
-    # Modules are made to stay; to look for what of them could go slows each import.
+    # Modules are never freed; collecting garbage during imports only slows the start.
     gc.set_threshold(500_000)
     try:
         with ended_by_signals():
@@ -45,7 +46,7 @@ def _outcome(arguments: list[str]) -> int:
 
                 code = run(arguments)
             except Exception:
-                # The error that is under way is the one to tell.
+                # Report this error, not one of flushing.
                 with suppress(OSError, OutputError):
                     _flush_standard_output()
                 raise
@@ -56,7 +57,7 @@ def _outcome(arguments: list[str]) -> int:
         return ExitCode.PIPE_CLOSED
     except Terminated as end:
         if end.number != signal.SIGINT:
-            # By now nothing is left behind; end as the signal would have ended the program.
+            # The files are cleaned up: now end by the signal, as its sender expects.
             signal.signal(end.number, signal.SIG_DFL)
             signal.raise_signal(end.number)
         silence_standard_output()
@@ -65,24 +66,24 @@ def _outcome(arguments: list[str]) -> int:
         silence_standard_output()
         return ExitCode.INTERRUPTED
     except SoftmaxCliError as error:
-        return _failed(str(error), arguments)
+        return _report(str(error), arguments)
     except MemoryError:
-        return _failed("out of memory; the input or the result is too large", arguments)
+        return _report("out of memory; the input or the result is too large", arguments)
     except OSError as error:
-        # Of the commands' own files an error tells more; what is left is the help.
-        return _failed(f"standard output: {error.strerror or error}", arguments)
+        # The commands turn errors of their files into OutputError; this one is from printing help.
+        return _report(f"standard output: {error.strerror or error}", arguments)
     except Exception as error:
         text = f"internal error: {type(error).__name__}: {error}; --debug shows where"
-        return _failed(text, arguments)
+        return _report(text, arguments)
 
 
-def _failed(line: str, arguments: Sequence[str]) -> int:
+def _report(line: str, arguments: Sequence[str]) -> int:
     if "--debug" in arguments and sys.stderr is not None:
         import traceback
 
         with suppress(OSError):
             traceback.print_exc()
-    say(line)
+    print_message(line)
     return ExitCode.ERROR
 
 

@@ -1,4 +1,4 @@
-"""What can go wrong, and the exit code that says so."""
+"""The exceptions of the program, its exit codes, and the messages on standard error."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from contextlib import suppress
 from enum import IntEnum
 
-_LONGEST_NAME = 255
-_LONGEST_LINE = 1000
+_LONGEST_FILE_NAME = 255
+_LONGEST_MESSAGE = 1000
+_LISTED_NAMES = 20
 
 
 class ExitCode(IntEnum):
@@ -23,67 +24,64 @@ class ExitCode(IntEnum):
 
 
 class SoftmaxCliError(Exception):
-    """An error that the user can mend: where it is, what is wrong, what would be right."""
+    """An error that the user can fix: what is wrong, how to fix it, and where it is."""
 
     def __init__(self, problem: str, remedy: str = "", place: str = "") -> None:
-        """Keep the three parts; `str()` joins them into the one line that is shown."""
+        """Keep the three parts; `str()` joins them into one line."""
         super().__init__(problem, remedy, place)
         self.problem = problem
         self.remedy = remedy
         self.place = place
 
     def __str__(self) -> str:
-        """`PLACE: what is wrong; what would be right`."""
+        """Return `PLACE: what is wrong; how to fix it`."""
         line = f"{self.place}: {self.problem}" if self.place else self.problem
         return f"{line}; {self.remedy}" if self.remedy else line
 
 
 class UsageError(SoftmaxCliError):
-    """The command line asks for something that there is not."""
+    """The command line is invalid."""
 
 
 class InputError(SoftmaxCliError):
-    """A file, or what was typed, does not hold what it should."""
+    """An input file, or a value on the command line, is invalid."""
 
 
 class OutputError(SoftmaxCliError):
-    """A result cannot be written."""
+    """The result cannot be written."""
 
 
 class ShapeError(SoftmaxCliError, ValueError):
-    """Arrays whose shapes do not fit, or that have no class."""
+    """The shapes of the arrays do not fit together, or an array has no classes."""
 
 
 class DomainError(SoftmaxCliError, ValueError):
-    """A number outside the range where the formula is defined."""
+    """A number is outside the range where the formula is defined."""
 
 
 class Terminated(BaseException):
-    """The program was asked to end by a signal."""
+    """A signal asked the program to end."""
 
     def __init__(self, number: int) -> None:
         """Keep the signal's number."""
         self.number = number
 
 
-def say(line: str) -> None:
-    """Print a line on standard error, if there is one that takes it."""
-    if sys.stderr is not None:
-        with suppress(OSError):
-            print(f"softmax-cli: {_of_one_screen(printable(line))}", file=sys.stderr, flush=True)
+def print_message(line: str) -> None:
+    """Print one line on standard error, if that is open; cut the middle out of a very long one."""
+    if sys.stderr is None:
+        return
+    line = escape_unprintable(line)
+    if len(line) > _LONGEST_MESSAGE:
+        line = f"{line[: _LONGEST_MESSAGE - 300]} ... {line[-200:]}"
+    with suppress(OSError):
+        print(f"softmax-cli: {line}", file=sys.stderr, flush=True)
 
 
-def _of_one_screen(line: str) -> str:
-    """Return a line, or the beginning and the end of one that nobody would read."""
-    if len(line) <= _LONGEST_LINE:
-        return line
-    return f"{line[: _LONGEST_LINE - 300]} ... {line[-200:]}"
+def escape_unprintable(text: str) -> str:
+    r"""Return the text with line breaks and control characters escaped.
 
-
-def printable(text: str) -> str:
-    r"""Return the text on one line without control characters, which a file name may hold.
-
-    >>> printable("a\nb\x1b[31m")
+    >>> escape_unprintable("a\nb\x1b[31m")
     'a\\nb\\x1b[31m'
     """
     return "".join(
@@ -91,22 +89,22 @@ def printable(text: str) -> str:
     )
 
 
-def shortened(text: str) -> str:
-    """Return a text, or what of a long one is enough to find it by."""
+def shorten(text: str) -> str:
+    """Return the text, cut to 40 characters."""
     return text if len(text) <= 40 else text[:37] + "..."
 
 
-def named(token: str) -> str:
-    """Return what was typed as an error names it: whole, if it could be the name of a file."""
-    return token if len(token) <= _LONGEST_NAME else shortened(token)
+def shorten_token(token: str) -> str:
+    """Return a command-line token, cut only if it is too long to be the name of a file."""
+    return token if len(token) <= _LONGEST_FILE_NAME else shorten(token)
 
 
-def some_of(names: Iterable[str]) -> str:
-    """Return the names with commas between, or the first of many.
+def join_names(names: Iterable[str]) -> str:
+    """Return the names joined by commas: the first 20, and how many others there are.
 
-    >>> some_of(["a", "b"]), some_of(map(str, range(23)))[-19:]
+    >>> join_names(["a", "b"]), join_names(map(str, range(23)))[-19:]
     ('a, b', '18, 19 and 3 others')
     """
-    listed = [shortened(name) for name in names]
-    others = len(listed) - 20
-    return ", ".join(listed[:20]) + (f" and {others} others" if others > 0 else "")
+    listed = [shorten(name) for name in names]
+    others = len(listed) - _LISTED_NAMES
+    return ", ".join(listed[:_LISTED_NAMES]) + (f" and {others} others" if others > 0 else "")

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from softmax_cli.__main__ import main
-from softmax_cli.errors import ExitCode, say
+from softmax_cli.errors import ExitCode, print_message
 from tests.running import ROOT, run
 
 PROGRAM = [sys.executable, "-m", "softmax_cli"]
@@ -334,7 +334,7 @@ def test_a_file_name_is_never_sent_raw(name: str, capsys: pytest.CaptureFixture[
 
 
 def test_no_line_is_a_page(capsys: pytest.CaptureFixture[str]) -> None:
-    say(f"x.csv: {'long ' * 1000}; mend it")
+    print_message(f"x.csv: {'long ' * 1000}; mend it")
     err = capsys.readouterr().err
     assert len(err) < 1000
     assert err.startswith("softmax-cli: x.csv: long")

@@ -17,7 +17,7 @@ from softmax_cli.core.softmax.jacobian_products import complement
 from softmax_cli.core.softmax.softmax import log_softmax, softmax
 from softmax_cli.display.parts import Gauge, Line, Part, Table
 from softmax_cli.display.rich.lines import MARK
-from softmax_cli.display.rich.names import shortened
+from softmax_cli.display.rich.names import cut_name
 from softmax_cli.formats.model.options import OnBadRow
 from softmax_cli.formats.table.shown import first_and_last
 from softmax_cli.formats.text.numbers import aligned
@@ -96,7 +96,7 @@ class Row:
 
     def name(self, place: int) -> str:
         """Return the name of a class, or its number."""
-        return shortened(str(place if self.names is None else self.names[place]))
+        return cut_name(str(place if self.names is None else self.names[place]))
 
     @cached_property
     def has_softmax(self) -> bool:

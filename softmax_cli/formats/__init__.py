@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from softmax_cli.errors import InputError, UsageError, named
+from softmax_cli.errors import InputError, UsageError, shorten_token
 from softmax_cli.formats.columns.table_columns import with_suspects
 from softmax_cli.formats.model.blocks import Source
 from softmax_cli.formats.model.options import ColumnRequest, PartOptions, ReadOptions, WriteOptions
@@ -176,7 +176,7 @@ def input_paths(tokens: Sequence[str]) -> list[Location]:
 
 def unknown_token(token: str, place: str) -> InputError:
     """Return the error for what is neither a number nor a file, with the option it was given to."""
-    shown = named(token)
+    shown = shorten_token(token)
     if is_remote(token):
         return InputError("no such file", "check the spelling", shown)
     return InputError(

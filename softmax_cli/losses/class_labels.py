@@ -12,7 +12,7 @@ from threading import Event
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_cli.errors import InputError, shortened, some_of
+from softmax_cli.errors import InputError, join_names, shorten
 from softmax_cli.formats.columns.cell_kinds import MISSING, kind_of
 from softmax_cli.formats.model.blocks import Block
 from softmax_cli.formats.text.numbers import STORE_TRUTH, is_number, is_truth
@@ -29,9 +29,9 @@ def class_number(token: str, class_names: tuple[str, ...] | None, classes: int, 
     """
     number = Names(class_names).number(token, place)
     if number is None or number not in range(classes):
-        named = f", or names: {some_of(class_names[:8])}" if class_names else ""
+        named = f", or names: {join_names(class_names[:8])}" if class_names else ""
         raise InputError(
-            f"there is no class {shortened(token)!r}",
+            f"there is no class {shorten(token)!r}",
             f"classes are 0 to {classes - 1}{named}",
             place,
         )
@@ -61,9 +61,7 @@ class Names:
     def number(self, text: str, place: str) -> float | None:
         """Return what a label stands for, if it can: a class, or a whole number that is none."""
         if text in self._repeated:
-            raise InputError(
-                f"several columns are named {shortened(text)!r}", "give numbers", place
-            )
+            raise InputError(f"several columns are named {shorten(text)!r}", "give numbers", place)
         return self._found(text)
 
     def _found(self, text: str) -> float | None:
@@ -116,9 +114,9 @@ class Names:
         number = self.number(text, place)
         if number is None and kind_of(text, self.missing) == "missing":
             remedy = f"fill it in, or --ignore-label '{text}' leaves such rows out"
-            raise InputError(f"the label is missing: {shortened(text)!r}", remedy, place)
+            raise InputError(f"the label is missing: {shorten(text)!r}", remedy, place)
         if number is None:
-            raise self._no_class(repr(shortened(text)), place)
+            raise self._no_class(repr(shorten(text)), place)
         if text not in self._known and value not in self._numeric:
             self.count_columns.set()
         return math.nan if number in self._ignored_classes else number
@@ -137,7 +135,7 @@ class Names:
         names = self.class_names or ()
         remedy = "labels are " + ("" if self._are_numbers else "class numbers from 0")
         if names:
-            remedy += ("" if self._are_numbers else " or ") + f"names: {some_of(names[:8])}"
+            remedy += ("" if self._are_numbers else " or ") + f"names: {join_names(names[:8])}"
         return InputError(f"the label {label} is no class", remedy, place)
 
     @cached_property

@@ -11,7 +11,7 @@ from itertools import chain
 
 import numpy as np
 
-from softmax_cli.errors import InputError, shortened
+from softmax_cli.errors import InputError, shorten
 from softmax_cli.formats import named_format, open_file, suffix_format
 from softmax_cli.formats.arrays.array import row_place
 from softmax_cli.formats.columns.cell_kinds import remedy_of_number
@@ -80,7 +80,7 @@ def _weights(
         if weight != weight or weight in numbers:
             if not may_be_missing:
                 remedy = "every row needs one; 0 leaves a row out"
-                raise InputError(f"the weight is missing: {shortened(text)!r}", remedy, place)
+                raise InputError(f"the weight is missing: {shorten(text)!r}", remedy, place)
             weight = math.nan
         weights.append(weight)
     return weights
@@ -138,7 +138,7 @@ class _Column:
             source.close()
             raise
         place = source.place
-        place += f", below its header {shortened(header)!r}" if header else ""
+        place += f", below its header {shorten(header)!r}" if header else ""
         warnings = (partial(comments.warnings, source.place),)
         return replace(self._source(cells, source), place=place, warnings=warnings)
 

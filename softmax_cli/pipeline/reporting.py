@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from time import monotonic
 from typing import Any, NamedTuple
 
-from softmax_cli.errors import say
+from softmax_cli.errors import print_message
 from softmax_cli.formats.model.blocks import Source
 from softmax_cli.formats.model.options import WriteOptions
 
@@ -86,4 +86,4 @@ def note(message: str, options: WriteOptions) -> None:
     if (listener := _listener.get()) is not None:
         listener.note(message)
     else:
-        say(message)
+        print_message(message)

@@ -15,7 +15,7 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from softmax_cli.errors import ExitCode, say
+from softmax_cli.errors import ExitCode, print_message
 
 if TYPE_CHECKING:
     import mmap
@@ -120,8 +120,8 @@ def _outcome(copy: int, board: mmap.mmap) -> int:
         signal.signal(-code, signal.SIG_DFL)
         signal.raise_signal(-code)
     if -code == signal.SIGKILL:
-        say("the process was killed; it may have been short of memory")
+        print_message("the process was killed; it may have been short of memory")
     else:
         problem = f"cannot be read: it ends the process ({signal.Signals(-code).name})"
-        say(f"{_told(board, 0)}: {problem}; it is damaged")
+        print_message(f"{_told(board, 0)}: {problem}; it is damaged")
     return ExitCode.ERROR

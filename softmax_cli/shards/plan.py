@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from softmax_cli.errors import InputError, UsageError, shortened
+from softmax_cli.errors import InputError, UsageError, shorten
 from softmax_cli.formats import FORMATS, suffix_format, unknown_token
 from softmax_cli.formats.text.numbers import is_number
 from softmax_cli.storage import places
@@ -150,7 +150,7 @@ def _expanded(token: str, place: str) -> tuple[list[str], str]:
         return found, _fixed(token)
     if is_number(token.split(",")[0]):
         problem = "typed numbers are no file, and their output would have no name"
-        raise UsageError(problem, "name files", shortened(token))
+        raise UsageError(problem, "name files", shorten(token))
     raise unknown_token(token, place)
 
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from softmax_cli.core.exact.bfloat16 import in_memory
-from softmax_cli.errors import SoftmaxCliError, UsageError, printable
+from softmax_cli.errors import SoftmaxCliError, UsageError, escape_unprintable
 from softmax_cli.formats import open_source
 from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
@@ -99,7 +99,7 @@ def outcome_of(opened: Callable[[], Source], name: str) -> Outcome:
 
 def said(error: Exception, name: str = "") -> str:
     """Return the line that an error is; it is no page, and names the input or an option."""
-    line = printable(str(error))
+    line = escape_unprintable(str(error))
     assert line
     assert len(str(error)) <= LONGEST_LINE, f"an error of {len(line)} characters: {line[:300]}"
     assert name in line or isinstance(error, UsageError), f"names no file: {line}"

@@ -17,7 +17,7 @@ from typer.core import TyperOption
 from softmax_cli.commands.app.app import PROGRAM, usage_error
 from softmax_cli.commands.app.parser import is_option
 from softmax_cli.commands.options.report import VerdictOptions
-from softmax_cli.errors import InputError, SoftmaxCliError, UsageError, shortened
+from softmax_cli.errors import InputError, SoftmaxCliError, UsageError, shorten
 from softmax_cli.formats import input_paths
 from softmax_cli.storage.input import open_input, read_whole
 from softmax_cli.storage.limits import LARGEST_CONFIGURATION
@@ -72,7 +72,7 @@ def parsed_configuration(path: Path) -> dict[str, Any]:
     try:
         text = read_whole(source, check).decode()
         if key := _DEEP_KEY.search(text):
-            problem = f"has a key of more than 64 parts, {shortened(key[0])}"
+            problem = f"has a key of more than 64 parts, {shorten(key[0])}"
             raise InputError(problem, "mend it", str(path))
         return tomllib.loads(text)
     except (ValueError, RecursionError) as error:

@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 
 from softmax_cli.core.gradcheck.report import Check, Report
-from softmax_cli.errors import OutputError, printable
+from softmax_cli.errors import OutputError, escape_unprintable
 
 # A step shows ten errors and ten warnings; what comes after is lost without a word.
 MOST_ANNOTATIONS = 10
@@ -68,7 +68,7 @@ def _from_the_workspace(file: str) -> str:
 
 
 def _message(lines: list[str]) -> str:
-    return "%0A".join(printable(line).replace("%", "%25") for line in lines)
+    return "%0A".join(escape_unprintable(line).replace("%", "%25") for line in lines)
 
 
 def _property(text: str) -> str:
@@ -80,7 +80,7 @@ def _no_command(line: str) -> str:
 
     It obeys `::` at the start, after blanks, and the older `##[` anywhere.
     """
-    line = printable(line).replace("##[", "## [")
+    line = escape_unprintable(line).replace("##[", "## [")
     return re.sub(r"^(\s*):(?=:)", r"\1: ", line)
 
 
@@ -137,7 +137,7 @@ def _cells(check: Check) -> list[str]:
 
 def _escaped(text: str) -> str:
     """Return the text as references to its characters, wherever Markdown or HTML has a meaning."""
-    return _MARKUP.sub(lambda found: f"&#{ord(found[0])};", printable(text))
+    return _MARKUP.sub(lambda found: f"&#{ord(found[0])};", escape_unprintable(text))
 
 
 def _most_serious_first(report: Report) -> list[Check]:

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 from softmax_cli import __version__
 from softmax_cli.core.gradcheck.report import RULE, Check, Report
-from softmax_cli.errors import printable
+from softmax_cli.errors import escape_unprintable
 
 SUITE = "softmax-cli.gradcheck"
 
@@ -59,11 +59,11 @@ def junit(report: Report, seconds: float = 0.0) -> str:
 
 
 def _add_case(suite: ElementTree.Element, report: Report, check: Check, seconds: float) -> None:
-    facts = {"name": printable(check.name), "classname": SUITE, "time": f"{seconds:.3f}"}
+    facts = {"name": escape_unprintable(check.name), "classname": SUITE, "time": f"{seconds:.3f}"}
     case = ElementTree.SubElement(suite, "testcase", facts)
     if check.verdict == "pass":
         return
-    message = printable(check.headline)
+    message = escape_unprintable(check.headline)
     kind = "failure" if check.verdict == "fail" else "error"
     found = ElementTree.SubElement(case, kind, {"type": check.verdict, "message": message})
     where = [] if check.file is None else [f"in {check.file}:{check.line or ''}".rstrip(":")]
@@ -72,4 +72,4 @@ def _add_case(suite: ElementTree.Element, report: Report, check: Check, seconds:
 
 def _text(lines: list[str]) -> str:
     """Return the lines without the characters that XML has not; the others are escaped later."""
-    return "\n".join(map(printable, lines))
+    return "\n".join(map(escape_unprintable, lines))

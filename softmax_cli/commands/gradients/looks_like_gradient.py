@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.core.exact.bfloat16 import limits_of, nearest
-from softmax_cli.errors import InputError, named, shortened
+from softmax_cli.errors import InputError, shorten, shorten_token
 from softmax_cli.formats import suffix_format
 from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.storage.input import STANDARD_INPUT
@@ -70,7 +70,7 @@ def _refuse_names(source: Source, key: str | None) -> None:
         if is_named_like_a_gradient(name):
             raise _refused("is named like a gradient", path)
         if key is not None and is_named_like_a_gradient(key):
-            raise _refused(f"its array {shortened(repr(key))} is named like a gradient", path)
+            raise _refused(f"its array {shorten(repr(key))} is named like a gradient", path)
     columns = source.class_names
     if columns and all(map(is_named_like_a_gradient, columns)):
         raise _refused("its columns are named like a gradient", source.place)
@@ -159,7 +159,7 @@ def _rows_of(path: str, block: Block, source: Source) -> _Rows:
 
 
 def _refused(problem: str, path: str) -> InputError:
-    given = "-" if path == STANDARD_INPUT else named(path)
+    given = "-" if path == STANDARD_INPUT else shorten_token(path)
     return InputError(
         f"{problem}, and would be taken for logits",
         f"check a gradient with --logits Z --labels L --grad {given}, or add --of all if it holds "

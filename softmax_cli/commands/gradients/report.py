@@ -12,7 +12,7 @@ from softmax_cli.commands.options.report import FORMS, VerdictOptions
 from softmax_cli.core.gradcheck.report import Check, Entry, Report
 from softmax_cli.display.parts import Line, Part, Table
 from softmax_cli.display.rich.console import text_of
-from softmax_cli.display.rich.names import shortened
+from softmax_cli.display.rich.names import cut_name
 from softmax_cli.errors import ExitCode, UsageError
 from softmax_cli.formats import output_format
 from softmax_cli.formats.json.document import json_report
@@ -138,7 +138,7 @@ def _file_form(path: str) -> str:
 
 def _line(check: Check) -> tuple[str, ...]:
     return (
-        shortened(check.name),
+        cut_name(check.name),
         check.verdict,
         str(check.entries),
         str(check.over_tolerance),

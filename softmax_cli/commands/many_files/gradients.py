@@ -25,7 +25,7 @@ from softmax_cli.core.gradcheck.comparison import Comparison
 from softmax_cli.core.gradcheck.diagnosis import Diagnosis
 from softmax_cli.core.gradcheck.report import Report
 from softmax_cli.core.loss.reduction import ReducedLoss
-from softmax_cli.errors import InputError, some_of
+from softmax_cli.errors import InputError, join_names
 from softmax_cli.formats.model.blocks import RowRange
 from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.pipeline.reporting import note
@@ -208,7 +208,7 @@ class _ShardedGradients:
     def _name_those_that_fail(self) -> None:
         failed = [shard for shard in self.run.good if shard.path in self.failed]
         files = [self._shown(shard).file for shard in failed]
-        note(f"a gradient disagrees in {some_of(files)}", self.write)
+        note(f"a gradient disagrees in {join_names(files)}", self.write)
 
     def _variants(self) -> dict[str, Variant]:
         if not self._is_of_loss:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from softmax_cli.display.parts import Cell, Grid, Shades
 from softmax_cli.display.rich.lines import MARK, drawn, print_indented, print_note, share
-from softmax_cli.display.rich.names import LENGTHS, SHORT_NAME, shortened
+from softmax_cli.display.rich.names import LENGTHS, SHORT_NAME, cut_name
 from softmax_cli.formats.table.shown import first_and_last
 
 Tints = dict[int, tuple[str, ...]]
@@ -93,16 +93,16 @@ class _Cut:
 
     def __init__(self, grid: Grid, longest: int, wide: int, tints: Tints) -> None:
         self.longest = longest
-        self.labels = [shortened(label, longest) for label in grid.labels]
-        self.headings = [shortened(heading, longest) for heading in grid.headings]
+        self.labels = [cut_name(label, longest) for label in grid.labels]
+        self.headings = [cut_name(heading, longest) for heading in grid.headings]
         self.texts = [[_cell(cell, tints, longest) for cell in line] for line in grid.cells]
-        self.tops = [shortened(top, longest) for top in grid.tops]
+        self.tops = [cut_name(top, longest) for top in grid.tops]
         self.marked = any(grid.tops)
         self.widths = [
             max(cell_len(heading), self.marked + max(text.cell_len for text in column))
             for heading, *column in zip(self.headings, *self.texts, strict=True)
         ]
-        self.corner = shortened(grid.corner, longest)
+        self.corner = cut_name(grid.corner, longest)
         self.room = wide - max(map(cell_len, (self.corner, *self.labels)))
         self.shown = _fitting_columns(self.widths, self.room, grid.total)
 
@@ -132,7 +132,7 @@ def _cell(cell: Cell, tints: Tints, longest: int) -> Text:
         step = min(4, int(4 * share(abs(cell.shade)) + 0.5))
         style = tints[-1 if cell.shade < 0 else 1][step]
         return Text(f" {cell.text} {_SHADES[step]}", style=style)
-    name = "" if cell.name is None else f"{shortened(cell.name, longest)} "
+    name = "" if cell.name is None else f"{cut_name(cell.name, longest)} "
     text = Text(name + cell.text, style="bold" if cell.strong else "")
     if cell.strong:
         text = Text(MARK[True]) + text

@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from softmax_cli.display.parts import Line
-from softmax_cli.errors import printable
+from softmax_cli.errors import escape_unprintable
 
 # Of what stands out: no colour may be there to tell it.
 MARK = (" ", "▸")
@@ -19,7 +19,7 @@ MARK = (" ", "▸")
 
 def print_line(console: Console, line: Line) -> None:
     """Print a line, broken between words where it is too long."""
-    text = Text(" " * line.indent + printable(line.text), style=line.style)
+    text = Text(" " * line.indent + escape_unprintable(line.text), style=line.style)
     if line.whole or text.cell_len <= console.width:
         console.print(text, soft_wrap=True)
         return

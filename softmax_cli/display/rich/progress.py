@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Column
 
-from softmax_cli.display.rich.names import shortened
+from softmax_cli.display.rich.names import cut_name
 
 
 class ProgressBar:
@@ -26,7 +26,7 @@ class ProgressBar:
             transient=True,
         )
         total = size if self._by_size else rows
-        self._task = self._bar.add_task(shortened(place), total=total, said="", start=True)
+        self._task = self._bar.add_task(cut_name(place), total=total, said="", start=True)
         self._rows, self._total = rows, total
         self._bar.start()
 

@@ -12,8 +12,8 @@ from rich.text import Text
 
 from softmax_cli.display.parts import Gauge, Table
 from softmax_cli.display.rich.lines import drawn, print_indented, print_note, share
-from softmax_cli.display.rich.names import LENGTHS, shortened
-from softmax_cli.errors import printable
+from softmax_cli.display.rich.names import LENGTHS, cut_name
+from softmax_cli.errors import escape_unprintable
 
 LONGEST_BAR = 40
 SHORTEST_BAR = 8
@@ -41,7 +41,7 @@ def print_table(console: Console, table: Table) -> None:
         cells = [
             _gauge(cell, room)
             if isinstance(cell, Gauge)
-            else Text(printable(cell), style=table.styles.get(cell, ""))
+            else Text(escape_unprintable(cell), style=table.styles.get(cell, ""))
             for cell in row[:fitting]
         ]
         lines.add_row(*cells, style="bold" if number in table.strong else "")
@@ -59,7 +59,7 @@ def _with_names_cut(table: Table, wide: int) -> list[list[str | Gauge]]:
     for longest in LENGTHS:
         rows = [
             [
-                shortened(cell, longest) if place in table.names and isinstance(cell, str) else cell
+                cut_name(cell, longest) if place in table.names and isinstance(cell, str) else cell
                 for place, cell in enumerate(row)
             ]
             for row in table.rows

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.core.exact.bfloat16 import BFLOAT16, in_memory, widened
-from softmax_cli.errors import InputError, UsageError, shortened
+from softmax_cli.errors import InputError, UsageError, shorten
 from softmax_cli.formats.columns.cell_kinds import MISSING, remedy_of_number
 from softmax_cli.formats.model.blocks import Block, Source, from_blocks, rows_per_block
 from softmax_cli.formats.model.options import DTypeName
@@ -71,7 +71,7 @@ def checked_dtype(dtype: np.dtype[Any], place: str, asked: DTypeName | None = No
         what = "arrays within the array"
     read = "integers or float16, float32 or float64 are read"
     remedy = STORE_TRUTH if dtype.kind == "b" else read
-    raise InputError(f"holds {what} (dtype {shortened(str(dtype))})", remedy, place)
+    raise InputError(f"holds {what} (dtype {shorten(str(dtype))})", remedy, place)
 
 
 def check_exact(rows: NDArray[Any], place: str, start: int = 0) -> None:
@@ -221,7 +221,7 @@ def json_float(value: object, missing: Collection[str] = MISSING) -> float:
         return math.nan
     if isinstance(value, str) and value in NON_FINITE:
         return NON_FINITE[value]
-    raise NotANumberError(f"{shortened(repr(value))} is not a number")
+    raise NotANumberError(f"{shorten(repr(value))} is not a number")
 
 
 def remedy_of_json(value: object) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.core.exact.bfloat16 import BFLOAT16, packed
-from softmax_cli.errors import InputError, UsageError, shortened
+from softmax_cli.errors import InputError, UsageError, shorten
 from softmax_cli.formats.arrays.array import (
     array_source,
     check_exact,
@@ -162,7 +162,7 @@ def read_header(
     most = max(8, dtype.itemsize) * math.prod(max(1, size) for size in shape) if sizes else 0
     if not sizes or most >= 1 << 63 or len(shape) > _MOST_DIMENSIONS:
         raise InputError(
-            f"has a header with the shape {shortened(str(shape))}", "it is damaged", source.place
+            f"has a header with the shape {shorten(str(shape))}", "it is damaged", source.place
         )
     return dtype, shape, fortran_order, 8 + width + length
 

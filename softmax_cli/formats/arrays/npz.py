@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_cli.errors import InputError, shortened, some_of
+from softmax_cli.errors import InputError, join_names, shorten
 from softmax_cli.formats.arrays.npy import (
     header_bytes,
     read_header,
@@ -49,7 +49,7 @@ def read(source: Input, form: str, options: ReadOptions, keep: ColumnRequest) ->
         raise InputError(f"cannot be read: {error}", _AGAIN, source.place) from error
     except _ZIP_ERRORS as error:
         raise InputError(f"is no NPZ file: {error}", "it is damaged", source.place) from error
-    place = f"{source.place}[{shortened(member.filename.removesuffix('.npy'))}]"
+    place = f"{source.place}[{shorten(member.filename.removesuffix('.npy'))}]"
     plain: io.BufferedReader = io.BufferedReader(cast(Any, opened))
     array = Input(place, plain, compressed=lambda: member.compress_size)
     dtype, shape, fortran_order, header_size = read_header(array, options.dtype)
@@ -73,12 +73,12 @@ def _member(archive: zipfile.ZipFile, key: str | None, place: str) -> zipfile.Zi
     if key in members:
         return members[key]
     problem = f"has no array {key!r}" if key is not None else f"holds {len(members)} arrays"
-    raise InputError(problem, "--key is one of " + some_of(members), place)
+    raise InputError(problem, "--key is one of " + join_names(members), place)
 
 
 def _check_method(member: zipfile.ZipInfo, place: str) -> None:
     """Refuse an array that is encrypted, or compressed in a way that is not read here."""
-    name = shortened(member.filename)
+    name = shorten(member.filename)
     if member.flag_bits & _ENCRYPTED:
         problem = f"its member {name!r} is encrypted"
         raise InputError(problem, "write it again without a password", place)

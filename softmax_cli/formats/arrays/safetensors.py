@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from softmax_cli.core.exact.bfloat16 import BFLOAT16
-from softmax_cli.errors import InputError, shortened, some_of
+from softmax_cli.errors import InputError, join_names, shorten
 from softmax_cli.formats.arrays.array import checked_dtype
 from softmax_cli.formats.arrays.npy import NpySink, rows_of
 from softmax_cli.formats.model.blocks import Source
@@ -55,9 +55,9 @@ def read(source: Input, form: str, options: ReadOptions, keep: ColumnRequest) ->
         problem = f"holds {source.size} bytes, and its header speaks of {8 + length + size}"
         raise InputError(problem, "the file is cut short or damaged", source.place)
     tensor = _chosen(tensors, options.key, source.place)
-    place = f"{source.place}[{shortened(tensor.name)}]"
+    place = f"{source.place}[{shorten(tensor.name)}]"
     if tensor.dtype not in _DTYPES:
-        problem = f"holds {shortened(tensor.dtype)} values"
+        problem = f"holds {shorten(tensor.dtype)} values"
         read = "integers, F16, BF16, F32 or F64 are read"
         raise InputError(problem, STORE_TRUTH if tensor.dtype == "BOOL" else read, place)
     dtype = _DTYPES[tensor.dtype]
@@ -87,7 +87,7 @@ def _tensors(source: Input, header: bytes) -> list[_Tensor]:
     ends = [0, *(tensor.end for tensor in tensors)]
     for tensor, end in zip(tensors, ends, strict=False):
         if tensor.begin != end:
-            name = shortened(tensor.name)
+            name = shorten(tensor.name)
             problem = f"its array {name!r} begins at byte {tensor.begin}, not at {end}"
             raise _damaged(source, problem)
     return tensors
@@ -111,14 +111,14 @@ def _chosen(tensors: list[_Tensor], key: str | None, place: str) -> _Tensor:
         if tensor.name == key:
             return tensor
     problem = f"has no array {key!r}" if key is not None else f"holds {len(tensors)} arrays"
-    names = some_of(sorted(tensor.name for tensor in tensors))
+    names = join_names(sorted(tensor.name for tensor in tensors))
     raise InputError(problem, f"--key is one of {names}" if names else "it is empty", place)
 
 
 def _skip(source: Input, tensor: _Tensor, size: int) -> None:
     """Go to the bytes of an array in a stream, which can only be read to its end."""
     if tensor.end != size:
-        problem = f"other arrays follow {shortened(tensor.name)!r}"
+        problem = f"other arrays follow {shorten(tensor.name)!r}"
         raise InputError(problem, "name a file, whose arrays are read in any order", source.place)
     for begin in range(0, tensor.begin, _PIECE):
         read_exactly(source, min(_PIECE, tensor.begin - begin))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from softmax_cli.errors import InputError, shortened
+from softmax_cli.errors import InputError, shorten
 from softmax_cli.formats.columnar.metadata import arrow_metadata, index_columns, rows_in_groups
 from softmax_cli.runtime.fork_guard import tell_what_is_read
 from softmax_cli.storage.change_check import unchanging
@@ -83,8 +83,8 @@ class ColumnarFile:
             try:
                 columns[column.name] = column.cast(pl.String).fill_null("")
             except pl.exceptions.PolarsError:
-                held = f"{shortened(str(column.dtype))} values, which are no text"
-                problem = f"column {shortened(column.name)!r} holds {held}"
+                held = f"{shorten(str(column.dtype))} values, which are no text"
+                problem = f"column {shorten(column.name)!r} holds {held}"
                 raise InputError(problem, "leave it out", self.place) from None
         return pl.DataFrame(columns)
 

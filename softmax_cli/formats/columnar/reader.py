@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from softmax_cli.errors import InputError, shortened, some_of
+from softmax_cli.errors import InputError, join_names, shorten
 from softmax_cli.formats.arrays.array import row_place
 from softmax_cli.formats.columnar.file import ColumnarFile, open_columnar
 from softmax_cli.formats.columns.header import Layout, selected_layout
@@ -91,7 +91,7 @@ def _refuse_index(file: ColumnarFile, layout: Layout) -> None:
     index = [column for column in layout.classes if names[column] in file.index]
     if index:
         called = ",".join(spec_of(column, names) for column in index)
-        shown = some_of([repr(shortened(names[column])) for column in index])
+        shown = join_names([repr(shorten(names[column])) for column in index])
         what, it = ("the column", "it") if len(index) == 1 else ("the columns", "them")
         problem = f"{what} {shown} {'is' if len(index) == 1 else 'are'} the index of a data frame"
         raise InputError(problem, f"--id-columns {called} passes {it} through", file.place)
@@ -127,12 +127,12 @@ def _number_type(
         remedy = STORE_TRUTH
         if not lone and any(other != pl.Boolean for other in file.schema.dtypes()):
             remedy += f", or --id-columns {called} if it is no class"
-        problem = f"column {shortened(name)!r} holds truth values (Boolean)"
+        problem = f"column {shorten(name)!r} holds truth values (Boolean)"
         raise InputError(problem, remedy, file.place)
     what = "words" if isinstance(dtype, _WORDS) else f"{dtype} values"
     column_of = "a column of words" if what == "words" else "it"
     remedy = f"--id-columns {called} passes {column_of} through"
-    problem = f"column {shortened(name)!r} holds {shortened(what)}, which are no numbers"
+    problem = f"column {shorten(name)!r} holds {shorten(what)}, which are no numbers"
     raise InputError(problem, remedy, file.place)
 
 
@@ -144,7 +144,7 @@ def _width_of_lists(file: ColumnarFile, name: str) -> int:
         first = file.part([name], 0, min(_FIRST_ROWS, file.rows)).to_series().drop_nulls()
         width = first.list.len()[0] if len(first) else 0
     if not width:
-        problem = f"column {shortened(name)!r} begins with no list of numbers"
+        problem = f"column {shorten(name)!r} begins with no list of numbers"
         raise InputError(problem, "a row needs a number", file.place)
     return int(width)
 
@@ -225,7 +225,7 @@ def _numbers(column: pl.Series, place: str, row_of: Callable[[int], int]) -> NDA
             beyond |= column < -LARGEST_EXACT
         for entry in beyond.arg_true():
             if int(float(column[entry])) != column[entry]:
-                holds = f"column {shortened(column.name)!r} holds {column[entry]}"
+                holds = f"column {shorten(column.name)!r} holds {column[entry]}"
                 problem = f"{holds}, which float64 cannot hold"
                 raise InputError(problem, "store it as float64", f"{place}: row {row_of(entry)}")
     return numbers

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Literal
 
-from softmax_cli.errors import InputError, UsageError, shortened
+from softmax_cli.errors import InputError, UsageError, shorten
 from softmax_cli.formats.columns.cell_kinds import (
     MISSING,
     Kind,
@@ -183,7 +183,7 @@ def _ambiguous(cells: Sequence[str], why: str, place: str, settle: str) -> Input
         shown = f"{first} to {last}, like the header of a data frame"
     else:
         listed = ",".join(cell.strip() for cell in cells)
-        shown = f"{shortened(listed)}, like names of classes"
+        shown = f"{shorten(listed)}, like names of classes"
     return InputError(f"the first line reads {shown}, {why}", settle, place)
 
 
@@ -194,7 +194,7 @@ def _settle(role: str, header: str = "--header") -> str:
 
 
 def _taken_for_a_row(cells: Sequence[str], place: str, role: str) -> str:
-    shown = shortened(",".join(cell.strip() for cell in cells))
+    shown = shorten(",".join(cell.strip() for cell in cells))
     if counts_up(cells):
         shown = f"0 to {cells[-1].strip()}"
     return f"{place}: the first line reads {shown} and was taken for a row; {_settle(role)}"
@@ -203,7 +203,7 @@ def _taken_for_a_row(cells: Sequence[str], place: str, role: str) -> str:
 def _mixed(cells: Sequence[str], name: str, column: int, place: str, role: str) -> InputError:
     number = f"{column}-{column}" if str(column) in cells else str(column)
     return InputError(
-        f"the first line is partly numeric: {shortened(name)!r} is not a number",
+        f"the first line is partly numeric: {shorten(name)!r} is not a number",
         f"{_settle(role)}; --id-columns {number} if that column is no class",
         f"{place}:{column}",
     )

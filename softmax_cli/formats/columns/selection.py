@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
-from softmax_cli.errors import UsageError, shortened, some_of
+from softmax_cli.errors import UsageError, join_names, shorten
 
 _NUMBERS = re.compile(r"(\d+)(?:-(\d+))?")
 _PLAIN_NAME = re.compile(r"[A-Za-z_]\w{0,39}", re.ASCII)
@@ -81,7 +81,7 @@ def _positions(part: str, names: Sequence[str] | None, count: int, option: str) 
         found = [position for position, name in enumerate(names) if name == part]
         if len(found) > 1:
             raise UsageError(
-                f"{len(found)} columns are named {shortened(part)!r}", "give a number", option
+                f"{len(found)} columns are named {shorten(part)!r}", "give a number", option
             )
         if found:
             return found
@@ -89,20 +89,18 @@ def _positions(part: str, names: Sequence[str] | None, count: int, option: str) 
         first = int(number[1])
         last = int(number[2] or first)
         if not 1 <= first <= last <= count:
-            raise UsageError(
-                f"no column {shortened(part)}", f"the columns are 1 to {count}", option
-            )
+            raise UsageError(f"no column {shorten(part)}", f"the columns are 1 to {count}", option)
         return list(range(first - 1, last))
     if names is None:
         raise UsageError(
-            f"no column named {shortened(part)!r}, the input has no header",
+            f"no column named {shorten(part)!r}, the input has no header",
             "give numbers, or --header if its first line is one",
             option,
         )
     found = [position for position, name in enumerate(names) if fnmatchcase(name, part)]
     if not found:
-        problem = f"no column named {shortened(part)!r}"
-        raise UsageError(problem, "the columns are " + some_of(names), option)
+        problem = f"no column named {shorten(part)!r}"
+        raise UsageError(problem, "the columns are " + join_names(names), option)
     return found
 
 

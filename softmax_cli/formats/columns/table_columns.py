@@ -9,7 +9,7 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
-from softmax_cli.errors import shortened
+from softmax_cli.errors import shorten
 from softmax_cli.formats.columns.selection import spec_of
 from softmax_cli.formats.model.blocks import Block, Chunk, Source, identity
 
@@ -59,7 +59,7 @@ class TableColumns:
         if self.cells == "class":
             return f"{row}, class {position}"
         if self.cells == "name":
-            return f"{row}, column {shortened(self.name(position) or '')!r}"
+            return f"{row}, column {shorten(self.name(position) or '')!r}"
         return f"{row}:{self.numbers[position]}"
 
     def label_cell(self, row: str) -> str:
@@ -69,7 +69,7 @@ class TableColumns:
     def shown(self, position: int) -> str:
         """Return how a message calls the column of a class."""
         name = self.name(position)
-        return f"column {self.numbers[position]}" if name is None else repr(shortened(name))
+        return f"column {self.numbers[position]}" if name is None else repr(shorten(name))
 
     def option_value(self, positions: Sequence[int]) -> str:
         """Return what --id-columns takes for these columns."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from softmax_cli.errors import OutputError, shortened
+from softmax_cli.errors import OutputError, shorten
 from softmax_cli.formats.model.blocks import Block
 from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.formats.model.sinks import Result, Sink
@@ -83,7 +83,7 @@ class DelimitedSink(Sink):
     def _fitting(self, cell: bytes) -> bytes:
         """Return a cell that the delimiter does not cut apart; between blanks, quotes are none."""
         if self._delimiter == b" " and (b" " in cell or not cell):
-            shown = shortened(cell.decode("utf-8", "replace"))
+            shown = shorten(cell.decode("utf-8", "replace"))
             raise OutputError(
                 f"blanks separate its cells, and {shown!r} has one", "write csv", self._target.place
             )

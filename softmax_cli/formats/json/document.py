@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_cli.errors import InputError, shortened, some_of
+from softmax_cli.errors import InputError, join_names, shorten
 from softmax_cli.formats.arrays.array import array_source, numeric_array
 from softmax_cli.formats.columns.header import missing_texts
 from softmax_cli.formats.columns.table_columns import TableColumns
@@ -38,7 +38,7 @@ def read(source: Input, form: str, options: ReadOptions, keep: ColumnRequest) ->
         if key not in document:
             raise InputError(
                 f"has no array {key!r}" if key else "has no array of a known name",
-                "--key is one of " + some_of(document),
+                "--key is one of " + join_names(document),
                 source.place,
             )
         names, document = document.get("class_names"), document[key]
@@ -109,14 +109,14 @@ def _named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
-        raise ValueError(f"an object has the name {shortened(twice)!r} twice")
+        raise ValueError(f"an object has the name {shorten(twice)!r} twice")
     return found
 
 
 def _finite(text: str) -> float:
     number = float(text)
     if number - number != 0:
-        raise ValueError(f"{shortened(text)} is beyond the range of float64")
+        raise ValueError(f"{shorten(text)} is beyond the range of float64")
     return number
 
 

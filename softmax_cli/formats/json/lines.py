@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from softmax_cli.errors import InputError, UsageError, some_of
+from softmax_cli.errors import InputError, UsageError, join_names
 from softmax_cli.formats.arrays.array import json_float, remedy_of_json
 from softmax_cli.formats.columns.header import Layout, selected_layout
 from softmax_cli.formats.delimited.cells import line_place, refuse_many_cells
@@ -131,7 +131,7 @@ def _cells(line: int, row: Any, layout: Layout, place: str) -> Line:
         return line, row
     if not isinstance(row, dict) or row.keys() != set(layout.names):
         raise InputError(
-            f"has not the keys of the first line, {some_of(layout.names)}",
+            f"has not the keys of the first line, {join_names(layout.names)}",
             "every line needs the same keys",
             f"{place}:{line}",
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from softmax_cli.errors import InputError, named, shortened
+from softmax_cli.errors import InputError, shorten, shorten_token
 from softmax_cli.formats import unknown_token
 from softmax_cli.formats.arrays.array import array_source, numeric_array
 from softmax_cli.formats.model.blocks import Source
@@ -53,9 +53,9 @@ def _is_typed(token: str) -> bool:
         for part in parts:
             if not is_number(part):
                 raise InputError(
-                    f"{shortened(part)!r} is not a number, and no file has this name",
+                    f"{shorten(part)!r} is not a number, and no file has this name",
                     "a row is numbers with commas between, without spaces",
-                    named(token),
+                    shorten_token(token),
                 )
         return True
     return False
@@ -74,7 +74,7 @@ def _json(token: str) -> list[object]:
     try:
         row = loads(token)
     except ValueError as error:
-        raise InputError(f"not JSON: {error}", "a row is [1, 2, 3]", named(token)) from None
+        raise InputError(f"not JSON: {error}", "a row is [1, 2, 3]", shorten_token(token)) from None
     if not isinstance(row, list):
-        raise InputError("not a list of numbers", "a row is [1, 2, 3]", named(token))
+        raise InputError("not a list of numbers", "a row is [1, 2, 3]", shorten_token(token))
     return row

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from contextlib import suppress
 
-from softmax_cli.errors import shortened
+from softmax_cli.errors import shorten
 
 # Beyond it float64 holds some whole numbers and rounds others.
 LARGEST_EXACT = 1 << 53
@@ -59,12 +59,12 @@ def parse_number(text: str) -> float:
             return _exact(float(text), text)
     if not text.strip():
         raise NotANumberError("an empty cell is not a number")
-    raise NotANumberError(f"{shortened(text)!r} is not a number")
+    raise NotANumberError(f"{shorten(text)!r} is not a number")
 
 
 def _exact(number: float, text: str) -> float:
     if math.isinf(number) and any(character.isdigit() for character in text):
-        raise NotANumberError(f"{shortened(text)!r} is beyond the range of float64")
+        raise NotANumberError(f"{shorten(text)!r} is beyond the range of float64")
     if abs(number) >= LARGEST_EXACT and not math.isinf(number):
         with suppress(ValueError):
             check_whole(int(text), number)
@@ -74,7 +74,7 @@ def _exact(number: float, text: str) -> float:
 def check_whole(whole: int, number: float) -> None:
     """Raise NotANumberError if the nearest double is another number than this whole number."""
     if int(number) != whole:
-        shown = shortened(str(whole))
+        shown = shorten(str(whole))
         raise NotANumberError(f"{shown} is a whole number that float64 cannot hold exactly")
 
 
