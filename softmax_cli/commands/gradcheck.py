@@ -184,7 +184,7 @@ def _builtins(
         from softmax_cli.commands.inputs.values import opened
         from softmax_cli.formats.arrays.array import whole_array
         from softmax_cli.formats.model.blocks import from_blocks
-        from softmax_cli.pipeline.bad_rows import good_blocks
+        from softmax_cli.pipeline.run import good_blocks
 
         with opened("gradcheck", values, read) as source:
             blocks = good_blocks(source, read.on_bad_row, write)

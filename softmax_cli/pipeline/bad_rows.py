@@ -1,100 +1,72 @@
-"""Rows that have no softmax: counted, named, and treated as `--on-bad-row` says."""
+"""Bad rows, which have no softmax: found, counted, and treated as `--on-bad-row` says."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from functools import partial
-from threading import Lock
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 from softmax_cli.core.exact.rows import has_no_softmax
 from softmax_cli.errors import InputError, SoftmaxCliError
-from softmax_cli.formats.model.blocks import Block, Chunks, Source, from_blocks
+from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.formats.model.options import OnBadRow, WriteOptions
 from softmax_cli.pipeline.reporting import note
-from softmax_cli.pipeline.row_order import check_row_order
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from softmax_cli.formats.columns.table_columns import TableColumns
 
 Kernel = Callable[[Block], Block]
 
 
+class BadRows(NamedTuple):
+    """How many rows of a block have no softmax; where the first is, and why it has none."""
+
+    rows: int = 0
+    place: str = ""
+    problem: str = ""
+
+
 @dataclass
 class Counts:
-    """What happened to the rows of a run."""
+    """The rows of a run: how many were read, how many are bad, and the first bad one."""
 
     read: int = 0
     bad: int = 0
-    first_bad: int = -1
     first_bad_place: str = ""
     first_bad_problem: str = ""
-    lock: Lock = field(default_factory=Lock, repr=False, compare=False)
+
+    def add(self, rows: int, bad: BadRows) -> None:
+        """Count the next rows, in order."""
+        self.read += rows
+        if bad.rows and not self.bad:
+            self.first_bad_place, self.first_bad_problem = bad.place, bad.problem
+        self.bad += bad.rows
+
+    def kept(self, on_bad_row: OnBadRow) -> int:
+        """Return how many rows were not skipped."""
+        return self.read - (self.bad if on_bad_row == "skip" else 0)
 
 
-def good_rows(source: Source, on_bad_row: OnBadRow, counts: Counts) -> Chunks:
-    """Return the portions of the source with their bad rows treated as `--on-bad-row` says.
+def treat_bad_rows(
+    block: Block, on_bad_row: OnBadRow, table: TableColumns | None
+) -> tuple[Block, BadRows]:
+    """Return the block with its bad rows treated, and the bad rows.
 
-    error  they are counted, and the first is named when all rows are read
-    skip   they are left out
-    nan    they go on as NaN; so do those of `zero`, whose results are then set to 0
+    error      unchanged; the caller raises the error once all rows are counted
+    skip       without the bad rows
+    nan, zero  all values of bad rows are NaN; `zero_bad_rows` sets their results to 0
     """
-    source = check_row_order(source)
+    bad = has_no_softmax(block.values)
+    if not bad.any():
+        return block, BadRows()
+    found = BadRows(int(bad.sum()), *_why_bad(block, int(bad.argmax()), table))
     if on_bad_row == "skip":
-        return from_blocks(partial(_without_bad_rows, source, counts))
-
-    def masked(block: Block) -> Block:
-        bad = _counted(block, counts, source.table)
-        if on_bad_row == "error" or not bad.any():
-            return block
+        return block.rows((~bad).nonzero()[0], block.start), found
+    if on_bad_row != "error":
         values = block.values.copy(order="K")
         values[bad] = float("nan")
-        return block.with_values(values)
-
-    return source.map(masked).chunks
-
-
-def good_blocks(
-    source: Source, on_bad_row: OnBadRow, options: WriteOptions
-) -> Iterator[tuple[Block, int]]:
-    """Yield the blocks of the source as good_rows treats them, and how many rows were read.
-
-    One after the other, for what is no kernel; at the end comes what run would say.
-    """
-    counts = Counts()
-    for chunk in good_rows(source, on_bad_row, counts)():
-        block = chunk.read()
-        counts.read += chunk.rows
-        if not (counts.bad and on_bad_row == "error"):
-            yield block, counts.read
-    conclude(source, on_bad_row, counts, options)
-
-
-def _without_bad_rows(source: Source, counts: Counts) -> Iterator[Block]:
-    start = 0
-    for block in source.blocks():
-        bad = _counted(block, counts, source.table)
-        good = block.rows((~bad).nonzero()[0], start) if bad.any() else replace(block, start=start)
-        counts.read += len(block.values) - len(good.values)
-        start += len(good.values)
-        yield good
-
-
-def _counted(block: Block, counts: Counts, table: TableColumns | None) -> NDArray[np.bool_]:
-    """Return which rows of a block are bad, and add them to the counts, in any thread."""
-    bad = has_no_softmax(block.values)
-    if bad.any():
-        first = int(bad.argmax())
-        with counts.lock:
-            counts.bad += int(bad.sum())
-            if counts.first_bad < 0 or block.start + first < counts.first_bad:
-                counts.first_bad = block.start + first
-                counts.first_bad_place, counts.first_bad_problem = _why_bad(block, first, table)
-    return bad
+        block = block.with_values(values)
+    return block, found
 
 
 def zero_bad_rows(kernel: Kernel, on_bad_row: OnBadRow) -> Kernel:
@@ -136,27 +108,12 @@ def conclude(
     needed_for: str = "",
     check: Callable[[str], None] | None = None,
 ) -> None:
-    """Say what became of the rows once all are read; without a remedy, bad rows are an error.
+    """Raise the errors that are known once all rows are read, or print the notes about them.
 
-    needed_for  what there is not of no rows, if that is an error
-    check       raises what else is an error, before anything is said
+    needed_for  what cannot be computed from zero rows, if that is an error
+    check       raises further errors
     """
-    if source.rows is not None and counts.read != source.rows:
-        raise SoftmaxCliError(f"{counts.read} of {source.rows} rows were read", place=source.place)
-    if not counts.read and source.rows is None:
-        raise InputError("a header and no rows", "give at least one row", source.place)
-    place = counts.first_bad_place
-    if counts.bad and on_bad_row == "error":
-        more = counts.bad - 1
-        others = f", and {more} more row{'s have' if more > 1 else ' has'} none" if more else ""
-        remedy = "--on-bad-row nan, zero or skip goes on without it"
-        raise InputError(counts.first_bad_problem + others, remedy, place)
-    if needed_for and counts.read == (counts.bad if on_bad_row == "skip" else 0):
-        problem = "has no rows"
-        if counts.bad:
-            problem = f"every row was left out, {place} first: it {counts.first_bad_problem}"
-        remedy = "give at least one row that has a softmax"
-        raise InputError(f"{problem}, so there is no {needed_for}", remedy, source.place)
+    _check_counts(source, on_bad_row, counts, needed_for)
     if check is not None:
         check(source.place)
     for warning in source.warnings:
@@ -168,8 +125,27 @@ def conclude(
         purpose = "as one vector" if is_array else "if they are one vector"
         problem = "every row has one class, and so the probability 1"
         note(f"{source.place}: {problem}; {remedy} {purpose}", options)
-    if not counts.bad:
-        return
-    done = {"skip": "left out", "nan": "set to NaN", "zero": "set to 0"}[on_bad_row]
-    rows = "1 row" if counts.bad == 1 else f"{counts.bad} rows"
-    note(f"{source.place}: {rows} without a softmax {done}; the first: {place}", options)
+    if counts.bad:
+        done = {"skip": "skipped", "nan": "set to NaN", "zero": "set to 0"}[on_bad_row]
+        rows = "1 row" if counts.bad == 1 else f"{counts.bad} rows"
+        first = counts.first_bad_place
+        note(f"{source.place}: {rows} without a softmax {done}; the first: {first}", options)
+
+
+def _check_counts(source: Source, on_bad_row: OnBadRow, counts: Counts, needed_for: str) -> None:
+    if source.rows is not None and counts.read != source.rows:
+        raise SoftmaxCliError(f"{counts.read} of {source.rows} rows were read", place=source.place)
+    if not counts.read and source.rows is None:
+        raise InputError("a header and no rows", "give at least one row", source.place)
+    if counts.bad and on_bad_row == "error":
+        more = counts.bad - 1
+        others = f", and {more} more row{'s have' if more > 1 else ' has'} none" if more else ""
+        remedy = "--on-bad-row nan, zero or skip goes on without it"
+        raise InputError(counts.first_bad_problem + others, remedy, counts.first_bad_place)
+    if needed_for and not counts.kept(on_bad_row):
+        problem = "has no rows"
+        if counts.bad:
+            problem = f"every row was skipped, {counts.first_bad_place} first: it "
+            problem += counts.first_bad_problem
+        remedy = "give at least one row that has a softmax"
+        raise InputError(f"{problem}, so there is no {needed_for}", remedy, source.place)

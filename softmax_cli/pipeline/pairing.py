@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from softmax_cli.errors import InputError, ShapeError
 from softmax_cli.formats.model.blocks import Block, Chunk, Source
-from softmax_cli.pipeline.row_order import check_row_order
+from softmax_cli.pipeline.row_order import blocks_in_order
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -127,7 +127,7 @@ class RowReader:
     def __init__(self, source: Source) -> None:
         """Read nothing yet."""
         self._source = source
-        self._blocks = check_row_order(source).blocks()
+        self._blocks = blocks_in_order(source)
         self._rest: NDArray[Any] | None = None
 
     def take(self, count: int, partner: str) -> NDArray[Any]:

@@ -1,60 +1,52 @@
-"""Rows in and rows out, counted on both sides of a kernel: none is lost, doubled or out of place.
+"""Row order: every row that goes in comes out once, in its place.
 
-What this finds is a fault of the program, and no answer is better than one that lacks a row.
+A failed check is a bug in the program; no result is better than one that lacks a row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
-from functools import partial
+from collections.abc import Iterator
 
 from softmax_cli.errors import SoftmaxCliError
-from softmax_cli.formats.model.blocks import Block, Chunk, Source
-from softmax_cli.formats.model.sinks import Sink
+from softmax_cli.formats.model.blocks import Block, Source
 
 
-def check_row_order(source: Source) -> Source:
-    """Return the source with every block checked to hold the rows whose turn it is."""
-
-    def chunks() -> Iterator[Chunk]:
-        start = source.first
-        for chunk in source.chunks():
-            yield chunk.map(partial(_checked, source.place, start, chunk.rows))
-            start += chunk.rows
-
-    return replace(source, chunks=chunks)
-
-
-def _checked(place: str, start: int, rows: int, block: Block) -> Block:
+def check_row_order(block: Block, start: int, rows: int, place: str) -> None:
+    """Raise SoftmaxCliError unless the block holds this many rows, from row `start` on."""
     if (block.start, len(block.values)) != (start, rows):
         came = f"{len(block.values)} rows from row {block.start} on"
-        raise _fault(f"{came} came where {rows} from row {start} on were to come", place)
-    return block
+        raise _bug(f"read {came}, expected {rows} from row {start} on", place)
 
 
-class Lines:
-    """The lines of results, which are written in their order."""
+def blocks_in_order(source: Source) -> Iterator[Block]:
+    """Yield the blocks of the source, each checked to hold the rows that come next."""
+    start = source.first
+    for chunk in source.chunks():
+        block = chunk.read()
+        check_row_order(block, start, chunk.rows, source.place)
+        start += chunk.rows
+        yield block
 
-    def __init__(self, place: str, first: int) -> None:
-        """Count from the first line on."""
-        self._place, self._first, self._written = place, first, 0
 
-    def prepare(self, result: Block, sink: Sink) -> Callable[[], None]:
-        """Prepare a result for the sink, in any thread; return what writes and counts it."""
-        return partial(self._write, result.start, len(result.values), sink.prepare(result))
+class LineOrder:
+    """Counts the lines of results: they are written in order, and as many as their rows need."""
 
-    def _write(self, start: int, lines: int, commit: Callable[[], None]) -> None:
+    def __init__(self, place: str, first_row: int, lines_per_row: int) -> None:
+        """Start counting at the first line of the first row."""
+        self._place, self._lines_per_row = place, lines_per_row
+        self._first, self._written = first_row * lines_per_row, 0
+
+    def count(self, start: int, lines: int) -> None:
+        """Count lines that are about to be written, the first of them number `start`."""
         if start != self._first + self._written:
-            raise _fault(f"line {start} came after {self._written} lines", self._place)
+            raise _bug(f"line {start} came after {self._written} lines", self._place)
         self._written += lines
-        commit()
 
-    def end(self, rows: int, lines_of_a_row: int) -> None:
-        """Compare the lines with the rows that they are of."""
-        if self._written != rows * lines_of_a_row:
-            raise _fault(f"{self._written} lines were written of {rows} rows", self._place)
+    def check_complete(self, rows: int) -> None:
+        """Raise SoftmaxCliError unless the lines of exactly this many rows were written."""
+        if self._written != rows * self._lines_per_row:
+            raise _bug(f"{self._written} lines were written for {rows} rows", self._place)
 
 
-def _fault(problem: str, place: str) -> SoftmaxCliError:
-    return SoftmaxCliError(problem, "this is a fault of the program: please report it", place)
+def _bug(problem: str, place: str) -> SoftmaxCliError:
+    return SoftmaxCliError(problem, "this is a bug in the program: please report it", place)

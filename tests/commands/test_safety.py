@@ -310,7 +310,7 @@ def test_losses_are_an_array_of_losses(reduction: str, shape: tuple[int, ...]) -
     [
         ("xent z.csv --labels 0,-1 --ignore-label -1", "1 of 2 rows ignored"),
         ("xent z.csv --targets '[[2,2,1],[1,0,0]]' --normalize", "1 distribution divided by the"),
-        ("xent z.csv nan.csv --labels 0,1,2 --on-bad-row skip", "1 row without a softmax left out"),
+        ("xent z.csv nan.csv --labels 0,1,2 --on-bad-row skip", "1 row without a softmax skipped"),
         ("softmax z.csv nan.csv --on-bad-row nan", "1 row without a softmax set to NaN"),
         ("jacobian nan.csv z.csv --on-bad-row zero", "1 row without a softmax set to 0"),
     ],

@@ -140,7 +140,7 @@ def test_zeros_have_no_sign() -> None:
         ),
         (
             "xent -inf,-inf nan,0 --labels 0,0 --on-bad-row skip",
-            "arguments: every row was left out, arguments: row 0 first: it has no softmax: it "
+            "arguments: every row was skipped, arguments: row 0 first: it has no softmax: it "
             "holds nothing but -inf, so there is no loss; give at least one row that has a "
             "softmax",
         ),

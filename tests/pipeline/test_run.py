@@ -187,13 +187,13 @@ def _twice(block: Block) -> Block:
 @pytest.mark.parametrize("kernel", [_lost_in_the_middle, _twice])
 def test_a_kernel_that_loses_rows_is_found_out(kernel: Kernel, threads: int) -> None:
     source = in_blocks(LOGITS, [10] * 4)
-    with pytest.raises(SoftmaxCliError, match="this is a fault of the program"):
+    with pytest.raises(SoftmaxCliError, match="this is a bug in the program"):
         run(source, kernel, Collected(), "error", replace(QUIET, threads=threads))
 
 
 def test_lines_lost_at_the_end_are_found_out() -> None:
     source = in_blocks(LOGITS, [49])
-    with pytest.raises(SoftmaxCliError, match="49 lines were written of 50 rows"):
+    with pytest.raises(SoftmaxCliError, match="49 lines were written for 50 rows"):
         run(source, lambda block: block.part(0, 49 - block.start), Collected(), "error", QUIET)
 
 
@@ -242,7 +242,7 @@ any_sizes = pytest.mark.parametrize("sizes", [[], [1], [2, 2], [1] * 5, [3], [5]
 @pytest.mark.parametrize(("on_bad_row", "filling"), [("nan", NAN), ("zero", 0.0), ("skip", None)])
 def test_on_bad_row(on_bad_row: OnBadRow, filling: float | None, sizes: list[int]) -> None:
     back, counts = results(in_blocks(MIXED, sizes), softmaxed, on_bad_row)
-    assert counts == Counts(6, 3, 1, "x:1", "has no softmax: it holds NaN")
+    assert counts == Counts(6, 3, "x:1", "has no softmax: it holds NaN")
     good = softmax(np.array(MIXED)[GOOD])
     if filling is None:
         assert_array_equal(back.values, good)
@@ -288,8 +288,8 @@ def test_what_is_wrong_with_a_row(rows: list[list[float]], problem: str) -> None
     [
         ("nan", MIXED, "x: 3 rows without a softmax set to NaN; the first: x:1"),
         ("zero", MIXED, "x: 3 rows without a softmax set to 0; the first: x:1"),
-        ("skip", MIXED, "x: 3 rows without a softmax left out; the first: x:1"),
-        ("skip", MIXED[:2], "x: 1 row without a softmax left out; the first: x:1"),
+        ("skip", MIXED, "x: 3 rows without a softmax skipped; the first: x:1"),
+        ("skip", MIXED[:2], "x: 1 row without a softmax skipped; the first: x:1"),
         ("skip", MIXED[:1], ""),
         ("nan", MIXED[2:3], ""),
     ],

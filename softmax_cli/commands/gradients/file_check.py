@@ -32,9 +32,9 @@ from softmax_cli.errors import InputError, ShapeError, UsageError
 from softmax_cli.formats.arrays.array import row_place
 from softmax_cli.formats.model.blocks import Block, Source, from_blocks
 from softmax_cli.formats.model.options import ReadOptions, WriteOptions
-from softmax_cli.pipeline.bad_rows import good_blocks
 from softmax_cli.pipeline.pairing import RowReader, check_shapes, zip_rows
 from softmax_cli.pipeline.reporting import progress
+from softmax_cli.pipeline.run import good_blocks
 from softmax_cli.pipeline.threads import in_order, thread_count
 
 if TYPE_CHECKING:

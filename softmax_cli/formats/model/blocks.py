@@ -71,6 +71,14 @@ class Block:
             numbers=None if self.numbers is None else self.numbers[rows],
         )
 
+    def renumbered(self, start: int) -> Block:
+        """Return the block numbered from `start`; its rows keep their numbers in the input."""
+        if start == self.start:
+            return self
+        import numpy as np
+
+        return self.rows(np.arange(len(self.values)), start)
+
     def rows(self, chosen: NDArray[np.intp], start: int) -> Block:
         """Return the chosen rows alone, numbered from `start`."""
         return Block(

@@ -13,7 +13,7 @@ from softmax_cli.formats import open_source
 from softmax_cli.formats.model import blocks as blocks_module
 from softmax_cli.formats.model.blocks import RowRange, Source
 from softmax_cli.formats.model.options import ReadOptions
-from softmax_cli.pipeline.row_order import check_row_order
+from softmax_cli.pipeline.row_order import blocks_in_order
 from tests.formats.rows import ARRAYS, COLUMNAR, TEXTS
 from tests.running import run
 
@@ -24,7 +24,7 @@ LOGITS = np.random.default_rng(0).normal(size=(ROWS, 3)).round(3)
 
 
 def _rows(source: Source) -> tuple[Any, list[int], list[str]]:
-    blocks = list(check_row_order(source).blocks())
+    blocks = list(blocks_in_order(source))
     values = [block.values for block in blocks]
     numbers = [block.number(row) for block in blocks for row in range(len(block.values))]
     places = [block.place(row) for block in blocks for row in range(len(block.values))]
