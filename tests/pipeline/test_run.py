@@ -204,6 +204,19 @@ def test_rows_left_out_are_not_lost() -> None:
     assert (len(back.values), counts.read, counts.bad) == (47, 50, 3)
 
 
+def test_rows_behind_a_skipped_row_keep_their_number_in_later_blocks() -> None:
+    rows = LOGITS.copy()
+    rows[3] = NAN
+    numbers: list[int] = []
+
+    def kernel(block: Block) -> Block:
+        numbers.extend(block.number(row) for row in range(len(block.values)))
+        return block
+
+    run(in_blocks(rows, [10] * 4), kernel, Collected(), "skip", QUIET)
+    assert numbers == [row for row in range(50) if row != 3]
+
+
 def test_an_error_in_a_kernel_leaves_no_output() -> None:
     def broken(block: Block) -> Block:
         if block.start:
