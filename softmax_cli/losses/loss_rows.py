@@ -25,6 +25,19 @@ Dtypes = tuple[np.dtype[Any], ...]
 Form = Literal["distributions", "labels", "targets"]
 
 
+class CountedRows(NamedTuple):
+    """What decides how much each row counts in a mean.
+
+    targets  (rows,) labels or (rows, classes) distributions; class 0, or zeros, if ignored
+    samples  (rows,) sample weights, 0 for ignored rows; None for 1
+    used     (rows,) which rows are not ignored
+    """
+
+    targets: NDArray[Any]
+    samples: Rows | None
+    used: NDArray[np.bool_]
+
+
 class LossRows(NamedTuple):
     """The rows of a block as the formula takes them.
 
@@ -42,6 +55,11 @@ class LossRows(NamedTuple):
     used: NDArray[np.bool_]
     weights: Parts | None
     divided: int = 0
+
+    @property
+    def counted(self) -> CountedRows:
+        """What decides how much each row counts in a mean."""
+        return CountedRows(self.targets, self.samples, self.used)
 
     def chosen(self, rows: NDArray[np.bool_]) -> LossRows:
         """Return some of the rows; all of them as they lie in memory."""
@@ -96,9 +114,7 @@ class LossForm:
             return source
 
         def changed(block: Block) -> Block:
-            values, partner = block.values, np.array(block.partner, dtype=np.float64)
-            if self.form != "labels" and self.ignores:
-                partner[self._one_hot_ignored(block, partner)] = np.nan
+            values, partner = block.values, self._with_ignored_as_nan(block, block.partner)
             values[:, masked] = -np.inf
             if self.ignores:
                 values[np.isnan(partner).any(axis=-1)] = 0
@@ -106,12 +122,38 @@ class LossForm:
 
         return source.map(changed)
 
+    def counted(self, partner: Block, samples: NDArray[Any] | None) -> CountedRows:
+        """Return how rows count in a mean, from their labels or targets and weights alone.
+
+        Nothing is checked: an error must name the row of the logits, and is raised by `rows`.
+        """
+        targets = self._with_ignored_as_nan(partner, partner.values)
+        used = self._used(targets)
+        if self.form == "labels":
+            labels = targets[:, 0]
+            is_class = (labels >= 0) & (labels < self.weights.classes)
+            targets = np.where(is_class, labels, 0).astype(np.intp)
+        samples = None if samples is None else wide(samples[:, 0])
+        if not used.all():
+            targets, samples = without_ignored(targets, samples, ~used)
+        return CountedRows(targets, samples, used)
+
+    def _with_ignored_as_nan(self, block: Block, partner: Any) -> Rows:
+        targets = np.array(partner, dtype=np.float64)
+        if self.form != "labels" and self.ignores:
+            targets[self._one_hot_ignored(block, targets)] = np.nan
+        return targets
+
+    def _used(self, partner: NDArray[Any]) -> NDArray[np.bool_]:
+        if not self.ignores:
+            return np.ones(len(partner), bool)
+        result: NDArray[np.bool_] = ~np.isnan(partner).any(axis=-1)
+        return result
+
     def rows(self, block: Block) -> LossRows:
         """Return the checked rows of a block that came from `apart`."""
         partner = np.asarray(block.partner)
-        used = np.ones(len(partner), bool)
-        if self.ignores:
-            used = ~np.isnan(partner).any(axis=-1)
+        used = self._used(partner)
         divided: list[int] = []
         values = self._values(block, used, divided)
         if self.form == "labels":

@@ -12,7 +12,7 @@ from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from itertools import chain, islice
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from softmax_cli.core.exact.rows import to_kernel_layout
 from softmax_cli.formats.model.blocks import Block, Chunk, Source
@@ -23,6 +23,7 @@ from softmax_cli.pipeline.reporting import progress
 from softmax_cli.pipeline.row_order import LineOrder, check_row_order
 from softmax_cli.pipeline.threads import in_order, thread_count
 
+T = TypeVar("T")
 Split = Callable[[Block], Iterator[Block]]
 Read = Callable[[], tuple[Block, BadRows]]
 
@@ -170,20 +171,29 @@ def good_blocks(
 
 
 def each_block(
-    source: Source, function: Callable[[Block], object], on_bad_row: OnBadRow, options: WriteOptions
+    source: Source,
+    of: Callable[[Block], T],
+    merge: Callable[[T], None],
+    on_bad_row: OnBadRow,
+    options: WriteOptions,
 ) -> None:
-    """Call a function with every block, in any thread; nothing is written or reported."""
+    """Call `of` with every block, in any thread, and `merge` with each result, in order.
 
-    def kernel(block: Block) -> Block:
-        function(block)
-        return block
+    Nothing is written or reported; `merge` is called by the main thread alone.
+    """
+    sink = _MergeSink(of, merge)
+    run(source, lambda block: block, sink, on_bad_row, replace(options, quiet=True))
 
-    run(source, kernel, _NullSink(), on_bad_row, replace(options, quiet=True))
 
+class _MergeSink(Sink):
+    def __init__(self, of: Callable[[Block], T], merge: Callable[[T], None]) -> None:
+        self._of, self._merge = of, merge
 
-class _NullSink(Sink):
     def write(self, block: Block) -> None:
-        """Discard the rows."""
+        self.prepare(block)()
+
+    def prepare(self, block: Block) -> Callable[[], None]:
+        return partial(self._merge, self._of(block))
 
     def finish(self) -> None:
         """Do nothing."""

@@ -204,10 +204,20 @@ def test_standard_input_is_read_once() -> None:
     np.save("z.npy", LOGITS[:3])
     line = "z.npy --labels 0,1,2 --class-weights -"
     refused(f"{line} --fit-temperature", "standard input is read once; name a file")
-    outcome = run(f"printf '1,2,3' | softmax-cli xent {line} --grad g.npy")
+    line = "z.npy --labels 0,1,2 --sample-weights -"
+    piped = f"printf '1\\n2\\n3' | softmax-cli xent {line} --grad g.npy"
+    outcome = run(piped)
     assert outcome.code == 2
     assert "name a file, or add --reduction sum" in outcome.err
-    assert run(f"printf '1,2,3' | softmax-cli xent {line} --grad g.npy --reduction sum").code == 0
+    assert run(f"{piped} --reduction sum").code == 0
+
+
+def test_class_weights_of_standard_input_are_read_once_for_a_gradient() -> None:
+    np.save("z.npy", LOGITS[:3])
+    line = "softmax-cli xent z.npy --labels 0,1,2 --grad"
+    assert run(f"printf '1,2,3' | {line} pipe.csv --class-weights -").code == 0
+    assert run(f"{line} typed.csv --class-weights 1,2,3").code == 0
+    assert Path("pipe.csv").read_bytes() == Path("typed.csv").read_bytes()
 
 
 def test_remedies_help() -> None:

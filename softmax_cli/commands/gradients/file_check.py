@@ -186,7 +186,7 @@ class GradientFile:
             if divisor is None:
                 divisor = self.inputs.divisor(source, form, write)
             if variants is None:
-                variants = left_out(self.inputs, form, write) if diagnosed else {}
+                variants = left_out(self.inputs, source, form, write) if diagnosed else {}
             references = LossReference(
                 form, T, BASES[options.base], divisor, rows or source.rows or 1, variants
             )

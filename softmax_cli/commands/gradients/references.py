@@ -239,5 +239,5 @@ class LossReference:
 
     def _left_out(self, rows: LossRows, variant: Variant) -> NDArray[np.float64]:
         if not variant.with_samples:
-            rows = rows._replace(samples=used_alone(rows))
+            rows = rows._replace(samples=used_alone(rows.used))
         return self._gradients(rows, variant.weights, variant.divisor)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -13,10 +12,9 @@ from numpy.typing import NDArray
 from softmax_cli.commands.inputs.loss import LossInputs
 from softmax_cli.core.loss.reduction import ReducedLoss
 from softmax_cli.core.loss.weights import Weights
-from softmax_cli.formats.model.blocks import Block
+from softmax_cli.formats.model.blocks import Source
 from softmax_cli.formats.model.options import WriteOptions
-from softmax_cli.losses.loss_rows import LossForm, LossRows
-from softmax_cli.pipeline.run import each_block
+from softmax_cli.losses.loss_rows import CountedRows, LossForm
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -31,12 +29,14 @@ class Variant:
     divisor: Fraction | float
 
 
-def left_out(inputs: LossInputs, form: LossForm, write: WriteOptions) -> dict[str, Variant]:
+def left_out(
+    inputs: LossInputs, source: Source, form: LossForm, write: WriteOptions
+) -> dict[str, Variant]:
     """Return the losses that leave out what the options ask for, by name.
 
-    What their means are divided by is found by reading the inputs.
+    What their means are divided by is found by reading labels or targets, and weights, again.
     """
-    return variants(inputs, form, weighed_without(inputs, form, write))
+    return variants(inputs, form, weighed_without(inputs, source, form, write))
 
 
 def variants(
@@ -50,24 +50,21 @@ def variants(
 
 
 def weighed_without(
-    inputs: LossInputs, form: LossForm, write: WriteOptions
+    inputs: LossInputs, source: Source, form: LossForm, write: WriteOptions
 ) -> dict[str, ReducedLoss]:
     """Return what the rows of each of these losses weigh."""
     without = _without(inputs, form)
     reduced = {name: ReducedLoss() for name in without}
-    if not without:
+    if not without or inputs.options.reduction in ("sum", "none"):
         return reduced
 
-    def count(block: Block) -> None:
-        rows = counted_form.rows(block)
+    def count(rows: CountedRows) -> None:
         for name, (others, with_samples) in without.items():
-            samples = rows.samples if with_samples else used_alone(rows)
+            samples = rows.samples if with_samples else used_alone(rows.used)
             of_rows = others.of_rows(rows.targets, samples)
             reduced[name].count(int(rows.used.sum()), of_rows)
 
-    with ExitStack() as stack:
-        counted, counted_form = inputs.opened(stack)
-        each_block(counted, count, inputs.read.on_bad_row, write)
+    inputs.count_rows(source, form, count, write)
     return reduced
 
 
@@ -87,6 +84,6 @@ def _without(inputs: LossInputs, form: LossForm) -> dict[str, tuple[Weights, boo
     return without
 
 
-def used_alone(rows: LossRows) -> NDArray[np.float64] | None:
+def used_alone(used: NDArray[np.bool_]) -> NDArray[np.float64] | None:
     """Return sample weights of 1, but 0 for ignored rows; None if all are 1."""
-    return None if rows.used.all() else rows.used.astype(np.float64)
+    return None if used.all() else used.astype(np.float64)

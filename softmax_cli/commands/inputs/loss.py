@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,14 +24,15 @@ from softmax_cli.core.loss.reduction import ReducedLoss
 from softmax_cli.core.loss.weights import WEIGHTS_ARE, Weights, are_weights
 from softmax_cli.errors import InputError, ShapeError, UsageError
 from softmax_cli.formats.columns.header import missing_texts
-from softmax_cli.formats.model.blocks import Block, RowRange, Source
+from softmax_cli.formats.model.blocks import RowRange, Source
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions, WriteOptions
 from softmax_cli.losses.class_labels import Names, class_number
 from softmax_cli.losses.labels import open_labels, open_weights
-from softmax_cli.losses.loss_rows import Form, LossForm
+from softmax_cli.losses.loss_rows import CountedRows, Form, LossForm
 from softmax_cli.losses.metric import Metric
 from softmax_cli.losses.running_loss import RunningLoss
-from softmax_cli.pipeline.pairing import zip_rows
+from softmax_cli.pipeline.pairing import RowReader, zip_rows
+from softmax_cli.pipeline.row_order import blocks_in_order
 from softmax_cli.pipeline.run import each_block
 from softmax_cli.storage.filesystem import exists, is_file
 
@@ -89,30 +90,39 @@ class LossInputs:
             source = stack.enter_context(values)
         source = source.slice_rows(self.rows)
         form, weights_paths = self._form(source)
-        names = Names(source.class_names, tuple(options.ignore_label), missing_texts(read))
+        names = self._names(source)
         if options.label_column is not None:
             source = labelled(source, names)
-        elif options.labels is not None:
-            labels = open_labels(options.labels, names, with_header_of("labels", read))
-            source = zip_rows(source, stack.enter_context(labels))
         else:
-            token, option = (
-                (self.p, "--p") if self.p is not None else (options.targets, "--targets")
+            partner = stack.enter_context(self._partner(source, names))
+            form = replace(form, partner_dtypes=partner.dtypes)
+            source = zip_rows(
+                source, partner, what="p" if form.form == "distributions" else form.form
             )
-            if token is None:
-                raise UsageError("no labels", "give --labels, --label-column or --targets", "xent")
-            targets = stack.enter_context(self._targets(token, option, source))
-            form = replace(form, partner_dtypes=targets.dtypes)
-            source = zip_rows(source, targets, what="p" if option == "--p" else "targets")
         if options.sample_weights is not None:
-            weights = open_weights(
-                options.sample_weights,
-                with_header_of("weights", read),
-                may_be_missing=bool(options.ignore_label),
-            )
-            source = zip_rows(source, stack.enter_context(weights), what="weights")
+            weights = stack.enter_context(self._sample_weights(options.sample_weights))
+            source = zip_rows(source, weights, what="weights")
         source = replace(source, paths=(*source.paths, *weights_paths))
         return form.apart(without_suspects(source, names)), form
+
+    def _names(self, source: Source) -> Names:
+        options = self.options
+        return Names(source.class_names, tuple(options.ignore_label), missing_texts(self.read))
+
+    def _partner(self, source: Source, names: Names) -> Source:
+        """Open the labels or targets of the values, or p."""
+        options = self.options
+        if options.labels is not None:
+            return open_labels(options.labels, names, with_header_of("labels", self.read))
+        if self.p is not None:
+            return self._targets(self.p, "--p", source)
+        if options.targets is not None:
+            return self._targets(options.targets, "--targets", source)
+        raise UsageError("no labels", "give --labels, --label-column or --targets", "xent")
+
+    def _sample_weights(self, token: str) -> Source:
+        read, may_be_missing = with_header_of("weights", self.read), bool(self.options.ignore_label)
+        return open_weights(token, read, may_be_missing=may_be_missing)
 
     def losses(self, source: Source, form: LossForm, metrics: Sequence[Metric]) -> RunningLoss:
         """Return the running loss that the options ask for."""
@@ -140,37 +150,74 @@ class LossInputs:
         return reduced.divisor(self.options.reduction) or 1.0
 
     def weighed(self, source: Source, form: LossForm, write: WriteOptions) -> ReducedLoss:
-        """Return how many rows count and what they weigh, as far as the reduction needs it.
-
-        Where the header does not tell it, the inputs are opened and read for it.
-        """
+        """Return how many rows count and what they weigh, as far as the reduction needs it."""
         reduction, reduced = self.options.reduction, ReducedLoss()
         of_labels = form.form == "labels" and form.weights.of_classes is not None
         weighs = of_labels or self.options.sample_weights is not None
         all_alike = not (form.ignores or weighs or self.read.on_bad_row == "skip")
         if reduction in ("sum", "none") or (all_alike and source.rows is not None):
             reduced.count(source.rows or 1)
-        else:
-            self.check_read_again("--grad", "a mean needs what the rows weigh first")
-            with ExitStack() as stack:
-                counted, form = self.opened(stack)
+            return reduced
 
-                def count(block: Block) -> None:
-                    rows = form.rows(block)
-                    reduced.count(int(rows.used.sum()), rows.weights)
+        def count(rows: CountedRows) -> None:
+            reduced.count(int(rows.used.sum()), form.weights.of_rows(rows.targets, rows.samples))
 
-                each_block(counted, count, self.read.on_bad_row, write)
+        self.count_rows(source, form, count, write)
         return reduced
+
+    def count_rows(
+        self,
+        source: Source,
+        form: LossForm,
+        count: Callable[[CountedRows], None],
+        write: WriteOptions,
+    ) -> None:
+        """Call `count` with what the rows weigh, some rows at a time, in order.
+
+        Labels or targets and weights are opened and read for it, and the logits only if they hold
+        the labels or decide which rows are skipped. An error that the logits' rows have a part in
+        is left to the reading of these.
+
+        source, form  as `opened` returned them
+        """
+        options, why = self.options, "a mean needs what the rows weigh first"
+        with ExitStack() as stack:
+            if options.label_column is not None or self.read.on_bad_row == "skip":
+                self.check_read_again("--grad", why)
+                again, form = self.opened(stack)
+                each_block(
+                    again,
+                    lambda block: form.rows(block).counted,
+                    count,
+                    self.read.on_bad_row,
+                    write,
+                )
+                return
+            read = [options.labels, options.targets, options.sample_weights]
+            self.check_read_again("--grad", why, read)
+            partner = stack.enter_context(self._partner(source, self._names(source)))
+            weights = None
+            if options.sample_weights is not None:
+                opened_weights = stack.enter_context(self._sample_weights(options.sample_weights))
+                weights = RowReader(opened_weights.slice_rows(source.within))
+            for block in blocks_in_order(partner.slice_rows(source.within)):
+                samples = None if weights is None else weights.up_to(len(block.values))
+                if weights is not None and (samples is None or len(samples) < len(block.values)):
+                    return
+                count(form.counted(block, samples))
 
     @property
     def are_read_once(self) -> bool:
         """Whether one of the inputs is a pipe."""
         return any(map(is_read_once, self._tokens))
 
-    def check_read_again(self, option: str, why: str) -> None:
-        """Refuse standard input for an option that reads the inputs more than once."""
-        if self.are_read_once:
-            what = "standard input" if "-" in self._tokens else "a pipe"
+    def check_read_again(
+        self, option: str, why: str, tokens: Sequence[str | None] | None = None
+    ) -> None:
+        """Refuse a pipe among the inputs, or these of them, which an option reads repeatedly."""
+        tokens = self._tokens if tokens is None else tokens
+        if any(map(is_read_once, tokens)):
+            what = "standard input" if "-" in tokens else "a pipe"
             remedy = "name a file" + (", or add --reduction sum" if option == "--grad" else "")
             raise UsageError(f"{why}, and {what} is read once", remedy, option)
 

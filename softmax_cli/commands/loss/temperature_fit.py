@@ -142,7 +142,7 @@ class SlopeSums:
             source, form = inputs.opened(stack)
             sums = cls.of(inputs, source, form, bins)
             add = sums._losses.of if scored else sums._tally.add_block
-            each_block(source, add, inputs.read.on_bad_row, write)
+            each_block(source, add, lambda _: None, inputs.read.on_bad_row, write)
         return sums, source.place
 
     def reading(self, place: str, *, scored: bool) -> Reading:

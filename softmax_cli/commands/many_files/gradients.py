@@ -242,5 +242,5 @@ def gradients_found(
 def others_found(inputs: LossInputs, write: WriteOptions) -> State:
     """Return what the rows of losses weigh that leave something out, by the name of each."""
     with ExitStack() as stack:
-        reduced = weighed_without(inputs, inputs.opened(stack)[1], write)
+        reduced = weighed_without(inputs, *inputs.opened(stack), write)
     return {name: each.state() for name, each in reduced.items()}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from softmax_cli import cross_entropy, cross_entropy_gradient
+from softmax_cli.commands.inputs.values import opened
+from softmax_cli.formats.model.blocks import Chunk, Source
 from tests.running import run
 
 pytestmark = pytest.mark.fast(3)
@@ -150,9 +154,110 @@ def test_refused_and_nothing_left(line: str, word: str) -> None:
     assert_array_equal(np.load("z.npy"), LOGITS)
 
 
-def test_a_mean_of_standard_input_has_no_gradient() -> None:
-    piped = "printf '1,2\\n3,4\\n' | softmax-cli xent - --labels 0,1 --grad g.npy"
-    outcome = run(piped)
-    assert (outcome.code, outcome.out) == (2, "")
-    assert "--reduction sum" in outcome.err
-    assert run(f"{piped} --reduction sum").code == 0
+COUNTED = [
+    "--labels l.csv",
+    "--targets t.csv",
+    "--labels l.csv --class-weights 1,2,3",
+    "--labels l.csv --ignore-label 2",
+    "--targets t.csv --ignore-label 2 --sample-weights w.csv",
+    "--labels l.csv --sample-weights w.csv --class-weights 3,1,2 --label-smoothing 0.1",
+]
+
+
+def _write_tables() -> str:
+    """Write logits, labels, targets and weights as CSV; return the logits as printf prints them."""
+    np.savetxt("x.csv", LOGITS, delimiter=",")
+    np.savetxt("l.csv", LABELS, fmt="%d")
+    np.savetxt("t.csv", np.eye(3)[LABELS], delimiter=",")
+    np.savetxt("w.csv", np.arange(7) / 4)
+    return f"printf '{Path('x.csv').read_text()}' | softmax-cli xent -"
+
+
+@pytest.mark.parametrize("options", COUNTED)
+@pytest.mark.parametrize("reduction", ["mean", "batch-mean"])
+def test_a_gradient_of_standard_input_is_that_of_the_file(options: str, reduction: str) -> None:
+    piped = _write_tables()
+    options += f" --reduction {reduction}"
+    of_file = run(f"softmax-cli xent x.csv {options} --grad file.csv")
+    of_pipe = run(f"{piped} {options} --grad pipe.csv")
+    assert (of_file.code, of_pipe.code) == (0, 0), of_pipe.err
+    assert of_pipe.out == of_file.out
+    assert Path("pipe.csv").read_bytes() == Path("file.csv").read_bytes()
+
+
+def _count_readings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return a list that grows with each reading of logits."""
+    readings: list[str] = []
+
+    def counted(*args: Any) -> Source:
+        source = opened(*args)
+
+        def chunks() -> Iterator[Chunk]:
+            readings.append(source.place)
+            return source.chunks()
+
+        return replace(source, chunks=chunks)
+
+    monkeypatch.setattr("softmax_cli.commands.inputs.loss.opened", counted)
+    return readings
+
+
+@pytest.mark.parametrize("options", [*COUNTED, "--labels l.csv --on-bad-row nan"])
+@pytest.mark.parametrize("logits", ["x.csv", "z.npy"])
+def test_a_gradient_reads_the_logits_once(
+    options: str, logits: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _write_tables()
+    readings = _count_readings(monkeypatch)
+    assert run(f"softmax-cli xent {logits} {options} --grad g.npy").code == 0
+    assert readings == [logits]
+
+
+@pytest.mark.parametrize(
+    "line", ["z.csv --id-columns id --label-column y", "x.csv --labels l.csv --on-bad-row skip"]
+)
+def test_logits_that_decide_what_counts_are_read_twice(
+    line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _write_tables()
+    readings = _count_readings(monkeypatch)
+    assert run(f"softmax-cli xent {line} --grad g.npy").code == 0
+    assert len(readings) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ("--labels 0,1", "x.csv"),
+        ("--labels 0,1,2,0,1,2,0,1", "--labels: has more rows than x.csv"),
+        ("--labels 0,1,5,0,1,2,0", "x.csv:3: its label is 5"),
+        ("--labels 0,1,2,0,cat,2,0", "--labels, label 4: the label 'cat' is no class"),
+        ("--labels l.csv --sample-weights 1,2", "--sample-weights: has fewer rows than x.csv"),
+        ("--labels l.csv --sample-weights 1,1,1,1,1,1,-1", "x.csv:7: its sample weight is -1"),
+        ("--labels 1,1,1,1,1,1,1 --ignore-label 1", "x.csv: every row is ignored"),
+        ("--targets y.npy --ignore-label 1", "y.npy: row 0: soft targets have no label"),
+    ],
+)
+def test_errors_name_the_same_place_with_and_without_a_gradient(options: str, error: str) -> None:
+    _write_tables()
+    plain = run(f"softmax-cli xent x.csv {options}")
+    outcome = run(f"softmax-cli xent x.csv {options} --grad g.csv")
+    assert error in plain.err
+    assert (outcome.code, outcome.err) == (2, plain.err)
+
+
+def test_a_mean_of_standard_input_that_is_counted_first_has_no_gradient() -> None:
+    piped = _write_tables()
+    table = f"printf '{Path('z.csv').read_text()}' | softmax-cli xent - --id-columns id"
+    labels = f"printf '{Path('l.csv').read_text()}' | softmax-cli xent x.csv --labels -"
+    weights = f"printf '{Path('w.csv').read_text()}' | softmax-cli xent x.csv --labels l.csv"
+    for line in (
+        f"{piped} --labels l.csv --on-bad-row skip",
+        f"{table} --label-column y",
+        labels,
+        f"{weights} --sample-weights -",
+    ):
+        outcome = run(f"{line} --grad g.npy")
+        assert (outcome.code, outcome.out) == (2, ""), line
+        assert "--reduction sum" in outcome.err
+        assert run(f"{line} --grad g.npy --reduction sum").code == 0
