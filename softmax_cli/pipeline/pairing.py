@@ -1,4 +1,4 @@
-"""Two inputs row by row: labels, targets or vectors beside the values."""
+"""Pairs two inputs row by row: values with their labels, targets, weights or vectors."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ from softmax_cli.pipeline.row_order import blocks_in_order
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+ONE_TO_ONE = "give one row for each row of the values"
 What = Literal[
     "labels", "weights", "targets", "p", "vectors", "upstream gradients", "gradients", "Jacobians"
 ]
 
 
 def peeked(source: Source) -> tuple[Source, bool]:
-    """Return the source, and whether it has a single row, found out by reading the first ones."""
+    """Return the source and whether it has a single row; reads the first rows if need be."""
     if source.rows is not None:
         return source, source.rows == 1
     chunks = source.chunks()
@@ -41,9 +42,9 @@ def zip_rows(
     what: What = "labels",
     every_row: bool = False,
 ) -> Source:
-    """Return the source with the other's rows beside its own, as `weights` or as `partner`.
+    """Return the source with the rows of the other added to its blocks, as `weights` or `partner`.
 
-    With `every_row`, an other of one single row goes with every row of the source.
+    With `every_row`, an other that has a single row is paired with every row of the source.
     """
     import numpy as np
 
@@ -51,10 +52,10 @@ def zip_rows(
     several = not (single and every_row)
     rows = source.rows if source.within is None else source.within.of
     if several and other.rows is not None and rows is not None and other.rows != rows:
-        remedy = "a row goes with a row"
+        remedy = ONE_TO_ONE
         if other.classes == 1 and other.rows == rows * source.classes:
-            remedy = "labels are one number a row, and --targets takes one-hot rows"
-        problem = f"has {other.rows} rows, and {source.place} has {rows}"
+            remedy = "labels are one number a row; --targets takes one-hot rows"
+        problem = f"has {other.rows} rows, but {source.place} has {rows}"
         raise InputError(problem, remedy, other.place)
     if several:
         check_shapes(source, other, what)
@@ -68,7 +69,7 @@ def zip_rows(
                 partner = np.broadcast_to(row, (chunk.rows, other.classes))
             else:
                 partner = reader.take(chunk.rows, source.place)
-            yield chunk.map(partial(_beside, what, partner))
+            yield chunk.map(partial(_add_rows, what, partner))
         reader.finish(source.place)
 
     return replace(
@@ -79,21 +80,21 @@ def zip_rows(
     )
 
 
-def _beside(what: What, rows: NDArray[Any], block: Block) -> Block:
+def _add_rows(what: What, rows: NDArray[Any], block: Block) -> Block:
     return replace(block, weights=rows) if what == "weights" else replace(block, partner=rows)
 
 
 def check_shapes(source: Source, other: Source, what: What) -> None:
-    """Refuse an array whose rows lie in another shape: row by row, they would be mixed up.
+    """Raise ShapeError if the leading dimensions differ: rows would be paired in the wrong order.
 
-    Rows that lie flat, one after the other, go with any shape, and so does text, which has none.
+    A flat array of rows fits any shape, and so does text, which has no shape.
     """
     wanted, given = source.leading, other.leading
     if wanted is None or given is None:
         return
     N = source.classes
     cells = {"labels": (), "weights": (), "Jacobians": (N, N)}.get(what, (N,))
-    # Of a Jacobian, the lines count as rows; a column of labels may have a dimension of its own.
+    # The lines of a Jacobian count as rows; labels may have a trailing dimension of 1.
     end = {0: (1,), 1: (), 2: (N,)}[len(cells)]
     if given in (wanted, (*wanted, *end)) or len(given) <= 1 or given[1:] == end:
         return
@@ -114,7 +115,7 @@ def check_shapes(source: Source, other: Source, what: What) -> None:
 
 
 def _with_classes(leading: tuple[int, ...], cells: tuple[int, ...], axis: int) -> tuple[int, ...]:
-    """Return the shape of an array as it came, before the axis of its classes was made the last."""
+    """Return the shape of the array in its file, before the axis of its classes was moved last."""
     if len(cells) != 1:
         return (*leading, *cells)
     place = len(leading) + 1 + axis
@@ -122,21 +123,19 @@ def _with_classes(leading: tuple[int, ...], cells: tuple[int, ...], axis: int) -
 
 
 class RowReader:
-    """Reads rows of a source in portions of the caller's size, to pair them with another's."""
+    """Reads a source in batches of the caller's size, to pair its rows with those of another."""
 
     def __init__(self, source: Source) -> None:
-        """Read nothing yet."""
+        """Open nothing and read nothing yet."""
         self._source = source
         self._blocks = blocks_in_order(source)
         self._rest: NDArray[Any] | None = None
 
     def take(self, count: int, partner: str) -> NDArray[Any]:
-        """Return the next `count` rows; a source that ends before them is an error."""
+        """Return the next `count` rows; raise InputError if there are fewer."""
         rows = self.up_to(count)
         if count and (rows is None or len(rows) < count):
-            raise InputError(
-                f"has fewer rows than {partner}", "a row goes with a row", self._source.place
-            )
+            raise InputError(f"has fewer rows than {partner}", ONE_TO_ONE, self._source.place)
         if rows is None:
             import numpy as np
 
@@ -146,7 +145,7 @@ class RowReader:
         return rows
 
     def up_to(self, count: int) -> NDArray[Any] | None:
-        """Return the next rows, at most `count`; None if there are no more."""
+        """Return at most `count` of the next rows; None at the end."""
         import numpy as np
 
         parts: list[NDArray[Any]] = []
@@ -163,9 +162,7 @@ class RowReader:
         return np.concatenate(parts) if len(parts) > 1 else parts[0] if parts else None
 
     def finish(self, partner: str) -> None:
-        """Raise an error if rows are left."""
+        """Raise InputError if rows are left."""
         left = self._rest is not None and len(self._rest)
         if left or any(len(block.values) for block in self._blocks):
-            raise InputError(
-                f"has more rows than {partner}", "a row goes with a row", self._source.place
-            )
+            raise InputError(f"has more rows than {partner}", ONE_TO_ONE, self._source.place)
