@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.errors import InputError, join_names, shorten
-from softmax_cli.formats.columns.cell_kinds import MISSING, kind_of
 from softmax_cli.formats.model.blocks import Block
+from softmax_cli.formats.text.cell_kinds import MISSING, cell_kind
 from softmax_cli.formats.text.numbers import STORE_TRUTH, is_number, is_truth
 
 # A label as text, and how errors name its place.
@@ -112,7 +112,7 @@ class Names:
         if text in self.ignored or value in self._ignored_values or (is_nan and self._ignores_nan):
             return math.nan
         number = self.number(text, place)
-        if number is None and kind_of(text, self.missing) == "missing":
+        if number is None and cell_kind(text, self.missing) == "missing":
             remedy = f"fill it in, or --ignore-label '{text}' leaves such rows out"
             raise InputError(f"the label is missing: {shorten(text)!r}", remedy, place)
         if number is None:

@@ -14,22 +14,23 @@ import numpy as np
 from softmax_cli.errors import InputError, shorten
 from softmax_cli.formats import named_format, open_file, suffix_format
 from softmax_cli.formats.arrays.array import row_place
-from softmax_cli.formats.columns.cell_kinds import remedy_of_number
 from softmax_cli.formats.columns.header import (
     is_header,
+    mask_na_values,
     missing_numbers,
     missing_texts,
-    without_na_values,
 )
-from softmax_cli.formats.delimited.cells import batches
 from softmax_cli.formats.delimited.first_records import first_records
-from softmax_cli.formats.json.document import label_text, loads, parsed
 from softmax_cli.formats.model.blocks import BLOCK_BYTES, Block, Source, from_blocks, identity
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 from softmax_cli.formats.opening.detection import detected_format
 from softmax_cli.formats.opening.pickles import refuse_pickle
+from softmax_cli.formats.text.cell_kinds import number_remedy
+from softmax_cli.formats.text.delimiter import cell_splitter
+from softmax_cli.formats.text.json_values import label_text, parse_json, read_document
+from softmax_cli.formats.text.lines import Comments, batches, read_records
 from softmax_cli.formats.text.numbers import NotANumberError, parse_number
-from softmax_cli.formats.text.records import Comments, records, splitter, unquoted
+from softmax_cli.formats.text.quoting import cell_text, unquote
 from softmax_cli.losses.class_labels import Label, Names
 from softmax_cli.storage.filesystem import exists
 from softmax_cli.storage.headed import prepend
@@ -90,7 +91,7 @@ def _weight(text: str, place: str) -> float:
     try:
         return parse_number(text)
     except NotANumberError as error:
-        remedy = remedy_of_number(text) or "a weight is a number"
+        remedy = number_remedy(text) or "a weight is a number"
         raise InputError(str(error), remedy, place) from None
 
 
@@ -126,7 +127,7 @@ class _Column:
                 key = None if name == "npy" else self.options.key
                 options = ReadOptions(key=key)
                 array = open_file(token, options, ColumnRequest(one_column=True))
-                return without_na_values(array, self.options).map(self.array)
+                return mask_na_values(array, self.options).map(self.array)
             if name in ("parquet", "arrow"):
                 reader = named_format(name, self.option).reader()
                 return self._source(reader.read_words(source, name, self.name), source)
@@ -173,13 +174,13 @@ class _Column:
         """Return what was typed: a JSON list, or cells with commas between."""
         if token.startswith("["):
             with suppress(ValueError):
-                return [label_text(cell) for cell in loads(token)]
-        cells = splitter(",")(token.strip("[]").encode())
-        texts = [unquoted(cell).decode() for cell in cells]
+                return [label_text(cell) for cell in parse_json(token)]
+        cells = cell_splitter(",")(token.strip("[]").encode())
+        texts = [unquote(cell).decode() for cell in cells]
         return [text if text in self.words else text.strip("'") for text in texts]
 
     def _from_json(self, source: Input) -> Iterator[Label]:
-        document = parsed(source)
+        document = read_document(source)
         if not isinstance(document, list):
             raise InputError("is not a list", f"{self.name} are [{self.example}]", source.place)
         labels = map(label_text, document)
@@ -187,10 +188,10 @@ class _Column:
 
     def _from_lines(self, source: Input) -> Iterator[Label]:
         """Return the values of JSON lines, which are no rows here."""
-        for line, record in records(source.stream, source.place, comments=Comments()):
+        for line, record in read_records(source.stream, source.place, comments=Comments()):
             place = f"{source.place}:{line}"
             try:
-                value = loads(record.decode("utf-8", "replace"))
+                value = parse_json(record.decode("utf-8", "replace"))
             except ValueError as error:
                 raise InputError(f"is not JSON: {error}", "check the line", place) from None
             if isinstance(value, (list, dict)):
@@ -203,7 +204,7 @@ class _Column:
 
         In a text with `blanks` a line may hold several.
         """
-        split = splitter(None if blanks else ",")
+        split = cell_splitter(None if blanks else ",")
 
         def cells(line: int, record: bytes) -> Iterator[Label]:
             found = split(record) or [b""]
@@ -214,17 +215,17 @@ class _Column:
                     remedy += ", or use --label-column for labels beside the logits"
                 problem = f"{len(found)} columns where one of {self.name} is needed"
                 raise InputError(problem, remedy, place)
-            return ((unquoted(cell).decode("utf-8", "replace"), place) for cell in found)
+            return ((cell_text(cell), place) for cell in found)
 
         comments = Comments(missing_texts(self.options))
         first = first_records(source, comments, f"one {self.name[:-1]} a line", anywhere=blanks)
         texts = [text for text, _ in cells(first.line, first.record)]
         below = None
         if first.below is not None:
-            below = [unquoted(cell).decode("utf-8", "replace") for cell in split(first.below)]
+            below = [cell_text(cell) for cell in split(first.below)]
         is_header = self._is_header(texts, below, comments.missing, f"{source.place}:{first.line}")
-        head, line = first.left(is_header=is_header)
-        lines = records(
+        head, line = first.rows(is_header=is_header)
+        lines = read_records(
             prepend(head, source.stream),
             source.place,
             comments=comments if blanks else None,

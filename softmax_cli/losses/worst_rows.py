@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from softmax_cli.formats.json.document import text_cell
+from softmax_cli.formats.text.quoting import cell_text
 from softmax_cli.losses.metric import ClassNames, Metric, Scored
 
 
@@ -55,7 +55,7 @@ class Worst(Metric):
             None if label is None else self._name(label),
             "" if predicted is None else self._name(predicted[row]),
             float(scored.losses[row]),
-            () if block.ids is None else tuple(map(text_cell, block.ids[row])),
+            () if block.ids is None else tuple(map(cell_text, block.ids[row])),
         )
 
     def _name(self, number: int | np.intp) -> str | int:

@@ -9,7 +9,7 @@ from time import monotonic
 from typing import Any
 
 from softmax_cli.errors import InputError
-from softmax_cli.formats.json.document import json_report
+from softmax_cli.formats.text.json_values import json_report
 from softmax_cli.storage import places
 from softmax_cli.storage.input import content
 from softmax_cli.storage.output import Target

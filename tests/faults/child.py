@@ -29,7 +29,7 @@ from softmax_cli.storage import output as target
 
 # What a copy would have to import anew. The threads of Polars do not survive in a copy.
 OTHERS = ("concurrent.futures.thread", "gzip", "softmax_cli.display.rich.export", "zstandard")
-NOT_YET = ("columnar.", "__main__")
+NOT_YET = ("columnar.", ".polars_", "__main__")
 TRACED = (
     *("storage/output.py", "formats/__init__.py", "formats/table/picture_file.py", "contextlib.py"),
     *("commands/loss/output.py", "commands/loss/row_outputs.py"),

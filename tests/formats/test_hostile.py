@@ -167,7 +167,7 @@ def test_an_object_on_a_single_line_is_a_row() -> None:
 def test_a_comment_above_commas_is_counted() -> None:
     back = read(saved("x", "# numpy\n1,2\n"))
     assert back.values.tolist() == [[1, 2]]
-    assert warnings_of(back.source) == ["x: 1 line that begins with # was left out"]
+    assert warnings_of(back.source) == ["x: 1 line that begins with # was ignored"]
 
 
 def test_json_without_rows_there_and_back() -> None:

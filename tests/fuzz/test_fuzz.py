@@ -77,11 +77,17 @@ def _refused(token: str) -> Input:
 
 # For each target a part of its reader, and something wrong in the place of that.
 BROKEN: dict[str, tuple[str, Any]] = {
-    "csv": ("formats.delimited.polars_chunk._are_exact", lambda *_: True),
+    "csv": ("formats.delimited.polars_chunk._is_exact", lambda *_: True),
     "tsv": ("formats.delimited.polars_chunk.line_place", lambda place, _: lambda _: place),
-    "txt": ("formats.delimited.cells._numbers", lambda cells, *_: [*map(float, cells)][::-1]),
+    "txt": (
+        "formats.delimited.cells.RowParser._numbers",
+        lambda _, cells, __: [*map(float, cells)][::-1],
+    ),
     "json": ("formats.arrays.array.json_float", lambda *_: 0.0),
-    "jsonl": ("formats.json.lines.numbers_of_lines", lambda _, rows, __: np.ones((rows, 3))),
+    "jsonl": (
+        "formats.json.polars_lines.parse_with_polars",
+        lambda _, rows, __: np.ones((rows, 3)),
+    ),
     "npy": ("formats.arrays.npy.numbers_in", lambda stored: -numbers_in(stored)),
     "npz": ("formats.arrays.npz._member", lambda archive, *_: archive.infolist()[0]),
     "safetensors": ("formats.arrays.safetensors._chosen", lambda tensors, *_: tensors[0]),
@@ -93,7 +99,7 @@ BROKEN: dict[str, tuple[str, Any]] = {
     "labels": ("losses.labels.batches", lambda cells, _: iter([list(cells)[:1]])),
     "weights": ("losses.labels._weights", lambda cells, *_, **__: [0.5] * len(cells)),
     "columns": ("formats.columns.selection._positions", lambda *_: [99]),
-    "numbers": ("formats.text.digits._spelt_by_polars", lambda *_: b""),
+    "numbers": ("formats.text.digits._format_with_polars", lambda *_: b""),
     "config": ("commands.gradients.config_tables._arguments", lambda *_: [1]),
 }
 

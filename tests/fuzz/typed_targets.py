@@ -18,7 +18,7 @@ from softmax_cli.formats import open_source
 from softmax_cli.formats.columns.selection import select_columns
 from softmax_cli.formats.model.options import ReadOptions
 from softmax_cli.formats.text import digits
-from softmax_cli.formats.text.digits import lines_of_numbers
+from softmax_cli.formats.text.digits import format_rows
 from softmax_cli.formats.text.numbers import NotANumberError, is_number, json_number, parse_number
 from softmax_cli.losses import labels
 from softmax_cli.losses.class_labels import Names, class_number
@@ -148,12 +148,12 @@ def numbers(data: bytes) -> None:
     values = np.frombuffer(body, dtype).reshape(-1, 2)
     if not len(values):
         return
-    lines = lines_of_numbers(values, b",", None)
+    lines = format_rows(values, b",", None)
     with np.errstate(over="ignore"):
         back = np.array([line.split(b",") for line in lines.splitlines()], np.float64)
         equals(back.astype(dtype), values, "read again")
     with mock.patch.object(digits, "_MANY", 0):
-        spelt = lines_of_numbers(values, b",", None)
+        spelt = format_rows(values, b",", None)
     assert spelt == lines, f"{spelt!r}, and not {lines!r}"
 
 

@@ -15,10 +15,10 @@ from softmax_cli.display.rich.console import text_of
 from softmax_cli.display.rich.names import cut_name
 from softmax_cli.errors import ExitCode, UsageError
 from softmax_cli.formats import output_format
-from softmax_cli.formats.json.document import json_report
 from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.formats.table.picture_file import picture, picture_form
 from softmax_cli.formats.table.sink import DEFAULT_PRECISION
+from softmax_cli.formats.text.json_values import json_report
 from softmax_cli.formats.text.numbers import aligned
 from softmax_cli.storage.filesystem import Location
 from softmax_cli.storage.identity import refuse_the_same

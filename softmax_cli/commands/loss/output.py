@@ -201,7 +201,7 @@ def _write_report(
     write: WriteOptions,
 ) -> None:
     if form == "json":
-        from softmax_cli.formats.json.document import json_report
+        from softmax_cli.formats.text.json_values import json_report
 
         report = losses.report()
         if losses.reduction == "none" and kept is not None:

@@ -26,9 +26,9 @@ from softmax_cli.commands.many_files.tasks import (
 from softmax_cli.commands.options.loss import ReportOptions
 from softmax_cli.commands.options.shards import ShardOptions
 from softmax_cli.errors import InputError, SoftmaxCliError, UsageError
-from softmax_cli.formats.json.document import json_report
 from softmax_cli.formats.model.blocks import RowRange, Source
 from softmax_cli.formats.model.options import WriteOptions
+from softmax_cli.formats.text.json_values import json_report
 from softmax_cli.losses.loss_rows import LossForm
 from softmax_cli.losses.running_loss import RunningLoss
 from softmax_cli.shards.plan import Shard, outputs

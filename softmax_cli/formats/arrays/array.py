@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from softmax_cli.core.exact.bfloat16 import BFLOAT16, in_memory, widened
 from softmax_cli.errors import InputError, UsageError, shorten
-from softmax_cli.formats.columns.cell_kinds import MISSING, remedy_of_number
 from softmax_cli.formats.model.blocks import Block, Source, from_blocks, rows_per_block
 from softmax_cli.formats.model.options import DTypeName
 from softmax_cli.formats.model.sinks import Result, Sink
+from softmax_cli.formats.text.cell_kinds import MISSING, number_remedy
 from softmax_cli.formats.text.numbers import (
     LARGEST_EXACT,
     STORE_TRUTH,
@@ -232,7 +232,7 @@ def remedy_of_json(value: object) -> str:
     """
     if isinstance(value, str) and is_number(value):
         return "write it without quotes"
-    return remedy_of_number(str(value)) or "give a number"
+    return number_remedy(str(value)) or "give a number"
 
 
 def _flatten(

@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 from softmax_cli.errors import InputError, join_names, shorten
 from softmax_cli.formats.arrays.array import row_place
 from softmax_cli.formats.columnar.file import ColumnarFile, open_columnar
-from softmax_cli.formats.columns.header import Layout, selected_layout
-from softmax_cli.formats.columns.selection import spec_of
+from softmax_cli.formats.columns.header import Layout, choose_layout
+from softmax_cli.formats.columns.selection import column_spec
 from softmax_cli.formats.model.blocks import Block, Chunk, Source, rows_per_block
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions, WriteOptions
 from softmax_cli.formats.model.sinks import Result, Sink
 from softmax_cli.formats.opening.pickles import refuse_table_options
 from softmax_cli.formats.text.numbers import LARGEST_EXACT, STORE_TRUTH
-from softmax_cli.formats.text.records import spelt
+from softmax_cli.formats.text.quoting import quote
 from softmax_cli.storage.input import Input
 from softmax_cli.storage.output import Target
 
@@ -69,7 +69,7 @@ def read(source: Input, form: str, options: ReadOptions, keep: ColumnRequest) ->
     columns = file.schema.names()
     if not columns:
         raise InputError("has no columns", "a row needs a number", source.place)
-    layout = selected_layout(columns, columns, options, keep)
+    layout = choose_layout(columns, columns, options, keep)
     if not options.columns:
         _refuse_index(file, layout)
     table = _table(file, layout)
@@ -90,7 +90,7 @@ def _refuse_index(file: ColumnarFile, layout: Layout) -> None:
     names = layout.names or []
     index = [column for column in layout.classes if names[column] in file.index]
     if index:
-        called = ",".join(spec_of(column, names) for column in index)
+        called = ",".join(column_spec(column, names) for column in index)
         shown = join_names([repr(shorten(names[column])) for column in index])
         what, it = ("the column", "it") if len(index) == 1 else ("the columns", "them")
         problem = f"{what} {shown} {'is' if len(index) == 1 else 'are'} the index of a data frame"
@@ -118,7 +118,7 @@ def _number_type(
         return np.float64
     if not is_index and isinstance(dtype, tuple(_FLOATS)):
         return _FLOATS[dtype.base_type()]
-    called = spec_of(column, file.schema.names())
+    called = column_spec(column, file.schema.names())
     if is_index:
         problem = f"the column {name!r} is the index of a data frame"
         raise InputError(problem, f"--id-columns {called} passes it through", file.place)
@@ -248,7 +248,7 @@ def _block(table: _Table, start: int, values: NDArray[Any], cells: pl.DataFrame 
 
 
 def _spelt(text: str) -> bytes:
-    return spelt(text.encode(), b",")
+    return quote(text.encode())
 
 
 def read_words(source: Input, form: str, what: str) -> Iterator[tuple[str, str]]:

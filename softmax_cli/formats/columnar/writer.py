@@ -17,7 +17,7 @@ from softmax_cli.formats.columnar.arrow_footer import ArrowParts
 from softmax_cli.formats.columnar.parquet_footer import ParquetParts
 from softmax_cli.formats.model.blocks import Block
 from softmax_cli.formats.model.sinks import Result, Sink
-from softmax_cli.formats.text.records import unquoted
+from softmax_cli.formats.text.quoting import cell_text
 from softmax_cli.storage.output import Target
 
 _PART_BYTES = 1 << 24
@@ -98,7 +98,7 @@ class ColumnarSink(Sink):
         if block.ids is not None:
             per_row = self._result.columns if self._as_entries else 1
             for cells in zip(*block.ids, strict=True):
-                words = [unquoted(cell).decode("utf-8", "replace") for cell in cells]
+                words = [cell_text(cell) for cell in cells]
                 columns.append([word for word in words for _ in range(per_row)])
         if block.classes is not None:
             names = self._result.class_names

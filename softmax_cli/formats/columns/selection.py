@@ -1,4 +1,4 @@
-"""Which columns of a table are meant: by name, by number from 1, by range, by pattern."""
+"""Selects columns of a table by name, number from 1, range or pattern."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _NUMBERS = re.compile(r"(\d+)(?:-(\d+))?")
 _PLAIN_NAME = re.compile(r"[A-Za-z_]\w{0,39}", re.ASCII)
 
 
-def by_number_alone(specs: Sequence[str]) -> bool:
-    """Tell whether every spec is a number or a range, so that no header is needed.
+def are_numbers(specs: Sequence[str]) -> bool:
+    """Return true if every spec is a number or a range, which need no header.
 
-    >>> by_number_alone(["1", "3-5"]), by_number_alone(["id"])
+    >>> are_numbers(["1", "3-5"]), are_numbers(["id"])
     (True, False)
     """
     return all(_NUMBERS.fullmatch(part) for spec in specs for part in spec.split(","))
@@ -24,11 +24,10 @@ def by_number_alone(specs: Sequence[str]) -> bool:
 def select_columns(
     specs: Sequence[str], names: Sequence[str] | None, count: int, option: str
 ) -> list[int]:
-    """Return the positions, from 0, of the columns that the specs name, each once, in their order.
+    """Return the positions, from 0, of the columns that the specs select, in order, each once.
 
-    A spec is a name, a number from 1, a range `2-4`, a pattern `logit_*`, or several of these
-    with commas between. A name wins over a number, but a column without a name is meant by its
-    number.
+    A spec is a name, a number from 1, a range `2-4`, a pattern `logit_*`, or several of them,
+    separated by commas. A name takes precedence over a number, except for an unnamed column.
 
     >>> select_columns(["id", "logit_*"], ["logit_a", "logit_b", "id"], 3, "--columns")
     [2, 0, 1]
@@ -45,24 +44,22 @@ def select_columns(
 
 
 def _refuse_mixed(specs: Sequence[str], names: Sequence[str] | None, option: str) -> None:
-    """Refuse numbers of which some are names of columns and others are not."""
+    """Refuse numbers if some of them are names of columns and others are not."""
     numbers = [part for spec in specs for part in spec.split(",") if part.isdigit()]
     named = [part for part in numbers if part in (names or ())]
     others = [part for part in numbers if part not in named]
     if named and others:
-        raise UsageError(
-            f"{named[0]} is the name of a column, and {others[0]} is none",
-            f"write names alone, or ranges for numbers: {others[0]}-{others[0]}",
-            option,
-        )
+        problem = f"{named[0]} is the name of a column, and {others[0]} is not"
+        remedy = f"give only names, or ranges for numbers: {others[0]}-{others[0]}"
+        raise UsageError(problem, remedy, option)
 
 
-def spec_of(column: int, names: Sequence[str] | None) -> str:
-    """Return what an option takes for the column at a position: a plain name, or a number.
+def column_spec(column: int, names: Sequence[str] | None) -> str:
+    """Return the spec of the column at a position: its plain name, or its number.
 
-    A range means numbers alone, where a column has a number for its name.
+    Where another column has that number for a name, it is a range.
 
-    >>> spec_of(0, ["id", "a"]), spec_of(0, ["no. 1", "a"]), spec_of(0, ["a b", "1"])
+    >>> column_spec(0, ["id", "a"]), column_spec(0, ["no. 1", "a"]), column_spec(0, ["a b", "1"])
     ('id', '1', '1-1')
     """
     number = str(column + 1)
@@ -77,34 +74,31 @@ def spec_of(column: int, names: Sequence[str] | None) -> str:
 
 def _positions(part: str, names: Sequence[str] | None, count: int, option: str) -> list[int]:
     number = _NUMBERS.fullmatch(part)
-    if names is not None and not _means_unnamed(number, names):
+    shown = shorten(part)
+    if names is not None and not _is_unnamed(number, names):
         found = [position for position, name in enumerate(names) if name == part]
         if len(found) > 1:
-            raise UsageError(
-                f"{len(found)} columns are named {shorten(part)!r}", "give a number", option
-            )
+            raise UsageError(f"{len(found)} columns are named {shown!r}", "give a number", option)
         if found:
             return found
     if number:
         first = int(number[1])
         last = int(number[2] or first)
         if not 1 <= first <= last <= count:
-            raise UsageError(f"no column {shorten(part)}", f"the columns are 1 to {count}", option)
+            raise UsageError(f"no column {shown}", f"the columns are 1 to {count}", option)
         return list(range(first - 1, last))
+    problem = f"no column named {shown!r}"
     if names is None:
-        raise UsageError(
-            f"no column named {shorten(part)!r}, the input has no header",
-            "give numbers, or --header if its first line is one",
-            option,
-        )
+        remedy = "give numbers, or --header if its first line is one"
+        raise UsageError(f"{problem}, the input has no header", remedy, option)
     found = [position for position, name in enumerate(names) if fnmatchcase(name, part)]
     if not found:
-        problem = f"no column named {shorten(part)!r}"
         raise UsageError(problem, "the columns are " + join_names(names), option)
     return found
 
 
-def _means_unnamed(number: re.Match[str] | None, names: Sequence[str]) -> bool:
+def _is_unnamed(number: re.Match[str] | None, names: Sequence[str]) -> bool:
+    """Return true if a spec is the number of a column without a name."""
     if number is None or number[2]:
         return False
     position = int(number[1]) - 1

@@ -1,30 +1,27 @@
-"""The columns of a table behind its classes: how errors name their cells, and which look wrong."""
+"""The columns that classes come from: how errors name them, and which do not look like classes."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
 from softmax_cli.errors import shorten
-from softmax_cli.formats.columns.selection import spec_of
+from softmax_cli.formats.columns.selection import column_spec
 from softmax_cli.formats.model.blocks import Block, Chunk, Source, identity
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-# How many rows must rise by one before a column looks like an index.
-_ROWS_OF_INDEX = 5
+# A column that rises by one for so many rows looks like an index.
+_INDEX_ROWS = 5
 _WORDS_OF_NAME = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
-# The last word of the name of an id, an index, a label, a weight or a fold.
+# Last words of names of ids, indexes, labels, weights and folds.
 _LAST_WORDS = {
     *("id", "ids", "idx", "index", "uid", "uuid", "guid", "label", "labels", "target", "targets"),
     *("weight", "weights", "fold", "folds"),
 }
-# Whole names, without what separates their words.
+# Whole names, without separators.
 _NAMES = {
     *("userid", "rowid", "imageid", "sampleid", "itemid", "docid", "recordid", "objectid", "qid"),
     *("row", "rows", "rownum", "rownumber", "rowno", "rowname", "rownames", "level0", "class"),
@@ -38,10 +35,10 @@ class TableColumns:
     """The columns that a source takes its classes from, as errors and warnings name them.
 
     names    names of all columns of the file; None without a header
-    numbers  the numbers of the classes' columns in the file, from 1
-    label    the number of the label column, if there is one
+    numbers  numbers of the classes' columns in the file, from 1
+    label    number of the label column, if there is one
     chosen   true if --columns chose the classes
-    cells    what names a cell of a row: its column's number or name, or its class
+    cells    what names a cell of a row: the number or name of its column, or its class
     """
 
     names: Sequence[str] | None
@@ -51,11 +48,11 @@ class TableColumns:
     cells: Literal["number", "name", "class"] = "number"
 
     def name(self, position: int) -> str | None:
-        """Return the name of the column of a class, if it has one."""
+        """Return the name of a class's column, if it has one."""
         return None if self.names is None else self.names[self.numbers[position] - 1]
 
     def cell(self, row: str, position: int) -> str:
-        """Return how errors name the cell of a class in the row of this place."""
+        """Return how errors name the cell of a class, given the place of its row."""
         if self.cells == "class":
             return f"{row}, class {position}"
         if self.cells == "name":
@@ -63,17 +60,18 @@ class TableColumns:
         return f"{row}:{self.numbers[position]}"
 
     def label_cell(self, row: str) -> str:
-        """Return how errors name the label's cell in the row of this place."""
+        """Return how errors name the cell of the label, given the place of its row."""
         return row if self.cells != "number" or self.label is None else f"{row}:{self.label}"
 
     def shown(self, position: int) -> str:
-        """Return how a message calls the column of a class."""
+        """Return how a message names a class's column."""
         name = self.name(position)
         return f"column {self.numbers[position]}" if name is None else repr(shorten(name))
 
     def option_value(self, positions: Sequence[int]) -> str:
-        """Return what --id-columns takes for these columns."""
-        return ",".join(spec_of(self.numbers[position] - 1, self.names) for position in positions)
+        """Return the value of --id-columns that selects these columns."""
+        specs = (column_spec(self.numbers[position] - 1, self.names) for position in positions)
+        return ",".join(specs)
 
 
 def looks_like_no_class(name: str) -> bool:
@@ -86,22 +84,25 @@ def looks_like_no_class(name: str) -> bool:
     return bool(words) and (words[-1] in _LAST_WORDS or "".join(words) in _NAMES)
 
 
-class Suspects:
-    """The columns of a source's table that are taken for classes and look like something else."""
+class SuspectColumns:
+    """The columns of a table that were taken for classes and do not look like classes."""
 
     def __init__(self, table: TableColumns) -> None:
-        """Judge the names; the first rows come later."""
+        """Judge the names of the columns."""
         self._table = table
         classes = () if table.chosen or table.names is None else range(len(table.numbers))
         self.positions = [at for at in classes if looks_like_no_class(table.name(at) or "")]
 
-    def add_index(self, rows: NDArray[Any]) -> None:
-        """Add the one column of the first rows, if any, whose whole numbers rise by one."""
+    def add_index(self, blocks: Sequence[Block]) -> None:
+        """Add the column whose whole numbers rise by one in the first rows, if it is only one."""
         import numpy as np
 
-        if self._table.chosen or len(rows) < _ROWS_OF_INDEX or rows.shape[1] == 1:
+        if self._table.chosen or len(self._table.numbers) == 1:
             return
-        first = rows[:_ROWS_OF_INDEX].astype(np.float64)
+        first = np.concatenate([block.values[:_INDEX_ROWS] for block in blocks])[:_INDEX_ROWS]
+        if len(first) < _INDEX_ROWS:
+            return
+        first = first.astype(np.float64)
         with np.errstate(invalid="ignore"):
             rises = (np.diff(first, axis=0) == 1).all(axis=0) & (first[0] == np.floor(first[0]))
         found = np.flatnonzero(rises)
@@ -110,12 +111,14 @@ class Suspects:
 
     @property
     def what(self) -> str:
-        """Which columns they are, and what they are taken for."""
+        """Which columns they are, and what they were taken for."""
         shown = [self._table.shown(position) for position in self.positions]
+        has_names = self._table.names is not None
         if len(shown) == 1:
-            return f"{_article(shown[0])}{shown[0]} is taken for a class and looks like none"
+            column = f"the column {shown[0]}" if has_names else shown[0]
+            return f"{column} is taken for a class and looks like none"
+        start = "the columns " if has_names else ""
         listed = f"{', '.join(shown[:-1])} and {shown[-1]}"
-        start = "the columns " if self._table.names is not None else ""
         return f"{start}{listed} are taken for classes and look like none"
 
     @property
@@ -130,37 +133,28 @@ class Suspects:
         return [f"{place}: {self.what}; {self.remedy}"] if self.positions else []
 
 
-def _article(shown: str) -> str:
-    return "the column " if not shown.startswith("column ") else ""
+def warn_of_suspects(source: Source) -> Source:
+    """Return the source with its suspect columns and a warning that names them.
 
-
-def with_suspects(source: Source) -> Source:
-    """Return the source of a table with its suspects, and a warning that names them.
-
-    The first rows are read before the first portion goes on, so that they are known by then.
+    The first rows are read before the first chunk is yielded, because they are judged too.
     """
     table = source.table
     if table is None or table.cells == "class":
         return source
-    suspects = Suspects(table)
+    suspects = SuspectColumns(table)
 
     def chunks() -> Iterator[Chunk]:
-        begun = source.chunks()
+        rest = source.chunks()
         first: list[Chunk] = []
         blocks: list[Block] = []
-        while sum(map(_rows, blocks)) < _ROWS_OF_INDEX and (chunk := next(begun, None)):
-            block = chunk.read()
-            blocks.append(block)
-            first.append(replace(chunk, read=partial(identity, block)))
+        while sum(len(block.values) for block in blocks) < _INDEX_ROWS:
+            if (chunk := next(rest, None)) is None:
+                break
+            blocks.append(chunk.read())
+            first.append(replace(chunk, read=partial(identity, blocks[-1])))
         if blocks and blocks[0].start == 0:
-            import numpy as np
+            suspects.add_index(blocks)
+        yield from chain(first, rest)
 
-            suspects.add_index(np.concatenate([block.values[:_ROWS_OF_INDEX] for block in blocks]))
-        yield from chain(first, begun)
-
-    warning: Callable[[], list[str]] = partial(suspects.warnings, source.place)
+    warning = partial(suspects.warnings, source.place)
     return replace(source, chunks=chunks, suspects=suspects, warnings=(*source.warnings, warning))
-
-
-def _rows(block: Block) -> int:
-    return len(block.values)

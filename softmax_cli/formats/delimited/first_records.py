@@ -7,21 +7,21 @@ from codecs import BOM_UTF8
 from typing import NamedTuple
 
 from softmax_cli.errors import InputError
-from softmax_cli.formats.text.records import Comments, records
+from softmax_cli.formats.text.lines import Comments, read_records
 from softmax_cli.storage.input import Input, no_rows, read_line, reading
 from softmax_cli.storage.limits import MOST_IDLE_LINES
 
-# So much of the second record's lines is read, and is enough to judge the first by.
-_ENOUGH = 1 << 20
+# The first so many bytes of the second record are enough to judge the first.
+_SECOND_BYTES = 1 << 20
 
 
 class FirstRecords(NamedTuple):
-    """The first record of a text and the one below it, and the bytes that were read for them.
+    """The first two records of a text.
 
-    line    the number of the first record's line
+    line    number of the first record's line
     record  the first record
-    below   the second one, or the beginning of a long one; None if there is none
-    read    the bytes that were read, from the first record on
+    below   the second record, or the beginning of a long one; None if there is none
+    read    the bytes read from the stream, from the first record on
     end     where the first record ends in them
     """
 
@@ -31,70 +31,62 @@ class FirstRecords(NamedTuple):
     read: bytes
     end: int
 
-    def left(self, *, is_header: bool) -> tuple[bytes, int]:
-        """Return the bytes of the rows that were read, and the number of their first line."""
+    def rows(self, *, is_header: bool) -> tuple[bytes, int]:
+        """Return the bytes of rows that were read, and the number of their first line."""
         if not is_header:
             return self.read, self.line
         return self.read[self.end :], self.line + self.record.count(b"\n") + 1
 
 
 def first_records(source: Input, comments: Comments, what: str, *, anywhere: bool) -> FirstRecords:
-    """Read the first two records; `what` is missing if there are none.
+    """Read the first two records, or raise an error that asks for `what` is missing.
 
-    Comments before the first are counted. They may also stand `anywhere` below it.
+    Comments above the first record are counted. With `anywhere`, more may follow below it.
     """
-    stream = _Recorder(source.stream)
-    line = _skip_comments(source, stream, comments)
-    # What lies below the first record is read again, and its comments are counted then.
+    line, number = _skip_comments(source, comments)
+    stream = _Recorder(line, source.stream)
+    # The lines below the first record are read again, and their comments counted then.
     below = Comments(comments.missing) if anywhere else None
-    found = records(stream, source.place, comments=below, first_line=line)
-    first = next(found, None)
+    records = read_records(stream, source.place, comments=below, first_line=number)
+    first = next(records, None)
     if first is None:
         raise InputError("is empty", f"give {what}", source.place)
     end = sum(map(len, stream.held))
-    stream.left = _ENOUGH
+    stream.left = _SECOND_BYTES
     try:
-        second = next(found, None)
+        second = next(records, (0, None))[1]
     except InputError:
-        # The error of the second record comes after that of the first.
+        # An error in the first record comes before one in the second.
         second = None
-    below_first = None if second is None else second[1]
-    return FirstRecords(*first, below_first, b"".join(stream.held), end)
+    return FirstRecords(*first, second, b"".join(stream.held), end)
 
 
-def _skip_comments(source: Input, stream: _Recorder, comments: Comments) -> int:
-    """Skip the leading lines that begin with #; return the number of the line below them."""
+def _skip_comments(source: Input, comments: Comments) -> tuple[bytes, int]:
+    """Return the first line that is no comment, and its number."""
     number = 1
     with reading(source.place):
         while True:
-            line = read_line(stream, source.place, number)
+            line = read_line(source.stream, source.place, number)
             if not comments.take(line.removeprefix(BOM_UTF8) if number == 1 else line):
-                stream.read_again(line)
-                return number
-            stream.held.clear()
+                return line, number
             number += 1
             if number > MOST_IDLE_LINES:
                 raise no_rows(f"{source.place}:{number}")
 
 
 class _Recorder(io.BufferedIOBase):
-    """Reads the lines of a stream and holds them: `left` more bytes, if that is set."""
+    """Reads a first line and then a stream, at most `left` bytes of it, and holds every line."""
 
-    def __init__(self, stream: io.BufferedReader) -> None:
-        self._stream, self._again = stream, b""
+    def __init__(self, first: bytes, rest: io.BufferedReader) -> None:
+        self._first, self._rest = first, rest
         self.held: list[bytes] = []
         self.left: int | None = None
 
     def readline(self, size: int | None = -1, /) -> bytes:
-        line, self._again = self._again, b""
+        line, self._first = self._first, b""
         if not line:
-            line = self._stream.readline(size if self.left is None else self.left)
+            line = self._rest.readline(size if self.left is None else self.left)
         if self.left is not None:
             self.left -= len(line)
         self.held.append(line)
         return line
-
-    def read_again(self, line: bytes) -> None:
-        """Return the last line once more."""
-        self._again = line
-        self.held.pop()

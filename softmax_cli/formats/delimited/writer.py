@@ -1,19 +1,19 @@
-"""CSV, TSV and whitespace-separated text, written a line a row."""
+"""Writes CSV, TSV and whitespace-separated text."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import Any
-
-from numpy.typing import NDArray
+from itertools import chain, repeat
+from operator import add
 
 from softmax_cli.errors import OutputError, shorten
 from softmax_cli.formats.model.blocks import Block
 from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.formats.model.sinks import Result, Sink
-from softmax_cli.formats.text.digits import lines_of_numbers
-from softmax_cli.formats.text.records import requoted, spelt
+from softmax_cli.formats.text.digits import format_rows
+from softmax_cli.formats.text.json_values import name_classes
+from softmax_cli.formats.text.quoting import quote, requote
 from softmax_cli.storage.output import Target
 
 
@@ -23,7 +23,7 @@ def write(result: Result, form: str, target: Target, options: WriteOptions) -> S
 
 
 class DelimitedSink(Sink):
-    """Writes a line a row; a header if the input had one; id columns first, as they came."""
+    """Writes one line per row, id columns first, below a header if the input had one."""
 
     def __init__(
         self, result: Result, delimiter: bytes, target: Target, options: WriteOptions
@@ -36,86 +36,75 @@ class DelimitedSink(Sink):
         if names is not None:
             if self._as_entries:
                 names = ("row", "i", "j", "value")
-            header = [self._named(name.encode()) for name in (*result.id_names, *names)]
-            header[0] = self._no_comment(header[0])
-            target.write(self._delimiter.join(header) + b"\n")
+            header = list(map(self._name, (*result.id_names, *names)))
+            header[0] = self._quote_comment(header[0])
+            target.write(delimiter.join(header) + b"\n")
 
     def write(self, block: Block) -> None:
         """Write the rows of a block, or the entries of a batch of matrices."""
         self.prepare(block)()
 
     def prepare(self, block: Block) -> Callable[[], None]:
-        """Spell the numbers of a block; only the writing needs order."""
-        return partial(self._target.write, self._spelt(block))
-
-    def _spelt(self, block: Block) -> bytes:
-        if not block.values.size and block.ids is None:
-            return b""
-        numbers = lines_of_numbers(block.values, self._delimiter, self._precision)
-        if block.ids is None and block.classes is None and not self._as_entries:
-            return numbers
-        rows = [line.split(self._delimiter) for line in numbers.split(b"\n")[:-1]]
-        if self._as_entries:
-            rows, ids = self._entries(block, rows)
-        else:
-            ids = block.ids
-            if block.classes is not None:
-                rows = self._with_class_names(block.classes, rows)
-        if ids is not None:
-            rows = [[*map(self._fitting, kept), *row] for kept, row in zip(ids, rows, strict=True)]
-        return b"".join(self._delimiter.join(row) + b"\n" for row in rows)
+        """Format the rows of a block; only the writing needs order."""
+        return partial(self._target.write, self._format(block))
 
     def finish(self) -> None:
         """Nothing follows the last row."""
 
-    def _named(self, name: bytes) -> bytes:
-        return self._fitting(spelt(name, self._delimiter))
+    def _format(self, block: Block) -> bytes:
+        if not block.values.size and block.ids is None:
+            return b""
+        numbers = format_rows(block.values, self._delimiter, self._precision)
+        if block.ids is None and block.classes is None and not self._as_entries:
+            return numbers
+        lines: Iterable[bytes] = numbers.split(b"\n")[:-1]
+        join = self._delimiter.join
+        before: Iterator[bytes] = repeat(b"")
+        if block.ids is not None:
+            before = iter([join([*map(self._fit, cells), b""]) for cells in block.ids])
+        if self._as_entries:
+            lines = self._entries(block.start, before, lines)
+        else:
+            if block.classes is not None:
+                names = name_classes(block.classes, self._result.class_names)
+                lines = map(self._with_names, names, lines)
+            lines = map(add, before, lines)
+        return b"".join(line + b"\n" for line in lines)
 
-    def _no_comment(self, first: bytes) -> bytes:
-        """Return the first cell of a header, in quotes if the line would read as a comment."""
+    def _with_names(self, names: list[object], line: bytes) -> bytes:
+        """Return a line with the name of its class before each number."""
+        cells = zip(map(self._name, map(str, names)), line.split(self._delimiter), strict=True)
+        return self._delimiter.join(chain.from_iterable(cells))
+
+    def _entries(
+        self, start: int, before: Iterator[bytes], lines: Iterable[bytes]
+    ) -> Iterator[bytes]:
+        """Yield a line for each entry of matrices, given their lines from number `start` on."""
+        for number, (ids, line) in enumerate(zip(before, lines, strict=False), start):
+            matrix, i = divmod(number, self._result.columns)
+            for j, cell in enumerate(line.split(self._delimiter)):
+                place = (b"%d" % index for index in (matrix, i, j))
+                yield ids + self._delimiter.join([*place, cell])
+
+    def _name(self, name: str) -> bytes:
+        return self._check_blanks(quote(name.encode(), self._delimiter))
+
+    def _fit(self, cell: bytes) -> bytes:
+        return requote(self._check_blanks(cell), self._delimiter)
+
+    def _check_blanks(self, cell: bytes) -> bytes:
+        """Refuse a cell that blanks would split: quotes do not help there."""
+        if self._delimiter == b" " and (b" " in cell or not cell):
+            shown = shorten(cell.decode("utf-8", "replace"))
+            problem = f"blanks separate its cells, and {shown!r} has one"
+            raise OutputError(problem, "write csv", self._target.place)
+        return cell
+
+    def _quote_comment(self, first: bytes) -> bytes:
+        """Return the first cell of a header, quoted if the line would read as a comment."""
         if not first.startswith(b"#"):
             return first
         if self._delimiter == b" ":
             problem = f"a line that begins with {first.decode()!r} reads as a comment"
             raise OutputError(problem, "write csv", self._target.place)
         return b'"' + first + b'"'
-
-    def _fitting(self, cell: bytes) -> bytes:
-        """Return a cell that the delimiter does not cut apart; between blanks, quotes are none."""
-        if self._delimiter == b" " and (b" " in cell or not cell):
-            shown = shorten(cell.decode("utf-8", "replace"))
-            raise OutputError(
-                f"blanks separate its cells, and {shown!r} has one", "write csv", self._target.place
-            )
-        return requoted(cell, self._delimiter)
-
-    def _with_class_names(
-        self, classes: NDArray[Any], rows: list[list[bytes]]
-    ) -> list[list[bytes]]:
-        names = self._result.class_names
-        return [
-            [
-                cell
-                for number, probability in zip(numbers, row, strict=True)
-                for cell in (
-                    self._named((str(number) if names is None else names[number]).encode()),
-                    probability,
-                )
-            ]
-            for numbers, row in zip(classes.tolist(), rows, strict=True)
-        ]
-
-    def _entries(
-        self, block: Block, rows: list[list[bytes]]
-    ) -> tuple[list[list[bytes]], list[tuple[bytes, ...]] | None]:
-        classes = self._result.columns
-        entries: list[list[bytes]] = []
-        ids: list[tuple[bytes, ...]] = []
-        for line, row in enumerate(rows):
-            matrix, i = divmod(block.start + line, classes)
-            entries.extend(
-                [b"%d" % matrix, b"%d" % i, b"%d" % j, cell] for j, cell in enumerate(row)
-            )
-            if block.ids is not None:
-                ids.extend([block.ids[line]] * classes)
-        return entries, ids or None

@@ -1,4 +1,4 @@
-"""Many JSON lines at once: Polars reads those that hold numbers alone."""
+"""Many JSON lines of numbers at once, by Polars."""
 
 from __future__ import annotations
 
@@ -7,43 +7,40 @@ from codecs import BOM_UTF8
 from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from softmax_cli.formats.columns.header import Layout
 from softmax_cli.formats.text.numbers import LARGEST_EXACT, LONG_WHOLE_NUMBER
 
 
-def numbers_of_lines(lines: bytes, rows: int, layout: Layout) -> NDArray[Any] | None:
-    """Return the rows of lists or of objects of numbers; None for whatever is not just that.
+def parse_with_polars(text: bytes, rows: int, layout: Layout) -> NDArray[Any] | None:
+    """Return rows of lists or objects of numbers; None if they must be read line by line.
 
-    What that is instead, an error or strings such as "-inf", is for the line by line reader to say.
+    Errors, strings such as "-inf", ids and columns in another order are for that reader.
     """
-    if lines.startswith(BOM_UTF8):
-        return None
-    if len(layout.classes) < layout.columns or layout.classes != sorted(layout.classes):
-        return None
-    if layout.ids:
+    every_column = layout.classes == list(range(layout.columns))
+    if text.startswith(BOM_UTF8) or not every_column or layout.ids:
         return None
     if layout.names is None:
-        values = _lists(lines, rows, layout.columns)
+        values = _parse_lists(text, rows, layout.columns)
     else:
-        values = _objects(lines, rows, layout.names)
-    if values is not None and (np.abs(values) >= LARGEST_EXACT).any():
-        # What float64 would round is refused by the line by line reader.
-        return None if LONG_WHOLE_NUMBER.search(lines) else values
+        values = _parse_objects(text, rows, layout.names)
+    # The line-by-line reader refuses what float64 would round.
+    if values is None or (
+        (np.abs(values) >= LARGEST_EXACT).any() and LONG_WHOLE_NUMBER.search(text)
+    ):
+        return None
     return values
 
 
-def _lists(lines: bytes, rows: int, columns: int) -> NDArray[Any] | None:
-    import polars as pl
-
-    if lines.count(b"[") != rows:
+def _parse_lists(text: bytes, rows: int, columns: int) -> NDArray[Any] | None:
+    if text.count(b"[") != rows:
         return None
-    # Polars reads objects alone.
-    objects = lines.replace(b"[", b'{"":[').replace(b"]", b"]}")
-    try:
-        frame = pl.read_ndjson(io.BytesIO(objects), schema={"": pl.List(pl.Float64)})
-    except pl.exceptions.PolarsError:
+    # Polars reads only objects.
+    objects = text.replace(b"[", b'{"":[').replace(b"]", b"]}")
+    frame = _read_ndjson(objects, {"": pl.List(pl.Float64)})
+    if frame is None:
         return None
     lists = frame.to_series()
     if len(lists) != rows or lists.null_count() or (lists.list.len() != columns).any():
@@ -52,16 +49,18 @@ def _lists(lines: bytes, rows: int, columns: int) -> NDArray[Any] | None:
     return None if numbers.null_count() else numbers.to_numpy().reshape(rows, columns).copy()
 
 
-def _objects(lines: bytes, rows: int, names: list[str]) -> NDArray[Any] | None:
-    import polars as pl
-
-    # Each name once, and no other: what is missing then is null.
-    if lines.count(b'"') != 2 * len(names) * rows:
+def _parse_objects(text: bytes, rows: int, names: list[str]) -> NDArray[Any] | None:
+    # With each name once and no other, a missing one is null.
+    if text.count(b'"') != 2 * len(names) * rows:
         return None
-    try:
-        frame = pl.read_ndjson(io.BytesIO(lines), schema=dict.fromkeys(names, pl.Float64))
-    except pl.exceptions.PolarsError:
-        return None
-    if frame.height != rows or frame.null_count().sum_horizontal().item():
+    frame = _read_ndjson(text, dict.fromkeys(names, pl.Float64()))
+    if frame is None or frame.height != rows or frame.null_count().sum_horizontal().item():
         return None
     return frame.to_numpy(order="fortran", writable=True)
+
+
+def _read_ndjson(text: bytes, schema: dict[str, pl.DataType]) -> pl.DataFrame | None:
+    try:
+        return pl.read_ndjson(io.BytesIO(text), schema=schema)
+    except pl.exceptions.PolarsError:
+        return None

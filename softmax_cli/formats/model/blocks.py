@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from softmax_cli.formats.columns.table_columns import Suspects, TableColumns
+    from softmax_cli.formats.columns.table_columns import SuspectColumns, TableColumns
 
 BLOCK_BYTES = 1 << 21
 
@@ -184,7 +184,7 @@ class Source:
     size: int | None = None
     within: RowRange | None = None
     table: TableColumns | None = None
-    suspects: Suspects | None = None
+    suspects: SuspectColumns | None = None
     warnings: tuple[Callable[[], list[str]], ...] = ()
     stored: np.dtype[Any] | None = None
     close: Callable[[], None] = lambda: None

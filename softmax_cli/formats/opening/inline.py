@@ -69,10 +69,10 @@ def _number(text: str, place: str) -> float:
 
 
 def _json(token: str) -> list[object]:
-    from softmax_cli.formats.json.document import loads
+    from softmax_cli.formats.text.json_values import parse_json
 
     try:
-        row = loads(token)
+        row = parse_json(token)
     except ValueError as error:
         raise InputError(f"not JSON: {error}", "a row is [1, 2, 3]", shorten_token(token)) from None
     if not isinstance(row, list):

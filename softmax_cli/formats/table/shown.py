@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-from softmax_cli.formats.json.document import named_classes, text_cell
 from softmax_cli.formats.model.blocks import Block
 from softmax_cli.formats.model.sinks import Result
+from softmax_cli.formats.text.json_values import name_classes
+from softmax_cli.formats.text.quoting import cell_text
 
 SHOWN_ROWS = 10
 SHOWN_CLASSES = 40
@@ -67,10 +68,10 @@ class ShownRows:
     def _line(self, block: Block, row: int) -> ShownLine:
         name = str(block.start + row)
         if block.ids is not None:
-            name = " ".join(text_cell(cell) for cell in block.ids[row])
+            name = " ".join(cell_text(cell) for cell in block.ids[row])
         classes = None
         if block.classes is not None:
-            classes = named_classes(block.classes[row : row + 1], self._result.class_names)[0]
+            classes = name_classes(block.classes[row : row + 1], self._result.class_names)[0]
         return ShownLine(block.start + row, name, block.values[row].tolist(), classes)
 
 

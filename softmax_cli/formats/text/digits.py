@@ -9,29 +9,29 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# From so many numbers on, Polars spells them sooner than its import takes.
+# Polars, import included, formats so many numbers faster than NumPy.
 _MANY = 100_000
-# Where numbers are spelt without an exponent: from, and below; as Polars does.
+# Per item size: numbers from the first to below the second have no exponent, as in Polars.
 _PLAIN = {4: (float(np.float32(1e-6)), float(np.float32(1e13))), 8: (1e-5, 1e16)}
 
 
-def lines_of_numbers(values: NDArray[Any], delimiter: bytes, precision: int | None) -> bytes:
+def format_rows(values: NDArray[Any], delimiter: bytes, precision: int | None) -> bytes:
     """Return each row as a line of text.
 
-    >>> lines_of_numbers(np.array([[0.1, -np.inf], [1e-5, 2e-300]]), b",", None)
+    >>> format_rows(np.array([[0.1, -np.inf], [1e-5, 2e-300]]), b",", None)
     b'0.1,-inf\\n0.00001,2e-300\\n'
-    >>> lines_of_numbers(np.array([[2 / 3, 1.0]]), b" ", 3)
+    >>> format_rows(np.array([[2 / 3, 1.0]]), b" ", 3)
     b'0.667 1\\n'
     """
     many = values.size >= _MANY and precision is None and values.dtype.itemsize in _PLAIN
     if many and not np.isnan(values).any():
-        return _spelt_by_polars(values, delimiter)
+        return _format_with_polars(values, delimiter)
     text = delimiter.decode()
-    rows = [text.join(_spelt(number, precision) for number in row) for row in values]
+    rows = [text.join(_format(number, precision) for number in row) for row in values]
     return "".join(f"{row}\n" for row in rows).encode()
 
 
-def _spelt(number: np.floating[Any], precision: int | None) -> str:
+def _format(number: np.floating[Any], precision: int | None) -> str:
     if precision is not None:
         return f"{number:.{precision}g}"
     if number.itemsize == 8:
@@ -45,7 +45,7 @@ def _spelt(number: np.floating[Any], precision: int | None) -> str:
     return np.format_float_scientific(number, unique=True, trim="-", exp_digits=1)
 
 
-def _spelt_by_polars(values: NDArray[Any], delimiter: bytes) -> bytes:
+def _format_with_polars(values: NDArray[Any], delimiter: bytes) -> bytes:
     import polars as pl
 
     text, separator = io.BytesIO(), delimiter.decode()
@@ -54,20 +54,19 @@ def _spelt_by_polars(values: NDArray[Any], delimiter: bytes) -> bytes:
         table = pl.DataFrame({str(column): values[:, column] for column in range(columns)})
         table.write_csv(text, include_header=False, separator=separator)
         return text.getvalue()
-    # Of many columns each costs time of its own: all numbers are one long column, every last
-    # number of a row ends its line.
+    # Polars takes time for each column, so all numbers are one column of lines that end with the
+    # delimiter; newlines replace those after the last numbers of rows.
     column = pl.DataFrame({"": np.ascontiguousarray(values).reshape(-1)})
     column.write_csv(text, include_header=False, line_terminator=separator)
     with text.getbuffer() as view:
-        _end_lines(view, ord(delimiter), columns)
+        _end_rows(view, ord(delimiter), columns)
     return text.getvalue()
 
 
-def _end_lines(view: memoryview, delimiter: int, columns: int) -> None:
-    """Put a line's end in place of the delimiter behind every last number of a row."""
+def _end_rows(view: memoryview, delimiter: int, columns: int) -> None:
     characters = np.frombuffer(view, np.uint8)
     try:
         characters[np.flatnonzero(characters == delimiter)[columns - 1 :: columns]] = ord("\n")
     finally:
-        # An error keeps its frames: Python 3.12 crashes where a view in one outlives its stream.
+        # An error keeps its frames: Python 3.12 crashes if a view in one outlives its stream.
         del characters

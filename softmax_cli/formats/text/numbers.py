@@ -9,14 +9,12 @@ from contextlib import suppress
 
 from softmax_cli.errors import shorten
 
-# Beyond it float64 holds some whole numbers and rounds others.
+# float64 holds every whole number up to it.
 LARGEST_EXACT = 1 << 53
-# What may be such a number, in a text of many.
+# Finds whole numbers that float64 may not hold.
 LONG_WHOLE_NUMBER = re.compile(rb"(?<![\d.])\d{16,}(?![\d.eE])")
-# What to do with truth values where numbers are meant.
 STORE_TRUTH = "store truth values as numbers, 0 and 1"
-# Ends the part of a number before its decimal point.
-_WHOLE = re.compile(r"[.e]")
+_AFTER_WHOLE_PART = re.compile(r"[.e]")
 
 
 class NotANumberError(Exception):
@@ -24,7 +22,7 @@ class NotANumberError(Exception):
 
 
 def is_number(token: str) -> bool:
-    """Tell whether the token is a number, as float() sees it.
+    """Return true if float() reads the token.
 
     >>> [is_number(token) for token in ("-1e5", "-inf", ".5", "--typo", "1,2")]
     [True, True, True, False, False]
@@ -37,7 +35,7 @@ def is_number(token: str) -> bool:
 
 
 def is_truth(value: object) -> bool:
-    """Tell whether a value, or a text, is a truth value.
+    """Return true for a truth value or the text of one.
 
     >>> is_truth(True), is_truth("False"), is_truth("1")
     (True, True, False)
@@ -46,45 +44,41 @@ def is_truth(value: object) -> bool:
 
 
 def parse_number(text: str) -> float:
-    """Return the number that a cell or token holds; NotANumberError says what is wrong with it.
+    """Return the number in a cell or token; NotANumberError says why it has none.
 
-    No number is changed silently: one beyond the largest double is refused, and so are a whole
-    number that float64 would round and the underscores that Python alone allows.
+    It refuses what would silently change a number: one beyond the range of float64, a whole number
+    that float64 would round, and underscores, which only Python allows.
 
     >>> parse_number(" -2.5e3 ")
     -2500.0
     """
-    if "_" not in text:
-        with suppress(ValueError):
-            return _exact(float(text), text)
-    if not text.strip():
-        raise NotANumberError("an empty cell is not a number")
-    raise NotANumberError(f"{shorten(text)!r} is not a number")
-
-
-def _exact(number: float, text: str) -> float:
-    if math.isinf(number) and any(character.isdigit() for character in text):
-        raise NotANumberError(f"{shorten(text)!r} is beyond the range of float64")
-    if abs(number) >= LARGEST_EXACT and not math.isinf(number):
+    if not is_number(text) or "_" in text:
+        what = repr(shorten(text)) if text.strip() else "an empty cell"
+        raise NotANumberError(f"{what} is not a number")
+    number = float(text)
+    if math.isinf(number):
+        if any(map(str.isdigit, text)):
+            raise NotANumberError(f"{shorten(text)!r} is beyond the range of float64")
+    elif abs(number) >= LARGEST_EXACT:
         with suppress(ValueError):
             check_whole(int(text), number)
     return number
 
 
 def check_whole(whole: int, number: float) -> None:
-    """Raise NotANumberError if the nearest double is another number than this whole number."""
+    """Raise NotANumberError if float64 rounded a whole number."""
     if int(number) != whole:
         shown = shorten(str(whole))
         raise NotANumberError(f"{shown} is a whole number that float64 cannot hold exactly")
 
 
 def aligned(column: Sequence[str]) -> list[str]:
-    """Return numbers of one column as texts of one width, with their decimal points in a line.
+    """Pad the numbers of a column to one width, with their decimal points aligned.
 
     >>> aligned(["0.5", "-12", "1.5e-08", "1e-05", "inf"])
     ['  0.5    ', '-12      ', '  1.5e-08', '  1e-05  ', 'inf      ']
     """
-    wholes = [_WHOLE.split(text, maxsplit=1)[0] for text in column]
+    wholes = [_AFTER_WHOLE_PART.split(text, maxsplit=1)[0] for text in column]
     left = max(map(len, wholes))
     rests = [text[len(whole) :] for text, whole in zip(column, wholes, strict=True)]
     right = max(map(len, rests))
@@ -92,7 +86,7 @@ def aligned(column: Sequence[str]) -> list[str]:
 
 
 def json_number(text: str) -> str:
-    """Return a number's text as strict JSON: what is not finite becomes a string.
+    """Return the text of a number as strict JSON, a string if it is not finite.
 
     >>> [json_number(text) for text in ("0.5", "nan", "-inf")]
     ['0.5', '"nan"', '"-inf"']

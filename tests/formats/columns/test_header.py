@@ -122,7 +122,7 @@ def test_na_values_are_missing() -> None:
 @pytest.mark.parametrize("cell", [".", "-", "--", "?", "<NA>", "n/a", "none", "NaT"])
 def test_what_others_write_for_missing_is_no_header(cell: str) -> None:
     name = saved("logits.csv", f"{cell},{cell}\n1,2\n")
-    assert f"logits.csv:1:1: '{cell}' is not a number; mend the cell, or --na-values" in refusal(
+    assert f"logits.csv:1:1: '{cell}' is not a number; fix the cell, or --na-values" in refusal(
         name
     )
     assert np.isnan(read(name, na_values=[cell]).values[0]).all()

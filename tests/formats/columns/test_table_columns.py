@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from softmax_cli.formats.columns.selection import spec_of
+from softmax_cli.formats.columns.selection import column_spec
 from softmax_cli.formats.columns.table_columns import TableColumns, looks_like_no_class
 from softmax_cli.formats.model import blocks
 from softmax_cli.formats.model.options import ColumnRequest
@@ -118,11 +118,11 @@ def test_a_number_that_is_a_name_is_given_as_a_range() -> None:
     assert "--id-columns 1-1" in refusal(name)
     back = read(name, header=True, id_columns=["1-1"])
     assert back.source.class_names == ("0", "1", "2")
-    assert spec_of(0, ["a b", "1"]) == "1-1"
-    assert spec_of(1, ["a", "b", "a"]) == "b"
-    assert spec_of(2, ["a", "b", "a"]) == "3"
+    assert column_spec(0, ["a b", "1"]) == "1-1"
+    assert column_spec(1, ["a", "b", "a"]) == "b"
+    assert column_spec(2, ["a", "b", "a"]) == "3"
     line = refusal(saved("y.csv", "id,0,1,2\n7,1,2,3\n"), header=True, columns=["2,3,4"])
-    assert line.startswith("--columns: 2 is the name of a column, and 3 is none")
+    assert line.startswith("--columns: 2 is the name of a column, and 3 is not")
 
 
 def test_a_pattern_makes_no_header_of_numbers() -> None:

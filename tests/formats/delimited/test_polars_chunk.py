@@ -14,10 +14,14 @@ from numpy.testing import assert_array_equal
 
 from softmax_cli.errors import SoftmaxCliError
 from softmax_cli.formats.columns.header import Layout
-from softmax_cli.formats.delimited import polars_chunk as chunks
-from softmax_cli.formats.delimited.cells import block_of
-from softmax_cli.formats.delimited.polars_chunk import TextChunk, counted_rows
-from softmax_cli.formats.text.records import records, splitter
+from softmax_cli.formats.delimited import polars_chunk
+from softmax_cli.formats.delimited.cells import RowParser
+from softmax_cli.formats.delimited.polars_chunk import read_with_polars
+from softmax_cli.formats.model.blocks import Block
+from softmax_cli.formats.text import line_chunks
+from softmax_cli.formats.text.delimiter import cell_splitter
+from softmax_cli.formats.text.line_chunks import LineChunk, count_rows
+from softmax_cli.formats.text.lines import read_records
 from tests.formats.conftest import folder
 from tests.formats.rows import examples, read, same_bits, saved
 from tests.running import run
@@ -42,10 +46,16 @@ odd_cells = st.sampled_from(
 cells = numbers | odd_cells
 
 
-def chunk(text: bytes, layout: Layout, delimiter: str = ",") -> TextChunk:
-    rows = counted_rows(text)
+def by_polars(text: bytes, layout: Layout, delimiter: str = ",") -> Block | None:
+    rows = count_rows(text)
     assert rows is not None
-    return TextChunk(text, rows, delimiter, splitter(delimiter), layout, "x.csv", 7, 3)
+    return read_with_polars(LineChunk(text, rows, 7, 3), layout, delimiter, "x.csv")
+
+
+def by_cells(text: bytes, layout: Layout, delimiter: str = ",") -> Block:
+    parser = RowParser("x.csv", delimiter, cell_splitter(delimiter), layout)
+    records = list(read_records(io.BytesIO(text), "x.csv", first_line=7))
+    return parser.parse_records(records, len(records), 3)
 
 
 def table(columns: int, ids: tuple[int, ...] = (), label: int | None = None) -> Layout:
@@ -61,14 +71,12 @@ def test_polars_reads_what_the_cells_hold_or_nothing(
     end = "\r\n" if windows else "\n"
     text = "".join(",".join(row) + end for row in rows).encode()
     layout = table(3, *data.draw(st.sampled_from([((), None), ((0,), None), ((2,), 1), ((), 0)])))
-    if counted_rows(text) is None:
+    if count_rows(text) is None:
         return
-    this = chunk(text, layout)
-    found = this._read_by_polars()
+    found = by_polars(text, layout)
     if found is None:
         return
-    lines = list(records(io.BytesIO(text), "x.csv", first_line=7))
-    expected = block_of(lines, this.split, layout, "x.csv", 3)
+    expected = by_cells(text, layout)
     assert same_bits(found.values, expected.values)
     assert (found.ids, found.labels, found.start) == (expected.ids, expected.labels, 3)
     assert [found.place(row) for row in range(len(rows))] == [
@@ -84,16 +92,14 @@ def test_polars_reads_what_the_cells_hold_or_nothing(
 )
 def test_many_columns_are_read_as_one(rows: list[list[str]], end: str, delimiter: str) -> None:
     text = ("\n".join(delimiter.join(row) for row in rows) + end).encode()
-    if counted_rows(text) is None:
+    if count_rows(text) is None:
         return
-    this = chunk(text, table(3), delimiter)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(chunks, "_MANY_COLUMNS", 1)
-        found = this._read_by_polars()
+        patch.setattr(polars_chunk, "_MANY_COLUMNS", 1)
+        found = by_polars(text, table(3), delimiter)
     if found is None:
         return
-    lines = list(records(io.BytesIO(text), "x.csv", first_line=7))
-    expected = block_of(lines, this.split, this.layout, "x.csv", 3)
+    expected = by_cells(text, table(3), delimiter)
     assert same_bits(found.values, expected.values)
 
 
@@ -112,8 +118,8 @@ def test_many_columns_are_read_as_one(rows: list[list[str]], end: str, delimiter
 def test_ragged_rows_are_not_one_column(
     text: bytes, is_read: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chunks, "_MANY_COLUMNS", 1)
-    found = chunk(text, table(3))._read_by_polars()
+    monkeypatch.setattr(polars_chunk, "_MANY_COLUMNS", 1)
+    found = by_polars(text, table(3))
     assert (found is not None) == is_read
     if found is not None:
         assert_array_equal(found.values, [[1, 2, 3], [4, 5, 6]])
@@ -121,32 +127,32 @@ def test_ragged_rows_are_not_one_column(
 
 def test_columns_in_another_order() -> None:
     layout = Layout(3, [2, 0, 1], [], None, None)
-    found = chunk(b"1,2,3\n4,5,6\n", layout)._read_by_polars()
+    found = by_polars(b"1,2,3\n4,5,6\n", layout)
     assert found is not None
     assert_array_equal(found.values, [[3, 1, 2], [6, 4, 5]])
 
 
 def test_polars_reads_plain_numbers() -> None:
-    found = chunk(b"0.1,-inf,1e5\n nan,.5,-0\n", table(3))._read_by_polars()
+    found = by_polars(b"0.1,-inf,1e5\n nan,.5,-0\n", table(3))
     assert found is not None
     assert same_bits(found.values, np.array([[0.1, -np.inf, 1e5], [np.nan, 0.5, -0.0]]))
 
 
 @pytest.mark.parametrize("many_columns", [1, 50])
 def test_polars_reads_missing_values(many_columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chunks, "_MANY_COLUMNS", many_columns)
-    found = chunk(b"1,NA,\n,\\N,#N/A\nNULL,None,3\n", table(3))._read_by_polars()
+    monkeypatch.setattr(polars_chunk, "_MANY_COLUMNS", many_columns)
+    found = by_polars(b"1,NA,\n,\\N,#N/A\nNULL,None,3\n", table(3))
     assert found is not None
     nan = np.nan
     assert_array_equal(found.values, [[1, nan, nan], [nan, nan, nan], [nan, nan, 3]])
-    large = chunk(b"9007199254740994,1152921504606846976,-1e30\n", table(3))._read_by_polars()
+    large = by_polars(b"9007199254740994,1152921504606846976,-1e30\n", table(3))
     assert large is None
-    masked = chunk(b"-3.4028234663852886e+38,-1e30,3\n", table(3))._read_by_polars()
+    masked = by_polars(b"-3.4028234663852886e+38,-1e30,3\n", table(3))
     assert masked is not None
 
 
 def test_polars_passes_words_through() -> None:
-    found = chunk(b'"a ""b""",1,x\nc,2,y\n', table(3, (0,), 2))._read_by_polars()
+    found = by_polars(b'"a ""b""",1,x\nc,2,y\n', table(3, (0,), 2))
     assert found is not None
     assert found.ids == [(b'"a ""b"""',), (b"c",)]
     assert found.labels == ["x", "y"]
@@ -160,7 +166,7 @@ def test_polars_passes_words_through() -> None:
     ],
 )
 def test_polars_is_not_believed(text: bytes) -> None:
-    assert chunk(text, table(2))._read_by_polars() is None
+    assert by_polars(text, table(2)) is None
 
 
 @pytest.mark.parametrize(
@@ -181,12 +187,12 @@ def test_polars_is_not_believed(text: bytes) -> None:
 def test_what_polars_would_take_for_something_else(
     text: bytes, layout: Layout, many: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chunks, "_MANY_COLUMNS", many)
-    assert chunk(text, layout)._read_by_polars() is None
+    monkeypatch.setattr(polars_chunk, "_MANY_COLUMNS", many)
+    assert by_polars(text, layout) is None
 
 
 def test_infinities_beside_words() -> None:
-    found = chunk(b"info,-inf,2\nInfinite,1,Infinity\n", table(3, (0,)))._read_by_polars()
+    found = by_polars(b"info,-inf,2\nInfinite,1,Infinity\n", table(3, (0,)))
     assert found is not None
     assert same_bits(found.values, np.array([[-np.inf, 2], [1, np.inf]]))
 
@@ -213,8 +219,8 @@ def test_ragged_tables_with_ids_are_the_same_in_chunks(
 
     expected = outcome()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(chunks, "_CHUNK_BYTES", data.draw(st.sampled_from([1, 10, 1000])))
-        patch.setattr(chunks, "_LITTLE_TEXT", 0)
+        patch.setattr(line_chunks, "_CHUNK_BYTES", data.draw(st.sampled_from([1, 10, 1000])))
+        patch.setattr(line_chunks, "_LITTLE_TEXT", 0)
         assert outcome() == expected
 
 
@@ -226,30 +232,6 @@ def test_append_keeps_every_cell_of_a_large_file() -> None:
     lines = Path("y.csv").read_text().splitlines()
     assert len(lines) == 90_001
     assert lines[77_778].startswith("r77777,1.50,2.07,0.3")
-
-
-@pytest.mark.parametrize(
-    ("text", "rows"),
-    [
-        (b"", 0),
-        (b"1,2", 1),
-        (b"1,2\n", 1),
-        (b"1,2\r\n3,4\r\n", 2),
-        (b' 1,2\n\t3,4\n"a",5\n', 3),
-        (b"1,2\n\n3,4\n", None),
-        (b"1,2\r\n\r\n3,4\r\n", None),
-        (b"\n1,2\n", None),
-        (b"1,2\n  \t\n3,4\n", None),
-        (b"1,2\n\v\n3,4\n", None),
-        (b"1,2\n\f\r\n", None),
-        (b"1,2\r3,4\r", None),
-        (b'"a\nb",1\n', None),
-        (b'"a,1\n', None),
-        (b"1,\0\n", None),
-    ],
-)
-def test_rows_are_counted_or_not(text: bytes, rows: int | None) -> None:
-    assert counted_rows(text) == rows
 
 
 # Through the reader: whatever the size of the chunks
@@ -276,8 +258,8 @@ def test_the_size_of_chunks_makes_no_difference(
     saved("x.csv", newline.join(lines) + end)
     expected = outcome("x.csv")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(chunks, "_CHUNK_BYTES", size)
-        patch.setattr(chunks, "_LITTLE_TEXT", 0)
+        patch.setattr(line_chunks, "_CHUNK_BYTES", size)
+        patch.setattr(line_chunks, "_LITTLE_TEXT", 0)
         assert outcome("x.csv") == expected
 
 
@@ -285,7 +267,7 @@ def test_a_large_file_is_read_by_polars(monkeypatch: pytest.MonkeyPatch) -> None
     values = np.random.default_rng(1).normal(size=(60_000, 4))
     np.savetxt("x.csv", values, delimiter=",", fmt="%.17g", header="a,b,c,d", comments="")
     assert Path("x.csv").stat().st_size > 1 << 22
-    monkeypatch.setattr(chunks, "blocks_of", None)
+    monkeypatch.setattr(RowParser, "parse_records", None)
     back = read("x.csv")
     assert same_bits(back.values, values)
     assert back.places[-1] == "x.csv:60001"

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from softmax_cli.errors import SoftmaxCliError
 from softmax_cli.formats.columns.header import Layout
-from softmax_cli.formats.delimited import polars_chunk as chunks
-from softmax_cli.formats.json import lines as jsonl
-from softmax_cli.formats.json.polars_lines import numbers_of_lines
+from softmax_cli.formats.json.lines import _RowParser
+from softmax_cli.formats.json.polars_lines import parse_with_polars
 from softmax_cli.formats.model.options import ColumnRequest
+from softmax_cli.formats.text import line_chunks
 from tests.formats.conftest import folder
 from tests.formats.rows import examples, read, same_bits, saved
 
@@ -46,8 +46,8 @@ def agrees_with_line_by_line(text: str, size: int) -> None:
     saved("x.jsonl", text)
     expected = outcome("x.jsonl")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(chunks, "_CHUNK_BYTES", size)
-        patch.setattr(chunks, "_LITTLE_TEXT", 0)
+        patch.setattr(line_chunks, "_CHUNK_BYTES", size)
+        patch.setattr(line_chunks, "_LITTLE_TEXT", 0)
         assert outcome("x.jsonl") == expected
 
 
@@ -75,11 +75,11 @@ def test_objects(rows: list[tuple[str, str]], size: int, end: str, data: st.Data
 def test_numbers_are_read_bit_for_bit() -> None:
     values = np.array([[0.1, -2.5e-308], [5e-324, 1.7976931348623157e308], [-0.0, 1e23]])
     lists = "".join(f"{json.dumps(row)}\n" for row in values.tolist()).encode()
-    found = numbers_of_lines(lists, 3, LISTS)
+    found = parse_with_polars(lists, 3, LISTS)
     assert found is not None
     assert same_bits(found, values)
     objects = "".join(f"{json.dumps({'a': a, 'b': b})}\n" for a, b in values.tolist()).encode()
-    found = numbers_of_lines(objects, 3, OBJECTS)
+    found = parse_with_polars(objects, 3, OBJECTS)
     assert found is not None
     assert same_bits(found, values)
 
@@ -88,7 +88,7 @@ def test_numbers_are_read_bit_for_bit() -> None:
     "line", ["[1]", "[1,2,3]", "[1,null]", '[1,"inf"]', "[1,[2]]", "[]", "[1,2] [3,4]", "[1,1e999]"]
 )
 def test_lists_that_are_not_just_numbers(line: str) -> None:
-    assert numbers_of_lines(f"[1,2]\n{line}\n".encode(), 2, LISTS) is None
+    assert parse_with_polars(f"[1,2]\n{line}\n".encode(), 2, LISTS) is None
 
 
 @pytest.mark.parametrize(
@@ -104,13 +104,13 @@ def test_lists_that_are_not_just_numbers(line: str) -> None:
     ],
 )
 def test_objects_that_are_not_just_numbers(line: str) -> None:
-    assert numbers_of_lines(f'{{"a":1,"b":2}}\n{line}\n'.encode(), 2, OBJECTS) is None
+    assert parse_with_polars(f'{{"a":1,"b":2}}\n{line}\n'.encode(), 2, OBJECTS) is None
 
 
 def test_a_large_file_is_read_by_polars(monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.random.default_rng(1).normal(size=(60_000, 4))
     saved("x.jsonl", "".join(f"{json.dumps(row)}\n" for row in values.tolist()))
-    monkeypatch.setattr(jsonl, "_block", None)
+    monkeypatch.setattr(_RowParser, "parse_rows", None)
     back = read("x.jsonl")
     assert same_bits(back.values, values)
     assert back.places[-1] == "x.jsonl:60000"
@@ -120,7 +120,7 @@ def test_a_large_file_is_read_by_polars(monkeypatch: pytest.MonkeyPatch) -> None
 def test_cells_that_also_pass_through_are_not_lost(
     line: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chunks, "_LITTLE_TEXT", 0)
+    monkeypatch.setattr(line_chunks, "_LITTLE_TEXT", 0)
     back = read(saved("x.jsonl", f"{line}\n" * 2), keep=ColumnRequest(every_column=True))
     assert back.ids == [(b"1.5", b"2")] * 2
     assert back.values.tolist() == [[1.5, 2]] * 2

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from softmax_cli.formats.text import digits
-from softmax_cli.formats.text.digits import lines_of_numbers
+from softmax_cli.formats.text.digits import format_rows
 from tests.formats.rows import examples, same_bits
 
 WIDTHS: dict[Any, Any] = {np.float32: 32, np.float64: 64}
@@ -29,13 +29,13 @@ def test_polars_and_python_spell_alike(dtype: Any, data: st.DataObject) -> None:
         lambda power: float(dtype(10.0**power))
     )
     values = data.draw(hnp.arrays(dtype, shape, elements=elements))
-    python = lines_of_numbers(values, b",", None)
+    python = format_rows(values, b",", None)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(digits, "_MANY", 0)
         for delimiter in (b",", b"\t", b" "):
             expected = python.replace(b",", delimiter)
-            assert lines_of_numbers(values, delimiter, None) == expected
-            assert lines_of_numbers(np.asfortranarray(values), delimiter, None) == expected
+            assert format_rows(values, delimiter, None) == expected
+            assert format_rows(np.asfortranarray(values), delimiter, None) == expected
     back = np.array([line.split(b",") for line in python.split()], dtype=dtype)
     assert same_bits(back, values)
 
@@ -52,18 +52,18 @@ def test_the_exponent_begins_at_the_same_number(
         values = np.array([[power, np.nextafter(power, dtype(0)), -power * dtype(1.5)]])
         with monkeypatch.context() as patch:
             patch.setattr(digits, "_MANY", 0)
-            by_polars = lines_of_numbers(values, b",", None)
-        assert lines_of_numbers(values, b",", None) == by_polars
+            by_polars = format_rows(values, b",", None)
+        assert format_rows(values, b",", None) == by_polars
 
 
 def test_nan_is_spelt_as_python_does(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(digits, "_MANY", 0)
     values = np.array([[np.nan, 1.0], [np.inf, -np.inf]])
-    assert lines_of_numbers(values, b",", None) == b"nan,1.0\ninf,-inf\n"
+    assert format_rows(values, b",", None) == b"nan,1.0\ninf,-inf\n"
 
 
 def test_no_rows() -> None:
-    assert lines_of_numbers(np.empty((0, 3)), b",", None) == b""
+    assert format_rows(np.empty((0, 3)), b",", None) == b""
 
 
 def test_an_error_holds_no_view_of_a_stream(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,7 +78,7 @@ def test_an_error_holds_no_view_of_a_stream(monkeypatch: pytest.MonkeyPatch) -> 
         mock.patch("softmax_cli.formats.text.digits.np.flatnonzero", side_effect=MemoryError),
         pytest.raises(MemoryError) as raised,
     ):
-        digits._spelt_by_polars(np.ones((1, 2)), b",")
+        digits._format_with_polars(np.ones((1, 2)), b",")
     assert raised.traceback
     # A stream of which there is a view may not be closed.
     streams[0].close()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from softmax_cli.formats.text.digits import lines_of_numbers
+from softmax_cli.formats.text.digits import format_rows
 from softmax_cli.formats.text.numbers import NotANumberError, json_number, parse_number
 from tests.formats.rows import examples
 
@@ -69,7 +69,7 @@ def test_long_text_is_shortened() -> None:
 @examples
 @given(st.floats(allow_nan=False))
 def test_text_reads_back(number: float) -> None:
-    text = lines_of_numbers(np.array([[number]]), b",", None).decode().strip()
+    text = format_rows(np.array([[number]]), b",", None).decode().strip()
     back = parse_number(text)
     assert back == number
     assert math.copysign(1, back) == math.copysign(1, number)
@@ -87,7 +87,7 @@ def test_text_reads_back(number: float) -> None:
     ],
 )
 def test_precision(number: float, precision: int, text: str) -> None:
-    assert lines_of_numbers(np.array([[number]]), b",", precision) == f"{text}\n".encode()
+    assert format_rows(np.array([[number]]), b",", precision) == f"{text}\n".encode()
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from softmax_cli.formats.text.numbers import STORE_TRUTH, is_number, is_truth
 
 Kind = Literal["missing", "number", "number-like", "name"]
 
-# What pandas, R, SQL, Excel and JSON write for a value that is not there.
+# Missing values as pandas, R, SQL, Excel and JSON write them.
 MISSING = frozenset(("", "NA", "N/A", "NaN", "null", "NULL", "None", r"\N", "#N/A"))
 
 _BODY = (
@@ -18,7 +18,7 @@ _BODY = (
     r"|\d+(?:_\d+)+(?:\.\d*)?|\d+(?:[.,]\d*)?|[.,]\d+)"
 )
 _SIGN = r"[+\-\u2212\u2013\ufe63\uff0d]"
-# Numbers as people, spreadsheets, Fortran and C spell them, none of which float() takes.
+# Numbers as people, spreadsheets, Fortran and C write them, which float() does not read.
 _NUMBER_LIKE = re.compile(
     rf"""
     '?\(?{_SIGN}{{0,2}}\s*[$\u20ac\u00a3\u00a5]?\s*
@@ -47,37 +47,37 @@ _LIST = re.compile(
     r"(?:tensor|array|c|list)?(?:\[([\s\d.,;e+\-\[\]]*)\]|\(([\s\d.,;e+\-\[\]()]*)\))",
     re.IGNORECASE,
 )
-# A formula, a field of Fortran that is too narrow, and a number of NumPy as it is shown.
+# A formula, an overflowing Fortran field, the repr of a NumPy number.
 _OTHERS = re.compile(r"=.*|\*+|(?:np|numpy)\.\w+\(.*\)")
-# What stands for a missing value in some places and for something else in others.
+# Missing values to some, something else to others.
 _MAYBE_MISSING = frozenset(
     ("-", "--", "?", ".", "n/a", "na", "<na>", "nil", "none", "null", "nat", "n.a.", "n.a", "#n/a")
 )
-# A longer text takes the expressions too long.
+# The expressions take too long on a longer text.
 _LONGEST_NUMBER = 100
 _DIGITS = re.compile(r"-?\d+")
 _WHOLE = re.compile(r"[+-]?\d+")
 
 
-def kind_of(text: str, missing: Collection[str] = MISSING) -> Kind:
-    r"""Return what a cell is: missing, a number, like a number, or a name.
+def cell_kind(text: str, missing: Collection[str] = MISSING) -> Kind:
+    r"""Return the kind of a cell.
 
-    A number-like cell was meant as a number or an error value, and float() does not read it.
+    A number-like cell is meant as a number or is an error value; float() does not read it.
 
-    >>> [kind_of(text) for text in ("-1e5", "NA", "50%", "setosa", "#N/A", "#VALUE!", r"\N")]
+    >>> [cell_kind(text) for text in ("-1e5", "NA", "50%", "setosa", "#N/A", "#VALUE!", r"\N")]
     ['number', 'missing', 'number-like', 'name', 'missing', 'number-like', 'missing']
     """
     text = text.strip()
     if text in missing or text.lstrip("+-").lower() == "nan":
         return "missing"
-    if is_number(text):
-        # Python alone allows underscores.
-        return "number-like" if "_" in text else "number"
-    return "number-like" if is_number_like(text) else "name"
+    # Only Python allows underscores.
+    if is_number(text) and "_" not in text:
+        return "number"
+    return "number-like" if is_number(text) or is_number_like(text) else "name"
 
 
 def is_number_like(text: str) -> bool:
-    """Return true if a text that float() does not read was meant as a number.
+    """Return true if a text that float() does not read is meant as a number.
 
     >>> [is_number_like(text) for text in ("50%", "1,234.5", "0.1D+03", "0x1p3", "a1", "[CLS]")]
     [True, True, True, True, False, False]
@@ -105,7 +105,7 @@ def is_list(text: str) -> bool:
 
 
 def may_be_missing(text: str) -> bool:
-    """Return true for what some write for a missing value, and --na-values can take for one."""
+    """Return true for a text such as `-` or `?`, which --na-values can make a missing value."""
     return text.strip().casefold() in _MAYBE_MISSING
 
 
@@ -115,20 +115,20 @@ def is_whole(text: str) -> bool:
 
 
 def counts_up(cells: Sequence[str]) -> bool:
-    """Return true if the cells read 0, 1, 2, and so on, as a data frame without names has it."""
+    """Return true if the cells read 0, 1, 2, ..., as in the header of an unnamed data frame."""
     return [cell.strip() for cell in cells] == list(map(str, range(len(cells))))
 
 
 def could_be_names(cells: Sequence[str]) -> bool:
-    """Return true if the cells are distinct and of digits alone, as the names of classes may be."""
+    """Return true if the cells are distinct digits, which may be class names."""
     texts = [cell.strip() for cell in cells]
     return len(set(texts)) == len(texts) and all(map(_DIGITS.fullmatch, texts))
 
 
-def remedy_of_number(text: str) -> str:
-    """Return what to do about a cell that was meant as a number; nothing for a word.
+def number_remedy(text: str) -> str:
+    """Return how to fix a cell that is meant as a number; an empty string for a word.
 
-    >>> remedy_of_number("50%"), remedy_of_number("setosa")
+    >>> number_remedy("50%"), number_remedy("setosa")
     ('write it without the percent sign, as a fraction of 1', '')
     """
     text = text.strip()
@@ -137,28 +137,25 @@ def remedy_of_number(text: str) -> str:
     if is_list(text):
         return "give each number of the list a cell of its own"
     if may_be_missing(text) or is_spreadsheet_error(text) or not text.strip("*"):
-        return f"mend the cell, or --na-values '{text}' reads it as a missing value"
+        return f"fix the cell, or --na-values '{text}' reads it as a missing value"
     if not is_number_like(text) and not is_number(text.replace("_", "")):
         return ""
-    return next(remedy for form, remedy in _REMEDIES if form.search(text))
+    return next(remedy for form, remedy in _REMEDIES if re.search(form, text, re.IGNORECASE))
 
 
-_REMEDIES = [
-    (re.compile(form, re.IGNORECASE), remedy)
-    for form, remedy in (
-        ("[%\u2030]", "write it without the percent sign, as a fraction of 1"),
-        (r"nan|\d\.#|inf|\u221e", "write nan, inf or -inf"),
-        ("[\u2212\u2013\ufe63\uff0d]", "write the minus sign as -"),
-        ("0x", "write it in decimal"),
-        ("^=", "write the result of the formula"),
-        (r"\d[dq][+-]?\d|\.\d+[+-]\d", "write the exponent with e, as 1e-3"),
-        ("[$\u20ac\u00a3\u00a5]", "write it without the currency sign"),
-        ("[ij]$", "complex numbers are not read; give real ones"),
-        ("/", "write the fraction as a decimal number"),
-        (r"\d[,.' _\u2019\u00a0\u202f]\d{3}.*[.,]", "write it without thousands separators"),
-        (r"^[^,.]*,[^,.]*$", "numbers need a decimal point, not a comma"),
-        ("_", "write it as float64 can hold it, without underscores"),
-        (r"^[+-]?[\d.]+(e[+-]?\d+)?$", "write it as float64 can hold it"),
-        ("", "write it as plain digits, such as -1234.5e-3"),
-    )
-]
+_REMEDIES = (
+    ("[%\u2030]", "write it without the percent sign, as a fraction of 1"),
+    (r"nan|\d\.#|inf|\u221e", "write nan, inf or -inf"),
+    ("[\u2212\u2013\ufe63\uff0d]", "write the minus sign as -"),
+    ("0x", "write it in decimal"),
+    ("^=", "write the result of the formula"),
+    (r"\d[dq][+-]?\d|\.\d+[+-]\d", "write the exponent with e, as 1e-3"),
+    ("[$\u20ac\u00a3\u00a5]", "write it without the currency sign"),
+    ("[ij]$", "complex numbers are not read; give real ones"),
+    ("/", "write the fraction as a decimal number"),
+    (r"\d[,.' _\u2019\u00a0\u202f]\d{3}.*[.,]", "write it without thousands separators"),
+    (r"^[^,.]*,[^,.]*$", "numbers need a decimal point, not a comma"),
+    ("_", "write it as float64 can hold it, without underscores"),
+    (r"^[+-]?[\d.]+(e[+-]?\d+)?$", "write it as float64 can hold it"),
+    ("", "write it as plain digits, such as -1234.5e-3"),
+)

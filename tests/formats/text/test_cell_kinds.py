@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from softmax_cli.formats.columns.cell_kinds import (
+from softmax_cli.formats.text.cell_kinds import (
+    cell_kind,
     could_be_names,
     counts_up,
     is_number_like,
-    kind_of,
-    remedy_of_number,
+    number_remedy,
 )
 from softmax_cli.formats.text.numbers import is_number
 from tests.formats.rows import examples
@@ -53,41 +53,41 @@ NAMES = [
     [(MISSING, "missing"), (NUMBERS, "number"), (NUMBER_LIKE, "number-like"), (NAMES, "name")],
 )
 def test_kinds(texts: list[str], kind: str) -> None:
-    assert {text: kind_of(text) for text in texts} == dict.fromkeys(texts, kind)
+    assert {text: cell_kind(text) for text in texts} == dict.fromkeys(texts, kind)
 
 
 def test_added_texts_are_missing() -> None:
-    assert kind_of("?", {"?"}) == "missing"
-    assert kind_of("NA", {"?"}) == "name"
+    assert cell_kind("?", {"?"}) == "missing"
+    assert cell_kind("NA", {"?"}) == "name"
 
 
 @examples
 @given(st.text(st.sampled_from("0123456789.,-+eE %"), max_size=12))
 def test_what_float_reads_is_a_number(text: str) -> None:
-    assert (kind_of(text) == "number") == is_number(text)
+    assert (cell_kind(text) == "number") == is_number(text)
 
 
 @pytest.mark.parametrize("text", NUMBER_LIKE)
 def test_every_number_like_cell_has_a_remedy(text: str) -> None:
-    assert remedy_of_number(text)
-    assert "--id-columns" not in remedy_of_number(text)
+    assert number_remedy(text)
+    assert "--id-columns" not in number_remedy(text)
 
 
 @pytest.mark.parametrize("text", ["setosa", "1a", "[CLS]", "2020-01-01"])
 def test_a_word_has_none(text: str) -> None:
-    assert remedy_of_number(text) == ""
+    assert number_remedy(text) == ""
     assert not is_number_like(text)
 
 
 @pytest.mark.parametrize("text", ["?", "-", "n/a", "<NA>", "."])
 def test_what_may_be_missing_is_for_na_values(text: str) -> None:
-    assert f"--na-values '{text}'" in remedy_of_number(text)
+    assert f"--na-values '{text}'" in number_remedy(text)
 
 
 def test_a_long_cell_takes_no_time() -> None:
-    assert kind_of("1" + ",111" * 100_000 + "x") == "name"
-    assert kind_of("1" * 100_000 + ",5") == "number-like"
-    assert kind_of("[" + "1 " * 100_000 + "x") == "name"
+    assert cell_kind("1" + ",111" * 100_000 + "x") == "name"
+    assert cell_kind("1" * 100_000 + ",5") == "number-like"
+    assert cell_kind("[" + "1 " * 100_000 + "x") == "name"
 
 
 def test_digits() -> None:

@@ -1,0 +1,44 @@
+"""Splits records into cells."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from itertools import islice
+
+from softmax_cli.errors import InputError
+from softmax_cli.formats.text.quoting import QUOTED
+from softmax_cli.storage.limits import MOST_CELLS
+
+Split = Callable[[bytes], list[bytes]]
+
+
+def cell_splitter(delimiter: str | None) -> Split:
+    """Return a function that splits a record into cells and keeps their quotes.
+
+    None splits at whitespace. Beyond MOST_CELLS cells, the rest of the record is one cell.
+
+    >>> cell_splitter(",")(b'1,"a,b",2')
+    [b'1', b'"a,b"', b'2']
+    """
+    if delimiter is None:
+        return lambda record: record.split(None, MOST_CELLS)
+    mark = delimiter.encode()
+    cell = re.compile(b"(%s|[^%s]*)%s" % (QUOTED.pattern, re.escape(mark), re.escape(mark)))
+
+    def split(record: bytes) -> list[bytes]:
+        if b'"' not in record:
+            return record.split(mark, MOST_CELLS)
+        if record.count(mark) < MOST_CELLS:
+            return cell.findall(record + mark)
+        cells = islice(cell.finditer(record + mark), MOST_CELLS + 1)
+        return [found[1] for found in cells]
+
+    return split
+
+
+def refuse_many_cells(cells: int, place: str) -> None:
+    """Refuse a row of more cells than text may have."""
+    if cells > MOST_CELLS:
+        remedy = "an array file such as .npy takes any number"
+        raise InputError(f"more than {MOST_CELLS} columns", remedy, place)
