@@ -115,7 +115,7 @@ def command(
         *(given.logits, given.upstream, given.grad, given.jacobian, *given.at),
         *(options.labels, options.targets, options.class_weights, options.sample_weights),
     ]
-    code = [check.file for check in report.checks if check.file is not None]
+    code = [check.origin.file for check in report.checks if check.origin.file is not None]
     paths: list[Location] = [*input_paths([token for token in inputs if token]), *map(Path, code)]
     if collected is not None:
         collected.report, collected.inputs = report, paths
@@ -176,7 +176,7 @@ def _builtins(
     write: WriteOptions,
 ) -> Report:
     from softmax_cli.core.gradcheck.gradcheck import gradcheck
-    from softmax_cli.core.gradcheck.report import about_builtins
+    from softmax_cli.core.gradcheck.report import Origin, about_builtins
 
     at, place = None, None
     if values:
@@ -198,8 +198,8 @@ def _builtins(
     report = gradcheck(at=at, of=of, temperature=temperature, dtype=read.dtype, **asdict(check))
     if place is None:
         return report
-    about = about_builtins(place)
-    return replace(report, checks=[replace(check, about=about) for check in report.checks])
+    origin = Origin("built-in", about_builtins(place))
+    return replace(report, checks=[replace(check, origin=origin) for check in report.checks])
 
 
 def _repeatable(report: Report, arguments: list[str]) -> Report:

@@ -105,8 +105,11 @@ def check_tables(
                     check,
                     name=f"{table.name}: {check.name}" if several else table.name,
                     reproduce=_from_here(check.reproduce, table, config.parent),
-                    about=f"{table.name}: {check.about}" if check.about else None,
-                    seed=None if seed == context.params["seed"] else seed,
+                    origin=replace(
+                        check.origin,
+                        about=check.origin.about and f"{table.name}: {check.origin.about}",
+                        seed=None if seed == context.params["seed"] else seed,
+                    ),
                 )
                 for check in collected.report.checks
             ]

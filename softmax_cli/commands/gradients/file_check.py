@@ -23,10 +23,9 @@ from softmax_cli.commands.inputs.loss import LossInputs, is_read_once
 from softmax_cli.commands.inputs.values import opened, opened_partner, without_missing
 from softmax_cli.core.exact.bfloat16 import limits_of, name_of
 from softmax_cli.core.gradcheck.comparison import Comparison, check_tolerances, tolerance
-from softmax_cli.core.gradcheck.diagnosis import Diagnosis
-from softmax_cli.core.gradcheck.report import Report
+from softmax_cli.core.gradcheck.diagnosis import Diagnosis, factors_of
+from softmax_cli.core.gradcheck.report import Origin, Report
 from softmax_cli.core.gradcheck.rounding import Rounding
-from softmax_cli.core.gradcheck.tolerances import factors_of
 from softmax_cli.core.loss.log_bases import BASES
 from softmax_cli.errors import InputError, ShapeError, UsageError
 from softmax_cli.formats.arrays.array import row_place
@@ -80,8 +79,8 @@ class GradientFile:
         self.check_options()
         once = self.inputs.are_read_once or is_read_once(self.file) or is_read_once(self.upstream)
         compared = self.compared(write, diagnosed=once)
-        if compared.comparison.verdict() == "fail" and not once:
-            rows = compared.comparison.points
+        if compared.comparison.counts.verdict == "fail" and not once:
+            rows = compared.comparison.counts.points
             # What there is to say was said by the first reading.
             silent = replace(write, quiet=True)
             compared = self.compared(silent, diagnosed=True, rows=rows)
@@ -97,7 +96,7 @@ class GradientFile:
     def report_of(self, comparison: Comparison, dtype: str, seed: int) -> Report:
         """Return the report of what was compared."""
         check = comparison.check(self.file, method=EXACT, step=None, dtype=dtype)
-        return Report(seed, [replace(check, subject="gradient-file", file=self.file)])
+        return Report(seed, [replace(check, origin=Origin("gradient-file", file=self.file))])
 
     @property
     def _read(self) -> ReadOptions:

@@ -44,10 +44,10 @@ def annotated(report: Report) -> list[str]:
 
 def _annotation(check: Check) -> str:
     properties = {}
-    if check.file is not None:
-        properties["file"] = _from_the_workspace(check.file)
-        if check.line is not None:
-            properties["line"] = str(check.line)
+    if check.origin.file is not None:
+        properties["file"] = _from_the_workspace(check.origin.file)
+        if check.origin.line is not None:
+            properties["line"] = str(check.origin.line)
     properties["title"] = f"gradcheck {check.verdict}: {check.name}"
     listed = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
     repeat = [f"repeat: {check.reproduce}"] if check.reproduce else []
@@ -102,7 +102,7 @@ def append_summary(report: Report) -> None:
 def markdown(report: Report) -> str:
     """Return the report as a short table in Markdown, what did not pass first."""
     checks = _most_serious_first(report)
-    lines = ["", f"### softmax-cli gradcheck: {report.told_verdict}", ""]
+    lines = ["", f"### softmax-cli gradcheck: {report.labelled_verdict}", ""]
     for line in report.about:
         lines += [_escaped(line), ""]
     if checks:
@@ -126,10 +126,10 @@ def _cells(check: Check) -> list[str]:
     return [
         _escaped(check.name),
         verdict,
-        str(check.entries),
-        str(check.over_tolerance),
-        f"{check.max_abs_error:.2g}",
-        f"{check.max_rel_error:.2g}",
+        str(check.counts.entries),
+        str(check.counts.over_tolerance),
+        f"{check.counts.max_abs_error:.2g}",
+        f"{check.counts.max_rel_error:.2g}",
         _escaped(check.diagnosis or ""),
         f"<code>{_escaped(repeat)}</code>" if repeat else "",
     ]

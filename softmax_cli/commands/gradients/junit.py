@@ -66,7 +66,8 @@ def _add_case(suite: ElementTree.Element, report: Report, check: Check, seconds:
     message = escape_unprintable(check.headline)
     kind = "failure" if check.verdict == "fail" else "error"
     found = ElementTree.SubElement(case, kind, {"type": check.verdict, "message": message})
-    where = [] if check.file is None else [f"in {check.file}:{check.line or ''}".rstrip(":")]
+    file, line = check.origin.file, check.origin.line
+    where = [] if file is None else [f"in {file}:{line or ''}".rstrip(":")]
     found.text = _text([message, *where, *Report(report.seed, [check]).lines()[1:]])
 
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from softmax_cli.commands.gradients.variants import Variant, used_alone
 from softmax_cli.core.exact.arrays import wide
 from softmax_cli.core.exact.double_double import Rows, factor
+from softmax_cli.core.gradcheck.diagnosis import common_factors
 from softmax_cli.core.gradcheck.rounding import Rounding, Tolerances
-from softmax_cli.core.gradcheck.tolerances import common_factors
 from softmax_cli.core.loss.row_losses import row_losses_and_gradients
 from softmax_cli.core.loss.weights import WeightedTargets, Weights
 from softmax_cli.core.softmax import jacobian as jacobians

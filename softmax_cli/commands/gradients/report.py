@@ -104,9 +104,12 @@ class Reporting:
         parts: list[Part] = [*map(Line, about), *[Line()] * bool(about)]
         parts.append(Table(HEADINGS, rows, styles=STYLES))
         for check in report.checks:
-            if check.verdict in ("fail", "inconclusive") or 0 < check.vacuous < check.points:
+            if (
+                check.verdict in ("fail", "inconclusive")
+                or 0 < check.counts.vacuous < check.counts.points
+            ):
                 parts += _found(check, self._write.precision or DEFAULT_PRECISION)
-        parts += [Line(), Line(f"verdict: {report.told_verdict}")]
+        parts += [Line(), Line(f"verdict: {report.labelled_verdict}")]
         # A command to copy must not be broken into lines.
         return parts + [Line(line, whole=line.startswith("repeat:")) for line in report.settings()]
 
@@ -140,17 +143,17 @@ def _line(check: Check) -> tuple[str, ...]:
     return (
         cut_name(check.name),
         check.verdict,
-        str(check.entries),
-        str(check.over_tolerance),
-        f"{check.max_abs_error:.2g}",
-        f"{check.max_rel_error:.2g}",
+        str(check.counts.entries),
+        str(check.counts.over_tolerance),
+        f"{check.counts.max_abs_error:.2g}",
+        f"{check.counts.max_rel_error:.2g}",
     )
 
 
 def _found(check: Check, digits: int) -> list[Part]:
     """Return what is known of a difference: what it looks like, and the worst entries."""
     parts: list[Part] = [Line(), Line(f"{check.name}: {check.summary}")]
-    if check.method == "exact" and check.dtype == "float64" and not check.diagnosis:
+    if check.setup.method == "exact" and check.setup.dtype == "float64" and not check.diagnosis:
         hint = "text is taken for float64: --dtype float32 if it was computed so"
         parts.append(Line(hint, indent=2))
     if check.diagnosis is not None:

@@ -23,7 +23,7 @@ from softmax_cli.commands.many_files.tasks import (
 from softmax_cli.commands.options.shards import ShardOptions
 from softmax_cli.core.gradcheck.comparison import Comparison
 from softmax_cli.core.gradcheck.diagnosis import Diagnosis
-from softmax_cli.core.gradcheck.report import Report
+from softmax_cli.core.gradcheck.report import Origin, Report
 from softmax_cli.core.loss.reduction import ReducedLoss
 from softmax_cli.errors import InputError, join_names
 from softmax_cli.formats.model.blocks import RowRange
@@ -88,16 +88,16 @@ class _ShardedGradients:
         self.work.remember(self.run, self._settings())
         found = self._compared()
         comparison, dtype = self._together(found, None)
-        if comparison.verdict() == "fail":
+        if comparison.counts.verdict == "fail":
             self._name_those_that_fail()
-            comparison, dtype = self._diagnosed(comparison.points)
+            comparison, dtype = self._diagnosed(comparison.counts.points)
         report = self.form.report_of(comparison, dtype, self.seed)
         (check,) = report.checks
         # Of what was left out nothing is proven.
-        nothing = Comparison(check.rtol, self.form.worst)
+        nothing = Comparison(check.setup.rtol, self.form.worst)
         for path in map(places.shown, self.run.bad):
             of_nothing = nothing.check(path, method=EXACT, step=None, dtype=dtype)
-            of_nothing = replace(of_nothing, verdict="inconclusive", file=path)
+            of_nothing = replace(of_nothing, verdict="inconclusive", origin=Origin(file=path))
             report.checks.append(of_nothing)
         return report
 
@@ -155,7 +155,7 @@ class _ShardedGradients:
         known = comparison.state() | {name: states[0][name] for name in _ALIKE}
         report = self._shown(shard).report_of(comparison, known["dtype"], self.seed)
         write_report(self.work.reports[shard.path], report.as_dict(), known)
-        self.run.done(shard, rows=comparison.points, verdict=report.verdict)
+        self.run.done(shard, rows=comparison.counts.points, verdict=report.verdict)
 
     def _together(
         self, found: dict[str, list[State]], factors: dict[str, float] | None
@@ -177,16 +177,16 @@ class _ShardedGradients:
             one = self._empty(first, None)
             for state in states:
                 one.add_state(state)
-            if one.verdict() == "fail":
+            if one.counts.verdict == "fail":
                 self.failed.add(shard.path)
-            start = whole.points
+            start = whole.counts.points
             for state in states:
                 whole.add_state(state, start)
                 if whole.diagnosis is not None:
                     whole.diagnosis.add_state(state["diagnosis"], start)
         if whole is None:
             raise InputError("every file was left out", "give one that is whole", self.run.place)
-        self.run.facts = {"rows": whole.points, "verdict": whole.verdict()}
+        self.run.facts = {"rows": whole.counts.points, "verdict": whole.counts.verdict}
         return whole, first["dtype"]
 
     def _empty(self, state: State, factors: dict[str, float] | None) -> Comparison:

@@ -1,1 +1,1 @@
-"""Checks of gradients: built-in ones, those of a function, those of a file."""
+"""Gradient checks: of the built-in derivatives, of a user's function, of a gradient file."""

@@ -1,4 +1,4 @@
-"""Checks of the built-in derivatives, against formulas that know nothing of the kernels."""
+"""Checks of the built-in derivatives against plain formulas that do not use the kernels."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from numpy.typing import NDArray
 
 from softmax_cli.core.exact.rows import has_no_softmax
 from softmax_cli.core.gradcheck.builtins import Builtin
-from softmax_cli.core.gradcheck.diagnosis import Diagnosis
-from softmax_cli.core.gradcheck.numerical.differences import EPS
-from softmax_cli.core.gradcheck.numerical.noise import Noise
-from softmax_cli.core.gradcheck.numerical.reference import Reference, reference_jacobian
-from softmax_cli.core.gradcheck.point import LARGE, Point, some_inputs
-from softmax_cli.core.gradcheck.report import Check
-from softmax_cli.core.gradcheck.tolerances import (
-    Pair,
+from softmax_cli.core.gradcheck.derivative_pairs import (
+    DerivativePair,
     Settings,
-    common_factors,
-    compared,
-    factors_of,
-    lost,
+    check_pairs,
+    indistinct_from_zero,
     renumbered,
+)
+from softmax_cli.core.gradcheck.diagnosis import (
+    Diagnosis,
+    common_factors,
+    factors_of,
     wrong_matrices,
 )
+from softmax_cli.core.gradcheck.numerical.differences import EPS
+from softmax_cli.core.gradcheck.numerical.reference import Reference, reference_jacobian
+from softmax_cli.core.gradcheck.point import LARGE, Point, sample_of_inputs, with_inputs
+from softmax_cli.core.gradcheck.report import Check
 from softmax_cli.core.softmax.softmax import softmax
 from softmax_cli.errors import DomainError
 
 Array = NDArray[Any]
 
-
-# So many entries of a Jacobian are held at a time where a sample of its columns is wanted.
+# At most this many entries of a Jacobian are in memory when some of its columns are compared.
 _AT_ONCE = 1 << 22
 
 
@@ -45,35 +45,35 @@ def check_builtin(
     dtype: str,
     settings: Settings,
 ) -> list[Check]:
-    """Compare one derivative with the differentiated formula at all points.
+    """Compare a built-in derivative with the differentiated formula at all points.
 
-    Of many classes, gradients are compared along directions and in a sample of their entries:
-    neither decides alone. Of a Jacobian a sample of its columns is compared.
+    With many classes, gradients are compared along directions that cover all inputs and in a
+    sample of their entries; of Jacobians a sample of the columns is compared.
     """
     rows = [_Row.of(builtin, point.astype(dtype), rng, T) for point in points]
     classes = len(points[0]) if len({len(point) for point in points}) == 1 else 1
     factors = common_factors(len(points), T) | factors_of(classes, "classes")
 
-    def check(pairs: list[Pair], part: str = "") -> Check:
-        return compared(f"{builtin.name}{part}", pairs, dtype, settings, Diagnosis(factors))
+    def check(pairs: list[DerivativePair], part: str = "") -> Check:
+        return check_pairs(f"{builtin.name}{part}", pairs, dtype, settings, Diagnosis(factors))
 
     if classes <= LARGE:
         return [check([row.whole(settings) for row in rows])]
-    if builtin.is_product:
+    if builtin.is_jvp:
         return [check([row.along_vector(settings) for row in rows])]
     if builtin.lines is not None:
-        columns = [some_inputs(row.at.size, softmax(row.at), rng) for row in rows]
+        columns = [sample_of_inputs(row.at.size, softmax(row.at), rng) for row in rows]
         pairs = [row.some_columns(own, settings) for row, own in zip(rows, columns, strict=True)]
         return [renumbered(check(pairs, " (columns)"), columns)]
 
-    def pairs_of(scalars: list[Point]) -> list[Pair]:
-        found = [point.compared(settings).pair for point in scalars]
+    def pairs_of(points: list[Point]) -> list[DerivativePair]:
         return [
-            replace(pair, floor=4 * row.rounding) for pair, row in zip(found, rows, strict=True)
+            replace(point.pair(settings)[0], floor=4 * row.rounding)
+            for point, row in zip(points, rows, strict=True)
         ]
 
-    along = pairs_of([row.scalar().along(rng) for row in rows])
-    samples = [row.scalar().at_entries(rng) for row in rows]
+    along = pairs_of([row.scalar().along_directions(rng) for row in rows])
+    samples = [row.scalar().at_sample(rng) for row in rows]
     entries = check(pairs_of([point for point, _ in samples]), " (entries)")
     return [check(along, " (directions)"), renumbered(entries, [own for _, own in samples])]
 
@@ -82,12 +82,12 @@ def check_builtin(
 class _Row:
     """A built-in derivative at one row of logits.
 
-    The formula is taken over the classes that are not masked. What a masked logit would change is
-    0, but for its own log-probability, which has no derivative.
+    The formula is evaluated for the classes that are not masked. Derivatives with respect to a
+    masked logit are 0, except for its own log-probability, which has no derivative.
 
-    a      (classes,) the logits
-    kept   which of them are not masked
-    drawn  the label, targets or vector for these
+    a      (classes,) logits
+    kept   classes that are not masked
+    drawn  label, targets or vector for these classes
     """
 
     builtin: Builtin
@@ -98,7 +98,6 @@ class _Row:
 
     @classmethod
     def of(cls, builtin: Builtin, a: Array, rng: np.random.Generator, T: float) -> _Row:
-        """Draw what belongs to the row."""
         if has_no_softmax(a):
             problem = "a point has no softmax"
             raise DomainError(problem, "it holds a NaN, a +inf, or nothing but -inf")
@@ -107,61 +106,59 @@ class _Row:
 
     @property
     def rounding(self) -> float:
-        """That of what is 1, or 1 / T, in the formula, and of the numbers that the dtype has."""
+        """The rounding of 1 / T in float64, and of the smallest numbers of the dtype."""
         return EPS / self.T + float(np.finfo(self.a.dtype).smallest_subnormal)
 
     @property
     def at(self) -> NDArray[np.float64]:
-        """The point of the formula."""
+        """The logits that are not masked, in float64."""
         return self.a[self.kept].astype(np.float64)
 
-    def whole(self, settings: Settings) -> Pair:
-        """Compare all of it, the masked classes too."""
+    def whole(self, settings: Settings) -> DerivativePair:
+        """Compare the whole derivative, masked classes included."""
         builtin, size, kept = self.builtin, self.a.size, self.kept
-        found, found_error, noise, step = self._reference(self.formula, self.at, settings)
+        found = self._reference(self.formula, self.at, settings)
         J, error = np.zeros((size, size)), np.zeros((size, size))
-        outputs = kept if len(found) > 1 or kept.size == 1 else np.array([0])
-        J[np.ix_(outputs, kept)] = found
-        error[np.ix_(outputs, kept)] = found_error
+        outputs = kept if len(found.jacobian) > 1 or kept.size == 1 else np.array([0])
+        J[np.ix_(outputs, kept)] = found.jacobian
+        error[np.ix_(outputs, kept)] = found.error
         extra = self._extra()
         analytic = np.asarray(builtin.analytic(self.a, self.T, extra))
         reference, error = builtin.combine(J, extra), builtin.combine(error, np.abs(extra))
         if not builtin.masked_outputs:
             analytic, reference, error = analytic[kept], reference[kept], error[kept]
-        return self._pair(analytic, reference, error, noise, step, settings)
+        return self._pair(analytic, reference, error, found, settings)
 
-    def along_vector(self, settings: Settings) -> Pair:
-        """Compare a product with the derivative along its vector, which is all of it."""
+    def along_vector(self, settings: Settings) -> DerivativePair:
+        """Compare a Jacobian-vector product with the derivative along the vector."""
 
         def moved(t: Array) -> Array:
             return self.formula(self.at + self.drawn * t)
 
-        J, error, noise, step = self._reference(moved, np.zeros(1), settings)
+        found = self._reference(moved, np.zeros(1), settings)
         analytic = self.builtin.analytic(self.a, self.T, self._extra())[self.kept]
-        return self._pair(analytic, J[:, 0], error[:, 0], noise, step, settings)
+        return self._pair(analytic, found.jacobian[:, 0], found.error[:, 0], found, settings)
 
-    def some_columns(self, columns: NDArray[np.intp], settings: Settings) -> Pair:
-        """Compare columns of a Jacobian, which is never held as a whole."""
+    def some_columns(self, columns: NDArray[np.intp], settings: Settings) -> DerivativePair:
+        """Compare columns of a Jacobian without keeping the whole matrix in memory."""
         at = self.at
 
         def formula(x: Array) -> Array:
-            point = at.astype(np.promote_types(x.dtype, np.float64))
-            point[columns] = x
-            return self.formula(point)
+            return self.formula(with_inputs(at, columns, x))
 
-        J, error, noise, step = self._reference(formula, at[columns], settings)
+        found = self._reference(formula, at[columns], settings)
         N = self.a.size
         analytic = np.empty((N, columns.size), self.a.dtype)
-        some = max(1, _AT_ONCE // N)
-        for start in range(0, N, some):
-            stop = min(N, start + some)
+        step = max(1, _AT_ONCE // N)
+        for start in range(0, N, step):
+            stop = min(N, start + step)
             lines = np.empty((1, stop - start, N), self.a.dtype)
             self.builtin.lines(self.a[None], start, stop, temperature=self.T, out=lines)  # type: ignore[misc]
             analytic[start:stop] = lines[0][:, self.kept[columns]]
-        return self._pair(analytic[self.kept], J, error, noise, step, settings)
+        return self._pair(analytic[self.kept], found.jacobian, found.error, found, settings)
 
     def scalar(self) -> Point:
-        """Return a gradient as that of a scalar function: the loss, or v times the result."""
+        """Return the point of a scalar function: the loss, or the result times the vector."""
         takes_vector = self.builtin.of != "xent"
 
         def function(x: Array) -> Array:
@@ -176,7 +173,7 @@ class _Row:
         return Point(function, claimed, self.at, self.builtin.name, is_scalar=True)
 
     def formula(self, x: Array) -> Array:
-        """Return what is differentiated."""
+        """Return the plain formula's values for logits x."""
         return self.builtin.function(x, self.T, self.drawn)
 
     def _extra(self) -> Array:
@@ -191,23 +188,15 @@ class _Row:
         return reference_jacobian(formula, at, settings.method, settings.step, rtol=rtol)
 
     def _pair(
-        self,
-        analytic: Array,
-        reference: Array,
-        error: Array,
-        noise: Noise,
-        step: float,
-        settings: Settings,
-    ) -> Pair:
-        rounding = self.rounding
-        wrong = wrong_matrices(reference)
-        return Pair(
+        self, analytic: Array, reference: Array, error: Array, found: Reference, settings: Settings
+    ) -> DerivativePair:
+        return DerivativePair(
             analytic,
             reference,
             error,
-            4 * rounding,
-            lost(settings.method, noise, step),
-            step,
-            floor=4 * rounding,
-            wrong=wrong,
+            zero=4 * self.rounding,
+            indistinct=indistinct_from_zero(settings.method, found.noise, found.step),
+            step=found.step,
+            floor=4 * self.rounding,
+            wrong=wrong_matrices(reference),
         )

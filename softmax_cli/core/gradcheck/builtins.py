@@ -1,9 +1,10 @@
-"""The built-in derivatives as data: each with a plain formula that knows nothing of the kernels."""
+"""The built-in derivatives as data, each with a plain formula that does not use the kernels."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import matmul
 from typing import Any, Literal
 
 import numpy as np
@@ -27,15 +28,15 @@ Of = Literal["softmax", "log-softmax", "xent"]
 
 @dataclass(frozen=True)
 class Builtin:
-    """One derivative that this package offers.
+    """A derivative that this package offers.
 
-    of        the function that it belongs to
-    function  the formula to differentiate: (logits, T, extra) -> (outputs,), real or complex
-    analytic  what is checked: (logits, T, extra) -> array
-    combine   what the analytic derivative should be: (Jacobian of the formula, extra) -> array
-    draw      a label, targets or a vector: (generator, classes) -> extra
-    masked_outputs  whether the result for a masked class has a derivative, which is then 0
-    lines     what writes some lines of the derivative, if it is a matrix
+    of        the function that is differentiated
+    function  its plain formula: (logits, T, extra) -> (outputs,), real or complex
+    analytic  the derivative to check: (logits, T, extra) -> array
+    combine   the expected derivative: (Jacobian of the formula, extra) -> array
+    draw      draws a label, targets or a vector: (generator, classes) -> extra
+    masked_outputs  whether the derivative of a masked class's output is 0; otherwise it has none
+    lines     writes some lines of a Jacobian
     """
 
     name: str
@@ -48,18 +49,18 @@ class Builtin:
     lines: Callable[..., None] | None = None
 
     @property
-    def is_product(self) -> bool:
-        """Whether it is the Jacobian times a vector, the derivative along it."""
-        return self.combine is _jacobian_times
+    def is_jvp(self) -> bool:
+        """Whether it is the Jacobian times a vector: the derivative along that vector."""
+        return self.combine is matmul
 
 
 def builtin_points(rng: np.random.Generator, count: int) -> list[NDArray[np.float64]]:
-    """Return points of 2 to 10 classes, far enough from uniform and from saturated rows."""
+    """Return points of 2 to 10 classes, neither uniform nor saturated."""
     return [2 * rng.standard_normal(2 + number % 9) for number in range(count)]
 
 
 def _shifted(a: Array, T: float) -> Array:
-    """Return (a - max a) / T, real and imaginary part apart: an infinite part stays alone."""
+    """Return (a - max a) / T; an infinite real part does not make the imaginary part NaN."""
     with np.errstate(over="ignore"):
         real: Array = (a.real - a.real.max()) / T
     if a.dtype.kind != "c":
@@ -87,26 +88,7 @@ def _loss(a: Array, T: float, Y: Array) -> Array:
     return loss
 
 
-def _jacobian(J: Array, _: Array) -> Array:
-    return J
-
-
-def _jacobian_times(J: Array, v: Array) -> Array:
-    product: Array = J @ v
-    return product
-
-
-def _times_jacobian(J: Array, v: Array) -> Array:
-    product: Array = v @ J
-    return product
-
-
-def _gradient(J: Array, _: Array) -> Array:
-    row: Array = J[0]
-    return row
-
-
-# Never all ones: a vector of ones times the Jacobian of softmax is 0, and so is a wrong product.
+# Not all ones: their product with the Jacobian of softmax is 0, and so are wrong products.
 def _vector(rng: np.random.Generator, classes: int) -> Array:
     return rng.standard_normal(classes)
 
@@ -121,67 +103,78 @@ def _soft_targets(rng: np.random.Generator, classes: int) -> Array:
     return rng.dirichlet(np.ones(classes))
 
 
-def _label_gradient(a: Array, T: float, Y: Array) -> Array:
-    return cross_entropy_gradient(a, np.asarray(Y.argmax()), temperature=T, reduction="sum")
+def _gradient(a: Array, T: float, targets: Array) -> Array:
+    return cross_entropy_gradient(a, targets, temperature=T, reduction="sum")
 
 
-def _targets_gradient(a: Array, T: float, Y: Array) -> Array:
-    return cross_entropy_gradient(a, Y, temperature=T, reduction="sum")
+def _family(
+    of: Of,
+    function: Callable[[Array, float, Array], Array],
+    jacobian: Callable[..., Array],
+    jvp: Callable[..., Array],
+    vjp: Callable[..., Array],
+    lines: Callable[..., None],
+    *,
+    masked_outputs: bool,
+) -> tuple[Builtin, ...]:
+    """Return the Jacobian and the two products of a function."""
+    return (
+        Builtin(
+            f"{of} jacobian",
+            of,
+            function,
+            lambda a, T, _: jacobian(a, temperature=T),
+            lambda J, _: J,
+            _vector,
+            masked_outputs,
+            lines,
+        ),
+        Builtin(
+            f"{of} jvp",
+            of,
+            function,
+            lambda a, T, v: jvp(a, v, temperature=T),
+            matmul,
+            _vector,
+            masked_outputs,
+        ),
+        Builtin(
+            f"{of} vjp",
+            of,
+            function,
+            lambda a, T, v: vjp(a, v, temperature=T),
+            lambda J, v: v @ J,
+            _vector,
+        ),
+    )
 
 
 BUILTINS = (
-    Builtin(
-        "softmax jacobian",
+    *_family(
         "softmax",
         _softmax,
-        lambda a, T, _: softmax_jacobian(a, temperature=T),
-        _jacobian,
-        _vector,
-        lines=softmax_jacobian_lines,
+        softmax_jacobian,
+        softmax_jvp,
+        softmax_vjp,
+        softmax_jacobian_lines,
+        masked_outputs=True,
     ),
-    Builtin(
-        "softmax jvp",
-        "softmax",
-        _softmax,
-        lambda a, T, v: softmax_jvp(a, v, temperature=T),
-        _jacobian_times,
-        _vector,
-    ),
-    Builtin(
-        "softmax vjp",
-        "softmax",
-        _softmax,
-        lambda a, T, v: softmax_vjp(a, v, temperature=T),
-        _times_jacobian,
-        _vector,
-    ),
-    Builtin(
-        "log-softmax jacobian",
+    *_family(
         "log-softmax",
         _log_softmax,
-        lambda a, T, _: log_softmax_jacobian(a, temperature=T),
-        _jacobian,
-        _vector,
-        masked_outputs=False,
-        lines=log_softmax_jacobian_lines,
-    ),
-    Builtin(
-        "log-softmax jvp",
-        "log-softmax",
-        _log_softmax,
-        lambda a, T, v: log_softmax_jvp(a, v, temperature=T),
-        _jacobian_times,
-        _vector,
+        log_softmax_jacobian,
+        log_softmax_jvp,
+        log_softmax_vjp,
+        log_softmax_jacobian_lines,
         masked_outputs=False,
     ),
     Builtin(
-        "log-softmax vjp",
-        "log-softmax",
-        _log_softmax,
-        lambda a, T, v: log_softmax_vjp(a, v, temperature=T),
-        _times_jacobian,
-        _vector,
+        "xent gradient (labels)",
+        "xent",
+        _loss,
+        lambda a, T, Y: _gradient(a, T, np.asarray(Y.argmax())),
+        lambda J, _: J[0],
+        _one_hot,
     ),
-    Builtin("xent gradient (labels)", "xent", _loss, _label_gradient, _gradient, _one_hot),
-    Builtin("xent gradient (targets)", "xent", _loss, _targets_gradient, _gradient, _soft_targets),
+    Builtin("xent gradient (targets)", "xent", _loss, _gradient, lambda J, _: J[0], _soft_targets),
 )

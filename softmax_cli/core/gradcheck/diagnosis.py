@@ -1,4 +1,4 @@
-"""What a wrong gradient looks like: the ways to be wrong that explain all of the difference."""
+"""Finds out what a wrong gradient looks like: the common mistakes that explain the difference."""
 
 from __future__ import annotations
 
@@ -12,17 +12,52 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-# So many entries are kept to be compared with each other; of more, shuffling is not looked for.
+# Up to this many entries are kept to look for shuffled ones.
 _KEPT = 1 << 21
-# How many ways are named if several explain the difference alike.
+# At most this many mistakes are named.
 _NAMED = 3
+_STATE = ("low", "high", "explains", "kept", "kept_entries", "rtol")
+
+
+def common_factors(rows: int, T: float = 1.0) -> dict[str, float]:
+    """Return factors by which gradients at some rows (or points) are often wrong."""
+    return {
+        "a missing 1/T": T,
+        "1/T taken twice": 1 / T,
+        "a factor of 2": 2.0,
+        "a factor of 1/2": 0.5,
+        "a missing division by the number of rows": float(rows),
+        "a division by the number of rows too many": 1 / max(1, rows),
+        "a factor of ln 2": math.log(2),
+        "a factor of 1/ln 2, as of bits": 1 / math.log(2),
+    }
+
+
+def factors_of(count: int, of: str) -> dict[str, float]:
+    """Return the factors N and 1/N, where N counts classes or inputs."""
+    return {
+        f"a factor of N, the number of {of}": float(count),
+        f"a division by N, the number of {of}": 1 / max(1, count),
+    }
+
+
+def wrong_matrices(J: Array) -> dict[str, Callable[[], Array]]:
+    """Return common wrong forms of a Jacobian, by name; none for a gradient."""
+    if J.ndim != 2:
+        return {}
+    wrong: dict[str, Callable[[], Array]] = {
+        "a Jacobian with only its diagonal": lambda: J * np.eye(*J.shape)
+    }
+    if J.shape[0] == J.shape[1]:
+        wrong["a transposed matrix"] = lambda: J.T
+    return wrong
 
 
 class Diagnosis:
-    """Follows which ways to be wrong explain every pair that is added, within the tolerance.
+    """Tracks which mistakes explain all entries added so far, within the tolerance.
 
     factors  multiples of the reference, by name
-    of       what the last dimension is of, for shuffled ones
+    of       what the last dimension counts, for shuffled ones
 
     >>> diagnosis = Diagnosis({"a factor of 2": 2.0})
     >>> n = np.array([[1.0, -3.0]])
@@ -32,10 +67,10 @@ class Diagnosis:
     """
 
     def __init__(self, factors: Mapping[str, float], of: str = "classes") -> None:
-        """Know nothing yet."""
+        """Start with no entries."""
         self.factors = {"a flipped sign": -1.0, **factors}
         self._of = of
-        # Between these is every factor that explains what was added.
+        # Every factor that explains all entries lies between these.
         self._low, self._high = -math.inf, math.inf
         self._explains: dict[str, bool] = {}
         self._kept: list[tuple[int, Array, Array, Array]] | None = []
@@ -51,8 +86,7 @@ class Diagnosis:
         offset: int,
         wrong: Mapping[str, Callable[[], Array]],
     ) -> None:
-        """Add points; arguments as of a Comparison."""
-        self._rtol = rtol
+        """Add points; the arguments are those of Comparison.add."""
         with np.errstate(all="ignore"):
             low, high = _factors_between(a, n, atol + rtol * np.abs(a))
             explains = {
@@ -60,37 +94,33 @@ class Diagnosis:
                 for name, gradient in wrong.items()
                 if self._explains.get(name, True)
             }
-        with self._lock:
-            self._low, self._high = max(self._low, low), min(self._high, high)
-            for name, explained in explains.items():
-                self._explains[name] = self._explains.get(name, True) and explained
-            self._kept_entries += n.size
-            if self._kept_entries > _KEPT:
-                self._kept = None
-            elif self._kept is not None:
-                self._kept.append((offset, a.copy(), n.copy(), np.broadcast_to(atol, n.shape)))
+        kept = None
+        if self._kept is not None:
+            kept = [(offset, a.copy(), n.copy(), np.broadcast_to(atol, n.shape))]
+        found = (low, high, explains, kept, n.size, rtol)
+        self.add_state(dict(zip(_STATE, found, strict=True)), 0)
 
     def state(self) -> dict[str, Any]:
-        """Return what was found so far, for `add_state` of another of the same kind."""
-        names = ("low", "high", "explains", "kept", "kept_entries", "rtol")
-        return {name: getattr(self, f"_{name}", None) for name in names}
+        """Return what was found so far, for `add_state` of a diagnosis of the same kind."""
+        return {name: getattr(self, f"_{name}", None) for name in _STATE}
 
     def add_state(self, state: dict[str, Any], offset: int) -> None:
-        """Add what a state tells of the points from this one on."""
+        """Add the state of a diagnosis whose first point has the number `offset` here."""
         if not state["kept_entries"]:
             return
-        self._rtol = state["rtol"]
-        self._low, self._high = max(self._low, state["low"]), min(self._high, state["high"])
-        for name, explained in state["explains"].items():
-            self._explains[name] = self._explains.get(name, True) and explained
-        self._kept_entries += state["kept_entries"]
-        if self._kept is None or state["kept"] is None or self._kept_entries > _KEPT:
-            self._kept = None
-        else:
-            self._kept += [(first + offset, *arrays) for first, *arrays in state["kept"]]
+        with self._lock:
+            self._rtol = state["rtol"]
+            self._low, self._high = max(self._low, state["low"]), min(self._high, state["high"])
+            for name, explained in state["explains"].items():
+                self._explains[name] = self._explains.get(name, True) and explained
+            self._kept_entries += state["kept_entries"]
+            if self._kept is None or state["kept"] is None or self._kept_entries > _KEPT:
+                self._kept = None
+            else:
+                self._kept += [(first + offset, *arrays) for first, *arrays in state["kept"]]
 
     def named(self) -> str | None:
-        """Return the ways to be wrong that explain the whole difference, if there are any."""
+        """Return the mistakes that explain the whole difference, or None."""
         with np.errstate(all="ignore"):
             names = [
                 *(name for name, factor in self.factors.items() if self._is_factor(factor)),
@@ -112,13 +142,13 @@ class Diagnosis:
         return factor != 1 and informed and self._low <= factor <= self._high
 
     def _shuffled(self) -> list[str]:
-        """Return which exchange of whole rows, columns or entries explains the difference."""
+        """Return the permutations of rows, columns or entries that explain the difference."""
         if not self._kept or len({part[2].shape[1:] for part in self._kept}) > 1:
             return []
         kept = sorted(self._kept, key=lambda part: part[0])
         a, n, atol = (np.concatenate([part[place] for part in kept]) for place in (1, 2, 3))
         if n.ndim > 2:
-            # One matrix has rows and columns of its own; several are rows of entries.
+            # A single matrix is taken as it is; each of several becomes a row of entries.
             shape = n.shape[1:] if len(n) == 1 else (len(n), -1)
             a, n, atol = a.reshape(shape), n.reshape(shape), atol.reshape(shape)
         if n.ndim != 2 or not (np.isfinite(a).all() and np.isfinite(n).all()):
@@ -134,7 +164,7 @@ class Diagnosis:
 
 
 def _factors_between(a: Array, n: Array, allowed: Array) -> tuple[float, float]:
-    """Return the bounds of the c for which |a - c n| <= allowed everywhere; crossed if none is."""
+    """Return the bounds of c with |a - c n| <= allowed everywhere; low > high if there is none."""
     if not np.isfinite(a).all() or not np.isfinite(n).all():
         return math.inf, -math.inf
     zero = n == 0
@@ -153,7 +183,7 @@ def _agree(a: Array, w: Array, atol: Array | float, rtol: float) -> bool:
 
 
 def _are_permuted(a: Array, n: Array, atol: Array, rtol: float) -> bool:
-    """Tell whether the rows of one are those of the other in another order."""
+    """Return whether both have the same rows, perhaps in another order."""
     direction = np.random.default_rng(0).standard_normal(n.shape[1])
     order_a, order_n = (a @ direction).argsort(), (n @ direction).argsort()
     return _agree(a[order_a], n[order_n], atol[order_n], rtol)

@@ -1,4 +1,4 @@
-"""Checks of a function that somebody wrote, and of their gradient or Jacobian of it."""
+"""Checks of the gradient or Jacobian of a user's function."""
 
 from __future__ import annotations
 
@@ -11,16 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_cli.core.gradcheck.diagnosis import Diagnosis
+from softmax_cli.core.gradcheck.derivative_pairs import Settings, check_pairs, renumbered
+from softmax_cli.core.gradcheck.diagnosis import Diagnosis, common_factors, factors_of
 from softmax_cli.core.gradcheck.point import LARGE, Point
-from softmax_cli.core.gradcheck.report import Check
-from softmax_cli.core.gradcheck.tolerances import (
-    Settings,
-    common_factors,
-    compared,
-    factors_of,
-    renumbered,
-)
+from softmax_cli.core.gradcheck.report import Check, Origin
 from softmax_cli.errors import DomainError, ShapeError
 
 Array = NDArray[Any]
@@ -36,57 +30,59 @@ def check_function(
     dtype: str | None,
     settings: Settings,
 ) -> list[Check]:
-    """Compare a function's gradient with differences of the function at some points.
+    """Compare the gradient of a user's function with differences of the function.
 
-    Of many inputs, the derivative is compared along directions that together move all of them,
-    and in a sample of its entries: neither decides alone.
+    With many inputs, the derivative is compared along directions that cover all of them, and in
+    a sample of its entries.
     """
     user = _User(function, gradient, name, np.dtype(dtype or np.float64).type)
-    # A step may leave the function's domain: what it then returns is seen, and needs no warning.
+    # A step may leave the function's domain; its values show this, so no warning is needed.
     with np.errstate(all="ignore"):
         if dtype is None and len(rows):
-            user = user.taking(rows[0])
+            user = user.in_accepted_dtype(rows[0])
         points = [user.at(row) for row in rows]
         if rows.shape[1] <= LARGE:
             checks = [_check(name, points, settings)]
         else:
-            along = [point.along(rng) for point in points]
-            samples = [point.at_entries(rng) for point in points]
-            sample = _check(f"{name} (entries)", [point for point, _ in samples], settings)
+            along = [point.along_directions(rng) for point in points]
+            samples = [point.at_sample(rng) for point in points]
+            entries = _check(f"{name} (entries)", [point for point, _ in samples], settings)
             checks = [
                 _check(f"{name} (directions)", along, settings),
-                renumbered(sample, [columns for _, columns in samples]),
+                renumbered(entries, [columns for _, columns in samples]),
             ]
     file, line = user.source()
-    return [replace(check, subject="function", file=file, line=line) for check in checks]
+    origin = Origin("function", file=file, line=line)
+    return [replace(check, origin=origin) for check in checks]
 
 
 def _check(name: str, points: list[Point], settings: Settings) -> Check:
-    found = [point.compared(settings) for point in points]
-    eps = max((one.eps for one in found), default=0.0)
-    dtypes = [np.dtype(one) for one in ("float64", "float32", "float16")]
+    found = [point.pair(settings) for point in points]
+    eps = max((eps for _, eps in found), default=0.0)
+    dtypes = ("float64", "float32", "float16")
     dtype = next((one for one in dtypes if np.finfo(one).eps >= eps), dtypes[-1])
     inputs = points[0].at.size if points else 1
     factors = common_factors(len(points)) | factors_of(inputs, "inputs")
-    pairs = [one.pair for one in found]
-    return compared(name, pairs, dtype.name, settings, Diagnosis(factors, "entries"))
+    return check_pairs(
+        name, [pair for pair, _ in found], dtype, settings, Diagnosis(factors, "entries")
+    )
 
 
 @dataclass(frozen=True)
 class _User:
-    """What was given: a function and its gradient, or a function that returns both."""
+    """A user's function and its gradient, or a function that returns both."""
 
     function: UserFunction
     gradient: UserFunction | None
     name: str
     dtype: type[np.floating[Any]]
 
-    def taking(self, x: Array) -> _User:
-        """Return what takes points in single precision if the function takes no others."""
+    def in_accepted_dtype(self, x: Array) -> _User:
+        """Return the function with float32 points if it accepts only those."""
         try:
             self.function(x.copy())
         except Exception:
-            # A function compiled for one type says so in a way of its own.
+            # Each framework raises an error of its own for the wrong dtype.
             with suppress(Exception):
                 self.function(x.astype(np.float32))
                 return replace(self, dtype=np.float32)
@@ -94,13 +90,12 @@ class _User:
         return self
 
     def at(self, row: NDArray[np.float64]) -> Point:
-        """Return what is compared at a point."""
         at = row.astype(self.dtype).astype(np.float64)
         value = self._value(at.astype(self.dtype))
         return Point(self._values, self._claimed, at, self.name, value.ndim == 0, self.dtype)
 
     def source(self) -> tuple[str | None, int | None]:
-        """Return the file and the line where the gradient is written, if that is known."""
+        """Return the file and line of the gradient's source code, or None for each."""
         try:
             code = inspect.unwrap(self.gradient or self.function)
             return inspect.getsourcefile(code), inspect.getsourcelines(code)[1]
@@ -111,7 +106,7 @@ class _User:
         value = self.function(x)
         if self.gradient is None:
             value = _value_and_gradient(value)[0]
-        # Complex numbers are for complex steps alone.
+        # Complex values are accepted only for complex steps.
         return _numbers(value, self.name, kinds="fiubc" if x.dtype.kind == "c" else "fiub")
 
     def _values(self, x: Array) -> Array:
@@ -128,7 +123,8 @@ class _User:
 def _value_and_gradient(returned: Any) -> tuple[Any, Any]:
     if not isinstance(returned, tuple) or len(returned) != 2:
         raise ShapeError(
-            "the function returns no pair", "without a gradient it must return (value, gradient)"
+            "the function does not return a pair",
+            "without a gradient it must return (value, gradient)",
         )
     return returned
 
@@ -139,13 +135,12 @@ def _numbers(value: Any, name: str, kinds: str = "fiub") -> NDArray[Any]:
         value = np.ma.filled(value.astype(np.float64), np.nan)
     remedy = "it must return real numbers"
     if isinstance(value, tuple):
-        remedy += "; a pair (value, gradient) wants no gradient beside it"
+        remedy += "; if it returns (value, gradient), give no other gradient"
     try:
         array = np.array(value)
     except Exception as error:
-        # Ragged lists, and whatever an object's own conversion raises.
-        problem = f"{name} returned what is no array: {error}"
-        raise DomainError(problem, remedy) from error
+        # Ragged lists, and objects whose conversion fails.
+        raise DomainError(f"{name} did not return an array: {error}", remedy) from error
     if array.dtype.kind not in kinds:
         shown = "nothing" if value is None else f"an object of type {type(value).__name__}"
         raise DomainError(f"{name} returned {shown}", remedy)

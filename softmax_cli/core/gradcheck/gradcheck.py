@@ -1,4 +1,4 @@
-"""Checking gradients: the built-in ones, and those of any function, against a reference."""
+"""The library function `gradcheck`."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from softmax_cli.core.exact.arrays import checked_temperature, floating
 from softmax_cli.core.gradcheck.builtin_checks import check_builtin
 from softmax_cli.core.gradcheck.builtins import BUILTINS, Of, builtin_points
 from softmax_cli.core.gradcheck.comparison import check_tolerances
+from softmax_cli.core.gradcheck.derivative_pairs import Settings
 from softmax_cli.core.gradcheck.function_checks import UserFunction, check_function
 from softmax_cli.core.gradcheck.numerical.reference import STEPS, Method
-from softmax_cli.core.gradcheck.report import Report, about_builtins
-from softmax_cli.core.gradcheck.tolerances import Settings
+from softmax_cli.core.gradcheck.report import Origin, Report, about_builtins
 from softmax_cli.errors import DomainError, ShapeError
 
 DEFAULT_POINTS = 8
@@ -39,36 +39,38 @@ def gradcheck(
     worst: int = DEFAULT_WORST,
     name: str | None = None,
 ) -> Report:
-    """Compare analytic derivatives with independent references; say whether they agree.
+    """Compare analytic derivatives with independent numerical ones.
 
         |analytic - reference| <= atol + rtol max(|analytic|, |reference|)
 
-    Without a function the built-in derivatives are checked: at seeded points, or at the rows of
-    `at`. The reference is then a plain formula of its own, differentiated by a complex step.
+    Without a function, the built-in derivatives are checked at seeded points or at the rows of
+    `at`. Their reference is a plain formula, differentiated by a complex step
+    (Squire and Trapp 1998).
 
     function     takes (inputs,) and returns a number or (outputs,)
     gradient     takes (inputs,) and returns the gradient (inputs,) or the Jacobian
-                 (outputs, inputs); without it, the function returns (value, gradient)
+                 (outputs, inputs); if None, the function returns (value, gradient)
     at           (inputs,) or (points, inputs): where to compare
-    of           check these built-in derivatives alone
+    of           "softmax", "log-softmax" or "xent": check only these built-in derivatives
     temperature  of the built-in derivatives
-    method       "central" (the default for a function; where a difference is not known well
-                 enough, it is extrapolated), "richardson", or "complex" (the default for the
-                 built-in ones) for functions that take complex numbers
+    method       "central" (default for a function; extrapolated where a difference is not exact
+                 enough), "richardson", or "complex" (default for the built-in derivatives) for
+                 functions that accept complex numbers
     step         relative to max(1, |x|); the default depends on the method
-    rtol, atol   tolerances; the defaults depend on dtype and on the largest derivative of a point
-    dtype        of the points that a function is given, and of the built-in derivatives; by
-                 default float64, and float32 for a function that takes nothing else
-    points       how many points are drawn: 8 for the built-in derivatives without `at`; for a
-                 function none, or so many more, around those of `at`
-    seed         of those points, and of the vectors that products are checked with
-    worst        how many of the worst entries are kept
-    returns      a Report; its verdict is "pass", "fail", "inconclusive" (the reference is not
-                 accurate enough here to tell) or "vacuous" (the derivative is zero to within
-                 rounding, so that a wrong formula would pass as well), its text the report that
-                 the command prints; `.raise_on_failure()` is for tests
+    rtol, atol   tolerances; the defaults depend on the dtype and on each point's derivatives
+    dtype        of the points and of the built-in derivatives; the default is float64, or
+                 float32 for a function that accepts nothing else
+    points       number of random points: for the built-in derivatives 8 by default, without `at`;
+                 for a function, points to add around those of `at`
+    seed         of the random points, and of the vectors in products
+    worst        how many of the worst entries to keep
+    name         of the function in the report
+    returns      a Report. Its verdict is "pass", "fail", "inconclusive" (the reference is not
+                 accurate enough) or "vacuous" (the derivative is zero to within rounding, where a
+                 wrong one would agree too). `str(report)` is what the command prints;
+                 `report.raise_on_failure()` is for tests.
     raises       ShapeError if a gradient does not have the shape of its reference; DomainError
-                 for a setting out of range; and what the function raises
+                 for a setting out of range; any error of the function
 
     >>> gradcheck().verdict
     'pass'
@@ -79,10 +81,10 @@ def gradcheck(
     known = {builtin.of for builtin in BUILTINS}
     if of is not None and of not in known:
         raise DomainError(
-            f"no built-in derivatives of {of!r}", f"one of {', '.join(sorted(known))}"
+            f"no built-in derivatives of {of!r}", f"give one of {', '.join(sorted(known))}"
         )
     if method is not None and method not in STEPS:
-        raise DomainError(f"no method {method!r}", f"there are {', '.join(STEPS)}")
+        raise DomainError(f"no method {method!r}", f"give one of {', '.join(STEPS)}")
     if dtype not in (None, *DTYPES) or seed < 0:
         problem = f"dtype {dtype} and seed {seed}"
         raise DomainError(problem, f"give one of {', '.join(DTYPES)}, and 0 or more")
@@ -91,7 +93,7 @@ def gradcheck(
     check_tolerances(rtol, atol)
     rows = None if at is None else np.atleast_2d(floating(at, "the points")).astype(np.float64)
     if rows is not None and rows.ndim != 2:
-        raise ShapeError(f"points of shape {rows.shape}", "give a vector, or one a row")
+        raise ShapeError(f"points of shape {rows.shape}", "give a vector, or one per row")
     settings = Settings(
         method or ("complex" if function is None else "central"), step, rtol, atol, worst
     )
@@ -104,9 +106,11 @@ def gradcheck(
             if of is None or builtin.of == of
             for check in check_builtin(builtin, drawn, rng, T, dtype or "float64", settings)
         ]
-        about = about_builtins(_told_points(len(drawn), drawn=rows is None))
-        checks = [replace(check, subject="built-in", about=about) for check in checks]
-        return Report(seed, checks)
+        place = f"{len(drawn)} seeded point{'s' * (len(drawn) != 1)}"
+        if rows is not None:
+            place = "your point" if len(drawn) == 1 else f"your {len(drawn)} points"
+        origin = Origin("built-in", about_builtins(place))
+        return Report(seed, [replace(check, origin=origin) for check in checks])
     if rows is None or not rows.shape[1]:
         raise DomainError("no point to check the function at", "give `at`")
     if points is not None and len(rows):
@@ -115,9 +119,3 @@ def gradcheck(
         rows = np.concatenate([rows, near + around])
     label = name or str(getattr(function, "__name__", "function"))
     return Report(seed, check_function(function, gradient, rows, rng, label, dtype, settings))
-
-
-def _told_points(count: int, *, drawn: bool) -> str:
-    if drawn:
-        return f"{count} seeded point{'s' * (count != 1)}"
-    return "your point" if count == 1 else f"your {count} points"

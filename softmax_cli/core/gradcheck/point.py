@@ -1,53 +1,47 @@
-"""A function at a point, and the derivative that is claimed for it there."""
+"""A function and its claimed derivative at one point."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.core.gradcheck.comparison import tolerance
+from softmax_cli.core.gradcheck.derivative_pairs import (
+    DerivativePair,
+    Settings,
+    indistinct_from_zero,
+    largest,
+    rest_of_larger_terms,
+)
+from softmax_cli.core.gradcheck.diagnosis import wrong_matrices
 from softmax_cli.core.gradcheck.numerical.noise import Evaluated, Noise, noise_at
 from softmax_cli.core.gradcheck.numerical.reference import closer_looks, reference_jacobian
-from softmax_cli.core.gradcheck.tolerances import (
-    Pair,
-    Settings,
-    largest,
-    left_of_larger,
-    lost,
-    wrong_matrices,
-)
 from softmax_cli.errors import ShapeError
 
 Array = NDArray[Any]
-# Of more inputs than these, not every entry is compared.
+# With more inputs than this, only some entries are compared.
 LARGE = 1024
-# How many entries are compared then, and how many inputs go along one direction at most.
+# The number of these entries, and how many inputs one direction combines at most.
 _SAMPLE = 64
-_ALONG = 256
+_INPUTS_PER_DIRECTION = 256
 _DIRECTIONS = 512
+# Below this, numbers are too close to the subnormal ones to have all digits.
 _SMALLEST = 1e-290
-
-
-class Compared(NamedTuple):
-    """A pair to compare, and the spacing at 1 of the least exact type that it was computed in."""
-
-    pair: Pair
-    eps: float
 
 
 @dataclass(frozen=True)
 class Point:
-    """What is compared at a point: a function, and what is claimed to be its derivative.
+    """A function and its claimed derivative at one point.
 
-    function  takes (inputs,) and returns (outputs,)
-    claimed   takes (inputs,) and returns (inputs,), or (outputs, inputs)
-    at        (inputs,)
+    function   takes (inputs,) and returns (outputs,)
+    claimed    takes (inputs,) and returns (inputs,), or (outputs, inputs)
+    at         (inputs,)
     is_scalar  whether the function returns a number, whose derivative is a vector
-    dtype     of the points that the function takes
+    dtype      of the points that the function takes
     """
 
     function: Callable[[Array], Array]
@@ -57,8 +51,8 @@ class Point:
     is_scalar: bool
     dtype: type[np.floating[Any]] = np.float64
 
-    def compared(self, settings: Settings) -> Compared:
-        """Return the claimed derivative beside its reference."""
+    def pair(self, settings: Settings) -> tuple[DerivativePair, float]:
+        """Return the claim with its reference, and the epsilon of the lowest precision seen."""
         analytic = self.claimed(self.at)
         self._check_shape(analytic)
         rtol = tolerance(analytic.dtype.name, settings.rtol)
@@ -73,20 +67,25 @@ class Point:
             wrong["the missing -1 at the label"] = lambda: _one_more(analytic, J)
         if settings.step is None and settings.method != "complex":
             error = self._doubted(np.asarray(analytic, np.float64), J, error, noise, rtol)
-        of_claimed = noise_at(Evaluated(lambda x: self.claimed(x).ravel(), self.dtype), self.at)
-        slack = of_claimed.level.reshape(analytic.shape)
+        claimed = noise_at(Evaluated(lambda x: self.claimed(x).ravel(), self.dtype), self.at)
         eps = max(noise.eps, float(np.finfo(analytic.dtype).eps))
-        # Below the normal numbers nothing has the digits that are asked for.
-        least = max(4 * eps * largest(noise.value), _SMALLEST)
-        smallest = lost(settings.method, noise, step, of_claimed.of_rounding)
-        left = left_of_larger(of_claimed, noise)
-        pair = Pair(analytic, J, error, least, smallest, step, left, slack=slack, wrong=wrong)
-        return Compared(pair, eps)
+        pair = DerivativePair(
+            analytic,
+            J,
+            error,
+            zero=max(4 * eps * largest(noise.value), _SMALLEST),
+            indistinct=indistinct_from_zero(settings.method, noise, step, claimed.rounding),
+            step=step,
+            rest=rest_of_larger_terms(claimed, noise),
+            slack=claimed.level.reshape(analytic.shape),
+            wrong=wrong,
+        )
+        return pair, eps
 
     def _doubted(self, a: Array, J: Array, error: Array, noise: Noise, rtol: float) -> Array:
-        """Return the error, infinite where a closer look sides with the claim, not the reference.
+        """Return the error, infinite where smaller steps agree with the claim, not the reference.
 
-        The step may be longer than what a function does in it: what is right is not refused then.
+        Then the step is too long for the function, and a right claim must not fail.
         """
         with np.errstate(all="ignore"):
             apart = np.abs(a - J) > rtol * np.maximum(np.abs(a), np.abs(J)) + 4 * error
@@ -94,20 +93,17 @@ class Point:
             if not inputs.size:
                 return error
             result = np.array(error)
-            for looks, its_error in closer_looks(self.function, self.at, inputs, noise, self.dtype):
-                look, unsure = (
-                    looks.reshape(*J.shape[:-1], -1),
-                    its_error.reshape(*J.shape[:-1], -1),
-                )
-                claimed, reference = a[..., inputs], J[..., inputs]
-                sides = np.abs(claimed - look) <= rtol * np.abs(claimed) + 4 * unsure
-                sides &= np.abs(look - reference) > 4 * (unsure + error[..., inputs])
-                sides &= apart[..., inputs]
-                result[..., inputs] = np.where(sides, np.inf, result[..., inputs])
+            claimed, reference = a[..., inputs], J[..., inputs]
+            for look in closer_looks(self.function, self.at, inputs, noise, self.dtype):
+                closer, unsure = (each.reshape(*J.shape[:-1], -1) for each in look)
+                agrees = np.abs(claimed - closer) <= rtol * np.abs(claimed) + 4 * unsure
+                agrees &= np.abs(closer - reference) > 4 * (unsure + error[..., inputs])
+                agrees &= apart[..., inputs]
+                result[..., inputs] = np.where(agrees, np.inf, result[..., inputs])
         return result
 
     def _check_shape(self, analytic: Array) -> None:
-        """Refuse a derivative of another shape, before the function is evaluated many times."""
+        """Check the shape of the claim before the function is evaluated many times."""
         inputs, outputs = self.at.size, self.function(self.at.astype(self.dtype)).size
         expected: tuple[int, ...] = (inputs,) if self.is_scalar else (outputs, inputs)
         if analytic.shape != expected and not (outputs == 1 and analytic.shape == (inputs,)):
@@ -116,13 +112,13 @@ class Point:
                 f"the derivative at this point has the shape {expected}",
             )
 
-    def along(self, rng: np.random.Generator) -> Point:
-        """Return the point with directions for inputs, which together move every input.
+    def along_directions(self, rng: np.random.Generator) -> Point:
+        """Return the point with directions as inputs; each input is part of one direction.
 
-        Their signs are random, so that errors do not cancel, and no two inputs move alike.
+        Signs are random, so errors do not cancel, and sizes differ from input to input.
         """
         inputs = self.at.size
-        count = min(_DIRECTIONS, -(-inputs // _ALONG))
+        count = min(_DIRECTIONS, -(-inputs // _INPUTS_PER_DIRECTION))
         group = rng.permutation(inputs) % count
         size = rng.uniform(0.5, 1.5, inputs) * np.maximum(1, np.abs(self.at))
         vector = size * rng.choice([-1.0, 1.0], inputs)
@@ -138,37 +134,43 @@ class Point:
 
         return Point(moved, product, np.zeros(count), self.name, self.is_scalar)
 
+    def at_sample(self, rng: np.random.Generator) -> tuple[Point, NDArray[np.intp]]:
+        """Return the point with a sample of its inputs, and their numbers.
+
+        The sample has the inputs with the largest claimed entries, and random ones.
+        """
+        claimed = np.abs(np.atleast_2d(self.claimed(self.at))).max(axis=0)
+        chosen = sample_of_inputs(self.at.size, claimed, rng)
+
+        def whole(x: Array) -> Array:
+            return self._typed(with_inputs(self.at, chosen, x))
+
+        sample = Point(
+            lambda x: self.function(whole(x)),
+            lambda x: self.claimed(whole(x))[..., chosen],
+            self.at[chosen],
+            self.name,
+            self.is_scalar,
+            self.dtype,
+        )
+        return sample, chosen
+
     def _typed(self, x: Array) -> Array:
         return x if x.dtype.kind == "c" else x.astype(self.dtype)
 
-    def at_entries(self, rng: np.random.Generator) -> tuple[Point, NDArray[np.intp]]:
-        """Return the point with a sample of its inputs, and which they are.
 
-        It holds the entries that are claimed to be the largest, and others at random.
-        """
-        claimed = np.abs(np.atleast_2d(self.claimed(self.at))).max(axis=0)
-        chosen = some_inputs(self.at.size, claimed, rng)
-
-        def whole(x: Array) -> Array:
-            point = self.at.astype(np.promote_types(x.dtype, np.float64))
-            point[chosen] = x
-            return self._typed(point)
-
-        def function(x: Array) -> Array:
-            return self.function(whole(x))
-
-        def entries(x: Array) -> Array:
-            return self.claimed(whole(x))[..., chosen]
-
-        sample = Point(function, entries, self.at[chosen], self.name, self.is_scalar, self.dtype)
-        return sample, chosen
-
-
-def some_inputs(inputs: int, sizes: Array, rng: np.random.Generator) -> NDArray[np.intp]:
-    """Return a sample of inputs: those of the largest sizes, and others at random."""
+def sample_of_inputs(inputs: int, sizes: Array, rng: np.random.Generator) -> NDArray[np.intp]:
+    """Return the numbers of the inputs with the largest sizes, and of random others."""
     biggest = np.argsort(-sizes, kind="stable")[: _SAMPLE // 4]
     others = rng.permutation(np.setdiff1d(np.arange(inputs), biggest))
     return np.sort(np.concatenate([biggest, others[: _SAMPLE - biggest.size]]))
+
+
+def with_inputs(at: Array, inputs: NDArray[np.intp], x: Array) -> Array:
+    """Return the point with some inputs replaced by x, which may be complex."""
+    point = at.astype(np.promote_types(x.dtype, np.float64))
+    point[inputs] = x
+    return point
 
 
 def _one_more(analytic: Array, reference: Array) -> Array:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -16,7 +17,7 @@ import xmlschema
 
 from softmax_cli.commands.gradients.github import MOST_ANNOTATIONS, MOST_ROWS, github_text, markdown
 from softmax_cli.commands.gradients.junit import junit
-from softmax_cli.core.gradcheck.report import Check, Entry, Report, Verdict
+from softmax_cli.core.gradcheck.report import Check, Counts, Entry, Origin, Report, Setup, Verdict
 from tests.running import run
 
 pytestmark = pytest.mark.fast(4)
@@ -50,26 +51,26 @@ FAIL = "functions:energy --grad functions:flipped --at 1,2"
 VACUOUS = "1000 0 --of softmax"
 
 
-def _made(name: str = "f", verdict: Verdict = "fail", **facts: object) -> Check:
+def _made(name: str = "f", verdict: Verdict = "fail", **facts: Any) -> Check:
     bad = verdict in ("fail", "inconclusive")
     check = Check(
         name=name,
         verdict=verdict,
-        method="central",
-        step=1e-6,
-        dtype="float64",
-        rtol=1e-6,
-        atol=1e-9,
-        entries=4,
-        over_tolerance=2 if bad else 0,
-        non_finite=0,
-        max_abs_error=0.5 if bad else 1e-12,
-        max_rel_error=1.0 if bad else 1e-12,
+        setup=Setup("central", 1e-6, "float64", 1e-6),
+        counts=Counts(
+            atol=1e-9,
+            max_abs_error=0.5 if bad else 1e-12,
+            max_rel_error=1.0 if bad else 1e-12,
+            entries=4,
+            over_tolerance=2 if bad else 0,
+            points=1,
+        ),
         worst=[Entry([1, 0], 2.0, -2.0, 4.0, 2.0, 1e-6)],
         diagnosis="a flipped sign" if verdict == "fail" else None,
         reproduce="softmax-cli gradcheck --seed 0 m:f --at '1,2'",
     )
-    return replace(check, **facts)  # type: ignore[arg-type]
+    origin = Origin(**{key: facts.pop(key) for key in ("file", "line") if key in facts})
+    return replace(check, origin=origin, **facts)
 
 
 def _report(checks: Sequence[Check]) -> Report:
@@ -121,7 +122,7 @@ def test_junit_of_a_verdict(verdict: Verdict) -> None:
             check.headline,
             "in m.py:7",
             "rule: |a - n| <=",
-            f"rtol {check.rtol:.3g}",
+            f"rtol {check.setup.rtol:.3g}",
             check.how,
         ]
         parts += [*check.details(), f"repeat: {check.reproduce}"]

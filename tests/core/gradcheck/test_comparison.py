@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from softmax_cli.core.gradcheck.comparison import Array, Comparison, check_tolerances, tolerance
 from softmax_cli.core.gradcheck.diagnosis import Diagnosis
-from softmax_cli.core.gradcheck.report import Check, Verdict, overall
+from softmax_cli.core.gradcheck.report import Check, Setup, Verdict, overall
 from softmax_cli.errors import DomainError
 
 pytestmark = pytest.mark.fast(8)
@@ -110,16 +110,16 @@ def _matrix(*shape: int, seed: int = 2016) -> Array:
 def test_rule(a: float, n: float, rtol: float, atol: float, agrees: bool) -> None:
     for pair in ((a, n), (n, a)):
         comparison = _compared([pair[0]], [pair[1]], rtol=rtol, atol=atol)
-        assert comparison.over_tolerance == (not agrees)
-        assert comparison.entries == 1
+        assert comparison.counts.over_tolerance == (not agrees)
+        assert comparison.counts.entries == 1
 
 
 @given(a=numbers, n=numbers, rtol=tolerance_values, atol=tolerance_values)
 def test_rule_is_the_formula(a: float, n: float, rtol: float, atol: float) -> None:
     agrees = abs(a - n) <= atol + rtol * max(abs(a), abs(n))
     comparison = _compared([a], [n], rtol=rtol, atol=atol)
-    assert comparison.over_tolerance == (not agrees)
-    assert (comparison.verdict() == "fail") == (not agrees)
+    assert comparison.counts.over_tolerance == (not agrees)
+    assert (comparison.counts.verdict == "fail") == (not agrees)
 
 
 @pytest.mark.parametrize(
@@ -139,9 +139,9 @@ def test_rule_is_the_formula(a: float, n: float, rtol: float, atol: float) -> No
 @pytest.mark.parametrize("doubt", [0.0, 1e300, INF])
 def test_nan_and_infinity_never_agree(a: float, n: float, doubt: float) -> None:
     comparison = _compared([a, 2.0], [n, 2.0], doubt, rtol=1.0, atol=1e300)
-    assert (comparison.over_tolerance, comparison.non_finite) == (1, 1)
+    assert (comparison.counts.over_tolerance, comparison.counts.non_finite) == (1, 1)
     # Where the reference is no number either, it is open who is wrong.
-    assert comparison.verdict() in (["inconclusive", "fail"] if np.isfinite(a) else ["fail"])
+    assert comparison.counts.verdict in (["inconclusive", "fail"] if np.isfinite(a) else ["fail"])
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_each_entry_has_its_own_tolerance() -> None:
     comparison = Comparison(0.0, 2)
     comparison.add(np.full((1, 2), 1.5), np.ones((1, 2)), atol=np.array([[1.0, 0.25]]))
     check = _check(comparison)
-    assert (check.over_tolerance, check.atol) == (1, 1.0)
+    assert (check.counts.over_tolerance, check.counts.atol) == (1, 1.0)
     assert [entry.allowed for entry in check.worst] == [0.25, 1.0]
 
 
@@ -183,9 +183,9 @@ def test_counts_and_largest_errors() -> None:
     n = np.array([[1.0, -2.0, 0.0], [4.0, 1e3, 1.0], [2.0, NAN, 0.0]])
     a = np.array([[1.0, -2.5, 0.0], [4.0, 1e3 + 1, NAN], [-2.0, 3.0, 1e-10]])
     check = _check(_compared(a, n, worst=3))
-    assert (check.entries, check.over_tolerance, check.non_finite) == (9, 5, 2)
-    assert (check.max_abs_error, check.max_rel_error) == (4.0, 2.0)
-    assert (check.verdict, check.rtol, check.atol) == ("fail", RTOL, ATOL)
+    assert (check.counts.entries, check.counts.over_tolerance, check.counts.non_finite) == (9, 5, 2)
+    assert (check.counts.max_abs_error, check.counts.max_rel_error) == (4.0, 2.0)
+    assert (check.verdict, check.setup.rtol, check.counts.atol) == ("fail", RTOL, ATOL)
 
 
 @pytest.mark.parametrize("kept", [0, 1, 3, 100])
@@ -285,7 +285,7 @@ def test_blocks_one_at_a_time_are_the_whole(wrong: str, cuts: list[int]) -> None
 def test_error_of_the_reference(difference: float, doubt: float, verdict: Verdict) -> None:
     # 1 is allowed.
     comparison = _compared([8.0 + difference], [8.0], doubt, rtol=0.0, atol=1.0)
-    assert comparison.verdict() == verdict
+    assert comparison.counts.verdict == verdict
 
 
 @pytest.mark.parametrize(
@@ -302,7 +302,7 @@ def test_error_of_each_reference_entry(
     a: list[float], doubt: list[float], verdict: Verdict
 ) -> None:
     comparison = _compared(a, [8.0, 8.0], np.array(doubt), rtol=0.0, atol=1.0)
-    assert comparison.verdict() == verdict
+    assert comparison.counts.verdict == verdict
 
 
 @pytest.mark.parametrize(
@@ -319,27 +319,27 @@ def test_error_of_each_reference_entry(
     ],
 )
 def test_derivative_of_zero_proves_nothing(a: Any, n: Any, verdict: Verdict) -> None:
-    assert _compared(a, n, zero=1e-15).verdict() == verdict
+    assert _compared(a, n, zero=1e-15).counts.verdict == verdict
 
 
 @pytest.mark.parametrize(("doubt", "verdict"), [(0.0, "vacuous"), (1.0, "vacuous")])
 def test_doubt_about_what_is_zero_is_none(doubt: float, verdict: Verdict) -> None:
-    assert _compared([[1e-18, 0.0]], [[0.0, 0.0]], doubt, zero=1e-15).verdict() == verdict
+    assert _compared([[1e-18, 0.0]], [[0.0, 0.0]], doubt, zero=1e-15).counts.verdict == verdict
 
 
 def test_points_that_prove_nothing_are_counted() -> None:
     check = _check(_compared([[1.0], [0.0]], [[1.0], [0.0]], zero=1e-15))
-    assert (check.verdict, check.points, check.vacuous) == ("pass", 2, 1)
+    assert (check.verdict, check.counts.points, check.counts.vacuous) == ("pass", 2, 1)
 
 
 def test_exact_zeros_are_not_in_doubt() -> None:
-    assert _compared([[0.0, 1.0]], [[0.0, 1.0]], np.array([[1.0, 0.0]])).verdict() == "pass"
-    assert _compared([[1e-12, 1.0]], [[0.0, 1.0]], np.array([[1.0, 0]])).verdict() != "pass"
+    assert _compared([[0.0, 1.0]], [[0.0, 1.0]], np.array([[1.0, 0.0]])).counts.verdict == "pass"
+    assert _compared([[1e-12, 1.0]], [[0.0, 1.0]], np.array([[1.0, 0]])).counts.verdict != "pass"
 
 
 def test_nothing_compared_proves_nothing() -> None:
     comparison = Comparison(RTOL)
-    assert (comparison.verdict(), _check(comparison).worst) == ("vacuous", [])
+    assert (comparison.counts.verdict, _check(comparison).worst) == ("vacuous", [])
 
 
 @pytest.mark.parametrize("verdicts", [*permutations(("pass", "vacuous", "inconclusive", "fail"))])
@@ -438,6 +438,6 @@ def test_shuffled_rows_are_found_whatever_the_order_of_blocks() -> None:
 def test_outcome_holds_what_was_said() -> None:
     comparison = _compared([1.0], [1.0])
     check = comparison.check("softmax", method="central", step=1e-5, dtype="float32")
-    said = (check.name, check.method, check.step, check.dtype, check.reproduce)
-    assert said == ("softmax", "central", 1e-5, "float32", "")
+    said = (check.name, check.setup, check.reproduce)
+    assert said == ("softmax", Setup("central", 1e-5, "float32", RTOL), "")
     assert (check.verdict, check.diagnosis, check.worst) == ("pass", None, [])

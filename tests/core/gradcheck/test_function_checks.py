@@ -59,14 +59,18 @@ def test_function_in_single_precision_is_judged_as_such(
     function: Callable[[Array], Any], gradient: Callable[[Array], Array]
 ) -> None:
     check = _only(gradcheck(function, gradient, AT))
-    assert (check.verdict, check.dtype, check.rtol) == ("pass", "float32", 1e-3)
-    assert check.step == pytest.approx(np.finfo(np.float32).eps ** (1 / 3))
+    assert (check.verdict, check.setup.dtype, check.setup.rtol) == ("pass", "float32", 1e-3)
+    assert check.setup.step == pytest.approx(np.finfo(np.float32).eps ** (1 / 3))
     assert _only(gradcheck(function, _first_off(gradient, 1e-2), AT)).verdict == "fail"
 
 
 def test_gradient_in_single_precision_of_a_function_in_double() -> None:
     check = _only(gradcheck(lambda x: (x**3).sum(), _squares_in_singles, AT))
-    assert (check.verdict, check.dtype, check.step) == ("pass", "float32", STEPS["central"])
+    assert (check.verdict, check.setup.dtype, check.setup.step) == (
+        "pass",
+        "float32",
+        STEPS["central"],
+    )
     wrong = _first_off(_squares_in_singles, 1e-2)
     assert _only(gradcheck(lambda x: (x**3).sum(), wrong, AT)).verdict == "fail"
 
@@ -129,7 +133,7 @@ def _on_top_of(base: float) -> Callable[[Array], Any]:
 def test_what_is_not_zero_but_unknown_is_inconclusive(base: float, method: Method) -> None:
     function = _on_top_of(base)
     check = _only(gradcheck(function, lambda x: 2e-6 * x, [1.5, 2.5], method=method))
-    assert (check.verdict, check.diagnosis, check.vacuous) == ("inconclusive", SMALL, 0)
+    assert (check.verdict, check.diagnosis, check.counts.vacuous) == ("inconclusive", SMALL, 0)
     assert f"it looks like {SMALL}" in check.headline
     wrong = _only(gradcheck(function, lambda x: x, [1.5, 2.5], method=method))
     assert wrong.verdict == "fail"
@@ -232,7 +236,7 @@ def test_point_with_small_derivatives_is_judged_by_itself(wrong: float) -> None:
     at = [[1e3], [1e-3]]
     assert gradcheck(lambda x: (x**4).sum(), lambda x: 4 * x**3, at).verdict == "pass"
     check = _only(gradcheck(lambda x: (x**4).sum(), gradient, at))
-    assert (check.verdict, check.over_tolerance, check.worst[0].index) == ("fail", 1, [1, 0])
+    assert (check.verdict, check.counts.over_tolerance, check.worst[0].index) == ("fail", 1, [1, 0])
 
 
 @pytest.mark.parametrize("scale", [1e-12, 1e-6, 1e-3, 1e3, 1e6, 1e12])
@@ -260,9 +264,9 @@ def test_points_that_are_drawn_lie_around_the_given_ones() -> None:
     check = _only(
         gradcheck(lambda x: x @ x, recorded, [[1.0, 2.0], [50.0, 60.0]], points=3, seed=1)
     )
-    assert (check.verdict, check.points, check.entries) == ("pass", 5, 10)
+    assert (check.verdict, check.counts.points, check.counts.entries) == ("pass", 5, 10)
     again = _only(gradcheck(lambda x: x @ x, lambda x: 2 * x, [1.0, 2.0], points=3, seed=1))
-    assert (again.points, again.entries) == (4, 8)
+    assert (again.counts.points, again.counts.entries) == (4, 8)
     assert max(float(np.abs(x).max()) for x in seen) > 55
 
 
@@ -286,7 +290,7 @@ def test_many_inputs_are_compared_along_directions_and_in_a_sample() -> None:
     along, entries = gradcheck(_logsumexp, _softmax, MANY).checks
     assert (along.name, entries.name) == ("_logsumexp (directions)", "_logsumexp (entries)")
     assert (along.verdict, entries.verdict) == ("pass", "pass")
-    assert (along.entries, entries.entries) == (12, 64)
+    assert (along.counts.entries, entries.counts.entries) == (12, 64)
     chosen = [entry.index[0] for entry in entries.worst]
     assert all(
         entry.analytic == _softmax(MANY)[k] for entry, k in zip(entries.worst, chosen, strict=True)
@@ -371,7 +375,7 @@ def test_where_the_gradient_is_written_is_told(
     check = _only(gradcheck(lambda x: np.sin(x).sum(), gradient, AT))
     assert check.verdict == verdict
     if verdict == "fail":
-        assert check.file == __file__
-        assert check.line is not None
+        assert check.origin.file == __file__
+        assert check.origin.line is not None
     else:
-        assert (check.file, check.line) == (None, None)
+        assert (check.origin.file, check.origin.line) == (None, None)

@@ -61,5 +61,5 @@ def test_the_report_says_whose_derivatives_were_checked() -> None:
     assert str(function).startswith("gradcheck: pass\n")
     assert str(gradcheck(at=[[1.0, 2.0], [3.0, 5.0]])).split("\n")[1].endswith("your 2 points")
     both = type(ours)(0, [*ours.checks, *function.checks])
-    assert (both.subject, both.told_verdict) == ("mixed", "pass")
+    assert (both.subject, both.labelled_verdict) == ("mixed", "pass")
     assert type(ours)(0, []).subject is None

@@ -1,1 +1,1 @@
-"""Numerical derivatives of a function, and how exact they are."""
+"""Numerical derivatives of a function, with error estimates."""

@@ -72,7 +72,7 @@ class Noise(NamedTuple):
     is_noisy: bool
 
     @property
-    def of_rounding(self) -> float:
+    def rounding(self) -> float:
         """How far rounding alone may put off a value; 0 where there is more than that."""
         return 0.0 if self.is_noisy else float(self.level.max(initial=0.0))
 

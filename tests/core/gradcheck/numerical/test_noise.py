@@ -25,7 +25,7 @@ def test_noise_that_is_put_in_is_measured(size: float) -> None:
     noise = noise_at(Evaluated(noisy), AT)
     assert size / 4 < noise.level[0] < 4 * size
     assert noise.is_noisy
-    assert noise.of_rounding == 0
+    assert noise.rounding == 0
 
 
 @pytest.mark.parametrize(
