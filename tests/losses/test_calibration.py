@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import mpmath
@@ -157,3 +158,16 @@ ALIKE: list[tuple[Any, Any]] = [
 def test_no_temperature_at_all(logits: Any, labels: Any, message: str) -> None:
     with pytest.raises(DomainError, match=message):
         _fit(logits, labels)
+
+
+def test_merged_calibrations_are_the_whole() -> None:
+    rng = np.random.default_rng(0)
+    P, labels = rng.dirichlet(np.ones(4), 40), rng.integers(0, 4, 40)
+    whole, merged = Calibration(7), Calibration(7)
+    for rows in (slice(None), slice(0, 11), slice(11, 40)):
+        part = whole if rows == slice(None) else Calibration(7)
+        part.add(P[rows].copy(), labels[rows], P[rows].argmax(-1))
+        if part is not whole:
+            merged.add_state(json.loads(json.dumps(part.state(), allow_nan=False)))
+    assert merged.bins() == whole.bins()
+    assert (merged.ece(), merged.brier()) == (whole.ece(), whole.brier())

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import math
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.testing import assert_equal
 
 from softmax_cli.core.exact.sums import ExactSum, GroupedSums
 
 numbers = st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=40)
+any_numbers = st.lists(st.floats(allow_nan=True, allow_infinity=True), max_size=30)
 
 
 def _exactly(terms: list[float], divisor: Fraction = Fraction(1)) -> float:
@@ -65,3 +69,42 @@ def test_what_is_not_finite_stays_in_its_group(terms: list[float], expected: flo
     for value in (total.total(), total.total(2.0), sums.total(1)):
         assert value == expected or (math.isnan(value) and math.isnan(expected))
     assert (sums.total(0), sums.total(2)) == (0.0, 7.0)
+
+
+def _through_json(state: Any) -> Any:
+    return json.loads(json.dumps(state, allow_nan=False))
+
+
+@given(any_numbers, st.integers(0, 30))
+def test_merged_exact_sums_are_the_whole(numbers: list[float], cut: int) -> None:
+    whole, parts = ExactSum(), ExactSum()
+    whole.add(numbers)
+    for part in (numbers[:cut], numbers[cut:]):
+        one = ExactSum()
+        one.add(part)
+        parts.add_state(_through_json(one.state()))
+    assert_equal(parts.total(), whole.total())
+    assert parts.exact() == whole.exact()
+
+
+def test_the_states_of_sums_are_exact() -> None:
+    total = ExactSum()
+    total.add([1e308, 5e-324, -0.1])
+    again = ExactSum()
+    again.add_state(total.state())
+    again.add([-1e308, 0.1])
+    assert again.total() == 5e-324
+    assert ExactSum().state() == "0x0p0"
+
+
+@given(st.lists(st.tuples(st.floats(allow_nan=False), st.integers(0, 4)), max_size=30))
+def test_merged_grouped_sums_are_the_whole(pairs: list[tuple[float, int]]) -> None:
+    whole, parts = GroupedSums(5), GroupedSums(5)
+    for part in (pairs, pairs[:7], pairs[7:]):
+        one = GroupedSums(5)
+        one.add([number for number, _ in part], np.array([of for _, of in part], np.intp))
+        if part is pairs:
+            whole = one
+        else:
+            parts.add_state(_through_json(one.state()))
+    assert_equal([parts.total(k) for k in range(5)], [whole.total(k) for k in range(5)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from itertools import pairwise, permutations
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.testing import assert_equal
 
 from softmax_cli.core.gradcheck.comparison import Array, Comparison, check_tolerances, tolerance
 from softmax_cli.core.gradcheck.diagnosis import Diagnosis
@@ -441,3 +443,33 @@ def test_outcome_holds_what_was_said() -> None:
     said = (check.name, check.setup, check.reproduce)
     assert said == ("softmax", Setup("central", 1e-5, "float32", RTOL), "")
     assert (check.verdict, check.diagnosis, check.worst) == ("pass", None, [])
+
+
+@pytest.mark.parametrize("wrong", [1.0, 2.0, NAN])
+def test_merged_comparisons_and_diagnoses_are_the_whole(wrong: float) -> None:
+    n = np.random.default_rng(0).normal(size=(40, 3))
+    a = n.copy()
+    if np.isnan(wrong):
+        a[17, 1] = wrong
+    else:
+        a *= wrong
+
+    def of(rows: slice, start: int) -> Comparison:
+        found = Comparison(1e-6, 4, diagnosis=Diagnosis({"a factor of 2": 2.0}))
+        found.add(a[rows], n[rows], atol=1e-9, offset=start, wrong={"zeros": lambda: 0 * n[rows]})
+        return found
+
+    whole = of(slice(None), 0)
+    parts = Comparison(1e-6, 4, diagnosis=Diagnosis({"a factor of 2": 2.0}))
+    for rows in (slice(0, 11), slice(11, 40)):
+        one = of(rows, 0)
+        parts.add_state(one.state(), rows.start)
+        assert one.diagnosis is not None
+        assert parts.diagnosis is not None
+        parts.diagnosis.add_state(one.diagnosis.state(), rows.start)
+    checks = [
+        each.check("x", method="exact", step=None, dtype="float64") for each in (whole, parts)
+    ]
+    assert_equal(asdict(checks[0]), asdict(checks[1]))
+    assert checks[0].verdict == ("pass" if wrong == 1 else "fail")
+    assert checks[0].diagnosis == ("a factor of 2" if wrong == 2 else None)

@@ -382,3 +382,13 @@ def test_errors_of_the_vector(
 ) -> None:
     with pytest.raises(error, match=message):
         product(np.zeros((2, 3)), vector, axis=axis)
+
+
+@pytest.mark.parametrize("row", [[0.0, -7.123550094999147], [0.0, -7.12], [0.0, -7.46, -1.0]])
+def test_jacobians_whose_probabilities_are_subnormal(row: list[float]) -> None:
+    for jacobian, reference in (
+        (softmax_jacobian, exact.softmax_jacobian),
+        (log_softmax_jacobian, exact.log_softmax_jacobian),
+    ):
+        J = jacobian(row, temperature=0.01)
+        assert_digits(J, [exact.rounded(line) for line in reference(row, 0.01)])

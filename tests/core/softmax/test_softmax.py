@@ -349,3 +349,24 @@ def test_out_takes_the_result(dtype: str, axis: int, order: Any) -> None:
     assert_array_equal(out, expected)
     softmax(array, axis=axis, out=array)
     assert_array_equal(array, expected)
+
+
+@pytest.mark.parametrize("row", [[-692, -770], [-690, -740], [-33.1488151550293 * 20, -730]])
+def test_float32_at_the_lower_end_of_float64(row: list[float]) -> None:
+    logits = np.array(row, np.float32)
+    assert_digits(softmax(logits), exact.softmax(logits))
+    assert_digits(log_softmax(logits), exact.log_softmax(logits))
+
+
+def test_many_equal_classes_in_any_order_of_memory() -> None:
+    for rows in (np.full((50257, 2), 0.1).T, np.full((2, 50257), 0.1, order="F")):
+        result = log_softmax(rows)
+        assert_array_equal(result, log_softmax(rows[0].copy())[0])
+        assert_digits(result[0, 0], -float(exact.real.log(50257)))
+    turned = np.random.default_rng(1).normal(size=(50, 130))[:, ::-1]
+    assert_array_equal(softmax(turned), softmax(turned.copy()))
+
+
+def test_logsumexp_of_infinity_and_nan() -> None:
+    for row in ([INF, np.nan], [np.nan, INF], [0.0, INF, np.nan]):
+        assert_array_equal(logsumexp(row), np.nan)
