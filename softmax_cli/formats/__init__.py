@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from softmax_cli.errors import InputError, UsageError, shorten_token
-from softmax_cli.formats.columns.table_columns import warn_of_suspects
+from softmax_cli.formats.columns.suspects import warn_of_suspects
 from softmax_cli.formats.model.blocks import Source
 from softmax_cli.formats.model.options import ColumnRequest, PartOptions, ReadOptions, WriteOptions
 from softmax_cli.formats.model.sinks import Result, Sink, Sinks
@@ -95,7 +95,7 @@ def open_source(
         paths = [path for token in tokens for path in _expanded(token, place)]
         source = warn_of_suspects(_opened_files(paths, options, keep))
     if options.na_values:
-        from softmax_cli.formats.columns.header import mask_na_values
+        from softmax_cli.formats.columns.na_values import mask_na_values
 
         source = mask_na_values(source, options)
     if options.axis == -1:

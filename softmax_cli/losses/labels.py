@@ -14,12 +14,8 @@ import numpy as np
 from softmax_cli.errors import InputError, shorten
 from softmax_cli.formats import named_format, open_file, suffix_format
 from softmax_cli.formats.arrays.array import row_place
-from softmax_cli.formats.columns.header import (
-    is_header,
-    mask_na_values,
-    missing_numbers,
-    missing_texts,
-)
+from softmax_cli.formats.columns.header import is_header
+from softmax_cli.formats.columns.na_values import mask_na_values, missing_numbers, missing_texts
 from softmax_cli.formats.delimited.first_records import first_records
 from softmax_cli.formats.model.blocks import BLOCK_BYTES, Block, Source, from_blocks, identity
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions

@@ -13,7 +13,7 @@ from softmax_cli.formats.model.options import OnBadRow, WriteOptions
 from softmax_cli.pipeline.reporting import note
 
 if TYPE_CHECKING:
-    from softmax_cli.formats.columns.table_columns import TableColumns
+    from softmax_cli.formats.columns.layout import Layout
 
 Kernel = Callable[[Block], Block]
 
@@ -48,7 +48,7 @@ class Counts:
 
 
 def treat_bad_rows(
-    block: Block, on_bad_row: OnBadRow, table: TableColumns | None
+    block: Block, on_bad_row: OnBadRow, table: Layout | None
 ) -> tuple[Block, BadRows]:
     """Return the block with its bad rows treated, and the bad rows.
 
@@ -88,7 +88,7 @@ def zero_bad_rows(kernel: Kernel, on_bad_row: OnBadRow) -> Kernel:
     return zeroed
 
 
-def _why_bad(block: Block, position: int, table: TableColumns | None) -> tuple[str, str]:
+def _why_bad(block: Block, position: int, table: Layout | None) -> tuple[str, str]:
     """Return where a row is, or its cell that is missing, and why it has no softmax."""
     row, place = block.values[position], block.place(position)
     missing = (row != row).nonzero()[0]

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from softmax_cli.formats.columns import line_table
 from softmax_cli.formats.model import blocks
-from softmax_cli.formats.text import digits, line_chunks
+from softmax_cli.formats.text import digits
 from tests.running import run
 
 pytestmark = pytest.mark.fast(2)
@@ -67,8 +68,8 @@ def written(line: str, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, bytes]
     for threads, size in SIZES:
         with monkeypatch.context() as patch:
             patch.setattr(blocks, "BLOCK_BYTES", size)
-            patch.setattr(line_chunks, "_CHUNK_BYTES", size)
-            patch.setattr(line_chunks, "_LITTLE_TEXT", 0 if size < 1 << 20 else size)
+            patch.setattr(line_table, "_CHUNK_BYTES", size)
+            patch.setattr(line_table, "_LITTLE_TEXT", 0 if size < 1 << 20 else size)
             patch.setattr(digits, "_MANY", 100_000 if size % 1000 else 10)
             outcome = run(f"softmax-cli {line} {' '.join(threads)}")
         assert (outcome.code, outcome.err) == (0, "")

@@ -80,7 +80,7 @@ BROKEN: dict[str, tuple[str, Any]] = {
     "csv": ("formats.delimited.polars_chunk._is_exact", lambda *_: True),
     "tsv": ("formats.delimited.polars_chunk.line_place", lambda place, _: lambda _: place),
     "txt": (
-        "formats.delimited.cells.RowParser._numbers",
+        "formats.delimited.cells.DelimitedTable._numbers",
         lambda _, cells, __: [*map(float, cells)][::-1],
     ),
     "json": ("formats.arrays.array.json_float", lambda *_: 0.0),

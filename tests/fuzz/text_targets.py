@@ -14,9 +14,9 @@ from unittest import mock
 
 import numpy as np
 
+from softmax_cli.formats.columns import line_table
 from softmax_cli.formats.delimited import polars_chunk
 from softmax_cli.formats.model.options import ColumnRequest
-from softmax_cli.formats.text import line_chunks
 from softmax_cli.formats.text.cell_kinds import MISSING
 from tests.formats.rows import Array, write
 from tests.fuzz.outcomes import Choices, Outcome, agree, equals, file, outcome
@@ -63,9 +63,9 @@ def delimited(suffix: str, data: bytes) -> None:
 @contextmanager
 def _in_chunks(choices: Choices) -> Iterator[None]:
     with (
-        mock.patch.object(line_chunks, "_CHUNK_BYTES", choices.one(_SIZES)),
+        mock.patch.object(line_table, "_CHUNK_BYTES", choices.one(_SIZES)),
         mock.patch.object(polars_chunk, "_MANY_COLUMNS", choices.one((50, 1))),
-        mock.patch.object(line_chunks, "_LITTLE_TEXT", 0),
+        mock.patch.object(line_table, "_LITTLE_TEXT", 0),
     ):
         yield
 

@@ -19,9 +19,9 @@ from numpy.testing import assert_array_equal
 from softmax_cli.errors import InputError
 from softmax_cli.formats import open_source
 from softmax_cli.formats.columnar import reader as columnar
+from softmax_cli.formats.columns import line_table
 from softmax_cli.formats.model import blocks
 from softmax_cli.formats.model.options import ReadOptions
-from softmax_cli.formats.text import line_chunks
 from softmax_cli.storage import input as streams
 from tests.formats.rows import read, refusal, saved, write
 
@@ -55,7 +55,7 @@ CHANGES: dict[str, Callable[[Path], None]] = {
 @pytest.fixture(autouse=True)
 def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blocks, "BLOCK_BYTES", 256)
-    monkeypatch.setattr(line_chunks, "_CHUNK_BYTES", 1024)
+    monkeypatch.setattr(line_table, "_CHUNK_BYTES", 1024)
     monkeypatch.setattr(columnar, "_WINDOW_ROWS", 50)
     monkeypatch.setattr(streams, "HEAD_BYTES", 512)
 
@@ -157,7 +157,7 @@ def test_a_large_part_of_what_is_compressed_is_still_read() -> None:
     data = Path("x.csv").read_bytes()
     saved("y.csv.gz", gzip.compress(data, 9))
     assert Path("y.csv.gz").stat().st_size * 200 < len(data)
-    with mock.patch.object(line_chunks, "_CHUNK_BYTES", 1 << 20):
+    with mock.patch.object(line_table, "_CHUNK_BYTES", 1 << 20):
         assert read("y.csv.gz").values.shape == (2_000_000, 2)
 
 

@@ -23,7 +23,7 @@ from softmax_cli.commands.options.loss import LossOptions
 from softmax_cli.core.loss.reduction import ReducedLoss
 from softmax_cli.core.loss.weights import WEIGHTS_ARE, Weights, are_weights
 from softmax_cli.errors import InputError, ShapeError, UsageError
-from softmax_cli.formats.columns.header import missing_texts
+from softmax_cli.formats.columns.na_values import missing_texts
 from softmax_cli.formats.model.blocks import RowRange, Source
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions, WriteOptions
 from softmax_cli.losses.class_labels import Names, class_number

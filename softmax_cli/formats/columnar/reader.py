@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from softmax_cli.errors import InputError, join_names, shorten
 from softmax_cli.formats.arrays.array import row_place
 from softmax_cli.formats.columnar.file import ColumnarFile, open_columnar
-from softmax_cli.formats.columns.header import Layout, choose_layout
+from softmax_cli.formats.columns.layout import Layout, choose_layout
 from softmax_cli.formats.columns.selection import column_spec
 from softmax_cli.formats.model.blocks import Block, Chunk, Source, rows_per_block
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions, WriteOptions
@@ -81,7 +81,7 @@ def read(source: Input, form: str, options: ReadOptions, keep: ColumnRequest) ->
         rows=file.rows,
         class_names=None if table.listed else tuple(table.names),
         id_names=tuple(columns[column] for column in layout.ids),
-        table=None if table.listed else layout.table("name"),
+        table=None if table.listed else replace(layout, named_by="name"),
     )
 
 

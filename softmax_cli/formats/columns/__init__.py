@@ -1,1 +1,1 @@
-"""Which columns of a table are classes, ids or labels, and whether it has a header."""
+"""What tables of all formats share: their columns, header and missing values."""

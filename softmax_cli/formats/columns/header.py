@@ -1,68 +1,26 @@
-"""Decides whether the first line of a table is a header, and which columns are classes."""
+"""Decides whether the first line of a table is a header or a row."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from fnmatch import fnmatchcase
-from typing import Literal
 
-from softmax_cli.errors import InputError, UsageError, shorten
-from softmax_cli.formats.columns.selection import are_numbers, select_columns
-from softmax_cli.formats.columns.table_columns import TableColumns
-from softmax_cli.formats.model.blocks import Block, Source
+from softmax_cli.errors import InputError, shorten
+from softmax_cli.formats.columns.layout import Layout, choose_layout
+from softmax_cli.formats.columns.selection import are_numbers
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 from softmax_cli.formats.text.cell_kinds import (
-    MISSING,
     cell_kind,
     could_be_names,
     counts_up,
     is_whole,
     may_be_missing,
 )
-from softmax_cli.formats.text.numbers import is_number
 
 # pandas writes the second for the first.
 _UNNAMED = re.compile(r"|Unnamed: \d+")
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Which columns of a table are classes, ids and labels, as positions from 0.
-
-    columns  number of all columns
-    names    names of all columns, if the first line is a header
-    chosen   true if --columns chose the classes
-    missing  texts of missing values
-    warning  why a first line that was taken for a row may be a header
-    """
-
-    columns: int
-    classes: list[int]
-    ids: list[int]
-    label: int | None
-    names: list[str] | None
-    chosen: bool = False
-    missing: Collection[str] = field(default=MISSING, repr=False)
-    warning: str = ""
-
-    @property
-    def class_names(self) -> tuple[str, ...] | None:
-        """The names of the classes."""
-        names = self.names
-        return None if names is None else tuple(names[column] for column in self.classes)
-
-    @property
-    def id_names(self) -> tuple[str, ...]:
-        """The names of the id columns; empty strings without a header."""
-        return tuple("" if self.names is None else self.names[column] for column in self.ids)
-
-    def table(self, cells: Literal["number", "name"] = "number") -> TableColumns:
-        """Return the columns as errors and warnings name them."""
-        numbers = [column + 1 for column in self.classes]
-        label = None if self.label is None else self.label + 1
-        return TableColumns(self.names, numbers, label, self.chosen, cells)
 
 
 def detect_layout(
@@ -202,65 +160,3 @@ def _header_remedy(role: str, header: str = "--header") -> str:
     """Return the options for a first line, of all tables of a run and of this input only."""
     alone = f"; --header-of {role}=yes or no for this one alone" if role else ""
     return f"{header} if it names the columns, --no-header if it is a row{alone}"
-
-
-def choose_layout(
-    cells: Sequence[object],
-    names: list[str] | None,
-    options: ReadOptions,
-    request: ColumnRequest,
-) -> Layout:
-    """Return the layout that the options ask for; all columns that are left over are classes."""
-    count = len(cells)
-    label = None
-    if request.labels is not None:
-        found = select_columns([request.labels], names, count, "--label-column")
-        if len(found) != 1:
-            problem = f"{request.labels!r} is {len(found)} columns"
-            raise UsageError(problem, place="--label-column")
-        label = found[0]
-    ids = select_columns(options.id_columns, names, count, "--id-columns")
-    chosen = list(range(count))
-    if options.columns:
-        chosen = select_columns(options.columns, names, count, "--columns")
-    classes = [column for column in chosen if column not in ids and column != label]
-    if not classes:
-        raise UsageError("no column is left for the numbers", place="--id-columns")
-    passed = list(range(count)) if request.every_column else ids
-    return Layout(
-        count, classes, passed, label, names, bool(options.columns), missing_texts(options)
-    )
-
-
-def missing_texts(options: ReadOptions) -> Collection[str]:
-    """Return the texts of missing values, with those of --na-values."""
-    return MISSING.union(_na_values(options))
-
-
-def missing_numbers(options: ReadOptions) -> list[float]:
-    """Return the numbers that --na-values gives as missing values, in any spelling."""
-    return [float(text) for text in _na_values(options) if is_number(text)]
-
-
-def mask_na_values(source: Source, options: ReadOptions) -> Source:
-    """Return the source with NaN for the numbers of --na-values."""
-    import numpy as np
-
-    from softmax_cli.core.exact.bfloat16 import BFLOAT16, nearest
-
-    numbers = missing_numbers(options)
-    if not numbers:
-        return source
-    stored = np.array(numbers)
-    if BFLOAT16 in source.dtypes:
-        stored = np.concatenate([stored, nearest(stored.astype(np.float32))])
-
-    def mask(block: Block) -> Block:
-        is_missing = np.isin(block.values, stored.astype(block.values.dtype))
-        return block.with_values(np.where(is_missing, np.nan, block.values))
-
-    return source.map(mask)
-
-
-def _na_values(options: ReadOptions) -> list[str]:
-    return [text.strip() for spec in options.na_values for text in spec.split(",")]

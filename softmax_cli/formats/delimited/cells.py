@@ -10,14 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from softmax_cli.errors import InputError
-from softmax_cli.formats.columns.header import Layout
+from softmax_cli.formats.columns.layout import Layout
+from softmax_cli.formats.columns.line_table import LineChunk, LineTable
 from softmax_cli.formats.columns.selection import column_spec
-from softmax_cli.formats.model.blocks import Block, rows_per_block
+from softmax_cli.formats.model.blocks import Block
 from softmax_cli.formats.opening.detection import detected_delimiter
 from softmax_cli.formats.text.cell_kinds import number_remedy
 from softmax_cli.formats.text.delimiter import Split, refuse_many_cells
-from softmax_cli.formats.text.line_chunks import LineChunk
-from softmax_cli.formats.text.lines import Comments, Record, batches, line_place, read_records
+from softmax_cli.formats.text.lines import Comments, Record, line_place, read_records
 from softmax_cli.formats.text.numbers import (
     LARGEST_EXACT,
     STORE_TRUTH,
@@ -38,43 +38,35 @@ def decode_cell(cell: bytes, place: str) -> str:
 
 
 @dataclass(frozen=True)
-class RowParser:
-    """Parses the rows of one text.
+class DelimitedTable(LineTable):
+    """Reads the rows of delimited text.
 
-    comments  counts the comments among the rows; None if there cannot be any
+    split      splits a record into cells
+    delimiter  None for whitespace
+    comments   counts the comments among the rows; None if there cannot be any
     """
 
-    place: str
-    delimiter: str | None
     split: Split
-    layout: Layout
+    delimiter: str | None = None
     comments: Comments | None = None
 
-    def parse_chunk(self, chunk: LineChunk) -> Block:
-        """Return the rows of a chunk, by Polars if it reads them as they are meant."""
+    def read_records(self, stream: io.BufferedIOBase, line: int) -> Iterator[Record]:
+        """Yield the records of a stream, each with the number of its first line."""
+        one_column = self.layout.columns == 1
+        return read_records(
+            stream,
+            self.source.place,
+            comments=self.comments,
+            first_line=line,
+            one_column=one_column,
+        )
+
+    def parse_with_polars(self, chunk: LineChunk) -> Block | None:
+        """Return the rows of a chunk; None if Polars would misread a cell."""
         from softmax_cli.formats.delimited.polars_chunk import read_with_polars
 
         assert self.delimiter is not None
-        block = read_with_polars(chunk, self.layout, self.delimiter, self.place)
-        if block is None:
-            records = self._records(io.BytesIO(chunk.text), chunk.line, None)
-            block = self.parse_records(records, chunk.rows, chunk.start)
-        return block
-
-    def parse_stream(self, stream: io.BufferedIOBase, line: int, start: int) -> Iterator[Block]:
-        """Yield the rows of a stream, which begins with this line and row."""
-        records = self._records(stream, line, self.comments)
-        for batch in batches(records, rows_per_block(self.layout.columns, 8)):
-            yield self.parse_records(batch, len(batch), start)
-            start += len(batch)
-
-    def _records(
-        self, stream: io.BufferedIOBase, line: int, comments: Comments | None
-    ) -> Iterator[Record]:
-        one_column = self.layout.columns == 1
-        return read_records(
-            stream, self.place, comments=comments, first_line=line, one_column=one_column
-        )
+        return read_with_polars(chunk, self.layout, self.delimiter, self.source.place)
 
     def parse_records(self, records: Iterable[Record], rows: int, start: int) -> Block:
         """Return the rows of this number of records; errors name the line and column of a cell."""
@@ -85,7 +77,7 @@ class RowParser:
         lines: list[int] = []
         every_cell = layout.classes == list(range(layout.columns))
         for row, (line, record) in zip(range(rows), records, strict=True):
-            place = f"{self.place}:{line}"
+            place = f"{self.source.place}:{line}"
             # In one column, a blank line is a missing value.
             cells = self.split(record) or [b""]
             if len(cells) != layout.columns:
@@ -101,7 +93,7 @@ class RowParser:
         return Block(
             start,
             values,
-            line_place(self.place, lines),
+            line_place(self.source.place, lines),
             ids if layout.ids else None,
             None if layout.label is None else labels,
         )

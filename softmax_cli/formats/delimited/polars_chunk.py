@@ -13,9 +13,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from softmax_cli.formats.columns.header import Layout
+from softmax_cli.formats.columns.layout import Layout
+from softmax_cli.formats.columns.line_table import LineChunk
 from softmax_cli.formats.model.blocks import Block
-from softmax_cli.formats.text.line_chunks import LineChunk
 from softmax_cli.formats.text.lines import line_place
 from softmax_cli.formats.text.numbers import LARGEST_EXACT, LONG_WHOLE_NUMBER
 from softmax_cli.formats.text.quoting import cell_text

@@ -5,20 +5,17 @@ from __future__ import annotations
 from functools import partial
 from pathlib import PurePath
 
-import numpy as np
-
 from softmax_cli.errors import UsageError
-from softmax_cli.formats.columns.header import detect_layout, missing_texts
-from softmax_cli.formats.delimited.cells import RowParser, decode_cell
+from softmax_cli.formats.columns.header import detect_layout
+from softmax_cli.formats.columns.na_values import missing_texts
+from softmax_cli.formats.delimited.cells import DelimitedTable, decode_cell
 from softmax_cli.formats.delimited.first_records import first_records
-from softmax_cli.formats.model.blocks import Chunks, Source, from_blocks
+from softmax_cli.formats.model.blocks import Source
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 from softmax_cli.formats.opening.detection import detected_delimiter
 from softmax_cli.formats.text.delimiter import cell_splitter, refuse_many_cells
-from softmax_cli.formats.text.line_chunks import read_line_chunks
 from softmax_cli.formats.text.lines import Comments
 from softmax_cli.formats.text.quoting import cell_text
-from softmax_cli.storage.headed import prepend
 from softmax_cli.storage.input import Input
 
 
@@ -38,31 +35,15 @@ def read(source: Input, form: str, options: ReadOptions, request: ColumnRequest)
         for cell in cells:
             decode_cell(cell, place)
     head, line = first.rows(is_header=layout.names is not None)
-    parser = RowParser(source.place, delimiter, split, layout, comments if anywhere else None)
-    chunks: Chunks = partial(
-        read_line_chunks,
-        source,
-        head,
-        line,
-        parser.parse_chunk,
-        parser.parse_stream,
-        unless=(b"#", b'"') if anywhere else (),
-    )
+    among_rows = comments if anywhere else None
+    table = DelimitedTable(source, layout, head, line, split, delimiter, among_rows)
+    chunks = partial(table.chunks, unless=(b"#", b'"') if anywhere else ())
     if delimiter is None:
-        chunks = from_blocks(lambda: parser.parse_stream(prepend(head, source.stream), line, 0))
-    return Source(
-        source.place,
-        len(layout.classes),
-        np.dtype(np.float64),
+        chunks = partial(table.chunks_of_records, head, line)
+    return table.open(
         chunks,
-        class_names=layout.class_names,
-        id_names=layout.id_names,
-        size=source.size,
-        table=layout.table(),
-        warnings=(
-            lambda: [layout.warning] if layout.warning else [],
-            partial(comments.warnings, source.place),
-        ),
+        lambda: [layout.warning] if layout.warning else [],
+        partial(comments.warnings, source.place),
     )
 
 

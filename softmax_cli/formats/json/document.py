@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from softmax_cli.errors import InputError, join_names
 from softmax_cli.formats.arrays.array import array_source, numeric_array
-from softmax_cli.formats.columns.header import missing_texts
-from softmax_cli.formats.columns.table_columns import TableColumns
+from softmax_cli.formats.columns.layout import Layout
+from softmax_cli.formats.columns.na_values import missing_texts
 from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions, WriteOptions
 from softmax_cli.formats.model.sinks import Result, Sink
@@ -49,8 +49,9 @@ def read(source: Input, form: str, options: ReadOptions, request: ColumnRequest)
             problem = f"has {len(class_names)} class names and {array.shape[-1]} classes"
             raise InputError(problem, "every class needs one name", source.place)
     opened = array_source(array, source.place, class_names)
-    classes = range(1, opened.classes + 1)
-    return replace(opened, table=TableColumns(None, classes, cells="class"))
+    classes = list(range(opened.classes))
+    layout = Layout(len(classes), classes, [], None, None, named_by="class")
+    return replace(opened, table=layout)
 
 
 def write(result: Result, form: str, target: Target, options: WriteOptions) -> Sink:  # noqa: ARG001

@@ -5,17 +5,16 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from softmax_cli.errors import InputError, UsageError, join_names
 from softmax_cli.formats.arrays.array import json_float, remedy_of_json
-from softmax_cli.formats.columns.header import Layout, choose_layout
-from softmax_cli.formats.model.blocks import Block, Source, rows_per_block
+from softmax_cli.formats.columns.layout import choose_layout
+from softmax_cli.formats.columns.line_table import LineChunk, LineTable
+from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions, WriteOptions
 from softmax_cli.formats.model.sinks import Result, Sink
 from softmax_cli.formats.text.delimiter import refuse_many_cells
@@ -25,7 +24,6 @@ from softmax_cli.formats.text.json_values import (
     name_classes,
     parse_json,
 )
-from softmax_cli.formats.text.line_chunks import LineChunk, read_line_chunks
 from softmax_cli.formats.text.lines import line_place
 from softmax_cli.formats.text.numbers import NotANumberError
 from softmax_cli.formats.text.quoting import cell_text, quote
@@ -45,25 +43,8 @@ def read(source: Input, form: str, options: ReadOptions, request: ColumnRequest)
     layout = choose_layout(
         cells, list(cells) if isinstance(cells, dict) else None, options, request
     )
-    parser = _RowParser(source.place, layout)
-    return Source(
-        source.place,
-        len(layout.classes),
-        np.dtype(np.float64),
-        partial(
-            read_line_chunks,
-            source,
-            line,
-            number,
-            parser.parse_chunk,
-            parser.parse_stream,
-            quotes=False,
-        ),
-        class_names=layout.class_names,
-        id_names=layout.id_names,
-        size=source.size,
-        table=layout.table(),
-    )
+    table = _JsonTable(source, layout, line, number)
+    return table.open(partial(table.chunks, quotes=False))
 
 
 def _parse_lines(
@@ -100,50 +81,41 @@ def _next_line(stream: io.BufferedIOBase, place: str, number: int) -> tuple[int,
             raise no_rows(f"{place}:{number}")
 
 
-@dataclass(frozen=True)
-class _RowParser:
-    """Parses the rows of one text."""
+class _JsonTable(LineTable):
+    """Reads the rows of JSON lines."""
 
-    place: str
-    layout: Layout
+    def read_records(self, stream: io.BufferedIOBase, line: int) -> Iterator[tuple[int, Any]]:
+        """Yield the list or object of each line, with the number of the line."""
+        return _parse_lines(stream, self.source.place, line)
 
-    def parse_chunk(self, chunk: LineChunk) -> Block:
-        """Return the rows of a chunk, by Polars if all cells are numbers."""
+    def parse_with_polars(self, chunk: LineChunk) -> Block | None:
+        """Return the rows of a chunk; None unless all cells are numbers."""
         from softmax_cli.formats.json.polars_lines import parse_with_polars
 
         values = parse_with_polars(chunk.text, chunk.rows, self.layout)
-        if values is not None:
-            return Block(chunk.start, values, line_place(self.place, chunk.lines))
-        lines = _parse_lines(io.BytesIO(chunk.text), self.place, chunk.line)
-        return self.parse_rows(lines, chunk.start)
+        if values is None:
+            return None
+        return Block(chunk.start, values, line_place(self.source.place, chunk.lines))
 
-    def parse_stream(self, stream: io.BufferedIOBase, line: int, start: int) -> Iterator[Block]:
-        """Yield the rows of a stream, which begins with this line and row."""
-        lines = _parse_lines(stream, self.place, line)
-        step = rows_per_block(self.layout.columns, 8)
-        while len((block := self.parse_rows(islice(lines, step), start)).values):
-            yield block
-            start += len(block.values)
-
-    def parse_rows(self, rows: Iterable[tuple[int, Any]], start: int) -> Block:
-        """Return the rows of some lines."""
+    def parse_records(self, records: Iterable[tuple[int, Any]], rows: int, start: int) -> Block:
+        """Return the rows of this number of lines."""
         layout = self.layout
-        values: list[list[float]] = []
+        values = np.empty((rows, len(layout.classes)))
         lines: list[int] = []
         ids: list[tuple[bytes, ...]] = []
         labels: list[str] = []
-        for line, row in rows:
-            place = f"{self.place}:{line}"
+        for at, (line, row) in zip(range(rows), records, strict=True):
+            place = f"{self.source.place}:{line}"
             cells = self._cells(row, place)
-            values.append([self._number(cells[column], column, place) for column in layout.classes])
+            values[at] = [self._number(cells[column], column, place) for column in layout.classes]
             lines.append(line)
             ids.append(tuple(_id_cell(cells[column]) for column in layout.ids))
             if layout.label is not None:
                 labels.append(label_text(cells[layout.label]))
         return Block(
             start,
-            np.array(values, np.float64).reshape(-1, len(layout.classes)),
-            line_place(self.place, lines),
+            values,
+            line_place(self.source.place, lines),
             ids if layout.ids else None,
             None if layout.label is None else labels,
         )

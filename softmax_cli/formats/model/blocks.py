@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from softmax_cli.formats.columns.table_columns import SuspectColumns, TableColumns
+    from softmax_cli.formats.columns.layout import Layout
+    from softmax_cli.formats.columns.suspects import SuspectColumns
 
 BLOCK_BYTES = 1 << 21
 
@@ -183,7 +184,7 @@ class Source:
     axis: int = -1
     size: int | None = None
     within: RowRange | None = None
-    table: TableColumns | None = None
+    table: Layout | None = None
     suspects: SuspectColumns | None = None
     warnings: tuple[Callable[[], list[str]], ...] = ()
     stored: np.dtype[Any] | None = None

@@ -1,1 +1,1 @@
-"""What the text formats share: lines, cells and numbers as text."""
+"""What text formats share: lines, cells, numbers and JSON values."""

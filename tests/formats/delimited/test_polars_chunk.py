@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from softmax_cli.errors import SoftmaxCliError
-from softmax_cli.formats.columns.header import Layout
+from softmax_cli.formats.columns import line_table
+from softmax_cli.formats.columns.layout import Layout
+from softmax_cli.formats.columns.line_table import LineChunk, count_rows
 from softmax_cli.formats.delimited import polars_chunk
-from softmax_cli.formats.delimited.cells import RowParser
+from softmax_cli.formats.delimited.cells import DelimitedTable
 from softmax_cli.formats.delimited.polars_chunk import read_with_polars
 from softmax_cli.formats.model.blocks import Block
-from softmax_cli.formats.text import line_chunks
 from softmax_cli.formats.text.delimiter import cell_splitter
-from softmax_cli.formats.text.line_chunks import LineChunk, count_rows
-from softmax_cli.formats.text.lines import read_records
+from softmax_cli.storage.input import Input
 from tests.formats.conftest import folder
 from tests.formats.rows import examples, read, same_bits, saved
 from tests.running import run
@@ -53,9 +53,10 @@ def by_polars(text: bytes, layout: Layout, delimiter: str = ",") -> Block | None
 
 
 def by_cells(text: bytes, layout: Layout, delimiter: str = ",") -> Block:
-    parser = RowParser("x.csv", delimiter, cell_splitter(delimiter), layout)
-    records = list(read_records(io.BytesIO(text), "x.csv", first_line=7))
-    return parser.parse_records(records, len(records), 3)
+    source = Input("x.csv", io.BufferedReader(io.BytesIO(text)))
+    table = DelimitedTable(source, layout, b"", 7, cell_splitter(delimiter))
+    records = list(table.read_records(source.stream, 7))
+    return table.parse_records(records, len(records), 3)
 
 
 def table(columns: int, ids: tuple[int, ...] = (), label: int | None = None) -> Layout:
@@ -219,8 +220,8 @@ def test_ragged_tables_with_ids_are_the_same_in_chunks(
 
     expected = outcome()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(line_chunks, "_CHUNK_BYTES", data.draw(st.sampled_from([1, 10, 1000])))
-        patch.setattr(line_chunks, "_LITTLE_TEXT", 0)
+        patch.setattr(line_table, "_CHUNK_BYTES", data.draw(st.sampled_from([1, 10, 1000])))
+        patch.setattr(line_table, "_LITTLE_TEXT", 0)
         assert outcome() == expected
 
 
@@ -258,8 +259,8 @@ def test_the_size_of_chunks_makes_no_difference(
     saved("x.csv", newline.join(lines) + end)
     expected = outcome("x.csv")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(line_chunks, "_CHUNK_BYTES", size)
-        patch.setattr(line_chunks, "_LITTLE_TEXT", 0)
+        patch.setattr(line_table, "_CHUNK_BYTES", size)
+        patch.setattr(line_table, "_LITTLE_TEXT", 0)
         assert outcome("x.csv") == expected
 
 
@@ -267,7 +268,7 @@ def test_a_large_file_is_read_by_polars(monkeypatch: pytest.MonkeyPatch) -> None
     values = np.random.default_rng(1).normal(size=(60_000, 4))
     np.savetxt("x.csv", values, delimiter=",", fmt="%.17g", header="a,b,c,d", comments="")
     assert Path("x.csv").stat().st_size > 1 << 22
-    monkeypatch.setattr(RowParser, "parse_records", None)
+    monkeypatch.setattr(DelimitedTable, "parse_records", None)
     back = read("x.csv")
     assert same_bits(back.values, values)
     assert back.places[-1] == "x.csv:60001"

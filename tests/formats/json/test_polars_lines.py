@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from softmax_cli.errors import SoftmaxCliError
-from softmax_cli.formats.columns.header import Layout
-from softmax_cli.formats.json.lines import _RowParser
+from softmax_cli.formats.columns import line_table
+from softmax_cli.formats.columns.layout import Layout
+from softmax_cli.formats.json.lines import _JsonTable
 from softmax_cli.formats.json.polars_lines import parse_with_polars
 from softmax_cli.formats.model.options import ColumnRequest
-from softmax_cli.formats.text import line_chunks
 from tests.formats.conftest import folder
 from tests.formats.rows import examples, read, same_bits, saved
 
@@ -46,8 +46,8 @@ def agrees_with_line_by_line(text: str, size: int) -> None:
     saved("x.jsonl", text)
     expected = outcome("x.jsonl")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(line_chunks, "_CHUNK_BYTES", size)
-        patch.setattr(line_chunks, "_LITTLE_TEXT", 0)
+        patch.setattr(line_table, "_CHUNK_BYTES", size)
+        patch.setattr(line_table, "_LITTLE_TEXT", 0)
         assert outcome("x.jsonl") == expected
 
 
@@ -110,7 +110,7 @@ def test_objects_that_are_not_just_numbers(line: str) -> None:
 def test_a_large_file_is_read_by_polars(monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.random.default_rng(1).normal(size=(60_000, 4))
     saved("x.jsonl", "".join(f"{json.dumps(row)}\n" for row in values.tolist()))
-    monkeypatch.setattr(_RowParser, "parse_rows", None)
+    monkeypatch.setattr(_JsonTable, "parse_records", None)
     back = read("x.jsonl")
     assert same_bits(back.values, values)
     assert back.places[-1] == "x.jsonl:60000"
@@ -120,7 +120,7 @@ def test_a_large_file_is_read_by_polars(monkeypatch: pytest.MonkeyPatch) -> None
 def test_cells_that_also_pass_through_are_not_lost(
     line: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(line_chunks, "_LITTLE_TEXT", 0)
+    monkeypatch.setattr(line_table, "_LITTLE_TEXT", 0)
     back = read(saved("x.jsonl", f"{line}\n" * 2), keep=ColumnRequest(every_column=True))
     assert back.ids == [(b"1.5", b"2")] * 2
     assert back.values.tolist() == [[1.5, 2]] * 2

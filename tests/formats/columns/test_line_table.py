@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from softmax_cli.formats.text.line_chunks import count_rows
+from softmax_cli.formats.columns.line_table import count_rows
 
 
 @pytest.mark.parametrize(

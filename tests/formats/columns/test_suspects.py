@@ -9,8 +9,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from softmax_cli.formats.columns.layout import Layout
 from softmax_cli.formats.columns.selection import column_spec
-from softmax_cli.formats.columns.table_columns import TableColumns, looks_like_no_class
+from softmax_cli.formats.columns.suspects import SuspectColumns, looks_like_no_class
 from softmax_cli.formats.model import blocks
 from softmax_cli.formats.model.options import ColumnRequest
 from tests.formats.rows import read, refusal, saved, warnings_of, write
@@ -108,9 +109,12 @@ def test_arrays_have_no_columns() -> None:
 
 
 def test_option_values() -> None:
-    table = TableColumns(["y", "a b", "id", "id", "row_id", "5", "6"], [2, 3, 5, 6])
-    assert table.option_value([0, 1, 2]) == "2,3,row_id"
-    assert table.cell("x.csv:3", 3) == "x.csv:3:6"
+    names = ["y", "a b", "id", "id", "row_id", "5", "6"]
+    layout = Layout(7, [1, 2, 4, 5], [], None, names)
+    suspects = SuspectColumns(layout)
+    suspects.positions = [0, 1, 2]
+    assert "--id-columns 2,3,row_id passes" in suspects.remedy
+    assert layout.cell("x.csv:3", 3) == "x.csv:3:6"
 
 
 def test_a_number_that_is_a_name_is_given_as_a_range() -> None:

@@ -1,0 +1,167 @@
+"""Tables of one row per line: what CSV and JSON lines share."""
+
+from __future__ import annotations
+
+import io
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from softmax_cli.formats.columns.layout import Layout
+from softmax_cli.formats.model.blocks import Block, Chunk, Source, from_blocks, rows_per_block
+from softmax_cli.formats.text.lines import batches
+from softmax_cli.storage.headed import prepend
+from softmax_cli.storage.input import Input, reading
+from softmax_cli.storage.limits import LONGEST_LINE
+
+_CHUNK_BYTES = 1 << 23
+# Reading less text than this line by line takes less time than importing Polars.
+_LITTLE_TEXT = 1 << 20
+_MANY_QUOTES = 1 << 19
+_BLANK_END = re.compile(rb"\n\s*\Z")
+_BLANK_LINE = re.compile(rb"^\s*$", re.MULTILINE)
+
+
+class LineChunk(NamedTuple):
+    """Complete lines of a text, one row each.
+
+    text   the lines
+    rows   how many rows they are
+    line   number of the first line in the file, from 1
+    start  number of the first row, from 0
+    """
+
+    text: bytes
+    rows: int
+    line: int
+    start: int
+
+    @property
+    def lines(self) -> range:
+        """The numbers of the lines."""
+        return range(self.line, self.line + self.rows)
+
+
+@dataclass(frozen=True)
+class LineTable(ABC):
+    """Reads a table in chunks of lines, from the first bytes of its rows on.
+
+    head  bytes of rows that were read from the stream already
+    line  number of the line that they begin with, from 1
+    """
+
+    source: Input
+    layout: Layout
+    head: bytes
+    line: int
+
+    @abstractmethod
+    def read_records(self, stream: io.BufferedIOBase, line: int) -> Iterator[tuple[int, Any]]:
+        """Yield the records of a stream, each with the number of its line."""
+
+    @abstractmethod
+    def parse_records(self, records: Iterable[tuple[int, Any]], rows: int, start: int) -> Block:
+        """Return the rows of this number of records; errors name the line and column of a cell."""
+
+    @abstractmethod
+    def parse_with_polars(self, chunk: LineChunk) -> Block | None:
+        """Return the rows of a chunk; None if they must be parsed record by record."""
+
+    def open(
+        self, chunks: Callable[[], Iterator[Chunk]], *warnings: Callable[[], list[str]]
+    ) -> Source:
+        """Return a source of these chunks."""
+        return Source(
+            self.source.place,
+            len(self.layout.classes),
+            np.dtype(np.float64),
+            chunks,
+            class_names=self.layout.class_names,
+            id_names=self.layout.id_names,
+            size=self.source.size,
+            table=self.layout,
+            warnings=warnings,
+        )
+
+    def chunks(self, *, quotes: bool = True, unless: Collection[bytes] = ()) -> Iterator[Chunk]:
+        """Yield chunks of rows, each parsed in any thread.
+
+        From the first chunk on whose rows cannot be counted, records are parsed one by one. That
+        is so for one with a character of `unless`, or with a quoted newline if there are `quotes`.
+        """
+        head, line, start, at_end = self.head, self.line, 0, False
+        while not at_end:
+            rest = b""
+            with reading(self.source.place):
+                text = head + self.source.stream.read(_CHUNK_BYTES)
+                at_end = len(text) - len(head) < _CHUNK_BYTES
+                if not at_end:
+                    text += (rest := self.source.stream.readline(LONGEST_LINE))
+            lines = text
+            if at_end:
+                lines = _BLANK_END.sub(b"\n", text) if text.strip() else b""
+            # A line that is too long is refused when records are read.
+            is_too_long = len(rest) == LONGEST_LINE
+            is_little = at_end and start == 0 and len(text) < _LITTLE_TEXT
+            rows = None
+            if not (is_too_long or is_little or any(mark in lines for mark in unless)):
+                rows = count_rows(lines, quotes=quotes)
+            if rows is None:
+                yield from self.chunks_of_records(text, line, start)
+                return
+            if rows:
+                chunk = LineChunk(lines, rows, line, start)
+                yield Chunk(rows, partial(self._parse_chunk, chunk), size=len(lines))
+            head = b""
+            line += rows
+            start += rows
+
+    def chunks_of_records(self, head: bytes, line: int, start: int = 0) -> Iterator[Chunk]:
+        """Yield chunks parsed record by record, from bytes that begin with this line and row on."""
+        records = self.read_records(prepend(head, self.source.stream), line)
+
+        def blocks() -> Iterator[Block]:
+            first = start
+            for batch in batches(records, rows_per_block(self.layout.columns, 8)):
+                yield self.parse_records(batch, len(batch), first)
+                first += len(batch)
+
+        return from_blocks(blocks)()
+
+    def _parse_chunk(self, chunk: LineChunk) -> Block:
+        block = self.parse_with_polars(chunk)
+        if block is None:
+            records = self.read_records(io.BytesIO(chunk.text), chunk.line)
+            block = self.parse_records(records, chunk.rows, chunk.start)
+        return block
+
+
+def count_rows(lines: bytes, *, quotes: bool = True) -> int | None:
+    """Return the number of rows if every line is one; None if that is not certain.
+
+    With `quotes`, a newline may be quoted.
+
+    >>> count_rows(b"1,2\\n3,4"), count_rows(b"1,2\\n\\n3,4\\n"), count_rows(b'"a\\nb",3')
+    (2, None, None)
+    """
+    if b"\0" in lines or (b"\r" in lines and lines.count(b"\r") != lines.count(b"\r\n")):
+        return None
+    characters = np.frombuffer(lines, np.uint8)
+    is_end = characters == ord("\n")
+    # No character of a blank line comes after the space.
+    may_be_blank = lines[:1].isspace() or (is_end[:-1] & (characters[1:] <= ord(" "))).any()
+    if may_be_blank and _BLANK_LINE.search(lines.removesuffix(b"\n")):
+        return None
+    if quotes and b'"' in lines:
+        if lines.count(b'"') > _MANY_QUOTES:
+            return None
+        quoted = lines.split(b'"')
+        if len(quoted) % 2 == 0 or any(b"\n" in inside for inside in quoted[1::2]):
+            return None
+    is_unfinished = len(lines) > 0 and not lines.endswith(b"\n")
+    return int(np.count_nonzero(is_end)) + is_unfinished
