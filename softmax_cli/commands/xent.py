@@ -124,15 +124,19 @@ def command(
         explained = None
         if explain:
             from softmax_cli.commands.loss.explanation import Explanation
+            from softmax_cli.explain.row import Digits
+            from softmax_cli.formats.table.sink import DEFAULT_PRECISION
 
-            explained = Explanation(source.class_names, source.dtype, write.precision)
+            digits = Digits(write.precision or DEFAULT_PRECISION)
+            explained = Explanation(source.class_names, source.dtype, digits)
             counted.append(explained)
-        losses = inputs.losses(source, loss_form, counted)
+        divisor = None
         if gradient_path is not None:
-            losses.gradient_divisor = inputs.divisor(source, loss_form, write)
+            divisor = inputs.divisor(source, loss_form, write)
+        losses = inputs.losses(source, loss_form, counted, divisor)
         files = RowFiles.named(losses_path, gradient_path, write)
-        told = ReportExtras(report.given, fit, explained)
-        write_losses(source, losses, files, told, read, write)
+        extras = ReportExtras(report.given, fit, explained)
+        write_losses(source, losses, files, extras, read, write)
     return 0
 
 

@@ -1,74 +1,57 @@
-"""Counts rows that are predicted right: of all, among the likeliest, and by class."""
+"""Counts correct predictions: overall, among the K likeliest classes, and by class."""
 
 from __future__ import annotations
 
-from threading import Lock
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from softmax_cli.core.exact.sums import GroupedSums
-from softmax_cli.losses.metric import ClassNames, Metric, Scored, needed_labels
+from softmax_cli.losses.metric import Metric, Scored, needed_labels
 
 
+@dataclass
 class Accuracy(Metric):
-    """Counts the rows whose label is the likeliest class, of several the first."""
+    """Counts rows whose label is the likeliest class, the first of several; not soft targets."""
 
-    def __init__(self) -> None:
-        """Start at 0."""
-        self.right = 0
-        self.is_soft = False
-        self._lock = Lock()
+    right: int = 0
+    is_soft: bool = False
+    merged = ("right", "is_soft")
 
-    def add(self, scored: Scored) -> None:
-        """Count a block; soft targets are neither right nor wrong."""
+    def of(self, scored: Scored) -> Accuracy:
+        """Count rows; soft targets have no accuracy."""
         if scored.labels is None or scored.predicted is None:
-            self.is_soft = True
-            return
-        right = int(((scored.predicted == scored.labels) & scored.counted).sum())
-        with self._lock:
-            self.right += right
+            return Accuracy(is_soft=True)
+        return Accuracy(int(((scored.predicted == scored.labels) & scored.counted).sum()))
 
     def share(self, used: int) -> float | None:
-        """Return the accuracy; None with soft targets."""
+        """Return the accuracy; None for soft targets."""
         return None if self.is_soft or not used else self.right / used
 
-    def report(self) -> dict[str, object]:
-        """Return nothing: the accuracy belongs to every report."""
-        return {}
 
-    def state(self) -> dict[str, Any]:
-        """Return the count."""
-        return {"right": self.right, "is_soft": self.is_soft}
-
-    def add_state(self, state: dict[str, Any], first: int) -> None:  # noqa: ARG002
-        """Add another's count."""
-        with self._lock:
-            self.right += state["right"]
-            self.is_soft |= state["is_soft"]
-
-
+@dataclass
 class TopK(Metric):
-    """Counts the rows whose label is among the K likeliest classes, of equals the first."""
+    """Counts rows whose label is among the K likeliest classes, the first ones of equals."""
 
-    def __init__(self, k: int) -> None:
-        """Start at 0."""
-        self.k, self.right, self.used = k, 0, 0
-        self._lock = Lock()
+    k: int
+    right: int = 0
+    used: int = 0
+    merged = ("right", "used")
 
-    def add(self, scored: Scored) -> None:
-        """Count a block."""
+    def of(self, scored: Scored) -> TopK:
+        """Count rows."""
         labels = needed_labels(scored, "--top-k-accuracy")
         values, label = scored.rows.values, labels[:, None]
         of_label = np.take_along_axis(values, label, -1)
-        before = (values > of_label).sum(axis=-1)
+        rank = (values > of_label).sum(axis=-1)
         equal = values == of_label
         tied = np.flatnonzero(equal.sum(axis=-1) > 1)
-        before[tied] += (equal[tied] & (np.arange(values.shape[-1]) < label[tied])).sum(axis=-1)
-        right = int(((before < self.k) & scored.counted).sum())
-        with self._lock:
-            self.right += right
-            self.used += int(scored.rows.used.sum())
+        rank[tied] += (equal[tied] & (np.arange(values.shape[-1]) < label[tied])).sum(axis=-1)
+        right = int(((rank < self.k) & scored.counted).sum())
+        return TopK(self.k, right, int(scored.rows.used.sum()))
 
     @property
     def share(self) -> float | None:
@@ -79,19 +62,9 @@ class TopK(Metric):
         """Return K and the share."""
         return {"top_k": self.k, "top_k_accuracy": self.share}
 
-    def state(self) -> dict[str, Any]:
-        """Return the counts."""
-        return {"right": self.right, "used": self.used}
-
-    def add_state(self, state: dict[str, Any], first: int) -> None:  # noqa: ARG002
-        """Add another's counts."""
-        with self._lock:
-            self.right += state["right"]
-            self.used += state["used"]
-
 
 class OfClass(NamedTuple):
-    """A class that is the label of some rows: their mean loss, and the share predicted right."""
+    """The rows with one label: their mean loss, over the sum of their weights, and accuracy."""
 
     name: str | int
     rows: int
@@ -99,57 +72,50 @@ class OfClass(NamedTuple):
     accuracy: float | None
 
 
+@dataclass
 class PerClass(Metric):
-    """Counts rows, losses and right predictions of each label."""
+    """Counts rows, losses and correct predictions by label."""
 
-    def __init__(self, classes: int, names: ClassNames) -> None:
-        """Start at 0."""
-        self._names = names
-        self._rows = np.zeros(classes, np.int64)
-        self._right = np.zeros(classes, np.int64)
-        self._losses, self._weights = GroupedSums(classes), GroupedSums(classes)
-        self._lock = Lock()
+    names: Sequence[str | int]
+    rows: NDArray[np.int64]
+    right: NDArray[np.int64]
+    losses: GroupedSums
+    weights: GroupedSums
+    merged = ("rows", "right", "losses", "weights")
 
-    def add(self, scored: Scored) -> None:
-        """Count a block."""
+    @classmethod
+    def empty(cls, names: Sequence[str | int]) -> PerClass:
+        """Return the counts of no row, for classes of these names."""
+        zeros, N = np.zeros(len(names), np.int64), len(names)
+        return cls(names, zeros, zeros.copy(), GroupedSums(N), GroupedSums(N))
+
+    def of(self, scored: Scored) -> PerClass:
+        """Count rows."""
         labels, used = needed_labels(scored, "--per-class"), scored.rows.used
-        right = (scored.predicted == labels) & scored.counted
-        classes = len(self._rows)
-        with self._lock:
-            self._rows += np.bincount(labels[used], minlength=classes)
-            self._right += np.bincount(labels[right], minlength=classes)
-        self._losses.add(scored.losses[used], labels[used])
+        right, N = (scored.predicted == labels) & scored.counted, len(self.names)
+        found = replace(
+            self,
+            rows=np.bincount(labels[used], minlength=N),
+            right=np.bincount(labels[right], minlength=N),
+            losses=GroupedSums(N),
+            weights=GroupedSums(N),
+        )
+        found.losses.add(scored.losses[used], labels[used])
         for part in scored.rows.weights or (np.ones(len(labels)),):
-            self._weights.add(part[used], labels[used])
+            found.weights.add(part[used], labels[used])
+        return found
 
     def classes(self) -> list[OfClass]:
-        """Return what is known of each class; its mean loss is over the sum of its weights."""
-        return [self._of_class(number) for number in range(len(self._rows))]
+        """Return the counts of each class."""
+        return [self._of_class(number) for number in range(len(self.names))]
 
     def _of_class(self, number: int) -> OfClass:
-        name = number if self._names is None else self._names[number]
-        rows = int(self._rows[number])
-        loss = self._losses.total(number, self._weights) if self._weights.total(number) else None
-        return OfClass(name, rows, loss, int(self._right[number]) / rows if rows else None)
+        rows = int(self.rows[number])
+        loss = self.losses.total(number, self.weights) if self.weights.total(number) else None
+        accuracy = int(self.right[number]) / rows if rows else None
+        return OfClass(self.names[number], rows, loss, accuracy)
 
     def report(self) -> dict[str, object]:
-        """Return an object a class."""
+        """Return an object for each class."""
         keys = ("class", "rows", "loss", "accuracy")
         return {"per_class": [dict(zip(keys, each, strict=True)) for each in self.classes()]}
-
-    def state(self) -> dict[str, Any]:
-        """Return the counts and sums."""
-        return {
-            "rows": self._rows.tolist(),
-            "right": self._right.tolist(),
-            "losses": self._losses.state(),
-            "weights": self._weights.state(),
-        }
-
-    def add_state(self, state: dict[str, Any], first: int) -> None:  # noqa: ARG002
-        """Add another's counts and sums."""
-        with self._lock:
-            self._rows += np.array(state["rows"], np.int64)
-            self._right += np.array(state["right"], np.int64)
-        self._losses.add_state(state["losses"])
-        self._weights.add_state(state["weights"])

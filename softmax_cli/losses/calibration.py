@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
-from threading import Lock
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from softmax_cli.core.exact.arrays import FloatArray, wide
 from softmax_cli.core.exact.double_double import Rows
 from softmax_cli.core.exact.sums import ExactSum, GroupedSums, summed
+from softmax_cli.core.loss.row_losses import Source as Kind
+from softmax_cli.core.softmax.softmax import softmax
+from softmax_cli.losses.metric import Metric, Scored, needed_labels
 
 
 class Bin(NamedTuple):
-    """The rows whose confidence is above `low` and at most `high`; None where there is no row."""
+    """The rows with a confidence above `low` and up to `high`; None where there is no row."""
 
     low: float
     high: float
@@ -24,14 +28,15 @@ class Bin(NamedTuple):
 
     @property
     def gap(self) -> float:
-        """How far mean confidence and accuracy are apart."""
+        """The distance between mean confidence and accuracy."""
         if self.confidence is None or self.accuracy is None:
             return 0.0
         return abs(self.accuracy - self.confidence)
 
 
-class Calibration:
-    """Running counts of rows by confidence, the probability of the likeliest class.
+@dataclass
+class Calibration(Metric):
+    """Counts rows by confidence, the probability of the likeliest class.
 
         ECE = sum_b (n_b / n) |accuracy_b - confidence_b|,  MCE = max_b |accuracy_b - confidence_b|
         Brier = (1 / n) sum_i sum_k (P_i(k) - Y_i(k))^2, from 0 to 2
@@ -39,83 +44,120 @@ class Calibration:
     over B bins of equal width, the b-th of confidences above (b - 1) / B and up to b / B, with
     confidence_b and accuracy_b the means of its n_b rows; rows count alike, whatever they weigh.
 
-    source   ECE and MCE: Naeini et al. 2015, Guo et al. 2017; the score: Brier 1950
+    kind, temperature  of the values
+    is_asked           whether --calibration asks for it; if not, soft targets are no error
+    source             ECE and MCE: Naeini et al. 2015, Guo et al. 2017; the score: Brier 1950
 
-    >>> calibration = Calibration(bins=2)
     >>> P = np.array([[0.75, 0.25], [0.75, 0.25]])
-    >>> calibration.add(P, np.array([0, 1]), np.array([0, 0]))
+    >>> empty = Calibration.empty(2)
+    >>> calibration = empty.of_probabilities(P, np.array([0, 1]), np.array([0, 0]))
     >>> calibration.ece(), calibration.mce(), calibration.brier()
     (0.25, 0.25, 0.625)
     """
 
-    def __init__(self, bins: int) -> None:
-        """Start with no row."""
-        self._edges = np.arange(bins + 1) / bins
-        self._rows = np.zeros(bins, np.int64)
-        self._right = np.zeros(bins, np.int64)
-        self._confidences = GroupedSums(bins)
-        self._brier = ExactSum()
-        self._lock = Lock()
+    kind: Kind
+    temperature: float
+    is_asked: bool
+    rows: NDArray[np.int64]
+    right: NDArray[np.int64]
+    confidences: GroupedSums
+    squares: ExactSum
+    is_soft: bool = False
+    merged = ("rows", "right", "confidences", "squares", "is_soft")
 
-    def add(self, P: Rows, labels: NDArray[np.intp], likeliest: NDArray[np.intp]) -> None:
-        """Count rows, in any thread.
+    @classmethod
+    def empty(
+        cls,
+        bins: int,
+        kind: Kind = "probabilities",
+        temperature: float = 1.0,
+        *,
+        is_asked: bool = True,
+    ) -> Calibration:
+        """Return the counts of no row in so many bins."""
+        zeros, sums = np.zeros(bins, np.int64), GroupedSums(bins)
+        return cls(kind, temperature, is_asked, zeros, zeros.copy(), sums, ExactSum())
+
+    def of(self, scored: Scored) -> Calibration:
+        """Count rows."""
+        if scored.labels is None and not self.is_asked:
+            empty = self.empty(len(self.rows), self.kind, self.temperature, is_asked=False)
+            return replace(empty, is_soft=True)
+        counted, labels = scored.counted, needed_labels(scored, "--calibration")
+        predicted = np.asarray(scored.predicted)[counted]
+        P = self._probabilities(scored.rows.chosen(counted).values)
+        return self.of_probabilities(P, labels[counted], predicted)
+
+    def _probabilities(self, values: FloatArray) -> Rows:
+        if self.kind == "logits":
+            return wide(softmax(wide(values), temperature=self.temperature))
+        return np.exp(wide(values)) if self.kind == "log-probabilities" else wide(values).copy()
+
+    def of_probabilities(
+        self, P: Rows, labels: NDArray[np.intp], likeliest: NDArray[np.intp]
+    ) -> Calibration:
+        """Count rows.
 
         P          (rows, classes) probabilities that sum to 1; they are changed
         labels     (rows,)
         likeliest  (rows,) the class with the largest probability
         """
-        bins = len(self._rows)
+        bins = len(self.rows)
         confidences = np.take_along_axis(P, likeliest[:, None], -1)[:, 0]
         of = np.searchsorted(self._edges[1:-1], confidences, side="left")
-        right = np.bincount(of[likeliest == labels], minlength=bins)
-        with self._lock:
-            self._rows += np.bincount(of, minlength=bins)
-            self._right += right
-        self._confidences.add(confidences, of)
+        found = replace(
+            self,
+            rows=np.bincount(of, minlength=bins),
+            right=np.bincount(of[likeliest == labels], minlength=bins),
+            confidences=GroupedSums(bins),
+            squares=ExactSum(),
+        )
+        found.confidences.add(confidences, of)
         # 1 - P of the label is the sum of the others, and loses no digit as that.
         np.put_along_axis(P, labels[:, None], 0, -1)
         missing = summed(P)[:, 0]
-        self._brier.add(summed(P * P)[:, 0] + missing * missing)
-
-    def state(self) -> dict[str, Any]:
-        """Return the counts and sums as they are; `add_state` adds them to others."""
-        return {
-            "rows": self._rows.tolist(),
-            "right": self._right.tolist(),
-            "confidences": self._confidences.state(),
-            "brier": self._brier.state(),
-        }
-
-    def add_state(self, state: dict[str, Any]) -> None:
-        """Add what a state of as many bins tells."""
-        with self._lock:
-            self._rows += np.array(state["rows"], np.int64)
-            self._right += np.array(state["right"], np.int64)
-        self._confidences.add_state(state["confidences"])
-        self._brier.add_state(state["brier"])
+        found.squares.add(summed(P * P)[:, 0] + missing * missing)
+        return found
 
     @property
-    def rows(self) -> int:
+    def _edges(self) -> NDArray[np.float64]:
+        bins = len(self.rows)
+        return np.arange(bins + 1) / bins
+
+    def state(self) -> dict[str, Any]:
+        """Return the counts and sums."""
+        state = super().state()
+        is_soft, brier = state.pop("is_soft"), state.pop("squares")
+        return {"calibration": state | {"brier": brier}, "is_soft": is_soft}
+
+    def from_state(self, state: dict[str, Any], first: int) -> Calibration:
+        """Return the counts and sums of a state."""
+        counts = state["calibration"]
+        flat = counts | {"squares": counts["brier"], "is_soft": state["is_soft"]}
+        return super().from_state(flat, first)
+
+    @property
+    def count(self) -> int:
         """How many rows there are."""
-        return int(self._rows.sum())
+        return int(self.rows.sum())
 
     def bins(self) -> list[Bin]:
         """Return the bins, from the least confidence on."""
-        return [self._bin(number) for number in range(len(self._rows))]
+        return [self._bin(number) for number in range(len(self.rows))]
 
     def _bin(self, number: int) -> Bin:
         low, high = self._edges[number : number + 2].tolist()
-        rows = int(self._rows[number])
+        rows = int(self.rows[number])
         if not rows:
             return Bin(low, high, 0, None, None)
-        confidence = self._confidences.total(number, rows)
-        return Bin(low, high, rows, confidence, int(self._right[number]) / rows)
+        confidence = self.confidences.total(number, rows)
+        return Bin(low, high, rows, confidence, int(self.right[number]) / rows)
 
     def ece(self) -> float:
         """Return the expected calibration error; NaN of no rows."""
-        if not self.rows:
+        if not self.count:
             return math.nan
-        return math.fsum(each.rows * each.gap for each in self.bins()) / self.rows
+        return math.fsum(each.rows * each.gap for each in self.bins()) / self.count
 
     def mce(self) -> float:
         """Return the maximum calibration error."""
@@ -123,4 +165,19 @@ class Calibration:
 
     def brier(self) -> float:
         """Return the Brier score; NaN of no rows."""
-        return self._brier.total(self.rows) if self.rows else math.nan
+        return self.squares.total(self.count) if self.count else math.nan
+
+    def report(self) -> dict[str, object]:
+        """Return the scores and the bins, if they are asked for."""
+        if not self.is_asked:
+            return {}
+        keys = ("low", "high", "rows", "confidence", "accuracy")
+        return {
+            "calibration": {
+                "bins": len(self.rows),
+                "ece": self.ece(),
+                "mce": self.mce(),
+                "brier": self.brier(),
+                "reliability": [dict(zip(keys, each, strict=True)) for each in self.bins()],
+            }
+        }

@@ -326,6 +326,7 @@ def _check_log_probabilities(block: Block, used: NDArray[np.bool_], dtypes: Dtyp
 
 def like_probabilities(values: FloatArray, dtypes: Dtypes) -> bool:
     """Tell whether all rows are like probabilities, not logits: in 0..1, with the sum 1."""
-    within = ((values >= 0) & (values <= 1)).all()
+    if not ((values >= 0) & (values <= 1)).all():
+        return False
     tolerance = sum_tolerance(dtypes, values.shape[-1])
-    return bool(within and (np.abs(wide(values).sum(axis=-1) - 1) < tolerance).all())
+    return bool((np.abs(wide(values).sum(axis=-1) - 1) < tolerance).all())

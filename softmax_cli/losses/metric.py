@@ -1,9 +1,11 @@
-"""What counts rows beside a loss, as they go by in any thread."""
+"""Metrics as values: computed from rows in any thread, merged, and written as JSON."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, NamedTuple
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,14 +16,12 @@ from softmax_cli.errors import InputError
 from softmax_cli.formats.model.blocks import Block
 from softmax_cli.losses.loss_rows import LossRows
 
-ClassNames = tuple[str, ...] | None
-
 
 class Scored(NamedTuple):
     """The rows of a block with their losses.
 
-    labels     (rows,) the label of each row, anything if it is ignored; None of soft targets
-    predicted  (rows,) the likeliest class; None if nobody asks for it
+    labels     (rows,) the label of each row, any class if it is ignored; None for soft targets
+    predicted  (rows,) the likeliest class; None if no metric needs it
     losses     (rows,) weighted
     counted    (rows,) which rows are neither ignored nor without a softmax
     """
@@ -34,33 +34,75 @@ class Scored(NamedTuple):
     counted: NDArray[np.bool_]
 
 
-class Metric(ABC):
-    """Counts rows as they go by, in any thread, and tells in the end what they come to."""
+@dataclass
+class Mergeable:
+    """Settings, and counts of some rows that are added to the counts of other rows.
+
+    Counts are numbers, arrays, exact sums, or truths of which one is enough. The order in which
+    they are merged makes no difference.
+
+    merged  the names of the fields that are counts
+    """
+
+    merged: ClassVar[tuple[str, ...]] = ()
+
+    def merge(self, other: Self) -> None:
+        """Add the counts of other rows: those of another block, or of another shard."""
+        for name in self.merged:
+            mine, others = getattr(self, name), getattr(other, name)
+            if isinstance(mine, bool):
+                mine = mine or others
+            else:
+                mine += others
+            setattr(self, name, mine)
+
+    def state(self) -> dict[str, Any]:
+        """Return the counts for JSON, which loses no digit of them."""
+        return {name: _to_json(getattr(self, name)) for name in self.merged}
+
+    def from_state(self, state: dict[str, Any], first: int) -> Self:
+        """Return the counts that a state holds, of rows from row number `first` on."""
+        del first
+        counts = {name: _from_json(getattr(self, name), state[name]) for name in self.merged}
+        return replace(self, **counts)
+
+
+def _to_json(count: Any) -> Any:
+    if isinstance(count, Counter):
+        return {str(key): number for key, number in count.items() if number}
+    if isinstance(count, np.ndarray):
+        return count.tolist()
+    return count if isinstance(count, int) else count.state()
+
+
+def _from_json(alike: Any, state: Any) -> Any:
+    """Return the count that `_to_json` wrote; `alike` is of its type."""
+    if isinstance(alike, Counter):
+        return Counter({int(key): number for key, number in state.items()})
+    if isinstance(alike, np.ndarray):
+        return np.array(state, alike.dtype)
+    return state if isinstance(alike, int) else alike.from_state(state)
+
+
+class Metric(Mergeable, ABC):
+    """Something counted over the rows of a loss."""
 
     @abstractmethod
-    def add(self, scored: Scored) -> None:
-        """Count the rows of a block."""
+    def of(self, scored: Scored) -> Self:
+        """Return the counts of these rows alone, with the same settings; in any thread."""
 
-    @abstractmethod
     def report(self) -> dict[str, object]:
         """Return the keys of the command's JSON object."""
-
-    @abstractmethod
-    def state(self) -> dict[str, Any]:
-        """Return what was counted as it is: no digit is lost when it is written as JSON."""
-
-    @abstractmethod
-    def add_state(self, state: dict[str, Any], first: int) -> None:
-        """Add what the state of another of its kind tells, whose rows begin with this number."""
+        return {}
 
 
-def needed_labels(scored: Scored, what: str) -> NDArray[np.intp]:
-    """Return the labels; a row with soft targets has none, and is named."""
+def needed_labels(scored: Scored, option: str) -> NDArray[np.intp]:
+    """Return the labels; raise InputError, naming the first soft row, if targets are soft."""
     if scored.labels is not None:
         return scored.labels
     soft = ~are_one_hot(scored.rows.targets) & scored.rows.used
     raise InputError(
-        f"its targets are soft, and {what} needs a label",
+        f"its targets are soft, and {option} needs a label",
         "give --labels, or one-hot targets",
         scored.block.place(int(soft.argmax())),
     )

@@ -1,18 +1,19 @@
-"""Keeps the rows with the largest losses."""
+"""The rows with the largest losses."""
 
 from __future__ import annotations
 
-from threading import Lock
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from softmax_cli.formats.text.quoting import cell_text
-from softmax_cli.losses.metric import ClassNames, Metric, Scored
+from softmax_cli.losses.metric import Metric, Scored
 
 
 class WorstRow(NamedTuple):
-    """A row with a large loss; it has no label with soft targets."""
+    """A row with a large loss; it has no label if its targets are soft."""
 
     row: int
     label: str | int | None
@@ -21,48 +22,43 @@ class WorstRow(NamedTuple):
     ids: tuple[str, ...]
 
 
+@dataclass
 class Worst(Metric):
-    """Keeps the rows with the largest losses, of equals the first ones."""
+    """Keeps the K rows with the largest losses, the first ones of equals."""
 
-    def __init__(self, k: int, names: ClassNames, id_names: tuple[str, ...]) -> None:
-        """Keep none yet."""
-        self.rows: list[WorstRow] = []
-        self.id_names = id_names
-        self._k, self._names = k, names
-        self._lock = Lock()
+    k: int
+    names: Sequence[str | int]
+    id_names: tuple[str, ...]
+    rows: list[WorstRow] = field(default_factory=list)
 
-    def add(self, scored: Scored) -> None:
-        """Keep the worst rows of a block and of those before."""
+    def of(self, scored: Scored) -> Worst:
+        """Return the worst of these rows."""
         chosen = np.flatnonzero(scored.counted & ~np.isnan(scored.losses))
         losses = scored.losses[chosen]
-        if len(chosen) > self._k:
-            least = np.partition(losses, -self._k)[-self._k]
+        if len(chosen) > self.k:
+            least = np.partition(losses, -self.k)[-self.k]
             chosen = chosen[losses >= least]
             order = np.argsort(-scored.losses[chosen], kind="stable")
-            chosen = chosen[order[: self._k]]
-        found = [self._row(scored, row) for row in chosen.tolist()]
-        self._keep(found)
-
-    def _keep(self, found: list[WorstRow]) -> None:
-        with self._lock:
-            worst = sorted([*self.rows, *found], key=lambda each: (-each.loss, each.row))
-            self.rows = worst[: self._k]
+            chosen = chosen[order[: self.k]]
+        return replace(self, rows=[self._row(scored, row) for row in chosen.tolist()])
 
     def _row(self, scored: Scored, row: int) -> WorstRow:
         block, label, predicted = scored.block, scored.rows.label(row), scored.predicted
         return WorstRow(
             block.number(row),
-            None if label is None else self._name(label),
-            "" if predicted is None else self._name(predicted[row]),
+            None if label is None else self.names[label],
+            "" if predicted is None else self.names[predicted[row]],
             float(scored.losses[row]),
             () if block.ids is None else tuple(map(cell_text, block.ids[row])),
         )
 
-    def _name(self, number: int | np.intp) -> str | int:
-        return int(number) if self._names is None else self._names[number]
+    def merge(self, other: Worst) -> None:
+        """Keep the worst of both."""
+        worst = sorted([*self.rows, *other.rows], key=lambda each: (-each.loss, each.row))
+        self.rows = worst[: self.k]
 
     def report(self) -> dict[str, object]:
-        """Return an object a row; with id columns, their cells by name."""
+        """Return an object for each row; with id columns, their cells by name."""
         rows = []
         for each in self.rows:
             known: dict[str, object] = each._asdict()
@@ -74,12 +70,12 @@ class Worst(Metric):
         """Return the rows."""
         return {"worst": [each._asdict() for each in self.rows]}
 
-    def add_state(self, state: dict[str, Any], first: int) -> None:
-        """Keep the worst of another's rows and of those before."""
-        found = [WorstRow(**told) for told in state["worst"]]
-        self._keep(
-            [
-                each._replace(row=each.row + first, loss=float(each.loss), ids=tuple(each.ids))
-                for each in found
-            ]
-        )
+    def from_state(self, state: dict[str, Any], first: int) -> Worst:
+        """Return the rows of a state, which counts them from row number `first` on."""
+        rows = [
+            WorstRow(**row)._replace(
+                row=row["row"] + first, loss=float(row["loss"]), ids=tuple(row["ids"])
+            )
+            for row in state["worst"]
+        ]
+        return replace(self, rows=rows)

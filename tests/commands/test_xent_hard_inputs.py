@@ -240,7 +240,7 @@ def test_an_error_stands_alone() -> None:
     refused("1 2 --labels 0,0 --ignore-label 0", "has more rows than arguments")
     refused("'[[1],[2]]' --labels 0,0 --ignore-label 0", "every row is ignored")
     line = "1,2 nan,1 --labels 0,1 --class-weights 0,1 --on-bad-row skip"
-    refused(line, "no row weighs anything")
+    refused(line, "every weight is 0")
 
 
 def test_a_bad_row_is_nan_whatever_it_weighs() -> None:

@@ -277,7 +277,7 @@ def test_many_classes_are_shown_by_their_loss() -> None:
         ("--labels l.npy --class-weights 1,2", "2 weights for the 4 classes of z.npy"),
         ("--labels l.npy --class-weights 1,2,3,4,5", "more than 4 weights for the 4 classes"),
         ("--labels l.npy --class-weights 1,2,-3,4", "the weight of class 2 is -3"),
-        ("--labels l.npy --class-weights 0,0,0,0", "no row weighs anything, so there is no mean"),
+        ("--labels l.npy --class-weights 0,0,0,0", "every weight is 0, so there is no mean"),
         ("--labels l.npy --sample-weights 1,2", "--sample-weights: has fewer rows than z.npy"),
         ("--labels l.npy --sample-weights s.csv", "s.csv:4: 'x' is not a number; a weight is"),
         ("--labels l.npy --sample-weights s.npy", "z.npy: row 3: its sample weight is -1"),

@@ -24,9 +24,10 @@ LABELS = np.where(DRAW.random(300) < 0.6, LOGITS.argmax(-1), DRAW.integers(0, 4,
 
 
 def _calibration(P: Any, labels: Any, bins: int) -> Calibration:
-    calibration = Calibration(bins)
+    calibration = Calibration.empty(bins)
     for part in (slice(0, 1), slice(1, 100), slice(100, None)):
-        calibration.add(P[part].copy(), labels[part], P[part].argmax(-1))
+        likeliest = P[part].argmax(-1)
+        calibration.merge(calibration.of_probabilities(P[part].copy(), labels[part], likeliest))
     return calibration
 
 
@@ -55,10 +56,10 @@ def test_a_confidence_on_an_edge_belongs_to_the_bin_below_it() -> None:
 
 
 def test_the_brier_score_of_a_confident_row_keeps_its_digits() -> None:
-    calibration = Calibration(15)
-    calibration.add(wide(softmax([[60.0, 0.0]])), np.array([0]), np.array([0]))
-    P = exact.probabilities([60.0, 0.0], 1.0)[1]
-    assert calibration.brier() == pytest.approx(float(2 * P * P), rel=1e-14)
+    P = wide(softmax([[60.0, 0.0]]))
+    calibration = Calibration.empty(15).of_probabilities(P, np.array([0]), np.array([0]))
+    other = exact.probabilities([60.0, 0.0], 1.0)[1]
+    assert calibration.brier() == pytest.approx(float(2 * other * other), rel=1e-14)
 
 
 def test_a_perfect_and_a_hopeless_calibration() -> None:
@@ -163,11 +164,12 @@ def test_no_temperature_at_all(logits: Any, labels: Any, message: str) -> None:
 def test_merged_calibrations_are_the_whole() -> None:
     rng = np.random.default_rng(0)
     P, labels = rng.dirichlet(np.ones(4), 40), rng.integers(0, 4, 40)
-    whole, merged = Calibration(7), Calibration(7)
-    for rows in (slice(None), slice(0, 11), slice(11, 40)):
-        part = whole if rows == slice(None) else Calibration(7)
-        part.add(P[rows].copy(), labels[rows], P[rows].argmax(-1))
-        if part is not whole:
-            merged.add_state(json.loads(json.dumps(part.state(), allow_nan=False)))
+    empty, merged = Calibration.empty(7), Calibration.empty(7)
+    whole = empty.of_probabilities(P.copy(), labels, P.argmax(-1))
+    for rows in (slice(0, 11), slice(11, 40)):
+        part = empty.of_probabilities(P[rows].copy(), labels[rows], P[rows].argmax(-1))
+        state = json.loads(json.dumps(part.state(), allow_nan=False))
+        merged.merge(empty.from_state(state, 0))
     assert merged.bins() == whole.bins()
     assert (merged.ece(), merged.brier()) == (whole.ece(), whole.brier())
+    assert (empty.count, merged.count) == (0, 40)

@@ -17,9 +17,7 @@ numbers = hnp.arrays(np.float64, st.integers(0, 30), elements=st.floats(width=64
 
 def of(*values: float) -> Histogram:
     """Return the histogram of these numbers."""
-    histogram = Histogram()
-    histogram.add(np.array(values))
-    return histogram
+    return Histogram().of_numbers(np.array(values))
 
 
 @given(numbers)
@@ -62,12 +60,12 @@ def test_ends_have_bins_of_their_own() -> None:
 
 
 @given(numbers, numbers)
-def test_states_add_up_through_json(
+def test_states_merge_through_json(
     first: np.ndarray[tuple[int], np.dtype[np.float64]],
     second: np.ndarray[tuple[int], np.dtype[np.float64]],
 ) -> None:
     both = of(*first)
-    both.add_state(json.loads(json.dumps(of(*second).state())))
+    both.merge(both.from_state(json.loads(json.dumps(of(*second).state())), 0))
     assert both.bins() == of(*first, *second).bins()
 
 

@@ -30,7 +30,7 @@ from softmax_cli.losses.class_labels import Names, class_number
 from softmax_cli.losses.labels import open_labels, open_weights
 from softmax_cli.losses.loss_rows import CountedRows, Form, LossForm
 from softmax_cli.losses.metric import Metric
-from softmax_cli.losses.running_loss import RunningLoss
+from softmax_cli.losses.running_loss import LossSettings, RunningLoss
 from softmax_cli.pipeline.pairing import RowReader, zip_rows
 from softmax_cli.pipeline.row_order import blocks_in_order
 from softmax_cli.pipeline.run import each_block
@@ -124,18 +124,25 @@ class LossInputs:
         read, may_be_missing = with_header_of("weights", self.read), bool(self.options.ignore_label)
         return open_weights(token, read, may_be_missing=may_be_missing)
 
-    def losses(self, source: Source, form: LossForm, metrics: Sequence[Metric]) -> RunningLoss:
-        """Return the running loss that the options ask for."""
+    def losses(
+        self,
+        source: Source,
+        form: LossForm,
+        metrics: Sequence[Metric],
+        gradient_divisor: Fraction | float | None = None,
+    ) -> RunningLoss:
+        """Return the running loss that the options ask for, of no row yet."""
         options = self.options
-        return RunningLoss(
+        settings = LossSettings(
             form,
-            temperature=options.temperature,
-            reduction=options.reduction,
-            base=options.base,
-            on_bad_row=self.read.on_bad_row,
-            dtype=source.dtype,
-            metrics=metrics,
+            options.temperature,
+            options.reduction,
+            options.base,
+            self.read.on_bad_row,
+            source.dtype,
+            gradient_divisor,
         )
+        return RunningLoss(settings, metrics)
 
     def divisor(self, source: Source, form: LossForm, write: WriteOptions) -> Fraction | float:
         """Return what the gradients are divided by, which a mean needs before the first row."""

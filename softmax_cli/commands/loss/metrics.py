@@ -5,9 +5,10 @@ from __future__ import annotations
 from softmax_cli.commands.options.loss import LossOptions, ReportOptions
 from softmax_cli.formats.model.blocks import Source
 from softmax_cli.losses.accuracy import PerClass, TopK
+from softmax_cli.losses.calibration import Calibration
+from softmax_cli.losses.histogram import Histogram
 from softmax_cli.losses.loss_rows import LossForm
 from softmax_cli.losses.metric import Metric
-from softmax_cli.losses.spread import LossHistogram, Reliability
 from softmax_cli.losses.worst_rows import Worst
 
 
@@ -20,19 +21,20 @@ def metrics(
     has_histogram: bool = True,
 ) -> list[Metric]:
     """Return what the options ask to be counted beside the loss, and a histogram."""
-    names = source.class_names
+    names = source.class_names or range(source.classes)
     wanted: list[Metric] = []
     if report.top_k_accuracy is not None:
         wanted.append(TopK(report.top_k_accuracy))
     if report.per_class:
-        wanted.append(PerClass(source.classes, names))
+        wanted.append(PerClass.empty(names))
     if report.worst:
         wanted.append(Worst(report.worst, names, source.id_names))
     if report.calibration or report.fit_temperature:
-        reliability = Reliability(
-            report.bins, form.kind, options.temperature, is_asked=report.calibration
+        wanted.append(
+            Calibration.empty(
+                report.bins, form.kind, options.temperature, is_asked=report.calibration
+            )
         )
-        wanted.append(reliability)
     if has_histogram or report.histogram:
-        wanted.append(LossHistogram(is_asked=report.histogram))
+        wanted.append(Histogram(report.histogram))
     return wanted

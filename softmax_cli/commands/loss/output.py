@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from softmax_cli.commands.loss.row_outputs import RowFiles, RowSinks, row_result
 from softmax_cli.display.parts import Line, Part
 from softmax_cli.formats import open_sink, output_format
-from softmax_cli.formats.model.blocks import Block, Source
+from softmax_cli.formats.model.blocks import Block, Source, identity
 from softmax_cli.formats.model.options import ReadOptions, WriteOptions
 from softmax_cli.formats.model.sinks import Result, Sink
 from softmax_cli.formats.table.picture_file import picture
+from softmax_cli.losses.histogram import Histogram
 from softmax_cli.losses.running_loss import RunningLoss
-from softmax_cli.losses.spread import LossHistogram
 from softmax_cli.pipeline.bad_rows import Counts
 from softmax_cli.pipeline.reporting import note
 from softmax_cli.pipeline.run import run
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ReportExtras:
-    """What is told beside the loss.
+    """Optional sections of a report.
 
-    options  those that ask for it
-    fit      the temperature that was found
+    options      the options given that a number alone does not answer
+    fit          the temperature that was found
     explanation  of the first rows
-    of_rows  the losses of the first and the last rows, as parts that are known once all are read
+    of_rows      a table of the losses of rows, known once all are read
     """
 
     options: tuple[str, ...] = ()
@@ -52,7 +52,7 @@ def write_losses(
     source: Source,
     losses: RunningLoss,
     files: RowFiles,
-    told: ReportExtras,
+    extras: ReportExtras,
     read: ReadOptions,
     write: WriteOptions,
 ) -> None:
@@ -61,12 +61,12 @@ def write_losses(
         # What is replaced in place are the files of the rows.
         write = replace(write, in_place=False)
     form = output_format(write).name
-    report = _is_report(form, losses) or told.explanation is not None
+    report = _is_report(form, losses) or extras.explanation is not None
     for each in (files.losses, files.gradient, write):
         # Before the first of them is opened.
         if each is not None:
             refuse_input(each.output or "-", source.paths, in_place=each.in_place)
-    rowwise = losses.reduction == "none" and not report
+    rowwise = losses.settings.reduction == "none" and not report
     with ExitStack() as stack:
         if not rowwise:
             save = stack.enter_context(picture(write, source.paths))
@@ -81,24 +81,24 @@ def write_losses(
             alone = stack.enter_context(open_sink(result, write, source.paths))
         elif not report:
             alone = stack.enter_context(_one_number(write, source.paths))
-        if losses.reduction == "none":
+        if losses.settings.reduction == "none":
             sinks.of_losses.append(alone if rowwise else kept)
-        listed = _listed(source, losses, told, write)
+        listed = _listed(source, losses, extras, write)
         sinks.of_losses += listed
         compute(source, losses, sinks, read, write, needed_for="loss", check=losses.check)
         for sink in listed:
             sink.finish()
         if report:
-            _write_report(losses, kept.losses, told, form, target, write)
+            _write_report(losses, kept.losses, extras, form, target, write)
         elif (loss := losses.loss()) is not None:
             alone.write(Block(0, np.array([[loss]]), lambda _: source.place))
         if not rowwise and save is not None:
-            save(_parts(losses, told, write))
-    _say(losses, told, None if report else form, write)
+            save(_parts(losses, extras, write))
+    _say(losses, extras, None if report else form, write)
 
 
 def write_loss(
-    losses: RunningLoss, told: ReportExtras, inputs: Sequence[Location], write: WriteOptions
+    losses: RunningLoss, extras: ReportExtras, inputs: Sequence[Location], write: WriteOptions
 ) -> None:
     """Write the loss of rows that were read from these files, as `write_losses` does."""
     form = output_format(write).name
@@ -106,33 +106,33 @@ def write_loss(
     with picture(write, inputs) as save:
         if report:
             with Target(write.output or "-", inputs, in_place=write.in_place) as target:
-                _write_report(losses, None, told, form, target, write)
+                _write_report(losses, None, extras, form, target, write)
         elif (loss := losses.loss()) is not None:
             with _one_number(write, inputs) as alone:
                 alone.write(Block(0, np.array([[loss]]), str))
         if save is not None:
-            save(_parts(losses, told, write))
-    _say(losses, told, None if report else form, write)
+            save(_parts(losses, extras, write))
+    _say(losses, extras, None if report else form, write)
 
 
 def _listed(
-    source: Source, losses: RunningLoss, told: ReportExtras, write: WriteOptions
+    source: Source, losses: RunningLoss, extras: ReportExtras, write: WriteOptions
 ) -> list[Sink]:
     """Return what lists the losses of rows under an explanation, where each keeps its own."""
-    if losses.reduction != "none" or told.explanation is None:
+    if losses.settings.reduction != "none" or extras.explanation is None:
         return []
     from softmax_cli.formats.table.sink import TableSink
 
-    return [TableSink(row_result(source), told.of_rows.extend, write)]
+    return [TableSink(row_result(source), extras.of_rows.extend, write)]
 
 
 def _is_report(form: str, losses: RunningLoss) -> bool:
-    return form == "json" or (form == "table" and losses.reduction != "none")
+    return form == "json" or (form == "table" and losses.settings.reduction != "none")
 
 
-def _say(losses: RunningLoss, told: ReportExtras, form: str | None, write: WriteOptions) -> None:
+def _say(losses: RunningLoss, extras: ReportExtras, form: str | None, write: WriteOptions) -> None:
     if form is not None and write.save is None:
-        _say_what_is_not_shown(losses, told, form, write)
+        _say_what_is_not_shown(losses, extras, form, write)
     _say_what_is_odd(losses, write)
 
 
@@ -142,26 +142,26 @@ def _one_number(write: WriteOptions, inputs: Sequence[Location]) -> AbstractCont
     return open_sink(result, replace(write, save=None), inputs)
 
 
-def _parts(losses: RunningLoss, told: ReportExtras, write: WriteOptions) -> list[Part]:
+def _parts(losses: RunningLoss, extras: ReportExtras, write: WriteOptions) -> list[Part]:
     from softmax_cli.commands.loss.tables import report_parts
     from softmax_cli.formats.table.sink import explained
 
-    parts = report_parts(losses, told.fit, write.precision)
-    if told.explanation is None:
+    parts = report_parts(losses, extras.fit, write.precision)
+    if extras.explanation is None:
         return parts
-    of_rows = [*told.of_rows, Line()] if told.of_rows else []
-    return [*explained(told.explanation.steps(losses)), Line(), *of_rows, *parts]
+    of_rows = [*extras.of_rows, Line()] if extras.of_rows else []
+    return [*explained(extras.explanation.steps(losses)), Line(), *of_rows, *parts]
 
 
 def _histogram(losses: RunningLoss) -> list[Part]:
     from softmax_cli.commands.loss.tables import histogram_parts
 
-    shown = [each for each in losses.metrics if isinstance(each, LossHistogram) and each.is_shown]
-    return [part for each in shown for part in (Line(), *histogram_parts(each.losses))]
+    shown = [each for each in losses.metrics if isinstance(each, Histogram) and each.is_shown]
+    return [part for each in shown for part in (Line(), *histogram_parts(each))]
 
 
 class _Kept(Sink):
-    """Keeps the losses of the rows for a report that names them."""
+    """Keeps the losses of the rows for a report that lists them."""
 
     def __init__(self) -> None:
         self.losses: list[NDArray[Any]] = []
@@ -171,6 +171,29 @@ class _Kept(Sink):
 
     def finish(self) -> None:
         """Nothing follows."""
+
+
+class _LossSink(Sink):
+    """Computes the losses of blocks, in any thread; merges and passes them on in order."""
+
+    def __init__(self, losses: RunningLoss, sink: Sink) -> None:
+        self._losses, self._sink = losses, sink
+
+    def write(self, block: Block) -> None:
+        self.prepare(block)()
+
+    def prepare(self, block: Block) -> Callable[[], None]:
+        losses, gradients, found = self._losses.of(block)
+        commit = self._sink.prepare(replace(block, values=losses[:, None], partner=gradients))
+
+        def merge_and_commit() -> None:
+            self._losses.merge(found)
+            commit()
+
+        return merge_and_commit
+
+    def finish(self) -> None:
+        """The sink is finished where it was opened."""
 
 
 def compute(
@@ -183,19 +206,18 @@ def compute(
     needed_for: str = "",
     check: Callable[[str], None] | None = None,
 ) -> Counts:
-    """Send all rows through the losses, and what they come to into the sink."""
+    """Add the losses of all rows to the running loss, and write them into the sink.
 
-    def kernel(block: Block) -> Block:
-        of_rows, gradients = losses.of(block)
-        return replace(block, values=of_rows[:, None], partner=gradients)
-
-    return run(source, kernel, sink, read.on_bad_row, write, needed_for=needed_for, check=check)
+    Blocks in the sink hold losses as values and gradients, if there are any, as partner.
+    """
+    sink = _LossSink(losses, sink)
+    return run(source, identity, sink, read.on_bad_row, write, needed_for=needed_for, check=check)
 
 
 def _write_report(
     losses: RunningLoss,
     kept: list[NDArray[Any]] | None,
-    told: ReportExtras,
+    extras: ReportExtras,
     form: str,
     target: Target,
     write: WriteOptions,
@@ -204,30 +226,30 @@ def _write_report(
         from softmax_cli.formats.text.json_values import json_report
 
         report = losses.report()
-        if losses.reduction == "none" and kept is not None:
+        if losses.settings.reduction == "none" and kept is not None:
             report["losses"] = np.concatenate(kept).tolist()
-        if told.fit is not None:
-            report["fit_temperature"] = told.fit.report(losses)
-        if told.explanation is not None:
-            report["steps"] = [step.as_dict() for step in told.explanation.steps(losses)]
+        if extras.fit is not None:
+            report["fit_temperature"] = extras.fit.report(losses)
+        if extras.explanation is not None:
+            report["steps"] = [step.as_dict() for step in extras.explanation.steps(losses)]
         target.write(
             (json_report(report, write.precision) + "\n").encode("utf-8", "backslashreplace")
         )
         return
     from softmax_cli.display.rich.console import text_of
 
-    target.write(text_of(_parts(losses, told, write), write, terminal=target.is_terminal))
+    target.write(text_of(_parts(losses, extras, write), write, terminal=target.is_terminal))
 
 
 def _say_what_is_not_shown(
-    losses: RunningLoss, told: ReportExtras, form: str, write: WriteOptions
+    losses: RunningLoss, extras: ReportExtras, form: str, write: WriteOptions
 ) -> None:
     ignored = losses.rows - losses.reduced.used
     if ignored:
         note(f"{ignored} of {losses.rows} rows ignored", write)
-    if told.fit is not None:
-        note(f"the temperature that minimises the loss is {told.fit.temperature!r}", write)
-    options = [each for each in told.options if form != "table" or each != "--histogram"]
+    if extras.fit is not None:
+        note(f"the temperature that minimises the loss is {extras.fit.temperature!r}", write)
+    options = [each for each in extras.options if form != "table" or each != "--histogram"]
     if options:
         are = "is" if len(options) == 1 else "are"
         where = "in a table and by --format json, not here"

@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from softmax_cli.commands.loss.temperature_fit import Fit
+from softmax_cli.commands.loss.temperature_fit import Fit, Scores
 from softmax_cli.core.loss.log_bases import UNITS
 from softmax_cli.display.parts import Gauge, Line, Part, Table
 from softmax_cli.formats.table.sink import DEFAULT_PRECISION
 from softmax_cli.formats.text.numbers import aligned
 from softmax_cli.losses.accuracy import OfClass, PerClass, TopK
+from softmax_cli.losses.calibration import Calibration
 from softmax_cli.losses.histogram import Bin, Histogram
 from softmax_cli.losses.running_loss import RunningLoss
-from softmax_cli.losses.spread import LossHistogram, Reliability
 from softmax_cli.losses.worst_rows import Worst
 
 # More classes than these are shown by their loss, the largest first.
@@ -34,7 +34,7 @@ def report_parts(losses: RunningLoss, fit: Fit | None, precision: int | None) ->
 class _Tables:
     def __init__(self, losses: RunningLoss, digits: int) -> None:
         self._losses, self._digits = losses, digits
-        self._unit = UNITS[losses.base]
+        self._unit = UNITS[losses.settings.base]
 
     def all(self, fit: Fit | None) -> Iterator[list[Part]]:
         yield [Table(("", "", ""), self._summary(), left=(0, 2))]
@@ -43,11 +43,11 @@ class _Tables:
                 yield [self._worst(tally)]
             elif isinstance(tally, PerClass):
                 yield self._classes(tally.classes())
-            elif isinstance(tally, Reliability) and tally.is_asked:
+            elif isinstance(tally, Calibration) and tally.is_asked:
                 yield [self._scores(tally)]
                 yield self._reliability(tally)
-            elif isinstance(tally, LossHistogram) and tally.is_shown:
-                yield histogram_parts(tally.losses)
+            elif isinstance(tally, Histogram) and tally.is_shown:
+                yield histogram_parts(tally)
         if fit is not None:
             yield self._fit(fit)
 
@@ -56,13 +56,13 @@ class _Tables:
 
     def _summary(self) -> list[tuple[str, str, str]]:
         losses, unit = self._losses, self._unit
-        used, reduction = losses.reduced.used, losses.reduction
+        used, reduction = losses.reduced.used, losses.settings.reduction
         of_rows = _rows(used)
         divided = {"sum": "the sum"}.get(reduction, f"the {reduction}")
         lines = []
         if reduction != "none":
             lines = [("loss", self._number(losses.loss()), f"{unit}, {divided} of {of_rows}")]
-        if losses.form.form == "distributions":
+        if losses.settings.form.form == "distributions":
             entropy, divergence = losses.entropies()
             lines += [
                 ("H(p)", self._number(entropy), f"{unit}, the entropy of p"),
@@ -79,18 +79,23 @@ class _Tables:
                 lines.append((name, self._number(tally.share), f"{tally.right} of {of_rows}"))
         lines.append(("denominator", self._number(self._divisor), self._what_divides()))
         lines.append(("rows", str(losses.rows), f"{used} used, {losses.rows - used} ignored"))
-        if losses.temperature != 1:
-            lines.append(("temperature", self._number(losses.temperature), "divides the logits"))
+        if losses.settings.temperature != 1:
+            lines.append(
+                ("temperature", self._number(losses.settings.temperature), "divides the logits")
+            )
         return lines
 
     @property
     def _divisor(self) -> float:
-        return self._losses.reduced.denominator(self._losses.reduction)
+        return self._losses.reduced.denominator(self._losses.settings.reduction)
 
     def _what_divides(self) -> str:
-        if self._losses.reduction in ("sum", "none"):
+        if self._losses.settings.reduction in ("sum", "none"):
             return "nothing is divided"
-        if self._losses.reduction == "batch-mean" or self._divisor == self._losses.reduced.used:
+        if (
+            self._losses.settings.reduction == "batch-mean"
+            or self._divisor == self._losses.reduced.used
+        ):
             return "the number of rows used"
         return "weights of the rows used, summed"
 
@@ -131,8 +136,7 @@ class _Tables:
         ]
         return [Table(("class", "rows", "mean loss", "accuracy", ""), rows, names=(0,)), *notes]
 
-    def _scores(self, reliability: Reliability) -> Table:
-        calibration = reliability.calibration
+    def _scores(self, calibration: Calibration) -> Table:
         count = f"{len(calibration.bins())} bins"
         scores = [
             ("ECE", self._number(calibration.ece()), f"expected calibration error, {count}"),
@@ -141,8 +145,8 @@ class _Tables:
         ]
         return Table(("", "", ""), scores, left=(0, 2))
 
-    def _reliability(self, reliability: Reliability) -> list[Part]:
-        bins = reliability.calibration.bins()
+    def _reliability(self, calibration: Calibration) -> list[Part]:
+        bins = calibration.bins()
         digits = max(3, len(str(len(bins))) + 1)
         rows = [
             (
@@ -162,7 +166,7 @@ class _Tables:
         return [Table(headings, rows, legend=legend), *notes]
 
     def _fit(self, fit: Fit) -> list[Part]:
-        before, after = fit.before, fit.after(self._losses)
+        before, after = fit.before, Scores.of(self._losses)
         rows = [
             (name, self._number(old), self._number(new))
             for name, old, new in (

@@ -1,9 +1,10 @@
-"""`xent --fit-temperature`: reads the rows once a temperature until the loss is least."""
+"""`xent --fit-temperature`: reads the rows at each temperature until the loss is least."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,84 +14,76 @@ from softmax_cli.commands.options.loss import ReportOptions
 from softmax_cli.core.loss.temperature import Slopes, fitted_temperature
 from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.formats.model.options import WriteOptions
+from softmax_cli.losses.calibration import Calibration
 from softmax_cli.losses.loss_rows import LossForm, LossRows
 from softmax_cli.losses.metric import Metric, Scored
 from softmax_cli.losses.running_loss import RunningLoss
-from softmax_cli.losses.spread import Reliability
 from softmax_cli.pipeline.run import each_block
 
 
 class Scores(NamedTuple):
-    """What a temperature comes to; the loss is the mean if every row keeps its own."""
+    """The scores at a temperature; the loss is the mean if every row keeps its own."""
 
     temperature: float
     loss: float
     ece: float | None
 
     @classmethod
-    def of(cls, losses: RunningLoss, reliability: Reliability) -> Scores:
-        """Return the scores once all rows have gone by."""
-        reduction = losses.reduction if losses.reduction != "none" else "mean"
-        return cls(losses.temperature, losses.reduced.loss(reduction), reliability.ece)
+    def of(cls, losses: RunningLoss) -> Scores:
+        """Return the scores of all rows."""
+        reduction = losses.settings.reduction
+        loss = losses.reduced.loss("mean" if reduction == "none" else reduction)
+        (calibration,) = (each for each in losses.metrics if isinstance(each, Calibration))
+        ece = None if calibration.is_soft else calibration.ece()
+        return cls(losses.settings.temperature, loss, ece)
 
 
 class Fit(NamedTuple):
-    """The temperature that was found in so many steps, and what the one before it came to."""
+    """The temperature that was found, in how many steps, and the scores before."""
 
     temperature: float
     steps: int
     before: Scores
 
-    def after(self, losses: RunningLoss) -> Scores:
-        """Return what the losses at the temperature that was found came to."""
-        (reliability,) = (each for each in losses.metrics if isinstance(each, Reliability))
-        return Scores.of(losses, reliability)
-
     def report(self, losses: RunningLoss) -> dict[str, object]:
-        """Return the object of the fit in JSON."""
+        """Return the object of the fit in JSON; `losses` are at the temperature found."""
         return {
             "temperature": self.temperature,
             "steps": self.steps,
             "before": self.before._asdict(),
-            "after": self.after(losses)._asdict(),
+            "after": Scores.of(losses)._asdict(),
         }
 
 
-class _SlopesOf(Metric):
-    """Adds up the derivatives of the loss."""
+@dataclass
+class _LossSlopes(Metric):
+    """Sums the derivatives of the loss with respect to the inverse temperature."""
 
-    def __init__(self, slopes: Slopes, form: LossForm) -> None:
-        self.slopes, self._form = slopes, form
+    temperature: float
+    form: LossForm
+    slopes: Slopes
+    merged = ("slopes",)
 
-    def add(self, scored: Scored) -> None:
-        self.add_rows(scored.rows)
+    def of(self, scored: Scored) -> _LossSlopes:
+        return self.of_rows(scored.rows)
 
-    def add_block(self, block: Block) -> None:
-        self.add_rows(self._form.rows(block))
+    def of_block(self, block: Block) -> _LossSlopes:
+        return self.of_rows(self.form.rows(block))
 
-    def add_rows(self, rows: LossRows) -> None:
-        good = rows.chosen(rows.used & ~np.isnan(rows.values[:, 0]))
-        self.slopes.add(good.values, good.targets, self._form.weights, good.samples)
-
-    def report(self) -> dict[str, object]:
-        return {}
-
-    def state(self) -> dict[str, Any]:
-        return self.slopes.state()
-
-    def add_state(self, state: dict[str, Any], first: int) -> None:  # noqa: ARG002
-        self.slopes.add_state(state)
+    def of_rows(self, rows: LossRows) -> _LossSlopes:
+        slopes, good = (
+            Slopes(self.temperature),
+            rows.chosen(rows.used & ~np.isnan(rows.values[:, 0])),
+        )
+        slopes.add(good.values, good.targets, self.form.weights, good.samples)
+        return replace(self, slopes=slopes)
 
 
 class Reading(NamedTuple):
-    """What a reading of all rows at a temperature found; what it scored, if that was asked."""
+    """The slopes at a temperature and, if they were asked for, the scores."""
 
     slopes: Slopes
     scores: Scores | None
-
-
-# At a temperature, scored or not.
-Readings = Callable[[float, bool], Reading]
 
 
 def fitted(inputs: LossInputs, report: ReportOptions, write: WriteOptions) -> Fit:
@@ -99,13 +92,16 @@ def fitted(inputs: LossInputs, report: ReportOptions, write: WriteOptions) -> Fi
 
     def reading(temperature: float, scored: bool) -> Reading:
         sums, place = SlopeSums.found(inputs.at(temperature), report.bins, write, scored=scored)
-        return sums.reading(place, scored=scored)
+        return sums.reading(place)
 
     return fit(reading, inputs.options.temperature)
 
 
-def fit(readings: Readings, temperature: float) -> Fit:
-    """Return the temperature at which the loss is least, starting from this one."""
+def fit(readings: Callable[[float, bool], Reading], temperature: float) -> Fit:
+    """Return the temperature at which the loss is least, starting from this one.
+
+    readings  returns what all rows come to at a temperature, with scores or without
+    """
     before: list[Scores] = []
 
     def slopes_at(temperature: float) -> Slopes:
@@ -118,20 +114,24 @@ def fit(readings: Readings, temperature: float) -> Fit:
     return Fit(found.temperature, found.steps, before[0])
 
 
+@dataclass(frozen=True)
 class SlopeSums:
-    """The running derivatives of the loss, and the loss itself if that is asked."""
+    """The running slopes, and the running loss that counts them if scores are asked for."""
 
-    def __init__(self, losses: RunningLoss, tally: _SlopesOf, reliability: Reliability) -> None:
-        """Start with no row."""
-        self._losses, self._tally, self._reliability = losses, tally, reliability
+    slopes: _LossSlopes
+    losses: RunningLoss | None
 
     @classmethod
-    def of(cls, inputs: LossInputs, source: Source, form: LossForm, bins: int) -> SlopeSums:
-        """Return the sums at the temperature of the options, still of no rows."""
+    def of(
+        cls, inputs: LossInputs, source: Source, form: LossForm, bins: int, *, scored: bool
+    ) -> SlopeSums:
+        """Return the sums of no row, at the temperature of the options."""
         temperature = inputs.options.temperature
-        tally = _SlopesOf(Slopes(temperature), form)
-        reliability = Reliability(bins, form.kind, temperature, is_asked=False)
-        return cls(inputs.losses(source, form, [tally, reliability]), tally, reliability)
+        slopes = _LossSlopes(temperature, form, Slopes(temperature))
+        if not scored:
+            return cls(slopes, None)
+        calibration = Calibration.empty(bins, form.kind, temperature, is_asked=False)
+        return cls(slopes, inputs.losses(source, form, [slopes, calibration]))
 
     @classmethod
     def found(
@@ -140,25 +140,29 @@ class SlopeSums:
         """Read all rows; return the sums, and how errors name the rows."""
         with ExitStack() as stack:
             source, form = inputs.opened(stack)
-            sums = cls.of(inputs, source, form, bins)
-            add = sums._losses.of if scored else sums._tally.add_block
-            each_block(source, add, lambda _: None, inputs.read.on_bad_row, write)
+            sums = cls.of(inputs, source, form, bins, scored=scored)
+            losses, slopes, on_bad_row = sums.losses, sums.slopes, inputs.read.on_bad_row
+            if losses is None:
+                each_block(source, slopes.of_block, slopes.merge, on_bad_row, write)
+            else:
+                of = losses.of
+                each_block(source, lambda block: of(block).found, losses.merge, on_bad_row, write)
         return sums, source.place
 
-    def reading(self, place: str, *, scored: bool) -> Reading:
-        """Return what was found of all rows."""
-        if not scored:
-            return Reading(self._tally.slopes, None)
-        self._losses.check(place)
-        return Reading(self._tally.slopes, Scores.of(self._losses, self._reliability))
+    def reading(self, place: str) -> Reading:
+        """Return what all rows come to."""
+        if self.losses is None:
+            return Reading(self.slopes.slopes, None)
+        self.losses.check(place)
+        return Reading(self.slopes.slopes, Scores.of(self.losses))
 
-    def state(self, *, scored: bool) -> dict[str, Any]:
-        """Return the sums as they are."""
-        return self._losses.state() if scored else self._tally.state()
+    def state(self) -> dict[str, Any]:
+        """Return the sums for JSON."""
+        return (self.losses or self.slopes).state()
 
-    def add_state(self, state: dict[str, Any], *, scored: bool) -> None:
-        """Add the sums of others."""
-        if scored:
-            self._losses.add_state(state, 0)
+    def merge_state(self, state: dict[str, Any]) -> None:
+        """Add the sums of other rows."""
+        if self.losses is None:
+            self.slopes.merge(self.slopes.from_state(state, 0))
         else:
-            self._tally.add_state(state, 0)
+            self.losses.merge(self.losses.from_state(state, 0))

@@ -221,7 +221,8 @@ class _ShardedGradients:
         for _, states in self.run.sweep(call):
             for state in states:
                 for name, weighed in state.items():
-                    reduced.setdefault(name, ReducedLoss()).add_state(weighed)
+                    of_loss = reduced.setdefault(name, ReducedLoss())
+                    of_loss += ReducedLoss.from_state(weighed)
         inputs = of_shard(self.form.inputs, self.run.good[0], None)
         with ExitStack() as stack:
             return variants(inputs, inputs.opened(stack)[1], reduced)

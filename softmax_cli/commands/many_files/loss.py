@@ -146,14 +146,14 @@ class _ShardedLoss:
                 if sums is None:
                     at = of_shard(self.inputs, shard, None).at(temperature)
                     with ExitStack() as stack:
-                        sums = SlopeSums.of(at, *at.opened(stack), bins)
+                        sums = SlopeSums.of(at, *at.opened(stack), bins, scored=scored)
                 for state in states:
-                    sums.add_state(state, scored=scored)
+                    sums.merge_state(state)
             if sums is None:
                 raise InputError(
                     "every file was left out", "give one that is whole", self.run.place
                 )
-            return sums.reading(self.run.place, scored=scored)
+            return sums.reading(self.run.place)
 
         return fit(readings, self.inputs.options.temperature)
 
@@ -180,7 +180,7 @@ class _ShardedLoss:
                 self.run.complete(shard, call)
             losses = self._empty(shard, states[0])
             for state in states:
-                losses.add_state(state, 0)
+                losses.merge(losses.from_state(state, 0))
             losses.infinite_rows = [
                 (number, places.shown(place)) for number, place in losses.infinite_rows
             ]
@@ -205,7 +205,7 @@ class _ShardedLoss:
             elif state["columns"] != first["columns"]:
                 problem = f"its columns are not those of {self.run.shards[0].shown}"
                 raise InputError(problem, "all files need the same, in the same order", shard.shown)
-            whole.add_state(state, rows)
+            whole.merge(whole.from_state(state, rows))
             rows += state["read"]
         if whole is None:
             raise InputError("every file was left out", "give one that is whole", self.run.place)

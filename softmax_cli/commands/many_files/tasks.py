@@ -50,8 +50,8 @@ def losses_found(
     """Read the rows, write what belongs to each, and return what their losses come to."""
     with ExitStack() as stack:
         source, form = inputs.opened(stack)
-        losses = inputs.losses(source, form, metrics(source, form, inputs.options, report))
-        losses.gradient_divisor = divisor
+        counted = metrics(source, form, inputs.options, report)
+        losses = inputs.losses(source, form, counted, divisor)
         counts = compute(source, losses, RowSinks(stack, source, files), inputs.read, write)
         columns = [source.classes, source.class_names and [*source.class_names], [*source.id_names]]
     return losses.state() | {"read": counts.read, "columns": columns}
@@ -68,7 +68,7 @@ def slopes_found(inputs: LossInputs, write: WriteOptions, *, bins: int, scored: 
     from softmax_cli.commands.loss.temperature_fit import SlopeSums
 
     sums, _ = SlopeSums.found(inputs, bins, write, scored=scored)
-    return sums.state(scored=scored)
+    return sums.state()
 
 
 def divisor_of(run: Run, inputs: LossInputs, of_task: WriteOptions) -> Fraction | float:
@@ -82,7 +82,7 @@ def divisor_of(run: Run, inputs: LossInputs, of_task: WriteOptions) -> Fraction 
 
     for _, states in run.sweep(call):
         for state in states:
-            reduced.add_state(state)
+            reduced += ReducedLoss.from_state(state)
     return inputs.divided_by(reduced, run.place)
 
 

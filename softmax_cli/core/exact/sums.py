@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -89,7 +88,7 @@ def row_sums(terms: Numbers, sizes: Numbers | None = None, room: Numbers | None 
 
 
 class ExactSum:
-    """A running sum of float64 numbers that is rounded once, at its end; threads may add to it.
+    """A running sum of float64 numbers that is rounded once, at its end; `+=` adds another.
 
     >>> total = ExactSum()
     >>> total.add([1e300, 1.0])
@@ -102,20 +101,23 @@ class ExactSum:
         """Start at 0."""
         self._units = 0
         self._not_finite = 0.0
-        self._lock = Lock()
 
     def add(self, numbers: ArrayLike) -> None:
         """Add numbers; infinities and NaN add up as in floating point."""
         rest = np.array(numbers, dtype=np.float64).reshape(-1)
         finite = np.isfinite(rest)
         if not finite.all():
-            with np.errstate(invalid="ignore"), self._lock:
+            with np.errstate(invalid="ignore"):
                 self._not_finite += float(rest[~finite].sum())
             rest = rest[finite]
         for power, multiples in _multiples(rest):
-            whole = int(multiples.sum())
-            with self._lock:
-                self._units += whole << (power - _SMALLEST)
+            self._units += int(multiples.sum()) << (power - _SMALLEST)
+
+    def __iadd__(self, other: Self) -> Self:
+        """Add the terms of another sum."""
+        self._units += other._units
+        self._not_finite += other._not_finite
+        return self
 
     def total(self, divisor: float | Fraction = 1.0) -> float:
         """Return the sum over a positive divisor, correctly rounded.
@@ -137,24 +139,23 @@ class ExactSum:
         return Fraction(self._units, 1 << -_SMALLEST)
 
     def state(self) -> str:
-        """Return the sum as it is, spelt in hexadecimal; `add_state` adds it to another.
+        """Return the exact sum in hexadecimal, which `from_state` reads.
 
-        >>> total, other = ExactSum(), ExactSum()
+        >>> total = ExactSum()
         >>> total.add([0.75, 2.0])
         >>> total.state()
         '0xbp-2'
-        >>> other.add_state(total.state())
-        >>> other.total()
+        >>> ExactSum.from_state(total.state()).total()
         2.75
         """
         return _spelt(self._units, self._not_finite)
 
-    def add_state(self, state: str) -> None:
-        """Add the sum that a state tells."""
-        units, not_finite = _read_back(state)
-        with self._lock:
-            self._units += units
-            self._not_finite += not_finite
+    @classmethod
+    def from_state(cls, state: str) -> Self:
+        """Return the sum that a state holds."""
+        total = cls()
+        total._units, total._not_finite = _read_back(state)
+        return total
 
 
 class GroupedSums:
@@ -170,23 +171,27 @@ class GroupedSums:
         """Start at 0 in every group."""
         self._units: NDArray[np.object_] = np.full(groups, 0, dtype=object)
         self._not_finite = np.zeros(groups)
-        self._lock = Lock()
 
     def add(self, numbers: ArrayLike, groups: ArrayLike) -> None:
         """Add each number to its group; infinities and NaN add up as in floating point."""
         rest, of = np.array(numbers, dtype=np.float64), np.asarray(groups)
         finite = np.isfinite(rest)
         if not finite.all():
-            with np.errstate(invalid="ignore"), self._lock:
+            with np.errstate(invalid="ignore"):
                 np.add.at(self._not_finite, of[~finite], rest[~finite])
             rest, of = rest[finite], of[finite]
         for power, multiples in _multiples(rest):
             wholes = np.bincount(of, weights=multiples, minlength=len(self._units))
             hit = np.flatnonzero(wholes)
-            with self._lock:
-                self._units[hit] += wholes[hit].astype(np.int64).astype(object) * (
-                    1 << (power - _SMALLEST)
-                )
+            multiples_hit = wholes[hit].astype(np.int64).astype(object)
+            self._units[hit] += multiples_hit * (1 << (power - _SMALLEST))
+
+    def __iadd__(self, other: Self) -> Self:
+        """Add the terms of another's sums, which has as many groups."""
+        self._units += other._units
+        with np.errstate(invalid="ignore"):
+            self._not_finite += other._not_finite
+        return self
 
     def total(self, group: int, divisor: float | GroupedSums = 1.0) -> float:
         """Return the sum of a group over a positive divisor, or the group's sum in another."""
@@ -198,16 +203,16 @@ class GroupedSums:
         return _quotient(self._units[group] * under, over << -_SMALLEST)
 
     def state(self) -> list[str]:
-        """Return the sums as they are."""
+        """Return the exact sums, which `from_state` reads."""
         return list(map(_spelt, self._units.tolist(), self._not_finite.tolist()))
 
-    def add_state(self, state: list[str]) -> None:
-        """Add the sums that a state tells, which has as many groups."""
-        sums = [_read_back(each) for each in state]
-        with self._lock:
-            for group, (units, not_finite) in enumerate(sums):
-                self._units[group] += units
-                self._not_finite[group] += not_finite
+    @classmethod
+    def from_state(cls, state: list[str]) -> Self:
+        """Return the sums that a state holds."""
+        sums = cls(len(state))
+        for group, each in enumerate(state):
+            sums._units[group], sums._not_finite[group] = _read_back(each)
+        return sums
 
 
 def _multiples(rest: Numbers) -> Iterator[tuple[int, Numbers]]:

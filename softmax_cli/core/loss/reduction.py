@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from threading import Lock
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from numpy.typing import ArrayLike
 
@@ -18,7 +17,7 @@ Reduction = Literal["mean", "batch-mean", "sum", "none"]
 
 
 class ReducedLoss:
-    """The running sums of losses and weights, each rounded once at its end; threads may add.
+    """The running sums of losses and weights, each rounded once at its end.
 
         mean        sum of the losses / sum of the weights of the rows used
         batch-mean  sum of the losses / number of the rows used
@@ -38,12 +37,10 @@ class ReducedLoss:
         """Start with no row."""
         self.used = 0
         self._losses, self._weights = ExactSum(), ExactSum()
-        self._lock = Lock()
 
     def count(self, used: int, weights: Parts | None = None) -> None:
         """Count rows that are used, with their weights if these are not 1."""
-        with self._lock:
-            self.used += used
+        self.used += used
         for part in [[used]] if weights is None else weights:
             self._weights.add(part)
 
@@ -52,16 +49,25 @@ class ReducedLoss:
         self._losses.add(losses)
 
     def state(self) -> dict[str, Any]:
-        """Return the count and the sums as they are; `add_state` adds them to others."""
+        """Return the count and the exact sums, which `from_state` reads."""
         losses, weights = self._losses.state(), self._weights.state()
         return {"used": self.used, "losses": losses, "weights": weights}
 
-    def add_state(self, state: dict[str, Any]) -> None:
-        """Add what a state tells."""
-        with self._lock:
-            self.used += state["used"]
-        self._losses.add_state(state["losses"])
-        self._weights.add_state(state["weights"])
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> Self:
+        """Return the count and the sums that a state holds."""
+        reduced = cls()
+        reduced.used = state["used"]
+        reduced._losses = ExactSum.from_state(state["losses"])
+        reduced._weights = ExactSum.from_state(state["weights"])
+        return reduced
+
+    def __iadd__(self, other: Self) -> Self:
+        """Add the losses and weights of other rows."""
+        self.used += other.used
+        self._losses += other._losses
+        self._weights += other._weights
+        return self
 
     def divisor(self, reduction: Reduction) -> Fraction | float:
         """Return what the sum of the losses is divided by, as it is; 0 if nothing weighs."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,13 +45,23 @@ class Slopes:
         self.coldest, self.hottest = ExactSum(), ExactSum()
 
     def state(self) -> dict[str, str]:
-        """Return the sums as they are; `add_state` adds them to others."""
+        """Return the exact sums, which `from_state` reads."""
         return {name: getattr(self, name).state() for name in _SLOPES}
 
-    def add_state(self, state: dict[str, str]) -> None:
-        """Add the sums of a state."""
+    def from_state(self, state: dict[str, str]) -> Slopes:
+        """Return the slopes at the same temperature that a state holds."""
+        slopes = Slopes(self._temperature)
         for name in _SLOPES:
-            getattr(self, name).add_state(state[name])
+            setattr(slopes, name, ExactSum.from_state(state[name]))
+        return slopes
+
+    def __iadd__(self, other: Self) -> Self:
+        """Add the slopes of other rows."""
+        self.first += other.first
+        self.second += other.second
+        self.coldest += other.coldest
+        self.hottest += other.hottest
+        return self
 
     def add(
         self,
@@ -60,7 +70,7 @@ class Slopes:
         weights: Weights,
         samples: Rows | None,
     ) -> None:
-        """Add rows, in any thread; arguments as of `row_losses`."""
+        """Add rows; arguments as of `row_losses`."""
         with whole_rows(logits.shape[-1]):
             for part in parts(logits):
                 wanted = weights.wanted(targets, samples, part)

@@ -82,7 +82,7 @@ def test_merged_exact_sums_are_the_whole(numbers: list[float], cut: int) -> None
     for part in (numbers[:cut], numbers[cut:]):
         one = ExactSum()
         one.add(part)
-        parts.add_state(_through_json(one.state()))
+        parts += ExactSum.from_state(_through_json(one.state()))
     assert_equal(parts.total(), whole.total())
     assert parts.exact() == whole.exact()
 
@@ -90,8 +90,7 @@ def test_merged_exact_sums_are_the_whole(numbers: list[float], cut: int) -> None
 def test_the_states_of_sums_are_exact() -> None:
     total = ExactSum()
     total.add([1e308, 5e-324, -0.1])
-    again = ExactSum()
-    again.add_state(total.state())
+    again = ExactSum.from_state(total.state())
     again.add([-1e308, 0.1])
     assert again.total() == 5e-324
     assert ExactSum().state() == "0x0p0"
@@ -106,5 +105,5 @@ def test_merged_grouped_sums_are_the_whole(pairs: list[tuple[float, int]]) -> No
         if part is pairs:
             whole = one
         else:
-            parts.add_state(_through_json(one.state()))
+            parts += GroupedSums.from_state(_through_json(one.state()))
     assert_equal([parts.total(k) for k in range(5)], [whole.total(k) for k in range(5)])

@@ -18,6 +18,7 @@ def test_merged_losses_are_the_whole() -> None:
         part.count(len(losses[rows]), (weights[rows], np.zeros(len(weights[rows]))))
         part.add(losses[rows])
         if part is not whole:
-            merged.add_state(json.loads(json.dumps(part.state(), allow_nan=False)))
+            state = json.loads(json.dumps(part.state(), allow_nan=False))
+            merged += ReducedLoss.from_state(state)
     assert merged.loss("mean") == whole.loss("mean") != 0
     assert merged.state() == whole.state()
