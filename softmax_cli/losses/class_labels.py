@@ -1,4 +1,4 @@
-"""What labels stand for: names and numbers of classes, and which labels are ignored."""
+"""Class numbers for labels, which are names or numbers; and which labels are ignored."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from functools import cached_property
 from threading import Event
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmax_cli.errors import InputError, join_names, shorten
 from softmax_cli.formats.model.blocks import Block
@@ -40,13 +39,13 @@ def class_number(token: str, class_names: tuple[str, ...] | None, classes: int, 
 
 @dataclass(frozen=True)
 class Names:
-    """What labels stand for: names of classes in the header win over numbers of classes.
+    """Finds the class of a label: a name in the header wins over a class number.
 
-    A name that is a whole number is found by its value, however a label spells it and wherever it
-    comes from. Where all names are, a label is a name or nothing.
+    A name that is a whole number is found by its value, however it is written. If all names are
+    whole numbers, a label must be one of them.
 
-    ignored  labels that are ignored, numbers or words, of classes or not
-    missing  the texts of a cell that holds no label
+    ignored  labels to ignore: numbers or words, of classes or not
+    missing  texts of a cell without a label
     """
 
     class_names: tuple[str, ...] | None = None
@@ -55,21 +54,18 @@ class Names:
 
     @cached_property
     def count_columns(self) -> Event:
-        """Set once a label was a class number, which counts the columns."""
+        """Set once a label is a class number, which depends on the columns that come before."""
         return Event()
 
     def number(self, text: str, place: str) -> float | None:
-        """Return what a label stands for, if it can: a class, or a whole number that is none."""
+        """Return the class of a label, or another whole number; None if it is neither."""
         if text in self._repeated:
             raise InputError(f"several columns are named {shorten(text)!r}", "give numbers", place)
         return self._found(text)
 
     def _found(self, text: str) -> float | None:
         number = self._known.get(text)
-        if number is None and _is_whole(text):
-            value = float(text)
-            number = self._numeric.get(value, None if self._are_numbers else value)
-        return number
+        return self._by_value(float(text)) if number is None and _is_whole(text) else number
 
     def numbers(self, labels: Sequence[Label]) -> list[float]:
         """Return the number of each label's class, and NaN for one that is ignored.
@@ -88,28 +84,41 @@ class Names:
         return numbers
 
     def of_array(self, block: Block) -> Block:
-        """Return the same of a block of labels that an array holds."""
+        """Return the same for a block of labels from an array."""
         labels = block.values.astype(np.float64)
-        ignored = np.isin(labels, list(self._ignored_values))
-        if self._ignores_nan:
-            ignored |= np.isnan(labels)
-        classes = self._by_value(labels) if self._numeric else labels
-        unknown = np.isnan(classes) & ~ignored
+        distinct = np.unique(labels)
+        found = [self._of_value(value) for value in distinct.tolist()]
+        numbers = np.array(found, np.float64)
+        if None not in found and np.array_equal(numbers, distinct):
+            return block.with_values(labels)
+        of_rows = np.searchsorted(distinct, labels)
+        unknown = np.array([number is None for number in found])[of_rows]
         if unknown.any():
             row = int(unknown.any(axis=-1).argmax())
             if math.isnan(labels[row, 0]):
                 remedy = "fill it in, or --ignore-label nan leaves such rows out"
                 raise InputError("the label is missing: nan", remedy, block.place(row))
             raise self._no_class(f"{labels[row, 0]:g}", block.place(row))
-        if not (ignored | np.isin(labels, list(self._numeric))).all():
+        return block.with_values(numbers[of_rows])
+
+    def _of_value(self, value: float) -> float | None:
+        """Return the class of a label in an array; NaN if it is ignored, None if there is none."""
+        if self._ignores(value):
+            return math.nan
+        number = None if math.isnan(value) else self._by_value(value)
+        if number is not None and value not in self._numeric:
             self.count_columns.set()
-        ignored |= np.isin(classes, list(self._ignored_classes))
-        return block.with_values(np.where(ignored, math.nan, classes))
+        return math.nan if number in self._ignored_classes else number
+
+    def _by_value(self, value: float) -> float | None:
+        return self._numeric.get(value, None if self._are_numbers else value)
+
+    def _ignores(self, value: float) -> bool:
+        return value in self._ignored_values or (math.isnan(value) and self._ignores_nan)
 
     def _class_or_ignored(self, text: str, place: str) -> float:
-        value = float(text) if is_number(text) else math.nan
-        is_nan = is_number(text) and math.isnan(value)
-        if text in self.ignored or value in self._ignored_values or (is_nan and self._ignores_nan):
+        value = float(text) if is_number(text) else None
+        if text in self.ignored or (value is not None and self._ignores(value)):
             return math.nan
         number = self.number(text, place)
         if number is None and cell_kind(text, self.missing) == "missing":
@@ -120,14 +129,6 @@ class Names:
         if text not in self._known and value not in self._numeric:
             self.count_columns.set()
         return math.nan if number in self._ignored_classes else number
-
-    def _by_value(self, labels: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the numbers of the classes that labels are, by value; NaN for none."""
-        values = np.array(sorted(self._numeric))
-        numbers = np.array([self._numeric[value] for value in values.tolist()])
-        place = np.searchsorted(values, labels).clip(max=len(values) - 1)
-        others = math.nan if self._are_numbers else labels
-        return np.where(values[place] == labels, numbers[place], others)
 
     def _no_class(self, label: str, place: str) -> InputError:
         if is_truth(label.strip("'")):
@@ -148,12 +149,12 @@ class Names:
 
     @cached_property
     def _are_numbers(self) -> bool:
-        """Whether all names are whole numbers."""
+        """Whether all class names are whole numbers."""
         return bool(self.class_names) and all(map(_is_whole, self.class_names or ()))
 
     @cached_property
     def _numeric(self) -> dict[float, float]:
-        """The numbers of the classes by the values of their names, where one class has it."""
+        """The numbers of the classes whose names are whole numbers, by value, if it is unique."""
         values = [float(name) if _is_whole(name) else None for name in self.class_names or ()]
         times = Counter(values)
         return {
@@ -168,12 +169,12 @@ class Names:
 
     @cached_property
     def _ignored_classes(self) -> set[float]:
-        """What the ignored labels stand for."""
+        """The classes, and other whole numbers, of the ignored labels."""
         return {number for text in self.ignored if (number := self._found(text)) is not None}
 
     @cached_property
     def _ignored_values(self) -> set[float]:
-        """The ignored labels that are numbers and stand for nothing."""
+        """The ignored labels that are numbers, but of no class."""
         values = [text for text in self.ignored if is_number(text) and self._found(text) is None]
         return set(map(float, values))
 
