@@ -21,7 +21,7 @@ from softmax_cli.runtime.fork_guard import fork_guard
 from softmax_cli.storage.compression import COMPRESSIONS
 from softmax_cli.storage.filesystem import Location, exists, is_file, is_remote, location, matching
 from softmax_cli.storage.input import Input, open_input
-from softmax_cli.storage.output import Target
+from softmax_cli.storage.open_target import open_target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -258,9 +258,9 @@ def open_sink(
     """
     form = output_format(options)
     writer = import_module(f"softmax_cli.formats.{form.writer or form.module}")
-    part = options if isinstance(options, PartOptions) else None
+    part = options.part if isinstance(options, PartOptions) else None
     with (
-        Target(options.output or "-", inputs, in_place=options.in_place, part=part) as target,
+        open_target(options.output or "-", inputs, in_place=options.in_place, part=part) as target,
         picture(options, inputs) as save,
     ):
         opened = [lambda shaped: writer.write(shaped, form.name, target, options)]

@@ -12,7 +12,7 @@ from softmax_cli.errors import InputError
 from softmax_cli.formats.text.json_values import json_report
 from softmax_cli.storage import places
 from softmax_cli.storage.input import content
-from softmax_cli.storage.output import Target
+from softmax_cli.storage.open_target import open_target
 from softmax_cli.storage.places import Status
 
 NAME = "softmax-cli-manifest.json"
@@ -76,7 +76,7 @@ class Manifest:
         if self._before is None:
             places.remove(self.path)
             return
-        with Target(self.path) as target:
+        with open_target(self.path) as target:
             target.write(self._before)
 
     def write(self) -> None:
@@ -93,7 +93,7 @@ class Manifest:
             "shards": [{"input": key, **record} for key, record in known],
             "bad": [{"input": key, "error": line} for key, line in sorted(self.bad.items())],
         }
-        with Target(self.path) as target:
+        with open_target(self.path) as target:
             target.write(_text(document).encode("utf-8", "surrogatepass"))
         self._written = monotonic()
         self._took = self._written - begun

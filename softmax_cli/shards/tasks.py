@@ -10,7 +10,7 @@ from typing import Any
 
 from softmax_cli.errors import DomainError, InputError, ShapeError, SoftmaxCliError
 from softmax_cli.pipeline.reporting import Listener, listening
-from softmax_cli.storage.temporary import tagged
+from softmax_cli.storage.open_target import tag_temporary_files
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def performed(task: Task, run: str, advance: Callable[[int, int], None]) -> Outc
         advance(rows, size)
 
     try:
-        with tagged(run), listening(Listener(advanced, notes.append)):
+        with tag_temporary_files(run), listening(Listener(advanced, notes.append)):
             return Outcome(task, task.call(), rows=done, notes=notes)
     except SoftmaxCliError as error:
         return Outcome(task, error=error, rows=done, notes=notes)

@@ -1,21 +1,45 @@
-"""Compressed streams of bytes: gzip and Zstandard, told apart by their first bytes."""
+"""gzip and Zstandard: recognised by their first bytes, written by the suffix of the file."""
 
 from __future__ import annotations
 
 import io
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, Protocol, cast
+
+from softmax_cli.errors import InputError
 
 COMPRESSIONS = (".gz", ".zst")
 _GZIP_MAGIC = b"\x1f\x8b"
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
-# Begins a frame to be skipped, which pzstd writes before each that is not: 16 first bytes mean it.
-_ZSTD_SKIPPED = b"\x2a\x4d\x18"
-# Few at a time: four bytes of Zstandard may stand for 128 KiB.
-_COMPRESSED_BYTES = 1 << 9
+# pzstd writes a skippable frame first; its first byte is 0x50 to 0x5f.
+_ZSTD_SKIPPABLE = b"\x2a\x4d\x18"
+# Small: four bytes of Zstandard may stand for 128 KiB.
+_READ_BYTES = 1 << 9
 
 
-class Counted:
-    """A stream of compressed bytes that counts what is read of it."""
+class Compressor(Protocol):
+    """Compresses bytes piece by piece."""
+
+    def compress(self, data: bytes | bytearray | memoryview, /) -> bytes: ...
+
+    def flush(self) -> bytes: ...
+
+
+def compressor_of(suffix: str) -> Compressor | None:
+    """Return a compressor for files with this suffix; None if they are not compressed."""
+    if suffix == ".gz":
+        import zlib
+
+        # A gzip header without a time stamp: the same input gives the same bytes.
+        return zlib.compressobj(9, wbits=16 + zlib.MAX_WBITS)
+    if suffix == ".zst":
+        import zstandard
+
+        return cast(Compressor, zstandard.ZstdCompressor().compressobj())
+    return None
+
+
+class CountingReader:
+    """A stream of compressed bytes that counts how many were read."""
 
     def __init__(self, stream: BinaryIO) -> None:
         """Count from here."""
@@ -28,28 +52,24 @@ class Counted:
         return data
 
 
-def decompressed(head: bytes, compressed: Counted) -> io.BufferedReader | None:
+def decompressed(head: bytes, compressed: CountingReader) -> io.BufferedReader | None:
     """Return the content of a stream that begins with `head`; None if it is not compressed."""
     plain: Any
     if head.startswith(_GZIP_MAGIC):
         import gzip
 
         plain = gzip.GzipFile(fileobj=cast(BinaryIO, compressed))
-    elif head.startswith(_ZSTD_MAGIC) or _is_skipped(head):
+    elif head.startswith(_ZSTD_MAGIC) or (head[1:4] == _ZSTD_SKIPPABLE and head[0] >> 4 == 5):
         plain = _ZstandardReader(compressed)
     else:
         return None
     return io.BufferedReader(plain)
 
 
-def _is_skipped(head: bytes) -> bool:
-    return head[1:4] == _ZSTD_SKIPPED and head[0] >> 4 == 5
-
-
 class _ZstandardReader(io.RawIOBase):
-    """Decompresses frame after frame; the library's own reader takes a cut for the end."""
+    """Decompresses frame by frame; the library's own reader does not notice a cut file."""
 
-    def __init__(self, compressed: Counted) -> None:
+    def __init__(self, compressed: CountingReader) -> None:
         import zstandard
 
         self._compressed = compressed
@@ -62,7 +82,7 @@ class _ZstandardReader(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         while not self._plain:
-            data = self._ahead or self._compressed.read(_COMPRESSED_BYTES)
+            data = self._ahead or self._compressed.read(_READ_BYTES)
             if not data and self._is_inside:
                 raise EOFError
             if not data:
@@ -74,3 +94,18 @@ class _ZstandardReader(io.RawIOBase):
         count = min(len(buffer), len(self._plain))
         buffer[:count], self._plain = self._plain[:count], self._plain[count:]
         return count
+
+
+def decompression_error(place: str, error: Exception) -> InputError:
+    """Return the error for compressed data that is damaged or not supported."""
+    text = str(error).lower()
+    if "dictionary" in text:
+        problem = "was compressed with a dictionary, which is not in the file"
+        return InputError(problem, "compress it without one", place)
+    if "too much memory" in text:
+        problem = "was compressed with a window of more than 128 MiB"
+        return InputError(problem, "compress it without --long and --ultra", place)
+    if "unknown compression method" in text:
+        problem = "is a gzip file of an unknown compression method"
+        return InputError(problem, "compress it with gzip or zstd", place)
+    return InputError("the compressed data is cut short or damaged", "create it again", place)

@@ -16,7 +16,7 @@ from typing import BinaryIO, cast
 
 from softmax_cli.errors import InputError
 from softmax_cli.storage.change_check import ChangeCheckedFile, nothing, unchanging
-from softmax_cli.storage.compression import Counted, decompressed
+from softmax_cli.storage.compression import CountingReader, decompressed, decompression_error
 from softmax_cli.storage.filesystem import Location, is_remote
 from softmax_cli.storage.headed import HEAD_BYTES, prepend
 from softmax_cli.storage.limits import LONGEST_LINE, MOST_EXPANSION, MOST_IDLE_LINES, SMALL_ENOUGH
@@ -147,7 +147,7 @@ def _with_head(stream: BinaryIO, place: str, head: bytes = b"") -> io.BufferedRe
 
 def _plain(source: Input) -> Input:
     """Return what the input holds, decompressed."""
-    compressed = Counted(source.stream)
+    compressed = CountingReader(source.stream)
     plain = decompressed(source.head(), compressed)
     if plain is None:
         return source
@@ -164,38 +164,19 @@ def reading(place: str) -> Iterator[None]:
     except FileNotFoundError as error:
         raise InputError("no such file", place=place) from error
     except EOFError as error:
-        raise _damaged(place) from error
+        raise decompression_error(place, error) from error
     except BrokenPipeError:
         raise
     except OSError as error:
         # gzip tells damage by an error of its own, without a number.
         if error.errno is None:
-            raise _not_decompressed(place, error) from error
+            raise decompression_error(place, error) from error
         raise InputError(f"cannot be read: {error.strerror}", "check it", place) from error
     except Exception as error:
         # By name: the modules that define these are not imported for every run.
         if type(error).__name__ not in ("ZstdError", "BadZipFile", "error"):
             raise
-        raise _not_decompressed(place, error) from error
-
-
-def _not_decompressed(place: str, error: Exception) -> InputError:
-    """Return the error for compressed data that is damaged, or needs what is not here."""
-    text = str(error).lower()
-    if "dictionary" in text:
-        problem = "was compressed with a dictionary, which is not in the file"
-        return InputError(problem, "compress it without one", place)
-    if "too much memory" in text:
-        problem = "was compressed with a window of more than 128 MiB"
-        return InputError(problem, "compress it without --long and --ultra", place)
-    if "unknown compression method" in text:
-        problem = "is a gzip file of an unknown compression method"
-        return InputError(problem, "compress it with gzip or zstd", place)
-    return _damaged(place)
-
-
-def _damaged(place: str) -> InputError:
-    return InputError("the compressed data is cut short or damaged", "make it anew", place)
+        raise decompression_error(place, error) from error
 
 
 def read_at(source: Input, offset: int, buffer: memoryview) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic
@@ -214,39 +214,36 @@ class RemoteFile(io.RawIOBase):
         super().close()
 
 
-class Upload:
-    """A file that is made here, and then sent to an address, where it appears whole."""
+def upload_to(url: str) -> Callable[[Path], None]:
+    """Return a function that sends a local file to an address, where it appears whole.
 
-    def __init__(self, url: str) -> None:
-        """Find the file system; nothing is sent."""
-        self._url = url
+    An address that cannot be written to is an error at once.
+    """
+    with _asking(url, OutputError):
+        fs, path = _located(url)
+    if not hasattr(fs, "put_file") or "http" in _protocols(fs):
+        raise OutputError("cannot be written to", "name a place that can be", url)
+
+    def upload(file: Path) -> None:
+        part = max(_PART_BYTES, file.stat().st_size // _MOST_PARTS)
+        # Few parts at a time: each is held in memory while it is sent.
+        by_protocol = {"s3": {"chunksize": part, "max_concurrency": 4}, "gs": {"chunksize": part}}
+        settings = next((by_protocol[p] for p in _protocols(fs) if p in by_protocol), {})
         with _asking(url, OutputError):
-            self._fs, self._path = _located(url)
-        if not hasattr(self._fs, "put_file") or "http" in _protocols(self._fs):
-            raise OutputError("cannot be written to", "name a place that can be", url)
-        folder = Path(tempfile.gettempdir())
-        self.temporary = folder / f".softmax-cli.{os.urandom(8).hex()}.tmp"
-
-    def send(self) -> None:
-        """Send what was made."""
-        size = self.temporary.stat().st_size
-        part = max(_PART_BYTES, size // _MOST_PARTS)
-        # Few parts at a time: what is under way is held in memory.
-        how = {"s3": {"chunksize": part, "max_concurrency": 4}, "gs": {"chunksize": part}}
-        settings = next((how[name] for name in _protocols(self._fs) if name in how), {})
-        with _asking(self._url, OutputError):
-            if _appears_whole(self._fs):
-                self._fs.put_file(str(self.temporary), self._path, **settings)
+            if _appears_whole(fs):
+                fs.put_file(str(file), path, **settings)
                 return
-            parent, _, name = self._path.rpartition("/")
-            beside = f"{parent}/.{name[:40]}.{os.urandom(8).hex()}.tmp"
+            parent, _, name = path.rpartition("/")
+            temporary = f"{parent}/.{name[:40]}.{os.urandom(8).hex()}.tmp"
             try:
-                self._fs.put_file(str(self.temporary), beside)
-                self._fs.mv(beside, self._path)
+                fs.put_file(str(file), temporary)
+                fs.mv(temporary, path)
             except BaseException:
                 with suppress(Exception):
-                    self._fs.rm_file(beside)
+                    fs.rm_file(temporary)
                 raise
+
+    return upload
 
 
 def _located(url: str) -> tuple[Any, str]:

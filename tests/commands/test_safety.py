@@ -12,6 +12,7 @@ from unittest import mock
 import numpy as np
 import pytest
 
+from softmax_cli.storage import open_target
 from softmax_cli.storage.output import Target
 from tests.running import run
 
@@ -115,7 +116,8 @@ def test_no_input_is_overwritten(line: str, kept: str, monkeypatch: pytest.Monke
     Path("hard.csv").hardlink_to("z.csv")
     Path("link.json").symlink_to("p.csv")
     opened = mock.Mock(side_effect=AssertionError("opened for writing"))
-    monkeypatch.setattr(Target, "_open", opened)
+    monkeypatch.setattr(open_target, "open", opened, raising=False)
+    monkeypatch.setattr(Target, "__init__", opened)
     before = Path(kept).read_bytes()
     outcome = run(f"softmax-cli {line}")
     assert (outcome.code, outcome.out) == (2, "")

@@ -31,7 +31,13 @@ from softmax_cli.storage import output as target
 OTHERS = ("concurrent.futures.thread", "gzip", "softmax_cli.display.rich.export", "zstandard")
 NOT_YET = ("columnar.", ".polars_", "__main__")
 TRACED = (
-    *("storage/output.py", "formats/__init__.py", "formats/table/picture_file.py", "contextlib.py"),
+    *(
+        "storage/open_target.py",
+        "storage/output.py",
+        "formats/__init__.py",
+        "formats/table/picture_file.py",
+        "contextlib.py",
+    ),
     *("commands/loss/output.py", "commands/loss/row_outputs.py"),
 )
 

@@ -14,7 +14,7 @@ from softmax_cli.formats import open_source
 from softmax_cli.formats.model.blocks import Source
 from softmax_cli.formats.model.options import ReadOptions, WriteOptions
 from softmax_cli.pipeline.reporting import note, progress
-from softmax_cli.storage.output import Target
+from softmax_cli.storage.open_target import open_target
 
 
 def square(number: int) -> int:
@@ -57,7 +57,7 @@ def wait_once(folder: str) -> int:
 def write_without_end(path: str) -> None:
     """Write a file block by block for as long as nobody says stop."""
     source = open_source(["1,2", "3,4"], ReadOptions())
-    with Target(path) as target, progress(_of_file(source, path), WriteOptions()) as advance:
+    with open_target(path) as target, progress(_of_file(source, path), WriteOptions()) as advance:
         rows = 0
         while True:
             target.write(np.ones(1000).tobytes())

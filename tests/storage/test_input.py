@@ -27,7 +27,7 @@ from softmax_cli.formats import open_sink
 from softmax_cli.formats.model.blocks import Block
 from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.formats.model.sinks import Result
-from softmax_cli.storage import output as target
+from softmax_cli.storage import open_target as target
 from tests.formats.rows import (
     ARRAYS,
     COMPRESSIONS,

@@ -21,8 +21,8 @@ from softmax_cli.formats.model.blocks import Block
 from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.formats.model.sinks import Result
 from softmax_cli.storage.identity import identity, refuse_the_same
-from softmax_cli.storage.output import Target
-from softmax_cli.storage.posix import take_over
+from softmax_cli.storage.open_target import open_target
+from softmax_cli.storage.posix import copy_owner_and_mode
 from tests.formats.rows import read, saved, write
 
 pytestmark = pytest.mark.fast(6)
@@ -77,7 +77,7 @@ def test_who_takes_the_place_of_a_group_is_no_more_than_others(
     monkeypatch.setattr(os, "fchown", mock.Mock(side_effect=PermissionError(1, "no")))
     old = mock.Mock(st_mode=0o102664, st_uid=os.geteuid(), st_gid=os.getegid() + 1)
     with Path("x.csv").open("wb") as stream:
-        take_over(stream.fileno(), old)
+        copy_owner_and_mode(old, stream.fileno())
     assert stat.S_IMODE(Path("x.csv").stat().st_mode) == 0o644
 
 
@@ -85,7 +85,7 @@ def test_who_takes_the_place_of_a_group_is_no_more_than_others(
 def test_what_replaces_a_private_file_is_private_from_the_start() -> None:
     path = Path(saved("x.csv", OLD))
     path.chmod(0o600)
-    with Target("x.csv"):
+    with open_target("x.csv"):
         (temporary,) = Path().glob(".x.csv.*.tmp")
         assert stat.S_IMODE(temporary.stat().st_mode) == 0o600
 
@@ -136,7 +136,7 @@ def test_the_temporary_file_lies_beside_the_file_that_a_link_names(
     if old is not None:
         Path("there/y.csv").write_bytes(old)
     Path("x.csv").symlink_to(link.format(folder=folder))
-    with Target("x.csv") as target:
+    with open_target("x.csv") as target:
         target.write(TEXT)
         assert len(list(Path("there").glob(".y.csv.*.tmp"))) == 1
         assert not list(Path().glob(".*.tmp"))
@@ -243,7 +243,7 @@ def _longer(path: Path) -> None:
 @pytest.mark.parametrize("change", [_cut, _longer])
 def test_a_file_that_something_else_changes_does_not_appear(change: Callable[[Path], None]) -> None:
     def write_it() -> None:
-        with Target("x.npy") as target:
+        with open_target("x.npy") as target:
             target.write_at(0, memoryview(bytes(100)))
             target.truncate(100)
             change(next(Path().glob(".x.npy.*.tmp")))

@@ -22,6 +22,7 @@ from softmax_cli.formats.text.json_values import json_report
 from softmax_cli.formats.text.numbers import aligned
 from softmax_cli.storage.filesystem import Location
 from softmax_cli.storage.identity import refuse_the_same
+from softmax_cli.storage.open_target import open_target
 from softmax_cli.storage.output import Target
 
 STYLES = {
@@ -68,14 +69,16 @@ class Reporting:
 
         The summary of a job comes last: that it cannot be written takes nothing from the others.
         """
-        files = [(Target(path, inputs), form) for path, form in self._files]
-        shown = Target(self._write.output or "-", inputs, in_place=self._write.in_place)
+        files = [(open_target(path, inputs), form) for path, form in self._files]
+        shown = open_target(self._write.output or "-", inputs, in_place=self._write.in_place)
         # All are open before one is written, and none appears before all are.
         with ExitStack() as stack:
-            for target, _ in [*files, (shown, self._form)]:
-                stack.enter_context(target)
+            targets = [
+                (stack.enter_context(target), form)
+                for target, form in [*files, (shown, self._form)]
+            ]
             save = stack.enter_context(picture(self._write, inputs))
-            for target, form in [*files, (shown, self._form)]:
+            for target, form in targets:
                 self._send(report, form, target)
             if save is not None:
                 save(self._parts(report))

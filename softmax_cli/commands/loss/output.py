@@ -25,6 +25,7 @@ from softmax_cli.pipeline.reporting import note
 from softmax_cli.pipeline.run import run
 from softmax_cli.storage.filesystem import Location
 from softmax_cli.storage.identity import refuse_input
+from softmax_cli.storage.open_target import open_target
 from softmax_cli.storage.output import Target
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def write_losses(
             save = stack.enter_context(picture(write, source.paths))
         if report:
             target = stack.enter_context(
-                Target(write.output or "-", source.paths, in_place=write.in_place)
+                open_target(write.output or "-", source.paths, in_place=write.in_place)
             )
         sinks = RowSinks(stack, source, files)
         kept = _Kept()
@@ -105,7 +106,7 @@ def write_loss(
     report = _is_report(form, losses)
     with picture(write, inputs) as save:
         if report:
-            with Target(write.output or "-", inputs, in_place=write.in_place) as target:
+            with open_target(write.output or "-", inputs, in_place=write.in_place) as target:
                 _write_report(losses, None, extras, form, target, write)
         elif (loss := losses.loss()) is not None:
             with _one_number(write, inputs) as alone:

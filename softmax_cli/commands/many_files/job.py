@@ -26,7 +26,7 @@ from softmax_cli.storage.compression import COMPRESSIONS
 from softmax_cli.storage.filesystem import is_remote
 from softmax_cli.storage.identity import identity
 from softmax_cli.storage.input import content
-from softmax_cli.storage.output import Target
+from softmax_cli.storage.open_target import SharedPart, open_target
 
 # Formats whose rows have a place in the file that does not depend on those before.
 _OF_FIXED_SIZE = ("npy", "safetensors")
@@ -201,7 +201,7 @@ class ShardJob:
         tag = blake2b(output.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
         shared = places.join(places.parent(output), f".{name[:40]}.{self.run}.{tag}.tmp")
         given = {**vars(write), "output": output, "format": None}
-        return PartOptions(**given, shared=shared, ends=rows.start == rows.stop)
+        return PartOptions(**given, part=SharedPart(shared, is_last=rows.start == rows.stop))
 
 
 def converted(
@@ -279,6 +279,6 @@ def row_files(
 
 def write_report(path: str, report: dict[str, object], state: dict[str, Any]) -> None:
     """Write the report of a shard, with the sums as they are to be put together with others."""
-    with Target(path) as target:
+    with open_target(path) as target:
         text = json_report(report | {"sums": state}) + "\n"
         target.write(text.encode("utf-8", "backslashreplace"))

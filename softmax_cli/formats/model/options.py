@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from softmax_cli.storage.open_target import SharedPart
 
 OnBadRow = Literal["error", "nan", "zero", "skip"]
 Color = Literal["auto", "always", "never"]
@@ -63,11 +66,6 @@ class WriteOptions:
 
 @dataclass(frozen=True)
 class PartOptions(WriteOptions):
-    """Where some of the lines of a file go that several processes write.
+    """Options for a task that writes one part of a file."""
 
-    shared  the file until it is whole
-    ends    whether it is whole after these lines
-    """
-
-    shared: str = ""
-    ends: bool = False
+    part: SharedPart | None = None

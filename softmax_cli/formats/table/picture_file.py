@@ -11,7 +11,7 @@ from softmax_cli.errors import UsageError
 from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.storage.filesystem import Location
 from softmax_cli.storage.identity import refuse_the_same
-from softmax_cli.storage.output import Target
+from softmax_cli.storage.open_target import open_target
 
 if TYPE_CHECKING:
     from softmax_cli.display.parts import Part
@@ -34,7 +34,7 @@ def picture(options: WriteOptions, inputs: Sequence[Location] = ()) -> Iterator[
     form = picture_form(path)
     outputs = [("--output", options.output or "-"), ("--save", path)]
     refuse_the_same(outputs, "names the same file as {first}", "give each its own")
-    with Target(path, inputs, in_place=options.in_place) as target:
+    with open_target(path, inputs, in_place=options.in_place) as target:
 
         def save(parts: Iterable[Part]) -> None:
             from softmax_cli.display.rich.export import picture_of
