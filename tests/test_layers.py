@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "pipeline": {"pipeline", "formats", "core", "display", "errors"},
     "formats": {"formats", "core", "storage", "display", "runtime", "errors"},
     "core": {"core", "errors"},
-    "storage": {"storage", "formats", "runtime", "errors"},
+    "storage": {"storage", "runtime", "errors"},
     "display": {"display", "formats", "errors"},
     "runtime": {"runtime", "errors"},
     "errors": set(),
