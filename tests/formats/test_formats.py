@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import gzip
 import pickle
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
 from softmax_cli.errors import InputError, UsageError
 from softmax_cli.formats import FORMATS, open_file, output_format, suffix_format
 from softmax_cli.formats.model.options import ReadOptions, WriteOptions
-from tests.formats.rows import read, refusal, saved
+from tests.formats.arrays.test_npy import npy
+from tests.formats.rows import Trickle, piped, read, refusal, saved
 
 SUFFIXES = {suffix: form.name for form in FORMATS for suffix in form.suffixes}
 PICKLES = {
@@ -121,3 +124,22 @@ def test_a_file_that_is_not_there() -> None:
 @pytest.mark.parametrize("name", ["a b.csv", "é.csv", "-x.csv", "[x.csv", "x*.csv", "1e5.csv"])
 def test_any_name(name: str) -> None:
     assert read(saved(name, "1,2\n3,4\n")).places == [f"{name}:1", f"{name}:2"]
+
+
+TWO_BY_TWO = np.array([[1.0, 2.0], [3.0, 4.0]])
+
+
+@pytest.mark.parametrize("size", [1, 4])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"1,2\n3,4\n",
+        b"[1, 2]\n[3, 4]\n",
+        b"[[1, 2], [3, 4]]",
+        gzip.compress(b"1,2\n3,4\n"),
+        npy(TWO_BY_TWO),
+    ],
+    ids=["csv", "jsonl", "json", "gzip", "npy"],
+)
+def test_a_pipe_that_brings_few_bytes_at_a_time(data: bytes, size: int) -> None:
+    assert_array_equal(piped(Trickle(data, size)).values, TWO_BY_TWO)

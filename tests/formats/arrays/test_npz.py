@@ -126,3 +126,47 @@ def test_a_directory_that_lies_before_the_first_byte() -> None:
 @pytest.mark.parametrize("kept", [30, -9])
 def test_compressed_and_cut_short(kept: int) -> None:
     assert "cut short" in refusal(saved("x.npz.gz", gzip.compress(npz(a=A))[:kept]))
+
+
+def _archive_of_objects() -> bytes:
+    stream = io.BytesIO()
+    np.savez(stream, a=np.array([1, "a"], object))
+    return stream.getvalue()
+
+
+def _with_wrong_checksum() -> bytes:
+    numbers = np.arange(6.0)
+    data = bytearray(npz(a=numbers))
+    data[data.find(numbers.tobytes()) + 2] ^= 1
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("x.npz", _archive_of_objects(), "objects"),
+        ("x.npz", _with_wrong_checksum(), "damaged"),
+    ],
+)
+def test_an_unreadable_archive_is_refused(name: str, data: bytes, message: str) -> None:
+    line = refusal(saved(name, data))
+    assert line.startswith(name)
+    assert message in line
+
+
+LONG = "long" * 5000
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "options"),
+    [
+        ("x.npz", zipped(**{LONG: b"", "b": b""}), {}),
+        ("x.npz", zipped(**{LONG: npy(np.ones((2, 2)) * 1j)}), {}),
+    ],
+)
+def test_an_error_about_an_archive_is_short(
+    name: str, data: bytes | str, options: dict[str, Any]
+) -> None:
+    line = refusal(saved(name, data), **options)
+    assert name in line or "--columns" in line
+    assert len(line) < 1000

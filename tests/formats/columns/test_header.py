@@ -268,3 +268,23 @@ def test_columns_chosen(options: Options, names: tuple[str, ...], values: Any) -
     back = read(saved("logits.csv", "id,logit_a,logit_b,note\nx,1,2,y\n"), **options)
     assert back.source.class_names == names
     assert_array_equal(back.values, values)
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "option"),
+    [(",,a\n1,2,3\n", "x.csv:1:2: ", "--id-columns 2"), ("a,1,a\n1,2,3\n", "x.csv:1:3: ", "3")],
+)
+def test_the_column_that_is_meant_is_named(text: str, place: str, option: str) -> None:
+    line = refusal(saved("x.csv", text), id_columns=["1"])
+    assert line.startswith(place)
+    assert option in line
+
+
+def test_a_data_frame_with_numbered_columns_has_a_way_in() -> None:
+    name = saved("x.csv", ",0,1\n0,0.5,2\n1,3.5,4\n")
+    assert "--id-columns 1" in refusal(name, header=True)
+    assert read(name, header=True, id_columns=["1"]).source.class_names == ("0", "1")
+
+
+def test_a_header_of_decimal_commas_is_no_header() -> None:
+    assert "decimal" in refusal(saved("x.csv", "1,5;2,5\n"), delimiter=";")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -174,3 +175,9 @@ def test_report_is_strict() -> None:
         "loss": "inf",
         "worst": [{"loss": "-inf", "row": 1}, ["nan", True, None, "é"]],
     }
+
+
+def test_json_without_rows_there_and_back() -> None:
+    back = read(write("x.json", np.empty((0, 3)), names=("a", "b", "c")))
+    assert back.values.shape == (0, 3)
+    assert Path("x.json").exists()

@@ -148,3 +148,27 @@ IDS: Ids = [(b'"x,y"',), (b"2",)]
 )
 def test_written(block: Block, changes: dict[str, Any], lines: list[Any]) -> None:
     assert written(block, **changes) == lines
+
+
+def test_json_lines_longer_than_a_buffer_without_a_suffix() -> None:
+    line = "[" + ",".join(["1.5"] * 6000) + "]\n"
+    assert read(saved("x", line * 2)).values.shape == (2, 6000)
+
+
+LONG = "long" * 5000
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "options"),
+    [
+        ("x.jsonl", f'{{"{LONG}": 1, "b": 2}}\n{{}}\n', {}),
+        ("x.jsonl", f'{{"{LONG}": 1, "b": 2}}\n[1]\n', {}),
+        ("x.jsonl", f'[1]\n["{LONG}"]\n', {}),
+    ],
+)
+def test_an_error_about_a_line_is_short(
+    name: str, data: bytes | str, options: dict[str, Any]
+) -> None:
+    line = refusal(saved(name, data), **options)
+    assert name in line or "--columns" in line
+    assert len(line) < 1000

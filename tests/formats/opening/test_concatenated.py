@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 import threading
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -100,3 +102,9 @@ def test_dtypes_must_agree() -> None:
 def test_a_missing_file_among_others() -> None:
     saved("1.csv", ONE)
     assert refusal("1.csv", "2.csv").startswith("2.csv: neither a number nor a file")
+
+
+def test_standard_input_after_a_file() -> None:
+    saved("x.csv", "1,2\n")
+    with mock.patch("sys.stdin", mock.Mock(buffer=io.BytesIO(b"3,4\n"))):
+        assert_array_equal(read("x.csv", "-").values, [[1, 2], [3, 4]])

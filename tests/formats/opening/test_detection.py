@@ -145,3 +145,7 @@ def test_head_consumes_nothing() -> None:
         assert source.head() == b"1,2\n"
         assert source.stream.read() == b"1,2\n"
     assert isinstance(source.stream, io.BufferedReader)
+
+
+def test_an_object_on_a_single_line_is_a_row() -> None:
+    assert read(saved("x", '{"a": 1, "b": 2}\n')).source.class_names == ("a", "b")

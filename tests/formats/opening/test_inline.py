@@ -83,3 +83,7 @@ def test_refused(tokens: list[str], place: str, words: list[str]) -> None:
     line = refusal(*tokens)
     assert line.startswith(f"{place}: "), line
     assert all(word in line for word in words), line
+
+
+def test_a_typed_number_beyond_the_range() -> None:
+    assert "beyond the range" in refusal("[1,-1e999]")
