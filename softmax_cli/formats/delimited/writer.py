@@ -40,16 +40,9 @@ class DelimitedSink(Sink):
             header[0] = self._quote_comment(header[0])
             target.write(delimiter.join(header) + b"\n")
 
-    def write(self, block: Block) -> None:
-        """Write the rows of a block, or the entries of a batch of matrices."""
-        self.prepare(block)()
-
     def prepare(self, block: Block) -> Callable[[], None]:
-        """Format the rows of a block; only the writing needs order."""
+        """Format the rows of a block, or the entries of a batch of matrices."""
         return partial(self._target.write, self._format(block))
-
-    def finish(self) -> None:
-        """Nothing follows the last row."""
 
     def _format(self, block: Block) -> bytes:
         if not block.values.size and block.ids is None:

@@ -36,37 +36,29 @@ def read(source: Input, form: str, options: ReadOptions, request: ColumnRequest)
     """Open JSON lines; only the first line is read."""
     with reading(source.place):
         number, line = _next_line(source.stream, source.place, 0)
-    first = next(_parse_lines(io.BytesIO(line), source.place, number), None)
-    if first is None:
+    if not line:
         raise InputError("is empty", "give at least one row of numbers", source.place)
-    cells = first[1]
-    layout = choose_layout(
-        cells, list(cells) if isinstance(cells, dict) else None, options, request
-    )
+    cells = _parse_line(line, number, source.place)
+    names = list(cells) if isinstance(cells, dict) else None
+    layout = choose_layout(cells, names, options, request)
     table = _JsonTable(source, layout, line, number)
     return table.open(partial(table.chunks, quotes=False))
 
 
-def _parse_lines(
-    stream: io.BufferedIOBase, place: str, first_line: int
-) -> Iterator[tuple[int, Any]]:
-    """Yield the list or object of each line, with the number of the line."""
-    with reading(place):
-        number, line = _next_line(stream, place, first_line - 1)
-        while line:
-            where = f"{place}:{number}"
-            if line.count(b",") >= MOST_CELLS:
-                refuse_many_cells(MOST_CELLS + 1, where)
-            try:
-                row = parse_json(line.decode("utf-8-sig" if number == 1 else "utf-8"))
-            except ValueError as error:
-                problem = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
-                raise InputError(f"is not JSON: {problem}", "check the line", where) from None
-            if not isinstance(row, (list, dict)) or not row:
-                problem = "is neither a list of numbers nor an object"
-                raise InputError(problem, 'a line is [1, 2, 3] or {"a": 1, "b": 2}', where)
-            yield number, row
-            number, line = _next_line(stream, place, number)
+def _parse_line(line: bytes, number: int, place: str) -> Any:
+    """Return the list or object of a line."""
+    where = f"{place}:{number}"
+    if line.count(b",") >= MOST_CELLS:
+        refuse_many_cells(MOST_CELLS + 1, where)
+    try:
+        row = parse_json(line.decode("utf-8-sig" if number == 1 else "utf-8"))
+    except ValueError as error:
+        problem = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+        raise InputError(f"is not JSON: {problem}", "check the line", where) from None
+    if not isinstance(row, (list, dict)) or not row:
+        problem = "is neither a list of numbers nor an object"
+        raise InputError(problem, 'a line is [1, 2, 3] or {"a": 1, "b": 2}', where)
+    return row
 
 
 def _next_line(stream: io.BufferedIOBase, place: str, number: int) -> tuple[int, bytes]:
@@ -86,7 +78,12 @@ class _JsonTable(LineTable):
 
     def read_records(self, stream: io.BufferedIOBase, line: int) -> Iterator[tuple[int, Any]]:
         """Yield the list or object of each line, with the number of the line."""
-        return _parse_lines(stream, self.source.place, line)
+        place = self.source.place
+        with reading(place):
+            number, text = _next_line(stream, place, line - 1)
+            while text:
+                yield number, _parse_line(text, number, place)
+                number, text = _next_line(stream, place, number)
 
     def parse_with_polars(self, chunk: LineChunk) -> Block | None:
         """Return the rows of a chunk; None unless all cells are numbers."""
@@ -168,16 +165,9 @@ class JsonLinesSink(Sink):
             problem = "two columns have the same name, which an object cannot hold"
             raise UsageError(problem, "write csv", target.place)
 
-    def write(self, block: Block) -> None:
-        """Write one line per row; for matrices, one per row of the matrix."""
-        self.prepare(block)()
-
     def prepare(self, block: Block) -> Callable[[], None]:
-        """Format the rows of a block; only the writing needs order."""
+        """Format one line per row; for matrices, one per row of the matrix."""
         return partial(self._target.write, self._format(block))
-
-    def finish(self) -> None:
-        """Nothing follows the last row."""
 
     def _format(self, block: Block) -> bytes:
         result = self._result

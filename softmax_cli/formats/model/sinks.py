@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -58,20 +57,19 @@ class Result:
     after: Callable[[], Sequence[Part]] | None = None
 
 
-class Sink(ABC):
-    """Takes the blocks of a result and writes them down."""
+class Sink:
+    """Writes the blocks of a result. A sink overrides `write`, or `prepare` if threads can help."""
 
-    @abstractmethod
     def write(self, block: Block) -> None:
         """Write the rows of one block, the next in order."""
+        self.prepare(block)()
 
     def prepare(self, block: Block) -> Callable[[], None]:
         """Do, in any thread, what of writing a block needs no order; return what is left of it."""
         return partial(self.write, block)
 
-    @abstractmethod
     def finish(self) -> None:
-        """Write what comes after the last row."""
+        """Write what comes after the last row, if anything does."""
 
 
 class Sinks(Sink):
@@ -80,10 +78,6 @@ class Sinks(Sink):
     def __init__(self, sinks: Sequence[Sink]) -> None:
         """Keep the sinks."""
         self._sinks = sinks
-
-    def write(self, block: Block) -> None:
-        """Write the block to each."""
-        self.prepare(block)()
 
     def prepare(self, block: Block) -> Callable[[], None]:
         """Prepare it for each."""
@@ -94,6 +88,3 @@ class Sinks(Sink):
                 each()
 
         return commit
-
-    def finish(self) -> None:
-        """Nothing follows."""
