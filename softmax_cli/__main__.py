@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from softmax_cli.errors import ExitCode, OutputError, SoftmaxCliError, Terminated, print_message
-from softmax_cli.runtime.fork_guard import allow
-from softmax_cli.runtime.signals import ended_by_signals
+from softmax_cli.runtime.fork_guard import allow_fork
+from softmax_cli.runtime.signals import raise_on_signals
 from softmax_cli.runtime.standard_streams import (
-    drop_what_cannot_be_written,
+    ignore_output_errors,
     open_standard_streams,
     silence_standard_output,
 )
@@ -23,12 +23,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the program and return its exit code, one of ExitCode whatever happens."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     is_program = argv is None
-    allow(is_program)
+    allow_fork(is_program)
     if not is_program:
         return _exit_code(arguments)
     open_standard_streams()
     code = _exit_code(arguments)
-    drop_what_cannot_be_written()
+    ignore_output_errors()
     return code
 
 
@@ -40,7 +40,7 @@ def _exit_code(arguments: list[str]) -> int:
     # Modules are never freed; collecting garbage during imports only slows the start.
     gc.set_threshold(500_000)
     try:
-        with ended_by_signals():
+        with raise_on_signals():
             try:
                 from softmax_cli.commands.app.app import run
 

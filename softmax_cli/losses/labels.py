@@ -29,8 +29,7 @@ from softmax_cli.formats.text.numbers import NotANumberError, parse_number
 from softmax_cli.formats.text.quoting import cell_text, unquote
 from softmax_cli.losses.class_labels import Label, Names
 from softmax_cli.storage.filesystem import exists
-from softmax_cli.storage.headed import prepend
-from softmax_cli.storage.input import Input, open_input
+from softmax_cli.storage.input import Input, open_input, prepend
 
 _CELLS_PER_BLOCK = BLOCK_BYTES // 64
 

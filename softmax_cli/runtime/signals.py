@@ -1,4 +1,4 @@
-"""The signals that end a program pass through it, so that nothing is left behind."""
+"""Signals that end the program become exceptions, and temporary files are removed."""
 
 from __future__ import annotations
 
@@ -10,50 +10,49 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from softmax_cli.errors import Terminated
-from softmax_cli.runtime.fork_guard import tell_what_is_unfinished
+from softmax_cli.runtime.fork_guard import report_temp_files
 
-# The names of files that are not whole yet. A signal may come where no block guards them: between
-# the call that makes one and the block that would take it away.
-_unfinished: set[str] = set()
+# A signal may come between the call that creates a file and the block that would remove it.
+_temporary: set[str] = set()
 
 
 def register_temp(name: str) -> None:
-    """Remember a file that is about to be made, and is not whole."""
-    _unfinished.add(name)
-    tell_what_is_unfinished(_unfinished)
+    """Remove this file if a signal ends the program."""
+    _temporary.add(name)
+    report_temp_files(_temporary)
 
 
 def unregister_temp(name: str) -> None:
-    """Forget a file that is whole now, or gone."""
-    _unfinished.discard(name)
-    tell_what_is_unfinished(_unfinished)
+    """Keep this file from now on: it is complete, or gone."""
+    _temporary.discard(name)
+    report_temp_files(_temporary)
 
 
 @contextmanager
-def ended_by_signals() -> Iterator[None]:
-    """Let the signals that end a program pass through it, so that it can tidy up.
+def raise_on_signals() -> Iterator[None]:
+    """Raise Terminated in the main thread when SIGINT, SIGTERM or SIGHUP comes.
 
-    SIGINT too: the interpreter kills itself after a KeyboardInterrupt that arose in code made from
-    text, as that of a dataclass is, even where it was caught.
+    SIGINT too: after a KeyboardInterrupt in generated code, such as a dataclass's, the interpreter
+    kills itself even if the exception was caught.
     """
     received: list[int] = []
 
     def terminate(number: int, _: object) -> None:
         received.append(number)
-        for name in tuple(_unfinished):
+        for name in tuple(_temporary):
             with suppress(OSError):
                 os.unlink(name)  # noqa: PTH108
         raise Terminated(number)
 
     def send_again(number: int) -> None:
         if hasattr(signal, "pthread_kill"):
-            # To the main thread, which may be asleep.
+            # The main thread may be asleep.
             signal.pthread_kill(threading.main_thread().ident or 0, number)
         else:
             signal.raise_signal(number)
 
-    def lost(unraisable: sys.UnraisableHookArgs) -> None:
-        # Raised where an object ends, an exception is dropped: the signal has to come again.
+    def retry(unraisable: sys.UnraisableHookArgs) -> None:
+        # Python drops an exception raised in a finalizer: send the signal again.
         if isinstance(unraisable.exc_value, Terminated):
             again = threading.Timer(0.01, send_again, [unraisable.exc_value.number])
             again.daemon = True
@@ -66,15 +65,15 @@ def ended_by_signals() -> Iterator[None]:
         return
     names = ("SIGINT", "SIGTERM", "SIGHUP")
     numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    # A signal that is ignored, as nohup asks, stays so.
+    # A signal that is ignored, as under nohup, stays ignored.
     before = {n: was for n in numbers if (was := signal.getsignal(n)) != signal.SIG_IGN}
-    hook, sys.unraisablehook = sys.unraisablehook, lost
+    hook, sys.unraisablehook = sys.unraisablehook, retry
     try:
         for number in before:
             signal.signal(number, terminate)
         yield
     except BaseException as error:
-        # What is not whole is gone since, and an error about that is no error.
+        # An error caused by the removed files is none.
         if received and not isinstance(error, Terminated | GeneratorExit):
             raise Terminated(received[0]) from error
         raise

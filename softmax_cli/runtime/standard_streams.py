@@ -1,6 +1,6 @@
-"""The standard streams of the program: all three exist, and none of them changes the exit code.
+"""Standard streams: all three are open, and none changes the exit code.
 
-When the interpreter ends, it flushes standard output and standard error; where that fails, it ends
+The interpreter flushes standard output and standard error when it ends; if that fails, it exits
 with 120, whatever the program returned.
 """
 
@@ -20,21 +20,21 @@ class _Lossy(io.FileIO):
     """Standard output or standard error that drops what it cannot write."""
 
     def write(self, data: ReadableBuffer, /) -> int:
-        """Write the bytes if that is possible, and count them as written."""
+        """Write the bytes if possible, and count them as written."""
         size = memoryview(data).nbytes
         try:
             written = super().write(data)
         except OSError:
             return size
-        # None: whoever reads it is slow, and the stream does not wait.
+        # None: the stream does not block, and its reader is slow.
         return size if written is None else written
 
 
 def open_standard_streams() -> None:
-    """Open what is closed of standard input, output and error, and let standard error never fail.
+    """Open the standard streams that are closed, and ignore errors of standard error.
 
-    A file must not get the number of a standard stream that is closed: what is sent there, such as
-    the messages of Polars, would be lost, or would damage the file.
+    Otherwise a file could get the descriptor of a closed stream, and messages, such as those of
+    Polars, would damage it.
     """
     for number in range(3):
         try:
@@ -42,23 +42,23 @@ def open_standard_streams() -> None:
         except OSError:
             # The system gives out the lowest free number.
             os.open(os.devnull, os.O_RDWR)
-    # What stands in for it, as in a test, is left alone.
+    # A replacement, as in a test, stays.
     if sys.stderr is sys.__stderr__:
         sys.stderr = _lossy(2, sys.stderr)
 
 
-def drop_what_cannot_be_written() -> None:
-    """Let standard output never fail: the results are written, and what follows is not ours.
+def ignore_output_errors() -> None:
+    """Ignore errors of standard output from now on: the results are written.
 
-    A function of the user's may have asked to print when the interpreter ends.
+    A function of the user's may still print when the interpreter ends.
     """
     if sys.stdout is sys.__stdout__ and sys.stdout is not None:
         sys.stdout = _lossy(1, sys.stdout)
 
 
 def silence_standard_output() -> None:
-    """Keep the interpreter from sending what is left, or complaining about it, when it ends."""
-    # Some that stand in for it have no number.
+    """Discard buffered output, which the interpreter would flush when it ends."""
+    # A replacement may have no descriptor.
     with suppress(OSError, ValueError, AttributeError):
         number = sys.stdout.fileno()
         devnull = os.open(os.devnull, os.O_WRONLY)

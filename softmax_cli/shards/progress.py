@@ -12,7 +12,7 @@ from softmax_cli.shards.tasks import Outcome, Watcher
 
 
 @contextmanager
-def watching(parts: Mapping[str, str], size: int, options: WriteOptions) -> Iterator[Watcher]:
+def watch_tasks(parts: Mapping[str, str], size: int, options: WriteOptions) -> Iterator[Watcher]:
     """Watch tasks, with a bar at a terminal for what lasts longer than a second.
 
     parts  of which shard each task is, by its name
@@ -20,18 +20,19 @@ def watching(parts: Mapping[str, str], size: int, options: WriteOptions) -> Iter
     """
     place = f"{len(set(parts.values()))} shards"
     with bar(place, None, size or None, options) as show:
-        yield Watching(parts, show)
+        yield ProgressWatcher(parts, show)
 
 
-class Watching(Watcher):
-    """Counts shards, rows and bytes, and shows them; what is tried again begins again at 0.
+class ProgressWatcher(Watcher):
+    """Counts and shows shards, rows and bytes; a retried task starts again at 0.
 
     >>> lines = []
-    >>> watching = Watching({"a": "a", "b 0": "b", "b 1": "b"}, lambda *told: lines.append(told))
-    >>> for event in (watching.started, watching.started):
+    >>> shards = {"a": "a", "b 0": "b", "b 1": "b"}
+    >>> watcher = ProgressWatcher(shards, lambda *shown: lines.append(shown))
+    >>> for event in (watcher.started, watcher.started):
     ...     event("a")
-    >>> watching.advanced("a", 10, 400)
-    >>> watching.advanced("b 0", 5, 200)
+    >>> watcher.advanced("a", 10, 400)
+    >>> watcher.advanced("b 0", 5, 200)
     >>> lines[-2:]
     [(10, 400, '0 of 2 shards', ', 1 retried'), (15, 600, '0 of 2 shards', ', 1 retried')]
     """

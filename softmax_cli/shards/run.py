@@ -13,7 +13,7 @@ from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.pipeline.reporting import note
 from softmax_cli.shards.manifest import Manifest
 from softmax_cli.shards.plan import Shard
-from softmax_cli.shards.progress import watching
+from softmax_cli.shards.progress import watch_tasks
 from softmax_cli.shards.tasks import Engine, Outcome, Task
 from softmax_cli.storage import places
 from softmax_cli.storage.places import Status
@@ -89,7 +89,7 @@ class Run:
         left = {path: len(parts) for path, parts in results.items()}
         done = 0
         parts = {name: shard.path for name, (shard, _) in of.items()}
-        with watching(parts, sum(task.size for task in tasks), self.write) as watcher:
+        with watch_tasks(parts, sum(task.size for task in tasks), self.write) as watcher:
             for outcome in self.engine.outcomes(tasks, watcher):
                 shard, number = of[outcome.task.name]
                 self._say(outcome)

@@ -86,12 +86,12 @@ class OneMachine(Engine):
         """Do the tasks, in order."""
         for task in tasks:
             watcher.started(task.name)
-            outcome = performed(task, self._run, partial(watcher.advanced, task.name))
+            outcome = perform(task, self._run, partial(watcher.advanced, task.name))
             watcher.finished(outcome)
             yield outcome
 
 
-def performed(task: Task, run: str, advance: Callable[[int, int], None]) -> Outcome:
+def perform(task: Task, run: str, advance: Callable[[int, int], None]) -> Outcome:
     """Do a task of a run in this process; what it says and how it gets on is listened to."""
     notes: list[str] = []
     done = 0

@@ -1,4 +1,4 @@
-"""Files that must not change while they are read."""
+"""A file must not change while it is read: its parts would not belong together."""
 
 from __future__ import annotations
 
@@ -11,44 +11,40 @@ from typing import Any
 
 from softmax_cli.errors import InputError
 
-_KEPT = ("st_dev", "st_ino", "st_size", "st_mtime_ns")
+_COMPARED = ("st_dev", "st_ino", "st_size", "st_mtime_ns")
 
 
-def unchanging(file: int | Path, place: str) -> Callable[[], None]:
-    """Return what raises an error once this file, if it is a plain one, is no longer as it is now.
-
-    What is written by then and what was read before may not belong together.
-    """
+def change_check(file: int | Path, place: str) -> Callable[[], None]:
+    """Return a function that raises an error if a regular file has changed since this call."""
     before = os.stat(file)  # noqa: PTH116 - takes descriptors too
 
     def check() -> None:
         now = os.stat(file)  # noqa: PTH116
-        if all(getattr(now, name) == getattr(before, name) for name in _KEPT):
+        if all(getattr(now, name) == getattr(before, name) for name in _COMPARED):
             return
-        by = now.st_size - before.st_size
-        happened = "grew" if by > 0 else "shrank" if by < 0 else "was written to"
+        growth = now.st_size - before.st_size
+        happened = "grew" if growth > 0 else "shrank" if growth < 0 else "was written to"
         raise InputError(f"{happened} while it was read", "wait until it is whole", place)
 
-    return check if stat.S_ISREG(before.st_mode) else nothing
+    return check if stat.S_ISREG(before.st_mode) else no_check
 
 
-def nothing() -> None:
+def no_check() -> None:
     """Check nothing."""
 
 
 class ChangeCheckedFile(io.FileIO):
-    """A file that must not change while it is read."""
+    """A file whose reads fail once it has changed; `size` is None if it is no regular file."""
 
     def __init__(self, path: Path) -> None:
-        """Open the file, and remember what it is like now."""
+        """Open the file and note its state."""
         super().__init__(path)
         status = os.fstat(self.fileno())
-        # Of what is no plain file the size says nothing.
         self.size = status.st_size if stat.S_ISREG(status.st_mode) else None
-        self.check = unchanging(self.fileno(), str(path))
+        self.check = change_check(self.fileno(), str(path))
 
     def readinto(self, buffer: Any) -> int:
-        """Fill the buffer, as far as there are bytes."""
+        """Fill the buffer, unless the file ends first."""
         filled = 0
         with memoryview(buffer) as room:
             while filled < len(room) and (count := super().readinto(room[filled:])):

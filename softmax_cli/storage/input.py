@@ -12,16 +12,17 @@ from functools import partial
 from pathlib import Path
 from threading import Lock
 from time import monotonic, sleep
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from softmax_cli.errors import InputError
-from softmax_cli.storage.change_check import ChangeCheckedFile, nothing, unchanging
+from softmax_cli.storage.change_check import ChangeCheckedFile, change_check, no_check
 from softmax_cli.storage.compression import CountingReader, decompressed, decompression_error
 from softmax_cli.storage.filesystem import Location, is_remote
-from softmax_cli.storage.headed import HEAD_BYTES, prepend
 from softmax_cli.storage.limits import LONGEST_LINE, MOST_EXPANSION, MOST_IDLE_LINES, SMALL_ENOUGH
 
 STANDARD_INPUT = "standard input"
+# Enough to detect a format, and for a first line of thousands of numbers.
+HEAD_BYTES = 1 << 16
 # What a header says is allocated only as the bytes for it really come.
 _PIECE_BYTES = 1 << 22
 # What is held whole is read so much at a time.
@@ -135,14 +136,37 @@ def _standard_input() -> io.BufferedReader:
 
 def _with_head(stream: BinaryIO, place: str, head: bytes = b"") -> io.BufferedReader:
     """Return a stream whose first bytes can be peeked at, however slowly a pipe brings them."""
-    check = nothing
+    check = no_check
     with contextlib.suppress(OSError):
-        check = unchanging(stream.fileno(), place)
+        check = change_check(stream.fileno(), place)
     begun = bytearray(head)
     with reading(place):
         while len(begun) < HEAD_BYTES and (more := stream.read(HEAD_BYTES - len(begun))):
             begun += more
     return prepend(bytes(begun), stream, check)
+
+
+def prepend(head: bytes, rest: BinaryIO, check: Callable[[], None] = no_check) -> io.BufferedReader:
+    """Return a stream of bytes that were read before and the rest; each read is checked."""
+    return io.BufferedReader(_Prepended(head, rest, check), HEAD_BYTES)
+
+
+class _Prepended(io.RawIOBase):
+    def __init__(self, head: bytes, rest: BinaryIO, check: Callable[[], None]) -> None:
+        self._head, self._rest, self._check = memoryview(head), rest, check
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data: bytes | memoryview
+        if not self._head:
+            data = self._rest.read(len(buffer))
+            self._check()
+        else:
+            data, self._head = self._head[: len(buffer)], self._head[len(buffer) :]
+        buffer[: len(data)] = data
+        return len(data)
 
 
 def _plain(source: Input) -> Input:

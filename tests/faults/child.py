@@ -23,7 +23,6 @@ import softmax_cli
 from softmax_cli.__main__ import main
 from softmax_cli.commands.app.app import COMMANDS, load
 from softmax_cli.formats.model import blocks
-from softmax_cli.storage import headed
 from softmax_cli.storage import input as streams
 from softmax_cli.storage import output as target
 
@@ -47,7 +46,6 @@ def _small_blocks() -> None:
     for module, name, size in (
         (blocks, "BLOCK_BYTES", 512),
         (streams, "HEAD_BYTES", 1024),
-        (headed, "HEAD_BYTES", 1024),
         (target, "_HELD_BYTES", 256),
         (target, "_WRITEBACK_BYTES", 1024),
     ):

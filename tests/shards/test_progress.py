@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from softmax_cli.errors import InputError
-from softmax_cli.shards.progress import Watching
+from softmax_cli.shards.progress import ProgressWatcher
 from softmax_cli.shards.tasks import OneMachine, Outcome, Task
 
 PARTS = {"a": "a", "b 0": "b", "b 1": "b", "c": "c"}
@@ -22,9 +22,9 @@ class Shown:
         self.last = rows, size, str(name), str(beside)
 
 
-def _watched() -> tuple[Watching, Shown]:
+def _watched() -> tuple[ProgressWatcher, Shown]:
     shown = Shown()
-    return Watching(PARTS, shown), shown
+    return ProgressWatcher(PARTS, shown), shown
 
 
 def test_a_shard_is_done_when_its_last_part_is() -> None:

@@ -12,8 +12,8 @@ import polars as pl
 
 from softmax_cli.errors import InputError, shorten
 from softmax_cli.formats.columnar.metadata import arrow_metadata, index_columns, rows_in_groups
-from softmax_cli.runtime.fork_guard import tell_what_is_read
-from softmax_cli.storage.change_check import unchanging
+from softmax_cli.runtime.fork_guard import report_current_file
+from softmax_cli.storage.change_check import change_check
 from softmax_cli.storage.input import Input
 
 _TITLES = {"parquet": "Parquet", "arrow": "Arrow IPC"}
@@ -117,7 +117,7 @@ def open_columnar(source: Input, form: str) -> ColumnarFile:
     else:
         # Absolute: Polars takes some names for addresses.
         path = source.path.absolute()
-    check = unchanging(path, source.place)
+    check = change_check(path, source.place)
     scan = pl.scan_parquet if form == "parquet" else pl.scan_ipc
     with _reading(source.place, title, check):
         lazy = scan(path, glob=False, hive_partitioning=False)
@@ -156,7 +156,7 @@ def _unused(lazy: pl.LazyFrame) -> str:
 @contextmanager
 def _reading(place: str, title: str, check: Callable[[], None]) -> Iterator[None]:
     """Turn what goes wrong in Polars into an error that names the place."""
-    tell_what_is_read(place)
+    report_current_file(place)
     try:
         with _without_panic_messages():
             yield

@@ -15,8 +15,7 @@ import numpy as np
 from softmax_cli.formats.columns.layout import Layout
 from softmax_cli.formats.model.blocks import Block, Chunk, Source, from_blocks, rows_per_block
 from softmax_cli.formats.text.lines import batches
-from softmax_cli.storage.headed import prepend
-from softmax_cli.storage.input import Input, reading
+from softmax_cli.storage.input import Input, prepend, reading
 from softmax_cli.storage.limits import LONGEST_LINE
 
 _CHUNK_BYTES = 1 << 23

@@ -17,8 +17,8 @@ from softmax_cli.errors import InputError, SoftmaxCliError
 from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.pipeline.threads import thread_count
 from softmax_cli.shards.dask.local import processes
-from softmax_cli.shards.dask.scheduler import answering
-from softmax_cli.shards.dask.worker import busy, run_on_worker, stop, version
+from softmax_cli.shards.dask.scheduler import find_scheduler
+from softmax_cli.shards.dask.worker import run_on_worker, running_tasks, stop, version
 from softmax_cli.shards.tasks import Engine, Outcome, Task, Watcher
 
 LOCAL = "local"
@@ -63,7 +63,7 @@ def cluster(scheduler: str, run: str, *, workers: int | None) -> Iterator[Cluste
             address = stack.enter_context(processes(distributed, slots))
         else:
             threads = 1
-            address = answering(scheduler, _PATIENCE_SECONDS)
+            address = find_scheduler(scheduler, _PATIENCE_SECONDS)
         client: Any = distributed.Client(address, timeout=_PATIENCE_SECONDS, set_as_default=False)
         stack.callback(_close, client)
         engine = Cluster(client, scheduler, run, threads)
@@ -252,9 +252,9 @@ class Cluster(Engine):
             # One that dies meanwhile keeps no other from being told.
             self._client.run(stop, self._run, on_error="ignore")
             end = monotonic() + _STOP_SECONDS
-            while monotonic() < end and self._busy():
+            while monotonic() < end and self._is_running():
                 sleep(_WAIT_SECONDS / 2)
         self._under_way.clear()
 
-    def _busy(self) -> bool:
-        return any(self._client.run(busy, self._run, on_error="ignore").values())
+    def _is_running(self) -> bool:
+        return any(self._client.run(running_tasks, self._run, on_error="ignore").values())

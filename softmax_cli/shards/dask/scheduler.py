@@ -11,7 +11,7 @@ from softmax_cli.errors import InputError, SoftmaxCliError, UsageError
 _REMEDY = "tcp://HOST:PORT"
 
 
-def answering(token: str, patience: float) -> str:
+def find_scheduler(token: str, patience: float) -> str:
     """Return the address of a scheduler that answers; a file that one wrote may name it.
 
     Dask's own client does not end where its address is none, and waits for what another program

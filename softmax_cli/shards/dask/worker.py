@@ -1,4 +1,4 @@
-"""What a worker of a cluster does with a task, and knows of the runs that it is part of."""
+"""Runs tasks on a Dask worker, and knows which runs were stopped."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from functools import cache
 from time import monotonic
 
 from softmax_cli.errors import SoftmaxCliError
-from softmax_cli.shards.tasks import Outcome, Task, performed
+from softmax_cli.shards.tasks import Outcome, Task, perform
 
-# How often a task tells how it gets on.
+# How often a task reports its progress.
 _EVENT_SECONDS = 0.5
 # Of the GNU C library: from which size on, and how much at the top, memory is given back at once.
 _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -3, -1
 _KEPT_BYTES = 1 << 25
 
-# What a worker knows of runs: those that were given up, and how many tasks of each it is doing.
+# The runs that were stopped, and the number of running tasks by run.
 _stopped: set[str] = set()
 _doing: dict[str, int] = {}
 _lock = threading.Lock()
@@ -34,12 +34,12 @@ def version() -> str:
 
 
 def stop(run: str) -> None:
-    """Let the tasks of a run stop at their next block."""
+    """Stop the tasks of a run at their next block."""
     _stopped.add(run)
 
 
-def busy(run: str) -> int:
-    """Return how many tasks of a run this worker is doing."""
+def running_tasks(run: str) -> int:
+    """Return the number of tasks of a run that this worker is performing."""
     return _doing.get(run, 0)
 
 
@@ -58,7 +58,7 @@ def _keep_freed_memory() -> None:
 
 
 def run_on_worker(task: Task, run: str) -> Outcome:
-    """Do a task of a run in a worker, and let the scheduler hear how it gets on."""
+    """Perform a task on a worker, and report its progress to the scheduler."""
     from distributed import get_worker
 
     worker, topic = get_worker(), f"softmax-cli-{run}"
@@ -77,7 +77,7 @@ def run_on_worker(task: Task, run: str) -> Outcome:
     _keep_freed_memory()
     try:
         advance(None, 0)
-        return performed(task, run, advance)
+        return perform(task, run, advance)
     except _Stopped:
         return Outcome(task)
     except MemoryError:

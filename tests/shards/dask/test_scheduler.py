@@ -17,7 +17,7 @@ from distributed.versions import VersionMismatchWarning
 from softmax_cli.errors import SoftmaxCliError
 from softmax_cli.shards.dask import cluster as module
 from softmax_cli.shards.dask.cluster import cluster
-from softmax_cli.shards.dask.scheduler import answering
+from softmax_cli.shards.dask.scheduler import find_scheduler
 from softmax_cli.shards.tasks import Task
 from tests.running import run
 
@@ -40,7 +40,7 @@ def scheduler() -> Iterator[LocalCluster]:
 
 def _refusal(address: str, patience: float = PATIENCE) -> str:
     with pytest.raises(SoftmaxCliError) as caught:
-        answering(address, patience)
+        find_scheduler(address, patience)
     return str(caught.value)
 
 
@@ -80,7 +80,7 @@ def test_a_file_may_name_the_scheduler(scheduler: LocalCluster, tmp_path: Path) 
     address = scheduler.scheduler_address
     path = tmp_path / "scheduler.json"
     path.write_text(f'{{"type": "Scheduler", "address": "{address}"}}')
-    assert answering(str(path), PATIENCE) == answering(address, PATIENCE) == address
+    assert find_scheduler(str(path), PATIENCE) == find_scheduler(address, PATIENCE) == address
     path.write_text('["tcp://127.0.0.1:9"]')
     assert "names no scheduler" in _refusal(str(path))
 
@@ -169,4 +169,4 @@ def test_who_gives_up_tells_workers_though_one_cannot_be_reached() -> None:
     engine = module.Cluster(client, "tcp://somewhere", "run", 1)
     engine._under_way["future"] = Task("a", print)
     engine.give_up()
-    assert asked == [("stop", "ignore"), ("busy", "ignore"), ("busy", "ignore")]
+    assert asked == [("stop", "ignore"), ("running_tasks", "ignore"), ("running_tasks", "ignore")]
