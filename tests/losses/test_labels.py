@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from numpy.testing import assert_array_equal
 
@@ -12,9 +15,11 @@ from softmax_cli.errors import SoftmaxCliError
 from softmax_cli.formats.model.options import ReadOptions
 from softmax_cli.losses.class_labels import Names
 from softmax_cli.losses.labels import open_labels
+from tests.commands.loss.reports import refused
 from tests.formats.arrays.test_npy import npy
 from tests.formats.arrays.test_npz import npz
 from tests.formats.rows import Rows, joined, saved
+from tests.running import run
 
 NAMES = ("dog", "owl", "2")
 
@@ -113,3 +118,107 @@ def test_a_name_of_two_classes() -> None:
 def test_the_first_label_that_is_wrong_is_named() -> None:
     with pytest.raises(SoftmaxCliError, match=r"x.csv:2: the label 'cow' is no class"):
         labels(saved("x.csv", "owl\ncow\n\0\n"))
+
+
+def test_typed_labels_may_hold_commas_in_quotes() -> None:
+    Path("z.csv").write_text('"x,y",b\n1,2\n3,1\n')
+    expected = run("softmax-cli xent z.csv --labels 0,1").out
+    assert run("""softmax-cli xent z.csv --labels '["x,y","b"]'""").out == expected
+    assert run("""softmax-cli xent z.csv --labels '"x,y",b'""").out == expected
+
+
+def test_a_label_may_have_quotes_of_its_own() -> None:
+    Path("z.csv").write_text("o'wl,'q'\n1,2\n")
+    assert run("""softmax-cli xent z.csv --labels "'q'" """).code == 0
+    assert run("""softmax-cli xent z.csv --labels "o'wl" """).code == 0
+
+
+def test_a_weight_that_is_missing_is_named_by_its_cell() -> None:
+    Path("w.csv").write_text("w\n1\nNA\n")
+    line = "0,1 0,0 --labels 1,0 --sample-weights"
+    refused(f"{line} w.csv", "w.csv:3: the weight is missing: 'NA'; every row needs one")
+    refused(f"{line} 1,nan", "--sample-weights, weight 1: the weight is missing: 'nan'")
+    Path("w.csv").write_text("NA\n1\n")
+    refused(f"{line} w.csv", "w.csv:1: the weight is missing: 'NA'")
+    Path("w.csv").write_text("50%\n1\n")
+    refused(f"{line} w.csv", "w.csv:1: '50%' is not a number; write it without the percent sign")
+    assert run(f"softmax-cli xent {line} 1,NA --ignore-label 0").code == 0
+    refused("0,1 0,0 --labels 1,0 --class-weights 1,nan", "weights are 0, or from 1e-150 to 1e150")
+
+
+def test_a_file_of_weights_with_several_columns() -> None:
+    Path("w.csv").write_text("1,2\n3,4\n")
+    refused("1,2 3,1 --labels 0,1 --sample-weights w.csv", "2 columns where one of weights is")
+
+
+TRUTH = "store truth values as numbers, 0 and 1"
+TARGETS: dict[str, str] = {
+    "y.json": "[[true, false], [false, true]]",
+    "y.jsonl": '{"a": true, "b": false}\n{"a": false, "b": true}\n',
+    "lists.jsonl": "[true, false]\n[false, true]\n",
+    "y.csv": "a,b\nTrue,False\nFalse,True\n",
+    "upper.csv": "a,b\nTRUE,FALSE\nFALSE,TRUE\n",
+    "y.txt": "a b\ntrue false\nfalse true\n",
+}
+
+
+@pytest.fixture
+def _booleans() -> None:
+    for name, text in TARGETS.items():
+        Path(name).write_text(text)
+    Y = np.array([[True, False], [False, True]])
+    np.save("y.npy", Y)
+    np.savez("y.npz", y=Y)
+    tensor = {"y": {"dtype": "BOOL", "shape": [2, 2], "data_offsets": [0, 4]}}
+    header = json.dumps(tensor).encode()
+    Path("y.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + Y.tobytes())
+    frame = pl.DataFrame({"a": [True, False], "b": [False, True]})
+    frame.write_parquet("y.parquet")
+    frame.write_ipc("y.arrow")
+    pl.DataFrame({"y": Y.tolist()}).write_parquet("lists.parquet")
+    Path("labels.csv").write_text("y\nTrue\nFalse\n")
+    np.save("labels.npy", Y[0])
+    Path("beside.csv").write_text("a,b,y\n1,2,True\n3,4,False\n")
+    pl.DataFrame({"a": [1.0, 2.0], "b": [0.0, 1.0], "flag": [True, False]}).write_parquet(
+        "z.parquet"
+    )
+
+
+@pytest.mark.usefixtures("_booleans")
+@pytest.mark.parametrize(
+    "name",
+    [*TARGETS, *(f"y.{end}" for end in ("npy", "npz", "safetensors", "parquet", "arrow")),
+     "lists.parquet"],
+)  # fmt: skip
+def test_truth_values_for_targets_are_to_be_numbers(name: str) -> None:
+    outcome = run(f"softmax-cli xent 1,2 3,4 --targets {name}")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert TRUTH in outcome.err
+    assert "--id-columns" not in outcome.err
+    assert "through" not in outcome.err
+
+
+@pytest.mark.usefixtures("_booleans")
+@pytest.mark.parametrize(
+    "line",
+    [
+        "1,2 3,4 --labels labels.csv",
+        "1,2 3,4 --labels labels.npy",
+        "1,2 3,4 --labels true,false",
+        "beside.csv --label-column y",
+        "1,2 3,4 --labels 0,1 --sample-weights labels.csv",
+        "1,2 3,4 --labels 0,1 --sample-weights labels.npy",
+    ],
+)
+def test_truth_values_for_labels_and_weights_are_to_be_numbers(line: str) -> None:
+    outcome = run(f"softmax-cli xent {line}")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert TRUTH in outcome.err
+
+
+@pytest.mark.usefixtures("_booleans")
+def test_a_flag_beside_numbers_may_be_no_class() -> None:
+    outcome = run("softmax-cli softmax z.parquet")
+    assert outcome.code == 2
+    assert f"{TRUTH}, or --id-columns flag if it is no class" in outcome.err
+    assert run("softmax-cli softmax z.parquet --id-columns flag").code == 0
