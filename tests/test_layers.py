@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "formats": {"formats", "core", "storage", "display", "runtime", "errors"},
     "core": {"core", "errors"},
     "storage": {"storage", "runtime", "errors"},
-    "display": {"display", "formats", "errors"},
+    "display": {"display", "errors"},
     "runtime": {"runtime", "errors"},
     "errors": set(),
     "__init__": {"core"},

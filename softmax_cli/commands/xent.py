@@ -124,8 +124,8 @@ def command(
         explained = None
         if explain:
             from softmax_cli.commands.loss.explanation import Explanation
+            from softmax_cli.display.alignment import DEFAULT_PRECISION
             from softmax_cli.explain.row import Digits
-            from softmax_cli.formats.table.sink import DEFAULT_PRECISION
 
             digits = Digits(write.precision or DEFAULT_PRECISION)
             explained = Explanation(source.class_names, source.dtype, digits)

@@ -1,4 +1,4 @@
-"""What a person is shown, before it is known how wide and how colourful the place for it is."""
+"""What people are shown, as data: no width, color or renderer is known yet."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+# Precedes the number that stands out, which color alone may not show; a blank precedes the others.
+MARK = (" ", "▸")
+
 
 @dataclass(frozen=True)
 class Line:
-    """A line of words, which goes on below, further in, where there is no room.
+    """A line of words; what does not fit continues below, indented further.
 
-    whole  never broken, as what is to be copied
+    whole  never broken, because users copy it
     """
 
     text: str = ""
@@ -21,7 +24,7 @@ class Line:
 
 
 class Gauge(NamedTuple):
-    """A cell with a bar up to a value from 0 to 1, and a line where another value is."""
+    """A cell with a bar up to a value from 0 to 1, and a line at another value."""
 
     value: float
     mark: float | None = None
@@ -29,14 +32,14 @@ class Gauge(NamedTuple):
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of texts, and of gauges in the last column, which take what width is left.
+    """Rows of texts; gauges in the last column take the width that is left.
 
-    left      the columns that are set to the left
-    styles    of the cells with these texts
-    legend    what the gauges mean; not shown where there is no room for them
-    gaps      before which rows some are left out
+    left      left-aligned columns
+    styles    maps the text of a cell to its style
+    legend    explains the gauges; shown only with them
+    gaps      rows before which others are left out
     strong    rows that stand out
-    names     the columns of names, which are cut where there is no room for them
+    names     columns of names, which are cut to fit
     """
 
     headings: Sequence[str]
@@ -53,10 +56,10 @@ class Table:
 class Cell(NamedTuple):
     """A number in a grid.
 
-    height  a small bar beside it, from 0 to 1
-    shade   its sign, and how large it is beside the largest, from -1 to 1
-    strong  it stands out
-    name    what the number is of, before it
+    height  of a small bar after the number, from 0 to 1
+    shade   sign and relative size of the number, from -1 to 1
+    strong  whether it stands out
+    name    what the number belongs to, shown before it
     """
 
     text: str
@@ -68,13 +71,14 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True)
 class Grid:
-    """Lines of numbers, of which as many columns are shown as there is room for.
+    """Rows of numbers; as many columns are shown as fit.
 
-    gap   before which line some are left out
-    note  what must be said of the lines that are left out
-    what  the columns are
-    total how many columns there are, of which these are the first and the last
-    tops  of each line, the heading of the column that stands out, wherever it is
+    total    how many columns there are; `headings` and `cells` hold the first and the last
+    tops     the heading of the column that stands out in each row, even if it is not shown
+    gap      the row before which others are left out
+    note     says how many rows are shown, if not all
+    what     what the columns are
+    darkest  the number with the darkest shade, if the cells are shaded
     """
 
     corner: str
@@ -86,40 +90,8 @@ class Grid:
     gap: int | None = None
     note: str = ""
     what: str = "classes"
+    darkest: str = ""
     indent: int = 0
 
 
-@dataclass(frozen=True)
-class Shades:
-    """What the shades of a grid mean, whose darkest is this number."""
-
-    largest: str
-    indent: int = 0
-
-
-Part = Line | Table | Grid | Shades
-
-
-@dataclass(frozen=True)
-class Step:
-    """A step of a derivation.
-
-    name     for programs
-    title    for people
-    formula  its lines
-    facts    the numbers, for programs
-    parts    the numbers, for people
-    row      of which row it is; None of all
-    """
-
-    name: str
-    title: str
-    formula: Sequence[str] = ()
-    facts: dict[str, object] = field(default_factory=dict)
-    parts: Sequence[Part] = ()
-    row: int | None = None
-
-    def as_dict(self) -> dict[str, object]:
-        """Return the step as the object that JSON holds."""
-        told: dict[str, object] = {"row": self.row, "step": self.name, "title": self.title}
-        return {**told, "formula": list(self.formula), **self.facts}
+Part = Line | Table | Grid

@@ -9,10 +9,11 @@ import numpy as np
 from softmax_cli.core.exact.double_double import Rows
 from softmax_cli.core.softmax import jacobian_products as products
 from softmax_cli.core.softmax.jacobian import log_softmax_jacobian_lines, softmax_jacobian_lines
-from softmax_cli.display.parts import Line, Part, Step
+from softmax_cli.display.matrix import matrix_grid
+from softmax_cli.display.parts import Line, Part
+from softmax_cli.display.steps import Step
 from softmax_cli.explain.row import EXACT, WHOLE, Row
 from softmax_cli.explain.softmax import softmax_steps
-from softmax_cli.formats.table.sink import shaded
 
 # A row whose largest probability is this near to 1.
 CONFIDENT = 1e-3
@@ -191,7 +192,7 @@ def _matrix(row: Row, of: str) -> Step:
     names = [row.name(place) for place in places]
     parts: list[Part] = [
         Line("delta_ij is 1 where i = j, and 0 elsewhere: both cases in one line"),
-        *shaded(names, names, [line.tolist() for line in lines], row.digits.number),
+        matrix_grid(names, names, [line.tolist() for line in lines], row.digits.number),
     ]
     if len(places) < row.classes:
         parts.append(Line(f"{len(places)} of {row.classes} classes shown", "dim"))

@@ -11,7 +11,8 @@ from softmax_cli.core.exact.double_double import Rows
 from softmax_cli.core.loss.distributions import entropies_and_divergences
 from softmax_cli.core.loss.log_bases import UNITS
 from softmax_cli.core.loss.row_losses import row_losses, row_losses_and_gradients
-from softmax_cli.display.parts import Line, Part, Step
+from softmax_cli.display.parts import Line, Part
+from softmax_cli.display.steps import Step
 from softmax_cli.explain.loss_row import LossRow
 from softmax_cli.explain.row import Row
 from softmax_cli.explain.softmax import no_softmax, softmax_steps

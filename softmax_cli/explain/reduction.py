@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from softmax_cli.core.loss.log_bases import UNITS
-from softmax_cli.display.parts import Line, Step
+from softmax_cli.display.parts import Line
+from softmax_cli.display.steps import Step
 from softmax_cli.explain.row import Digits
 
 

@@ -15,12 +15,10 @@ from softmax_cli.core.exact.bfloat16 import BFLOAT16
 from softmax_cli.core.exact.double_double import Rows
 from softmax_cli.core.softmax.jacobian_products import complement
 from softmax_cli.core.softmax.softmax import log_softmax, softmax
-from softmax_cli.display.parts import Gauge, Line, Part, Table
-from softmax_cli.display.rich.lines import MARK
+from softmax_cli.display.alignment import align_numbers, first_and_last
+from softmax_cli.display.parts import MARK, Gauge, Line, Part, Table
 from softmax_cli.display.rich.names import cut_name
 from softmax_cli.formats.model.options import OnBadRow
-from softmax_cli.formats.table.shown import first_and_last
-from softmax_cli.formats.text.numbers import aligned
 
 # Classes of a row that is shown whole; of a longer one, those at its ends.
 WHOLE, AT_THE_ENDS = 12, 6
@@ -121,7 +119,7 @@ class Row:
     @cached_property
     def shown(self) -> list[int]:
         """The classes that people are shown."""
-        places, _ = first_and_last(self.classes, WHOLE if self.classes <= WHOLE else AT_THE_ENDS)
+        places = first_and_last(self.classes, WHOLE if self.classes <= WHOLE else AT_THE_ENDS)
         return sorted({*places, *self.likeliest, *self.also})
 
     @cached_property
@@ -185,7 +183,7 @@ class Row:
         self, columns: Sequence[tuple[str, Text]], gauges: Sequence[float] | Rows | None = None
     ) -> list[Part]:
         """Return a table with a line for each class that is shown; gauges stand at the end."""
-        texts = [aligned([text(place) for place in self.shown]) for _, text in columns]
+        texts = [align_numbers([text(place) for place in self.shown]) for _, text in columns]
         top = self.likeliest[0]
         if gauges is not None:
             texts[-1] = [

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from threading import Lock
 
-from softmax_cli.display.parts import Line, Step
+from softmax_cli.display.parts import Line
+from softmax_cli.display.steps import Step
 from softmax_cli.formats.model.blocks import Block
 
 EXPLAINED = 3

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from softmax_cli.core.softmax.softmax import log_softmax, write_log_probabilities
-from softmax_cli.display.parts import Line, Part, Step
+from softmax_cli.display.parts import Line, Part
+from softmax_cli.display.steps import Step
 from softmax_cli.explain.row import EXACT, Row
 
 

@@ -16,7 +16,7 @@ from softmax_cli.formats.model.blocks import Source
 from softmax_cli.formats.model.options import ColumnRequest, PartOptions, ReadOptions, WriteOptions
 from softmax_cli.formats.model.sinks import Result, Sink, Sinks
 from softmax_cli.formats.opening.pickles import refuse_pickle, refuse_table_options
-from softmax_cli.formats.table.picture_file import picture
+from softmax_cli.formats.table.picture_file import open_picture
 from softmax_cli.runtime.fork_guard import fork_guard
 from softmax_cli.storage.compression import COMPRESSIONS
 from softmax_cli.storage.filesystem import Location, exists, is_file, is_remote, location, matching
@@ -261,7 +261,7 @@ def open_sink(
     part = options.part if isinstance(options, PartOptions) else None
     with (
         open_target(options.output or "-", inputs, in_place=options.in_place, part=part) as target,
-        picture(options, inputs) as save,
+        open_picture(options, inputs) as save,
     ):
         opened = [lambda shaped: writer.write(shaped, form.name, target, options)]
         if save is not None:

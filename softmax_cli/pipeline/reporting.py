@@ -1,4 +1,4 @@
-"""What is said on standard error while rows go by: a bar, and notes."""
+"""What standard error shows while rows are processed: a progress bar, and notes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Advance = Callable[[int, int], None]
 
 
 class Listener(NamedTuple):
-    """Whom a run tells how it gets on, if it is one of many: they share a bar, and a voice."""
+    """Receives the progress and the notes of a run that is one of many."""
 
     advance: Advance
     note: Callable[[str], None]
@@ -27,8 +27,8 @@ _listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
 
 
 @contextmanager
-def listening(listener: Listener) -> Iterator[None]:
-    """Let what runs in this thread tell a listener, and nobody else."""
+def report_to(listener: Listener) -> Iterator[None]:
+    """Let runs in this thread report to a listener, not to standard error."""
     token = _listener.set(listener)
     try:
         yield
@@ -38,49 +38,50 @@ def listening(listener: Listener) -> Iterator[None]:
 
 @contextmanager
 def progress(source: Source, options: WriteOptions) -> Iterator[Advance]:
-    """Show a bar of the rows of a source, or tell whoever listens.
+    """Show a bar for the rows of a source, or report to the listener.
 
-    What it yields is told how many rows, and how many bytes of the input, have been done so far.
+    Yields a function to call with the rows, and the bytes of the input, done so far.
     """
     if (listener := _listener.get()) is not None:
         yield listener.advance
         return
-    with bar(source.place, source.rows, source.size, options) as advance:
+    with progress_bar(source.place, source.rows, source.size, options) as advance:
         yield advance
 
 
 @contextmanager
-def bar(
+def progress_bar(
     place: str, rows: int | None, size: int | None, options: WriteOptions
 ) -> Iterator[Callable[..., None]]:
-    """Show a bar on standard error for work that lasts longer than a second, at a terminal.
+    """Show a bar on standard error, at a terminal, for work that lasts longer than a second.
 
-    What it yields is told how many rows and bytes have been done so far, and what to call that.
+    Yields a function to call with the rows and bytes done so far, the name of the work, and more
+    text to show.
     """
     if options.quiet or options.no_progress or sys.stderr is None or not sys.stderr.isatty():
-        yield lambda rows, size, name=None, beside="": None  # noqa: ARG005
+        yield lambda *_: None
         return
-    begun = monotonic()
-    shown: Any = None
+    started = monotonic()
+    bar: Any = None
 
-    def advance(done: int, read: int, name: str | None = None, beside: str = "") -> None:
-        nonlocal shown
-        if shown is None and monotonic() - begun > 1:
+    def advance(done: int, read: int, name: str | None = None, extra: str = "") -> None:
+        nonlocal bar
+        if bar is None and monotonic() - started > 1:
             from softmax_cli.display.rich.progress import ProgressBar
 
-            shown = ProgressBar(place, rows, size, begun)
-        if shown is not None:
-            shown.update(done, read, name, beside)
+            bar = ProgressBar(place, rows, size, started)
+        if bar is not None:
+            bar.update(done, read, name, extra)
 
     try:
         yield advance
     finally:
-        if shown is not None:
-            shown.stop()
+        if bar is not None:
+            bar.stop()
 
 
 def note(message: str, options: WriteOptions) -> None:
-    """Say something that is no error on standard error, unless `--quiet` is given."""
+    """Print a note on standard error, or send it to the listener, unless `--quiet` is given."""
     if options.quiet:
         return
     if (listener := _listener.get()) is not None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from softmax_cli.formats.model.options import WriteOptions
-from softmax_cli.pipeline.reporting import bar
+from softmax_cli.pipeline.reporting import progress_bar
 from softmax_cli.shards.tasks import Outcome, Watcher
 
 
@@ -19,7 +19,7 @@ def watch_tasks(parts: Mapping[str, str], size: int, options: WriteOptions) -> I
     size   bytes of the input that all of them read
     """
     place = f"{len(set(parts.values()))} shards"
-    with bar(place, None, size or None, options) as show:
+    with progress_bar(place, None, size or None, options) as show:
         yield ProgressWatcher(parts, show)
 
 

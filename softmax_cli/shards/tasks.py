@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from softmax_cli.errors import DomainError, InputError, ShapeError, SoftmaxCliError
-from softmax_cli.pipeline.reporting import Listener, listening
+from softmax_cli.pipeline.reporting import Listener, report_to
 from softmax_cli.storage.open_target import tag_temporary_files
 
 
@@ -102,7 +102,7 @@ def perform(task: Task, run: str, advance: Callable[[int, int], None]) -> Outcom
         advance(rows, size)
 
     try:
-        with tag_temporary_files(run), listening(Listener(advanced, notes.append)):
+        with tag_temporary_files(run), report_to(Listener(advanced, notes.append)):
             return Outcome(task, task.call(), rows=done, notes=notes)
     except SoftmaxCliError as error:
         return Outcome(task, error=error, rows=done, notes=notes)

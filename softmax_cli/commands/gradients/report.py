@@ -10,16 +10,15 @@ from time import monotonic
 from softmax_cli.commands.gradients.github import append_summary, github_text
 from softmax_cli.commands.options.report import FORMS, VerdictOptions
 from softmax_cli.core.gradcheck.report import Check, Entry, Report
+from softmax_cli.display.alignment import DEFAULT_PRECISION, align_numbers
 from softmax_cli.display.parts import Line, Part, Table
-from softmax_cli.display.rich.console import text_of
+from softmax_cli.display.rich.console import render_text
 from softmax_cli.display.rich.names import cut_name
 from softmax_cli.errors import ExitCode, UsageError
 from softmax_cli.formats import output_format
 from softmax_cli.formats.model.options import WriteOptions
-from softmax_cli.formats.table.picture_file import picture, picture_form
-from softmax_cli.formats.table.sink import DEFAULT_PRECISION
+from softmax_cli.formats.table.picture_file import open_picture, picture_form
 from softmax_cli.formats.text.json_values import json_report
-from softmax_cli.formats.text.numbers import aligned
 from softmax_cli.storage.filesystem import Location
 from softmax_cli.storage.identity import refuse_the_same
 from softmax_cli.storage.open_target import open_target
@@ -77,7 +76,7 @@ class Reporting:
                 (stack.enter_context(target), form)
                 for target, form in [*files, (shown, self._form)]
             ]
-            save = stack.enter_context(picture(self._write, inputs))
+            save = stack.enter_context(open_picture(self._write, inputs))
             for target, form in targets:
                 self._send(report, form, target)
             if save is not None:
@@ -88,7 +87,8 @@ class Reporting:
     def _send(self, report: Report, form: str, target: Target) -> None:
         write = self._write
         if form == "table":
-            target.write(text_of(self._parts(report), write, terminal=target.is_terminal))
+            shown = render_text(self._parts(report), write.color, terminal=target.is_terminal)
+            target.write(shown)
             return
         if form == "json":
             text = json_report(report.as_dict(), write.precision) + "\n"
@@ -169,8 +169,8 @@ def _found(check: Check, digits: int) -> list[Part]:
 def _entries(entries: Sequence[Entry], digits: int) -> Table:
     columns = [
         [f"[{', '.join(map(str, entry.index))}]" for entry in entries],
-        aligned([f"{entry.analytic:.{digits}g}" for entry in entries]),
-        aligned([f"{entry.reference:.{digits}g}" for entry in entries]),
+        align_numbers([f"{entry.analytic:.{digits}g}" for entry in entries]),
+        align_numbers([f"{entry.reference:.{digits}g}" for entry in entries]),
         [f"{entry.abs_error:.2g}" for entry in entries],
         [f"{entry.allowed:.2g}" for entry in entries],
     ]

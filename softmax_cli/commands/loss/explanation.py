@@ -9,7 +9,7 @@ import numpy as np
 
 from softmax_cli.core.exact.arrays import wide
 from softmax_cli.core.loss.log_bases import BASES
-from softmax_cli.display.parts import Step
+from softmax_cli.display.steps import Step
 from softmax_cli.explain.loss import loss_steps
 from softmax_cli.explain.loss_row import LossRow
 from softmax_cli.explain.reduction import reduction_step

@@ -17,7 +17,7 @@ from softmax_cli.formats import open_sink, output_format
 from softmax_cli.formats.model.blocks import Block, Source, identity
 from softmax_cli.formats.model.options import ReadOptions, WriteOptions
 from softmax_cli.formats.model.sinks import Result, Sink
-from softmax_cli.formats.table.picture_file import picture
+from softmax_cli.formats.table.picture_file import open_picture
 from softmax_cli.losses.histogram import Histogram
 from softmax_cli.losses.running_loss import RunningLoss
 from softmax_cli.pipeline.bad_rows import Counts
@@ -70,7 +70,7 @@ def write_losses(
     rowwise = losses.settings.reduction == "none" and not report
     with ExitStack() as stack:
         if not rowwise:
-            save = stack.enter_context(picture(write, source.paths))
+            save = stack.enter_context(open_picture(write, source.paths))
         if report:
             target = stack.enter_context(
                 open_target(write.output or "-", source.paths, in_place=write.in_place)
@@ -104,7 +104,7 @@ def write_loss(
     """Write the loss of rows that were read from these files, as `write_losses` does."""
     form = output_format(write).name
     report = _is_report(form, losses)
-    with picture(write, inputs) as save:
+    with open_picture(write, inputs) as save:
         if report:
             with open_target(write.output or "-", inputs, in_place=write.in_place) as target:
                 _write_report(losses, None, extras, form, target, write)
@@ -145,13 +145,13 @@ def _one_number(write: WriteOptions, inputs: Sequence[Location]) -> AbstractCont
 
 def _parts(losses: RunningLoss, extras: ReportExtras, write: WriteOptions) -> list[Part]:
     from softmax_cli.commands.loss.tables import report_parts
-    from softmax_cli.formats.table.sink import explained
+    from softmax_cli.display.steps import step_parts
 
     parts = report_parts(losses, extras.fit, write.precision)
     if extras.explanation is None:
         return parts
     of_rows = [*extras.of_rows, Line()] if extras.of_rows else []
-    return [*explained(extras.explanation.steps(losses)), Line(), *of_rows, *parts]
+    return [*step_parts(extras.explanation.steps(losses)), Line(), *of_rows, *parts]
 
 
 def _histogram(losses: RunningLoss) -> list[Part]:
@@ -237,9 +237,10 @@ def _write_report(
             (json_report(report, write.precision) + "\n").encode("utf-8", "backslashreplace")
         )
         return
-    from softmax_cli.display.rich.console import text_of
+    from softmax_cli.display.rich.console import render_text
 
-    target.write(text_of(_parts(losses, extras, write), write, terminal=target.is_terminal))
+    parts = _parts(losses, extras, write)
+    target.write(render_text(parts, write.color, terminal=target.is_terminal))
 
 
 def _say_what_is_not_shown(

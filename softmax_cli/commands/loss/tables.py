@@ -7,9 +7,8 @@ from collections.abc import Iterator
 
 from softmax_cli.commands.loss.temperature_fit import Fit, Scores
 from softmax_cli.core.loss.log_bases import UNITS
+from softmax_cli.display.alignment import DEFAULT_PRECISION, align_numbers
 from softmax_cli.display.parts import Gauge, Line, Part, Table
-from softmax_cli.formats.table.sink import DEFAULT_PRECISION
-from softmax_cli.formats.text.numbers import aligned
 from softmax_cli.losses.accuracy import OfClass, PerClass, TopK
 from softmax_cli.losses.calibration import Calibration
 from softmax_cli.losses.histogram import Bin, Histogram
@@ -102,7 +101,7 @@ class _Tables:
     def _worst(self, worst: Worst) -> Table:
         ids = [name or f"id {number}" for number, name in enumerate(worst.id_names, 1)]
         headings = ("worst rows", "loss", "label", "predicted", *ids)
-        losses = aligned([self._number(each.loss) for each in worst.rows])
+        losses = align_numbers([self._number(each.loss) for each in worst.rows])
         rows = [
             (
                 str(each.row),

@@ -13,7 +13,7 @@ from softmax_cli.commands.options.shared import WriteOptions
 from softmax_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from softmax_cli.display.parts import Step
+    from softmax_cli.display.steps import Step
     from softmax_cli.explain.row import Row
     from softmax_cli.formats.model.blocks import Block, Source
     from softmax_cli.formats.model.options import OnBadRow
@@ -65,9 +65,9 @@ def explained(
 ) -> tuple[Source, Result]:
     """Return the source, whose first rows are kept, and the result, which explains them."""
     from softmax_cli.core.exact.arrays import wide
+    from softmax_cli.display.alignment import DEFAULT_PRECISION
     from softmax_cli.explain.row import Digits, Row
     from softmax_cli.explain.rows import FirstRows
-    from softmax_cli.formats.table.sink import DEFAULT_PRECISION
 
     digits = Digits(write.precision or DEFAULT_PRECISION)
 

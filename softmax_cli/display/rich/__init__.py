@@ -1,1 +1,1 @@
-"""Renders what is displayed as text, color or a picture; the only room that imports rich."""
+"""Renders parts as text, in color or as a picture; the only room that imports rich."""

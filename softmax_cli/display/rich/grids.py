@@ -1,4 +1,4 @@
-"""Grids of numbers: as many columns as there is room for, shades, small bars. Knows rich."""
+"""Grids of numbers with shades and small bars, as many columns as fit."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from softmax_cli.display.parts import Cell, Grid, Shades
-from softmax_cli.display.rich.lines import MARK, drawn, print_indented, print_note, share
+from softmax_cli.display.alignment import first_and_last
+from softmax_cli.display.parts import MARK, Cell, Grid
+from softmax_cli.display.rich.lines import clip, new_table, print_indented, print_note
 from softmax_cli.display.rich.names import LENGTHS, SHORT_NAME, cut_name
-from softmax_cli.formats.table.shown import first_and_last
 
 Tints = dict[int, tuple[str, ...]]
 
 _HEIGHTS = " ▁▂▃▄▅▆▇█"
 _SHADES = " ░▒▓█"
-# From faint to strong, by sign. Each background has black or white on it, so that it reads on
-# light and on dark terminals; 16 colours have too few tints, and get coloured digits.
+# From faint to strong, by sign. Each background has black or white on it, readable on light and
+# dark terminals; 16 colors have too few tints for that, and color the digits instead.
 _TINTS: Tints = {
     1: ("", "#000000 on #d6e6f4", "#000000 on #9dc6e0", "#000000 on #5b9ec9", "#ffffff on #1f5f9e"),
     -1: (
@@ -30,80 +30,80 @@ _TINTS: Tints = {
         "#ffffff on #b03a2e",
     ),
 }
-_SIXTEEN: Tints = {
+_SIXTEEN_COLORS: Tints = {
     1: ("", "blue", "blue", "white on blue", "bold white on blue"),
     -1: ("", "red", "red", "white on red", "bold white on red"),
 }
 
 
 def print_grid(console: Console, grid: Grid) -> None:
-    """Print as many columns as fit, and say how many do not."""
-    wide, tints = console.width - grid.indent, _tints(console)
-    cut = _cut(grid, wide, tints)
-    labels, headings, texts, widths = cut.labels, cut.headings, cut.texts, cut.widths
-    room, shown, marked = cut.room, cut.shown, cut.marked
-    hidden = len(shown) < grid.total
-    # What stands out may be in a column that is hidden: it has one of its own.
-    tops = [MARK[True], *cut.tops] if hidden and marked else []
-    left = room - 3 - max(map(cell_len, tops), default=0)
-    if tops and widths[0] + 3 + 4 <= left:
-        shown = _fitting_columns(widths, left, grid.total)
-    else:
+    """Print as many columns as fit, say how many do not, and explain the shades."""
+    tints = _SIXTEEN_COLORS if console.color_system in ("standard", "windows") else _TINTS
+    layout = _best_layout(grid, console.width - grid.indent, tints)
+    shown, tops = layout.shown, layout.tops
+    is_cut = len(shown) < grid.total
+    left = layout.room - 3 - max(map(cell_len, tops), default=0)
+    # The number that stands out may be in a hidden column: a column of its own names that column.
+    if not is_cut or layout.widths[0] + 7 > left:
         tops = []
-    # Padded here and set to the left: at the right, the blank of an empty bar would be stripped.
-    lines = drawn()
-    lines.add_column(Text(cut.corner), no_wrap=True)
     if tops:
-        lines.add_column(Text(tops[0]), no_wrap=True)
-    dots = (len(shown) + 1) // 2 if hidden else None
-    for place, column in enumerate(shown):
-        if place == dots:
-            lines.add_column("…", width=1, no_wrap=True)
-        heading = _padded(Text(headings[column]), widths[column])
-        lines.add_column(heading, no_wrap=True, width=widths[column])
-    for number, (label, line) in enumerate(zip(labels, texts, strict=True)):
+        shown = _fitting_columns(layout.widths, left, grid.total)
+    # Padded here: aligned to the right, the blank of an empty bar would be stripped.
+    columns = [[_pad(text, layout.widths[c]) for text in layout.columns[c]] for c in shown]
+    if is_cut:
+        # After a single column the dots have no heading, and give way.
+        heading = Text("…" if len(shown) > 1 else "")
+        columns.insert((len(shown) + 1) // 2, [heading, *[Text("…")] * len(grid.labels)])
+    if tops:
+        columns.insert(0, [Text(tops[0]), *(Text(top, style="bold") for top in tops[1:])])
+    table = new_table()
+    headings, *rows = zip(map(Text, layout.labels), *columns, strict=True)
+    for place, heading in enumerate(headings):
+        width = heading.cell_len if place > bool(tops) else None
+        table.add_column(heading, no_wrap=bool(heading), width=width or None)
+    for number, row in enumerate(rows):
         if number == grid.gap:
-            gaps = [_padded(Text("⋮"), column.width or 1) for column in lines.columns[1:]]
-            lines.add_row("⋮", *gaps, style="dim")
-        cells: list[Text | str] = [_padded(line[column], widths[column]) for column in shown]
-        if dots is not None:
-            cells.insert(dots, "…")
-        top = [Text(tops[number + 1], style="bold")] if tops else []
-        lines.add_row(Text(label), *top, *cells)
-    print_indented(console, lines, grid.indent)
+            gaps = [_pad(Text("⋮"), heading.cell_len) for heading in headings[1:]]
+            table.add_row("⋮", *gaps, style="dim")
+        table.add_row(*row)
+    print_indented(console, table, grid.indent)
     notes = [grid.note] if grid.note else []
-    if hidden:
+    if is_cut:
         notes.append(f"{len(shown)} of {grid.total} {grid.what}")
     if notes:
         print_note(console, f"{', '.join(notes)} shown", grid.indent)
+    if grid.darkest:
+        _print_legend(console, grid, tints)
 
 
-def _cut(grid: Grid, wide: int, tints: Tints) -> _Cut:
-    """Return the grid with names as long as they can be, but rather cut than columns hidden."""
+def _best_layout(grid: Grid, width: int, tints: Tints) -> _Layout:
+    """Return the layout with the longest names; names are cut before columns are hidden."""
     names = [*grid.headings, *grid.labels, *(cell.name or "" for cell in chain(*grid.cells))]
     longest = max(map(cell_len, names), default=0)
     lengths = [LENGTHS[0], *(length for length in LENGTHS[1:] if length < longest)]
-    cuts = [_Cut(grid, length, wide, tints) for length in lengths]
-    whole = [cut for cut in cuts if len(cut.shown) == grid.total and cut.longest >= SHORT_NAME]
-    return next(iter([*whole, *(cut for cut in cuts if cut.fits), cuts[-1]]))
+    layouts = [_Layout(grid, length, width, tints) for length in lengths]
+    for layout in layouts:
+        if len(layout.shown) == grid.total and layout.longest >= SHORT_NAME:
+            return layout
+    return next((layout for layout in layouts if layout.fits), layouts[-1])
 
 
-class _Cut:
-    """A grid whose names have so many cells at most, and the columns of it that fit."""
+class _Layout:
+    """A grid whose names have at most so many cells, and the columns that then fit."""
 
-    def __init__(self, grid: Grid, longest: int, wide: int, tints: Tints) -> None:
+    def __init__(self, grid: Grid, longest: int, width: int, tints: Tints) -> None:
         self.longest = longest
-        self.labels = [cut_name(label, longest) for label in grid.labels]
-        self.headings = [cut_name(heading, longest) for heading in grid.headings]
-        self.texts = [[_cell(cell, tints, longest) for cell in line] for line in grid.cells]
-        self.tops = [cut_name(top, longest) for top in grid.tops]
-        self.marked = any(grid.tops)
+        self.labels = [cut_name(label, longest) for label in (grid.corner, *grid.labels)]
+        is_marked = any(grid.tops)
+        self.tops = [MARK[True], *(cut_name(t, longest) for t in grid.tops)] if is_marked else []
+        headings = [Text(cut_name(heading, longest)) for heading in grid.headings]
+        cells = [[_cell(cell, tints, longest) for cell in row] for row in grid.cells]
+        self.columns = list(zip(headings, *cells, strict=True))
         self.widths = [
-            max(cell_len(heading), self.marked + max(text.cell_len for text in column))
-            for heading, *column in zip(self.headings, *self.texts, strict=True)
+            max(heading.cell_len, is_marked + max(text.cell_len for text in column))
+            for heading, *column in self.columns
         ]
-        self.corner = cut_name(grid.corner, longest)
-        self.room = wide - max(map(cell_len, (self.corner, *self.labels)))
+        self.room = width - max(map(cell_len, self.labels))
         self.shown = _fitting_columns(self.widths, self.room, grid.total)
 
     @property
@@ -121,7 +121,7 @@ def _fitting_columns(widths: Sequence[int], room: int, total: int) -> list[int]:
         return list(range(len(widths)))
     # The dots in the middle need a column of their own.
     for count in range(min(len(widths), room // 4), 1, -1):
-        shown, _ = first_and_last(len(widths), count)
+        shown = first_and_last(len(widths), count)
         if sum(widths[column] + 3 for column in shown) + 4 <= room:
             return shown
     return [0]
@@ -129,7 +129,7 @@ def _fitting_columns(widths: Sequence[int], room: int, total: int) -> list[int]:
 
 def _cell(cell: Cell, tints: Tints, longest: int) -> Text:
     if cell.shade is not None:
-        step = min(4, int(4 * share(abs(cell.shade)) + 0.5))
+        step = min(4, int(4 * clip(abs(cell.shade)) + 0.5))
         style = tints[-1 if cell.shade < 0 else 1][step]
         return Text(f" {cell.text} {_SHADES[step]}", style=style)
     name = "" if cell.name is None else f"{cut_name(cell.name, longest)} "
@@ -137,27 +137,21 @@ def _cell(cell: Cell, tints: Tints, longest: int) -> Text:
     if cell.strong:
         text = Text(MARK[True]) + text
     if cell.height is not None:
-        text.append(" " + _HEIGHTS[round(8 * share(cell.height))], style="cyan")
+        text.append(" " + _HEIGHTS[round(8 * clip(cell.height))], style="cyan")
     return text
 
 
-def _padded(text: Text, wide: int) -> Text:
-    return Text(" " * (wide - text.cell_len)) + text
+def _pad(text: Text, width: int) -> Text:
+    return Text(" " * (width - text.cell_len)) + text
 
 
-def print_legend(console: Console, shades: Shades) -> None:
-    """Print what the shades of a grid mean."""
-    legend = Text(" " * shades.indent)
+def _print_legend(console: Console, grid: Grid, tints: Tints) -> None:
+    legend = Text(" " * grid.indent)
     legend.append("shade: ", style="dim")
     if console.color_system is not None:
-        tints = _tints(console)
         legend.append(" + ", style=tints[1][3])
         legend.append(" ")
         legend.append(" - ", style=tints[-1][3])
         legend.append(" by sign, ", style="dim")
-    legend.append(f"░▒▓█ by size, █ is {shades.largest}", style="dim")
+    legend.append(f"░▒▓█ by size, █ is {grid.darkest}", style="dim")
     console.print(legend)
-
-
-def _tints(console: Console) -> Tints:
-    return _SIXTEEN if console.color_system in ("standard", "windows") else _TINTS

@@ -1,4 +1,4 @@
-"""Names of any length on a line of few cells. Knows rich."""
+"""Names cut to the width of a column."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from rich.cells import cell_len, set_cell_size
 
 from softmax_cli.errors import escape_unprintable
 
-LONGEST_NAME = 28
-# What a name is cut to where there is no room for more; below the short one, if nothing else fits.
+# The widths that names are cut to, the first that fits; below the short one, nothing else did.
+LENGTHS = (28, 24, 20, 16, 12, 10, 8, 6)
 SHORT_NAME = 10
-LENGTHS = (LONGEST_NAME, 24, 20, 16, 12, 10, 8, 6)
 
 
-def cut_name(name: str, longest: int = LONGEST_NAME) -> str:
-    """Return a name on one line, without its middle if it has more cells than these.
+def cut_name(name: str, longest: int = LENGTHS[0]) -> str:
+    """Return the name on one line, without its middle if it is wider than `longest` cells.
 
     >>> cut_name("encoder.layer.11.attention.bias"), cut_name("encoder.layer.11", 9)
     ('encoder.layer.…ttention.bias', 'enco…r.11')
@@ -21,10 +20,10 @@ def cut_name(name: str, longest: int = LONGEST_NAME) -> str:
     name = escape_unprintable(name)
     if cell_len(name) <= longest:
         return name
-    ahead = set_cell_size(name, longest // 2).rstrip()
-    behind = ""
+    start = set_cell_size(name, longest // 2).rstrip()
+    end = ""
     for character in reversed(name):
-        if cell_len(ahead) + 1 + cell_len(character + behind) > longest:
+        if cell_len(start) + 1 + cell_len(character + end) > longest:
             break
-        behind = character + behind
-    return f"{ahead}…{behind.lstrip()}"
+        end = character + end
+    return f"{start}…{end.lstrip()}"

@@ -1,4 +1,4 @@
-"""A bar on standard error for work that lasts. Knows rich."""
+"""A progress bar on standard error."""
 
 from __future__ import annotations
 
@@ -12,39 +12,37 @@ from softmax_cli.display.rich.names import cut_name
 
 
 class ProgressBar:
-    """A bar on standard error: rows, bytes a second and time left, as far as they are known."""
+    """A bar with the rows, the speed and the time left, as far as they are known."""
 
-    def __init__(self, place: str, rows: int | None, size: int | None, begun: float) -> None:
-        """Show the bar of work that began at this monotonic time."""
-        self._by_size = bool(size)
-        self._begun = begun
+    def __init__(self, place: str, rows: int | None, size: int | None, started: float) -> None:
+        """Show the bar of work on so many rows or bytes that started at this monotonic time."""
+        self._rows, self._size, self._started = rows, size, started
         self._bar = Progress(
             TextColumn("{task.description}", markup=False, table_column=Column(min_width=16)),
             BarColumn(),
-            TextColumn("{task.fields[said]}", markup=False),
+            TextColumn("{task.fields[status]}", markup=False),
             console=Console(stderr=True),
             transient=True,
         )
-        total = size if self._by_size else rows
-        self._task = self._bar.add_task(cut_name(place), total=total, said="", start=True)
-        self._rows, self._total = rows, total
+        self._task = self._bar.add_task(cut_name(place), total=size or rows, status="")
         self._bar.start()
 
-    def update(self, rows: int, size: int, name: str | None = None, beside: str = "") -> None:
-        """Show how much is done, and what else is known of it."""
-        done = size if self._by_size else rows
-        said = progress_text(rows, self._rows, size, done, self._total, monotonic() - self._begun)
-        self._bar.update(self._task, completed=done, said=said + beside, description=name)
+    def update(self, rows: int, size: int, name: str | None = None, extra: str = "") -> None:
+        """Show how many rows and bytes are done, and `extra` after that."""
+        done, total = (size, self._size) if self._size else (rows, self._rows)
+        seconds = monotonic() - self._started
+        status = progress_text(rows, self._rows, size, done, total, seconds) + extra
+        self._bar.update(self._task, completed=done, status=status, description=name)
 
     def stop(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         self._bar.stop()
 
 
 def progress_text(
     rows: int, all_rows: int | None, size: int, done: int, total: int | None, seconds: float
 ) -> str:
-    """Return what stands beside the bar.
+    """Return the text after the bar.
 
     >>> progress_text(1000, 4000, 5_000_000, 5_000_000, 20_000_000, 2.0)
     '1,000 of 4,000 rows, 2.5 MB/s, 0:06 left'

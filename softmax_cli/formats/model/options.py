@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from softmax_cli.storage.open_target import SharedPart
 
+from softmax_cli.display.color import Color
+
 OnBadRow = Literal["error", "nan", "zero", "skip"]
-Color = Literal["auto", "always", "never"]
 DTypeName = Literal["float16", "bfloat16", "float32", "float64"]
 
 

@@ -12,7 +12,8 @@ from softmax_cli.formats.model.blocks import Block
 if TYPE_CHECKING:
     import numpy as np
 
-    from softmax_cli.display.parts import Part, Step
+    from softmax_cli.display.parts import Part
+    from softmax_cli.display.steps import Step
 
 
 @dataclass(frozen=True, eq=False)

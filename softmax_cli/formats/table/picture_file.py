@@ -1,4 +1,4 @@
-"""Pictures of what a person is shown: `--save PATH.svg|.html`."""
+"""The picture of what people are shown: `--save PATH.svg|.html`."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _FORMS = {".svg": "svg", ".html": "html"}
 
 
 @contextmanager
-def picture(options: WriteOptions, inputs: Sequence[Location] = ()) -> Iterator[Save | None]:
-    """Open the file of `--save`; what is yielded draws into it, and is None if there is none.
+def open_picture(options: WriteOptions, inputs: Sequence[Location] = ()) -> Iterator[Save | None]:
+    """Open the file of `--save`; yield a function that draws parts into it, or None without one.
 
     The file appears when the block is left without an error.
     """
@@ -37,15 +37,16 @@ def picture(options: WriteOptions, inputs: Sequence[Location] = ()) -> Iterator[
     with open_target(path, inputs, in_place=options.in_place) as target:
 
         def save(parts: Iterable[Part]) -> None:
-            from softmax_cli.display.rich.export import picture_of
+            from softmax_cli.display.rich.export import render_picture
 
-            target.write(picture_of(parts, form, options).encode("utf-8", "backslashreplace"))
+            picture = render_picture(parts, form, options.color)
+            target.write(picture.encode("utf-8", "backslashreplace"))
 
         yield save
 
 
 def picture_form(path: str) -> str:
-    """Return the form of a picture, which its suffix names.
+    """Return the form of a picture, by its suffix.
 
     >>> picture_form("table.svg")
     'svg'
@@ -53,5 +54,5 @@ def picture_form(path: str) -> str:
     form = _FORMS.get(Path(path).suffix.lower())
     if form is None:
         given = repr(path) if path in ("", "-") else path
-        raise UsageError(f"{given} is no picture", "name a file .svg or .html", "--save")
+        raise UsageError(f"{given} is not a picture", "name a file .svg or .html", "--save")
     return form

@@ -1,10 +1,9 @@
-"""Numbers as text: which tokens are numbers, and how a column of them is aligned."""
+"""Numbers as text: which tokens are numbers."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
 from contextlib import suppress
 
 from softmax_cli.errors import shorten
@@ -14,7 +13,6 @@ LARGEST_EXACT = 1 << 53
 # Finds whole numbers that float64 may not hold.
 LONG_WHOLE_NUMBER = re.compile(rb"(?<![\d.])\d{16,}(?![\d.eE])")
 STORE_TRUTH = "store truth values as numbers, 0 and 1"
-_AFTER_WHOLE_PART = re.compile(r"[.e]")
 
 
 class NotANumberError(Exception):
@@ -70,19 +68,6 @@ def check_whole(whole: int, number: float) -> None:
     if int(number) != whole:
         shown = shorten(str(whole))
         raise NotANumberError(f"{shown} is a whole number that float64 cannot hold exactly")
-
-
-def aligned(column: Sequence[str]) -> list[str]:
-    """Pad the numbers of a column to one width, with their decimal points aligned.
-
-    >>> aligned(["0.5", "-12", "1.5e-08", "1e-05", "inf"])
-    ['  0.5    ', '-12      ', '  1.5e-08', '  1e-05  ', 'inf      ']
-    """
-    wholes = [_AFTER_WHOLE_PART.split(text, maxsplit=1)[0] for text in column]
-    left = max(map(len, wholes))
-    rests = [text[len(whole) :] for text, whole in zip(column, wholes, strict=True)]
-    right = max(map(len, rests))
-    return [f"{whole:>{left}}{rest:<{right}}" for whole, rest in zip(wholes, rests, strict=True)]
 
 
 def json_number(text: str) -> str:

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 from rich.cells import cell_len
 
+from softmax_cli.display.matrix import matrix_grid
 from softmax_cli.display.parts import Gauge, Line, Part, Table
-from softmax_cli.display.rich.console import text_of
+from softmax_cli.display.rich.console import render_text
 from softmax_cli.formats import open_sink
 from softmax_cli.formats.model.blocks import Block
 from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.formats.model.sinks import Result
-from softmax_cli.formats.table.sink import TableSink, shaded
+from softmax_cli.formats.table.sink import TableSink
 from tests.formats.rows import Array, Ids
 
 ESCAPE = "\x1b["
@@ -152,8 +153,8 @@ def test_tables_of_very_wide_rows_take_no_time_for_what_they_hide(
         assert max(map(cell_len, lines)) <= columns
         assert [line.split()[1] for line in lines[2:4]] == ["50000", "99999"]
     names = [str(number) for number in range(100_000)]
-    parts = list(shaded(names, ["0"], [values[0].tolist()], str))
-    assert len(text_of(parts, WriteOptions(), terminal=False).splitlines()) == 4
+    parts = [matrix_grid(names, ["0"], [values[0].tolist()], str)]
+    assert len(render_text(parts, "auto", terminal=False).splitlines()) == 4
     assert len(written) < 5000
 
 
@@ -183,7 +184,7 @@ def test_names_of_a_table_are_cut_before_numbers_are_hidden(
     rows: list[list[str | Gauge]] = [[name, "0.123456", "0.5", Gauge(0.5)] for name in names]
     headings = ["class", "loss", "accuracy", ""]
     parts: list[Part] = [Table(headings[:count], [row[:count] for row in rows], names=[0])]
-    lines = text_of(parts, WriteOptions(), terminal=False).decode().splitlines()
+    lines = render_text(parts, "auto", terminal=False).decode().splitlines()
     assert max(map(cell_len, lines)) <= columns
     numbers = ["0.123456", "0.5"][: count - 1] if columns > 24 else ["0.123456"]
     for number, line in enumerate(lines[2:5]):
@@ -250,7 +251,7 @@ def test_colour(values: Array) -> None:
 def test_report() -> None:
     rows = [["a", "1", "pass"], ["b", "20", "fail"]]
     parts: list[Part] = [Table(["name", "n", "verdict"], rows), Line("one\nline")]
-    lines = text_of(parts, WriteOptions(), terminal=False).decode().splitlines()
+    lines = render_text(parts, "auto", terminal=False).decode().splitlines()
     assert cells(lines)[0] == ["name", "n", "verdict"]
     assert [line[-2:] for line in cells(lines)[1:3]] == [["1", "pass"], ["20", "fail"]]
     assert lines[-1] == "one\\nline"
@@ -260,7 +261,7 @@ def test_words_are_folded_beside_numbers(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("COLUMNS", "40")
     rows = [["perplexity", "2.49801e+163", "exp of the mean in nats, and more than fits"]]
     parts: list[Part] = [Table(["", "", ""], rows, left=(0, 2))]
-    lines = text_of(parts, WriteOptions(), terminal=False).decode().splitlines()
+    lines = render_text(parts, "auto", terminal=False).decode().splitlines()
     assert lines[0].split()[:2] == ["perplexity", "2.49801e+163"]
     assert len(lines) > 1
     assert max(map(len, lines)) <= 40

@@ -1,0 +1,5 @@
+"""When output is colored: `--color`."""
+
+from typing import Literal
+
+Color = Literal["auto", "always", "never"]
