@@ -47,9 +47,9 @@ class Rows:
     labels: list[str]
 
 
-def read(*tokens: str | Path, keep: ColumnRequest = ColumnRequest(), **options: Any) -> Rows:
+def read(*tokens: str | Path, request: ColumnRequest = ColumnRequest(), **options: Any) -> Rows:
     """Read everything that the tokens name."""
-    with open_source([str(token) for token in tokens], ReadOptions(**options), keep) as source:
+    with open_source([str(token) for token in tokens], ReadOptions(**options), request) as source:
         return joined(source)
 
 
@@ -74,10 +74,10 @@ def warnings_of(source: Source) -> list[str]:
     return [line for warning in source.warnings for line in warning()]
 
 
-def refusal(*tokens: str | Path, keep: ColumnRequest = ColumnRequest(), **options: Any) -> str:
+def refusal(*tokens: str | Path, request: ColumnRequest = ColumnRequest(), **options: Any) -> str:
     """Return the line that refuses what the tokens name."""
     try:
-        read(*tokens, keep=keep, **options)
+        read(*tokens, request=request, **options)
     except SoftmaxCliError as error:
         return str(error)
     pytest.fail("was not refused")

@@ -31,10 +31,10 @@ def npy(data: bytes) -> None:
     """Read an NPY file."""
     choices = Choices(data)
     asked, axis = choices.one(_DTYPES), choices.one(_AXES)
-    keep = ColumnRequest(one_column=choices.one((False, True)))
+    request = ColumnRequest(one_column=choices.one((False, True)))
     options: dict[str, Any] = {"dtype": asked, "axis": axis}
-    found, from_pipe = _read("npy", choices.rest, keep, options)
-    _check(found, by_numpy(choices.rest), keep, asked, axis)
+    found, from_pipe = _read("npy", choices.rest, request, options)
+    _check(found, by_numpy(choices.rest), request, asked, axis)
     alike(from_pipe, found, "from a pipe")
 
 
@@ -42,10 +42,10 @@ def npz(data: bytes) -> None:
     """Read an NPZ file."""
     choices = Choices(data)
     asked, axis, key = choices.one(_DTYPES), choices.one(_AXES), choices.one(_KEYS)
-    keep = ColumnRequest(one_column=choices.one((False, True)))
+    request = ColumnRequest(one_column=choices.one((False, True)))
     options: dict[str, Any] = {"dtype": asked, "axis": axis, "key": key}
-    found, from_pipe = _read("npz", choices.rest, keep, options)
-    _check(found, _from_zip(choices.rest, key), keep, asked, axis)
+    found, from_pipe = _read("npz", choices.rest, request, options)
+    _check(found, _from_zip(choices.rest, key), request, asked, axis)
     alike(from_pipe, found, "from a pipe")
 
 
@@ -53,27 +53,31 @@ def safetensors(data: bytes) -> None:
     """Read a safetensors file."""
     choices = Choices(data)
     axis, key = choices.one(_AXES), choices.one(_KEYS)
-    keep = ColumnRequest(one_column=choices.one((False, True)))
+    request = ColumnRequest(one_column=choices.one((False, True)))
     options: dict[str, Any] = {"axis": axis, "key": key}
-    found, from_pipe = _read("safetensors", choices.rest, keep, options)
-    _check(found, _from_safetensors(choices.rest, key), keep, "bfloat16", axis)
+    found, from_pipe = _read("safetensors", choices.rest, request, options)
+    _check(found, _from_safetensors(choices.rest, key), request, "bfloat16", axis)
     if "other arrays follow" not in from_pipe.line:
         alike(from_pipe, found, "from a pipe")
 
 
 def _read(
-    form: str, body: bytes, keep: ColumnRequest, options: dict[str, Any]
+    form: str, body: bytes, request: ColumnRequest, options: dict[str, Any]
 ) -> tuple[Outcome, Outcome]:
     """Read a file, whole and in small blocks, which must agree; and the same from a pipe."""
     name = file(f"x.{form}", body)
-    found = outcome(name, keep, **options)
+    found = outcome(name, request, **options)
     with mock.patch.object(blocks, "BLOCK_BYTES", 64):
-        agree(outcome(name, keep, **options), found, "in small blocks")
-    return found, piped(body, keep, input_format=form, **options)
+        agree(outcome(name, request, **options), found, "in small blocks")
+    return found, piped(body, request, input_format=form, **options)
 
 
 def _check(
-    found: Outcome, expected: Array | None, keep: ColumnRequest, asked: DTypeName | None, axis: int
+    found: Outcome,
+    expected: Array | None,
+    request: ColumnRequest,
+    asked: DTypeName | None,
+    axis: int,
 ) -> None:
     """Compare with an array that was read by other means; None if that failed."""
     if expected is None:
@@ -94,11 +98,11 @@ def _check(
     else:
         wide = np.dtype(np.float64) if expected.dtype.kind in "iu" else expected.dtype
         numbers = expected.astype(wide.newbyteorder("="))
-    if keep.one_column:
+    if request.one_column:
         numbers = numbers.reshape(-1, 1)
     rows = np.moveaxis(numbers, axis, -1)
     equals(found.values, rows.reshape(found.values.shape), "by other means")
-    if not keep.one_column:
+    if not request.one_column:
         assert found.accepted.leading == rows.shape[:-1]
 
 

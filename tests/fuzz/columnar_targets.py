@@ -27,18 +27,18 @@ def columnar_file(form: str, data: bytes) -> None:
         "columns": choices.one(_COLUMNS),
         "id_columns": choices.one(_IDS),
     }
-    keep = ColumnRequest(choices.one(_LABELS), choices.one((False, True)))
+    request = ColumnRequest(choices.one(_LABELS), choices.one((False, True)))
     name = file(f"x.{form}", choices.rest)
-    found = outcome(name, keep, **options)
+    found = outcome(name, request, **options)
     with (
         mock.patch.object(columnar, "_WINDOW_ROWS", 3),
         mock.patch.object(columnar, "_COLUMNS_AT_ONCE", 1),
     ):
-        in_windows = outcome(name, keep, **options)
+        in_windows = outcome(name, request, **options)
     if not found.line:
         agree(in_windows, found, "in small windows")
     assert bool(found.line) == bool(in_windows.line), f"{in_windows!r}, and not {found!r}"
-    plain = not any((options["columns"], options["id_columns"], keep.labels))
+    plain = not any((options["columns"], options["id_columns"], request.labels))
     _as_polars(found, whole(form, name), plain=plain)
 
 

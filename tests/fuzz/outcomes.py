@@ -82,10 +82,10 @@ def refused(line: str) -> Outcome:
     return Outcome(line, np.empty(0), [], [], [], None)
 
 
-def outcome(name: str, keep: ColumnRequest = ColumnRequest(), **options: Any) -> Outcome:
+def outcome(name: str, request: ColumnRequest = ColumnRequest(), **options: Any) -> Outcome:
     """Read a file, or `-`, to its end."""
     called = "standard input" if name == "-" else name
-    return outcome_of(lambda: open_source([name], ReadOptions(**options), keep), called)
+    return outcome_of(lambda: open_source([name], ReadOptions(**options), request), called)
 
 
 def outcome_of(opened: Callable[[], Source], name: str) -> Outcome:

@@ -25,12 +25,12 @@ _GZIP, _ZST = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 
 def piped(
-    data: bytes | io.RawIOBase, keep: ColumnRequest = ColumnRequest(), **options: Any
+    data: bytes | io.RawIOBase, request: ColumnRequest = ColumnRequest(), **options: Any
 ) -> Outcome:
     """Read standard input."""
     raw = io.BytesIO(data) if isinstance(data, bytes) else io.BufferedReader(data)
     with mock.patch.object(sys, "stdin", mock.Mock(buffer=raw)):
-        return outcome("-", keep, **options)
+        return outcome("-", request, **options)
 
 
 def detected(data: bytes) -> None:

@@ -39,25 +39,25 @@ def delimited(suffix: str, data: bytes) -> None:
         "columns": choices.one(_COLUMNS),
         "id_columns": choices.one(_IDS),
     }
-    keep = ColumnRequest(choices.one(_LABELS), choices.one((False, True)))
+    request = ColumnRequest(choices.one(_LABELS), choices.one((False, True)))
     body = choices.rest
     name = file(f"x{suffix}", body)
-    found = outcome(name, keep, **options)
+    found = outcome(name, request, **options)
     with _in_chunks(choices):
-        agree(outcome(name, keep, **options), found, "in chunks")
+        agree(outcome(name, request, **options), found, "in chunks")
     if found.line:
         return
     marks = {".csv": ",", ".tsv": "\t", ".txt": " "}
     mark = (options["delimiter"] or marks[suffix]).replace("tab", "\t")
     may_have_comments = b"#" in body
-    if not any((options["columns"], options["id_columns"], keep.labels)):
+    if not any((options["columns"], options["id_columns"], request.labels)):
         if mark == " ":
             if not may_have_comments:
                 equals(found.values, _by_blanks(body, found), "cut at blanks")
         elif not may_have_comments:
             equals(found.values, _by_csv_module(body, mark, found), "by Python's csv module")
     if found.ids and not may_have_comments:
-        _pass_through(found, body, mark.encode(), whole=keep.every_column)
+        _pass_through(found, body, mark.encode(), whole=request.every_column)
 
 
 @contextmanager
@@ -128,12 +128,12 @@ def json_lines(data: bytes) -> None:
         "columns": choices.one(_COLUMNS),
         "id_columns": choices.one(_IDS),
     }
-    keep = ColumnRequest(choices.one(_LABELS), choices.one((False, True)))
+    request = ColumnRequest(choices.one(_LABELS), choices.one((False, True)))
     name = file("x.jsonl", choices.rest)
-    found = outcome(name, keep, **options)
+    found = outcome(name, request, **options)
     with _in_chunks(choices):
-        agree(outcome(name, keep, **options), found, "in chunks")
-    if found.line or any((options["columns"], options["id_columns"], keep.labels)):
+        agree(outcome(name, request, **options), found, "in chunks")
+    if found.line or any((options["columns"], options["id_columns"], request.labels)):
         return
     names = found.accepted.class_names
     lines = [line for line in choices.rest.removeprefix(BOM_UTF8).split(b"\n") if line.strip()]

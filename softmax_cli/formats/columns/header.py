@@ -47,7 +47,7 @@ def detect_layout(
             has_names = any(not cell.strip() or cell_kind(cell) == "name" for cell in others)
             is_index = len(judged) > 1 and counts_up(judged)
             if has_names and is_index:
-                why = "and other cells of it are no numbers"
+                why = "and some of its other cells are not numbers"
                 raise _ambiguous(judged, why, place, _header_remedy(request.role))
             if has_names or is_index:
                 shown = f"0 to {judged[-1].strip()}" if counts_up(judged) else _shown(judged)

@@ -73,16 +73,15 @@ class SuspectColumns:
     def what(self) -> str:
         """Which columns they are, and what they were taken for."""
         names = self._layout.names
-        if names is None:
-            shown = [f"column {column + 1}" for column in self._columns]
-        else:
-            shown = [repr(shorten(names[column])) for column in self._columns]
-        if len(shown) == 1:
-            start = "" if names is None else "the column "
-            return f"{start}{shown[0]} is taken for a class and looks like none"
-        start = "" if names is None else "the columns "
-        listed = f"{', '.join(shown[:-1])} and {shown[-1]}"
-        return f"{start}{listed} are taken for classes and look like none"
+        shown = [
+            f"column {column + 1}" if names is None else repr(shorten(names[column]))
+            for column in self._columns
+        ]
+        several = len(shown) > 1
+        start = "" if names is None else f"the column{'s' * several} "
+        listed = f"{', '.join(shown[:-1])} and {shown[-1]}" if several else shown[0]
+        taken = "are taken for classes and look" if several else "is taken for a class and looks"
+        return f"{start}{listed} {taken} like none"
 
     @property
     def remedy(self) -> str:

@@ -214,7 +214,7 @@ def test_not_an_npy_file(data: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("option", "keep", "options"),
+    ("option", "column_request", "options"),
     [
         ("--columns", ColumnRequest(), {"columns": ["1"]}),
         ("--id-columns", ColumnRequest(), {"id_columns": ["1"]}),
@@ -226,10 +226,10 @@ def test_not_an_npy_file(data: bytes) -> None:
 )
 @pytest.mark.parametrize("name", ["x.npy", "x.npz", "x.json"])
 def test_options_of_tables_are_refused(
-    name: str, option: str, keep: ColumnRequest, options: dict[str, Any]
+    name: str, option: str, column_request: ColumnRequest, options: dict[str, Any]
 ) -> None:
     path = write(name, np.eye(2))
-    assert refusal(path, keep=keep, **options).startswith(f"{option}: ")
+    assert refusal(path, request=column_request, **options).startswith(f"{option}: ")
 
 
 def test_a_compressed_array_that_is_cut_short() -> None:
@@ -273,7 +273,7 @@ def test_columns_that_lie_together_are_read_in_blocks(
 def test_a_stream_that_goes_on_after_its_array(order: Any, one_column: bool) -> None:
     data = npy(np.array([[1.0, 2.0], [3.0, 4.0]], order=order)) + b"more"
     with pytest.raises(InputError, match="goes on after its array"):
-        read(saved("x.npy", gzip.compress(data)), keep=ColumnRequest(one_column=one_column))
+        read(saved("x.npy", gzip.compress(data)), request=ColumnRequest(one_column=one_column))
 
 
 def test_a_header_that_says_more_than_there_is_to_say() -> None:

@@ -70,7 +70,7 @@ def test_columns_are_classes(form: str, name: str) -> None:
 @both
 def test_ids_and_labels_stand_beside_the_numbers(form: str) -> None:
     path = stored(form, TABLE)
-    back = read(path, keep=ColumnRequest(labels="label"), id_columns=["id", "b"])
+    back = read(path, request=ColumnRequest(labels="label"), id_columns=["id", "b"])
     assert back.source.class_names == ("a", "c")
     assert back.source.id_names == ("id", "b")
     assert back.ids == [(b"p", b"1"), (b'"q"""', b"2"), (b'"r,s"', b"3"), (b"", b"4")]
@@ -80,7 +80,7 @@ def test_ids_and_labels_stand_beside_the_numbers(form: str) -> None:
 
 @both
 def test_chosen_columns_and_all_of_them_kept(form: str) -> None:
-    back = read(stored(form, TABLE), keep=ColumnRequest(every_column=True), columns=["c", "2"])
+    back = read(stored(form, TABLE), request=ColumnRequest(every_column=True), columns=["c", "2"])
     assert back.source.class_names == ("c", "a")
     assert back.source.id_names == ("id", "a", "label", "b", "c")
     assert back.ids[1] == (b'"q"""', b"-inf", b"a", b"2", b"0.25")

@@ -202,8 +202,8 @@ def test_a_row_of_digits(text: str, rows: int, is_warned: bool) -> None:
 
 def test_a_one_hot_row_is_no_header_of_distributions() -> None:
     distributions = ColumnRequest(distributions=True)
-    assert read(saved("p.csv", "1,0\n0.5,0.5\n"), keep=distributions).values[0, 0] == 1
-    assert "--no-header" in refusal(saved("p.csv", "0,1\n0.5,0.5\n"), keep=distributions)
+    assert read(saved("p.csv", "1,0\n0.5,0.5\n"), request=distributions).values[0, 0] == 1
+    assert "--no-header" in refusal(saved("p.csv", "0,1\n0.5,0.5\n"), request=distributions)
 
 
 def test_numbering_beside_an_index() -> None:
@@ -220,28 +220,28 @@ def test_numbering_beside_an_index() -> None:
 
 def test_label_column_is_no_class() -> None:
     name = saved("logits.csv", "a,label,b\n1,cat,2\n3,é,4\n")
-    back = read(name, keep=ColumnRequest(labels="label"))
+    back = read(name, request=ColumnRequest(labels="label"))
     assert back.source.class_names == ("a", "b")
     assert back.labels == ["cat", "é"]
     assert_array_equal(back.values, [[1, 2], [3, 4]])
 
 
 def test_label_column_by_number() -> None:
-    back = read(saved("logits.csv", "0,1,2\n1,3,4\n"), keep=ColumnRequest(labels="1"))
+    back = read(saved("logits.csv", "0,1,2\n1,3,4\n"), request=ColumnRequest(labels="1"))
     assert back.labels == ["0", "1"]
     assert_array_equal(back.values, [[1, 2], [3, 4]])
 
 
 def test_every_column_passes_through() -> None:
     name = saved("logits.csv", 'id,a,b\n"x,y",1,02\n')
-    back = read(name, keep=ColumnRequest(every_column=True), id_columns=["id"])
+    back = read(name, request=ColumnRequest(every_column=True), id_columns=["id"])
     assert back.source.id_names == ("id", "a", "b")
     assert back.ids == [(b'"x,y"', b"1", b"02")]
     assert_array_equal(back.values, [[1, 2]])
 
 
 @pytest.mark.parametrize(
-    ("keep", "options", "words"),
+    ("column_request", "options", "words"),
     [
         (ColumnRequest(labels="l*"), {}, ["--label-column", "'l*' is 2 columns"]),
         (ColumnRequest(labels="nope"), {}, ["--label-column", "'nope'"]),
@@ -249,8 +249,8 @@ def test_every_column_passes_through() -> None:
         (ColumnRequest(), {"columns": ["z*"]}, ["--columns", "'z*'", "l1, l2, c"]),
     ],
 )
-def test_columns_refused(keep: ColumnRequest, options: Options, words: list[str]) -> None:
-    line = refusal(saved("logits.csv", "l1,l2,c\n1,2,3\n"), keep=keep, **options)
+def test_columns_refused(column_request: ColumnRequest, options: Options, words: list[str]) -> None:
+    line = refusal(saved("logits.csv", "l1,l2,c\n1,2,3\n"), request=column_request, **options)
     assert all(word in line for word in words), line
 
 

@@ -67,7 +67,7 @@ def test_every_suspicious_column_is_named(suffix: str) -> None:
     ]
     assert warnings_of(read(name, id_columns=["row_id,fold"]).source) == []
     assert warnings_of(read(name, columns=["a,row_id"]).source) == []
-    (line,) = warnings_of(read(name, keep=ColumnRequest(labels="fold")).source)
+    (line,) = warnings_of(read(name, request=ColumnRequest(labels="fold")).source)
     assert "the column 'row_id' is taken for a class" in line
 
 

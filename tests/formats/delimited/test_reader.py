@@ -152,9 +152,9 @@ CELLS = [
 ]
 
 
-def copied(name: str, form: str, keep: ColumnRequest = ColumnRequest(), **options: Any) -> bytes:
+def copied(name: str, form: str, request: ColumnRequest = ColumnRequest(), **options: Any) -> bytes:
     """Send a file through unchanged, and return the bytes of the copy."""
-    with open_source([name], ReadOptions(**options), keep) as source:
+    with open_source([name], ReadOptions(**options), request) as source:
         result = Result(
             command="softmax",
             name="probabilities",

@@ -56,7 +56,7 @@ def test_columns(options: dict[str, Any], names: tuple[str, ...], ids: Ids) -> N
 
 def test_label_column() -> None:
     text = '{"a": 1, "y": "cat"}\n{"a": 2, "y": 3}\n'
-    back = read(saved("x.jsonl", text), keep=ColumnRequest(labels="y"))
+    back = read(saved("x.jsonl", text), request=ColumnRequest(labels="y"))
     assert back.labels == ["cat", "3"]
     assert_array_equal(back.values, [[1], [2]])
 

@@ -121,6 +121,6 @@ def test_cells_that_also_pass_through_are_not_lost(
     line: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(line_table, "_LITTLE_TEXT", 0)
-    back = read(saved("x.jsonl", f"{line}\n" * 2), keep=ColumnRequest(every_column=True))
+    back = read(saved("x.jsonl", f"{line}\n" * 2), request=ColumnRequest(every_column=True))
     assert back.ids == [(b"1.5", b"2")] * 2
     assert back.values.tolist() == [[1.5, 2]] * 2
