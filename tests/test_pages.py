@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from softmax_cli.commands.app.app import COMMANDS, load
-from softmax_cli.formats import FORMATS
+from softmax_cli.formats.registry import FORMATS
 from tests.running import ROOT, cases, run, same
 
 README = ROOT / "README.md"

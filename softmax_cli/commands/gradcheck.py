@@ -97,7 +97,7 @@ def command(
         tables_asked_for,
     )
     from softmax_cli.commands.gradients.report import Reporting
-    from softmax_cli.formats import input_paths
+    from softmax_cli.formats.opening.source import input_paths
     from softmax_cli.storage.filesystem import Location
 
     reporting = Reporting(write)

@@ -95,9 +95,9 @@ def write_jacobian(
 ) -> int:
     """Read rows, or some of them, and write what is asked of each; return how many were read."""
     from softmax_cli.commands.inputs.values import opened, opened_partner, without_missing
-    from softmax_cli.formats import open_sink
     from softmax_cli.formats.model.blocks import identity
     from softmax_cli.formats.model.sinks import Result
+    from softmax_cli.formats.opening.sink import open_sink
     from softmax_cli.pipeline.bad_rows import zero_bad_rows
     from softmax_cli.pipeline.pairing import peeked, zip_rows
     from softmax_cli.pipeline.run import run

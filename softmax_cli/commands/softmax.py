@@ -83,10 +83,10 @@ def write_softmax(
     """Read rows, or some of them, and write their softmax; return how many were read."""
     from softmax_cli.commands.inputs.values import opened
     from softmax_cli.core.loss.log_bases import BASES
-    from softmax_cli.formats import open_sink
     from softmax_cli.formats.model.blocks import identity
     from softmax_cli.formats.model.options import ColumnRequest
     from softmax_cli.formats.model.sinks import Result
+    from softmax_cli.formats.opening.sink import open_sink
     from softmax_cli.pipeline.bad_rows import zero_bad_rows
     from softmax_cli.pipeline.run import run
 

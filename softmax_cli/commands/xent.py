@@ -99,7 +99,7 @@ def command(
     from softmax_cli.commands.loss.metrics import metrics
     from softmax_cli.commands.loss.output import ReportExtras, write_losses
     from softmax_cli.commands.loss.row_outputs import RowFiles
-    from softmax_cli.formats import output_format
+    from softmax_cli.formats.registry import output_format
 
     if explain:
         write = explanation(write, shards)

@@ -12,7 +12,6 @@ from itertools import chain
 import numpy as np
 
 from softmax_cli.errors import InputError, shorten
-from softmax_cli.formats import named_format, open_file, suffix_format
 from softmax_cli.formats.arrays.array import row_place
 from softmax_cli.formats.columns.header import is_header
 from softmax_cli.formats.columns.na_values import mask_na_values, missing_numbers, missing_texts
@@ -21,6 +20,8 @@ from softmax_cli.formats.model.blocks import BLOCK_BYTES, Block, Source, from_bl
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 from softmax_cli.formats.opening.detection import detected_format
 from softmax_cli.formats.opening.pickles import refuse_pickle
+from softmax_cli.formats.opening.source import open_file
+from softmax_cli.formats.registry import named_format, suffix_format
 from softmax_cli.formats.text.cell_kinds import number_remedy
 from softmax_cli.formats.text.delimiter import cell_splitter
 from softmax_cli.formats.text.json_values import label_text, parse_json, read_document

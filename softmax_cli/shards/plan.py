@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from softmax_cli.errors import InputError, UsageError, shorten
-from softmax_cli.formats import FORMATS, suffix_format, unknown_token
+from softmax_cli.formats.opening.inline import unknown_token
+from softmax_cli.formats.registry import FORMATS, suffix_format
 from softmax_cli.formats.text.numbers import is_number
 from softmax_cli.storage import places
 from softmax_cli.storage.compression import COMPRESSIONS

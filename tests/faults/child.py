@@ -33,7 +33,7 @@ TRACED = (
     *(
         "storage/open_target.py",
         "storage/output.py",
-        "formats/__init__.py",
+        "formats/opening/sink.py",
         "formats/table/picture_file.py",
         "contextlib.py",
     ),

@@ -17,10 +17,12 @@ from hypothesis import settings
 from numpy.typing import NDArray
 
 from softmax_cli.errors import SoftmaxCliError
-from softmax_cli.formats import FORMATS, open_sink, open_source
 from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions, WriteOptions
 from softmax_cli.formats.model.sinks import Result
+from softmax_cli.formats.opening.sink import open_sink
+from softmax_cli.formats.opening.source import open_source
+from softmax_cli.formats.registry import FORMATS
 
 Array = NDArray[Any]
 Ids = list[tuple[bytes, ...]]

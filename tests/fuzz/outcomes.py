@@ -12,9 +12,9 @@ import numpy as np
 
 from softmax_cli.core.exact.bfloat16 import in_memory
 from softmax_cli.errors import SoftmaxCliError, UsageError, escape_unprintable
-from softmax_cli.formats import open_source
 from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
+from softmax_cli.formats.opening.source import open_source
 from tests.formats.rows import Array, Ids, same_bits
 
 T = TypeVar("T")

@@ -14,9 +14,9 @@ import numpy as np
 from softmax_cli.commands.app.app import load
 from softmax_cli.commands.gradients.config_checks import tables_asked_for
 from softmax_cli.errors import SoftmaxCliError
-from softmax_cli.formats import open_source
 from softmax_cli.formats.columns.selection import select_columns
 from softmax_cli.formats.model.options import ReadOptions
+from softmax_cli.formats.opening.source import open_source
 from softmax_cli.formats.text import digits
 from softmax_cli.formats.text.digits import format_rows
 from softmax_cli.formats.text.numbers import NotANumberError, is_number, json_number, parse_number

@@ -17,12 +17,13 @@ from numpy.testing import assert_array_equal
 
 from softmax_cli.core.softmax.softmax import softmax
 from softmax_cli.errors import InputError, SoftmaxCliError
-from softmax_cli.formats import open_sink, open_source
 from softmax_cli.formats.arrays.array import array_source
 from softmax_cli.formats.model import blocks
 from softmax_cli.formats.model.blocks import Block, Chunk, Source, from_blocks
 from softmax_cli.formats.model.options import OnBadRow, ReadOptions, WriteOptions
 from softmax_cli.formats.model.sinks import Result, Sink
+from softmax_cli.formats.opening.sink import open_sink
+from softmax_cli.formats.opening.source import open_source
 from softmax_cli.pipeline import reporting
 from softmax_cli.pipeline.bad_rows import Counts, Kernel, zero_bad_rows
 from softmax_cli.pipeline.pairing import peeked, zip_rows

@@ -34,7 +34,7 @@ def install():
         return whole(self, names, start, count)
     ColumnarFile.part = part
 
-import softmax_cli.formats as formats
+import softmax_cli.formats.registry as formats
 reader = formats.Format.reader
 def patched(self):
     module = reader(self)

@@ -10,9 +10,9 @@ from time import sleep
 import numpy as np
 
 from softmax_cli.errors import InputError
-from softmax_cli.formats import open_source
 from softmax_cli.formats.model.blocks import Source
 from softmax_cli.formats.model.options import ReadOptions, WriteOptions
+from softmax_cli.formats.opening.source import open_source
 from softmax_cli.pipeline.reporting import note, progress
 from softmax_cli.storage.open_target import open_target
 

@@ -17,11 +17,11 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from softmax_cli.errors import InputError
-from softmax_cli.formats import open_source
 from softmax_cli.formats.columnar import reader as columnar
 from softmax_cli.formats.columns import line_table
 from softmax_cli.formats.model import blocks
 from softmax_cli.formats.model.options import ReadOptions
+from softmax_cli.formats.opening.source import open_source
 from softmax_cli.storage import input as streams
 from tests.formats.rows import read, refusal, saved, write
 

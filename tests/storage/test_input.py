@@ -23,10 +23,10 @@ from numpy.testing import assert_array_equal
 
 import softmax_cli
 from softmax_cli.errors import OutputError, UsageError
-from softmax_cli.formats import open_sink
 from softmax_cli.formats.model.blocks import Block
 from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.formats.model.sinks import Result
+from softmax_cli.formats.opening.sink import open_sink
 from softmax_cli.storage import open_target as target
 from tests.formats.rows import (
     ARRAYS,

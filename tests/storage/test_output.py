@@ -16,10 +16,10 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from softmax_cli.errors import OutputError, UsageError
-from softmax_cli.formats import open_sink
 from softmax_cli.formats.model.blocks import Block
 from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.formats.model.sinks import Result
+from softmax_cli.formats.opening.sink import open_sink
 from softmax_cli.storage.identity import identity, refuse_the_same
 from softmax_cli.storage.open_target import open_target
 from softmax_cli.storage.posix import copy_owner_and_mode

@@ -298,8 +298,8 @@ def test_nothing_of_it_is_imported_without_an_address() -> None:
 
 def remote_source(url: str) -> Any:
     """Open an address as a source."""
-    from softmax_cli.formats import open_source
     from softmax_cli.formats.model.options import ReadOptions
+    from softmax_cli.formats.opening.source import open_source
 
     return open_source([url], ReadOptions())
 

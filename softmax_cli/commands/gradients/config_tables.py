@@ -18,7 +18,7 @@ from softmax_cli.commands.app.app import PROGRAM, usage_error
 from softmax_cli.commands.app.parser import is_option
 from softmax_cli.commands.options.report import VerdictOptions
 from softmax_cli.errors import InputError, SoftmaxCliError, UsageError, shorten
-from softmax_cli.formats import input_paths
+from softmax_cli.formats.opening.source import input_paths
 from softmax_cli.storage.input import open_input, read_whole
 from softmax_cli.storage.limits import LARGEST_CONFIGURATION
 

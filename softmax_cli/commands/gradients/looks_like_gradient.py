@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from softmax_cli.core.exact.bfloat16 import limits_of, nearest
 from softmax_cli.errors import InputError, shorten, shorten_token
-from softmax_cli.formats import suffix_format
 from softmax_cli.formats.model.blocks import Block, Source
+from softmax_cli.formats.registry import suffix_format
 from softmax_cli.storage.input import STANDARD_INPUT
 
 # Words that hold "grad" and have nothing to do with gradients.

@@ -32,7 +32,7 @@ def opened(
     --header may be meant for. A person at a terminal who typed nothing is shown the help, and the
     program ends with 2.
     """
-    from softmax_cli.formats import open_source
+    from softmax_cli.formats.opening.source import open_source
 
     if read.axis != -1 and read.on_bad_row == "skip":
         raise UsageError(
@@ -56,7 +56,8 @@ def opened_option(
     token: str, option: str, read: ReadOptions, keep: ColumnRequest = ColumnRequest()
 ) -> Source:
     """Open the value of an option as the values are opened: rows typed inline, or a file."""
-    from softmax_cli.formats import open_source, suffix_format
+    from softmax_cli.formats.opening.source import open_source
+    from softmax_cli.formats.registry import suffix_format
 
     if _is_typed(token):
         chosen = ReadOptions(dtype=read.dtype, na_values=read.na_values)
@@ -156,7 +157,7 @@ def _is_text_table(token: str) -> bool:
 
 def _has_text_suffix(token: str) -> bool:
     """Return true for the suffix of CSV, TSV or text, and for none."""
-    from softmax_cli.formats import suffix_format
+    from softmax_cli.formats.registry import suffix_format
 
     form = suffix_format(token)
     return form is None or form.name in ("csv", "tsv", "txt")

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from softmax_cli.formats import open_sink
 from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.formats.model.sinks import Result, Sink
+from softmax_cli.formats.opening.sink import open_sink
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,10 @@ from typing import Any
 
 from softmax_cli.commands.options.shards import ShardOptions
 from softmax_cli.errors import InputError, OutputError, SoftmaxCliError, UsageError
-from softmax_cli.formats import named_format, open_source, suffix_format
 from softmax_cli.formats.model.blocks import RowRange
 from softmax_cli.formats.model.options import PartOptions, ReadOptions, WriteOptions
+from softmax_cli.formats.opening.source import open_source
+from softmax_cli.formats.registry import named_format, suffix_format
 from softmax_cli.formats.text.json_values import json_report
 from softmax_cli.shards import manifest
 from softmax_cli.shards.plan import Shard, is_file, outputs, planned, suffix_of, with_partners

@@ -31,7 +31,7 @@ FORMS = ("table", "json")
 
 def explanation(write: WriteOptions, shards: ShardOptions) -> WriteOptions:
     """Return the options with a form that an explanation has: a table unless JSON is asked for."""
-    from softmax_cli.formats import output_format
+    from softmax_cli.formats.registry import output_format
 
     if shards.output_dir is not None or shards.scheduler is not None:
         problem = "explains the first rows of one input"
@@ -50,7 +50,7 @@ def explanation(write: WriteOptions, shards: ShardOptions) -> WriteOptions:
 
 def is_alone(write: WriteOptions) -> bool:
     """Tell whether the explanation is all that is written: the result of no row is needed then."""
-    from softmax_cli.formats import output_format
+    from softmax_cli.formats.registry import output_format
 
     return output_format(write).name == "table"
 

@@ -17,8 +17,8 @@ from typing import Annotated, Any, Literal, get_origin, get_type_hints
 import typer
 
 from softmax_cli.errors import UsageError
-from softmax_cli.formats import format_names
 from softmax_cli.formats.model.options import ReadOptions, WriteOptions
+from softmax_cli.formats.registry import format_names
 
 __all__ = [
     "Base",

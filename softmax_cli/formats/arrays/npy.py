@@ -23,10 +23,10 @@ from softmax_cli.formats.arrays.array import (
     numbers_in,
     row_place,
 )
+from softmax_cli.formats.columns.selection import refuse_table_options
 from softmax_cli.formats.model.blocks import Block, Chunk, Source, rows_per_block
 from softmax_cli.formats.model.options import ColumnRequest, DTypeName, ReadOptions, WriteOptions
 from softmax_cli.formats.model.sinks import Result, Sink
-from softmax_cli.formats.opening.pickles import refuse_table_options
 from softmax_cli.storage.input import Input, read_at, read_exactly
 from softmax_cli.storage.limits import LONGEST_NPY_HEADER
 from softmax_cli.storage.output import Target

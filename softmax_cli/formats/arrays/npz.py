@@ -18,10 +18,10 @@ from softmax_cli.formats.arrays.npy import (
     rows_of,
     stored_as,
 )
+from softmax_cli.formats.columns.selection import refuse_table_options
 from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions, WriteOptions
 from softmax_cli.formats.model.sinks import Result, Sink
-from softmax_cli.formats.opening.pickles import refuse_table_options
 from softmax_cli.storage.input import Input, read_whole, reading
 from softmax_cli.storage.limits import MOST_DEFLATED
 from softmax_cli.storage.output import Target

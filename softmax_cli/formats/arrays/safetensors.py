@@ -13,10 +13,10 @@ from softmax_cli.core.exact.bfloat16 import BFLOAT16
 from softmax_cli.errors import InputError, join_names, shorten
 from softmax_cli.formats.arrays.array import checked_dtype
 from softmax_cli.formats.arrays.npy import NpySink, rows_of
+from softmax_cli.formats.columns.selection import refuse_table_options
 from softmax_cli.formats.model.blocks import Source
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions, WriteOptions
 from softmax_cli.formats.model.sinks import Result, Sink
-from softmax_cli.formats.opening.pickles import refuse_table_options
 from softmax_cli.formats.text.numbers import STORE_TRUTH
 from softmax_cli.storage.input import Input, read_exactly
 from softmax_cli.storage.limits import LONGEST_TENSOR_LIST

@@ -20,11 +20,10 @@ from softmax_cli.errors import InputError, join_names, shorten
 from softmax_cli.formats.arrays.array import row_place
 from softmax_cli.formats.columnar.file import ColumnarFile, open_columnar
 from softmax_cli.formats.columns.layout import Layout, choose_layout
-from softmax_cli.formats.columns.selection import column_spec
+from softmax_cli.formats.columns.selection import column_spec, refuse_table_options
 from softmax_cli.formats.model.blocks import Block, Chunk, Source, rows_per_block
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions, WriteOptions
 from softmax_cli.formats.model.sinks import Result, Sink
-from softmax_cli.formats.opening.pickles import refuse_table_options
 from softmax_cli.formats.text.numbers import LARGEST_EXACT, STORE_TRUTH
 from softmax_cli.formats.text.quoting import quote
 from softmax_cli.storage.input import Input

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 from softmax_cli.errors import UsageError, join_names, shorten
+from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 
 _NUMBERS = re.compile(r"(\d+)(?:-(\d+))?")
 _PLAIN_NAME = re.compile(r"[A-Za-z_]\w{0,39}", re.ASCII)
@@ -103,3 +104,17 @@ def _is_unnamed(number: re.Match[str] | None, names: Sequence[str]) -> bool:
         return False
     position = int(number[1]) - 1
     return 0 <= position < len(names) and not names[position]
+
+
+def refuse_table_options(form: str, options: ReadOptions, keep: ColumnRequest) -> None:
+    """Refuse options that only a table with named columns can honour."""
+    for option, given in (
+        ("--columns", options.columns),
+        ("--id-columns", options.id_columns),
+        ("--label-column", keep.labels),
+        ("--append", keep.every_column),
+        ("--delimiter", options.delimiter),
+        ("--header" if options.header else "--no-header", options.header is not None),
+    ):
+        if given:
+            raise UsageError(f"{form} input has no such columns", "it goes with CSV", option)

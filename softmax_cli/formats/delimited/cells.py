@@ -14,9 +14,8 @@ from softmax_cli.formats.columns.layout import Layout
 from softmax_cli.formats.columns.line_table import LineChunk, LineTable
 from softmax_cli.formats.columns.selection import column_spec
 from softmax_cli.formats.model.blocks import Block
-from softmax_cli.formats.opening.detection import detected_delimiter
 from softmax_cli.formats.text.cell_kinds import number_remedy
-from softmax_cli.formats.text.delimiter import Split, refuse_many_cells
+from softmax_cli.formats.text.delimiter import Split, detected_delimiter, refuse_many_cells
 from softmax_cli.formats.text.lines import Comments, Record, line_place, read_records
 from softmax_cli.formats.text.numbers import (
     LARGEST_EXACT,

@@ -1,20 +1,17 @@
-"""The format of input without a suffix, told apart by its first bytes."""
+"""Detects the format of input without a suffix from its first bytes."""
 
 from __future__ import annotations
 
 import json
-import re
 from codecs import BOM_UTF8
 
 from softmax_cli.errors import InputError
+from softmax_cli.formats.text.delimiter import detected_delimiter
 from softmax_cli.storage.input import Input
-
-DELIMITERS = ",;\t|"
-_DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+(,\d+)?\s*")
 
 
 def detected_format(source: Input) -> str:
-    """Return the name of the format that the first bytes speak of."""
+    """Return the name of the format that the first bytes indicate."""
     head = source.head()
     if not head:
         raise InputError("is empty", "give numbers, CSV, JSON or NPY", source.place)
@@ -35,22 +32,6 @@ def detected_format(source: Input) -> str:
     lines = text.decode("utf-8", errors="replace").split("\n")
     first_line = next((line for line in lines if not line.startswith("#")), "")
     return "tsv" if (found := detected_delimiter(first_line)) == "\t" else "csv" if found else "txt"
-
-
-def detected_delimiter(line: str) -> str | None:
-    """Return the one of `, ; tab |` that a line has outside quotes; None if it has none.
-
-    A comma inside numbers that stand between semicolons is a decimal comma.
-
-    >>> [detected_delimiter(line) for line in ('"a;b",c', "1 2 3", "1,5;2,5")]
-    [',', None, ';']
-    """
-    unquoted = "".join(line.split('"')[::2])
-    for mark in ";\t":
-        cells = unquoted.split(mark)
-        if len(cells) > 1 and "," in unquoted and all(map(_DECIMAL_COMMA.fullmatch, cells)):
-            return mark
-    return next((mark for mark in DELIMITERS if mark in unquoted), None)
 
 
 def _kind_of_json(text: bytes) -> str:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from softmax_cli.errors import InputError, shorten, shorten_token
-from softmax_cli.formats import unknown_token
 from softmax_cli.formats.arrays.array import array_source, numeric_array
 from softmax_cli.formats.model.blocks import Source
 from softmax_cli.formats.text.numbers import NotANumberError, is_number, parse_number
-from softmax_cli.storage.filesystem import exists
+from softmax_cli.storage.filesystem import exists, is_remote
 
 
 def read_inline(tokens: Sequence[str], place: str) -> Source | None:
@@ -78,3 +77,15 @@ def _json(token: str) -> list[object]:
     if not isinstance(row, list):
         raise InputError("not a list of numbers", "a row is [1, 2, 3]", shorten_token(token))
     return row
+
+
+def unknown_token(token: str, place: str) -> InputError:
+    """Return the error for what is neither a number nor a file, with the option it was given to."""
+    shown = shorten_token(token)
+    if is_remote(token):
+        return InputError("no such file", "check the spelling", shown)
+    return InputError(
+        "neither a number nor a file that exists",
+        "check the spelling of the number or path",
+        f"{place}: {shown}" if place.startswith("--") else shown or "''",
+    )

@@ -1,27 +1,12 @@
-"""What no format reads: pickles, and options that only a table of text can honour."""
+"""Pickles are never read: they run code."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from softmax_cli.errors import InputError, UsageError
-from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
+from softmax_cli.errors import InputError
 
 _PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".joblib", ".ckpt")
-
-
-def refuse_table_options(form: str, options: ReadOptions, keep: ColumnRequest) -> None:
-    """Refuse options that only a table with named columns can honour."""
-    for option, given in (
-        ("--columns", options.columns),
-        ("--id-columns", options.id_columns),
-        ("--label-column", keep.labels),
-        ("--append", keep.every_column),
-        ("--delimiter", options.delimiter),
-        ("--header" if options.header else "--no-header", options.header is not None),
-    ):
-        if given:
-            raise UsageError(f"{form} input has no such columns", "it goes with CSV", option)
 
 
 def refuse_pickle(path: str) -> None:

@@ -12,6 +12,9 @@ from softmax_cli.storage.limits import MOST_CELLS
 
 Split = Callable[[bytes], list[bytes]]
 
+_DELIMITERS = ",;\t|"
+_DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+(,\d+)?\s*")
+
 
 def cell_splitter(delimiter: str | None) -> Split:
     """Return a function that splits a record into cells and keeps their quotes.
@@ -42,3 +45,19 @@ def refuse_many_cells(cells: int, place: str) -> None:
     if cells > MOST_CELLS:
         remedy = "an array file such as .npy takes any number"
         raise InputError(f"more than {MOST_CELLS} columns", remedy, place)
+
+
+def detected_delimiter(line: str) -> str | None:
+    """Return the one of `, ; tab |` that a line has outside quotes; None if it has none.
+
+    A comma inside numbers that stand between semicolons is a decimal comma.
+
+    >>> [detected_delimiter(line) for line in ('"a;b",c', "1 2 3", "1,5;2,5")]
+    [',', None, ';']
+    """
+    unquoted = "".join(line.split('"')[::2])
+    for mark in ";\t":
+        cells = unquoted.split(mark)
+        if len(cells) > 1 and "," in unquoted and all(map(_DECIMAL_COMMA.fullmatch, cells)):
+            return mark
+    return next((mark for mark in _DELIMITERS if mark in unquoted), None)

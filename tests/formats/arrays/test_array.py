@@ -9,10 +9,11 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from softmax_cli.errors import InputError
-from softmax_cli.formats import open_sink, open_source
 from softmax_cli.formats.arrays.array import numeric_array
 from softmax_cli.formats.model.options import ReadOptions, WriteOptions
 from softmax_cli.formats.model.sinks import Result
+from softmax_cli.formats.opening.sink import open_sink
+from softmax_cli.formats.opening.source import open_source
 from softmax_cli.pipeline.run import run
 from tests.formats.rows import joined, read, refusal, same_bits, saved, write
 

@@ -12,10 +12,11 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from softmax_cli.errors import InputError, UsageError
-from softmax_cli.formats import open_sink, open_source
 from softmax_cli.formats.model import blocks
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions, WriteOptions
 from softmax_cli.formats.model.sinks import Result
+from softmax_cli.formats.opening.sink import open_sink
+from softmax_cli.formats.opening.source import open_source
 from tests.formats.rows import Array, Trickle, piped, read, refusal, same_bits, saved, write
 
 pytestmark = pytest.mark.fast(6)

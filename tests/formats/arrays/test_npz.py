@@ -12,10 +12,10 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from softmax_cli.errors import InputError
-from softmax_cli.formats import open_sink
 from softmax_cli.formats.model.blocks import Block
 from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.formats.model.sinks import Result
+from softmax_cli.formats.opening.sink import open_sink
 from tests.formats.arrays.test_npy import npy
 from tests.formats.rows import Array, piped, read, refusal, same_bits, saved
 

@@ -14,12 +14,12 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from softmax_cli.errors import InputError, OutputError, UsageError
-from softmax_cli.formats import open_sink
 from softmax_cli.formats.columnar import reader as columnar
 from softmax_cli.formats.columnar import writer as columnar_sink
 from softmax_cli.formats.model.blocks import Block
 from softmax_cli.formats.model.options import ColumnRequest, WriteOptions
 from softmax_cli.formats.model.sinks import Result
+from softmax_cli.formats.opening.sink import open_sink
 from softmax_cli.losses.class_labels import Names
 from softmax_cli.losses.labels import open_labels
 from softmax_cli.storage.output import Target

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from softmax_cli.formats import open_sink, open_source
 from softmax_cli.formats.model.blocks import Block
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions, WriteOptions
 from softmax_cli.formats.model.sinks import Result
+from softmax_cli.formats.opening.sink import open_sink
+from softmax_cli.formats.opening.source import open_source
 from tests.formats.rows import read, refusal, saved, write
 
 ROWS = [[1.0, 2.0], [3.0, 4.0]]

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from softmax_cli.formats import open_sink
 from softmax_cli.formats.model.blocks import Block
 from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.formats.model.sinks import Result
+from softmax_cli.formats.opening.sink import open_sink
 from softmax_cli.formats.text.json_values import json_report
 from tests.formats.rows import Ids, read, refusal, saved, write
 

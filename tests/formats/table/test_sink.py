@@ -12,10 +12,10 @@ from rich.cells import cell_len
 from softmax_cli.display.matrix import matrix_grid
 from softmax_cli.display.parts import Gauge, Line, Part, Table
 from softmax_cli.display.rich.console import render_text
-from softmax_cli.formats import open_sink
 from softmax_cli.formats.model.blocks import Block
 from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.formats.model.sinks import Result
+from softmax_cli.formats.opening.sink import open_sink
 from softmax_cli.formats.table.sink import TableSink
 from tests.formats.rows import Array, Ids
 

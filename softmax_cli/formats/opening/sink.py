@@ -1,0 +1,48 @@
+"""Opens the place that a result goes to, in its format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+
+from softmax_cli.formats.model.options import PartOptions, WriteOptions
+from softmax_cli.formats.model.sinks import Result, Sink, Sinks
+from softmax_cli.formats.registry import output_format
+from softmax_cli.formats.table.picture_file import open_picture
+from softmax_cli.storage.filesystem import Location
+from softmax_cli.storage.open_target import open_target
+
+
+@contextmanager
+def open_sink(
+    result: Result, options: WriteOptions, inputs: Sequence[Location] = ()
+) -> Iterator[Sink]:
+    """Open where the result goes, and the picture of it; files appear when the block is left.
+
+    None does if it is left by an error.
+    """
+    form = output_format(options)
+    writer = import_module(f"softmax_cli.formats.{form.writer or form.module}")
+    part = options.part if isinstance(options, PartOptions) else None
+    with (
+        open_target(options.output or "-", inputs, in_place=options.in_place, part=part) as target,
+        open_picture(options, inputs) as save,
+    ):
+        opened = [lambda shaped: writer.write(shaped, form.name, target, options)]
+        if save is not None:
+            from softmax_cli.formats.table.sink import TableSink
+
+            opened.append(lambda shaped: TableSink(shaped, save, options))
+        sinks = [_along_axis(result, open_inner) for open_inner in opened]
+        yield Sinks(sinks) if len(sinks) > 1 else sinks[0]
+        for sink in sinks:
+            sink.finish()
+
+
+def _along_axis(result: Result, open_inner: Callable[[Result], Sink]) -> Sink:
+    if result.axis == -1:
+        return open_inner(result)
+    from softmax_cli.formats.arrays.array import AlongAxisSink
+
+    return AlongAxisSink(result, open_inner)
