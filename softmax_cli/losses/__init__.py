@@ -1,1 +1,1 @@
-"""The losses of rows as they go by: what is checked, computed, summed and counted of them."""
+"""Streaming losses: check labels and rows, compute and sum their losses, count metrics."""

@@ -1,4 +1,4 @@
-"""Labels and weights: one cell a row, from a file, a column, or typed inline."""
+"""Labels and sample weights: one cell per row, from a file or typed inline."""
 
 from __future__ import annotations
 
@@ -93,13 +93,14 @@ def _weight(text: str, place: str) -> float:
 
 @dataclass(frozen=True)
 class _Column:
-    """How what has one cell a row is opened: labels, weights.
+    """Opens labels or weights, one cell per row.
 
-    name     what it is called, and an example of it typed in the option
-    numbers  of cells, each with its place
-    array    what is done with blocks of an array
-    options  say whether there is a header, what is missing, and which array is meant
-    words    that are no header though they are no numbers
+    name     labels or weights
+    example  of what can be typed in the option
+    numbers  returns the numbers of cells, each given with its place
+    array    changes the blocks of an array
+    options  header, missing values, and key of the array
+    words    words that are labels, not a header
     """
 
     name: str
@@ -153,7 +154,7 @@ class _Column:
         if opened is None:
             return source
         paths = () if opened.path is None else (opened.path,)
-        return Source(place, 1, source.dtype, source.chunks, paths=paths, close=opened.close)
+        return replace(source, paths=paths, close=opened.close)
 
     def _typed(self, token: str) -> Iterator[Label]:
         name = self.name
@@ -183,7 +184,7 @@ class _Column:
         return ((label, f"{source.place}: [{row}]") for row, label in enumerate(labels))
 
     def _from_lines(self, source: Input) -> Iterator[Label]:
-        """Return the values of JSON lines, which are no rows here."""
+        """Yield the values of JSON lines, one each."""
         for line, record in read_records(source.stream, source.place, comments=Comments()):
             place = f"{source.place}:{line}"
             try:

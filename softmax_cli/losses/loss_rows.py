@@ -1,4 +1,4 @@
-"""The rows that a loss is of: what they hold is checked, and brought to the formula's numbers."""
+"""The rows of a loss: checked, and converted to what the formula takes."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class LossRows(NamedTuple):
         return LossRows(self.values[rows], self.targets[rows], samples, self.used[rows], weights)
 
     def label(self, row: int) -> int | None:
-        """Return the label of one row; None for soft targets, whatever stands in other rows."""
+        """Return the label of one row; None for soft targets, whatever other rows have."""
         if self.targets.ndim == 1:
             return int(self.targets[row])
         targets = self.targets[row : row + 1]
@@ -107,7 +107,7 @@ class LossForm:
     def apart(self, source: Source) -> Source:
         """Return the source with harmless numbers where rows are ignored and classes are masked.
 
-        Whatever stands there, a NaN for instance, is no error then.
+        Whatever is there, such as a NaN, is then no error.
         """
         masked = list(self.weights.masked) if self.kind == "logits" else []
         if not self.ignores and not masked:
@@ -325,7 +325,7 @@ def _check_log_probabilities(block: Block, used: NDArray[np.bool_], dtypes: Dtyp
 
 
 def like_probabilities(values: FloatArray, dtypes: Dtypes) -> bool:
-    """Tell whether all rows are like probabilities, not logits: in 0..1, with the sum 1."""
+    """Return true if all rows look like probabilities: entries in 0..1 that sum to 1."""
     if not ((values >= 0) & (values <= 1)).all():
         return False
     tolerance = sum_tolerance(dtypes, values.shape[-1])

@@ -1,4 +1,4 @@
-"""Opens what a loss is of: the values, and beside them labels or targets, and sample weights."""
+"""Opens the inputs of a loss: values, with labels or targets and sample weights."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class LossInputs:
         return [*typed, self.p, self.q, options.labels, options.targets, *weights]
 
     def opened(self, stack: ExitStack) -> tuple[Source, LossForm]:
-        """Open everything anew, and return the rows side by side, and what they hold."""
+        """Open all inputs; return their rows paired, and the form of the loss."""
         options, read = self.options, self.read
         if self._tokens.count("-") > 1:
             raise UsageError("is given twice, and read once", "name a file", "standard input")
@@ -339,7 +339,7 @@ def _of_numbers(option: str) -> Iterator[None]:
 
 
 def is_read_once(token: str | None) -> bool:
-    """Tell whether a token is standard input, or another pipe."""
+    """Return true if a token is standard input, or another pipe."""
     return token is not None and (token == "-" or (exists(token) and not is_file(token)))
 
 

@@ -1,4 +1,4 @@
-"""What is counted beside a loss: accuracy, classes, the worst rows, calibration."""
+"""The metrics that the options of xent ask for."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def metrics(
     *,
     has_histogram: bool = True,
 ) -> list[Metric]:
-    """Return what the options ask to be counted beside the loss, and a histogram."""
+    """Return the metrics that the options ask for, still of no row, and a histogram."""
     names = source.class_names or range(source.classes)
     wanted: list[Metric] = []
     if report.top_k_accuracy is not None:

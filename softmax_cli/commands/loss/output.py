@@ -120,7 +120,7 @@ def write_loss(
 def _listed(
     source: Source, losses: RunningLoss, extras: ReportExtras, write: WriteOptions
 ) -> list[Sink]:
-    """Return what lists the losses of rows under an explanation, where each keeps its own."""
+    """Return a table of the losses of rows for an explanation with --reduction none."""
     if losses.settings.reduction != "none" or extras.explanation is None:
         return []
     from softmax_cli.formats.table.sink import TableSink
@@ -139,7 +139,7 @@ def _say(losses: RunningLoss, extras: ReportExtras, form: str | None, write: Wri
 
 
 def _one_number(write: WriteOptions, inputs: Sequence[Location]) -> AbstractContextManager[Sink]:
-    """Open where the loss goes alone; its picture is that of the report."""
+    """Open the output of the loss alone; --save draws the report."""
     result = Result("xent", "losses", 1, np.dtype(np.float64), flat="one")
     return open_sink(result, replace(write, save=None), inputs)
 
@@ -171,18 +171,12 @@ class _Kept(Sink):
     def write(self, block: Block) -> None:
         self.losses.append(block.values[:, 0])
 
-    def finish(self) -> None:
-        """Nothing follows."""
-
 
 class _LossSink(Sink):
     """Computes the losses of blocks, in any thread; merges and passes them on in order."""
 
     def __init__(self, losses: RunningLoss, sink: Sink) -> None:
         self._losses, self._sink = losses, sink
-
-    def write(self, block: Block) -> None:
-        self.prepare(block)()
 
     def prepare(self, block: Block) -> Callable[[], None]:
         losses, gradients, found = self._losses.of(block)
@@ -193,9 +187,6 @@ class _LossSink(Sink):
             commit()
 
         return merge_and_commit
-
-    def finish(self) -> None:
-        """The sink is finished where it was opened."""
 
 
 def compute(
@@ -257,7 +248,7 @@ def _say_what_is_not_shown(
         are = "is" if len(options) == 1 else "are"
         where = "in a table and by --format json, not here"
         if form == "table":
-            where = "with another reduction and by --format json, not beside --reduction none"
+            where = "with another reduction and by --format json, not with --reduction none"
         note(f"{' and '.join(options)} {are} shown {where}", write)
 
 

@@ -1,4 +1,4 @@
-"""What xent writes for each row beside the loss: losses and gradients in files."""
+"""The losses and gradients of rows that xent writes to files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from softmax_cli.formats.opening.sink import open_sink
 
 @dataclass(frozen=True)
 class RowFiles:
-    """Where and how what belongs to the rows is written beside the loss.
+    """Where and how losses and gradients of rows are written.
 
     losses    a file of the losses of the rows
     gradient  a file of the gradient of the reduced loss with respect to the logits
@@ -27,7 +27,7 @@ class RowFiles:
 
     @classmethod
     def named(cls, losses: str | None, gradient: str | None, write: WriteOptions) -> RowFiles:
-        """Return files of these names, whose suffixes tell their formats."""
+        """Return files of these names, in the formats of their suffixes."""
         of_losses, of_gradients = (
             None if path is None else replace(write, output=path, format=None, save=None)
             for path in (losses, gradient)
@@ -36,7 +36,7 @@ class RowFiles:
 
 
 def row_result(source: Source) -> Result:
-    """Return the result of a loss a row: the bare numbers, unless ids stand beside them."""
+    """Return the result for one loss per row: bare numbers, unless there are id columns."""
     named = bool(source.id_names and source.class_names)
     return Result(
         "xent",
@@ -52,7 +52,7 @@ def row_result(source: Source) -> Result:
 
 
 class RowSinks(Sink):
-    """Passes on the losses of a block, and the gradients beside them, to where each goes."""
+    """Writes the losses of blocks, and the gradients, which are the partner, to their files."""
 
     def __init__(self, stack: ExitStack, source: Source, files: RowFiles) -> None:
         """Open the files, for as long as the stack is open."""
@@ -77,10 +77,6 @@ class RowSinks(Sink):
             sink = open_sink(result, files.gradient, source.paths)
             self._of_gradients.append(stack.enter_context(sink))
 
-    def write(self, block: Block) -> None:
-        """Write the losses and gradients of one block."""
-        self.prepare(block)()
-
     def prepare(self, block: Block) -> Callable[[], None]:
         """Prepare them for each file."""
         commits = [sink.prepare(block) for sink in self.of_losses]
@@ -93,6 +89,3 @@ class RowSinks(Sink):
                 each()
 
         return commit
-
-    def finish(self) -> None:
-        """Each sink is finished where it was opened."""

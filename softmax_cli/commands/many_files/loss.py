@@ -1,4 +1,4 @@
-"""xent over many files: the loss of all their rows, put together from exact sums of each file."""
+"""xent over many files: the loss of all rows, from the exact sums of each file."""
 
 from __future__ import annotations
 
@@ -116,9 +116,9 @@ class _ShardedLoss:
     def _settings(self, divisor: Fraction | float | None) -> dict[str, Any]:
         options = asdict(self.inputs.options)
         # Which files these are the manifest knows of each shard.
-        beside = [name for name in ("labels", "targets", "sample_weights") if options.pop(name)]
+        partners = [name for name in ("labels", "targets", "sample_weights") if options.pop(name)]
         return {
-            "loss": options | {"beside": beside, "distributions": self.inputs.p is not None},
+            "loss": options | {"beside": partners, "distributions": self.inputs.p is not None},
             "report": asdict(self.report),
             "read": asdict(self.inputs.read),
             "divisor": None if divisor is None else str(divisor),

@@ -47,7 +47,7 @@ def losses_found(
     divisor: Fraction | float | None,
     write: WriteOptions,
 ) -> State:
-    """Read the rows, write what belongs to each, and return what their losses come to."""
+    """Read the rows, write their losses and gradients, and return the sums."""
     with ExitStack() as stack:
         source, form = inputs.opened(stack)
         counted = metrics(source, form, inputs.options, report)
@@ -64,7 +64,7 @@ def weights_found(inputs: LossInputs, write: WriteOptions) -> State:
 
 
 def slopes_found(inputs: LossInputs, write: WriteOptions, *, bins: int, scored: bool) -> State:
-    """Return what a reading at the temperature of the options comes to."""
+    """Return the slopes, and the losses if `scored`, at the temperature of the options."""
     from softmax_cli.commands.loss.temperature_fit import SlopeSums
 
     sums, _ = SlopeSums.found(inputs, bins, write, scored=scored)

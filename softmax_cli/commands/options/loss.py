@@ -1,4 +1,4 @@
-"""The options that say what a loss is of, how it is put together, and what is told of it."""
+"""The options of a loss: its inputs, its reduction, its report."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class LossOptions:
 
 @dataclass(frozen=True)
 class ReportOptions:
-    """What is told beside the loss, in a table and in JSON."""
+    """What a report holds, as a table and as JSON."""
 
     worst: Annotated[
         int,
