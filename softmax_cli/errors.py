@@ -59,6 +59,10 @@ class DomainError(SoftmaxCliError, ValueError):
     """A number is outside the range where the formula is defined."""
 
 
+class NothingGivenError(Exception):
+    """A person at a terminal gave a command nothing to work on: the command's help is shown."""
+
+
 class Terminated(BaseException):
     """A signal asked the program to end."""
 

@@ -80,7 +80,7 @@ def test_the_layers_are_all_there_is() -> None:
     ("package", "home"),
     [
         ("rich", ["display/rich/"]),
-        ("typer", ["commands"]),
+        ("typer", ["commands/app/"]),
     ],
 )
 def test_a_package_has_one_home(package: str, home: list[str]) -> None:

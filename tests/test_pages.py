@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from softmax_cli.commands.app.app import COMMANDS, load
+from softmax_cli.commands.app.app import load
+from softmax_cli.commands.app.commands import COMMANDS
 from softmax_cli.formats.registry import FORMATS
 from tests.running import ROOT, cases, run, same
 

@@ -7,8 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
+from softmax_cli.commands.options.flag import CommandLine, Flag
 from softmax_cli.commands.options.gradcheck import (
     Builtin,
     CheckOptions,
@@ -71,26 +70,26 @@ EXAMPLES = (
 
 
 def command(
-    context: typer.Context,
+    *,
+    line: CommandLine,
     values: Values = None,
-    given: GivenOptions = GivenOptions(),
-    options: LossOptions = LossOptions(),
-    check: CheckOptions = CheckOptions(),
+    given: GivenOptions,
+    options: LossOptions,
+    check: CheckOptions,
     config: Annotated[
         str | None,
-        typer.Option(
+        Flag(
             "--config",
             metavar="PATH",
             help="Check every [[tool.softmax-cli.gradcheck]] table of this file.  "
             "[default: of ./pyproject.toml, if it has any and nothing else is to be checked]",
         ),
     ] = None,
-    shards: ShardOptions = ShardOptions(),
-    read: ReadOptions = ReadOptions(),
-    write: VerdictOptions = VerdictOptions(),
+    shards: ShardOptions,
+    read: ReadOptions,
+    write: VerdictOptions,
 ) -> int:
     """Choose the form by what is given, compare, and report."""
-    from softmax_cli.commands.app.parser import ARGUMENTS
     from softmax_cli.commands.gradients.config_checks import (
         Collected,
         check_tables,
@@ -101,15 +100,15 @@ def command(
     from softmax_cli.storage.filesystem import Location
 
     reporting = Reporting(write)
-    collected: Collected | None = context.obj
-    if collected is None and (tables := tables_asked_for(context, config)):
+    collected: Collected | None = line.passed
+    if collected is None and (tables := tables_asked_for(line, config)):
         for_a_build = reporting.is_for_a_build
-        return reporting.send(*check_tables(context, tables, write, for_a_build=for_a_build))
-    check_form(context, values, given, options)
+        return reporting.send(*check_tables(line, tables, write, for_a_build=for_a_build))
+    check_form(line, values, given, options)
     if collected.for_a_build if collected else reporting.is_for_a_build:
         check_subject(values, given, in_table=collected is not None)
     report = _report(values, given, options, check, shards, read, write)
-    report = _repeatable(report, context.meta[ARGUMENTS])
+    report = _repeatable(report, line.arguments)
     inputs = [
         *(values or ()),
         *(given.logits, given.upstream, given.grad, given.jacobian, *given.at),
@@ -186,7 +185,7 @@ def _builtins(
         from softmax_cli.formats.model.blocks import from_blocks
         from softmax_cli.pipeline.run import good_blocks
 
-        with opened("gradcheck", values, read) as source:
+        with opened(values, read) as source:
             blocks = good_blocks(source, read.on_bad_row, write)
             good: Iterator[Block] = (block for block, _ in blocks)
             is_file = bool(source.paths) or "-" in values

@@ -7,9 +7,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import typer
-
 from softmax_cli.commands.options.explain import Explain, explained, explanation, is_alone
+from softmax_cli.commands.options.flag import Flag
 from softmax_cli.commands.options.shards import ShardOptions
 from softmax_cli.commands.options.shared import ReadOptions, Temperature, Values, WriteOptions
 from softmax_cli.errors import ShapeError, UsageError
@@ -44,12 +43,13 @@ EXAMPLES = (
 
 
 def command(
+    *,
     values: Values = None,
-    of: Annotated[Of, typer.Option("--of", help="The function to differentiate.")] = "softmax",
+    of: Annotated[Of, Flag("--of", help="The function to differentiate.")] = "softmax",
     temperature: Temperature = 1.0,
     vjp: Annotated[
         str | None,
-        typer.Option(
+        Flag(
             "--vjp",
             metavar="V",
             help="v J: the gradient for the logits. A row '1,0,0', or a file "
@@ -58,12 +58,12 @@ def command(
     ] = None,
     jvp: Annotated[
         str | None,
-        typer.Option("--jvp", metavar="V", help="J v: the change of the result. As --vjp."),
+        Flag("--jvp", metavar="V", help="J v: the change of the result. As --vjp."),
     ] = None,
     explain: Explain = False,
-    shards: ShardOptions = ShardOptions(),
-    read: ReadOptions = ReadOptions(),
-    write: WriteOptions = WriteOptions(),
+    shards: ShardOptions,
+    read: ReadOptions,
+    write: WriteOptions,
 ) -> int:
     """Write the Jacobians of rows, or their products, or those of each file."""
     if vjp is not None and jvp is not None:
@@ -104,7 +104,7 @@ def write_jacobian(
 
     with ExitStack() as stack:
         others = [token for token in (vjp, jvp) if token is not None]
-        opened_values = opened("jacobian", values, read, others=others)
+        opened_values = opened(values, read, others=others)
         source, single = peeked(stack.enter_context(opened_values))
         source = source.slice_rows(rows)
         result = Result(

@@ -6,9 +6,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from softmax_cli.commands.options.explain import Explain, explained, explanation, is_alone
+from softmax_cli.commands.options.flag import Flag
 from softmax_cli.commands.options.shards import ShardOptions
 from softmax_cli.commands.options.shared import Base, ReadOptions, Temperature, Values, WriteOptions
 from softmax_cli.errors import UsageError
@@ -33,21 +32,22 @@ EXAMPLES = (
 
 
 def command(
+    *,
     values: Values = None,
     temperature: Temperature = 1.0,
-    log: Annotated[bool, typer.Option("--log", help="Log-probabilities instead.")] = False,
+    log: Annotated[bool, Flag("--log", help="Log-probabilities instead.")] = False,
     base: Base = "e",
     top_k: Annotated[
         int | None,
-        typer.Option("--top-k", "-k", metavar="K", min=1, help="The K likeliest classes of a row."),
+        Flag("--top-k", "-k", metavar="K", min=1, help="The K likeliest classes of a row."),
     ] = None,
     append: Annotated[
-        bool, typer.Option("--append", help="Keep the input's columns and add the new ones.")
+        bool, Flag("--append", help="Keep the input's columns and add the new ones.")
     ] = False,
     explain: Explain = False,
-    shards: ShardOptions = ShardOptions(),
-    read: ReadOptions = ReadOptions(),
-    write: WriteOptions = WriteOptions(),
+    shards: ShardOptions,
+    read: ReadOptions,
+    write: WriteOptions,
 ) -> int:
     """Write the softmax of rows, or of those of each file."""
     if explain:
@@ -90,7 +90,7 @@ def write_softmax(
     from softmax_cli.pipeline.bad_rows import zero_bad_rows
     from softmax_cli.pipeline.run import run
 
-    with opened("softmax", values, read, ColumnRequest(every_column=append)) as source:
+    with opened(values, read, ColumnRequest(every_column=append)) as source:
         source = source.slice_rows(rows)
         if top_k is not None:
             top_k = min(top_k, source.classes)

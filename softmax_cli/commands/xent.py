@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated
 
-import typer
-
 from softmax_cli.commands.options.explain import Explain, explanation
+from softmax_cli.commands.options.flag import Flag
 from softmax_cli.commands.options.loss import DEFAULT_BINS, LossOptions, ReportOptions
 from softmax_cli.commands.options.shards import ShardOptions
 from softmax_cli.commands.options.shared import ReadOptions, Values, WriteOptions
@@ -65,32 +64,31 @@ EXAMPLES = (
 
 
 def command(
+    *,
     values: Values = None,
     p: Annotated[
         str | None,
-        typer.Option("--p", metavar="P", help="The distribution p: a row '0.5,0.5', or a file."),
+        Flag("--p", metavar="P", help="The distribution p: a row '0.5,0.5', or a file."),
     ] = None,
-    q: Annotated[
-        str | None, typer.Option("--q", metavar="Q", help="The distribution q, as --p.")
-    ] = None,
-    options: LossOptions = LossOptions(),
-    report: ReportOptions = ReportOptions(),
+    q: Annotated[str | None, Flag("--q", metavar="Q", help="The distribution q, as --p.")] = None,
+    options: LossOptions,
+    report: ReportOptions,
     losses_path: Annotated[
         str | None,
-        typer.Option("--losses", metavar="PATH", help="Write the loss of each row to a file."),
+        Flag("--losses", metavar="PATH", help="Write the loss of each row to a file."),
     ] = None,
     gradient_path: Annotated[
         str | None,
-        typer.Option(
+        Flag(
             "--grad",
             metavar="PATH",
             help="Write the gradient of the reduced loss with respect to the logits to a file.",
         ),
     ] = None,
     explain: Explain = False,
-    shards: ShardOptions = ShardOptions(),
-    read: ReadOptions = ReadOptions(),
-    write: WriteOptions = WriteOptions(),
+    shards: ShardOptions,
+    read: ReadOptions,
+    write: WriteOptions,
 ) -> int:
     """Pair the inputs, and write their loss."""
     from contextlib import ExitStack

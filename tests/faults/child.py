@@ -21,7 +21,8 @@ from typing import Any
 
 import softmax_cli
 from softmax_cli.__main__ import main
-from softmax_cli.commands.app.app import COMMANDS, load
+from softmax_cli.commands.app.app import load
+from softmax_cli.commands.app.commands import COMMANDS
 from softmax_cli.formats.model import blocks
 from softmax_cli.storage import input as streams
 from softmax_cli.storage import output as target

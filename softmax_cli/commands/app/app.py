@@ -10,16 +10,10 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from softmax_cli.errors import ExitCode, OutputError, SoftmaxCliError, UsageError
-
-PROGRAM = "softmax-cli"
-
-COMMANDS = {
-    "softmax": "Turn logits into probabilities.",
-    "jacobian": "The derivative of softmax or log-softmax, or its product with a vector.",
-    "xent": "Cross-entropy of two distributions, or of logits and labels.",
-    "gradcheck": "Check gradients: the built-in ones, a file's, or your function's.",
-}
+from softmax_cli.commands.app.commands import COMMANDS
+from softmax_cli.commands.app.usage import usage_error
+from softmax_cli.commands.options.flag import PROGRAM, is_option
+from softmax_cli.errors import ExitCode, NothingGivenError, OutputError, SoftmaxCliError, UsageError
 
 EPILOG = """\b
 Examples:
@@ -52,8 +46,8 @@ class CommandTable(TyperGroup):
 
 def load(name: str) -> Any:
     """Return the subcommand as the parser sees it."""
+    from softmax_cli.commands.app.parameters import takes_groups
     from softmax_cli.commands.app.parser import NumbersCommand
-    from softmax_cli.commands.options.shared import takes_groups
 
     module = import_module(f"softmax_cli.commands.{name}")
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -120,6 +114,8 @@ def run(arguments: list[str]) -> int:
     except SystemExit as end:
         # --show-completion and --install-completion.
         return _ended(end.code)
+    except NothingGivenError:
+        return _show_help(arguments[0])
     except SoftmaxCliError as error:
         error.place = error.place or arguments[0]
         raise
@@ -139,8 +135,6 @@ def _ended(code: object) -> int:
 def _check_command(name: str) -> None:
     if name in COMMANDS or name.startswith("--"):
         return
-    from softmax_cli.commands.app.parser import is_option
-
     if is_option(name):
         return
     from difflib import get_close_matches
@@ -157,26 +151,7 @@ def _check_command(name: str) -> None:
     raise UsageError("no such command", remedy, name)
 
 
-def usage_error(error: typer.TyperException, arguments: list[str]) -> UsageError:
-    """Return Typer's error as ours: the option first, then what is wrong with it."""
-    command = f"{PROGRAM} {arguments[0]}" if arguments[0] in COMMANDS else PROGRAM
-    problem = " ".join(str(getattr(error, "message", error)).split()).rstrip(".")
-    remedy = f"see '{command} --help'"
-    option = getattr(error, "option_name", None)
-    problem = problem.removeprefix(f"Option '{option}' ")
-    parameter = getattr(error, "param", None)
-    if option is not None:
-        place = option
-        possible = sorted({*(getattr(error, "possibilities", None) or ())} - {"--help"})
-        if possible:
-            remedy = f"did you mean {' or '.join(possible)}?"
-        problem = "no such option" if problem.startswith("No such") else problem
-    else:
-        place = parameter.opts[0] if parameter is not None else command
-    return UsageError(problem, remedy, place)
-
-
-def show_help(command: str) -> int:
+def _show_help(command: str) -> int:
     """Print the help of a command that was given nothing to work on."""
     with load(command).make_context(f"{PROGRAM} {command}", ["x"]) as context:
         print(context.get_help(), file=sys.stderr)

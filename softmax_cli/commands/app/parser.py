@@ -7,8 +7,8 @@ from typing import Any
 
 from typer.core import TyperCommand, TyperOption
 
+from softmax_cli.commands.options.flag import is_option
 from softmax_cli.errors import SoftmaxCliError
-from softmax_cli.formats.text.numbers import is_number
 
 ARGUMENTS = "softmax_cli.arguments"
 
@@ -67,15 +67,3 @@ class NumbersCommand(TyperCommand):
 
     def _options(self) -> Iterator[TyperOption]:
         return (parameter for parameter in self.params if isinstance(parameter, TyperOption))
-
-
-def is_option(token: str) -> bool:
-    """Tell whether a token is meant as an option.
-
-    >>> [is_option(token) for token in ("-t", "--typo", "-1e5", "-inf", "-1,2", "-1x", "-", "a")]
-    [True, True, False, False, False, False, False, False]
-    """
-    if not token.startswith("-") or token == "-":
-        return False
-    # No option starts with a digit: `-1e5x` is a mistyped number.
-    return not is_number(token.split(",")[0]) and token[1] not in ".0123456789"

@@ -13,22 +13,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import typer
-
-from softmax_cli.commands.app.app import PROGRAM, load
-from softmax_cli.commands.app.parser import ARGUMENTS
 from softmax_cli.commands.gradients.config_tables import (
-    COMMAND,
     NO_CHECK,
     SETTINGS,
     TABLES,
     Table,
-    is_typed,
     parsed_configuration,
     spelt,
     tables_in,
     told,
 )
+from softmax_cli.commands.options.flag import PROGRAM, CommandLine
 from softmax_cli.commands.options.report import VerdictOptions
 from softmax_cli.core.gradcheck.report import Check, Report
 from softmax_cli.errors import InputError, UsageError
@@ -49,7 +44,7 @@ class Collected:
     inputs: Sequence[Location] = ()
 
 
-def tables_asked_for(context: typer.Context, config: str | None) -> list[Table] | None:
+def tables_asked_for(line: CommandLine, config: str | None) -> list[Table] | None:
     """Return the tables to check: those of `--config`, or of the pyproject.toml that is here.
 
     The file that is here is looked at when the command line holds no check of its own. None means
@@ -60,15 +55,15 @@ def tables_asked_for(context: typer.Context, config: str | None) -> list[Table] 
     """
     chosen = [
         name
-        for name in context.params
-        if name not in NO_CHECK and name not in SETTINGS and is_typed(context, name)
+        for name in line.parameters
+        if name not in NO_CHECK and name not in SETTINGS and name in line.typed
     ]
     if config is not None:
         if chosen:
             name = chosen[0]
-            option = context.params[name][0] if name == "values" else f"--{spelt(name)}"
+            option = line.parameters[name][0] if name == "values" else f"--{spelt(name)}"
             raise UsageError("does not go with --config", "write it in the file", option)
-        found = tables_in(Path(config), parsed_configuration(Path(config)), context)
+        found = tables_in(Path(config), parsed_configuration(Path(config)), line)
         if not found:
             raise InputError("holds no check", f"write a table {TABLES}", config)
         return found
@@ -81,14 +76,14 @@ def tables_asked_for(context: typer.Context, config: str | None) -> list[Table] 
         if PROGRAM.encode() in path.read_bytes():
             raise
         return None
-    return tables_in(path, document, context) or None
+    return tables_in(path, document, line) or None
 
 
 def check_tables(
-    context: typer.Context, tables: Sequence[Table], write: VerdictOptions, *, for_a_build: bool
+    line: CommandLine, tables: Sequence[Table], write: VerdictOptions, *, for_a_build: bool
 ) -> tuple[Report, list[Location]]:
     """Check every table; return one report of them all, and the files that they read."""
-    config = Path(context.params["config"] or FOUND)
+    config = Path(line.parameters["config"] or FOUND)
     typed = [*["--quiet"] * write.quiet, *["--no-progress"] * write.no_progress]
     if write.threads is not None:
         typed += ["--threads", str(write.threads)]
@@ -97,7 +92,8 @@ def check_tables(
     with _importing_from(config.parent):
         for table in tables:
             with told(table.place):
-                collected = _run(table, typed, for_a_build)
+                collected = Collected(for_a_build)
+                line.rerun(typed, table.arguments, collected)
             seed = collected.report.seed
             several = len(collected.report.checks) > 1
             checks += [
@@ -108,22 +104,13 @@ def check_tables(
                     origin=replace(
                         check.origin,
                         about=check.origin.about and f"{table.name}: {check.origin.about}",
-                        seed=None if seed == context.params["seed"] else seed,
+                        seed=None if seed == line.parameters["seed"] else seed,
                     ),
                 )
                 for check in collected.report.checks
             ]
             inputs += collected.inputs
-    return Report(context.params["seed"], checks), inputs
-
-
-def _run(table: Table, typed: list[str], for_a_build: bool) -> Collected:
-    collected = Collected(for_a_build)
-    with load(COMMAND).make_context(COMMAND, [*typed, *table.arguments], obj=collected) as context:
-        # What repeats a check is what the table says, not how much was to be told of it here.
-        context.meta[ARGUMENTS] = table.arguments
-        context.command.invoke(context)
-    return collected
+    return Report(line.parameters["seed"], checks), inputs
 
 
 @contextmanager

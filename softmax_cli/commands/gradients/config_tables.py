@@ -11,11 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-import typer
-from typer.core import TyperOption
-
-from softmax_cli.commands.app.app import PROGRAM, usage_error
-from softmax_cli.commands.app.parser import is_option
+from softmax_cli.commands.options.flag import PROGRAM, CommandLine, is_option
 from softmax_cli.commands.options.report import VerdictOptions
 from softmax_cli.errors import InputError, SoftmaxCliError, UsageError, shorten
 from softmax_cli.formats.opening.source import input_paths
@@ -54,10 +50,6 @@ def told(place: str) -> Iterator[None]:
     except SoftmaxCliError as error:
         error.place = f"{place}: {error.place}" if error.place else place
         raise
-    except typer.TyperException as error:
-        told = usage_error(error, [COMMAND])
-        told.place = f"{place}: {told.place}"
-        raise told from error
 
 
 def parsed_configuration(path: Path) -> dict[str, Any]:
@@ -82,7 +74,7 @@ def parsed_configuration(path: Path) -> dict[str, Any]:
         source.close()
 
 
-def tables_in(path: Path, document: dict[str, Any], context: typer.Context) -> list[Table]:
+def tables_in(path: Path, document: dict[str, Any], line: CommandLine) -> list[Table]:
     ours: Any = document
     for key in ("tool", PROGRAM, COMMAND):
         ours = ours.get(key, {}) if isinstance(ours, dict) else {}
@@ -102,7 +94,7 @@ def tables_in(path: Path, document: dict[str, Any], context: typer.Context) -> l
             raise InputError(f"{name!r} is the name of two", "every check has its own", place)
         place = f"{path}: {COMMAND} {name!r}"
         with told(place):
-            arguments = _arguments(table, path.parent, context)
+            arguments = _arguments(table, path.parent, line)
         found.append(Table(place, name, arguments))
     return found
 
@@ -117,14 +109,14 @@ def _refuse_misspelt(path: Path, document: dict[str, Any]) -> None:
             raise InputError(f"[tool.{name}] holds no check", f"write {TABLES}", str(path))
 
 
-def _arguments(table: dict[str, Any], folder: Path, context: typer.Context) -> list[str]:
+def _arguments(table: dict[str, Any], folder: Path, line: CommandLine) -> list[str]:
     """Return the command line that a table spells."""
     keys = {key.replace("_", "-"): key for key in table}
     settings = [
         token
         for name in SETTINGS
-        if name not in keys and is_typed(context, name)
-        for token in (f"--{name}", str(context.params[name]))
+        if name not in keys and name in line.typed
+        for token in (f"--{name}", str(line.parameters[name]))
     ]
     if len(keys) < len(table):
         raise InputError("an option is spelt in two ways", "leave one out")
@@ -139,23 +131,17 @@ def _arguments(table: dict[str, Any], folder: Path, context: typer.Context) -> l
         if key in ("function", "values"):
             values = [_beside(_text(token, key), folder) for token in _listed(value) or [value]]
         elif key != "name":
-            options += _option(key, value, folder, context)
+            options += _option(key, value, folder, line)
     if taken := [token for token in values if is_option(token)]:
         raise UsageError("is no value", "write options as keys of the table", taken[0])
     return [*settings, *values, *options]
 
 
-def _option(key: str, value: Any, folder: Path, context: typer.Context) -> list[str]:
+def _option(key: str, value: Any, folder: Path, line: CommandLine) -> list[str]:
     flag = f"--{key}"
-    known = {
-        name: option
-        for option in context.command.params
-        if isinstance(option, TyperOption) and option.name != "help"
-        for name in option.opts
-    }
-    option = known.get(flag)
+    option = line.options.get(flag)
     if option is None:
-        names = [spelt(name) for name in known if name.startswith("--")]
+        names = [spelt(name) for name in line.options if name.startswith("--")]
         close = get_close_matches(key, names)
         remedy = f"did you mean {close[0]}?" if close else f"see '{PROGRAM} {COMMAND} --help'"
         raise UsageError("no such option", remedy, key)
@@ -164,8 +150,8 @@ def _option(key: str, value: Any, folder: Path, context: typer.Context) -> list[
     if option.is_flag:
         if not isinstance(value, bool):
             raise UsageError("is a flag", f"write {key} = true or false", key)
-        return [flag] if value else option.secondary_opts[:1]
-    several = option.multiple and not (key == "at" and _is_row(value))
+        return [flag] if value else [option.negative or flag][: option.negative is not None]
+    several = option.is_repeatable and not (key == "at" and _is_row(value))
     texts = [_text(each, key) for each in (_listed(value) if several else [value])]
     if key in FILES:
         texts = [_beside(text, folder) for text in texts]
@@ -202,11 +188,6 @@ def _beside(text: str, folder: Path) -> str:
     joined = os.path.join(folder, text)  # noqa: PTH118 - keeps what is no path as it is
     there = text not in ("", "-") and folder != Path() and input_paths([joined])
     return joined if there else text
-
-
-def is_typed(context: typer.Context, name: str) -> bool:
-    source = context.get_parameter_source(name)
-    return source is not None and source.name == "COMMANDLINE"
 
 
 def spelt(name: str) -> str:

@@ -191,9 +191,7 @@ class GradientFile:
             )
             return source, source, references
         others = [token for token in (self.file, self.upstream) if token]
-        logits = opened(
-            "gradcheck", self.inputs.values, self._read, place="--logits", others=others
-        )
+        logits = opened(self.inputs.values, self._read, place="--logits", others=others)
         logits = stack.enter_context(logits).slice_rows(self.inputs.rows)
         of, rows = self.of or "softmax", rows or logits.rows or 1
         if self.upstream is None:

@@ -86,7 +86,7 @@ class LossInputs:
             distributions = options.from_ == "probabilities"
             keep = ColumnRequest(options.label_column, distributions=distributions, role="values")
             others = [token for token in self._tokens if token is not None]
-            values = opened("xent", self.values, read, keep, self.place, others)
+            values = opened(self.values, read, keep, self.place, others)
             source = stack.enter_context(values)
         source = source.slice_rows(self.rows)
         form, weights_paths = self._form(source)

@@ -8,9 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import typer
-
-from softmax_cli.errors import InputError, SoftmaxCliError, UsageError
+from softmax_cli.errors import InputError, NothingGivenError, SoftmaxCliError, UsageError
 from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 
@@ -19,7 +17,6 @@ if TYPE_CHECKING:
 
 
 def opened(
-    command: str,
     values: Sequence[str] | None,
     read: ReadOptions,
     keep: ColumnRequest = ColumnRequest(),
@@ -41,9 +38,7 @@ def opened(
             "--on-bad-row",
         )
     if not values and sys.stdin is not None and sys.stdin.isatty():
-        from softmax_cli.commands.app.app import show_help
-
-        raise typer.Exit(show_help(command))
+        raise NothingGivenError
     tokens = values or ["-"]
     is_for_others = read.header is not None and any(map(_is_text_table, others))
     if is_for_others and not any(map(_is_text_table, tokens)):

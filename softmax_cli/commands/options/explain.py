@@ -6,8 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
+from softmax_cli.commands.options.flag import Flag
 from softmax_cli.commands.options.shards import ShardOptions
 from softmax_cli.commands.options.shared import WriteOptions
 from softmax_cli.errors import UsageError
@@ -21,9 +20,7 @@ if TYPE_CHECKING:
 
 Explain = Annotated[
     bool,
-    typer.Option(
-        "--explain", help="Derive the result step by step, on the numbers of the first rows."
-    ),
+    Flag("--explain", help="Derive the result step by step, on the numbers of the first rows."),
 ]
 
 FORMS = ("table", "json")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from functools import partial
 from typing import Annotated, Literal
 
-import typer
-
+from softmax_cli.commands.options.flag import CommandLine, Flag
 from softmax_cli.commands.options.loss import LossOptions
 from softmax_cli.errors import UsageError
 
 Builtin = Literal["softmax", "log-softmax", "xent"]
 Of = Literal[Builtin, "all"]
+
+_given = partial(Flag, panel="What is checked")
+_check = partial(Flag, panel="How it is checked")
 
 
 @dataclass(frozen=True)
@@ -20,18 +23,18 @@ class GivenOptions:
 
     of: Annotated[
         Of | None,
-        typer.Option(
+        _given(
             "--of",
             help="Which built-in derivatives, or what a gradient file is of. It says as well that "
             "the values are logits, whatever they look like.  [default: all]",
         ),
     ] = None
     logits: Annotated[
-        str | None, typer.Option("--logits", metavar="Z", help="The logits of a gradient file.")
+        str | None, _given("--logits", metavar="Z", help="The logits of a gradient file.")
     ] = None
     upstream: Annotated[
         str | None,
-        typer.Option(
+        _given(
             "--upstream",
             metavar="V",
             help="The gradient with respect to the result of --of, which the file carries back to "
@@ -40,14 +43,14 @@ class GivenOptions:
     ] = None
     grad: Annotated[
         str | None,
-        typer.Option("--grad", metavar="G", help="The gradient: a file, or module:gradient."),
+        _given("--grad", metavar="G", help="The gradient: a file, or module:gradient."),
     ] = None
     jacobian: Annotated[
-        str | None, typer.Option("--jacobian", metavar="J", help="The Jacobian of --of: a file.")
+        str | None, _given("--jacobian", metavar="J", help="The Jacobian of --of: a file.")
     ] = None
     at: Annotated[
         list[str],
-        typer.Option(
+        _given(
             "--at",
             metavar="X",
             help="Where to check module:function: a point 1,2,3, or a file of one a row. "
@@ -62,26 +65,26 @@ class CheckOptions:
 
     method: Annotated[
         Literal["central", "complex", "richardson"] | None,
-        typer.Option(
+        _check(
             "--method",
             help="How the reference is computed.  [default: complex for built-ins, else central]",
         ),
     ] = None
     step: Annotated[
         float | None,
-        typer.Option("--step", metavar="H", help="Step of the reference, relative to max(1, |x|)."),
+        _check("--step", metavar="H", help="Step of the reference, relative to max(1, |x|)."),
     ] = None
     rtol: Annotated[
         float | None,
-        typer.Option("--rtol", help="Relative tolerance.  [default: from the dtype]"),
+        _check("--rtol", help="Relative tolerance.  [default: from the dtype]"),
     ] = None
     atol: Annotated[
         float | None,
-        typer.Option("--atol", help="Absolute tolerance.  [default: from dtype and scale]"),
+        _check("--atol", help="Absolute tolerance.  [default: from dtype and scale]"),
     ] = None
     points: Annotated[
         int | None,
-        typer.Option(
+        _check(
             "--points",
             metavar="N",
             min=1,
@@ -89,12 +92,8 @@ class CheckOptions:
             "beside them.  [default: 8 for the built-ins, else none]",
         ),
     ] = None
-    seed: Annotated[
-        int, typer.Option("--seed", min=0, help="Of points, vectors and directions.")
-    ] = 0
-    worst: Annotated[
-        int, typer.Option("--worst", metavar="K", min=0, help="Worst entries to show.")
-    ] = 3
+    seed: Annotated[int, _check("--seed", min=0, help="Of points, vectors and directions.")] = 0
+    worst: Annotated[int, _check("--worst", metavar="K", min=0, help="Worst entries to show.")] = 3
 
 
 _LOSS = {field.name for field in fields(LossOptions)}
@@ -108,7 +107,7 @@ PARTNERS = ("labels", "label_column", "targets", "upstream")
 
 
 def check_form(
-    context: typer.Context, values: list[str] | None, given: GivenOptions, options: LossOptions
+    line: CommandLine, values: list[str] | None, given: GivenOptions, options: LossOptions
 ) -> None:
     """Refuse options that do not make up one of the command's forms."""
     for value in values or ():
@@ -119,11 +118,7 @@ def check_form(
         raise UsageError("takes no values beside it", "write --at 1,2,3 with commas", functions[0])
     if functions and not given.at:
         raise UsageError("no point to check at", "give --at 1,2,3 or a file", functions[0])
-    typed = [
-        name
-        for name in sorted(set().union(*FORMS.values()))
-        if context.get_parameter_source(name).name == "COMMANDLINE"  # type: ignore[union-attr]
-    ]
+    typed = [name for name in sorted(set().union(*FORMS.values())) if name in line.typed]
     if "logits" in typed:
         form = "--logits"
     elif values and is_function(values):

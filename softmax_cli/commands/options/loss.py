@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Annotated, Literal
 
-import typer
-
+from softmax_cli.commands.options.flag import Flag
 from softmax_cli.commands.options.shared import Base, Temperature
 from softmax_cli.errors import UsageError
 
@@ -21,13 +21,17 @@ def _share(value: float) -> float:
     return value
 
 
+_loss = partial(Flag, panel="Loss")
+_report = partial(Flag, panel="Report")
+
+
 @dataclass(frozen=True)
 class LossOptions:
     """What the losses are of and how they are computed."""
 
     labels: Annotated[
         str | None,
-        typer.Option(
+        _loss(
             "--labels",
             metavar="L",
             help="The label of each row: a file, or '2,0,1'; numbers from 0, or names of classes.",
@@ -35,20 +39,20 @@ class LossOptions:
     ] = None
     label_column: Annotated[
         str | None,
-        typer.Option("--label-column", metavar="NAME", help="Labels in a column of the logits."),
+        _loss("--label-column", metavar="NAME", help="Labels in a column of the logits."),
     ] = None
     targets: Annotated[
         str | None,
-        typer.Option("--targets", metavar="Y", help="One-hot or soft targets: a row or a file."),
+        _loss("--targets", metavar="Y", help="One-hot or soft targets: a row or a file."),
     ] = None
-    from_: Annotated[From, typer.Option("--from", help="What the values are.")] = "logits"
+    from_: Annotated[From, _loss("--from", help="What the values are.")] = "logits"
     temperature: Temperature = 1.0
     reduction: Annotated[
-        Reduction, typer.Option("--reduction", help="How the losses of the rows are put together.")
+        Reduction, _loss("--reduction", help="How the losses of the rows are put together.")
     ] = "mean"
     class_weights: Annotated[
         str | None,
-        typer.Option(
+        _loss(
             "--class-weights",
             metavar="W",
             help="A weight w for each class: '1,2,0.5', or a file; a header's names decide which "
@@ -57,7 +61,7 @@ class LossOptions:
     ] = None
     sample_weights: Annotated[
         str | None,
-        typer.Option(
+        _loss(
             "--sample-weights",
             metavar="W",
             help="A weight s for each row: '1,0.5', or a file of one number a row.",
@@ -65,16 +69,16 @@ class LossOptions:
     ] = None
     label_smoothing: Annotated[
         float,
-        typer.Option(
+        _loss(
             "--label-smoothing",
             metavar="E",
-            callback=_share,
+            check=_share,
             help="Share of each target that is spread over all classes, from 0 to 1.",
         ),
     ] = 0.0
     ignore_label: Annotated[
         list[str],
-        typer.Option(
+        _loss(
             "--ignore-label",
             metavar="L",
             help="Leave rows with this label out, before anything else; a number or a name, of a "
@@ -83,7 +87,7 @@ class LossOptions:
     ] = field(default_factory=list)
     mask_class: Annotated[
         list[str],
-        typer.Option(
+        _loss(
             "--mask-class",
             metavar="C",
             help="Leave this class out of the denominator of the softmax. Repeatable.",
@@ -91,7 +95,7 @@ class LossOptions:
     ] = field(default_factory=list)
     normalize: Annotated[
         bool,
-        typer.Option("--normalize", help="Divide distributions by their sum, if it is not 1."),
+        _loss("--normalize", help="Divide distributions by their sum, if it is not 1."),
     ] = False
     base: Base = "e"
 
@@ -102,14 +106,14 @@ class ReportOptions:
 
     worst: Annotated[
         int,
-        typer.Option("--worst", metavar="K", min=0, help="Show the K rows with the largest loss."),
+        _report("--worst", metavar="K", min=0, help="Show the K rows with the largest loss."),
     ] = 0
     per_class: Annotated[
-        bool, typer.Option("--per-class", help="Show rows, mean loss and accuracy of each class.")
+        bool, _report("--per-class", help="Show rows, mean loss and accuracy of each class.")
     ] = False
     top_k_accuracy: Annotated[
         int | None,
-        typer.Option(
+        _report(
             "--top-k-accuracy",
             metavar="K",
             min=1,
@@ -118,7 +122,7 @@ class ReportOptions:
     ] = None
     calibration: Annotated[
         bool,
-        typer.Option(
+        _report(
             "--calibration",
             help="Show how far confidence is from accuracy: ECE, MCE, Brier score, and a "
             "reliability diagram.",
@@ -126,19 +130,17 @@ class ReportOptions:
     ] = False
     bins: Annotated[
         int,
-        typer.Option(
+        _report(
             "--bins", metavar="B", min=1, max=100_000, help="Bins of equal width of --calibration."
         ),
     ] = DEFAULT_BINS
     histogram: Annotated[
         bool,
-        typer.Option(
-            "--histogram", help="Show how many rows have which loss; a table does so unasked."
-        ),
+        _report("--histogram", help="Show how many rows have which loss; a table does so unasked."),
     ] = False
     fit_temperature: Annotated[
         bool,
-        typer.Option(
+        _report(
             "--fit-temperature",
             help="Find the temperature that minimises the loss, and use it; shows loss and ECE "
             "before and after.",

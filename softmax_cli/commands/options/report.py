@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Annotated
 
-import typer
-
-from softmax_cli.commands.options.shared import WriteOptions, completed
+from softmax_cli.commands.options.flag import Flag
+from softmax_cli.commands.options.shared import WriteOptions
 
 FORMS = ("table", "json", "junit", "github")
+
+_output = partial(Flag, panel="Output")
 
 
 @dataclass(frozen=True)
@@ -18,17 +20,17 @@ class VerdictOptions(WriteOptions):
 
     format: Annotated[
         str | None,
-        typer.Option(
+        _output(
             "--format",
             metavar="|".join(FORMS),
             help="Form of the report: a table, JSON, JUnit XML, or annotations for GitHub "
             "Actions. Default: from the suffix of -o; else a table.",
-            autocompletion=completed(list(FORMS)),
+            choices=FORMS,
         ),
     ] = None
     output: Annotated[
         str | None,
-        typer.Option(
+        _output(
             "--output",
             "-o",
             metavar="PATH",
@@ -37,7 +39,7 @@ class VerdictOptions(WriteOptions):
     ] = None
     report: Annotated[
         list[str],
-        typer.Option(
+        _output(
             "--report",
             metavar="PATH",
             help="Write the report to this file as well: .json or .xml (JUnit). Repeatable.",

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Annotated, Literal
 
-import typer
-
+from softmax_cli.commands.options.flag import Flag
 from softmax_cli.errors import UsageError
 
 LOCAL = "local"
+
+_shards = partial(Flag, panel="Many files")
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,7 @@ class ShardOptions:
 
     output_dir: Annotated[
         str | None,
-        typer.Option(
+        _shards(
             "--output-dir",
             metavar="DIR",
             help="Write one output per input file into this directory, and a manifest beside them; "
@@ -26,11 +28,11 @@ class ShardOptions:
         ),
     ] = None
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="With --output-dir: do all anew, whatever is done.")
+        bool, _shards("--fresh", help="With --output-dir: do all anew, whatever is done.")
     ] = False
     on_bad_shard: Annotated[
         Literal["error", "skip"],
-        typer.Option(
+        _shards(
             "--on-bad-shard",
             help="What to do with an input file that is damaged: end there, or leave it out and "
             "name it at the end.",
@@ -38,7 +40,7 @@ class ShardOptions:
     ] = "error"
     scheduler: Annotated[
         str | None,
-        typer.Option(
+        _shards(
             "--scheduler",
             metavar="ADDRESS|local",
             help="Let a Dask cluster do the files: tcp://HOST:PORT, or 'local' for processes of "
@@ -47,7 +49,7 @@ class ShardOptions:
     ] = None
     workers: Annotated[
         int | None,
-        typer.Option(
+        _shards(
             "--workers",
             metavar="N",
             min=1,
@@ -56,7 +58,7 @@ class ShardOptions:
     ] = None
     task_bytes: Annotated[
         int,
-        typer.Option(
+        _shards(
             "--task-bytes",
             metavar="BYTES",
             min=1,

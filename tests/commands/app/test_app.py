@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from softmax_cli import __version__
-from softmax_cli.commands.app.app import COMMANDS, EPILOG
+from softmax_cli.commands.app.app import EPILOG
+from softmax_cli.commands.app.commands import COMMANDS
 from tests.running import ROOT, run
 
 pytestmark = pytest.mark.fast(4)

@@ -1,0 +1,88 @@
+"""One option of the command line as data, and what was typed; commands/app turns it into Typer's.
+
+A command, or a dataclass of options, names its flags in the annotations:
+`top_k: Annotated[int | None, Flag("--top-k", "-k", help="...")] = None`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
+from typing import Any
+
+from softmax_cli.formats.text.numbers import is_number
+
+PROGRAM = "softmax-cli"
+
+
+@dataclass(frozen=True)
+class Flag:
+    """An option: its names, its help and the panel of the help it belongs to.
+
+    check    returns the value, or raises a UsageError
+    choices  what the shell may complete
+    """
+
+    name: str
+    short: str | None = None
+    _: KW_ONLY
+    help: str
+    panel: str | None = None
+    metavar: str | None = None
+    min: int | None = None
+    max: int | None = None
+    check: Callable[[Any], Any] | None = None
+    choices: Sequence[str] = ()
+    show_default: bool = True
+
+    def complete(self, incomplete: str) -> list[str]:
+        """Return the choices that start with what was typed."""
+        return [choice for choice in self.choices if choice.startswith(incomplete)]
+
+
+@dataclass(frozen=True)
+class Positional:
+    """The values of a command, which have no flag."""
+
+    metavar: str
+    help: str
+
+
+@dataclass(frozen=True)
+class KnownOption:
+    """What a configuration file needs to know of an option to write it as tokens."""
+
+    name: str
+    negative: str | None
+    is_flag: bool
+    is_repeatable: bool
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """A command line as it was typed, for a command that needs more than the values.
+
+    typed    the names of the parameters that were given
+    options  the options that the command has, by flag
+    rerun    runs the same command again, with settings, arguments and an object to pass on
+    passed   the object that a rerun was given, else None
+    """
+
+    arguments: list[str]
+    parameters: Mapping[str, Any]
+    typed: Sequence[str]
+    options: Mapping[str, KnownOption]
+    rerun: Callable[[list[str], list[str], Any], None]
+    passed: Any
+
+
+def is_option(token: str) -> bool:
+    """Tell whether a token is meant as an option.
+
+    >>> [is_option(token) for token in ("-t", "--typo", "-1e5", "-inf", "-1,2", "-1x", "-", "a")]
+    [True, True, False, False, False, False, False, False]
+    """
+    if not token.startswith("-") or token == "-":
+        return False
+    # No option starts with a digit: `-1e5x` is a mistyped number.
+    return not is_number(token.split(",")[0]) and token[1] not in ".0123456789"
