@@ -1,1 +1,1 @@
-"""Arithmetic that keeps the digits: exact sums, exponentials and number types."""
+"""Accurate arithmetic: exact sums, exponentials, double-double numbers, bfloat16."""

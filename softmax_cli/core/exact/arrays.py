@@ -1,4 +1,4 @@
-"""What every function of core asks of its arrays and scalars."""
+"""Checks and conversions of the arrays and scalars that functions of core take."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def with_classes(values: ArrayLike, axis: int, name: str = "logits") -> FloatArr
     """Return `values` as floats with at least one class along `axis`."""
     array = floating(values, name)
     if array.ndim == 0:
-        raise ShapeError(f"{name} of no dimension have no classes", "give at least a vector")
+        raise ShapeError(f"{name} without dimensions have no classes", "give at least a vector")
     if not -array.ndim <= axis < array.ndim:
         raise ShapeError(f"{name} of {array.ndim} dimensions have no axis {axis}")
     if array.shape[axis] == 0:
@@ -37,31 +37,31 @@ def with_classes(values: ArrayLike, axis: int, name: str = "logits") -> FloatArr
 
 
 def checked_temperature(temperature: float) -> float:
-    """Return a temperature that can divide logits."""
+    """Return the temperature if it is positive and finite."""
     if not 0 < temperature < np.inf:
         raise DomainError(f"the temperature is {temperature}", "it must be positive and finite")
     return float(temperature)
 
 
 def checked_base(base: float) -> float:
-    """Return a base that logarithms can have."""
+    """Return the base of a logarithm if it exceeds 1 and is finite."""
     if not 1 < base < np.inf:
         raise DomainError(f"the base of the logarithm is {base}", "it must be more than 1")
     return float(base)
 
 
 def wide(values: FloatArray) -> NDArray[np.float64]:
-    """Return values in the dtype that everything is computed in."""
+    """Return values as float64, the dtype of all computations."""
     return values.astype(np.float64, copy=False)
 
 
 def unrounded(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """Return the dtype of results that `narrowed` is still to round to a dtype, if NumPy cannot."""
+    """Return float64 for bfloat16, which NumPy lacks; `narrowed` then rounds the results."""
     return np.dtype(np.float64) if dtype == BFLOAT16 else dtype
 
 
 def narrowed(result: FloatArray, dtype: np.dtype[Any]) -> FloatArray:
-    """Return a result rounded once, to the dtype that was given; too large becomes infinite."""
+    """Return a result rounded once to a dtype; what is too large becomes infinite."""
     if dtype == BFLOAT16:
         return nearest(result)
     with np.errstate(over="ignore"):

@@ -1,6 +1,6 @@
 """bfloat16: the upper half of a float32, which NumPy holds as two raw bytes.
 
-In memory its numbers are float32 or wider. BFLOAT16 stands where the dtype of a file is meant.
+In memory its numbers are float32 or wider; BFLOAT16 is the dtype of a file.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ _SMALLEST_NORMAL = 2.0**-126
 
 
 def dtype_named(name: str) -> np.dtype[Any]:
-    """Return a dtype by the name that `--dtype` has for it."""
+    """Return the dtype that `--dtype` calls so."""
     return BFLOAT16 if name == "bfloat16" else np.dtype(name)
 
 
 def name_of(dtype: np.dtype[Any]) -> str:
-    """Return the name that `--dtype` has for a dtype."""
+    """Return the name of a dtype, as in `--dtype`."""
     return "bfloat16" if dtype == BFLOAT16 else dtype.name
 
 
 def limits_of(dtype: np.dtype[Any]) -> tuple[float, float]:
-    """Return the spacing at 1, and the smallest number above 0.
+    """Return the machine epsilon and the smallest positive number of a dtype.
 
     >>> limits_of(BFLOAT16)[0], limits_of(np.dtype(np.float16))[0]
     (0.0078125, 0.0009765625)
@@ -38,7 +38,7 @@ def limits_of(dtype: np.dtype[Any]) -> tuple[float, float]:
 
 
 def in_memory(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """Return the dtype in which the numbers of a file are held."""
+    """Return the dtype in memory for a file's dtype."""
     return np.dtype(np.float32) if dtype == BFLOAT16 else dtype
 
 
@@ -54,9 +54,9 @@ def widened(halves: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def nearest(values: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
-    """Return the nearest bfloat16 numbers, of two as near the even one, as float32.
+    """Round to the nearest bfloat16, ties to even; returned as float32.
 
-    Rounded from what is given, never from a float32 on the way, which would round twice.
+    Rounds float64 directly; a float32 in between would round twice.
 
     >>> nearest(np.array([1 + 2.0**-8 + 2.0**-40, 1 + 2.0**-8, 1e39]))
     array([1.0078125, 1.       ,       inf], dtype=float32)
@@ -64,10 +64,10 @@ def nearest(values: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
     with np.errstate(invalid="ignore"):
         wide = np.asarray(values, np.float64)
     bits = wide.view(np.int64)
-    # 45 of 52 bits go; half of the last that stays, and a little less where it is even, carries.
+    # Drop 45 of 52 bits: add half of the last remaining bit, minus one unit if that bit is even.
     rounded = bits + ((bits >> 45) & 1) + ((1 << 44) - 1)
     rounded &= -(1 << 45)
-    # Subnormal ones are whole multiples of the smallest.
+    # Subnormal numbers are whole multiples of the smallest one.
     grid = 1.5 * _SMALLEST_SUBNORMAL * 2.0**52
     result = np.where(np.abs(wide) < _SMALLEST_NORMAL, (wide + grid) - grid, rounded.view("f8"))
     with np.errstate(over="ignore"):

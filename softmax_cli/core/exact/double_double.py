@@ -1,4 +1,4 @@
-"""Numbers in two parts, the rounded one and what rounding left: products, quotients, constants."""
+"""Double-double arithmetic: a number as the sum of a float64 and its rounding error."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 Rows = NDArray[np.float64]
 
-# Sums and divisors up to here have room to be computed with.
+# Sums and divisors up to this do not overflow in later steps.
 LARGEST = 2.0**1000
 
 
 class Factor(NamedTuple):
-    """A number as the sum of two: what float64 holds of it, and the rest."""
+    """A double-double scalar: its float64 value and the rest."""
 
     high: float
     rest: float
@@ -27,9 +27,9 @@ class Factor(NamedTuple):
 
 @cache
 def factor(T: float = 1.0, count: float | Fraction = 1.0, base: float = math.e) -> Factor:
-    """Return T times a count times the natural logarithm of a base, to twice the digits.
+    """Return T * count * log(base) as a double-double.
 
-    `math.e` means e itself, whose logarithm is 1; a count that float64 cannot hold is a fraction.
+    `math.e` stands for e itself, whose logarithm is 1; a count may be a fraction.
 
     >>> factor(base=2.0)
     Factor(high=0.6931471805599453, rest=2.3190468138462996e-17)
@@ -48,14 +48,14 @@ def factor(T: float = 1.0, count: float | Fraction = 1.0, base: float = math.e) 
 
 
 def two_sum(a: Rows, b: Rows) -> tuple[Rows, Rows]:
-    """Return a + b, and what its rounding left (Knuth 1969)."""
+    """Return a + b and its rounding error (Knuth 1969)."""
     total = a + b
     of_b = total - a
     return total, (a - (total - of_b)) + (b - of_b)
 
 
 def times(a: Rows, b: Any) -> tuple[Rows, Rows]:
-    """Return a b, and what its rounding left; nothing of what is too large for that (Dekker)."""
+    """Return a * b and its rounding error, 0 where that overflows (Dekker 1971)."""
     result = a * b
     a_head, a_rest = halves(a)
     b_head, b_rest = halves(b)
@@ -64,13 +64,13 @@ def times(a: Rows, b: Any) -> tuple[Rows, Rows]:
 
 
 def product(high: Rows, low: Rows, by: Factor) -> tuple[Rows, Rows]:
-    """Return (high + low) times a factor."""
+    """Return (high + low) times a factor as a double-double."""
     result, left = times(high, np.float64(by.high))
     return result, left + low * by.high + high * by.rest
 
 
 def reciprocal(high: Rows, low: Rows) -> tuple[Rows, Rows]:
-    """Return 1 / (high + low), the first part of 26 bits."""
+    """Return 1 / (high + low) as a double-double whose first part has 26 bits."""
     rounded = 1 / high
     inverse, _ = halves(rounded)
     head, rest = halves(high)
@@ -79,7 +79,7 @@ def reciprocal(high: Rows, low: Rows) -> tuple[Rows, Rows]:
 
 
 def quotient(high: Rows, low: Rows, by: Any, by_rest: Any) -> tuple[Rows, Rows]:
-    """Return (high + low) / (by + by_rest), where that is a number that has two parts."""
+    """Return (high + low) / (by + by_rest) as a double-double; the rest is 0 where it overflows."""
     result = high / by
     head, rest = halves(result)
     by_head, by_tail = halves(by)
@@ -89,14 +89,14 @@ def quotient(high: Rows, low: Rows, by: Any, by_rest: Any) -> tuple[Rows, Rows]:
 
 
 def halves(values: Any) -> tuple[Rows, Rows]:
-    """Return values as the sum of two numbers of 26 bits (Dekker 1971)."""
+    """Split values into the sum of two numbers of 26 bits (Dekker 1971)."""
     scaled = values * (2.0**27 + 1)
     head: Rows = np.asarray(scaled - (scaled - values))
     return head, np.asarray(values - head)
 
 
 def over(values: Rows, divisor: Factor) -> Rows:
-    """Return values over a divisor, in place."""
+    """Divide values by a divisor, in place."""
     if divisor.high != 1:
         values /= divisor.high
     if divisor.rest:

@@ -1,7 +1,7 @@
-"""exp(a / T) for rows of float64, off by little more than its own rounding however large a/T is.
+"""exp(a / T) for rows of float64, accurate to about 0.5 ULP however large a / T is.
 
-The usual exp((a - max a) / T) rounds a difference and a quotient first, and an exponential turns
-their error, half a unit in the last place of up to 700, into hundreds of units in its own.
+The usual exp((a - max a) / T) rounds a difference and a quotient first. Their error, half an ULP
+of numbers up to 700, becomes hundreds of ULP of the exponential.
 """
 
 from __future__ import annotations
@@ -18,34 +18,33 @@ from softmax_cli.core.exact.arrays import FloatArray, wide
 from softmax_cli.core.exact.double_double import LARGEST, Factor, Rows, product, reciprocal, two_sum
 from softmax_cli.core.exact.sums import summed, sums_in_parts
 
-# Below the logarithm of the smallest normal number, by a little, exponentials lose digits.
+# Exponentials of numbers below this are subnormal and lose digits.
 _LOWEST = -708.0
-# Below this a sum of float64 exponentials may have lost what float32 still shows.
+# A smaller sum of float64 exponentials may have lost digits that float32 shows.
 _SMALLEST = 2.0**-500
-# Powers of two that make normal numbers of all that float64 holds beside a largest of 1.
+# 2^RAISED times a probability is a normal number for every probability above 0.
 RAISED = 200
-# Logits further apart than this, times T, have no normal probability in common.
+# A class this many T below the likeliest has no normal probability.
 _REACH = 750
-# A power of two is cut into so many steps.
+# Steps per power of two in the table of 2^(j / 64).
 _STEPS = 64
 
 
 def exponentials(
     a: FloatArray, T: float, out: Rows, sizes: Rows | None = None
 ) -> tuple[Rows, Rows]:
-    """Return exp(a / T), where a row may be multiplied by a power of two, and about their sums.
+    """Return exp(a / T) and its approximate row sums; a row may be scaled by a power of two.
 
     a        (rows, classes) of any float; -inf is a masked class
-    out      room of that shape, apart from `a`
+    out      buffer of that shape, not `a` itself
     sizes    (rows, 1) the largest exponential of each row, if it is known
-    returns  `out`, each entry off by 0.53 units in its last place, if it is normal and of some
-             weight in its row, and some entries NaN in a row that has no softmax; and (rows, 1)
-             sums, or the sizes
+    returns  `out`, accurate to 0.53 ULP for normal entries that matter in their row, with NaN in
+             rows that have no softmax; and (rows, 1) the sums, or the given sizes
     """
     if not is_exact_divisor(T):
         whole = in_parts(a, T).whole(out)
         return whole, summed(whole)
-    # A quotient by a power of two is exact. Nothing is subtracted, and so nothing rounded.
+    # A quotient by a power of two is exact, and nothing is subtracted, so nothing is rounded.
     with np.errstate(over="ignore"):
         quotients = a if T == 1 else np.multiply(a, 1 / T, out=out, dtype=np.float64)
         result = np.exp(quotients, out=out, dtype=np.float64)
@@ -63,10 +62,7 @@ def exponentials(
 def low_precision_exponentials(
     a: FloatArray, T: float, out: Rows | None = None
 ) -> tuple[Rows, Rows]:
-    """Return exp(a / T) times a factor a row, and the rows' sums, for logits below float64.
-
-    Their digits forgive what is rounded on the way.
-    """
+    """Return exp(a / T), each row scaled by a factor, and the row sums, for float32 and float16."""
     with np.errstate(over="ignore", invalid="ignore"):
         quotients = a if T == 1 else np.divide(a, T, out=out, dtype=np.float64)
         result = np.exp(quotients, out=out, dtype=np.float64)
@@ -80,15 +76,15 @@ def low_precision_exponentials(
 
 
 def is_exact_divisor(T: float) -> bool:
-    """Tell whether a quotient by T is exact: it is a power of two."""
+    """Return whether division by T is exact: T is a power of two."""
     return math.frexp(T)[0] == 0.5 and 1 / LARGEST < T < LARGEST
 
 
 @dataclass(frozen=True)
 class Parts:
-    """exp(a / T) = (head + rest) 2^power, each row times a power of two, to some 2^-59 of itself.
+    """exp(a / T) = (head + rest) 2^power, each row scaled by a power of two; relative error 2^-59.
 
-    head   (rows, classes) of 26 bits, so that a product with as many is exact
+    head   (rows, classes) of 26 bits: products with numbers of 26 bits are exact
     rest   (rows, classes) less than 1/100 of the head
     power  (rows, classes) 0 or less
     """
@@ -103,9 +99,9 @@ class Parts:
         return result
 
     def over_their_sum(self, divisor: Factor, raised: int = 0) -> Rows:
-        """Return the exponentials over their row's sum and the divisor, off by 0.6 units.
+        """Return the exponentials over (row sum * divisor), accurate to 0.6 ULP.
 
-        They are `raised` by so many powers of two, so that small ones keep their digits.
+        The result is multiplied by 2^raised, which keeps the digits of small numbers.
         """
         fraction, power = math.frexp(divisor.high)
         with np.errstate(invalid="ignore", over="ignore"):
@@ -122,12 +118,12 @@ class Parts:
 
 
 def in_parts(logits: FloatArray, T: float) -> Parts:
-    """Return exp(a / T) in parts.
+    """Return exp(a / T) as head, rest and power of two.
 
         exp(a / T) = 2^(n / 64) exp(r),  n = round(64 a / (T ln 2)),  r = (a - n T ln 2 / 64) / T
 
-    T ln 2 / 64 has two parts, so that r is exact to 2^-60; 2^(n / 64) comes from a table, also in
-    two parts; exp(r) - 1, with r below 1/180, is its power series (Tang 1989).
+    T ln 2 / 64 is a double-double, which makes r exact to 2^-60. 2^(n / 64) comes from a table of
+    double-doubles, and exp(r) - 1, with r below 1/180, is its power series (Tang 1989).
     """
     a = wide(logits)
     if T > LARGEST:
@@ -135,8 +131,8 @@ def in_parts(logits: FloatArray, T: float) -> Parts:
     table, step = _table(), _step(T)
     with np.errstate(invalid="ignore", over="ignore", under="ignore"):
         maximum = a.max(axis=-1, keepdims=True)
-        # Where this shifts, what is left of any weight is within a factor of two of the maximum,
-        # and its difference is exact.
+        # Where this shifts, all logits that matter are within a factor of two of the maximum, so
+        # their differences are exact.
         r = a - np.where(np.abs(maximum) >= 2 * _REACH * T, maximum, 0)
         np.maximum(r, -5 * _REACH * T, out=r)
         np.ldexp(r, -step.power, out=r)
@@ -198,7 +194,7 @@ def _step(T: float) -> _Step:
     with localcontext() as context:
         context.prec = 50
         width = Decimal(fraction) * Decimal(2).ln() / _STEPS
-        # 32 bits of width and 20 of a whole number make an exact product.
+        # The product of 32 bits of width and a whole number of 20 bits is exact.
         unit = 2.0 ** (math.frexp(float(width))[1] - 32)
         head = round(width / Decimal(unit)) * unit
         return _Step(fraction, power, head, float(width - Decimal(head)))

@@ -1,4 +1,4 @@
-"""The odds against the likeliest class, from which log-probabilities and losses lose no digit."""
+"""Odds against the likeliest class, for log-probabilities and losses without cancellation."""
 
 from __future__ import annotations
 
@@ -20,15 +20,14 @@ from softmax_cli.core.exact.exponentials import (
 from softmax_cli.core.exact.rows import likeliest
 from softmax_cli.core.exact.sums import row_sums, summed, sums_in_parts
 
-# Their logarithm is 4, and a sum that is off by 8 units makes it wrong by 2.
+# The logarithm of these odds is 4; a sum off by 8 ULP makes it wrong by 2 ULP.
 _LONG_ODDS = 55.0
 
 
 def distances(a: Rows, maximum: Rows, divisor: Factor) -> Rows:
-    """Return (maximum - a) over a divisor, the temperature for one.
+    """Return (maximum - a) / divisor, as for the temperature.
 
-    Subtracting first loses the least, and keeps 1e308 over a temperature of 0.01 finite; where
-    the difference itself overflows, dividing first keeps it.
+    Subtracting first is the most accurate; where the difference overflows, division comes first.
     """
     with np.errstate(invalid="ignore", over="ignore"):
         result: Rows = over(maximum - a, divisor)
@@ -39,13 +38,13 @@ def distances(a: Rows, maximum: Rows, divisor: Factor) -> Rows:
 
 
 class Odds(NamedTuple):
-    """The odds against the likeliest class m of each row, in two parts.
+    """The odds against the likeliest class m of each row, as a double-double.
 
         odds = sum_{k != m} exp((a_k - a_m) / T) = (1 - S_m) / S_m
 
     top   (rows, 1) the likeliest class
-    high  (rows, 1) NaN for a row that has no softmax; as exact as the logits' dtype asks for
-    low   (rows, 1) what rounding left of it
+    high  (rows, 1) NaN for a row without a softmax; as accurate as the logits' dtype needs
+    low   (rows, 1) its rounding error
     """
 
     top: NDArray[np.intp]
@@ -59,25 +58,25 @@ class Odds(NamedTuple):
 
 
 def odds_against_likeliest(a: FloatArray, T: float, top: NDArray[np.intp] | None = None) -> Odds:
-    """Return the odds against the likeliest class, which `top` (rows, 1) is if it is known."""
+    """Return the odds against the likeliest class `top`, (rows, 1) if it is known."""
     if top is None:
         top = likeliest(a)[:, None]
     if a.dtype.itemsize < 8:
-        others, of_top = _parted(low_precision_exponentials(a, T)[0], top)
+        others, of_top = _split_top(low_precision_exponentials(a, T)[0], top)
         odds = summed(others) / of_top
         return Odds(top, odds, np.zeros_like(odds))
-    beside = SplitExponentials.of(a, T, top)
-    return beside.odds(*beside.sums_for_logarithms())
+    split = SplitExponentials.of(a, T, top)
+    return split.odds(*split.sums_for_logarithms())
 
 
 @dataclass(frozen=True)
 class SplitExponentials:
-    """exp(a / T) times a factor a row, the likeliest class apart from the others.
+    """exp(a / T), each row scaled by a factor, with the likeliest class apart from the others.
 
     a, T    the logits and the temperature
     top     (rows, 1) the likeliest class
-    others  (rows, classes) 0 for the likeliest, and NaN in a row that has no softmax
-    of_top  (rows, 1) that of the likeliest class, and what its rounding left
+    others  (rows, classes) 0 for the likeliest class, NaN in a row without a softmax
+    of_top  (rows, 1) the likeliest class, as a double-double
     """
 
     a: FloatArray
@@ -88,29 +87,29 @@ class SplitExponentials:
 
     @classmethod
     def of(cls, a: FloatArray, T: float, top: NDArray[np.intp]) -> SplitExponentials:
-        """Return the exponentials of rows, as exact as float64 asks for whatever their dtype."""
+        """Return the exponentials of rows with float64 accuracy, whatever their dtype."""
         if is_exact_divisor(T):
             with np.errstate(over="ignore"):
                 largest = np.exp(wide(np.take_along_axis(a, top, -1)) / T)
             terms, _ = exponentials(a, T, np.empty_like(a, np.float64), largest)
-            others, of_top = _parted(terms, top)
+            others, of_top = _split_top(terms, top)
             return cls(a, T, top, others, (of_top, np.zeros_like(of_top)))
         exact = in_parts(a, T)
-        others, of_top = _parted(exact.whole(), top)
+        others, of_top = _split_top(exact.whole(), top)
         head, rest = (np.take_along_axis(part, top, -1) for part in (exact.head, exact.rest))
         return cls(a, T, top, others, (of_top, (head - of_top) + rest))
 
     def sums(self) -> tuple[tuple[Rows, Rows], tuple[Rows, Rows]]:
-        """Return the sums of the others, and what `sums_for_logarithms` makes of them."""
+        """Return the exact sums of the others, and those of `sums_for_logarithms`."""
         plain = summed(self.others)
         high, low = sums_in_parts(self.others, plain)
         short = self._has_short_odds(plain)[:, None]
         return (high, low), (np.where(short, high, plain), np.where(short, low, 0))
 
     def sums_for_logarithms(self) -> tuple[Rows, Rows]:
-        """Return the sums of the others, exact where log1p of the odds shows it.
+        """Return the sums of the others, exact where log1p(odds) needs it.
 
-        Where the odds are long, their logarithm is a fraction as wrong as they are.
+        For long odds the error of the logarithm is a fraction of their own.
         """
         high = summed(self.others)
         short = self._has_short_odds(high)
@@ -130,16 +129,16 @@ class SplitExponentials:
         found = Odds(self.top, *quotient(high, low, *self.of_top))
         tiny = found.high[:, 0] < 1 / LARGEST
         if tiny.any():
-            # Their terms may be no normal numbers: taken again, all raised by powers of two.
+            # Their terms may be subnormal; recompute them multiplied by a power of two.
             parts = in_parts(self.a[tiny], self.T)
             terms = np.ldexp(parts.head + parts.rest, parts.power + np.int32(RAISED))
-            others, of_top = _parted(terms, self.top[tiny])
+            others, of_top = _split_top(terms, self.top[tiny])
             found.high[tiny], found.low[tiny] = row_sums(others, summed(others)) / of_top, 0
         return found
 
 
-def _parted(terms: Rows, top: NDArray[Any]) -> tuple[Rows, Rows]:
-    """Take the likeliest class out: 0 is left, and NaN in a row that has no softmax."""
+def _split_top(terms: Rows, top: NDArray[Any]) -> tuple[Rows, Rows]:
+    """Take out the likeliest class, leaving 0, or NaN in a row without a softmax."""
     of_top = np.take_along_axis(terms, top, -1)
     with np.errstate(invalid="ignore"):
         np.put_along_axis(terms, top, of_top * 0, -1)

@@ -1,4 +1,4 @@
-"""Rows of classes: views of any array as rows, parts of them, and what is asked of a row."""
+"""Arrays as rows of classes: views, memory layout, cache-sized parts, the likeliest class."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from numpy.typing import ArrayLike, NDArray
 from softmax_cli.core.exact.arrays import FloatArray, with_classes
 
 FEW_CLASSES = 50
-# So many float64 and the room to compute with them stay in a level-2 or level-3 cache.
+# This many float64, with their buffers, fit into a level-2 or level-3 cache.
 _PART = 512 << 10
-# So many bytes are read once a column without going back to memory.
+# This many bytes stay in cache while they are read once per column.
 _AT_ONCE = 256 << 10
-# NumPy's own number of entries that it converts at a time.
+# NumPy's default buffer size, in entries.
 _BUFFER = 8192
 
 
 def rows_of(array: FloatArray, axis: int) -> FloatArray:
-    """Return the classes along an axis as (rows, classes); a view where that can be.
+    """Return the array as (rows, classes); a view if possible.
 
-    What lies in memory in no order, or many classes column by column, is copied: NumPy would add
-    or even compute them in another way, and give other digits.
+    Irregular memory layouts and many classes in column order are copied: NumPy would add them in
+    another order and give other digits.
     """
     rows = np.moveaxis(array, axis, -1).reshape(-1, array.shape[axis])
     by_columns = rows.flags.f_contiguous and rows.shape[-1] < FEW_CLASSES
@@ -32,15 +32,15 @@ def rows_of(array: FloatArray, axis: int) -> FloatArray:
 
 
 def as_it_was(rows: FloatArray, array: FloatArray, axis: int) -> FloatArray:
-    """Return rows that `rows_of` made, in the shape of the array that they came from."""
+    """Return the rows in the shape of the array; the inverse of `rows_of`."""
     shape = np.moveaxis(array, axis, -1).shape
     return np.moveaxis(rows.reshape(shape), -1, axis)
 
 
 def parts(rows: NDArray[Any]) -> Iterator[slice]:
-    """Yield slices of so many rows that what is computed with them stays in a cache.
+    """Yield slices of rows that fit into the cache.
 
-    A power of two is avoided: columns of that length fall on the same lines of the cache.
+    Their length is not a power of two: such columns would share cache lines.
     """
     count, classes = rows.shape
     step = max(1, _PART // classes - (16 if classes < FEW_CLASSES else 0))
@@ -50,11 +50,9 @@ def parts(rows: NDArray[Any]) -> Iterator[slice]:
 
 @contextmanager
 def whole_rows(classes: int) -> Iterator[None]:
-    """Let NumPy take rows one by one where one of its operands is a number a row.
+    """Make NumPy process row by row if an operand has one number per row; silence overflow and NaN.
 
-    Else it copies that number side by side into a buffer, which takes as long as computing. In
-    rows of less than a hundred it is the faster way. What is too large becomes infinite, and what
-    has no value NaN, without a warning.
+    Otherwise NumPy copies that number into a buffer, which is faster only for short rows.
     """
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         if 100 <= classes <= _BUFFER:
@@ -63,7 +61,7 @@ def whole_rows(classes: int) -> Iterator[None]:
 
 
 def likeliest(logits: FloatArray) -> NDArray[np.intp]:
-    """Return the class with the largest logit of each row, of several the first.
+    """Return the class with the largest logit of each row, the first one if there are several.
 
     >>> likeliest(np.array([[1.0, 3.0, 3.0], [2.0, 0.0, 1.0]]))
     array([1, 0])
@@ -73,7 +71,7 @@ def likeliest(logits: FloatArray) -> NDArray[np.intp]:
         return first
     entries = logits.T
     largest = entries[0].copy()
-    # Few classes have small numbers; bytes are compared many at a time.
+    # A few classes fit into bytes, which are compared many at a time.
     result = np.zeros(largest.shape, np.uint8)
     for number, entry in enumerate(entries[1:], 1):
         higher = (entry > largest).view(np.uint8)
@@ -84,11 +82,11 @@ def likeliest(logits: FloatArray) -> NDArray[np.intp]:
 
 
 def to_kernel_layout(rows: NDArray[Any]) -> NDArray[Any]:
-    """Return rows in the memory order in which what is done along their classes is fastest.
+    """Return rows in the memory order that is fastest for operations along the classes.
 
-    Few classes lie column by column: along ten entries NumPy spends its time on starting each
-    row. From FEW_CLASSES on, moving them costs more than it saves (measured: from 50 on in
-    float64, from 80 on in float32).
+    Rows of few classes are stored by columns, because NumPy spends most of its time starting each
+    short row. From FEW_CLASSES on, the copy costs more than it saves (measured: 50 in float64, 80
+    in float32).
     """
     if rows.shape[-1] >= FEW_CLASSES:
         return np.ascontiguousarray(rows)
@@ -109,7 +107,7 @@ def has_no_softmax(logits: ArrayLike, *, axis: int = -1) -> NDArray[np.bool_]:
     if array.shape[axis] < FEW_CLASSES:
         largest = array.max(axis=axis)
     else:
-        # Where the largest stands is found in two thirds of the time that it is itself.
+        # argmax takes two thirds of the time of max.
         place = np.expand_dims(array.argmax(axis=axis), axis)
         largest = np.take_along_axis(array, place, axis).squeeze(axis)
     result: NDArray[np.bool_] = ~np.isfinite(largest)

@@ -1,4 +1,4 @@
-"""Sums that do not depend on the order of their terms: along rows, and of any number of blocks."""
+"""Exact and compensated sums, along rows and over any number of blocks."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 Numbers = NDArray[np.float64]
 
-# Sums are rounded on a grid that fits all between two powers of two this far apart.
+# Sums whose powers of two lie in one interval of this length share a grid.
 _GRID_BITS = 20
-# Every number of float64 is a whole multiple of this power of two.
+# Every float64 is a whole multiple of 2 to this power.
 _SMALLEST = -1074
 
 
 def summed(values: NDArray[Any]) -> NDArray[Any]:
-    """Return the sum of each row, which keeps its axis.
+    """Return the sum of each row, (rows, 1).
 
-    Few entries are added one after the other: the digits must not depend on how many rows there
-    are, nor on the order in which they lie in memory, and NumPy's depend on both.
+    Few entries are added one by one: the digits of NumPy's sums depend on the number of rows and
+    on their memory order.
     """
     if values.shape[-1] >= FEW_CLASSES:
         result: NDArray[Any] = values.sum(axis=-1, keepdims=True)
@@ -42,21 +42,21 @@ def summed(values: NDArray[Any]) -> NDArray[Any]:
 def sums_in_parts(
     terms: Numbers, sizes: Numbers | None = None, room: Numbers | None = None
 ) -> tuple[Numbers, Numbers]:
-    """Return the sum of each row, and what rounding left, to 2^-57 of the sum of the terms' sizes.
+    """Return the sum of each row as a double-double, to 2^-57 of the sum of absolute values.
 
-    Each term is cut in two on a grid so coarse that the first parts add up without rounding, and
-    so fine that what is left of the second ones is no matter (Rump, Ogita, Oishi 2008).
+    Each term is split on a grid: coarse enough for the first parts to add without rounding, fine
+    enough for errors in the second parts not to matter (Rump, Ogita, Oishi 2008).
 
     terms    (rows, classes)
-    sizes    (rows, 1) the sum of their absolute values, or about as much, if it is known
-    room     of the shape of the terms, to compute in, if there is some
-    returns  (rows, 1) twice; a sum that is not finite, or above 2^1000, is rounded once a term
+    sizes    (rows, 1) the approximate sums of absolute values, if known
+    room     buffer of the shape of the terms, if there is one
+    returns  (rows, 1) twice; sums that are not finite, or above 2^1000, are plain ones
     """
     with np.errstate(over="ignore", invalid="ignore"):
         if sizes is None:
             sizes = summed(np.abs(terms, out=room))
         least, most = float(sizes.min(initial=LARGEST)), float(sizes.max(initial=0))
-        # A scalar is added in less time.
+        # Adding a scalar is faster.
         grids = {_grid(math.frexp(size)[1]) for size in (least, most)}
         uniform = least > 0 and most < LARGEST and len(grids) == 1
         power = _grid(np.frexp(sizes)[1] if not uniform else math.frexp(most)[1])
@@ -73,10 +73,7 @@ def sums_in_parts(
 
 
 def _grid(power: Any) -> Any:
-    """Return the power of two of what, added to terms and subtracted again, puts them on the grid.
-
-    It is the same for all sums whose power of two lies between two multiples of _GRID_BITS.
-    """
+    """Return the power of two that rounds terms to the grid when it is added and subtracted."""
     return power // _GRID_BITS * _GRID_BITS + _GRID_BITS + 1
 
 
@@ -88,7 +85,7 @@ def row_sums(terms: Numbers, sizes: Numbers | None = None, room: Numbers | None 
 
 
 class ExactSum:
-    """A running sum of float64 numbers that is rounded once, at its end; `+=` adds another.
+    """A running exact sum of float64 numbers, rounded once at the end; `+=` adds another.
 
     >>> total = ExactSum()
     >>> total.add([1e300, 1.0])
@@ -133,7 +130,7 @@ class ExactSum:
         return _quotient(self._units * under, over << -_SMALLEST)
 
     def exact(self) -> Fraction:
-        """Return the sum of the finite numbers as it is."""
+        """Return the sum of the finite numbers, exactly."""
         from fractions import Fraction
 
         return Fraction(self._units, 1 << -_SMALLEST)
@@ -148,18 +145,18 @@ class ExactSum:
         >>> ExactSum.from_state(total.state()).total()
         2.75
         """
-        return _spelt(self._units, self._not_finite)
+        return _to_hex(self._units, self._not_finite)
 
     @classmethod
     def from_state(cls, state: str) -> Self:
         """Return the sum that a state holds."""
         total = cls()
-        total._units, total._not_finite = _read_back(state)
+        total._units, total._not_finite = _from_hex(state)
         return total
 
 
 class GroupedSums:
-    """Running sums of float64 numbers, one a group, each as an ExactSum.
+    """Running exact sums of float64 numbers, one per group.
 
     >>> sums = GroupedSums(2)
     >>> sums.add([1e300, 5.0, -1e300, 1.0], [0, 1, 0, 0])
@@ -194,7 +191,7 @@ class GroupedSums:
         return self
 
     def total(self, group: int, divisor: float | GroupedSums = 1.0) -> float:
-        """Return the sum of a group over a positive divisor, or the group's sum in another."""
+        """Return the sum of a group over a positive divisor, or over that group of other sums."""
         if self._not_finite[group] != 0:
             return float(self._not_finite[group])
         if isinstance(divisor, GroupedSums):
@@ -204,23 +201,20 @@ class GroupedSums:
 
     def state(self) -> list[str]:
         """Return the exact sums, which `from_state` reads."""
-        return list(map(_spelt, self._units.tolist(), self._not_finite.tolist()))
+        return list(map(_to_hex, self._units.tolist(), self._not_finite.tolist()))
 
     @classmethod
     def from_state(cls, state: list[str]) -> Self:
         """Return the sums that a state holds."""
         sums = cls(len(state))
         for group, each in enumerate(state):
-            sums._units[group], sums._not_finite[group] = _read_back(each)
+            sums._units[group], sums._not_finite[group] = _from_hex(each)
         return sums
 
 
 def _multiples(rest: Numbers) -> Iterator[tuple[int, Numbers]]:
-    """Cut numbers into whole multiples of powers of two, in place, the largest power first.
-
-    The multiples have so few bits that all of them add up without rounding.
-    """
-    # Sums of whole numbers up to 2^53 are exact.
+    """Split numbers, in place, into whole multiples of powers of two whose sums are exact."""
+    # Sums of whole numbers are exact up to 2^53.
     bits = 52 - len(rest).bit_length()
     while largest := float(np.abs(rest).max(initial=0)):
         power = max(math.frexp(largest)[1] - bits, _SMALLEST)
@@ -229,14 +223,14 @@ def _multiples(rest: Numbers) -> Iterator[tuple[int, Numbers]]:
         rest -= _scaled(multiples, power)
 
 
-def _spelt(units: int, not_finite: float) -> str:
-    """Return a sum in hexadecimal, and behind it what is not finite of it."""
+def _to_hex(units: int, not_finite: float) -> str:
+    """Return a sum in hexadecimal, followed by its infinite or NaN part if there is one."""
     zeros = (units & -units).bit_length() - 1 if units else -_SMALLEST
     finite = f"{units >> zeros:#x}p{zeros + _SMALLEST}"
     return f"{finite} {not_finite}" if not_finite else finite
 
 
-def _read_back(state: str) -> tuple[int, float]:
+def _from_hex(state: str) -> tuple[int, float]:
     finite, _, rest = state.partition(" ")
     whole, power = finite.split("p")
     return int(whole, 16) << int(power) - _SMALLEST, float(rest or 0)
@@ -250,7 +244,7 @@ def _quotient(a: int, b: int) -> float:
 
 
 def _scaled(numbers: Numbers, power: int) -> Numbers:
-    """Return numbers times a power of two; multiplying is faster where that is a number."""
+    """Return numbers times a power of two; multiplication is faster than ldexp if it fits."""
     if -1022 <= power <= 1023:
         return numbers * 2.0**power
     result: Numbers = np.ldexp(numbers, power)

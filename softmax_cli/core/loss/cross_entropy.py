@@ -1,4 +1,4 @@
-"""Cross-entropy losses and their gradients, of labels and of soft targets."""
+"""Cross-entropy losses and gradients for labels and soft targets."""
 
 from __future__ import annotations
 
@@ -46,27 +46,26 @@ def cross_entropy(
     which is -log P(y) for a label y, without weights and smoothing (Bendersky 2016).
 
     logits           (..., classes) real
-    targets          (...) whole numbers, the label y of each row from 0, for Y one-hot; or
-                     (..., classes) Y, one-hot or soft, whose zeros meet no logarithm (0 log 0 = 0)
+    targets          (...) integer labels y from 0, or (..., classes) one-hot or soft targets Y,
+                     with 0 log 0 = 0
     axis             the dimension of the classes, in logits and in soft targets
     temperature      T, positive, in the unit of the logits
-    reduction        "mean" divides the sum of the losses by the sum of the weights of the rows
-                     used, s w(y) for labels and s for soft targets; "batch-mean" by their number,
-                     "sum" by nothing; "none" returns one loss a row
+    reduction        "mean" divides the sum of losses by the sum of the used rows' weights: s w(y)
+                     for labels, s for soft targets; "batch-mean" by their number; "sum" does not
+                     divide; "none" returns one loss per row
     base             of the logarithm: e gives nats, 2 bits, 10 decimal digits
-    class_weights    (classes,) w, 0 or more; 1 without
-    sample_weights   (...) s, 0 or more; 1 without
+    class_weights    (classes,) w, 0 or more; default 1
+    sample_weights   (...) s, 0 or more; default 1
     label_smoothing  E, from 0 to 1
-    ignore_labels    labels whose rows have the loss 0 and count nowhere, whatever else they hold;
-                     they may be no classes; with soft targets every row must then be one-hot
-    mask_classes     classes that leave the denominator of the softmax, as by a logit of -inf,
-                     and that N does not count
+    ignore_labels    labels whose rows have loss 0 and do not count; they need not be classes.
+                     Targets must then be labels or one-hot
+    mask_classes     classes left out of the softmax, like a logit of -inf, and of N
     returns          a scalar, or (...) with reduction "none", in the dtype of the logits, at least
                      float32; off by at most 4 units in the last place
-    raises           ShapeError if something does not fit; DomainError for a label that is no
-                     class, for weights or smoothing out of range, and if there is no row to use
-    source           the weighted mean is that of torch.nn.functional.cross_entropy, which
-                     PyTorch documents; smoothing is that of Szegedy et al. 2016
+    raises           ShapeError for shapes that do not fit; DomainError for labels, weights or
+                     smoothing out of range, and if no row is used
+    source           weighted mean as torch.nn.functional.cross_entropy; smoothing as Szegedy et
+                     al. 2016
 
     >>> cross_entropy([[1.0, 2.0, 3.0], [0.0, 0.0, 0.0]], [2, 0], reduction="none")
     array([0.40760596, 1.09861229])
@@ -112,13 +111,13 @@ def cross_entropy_gradient(
 
         d loss / da_j = s (P_j sum_k w(k) Y'(k) - w(j) Y'(j)) / T,  Y'(k) = (1 - E) Y(k) + E / N
 
-    over what the reduction divides by. At a label y the entry P_y - 1 is computed as minus the sum
-    of the other probabilities, which loses no digit.
+    divided by the divisor of the reduction. At a label y, P_y - 1 is computed as minus the sum of
+    the other probabilities, without cancellation.
 
     logits       (..., classes) real
     targets      labels or soft targets, as in cross_entropy
     axis, temperature, reduction, base, class_weights, sample_weights, label_smoothing,
-    ignore_labels, mask_classes   as in cross_entropy; rows ignored and classes masked get 0
+    ignore_labels, mask_classes   as in cross_entropy; ignored rows and masked classes get 0
     returns      the shape and dtype of the logits, in units of the loss per unit of logit; off by
                  at most 4 units in the last place, of P_j sum_k Y'_k + Y'_j for soft targets
     raises       as cross_entropy
@@ -144,14 +143,14 @@ def cross_entropy_gradient(
 
 
 class _Given(NamedTuple):
-    """The arguments as rows.
+    """The checked arguments as rows.
 
-    array    the logits as they came
-    rows     (rows, classes) the logits, those of masked classes -inf and of ignored rows 0
+    array    the logits in their original shape
+    rows     (rows, classes) logits: -inf for masked classes, 0 for ignored rows
     Y        (rows,) labels, or (rows, classes) soft targets
     weights  of classes
     samples  (rows,) sample weights, 0 for ignored rows; None for 1
-    used     how many rows are not ignored
+    used     the number of rows that are not ignored
     """
 
     array: FloatArray
@@ -171,7 +170,7 @@ class _Given(NamedTuple):
         sample_weights: ArrayLike | None,
         ignored: Collection[int],
     ) -> _Given:
-        """Check that the arguments fit, and return them as rows."""
+        """Check the arguments and return them as rows."""
         array = with_classes(logits, axis)
         rows, Y = rows_of(array, axis), target_rows(targets, array, axis)
         weights = weights.over(rows.shape[-1])
@@ -196,15 +195,15 @@ class _Given(NamedTuple):
     def reduced(
         self, reduction: Reduction, losses: NDArray[np.float64] | None = None
     ) -> ReducedLoss:
-        """Return what the rows come to; without their losses, what these are divided by."""
+        """Return the reduced loss; without losses, only its divisor is defined."""
         if not self.used and len(self.rows):
-            raise DomainError("every row is ignored", "there is no loss of no rows")
+            raise DomainError("every row is ignored", "the loss needs at least one other row")
         result = ReducedLoss()
         result.count(self.used, self.weights.of_rows(self.Y, self.samples))
         if not result.divisor(reduction):
             if not len(self.rows):
-                raise ShapeError("no rows have no mean loss")
-            raise DomainError("all rows have the weight 0", "a mean needs one that has not")
+                raise ShapeError("the mean of zero rows is undefined")
+            raise DomainError("all rows have weight 0", "at least one weight must be positive")
         if losses is not None:
             result.add(losses)
         return result

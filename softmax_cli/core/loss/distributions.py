@@ -1,4 +1,4 @@
-"""Two distributions of each row: their cross-entropy, entropy and divergence."""
+"""Cross-entropy, entropy and Kullback-Leibler divergence of distributions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def distribution_cross_entropy(
     p, q         (..., classes) probabilities that sum to 1 along the axis (not checked)
     axis         the dimension of the classes
     base         of the logarithm: e gives nats, 2 bits, 10 decimal digits
-    returns      (...): the entropy of p plus the divergence KL(p||q); inf where q is 0 and p not
+    returns      (...): H(p) + KL(p||q); inf where q is 0 and p is not
     raises       ShapeError if the shapes differ, DomainError for a negative probability
 
     >>> print(f"{distribution_cross_entropy([0.5, 0.5], [0.25, 0.75], base=2):.12f}")
@@ -34,9 +34,7 @@ def distribution_cross_entropy(
     P, Q, like = _distributions(p, q, axis)
     with np.errstate(divide="ignore"):
         losses = expected_losses(P, np.log(Q))
-    return narrowed(over(losses, factor(base=checked_base(base))), like.dtype).reshape(like.shape)[
-        ()
-    ]
+    return _in_base(losses, base, like)
 
 
 def kl_divergence(
@@ -56,13 +54,16 @@ def kl_divergence(
     """
     P, Q, like = _distributions(p, q, axis)
     divergences = 0 - expected_losses(P, _log_ratios(P, Q))
-    return narrowed(over(divergences, factor(base=checked_base(base))), like.dtype).reshape(
-        like.shape
-    )[()]
+    return _in_base(divergences, base, like)
+
+
+def _in_base(nats: NDArray[np.float64], base: float, like: FloatArray) -> FloatArray:
+    result = narrowed(over(nats, factor(base=checked_base(base))), like.dtype)
+    return result.reshape(like.shape)[()]
 
 
 def _distributions(p: ArrayLike, q: ArrayLike, axis: int) -> tuple[Rows, Rows, FloatArray]:
-    """Return the rows of both, and an array of the shape and dtype of a result."""
+    """Return the rows of both, and an empty array of the result's shape and dtype."""
     P, Q = with_classes(p, axis, "p"), with_classes(q, axis, "q")
     if P.shape != Q.shape:
         raise ShapeError(f"p of shape {P.shape} and q of shape {Q.shape} differ")
@@ -82,7 +83,7 @@ def entropies_and_divergences(
         H(p) = -s sum_k w(k) p'(k) log p'(k),  KL(p||q) = s sum_k w(k) p'(k) log (p'(k) / q(k))
 
     p, q     (rows, classes)
-    weights  w and the smoothing that makes p' of p
+    weights  class weights w, and the smoothing that turns p into p'
     samples  (rows,) s; None for 1
     """
     smoothed = weights.smoothed(p)
@@ -98,11 +99,7 @@ def entropies_and_divergences(
 
 
 def _log_ratios(P: Rows, Q: Rows) -> Rows:
-    """Return log (p / q).
-
-    Where the two are close, the quotient is close to 1 and its logarithm keeps no digit of their
-    difference unless that is taken first.
-    """
+    """Return log(p / q), by log1p of the relative difference where the two are close."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         result: Rows = np.where(np.abs(P - Q) < Q / 2, np.log1p((P - Q) / Q), np.log(P) - np.log(Q))
     return result

@@ -1,4 +1,4 @@
-"""Units of losses: the bases of their logarithms."""
+"""Bases of the logarithm in losses, and their units."""
 
 from __future__ import annotations
 

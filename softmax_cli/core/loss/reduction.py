@@ -1,4 +1,4 @@
-"""The losses of rows put together: what they are summed to, and what the sum is divided by."""
+"""Reduction of row losses: exact sums of losses and weights, and the divisor of each reduction."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ Reduction = Literal["mean", "batch-mean", "sum", "none"]
 
 
 class ReducedLoss:
-    """The running sums of losses and weights, each rounded once at its end.
+    """Running exact sums of losses and weights, rounded once at the end.
 
         mean        sum of the losses / sum of the weights of the rows used
         batch-mean  sum of the losses / number of the rows used
         sum         sum of the losses
 
-    where the losses have been multiplied by their weights.
+    where the losses are already multiplied by their weights.
 
     >>> import numpy as np
     >>> reduced = ReducedLoss()
@@ -34,18 +34,18 @@ class ReducedLoss:
     """
 
     def __init__(self) -> None:
-        """Start with no row."""
+        """Start with no rows."""
         self.used = 0
         self._losses, self._weights = ExactSum(), ExactSum()
 
     def count(self, used: int, weights: Parts | None = None) -> None:
-        """Count rows that are used, with their weights if these are not 1."""
+        """Count used rows and add their weights, 1 by default."""
         self.used += used
         for part in [[used]] if weights is None else weights:
             self._weights.add(part)
 
     def add(self, losses: ArrayLike) -> None:
-        """Add the losses of rows, weighted."""
+        """Add weighted losses of rows."""
         self._losses.add(losses)
 
     def state(self) -> dict[str, Any]:
@@ -70,9 +70,9 @@ class ReducedLoss:
         return self
 
     def divisor(self, reduction: Reduction) -> Fraction | float:
-        """Return what the sum of the losses is divided by, as it is; 0 if nothing weighs."""
+        """Return the exact divisor of the sum of losses; 0 if all weights are 0."""
         if reduction not in ("mean", "batch-mean", "sum", "none"):
-            raise DomainError(f"no reduction {reduction!r}", "mean, batch-mean, sum or none")
+            raise DomainError(f"no reduction {reduction!r}", "give mean, batch-mean, sum or none")
         if reduction == "mean":
             return self._weights.exact()
         return float(self.used) if reduction == "batch-mean" else 1.0
@@ -82,5 +82,5 @@ class ReducedLoss:
         return self._weights.total() if reduction == "mean" else float(self.divisor(reduction))
 
     def loss(self, reduction: Reduction) -> float:
-        """Return the reduced loss, correctly rounded; with "none" the sum."""
+        """Return the reduced loss, correctly rounded; for "none" the sum."""
         return self._losses.total(self.divisor(reduction))

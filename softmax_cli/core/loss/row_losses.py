@@ -1,4 +1,4 @@
-"""Losses and gradients of rows of logits: of labels and of soft targets."""
+"""Losses and gradients of rows of logits, for labels and soft targets."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ def row_losses(
 ) -> NDArray[np.float64]:
     """Return the loss of every row, as float64.
 
-    values   (rows, classes), of what `source` says; probabilities are taken as they are
+    values   (rows, classes) of the kind `source`; probabilities are not normalized
     targets  (rows,) labels or (rows, classes) soft targets
-    largest  (rows,) the class of the largest logit of each row, if it is known
-    samples  (rows,) sample weights; the loss of a row that weighs nothing is 0
+    largest  (rows,) the likeliest class of each row, if known
+    samples  (rows,) sample weights; rows of weight 0 have loss 0
     """
     losses = np.empty((len(values), 1))
     with whole_rows(values.shape[-1]):
@@ -79,9 +79,9 @@ def row_losses_and_gradients(
     weights: Weights = UNWEIGHTED,
     samples: Rows | None = None,
 ) -> NDArray[np.float64]:
-    """Return the loss of every row; write its gradient over the count into `out`.
+    """Return the loss of every row and write its gradient, divided by the count, into `out`.
 
-    Arguments as of `row_losses`; `out` may be the logits, and each entry is rounded once to it.
+    The arguments are those of `row_losses`. `out` may be the logits; entries are rounded once.
     """
     losses = np.empty((len(logits), 1))
     exact = out.dtype.itemsize == 8
@@ -91,18 +91,18 @@ def row_losses_and_gradients(
             a = logits[part]
             wanted = weights.wanted(targets, samples, part)
             top = (likeliest(a) if largest is None else largest[part])[:, None]
-            beside = SplitExponentials.of(a, temperature, top)
+            split = SplitExponentials.of(a, temperature, top)
             if wanted.is_soft or not exact:
-                sums = for_logarithms = beside.sums_for_logarithms()
+                sums = for_logarithms = split.sums_for_logarithms()
             else:
-                sums, for_logarithms = beside.sums()
-            odds = beside.odds(*for_logarithms)
+                sums, for_logarithms = split.sums()
+            odds = split.odds(*for_logarithms)
             if wanted.is_soft:
                 gradients = _target_gradients(wide(a), wanted, temperature, divisor)
             else:
-                gradients = _label_gradients(beside, sums, wanted, divisor)
+                gradients = _label_gradients(split, sums, wanted, divisor)
                 if exact:
-                    _mend_small_gradients(gradients, odds, a, wanted, temperature, divisor)
+                    _recompute_small_gradients(gradients, odds, a, wanted, temperature, divisor)
             losses[part] = _losses(a, wanted, odds, temperature, base)
             wanted.clear(losses[part])
             wanted.clear(gradients)
@@ -111,8 +111,8 @@ def row_losses_and_gradients(
 
 
 def _odds(a: FloatArray, T: float, largest: NDArray[np.intp] | None) -> Odds:
-    beside = SplitExponentials.of(a, T, (likeliest(a) if largest is None else largest)[:, None])
-    return beside.odds(*beside.sums_for_logarithms())
+    split = SplitExponentials.of(a, T, (likeliest(a) if largest is None else largest)[:, None])
+    return split.odds(*split.sums_for_logarithms())
 
 
 def _losses_of_logarithms(logarithms: Rows, wanted: WeightedTargets) -> Rows:
@@ -123,7 +123,6 @@ def _losses_of_logarithms(logarithms: Rows, wanted: WeightedTargets) -> Rows:
 
 
 def _losses(a: FloatArray, wanted: WeightedTargets, odds: Odds, T: float, base: float) -> Rows:
-    """Return the losses, (rows, 1)."""
     of_losses = _target_losses if wanted.is_soft else _label_losses
     return of_losses(a, wanted, odds, T, base)
 
@@ -131,7 +130,7 @@ def _losses(a: FloatArray, wanted: WeightedTargets, odds: Odds, T: float, base: 
 def _label_losses(
     a: FloatArray, wanted: WeightedTargets, odds: Odds, T: float, base: float
 ) -> Rows:
-    """Return (max a - a_label) / T + log1p(odds): nothing cancels, however confident the row is."""
+    """Return (max a - a_label) / T + log1p(odds), which has no cancellation."""
     of_label, of_top = (
         wide(np.take_along_axis(a, place, -1)) for place in (wanted.targets, odds.top)
     )
@@ -139,7 +138,7 @@ def _label_losses(
     losses = _rounded(odds.logarithm(), (gap, rest), wanted, base)
     infinite = np.isinf(losses)
     if infinite.any():
-        # In another base, or scaled or over T first, it may be a number.
+        # Converted to the base, scaled and divided by T first, it may be finite.
         ends = (wanted.scaled(of_label), wanted.scaled(of_top))
         finite = wanted.scaled(over(odds.logarithm(), factor(base=base)))
         losses = np.where(infinite, finite + distances(*ends, factor(T, base=base)), losses)
@@ -149,7 +148,7 @@ def _label_losses(
 def _target_losses(
     logits: FloatArray, wanted: WeightedTargets, odds: Odds, T: float, base: float
 ) -> Rows:
-    """Return sum_k Y_k ((max a - a_k) / T) + log1p(odds) sum_k Y_k: again nothing cancels."""
+    """Return sum_k Y_k ((max a - a_k) / T) + log1p(odds) sum_k Y_k, without cancellation."""
     a, Y = wide(logits), wide(wanted.targets)
     maximum = np.take_along_axis(a, odds.top, -1)
     gaps = distances(a, maximum, factor(T))
@@ -163,7 +162,7 @@ def _target_losses(
     losses = _rounded(of_odds, terms, wanted, base, left + logarithm * rest)
     infinite = np.isinf(losses)
     if infinite.any():
-        # A gap may be too large for a number, and its weighted mean none the less not.
+        # A gap may overflow where its weighted mean does not.
         halved = _weighted(wanted.scaled(Y), maximum / 2 - a / 2)
         of_odds = wanted.scaled(over(logarithm, factor(base=base)) * total)
         of_gaps = 2 * row_sums(over(halved, factor(T, base=base)))
@@ -172,7 +171,7 @@ def _target_losses(
 
 
 def _rounded(a: Rows, b: Parts, wanted: WeightedTargets, base: float, left: Any = 0.0) -> Rows:
-    """Return the scaled sum of numbers in two parts, in the unit of a base, rounded once."""
+    """Return scale * (a + b + left) in units of the base, rounded once; b is a double-double."""
     high, low = two_sum(a, b[0])
     low = _finite(low + b[1] + left)
     if wanted.scale is not None:
@@ -191,18 +190,18 @@ def _finite(rest: Rows) -> Rows:
 
 
 def _label_gradients(
-    beside: SplitExponentials, sums: Parts, wanted: WeightedTargets, divisor: Factor
+    split: SplitExponentials, sums: Parts, wanted: WeightedTargets, divisor: Factor
 ) -> Rows:
-    """Return (P_j - Y_j) over the divisor, scaled, in the place of the exponentials."""
-    gradients, (of_top, of_top_rest) = beside.others, beside.of_top
+    """Return scale * (P_j - Y_j) / divisor, in the memory of the exponentials."""
+    gradients, (of_top, of_top_rest) = split.others, split.of_top
     label = wanted.targets
     total, low = two_sum(of_top, sums[0])
     low += of_top_rest + sums[1]
-    np.put_along_axis(gradients, beside.top, of_top, -1)
-    # P - 1 is minus the sum of the other probabilities: of the likeliest class it is known.
+    np.put_along_axis(gradients, split.top, of_top, -1)
+    # P - 1 is minus the sum of the others, which is known for the likeliest class.
     of_label = np.take_along_axis(gradients, label, -1)
     but_others = of_label - total - low
-    but_label = np.where(label == beside.top, 0 - (sums[0] + sums[1]), but_others)
+    but_label = np.where(label == split.top, 0 - (sums[0] + sums[1]), but_others)
     np.put_along_axis(gradients, label, but_label, -1)
     whole, rest = product(total, low, divisor)
     if wanted.scale is not None:
@@ -217,10 +216,10 @@ def _label_gradients(
     return gradients
 
 
-def _mend_small_gradients(
+def _recompute_small_gradients(
     gradients: Rows, odds: Odds, a: FloatArray, wanted: WeightedTargets, T: float, divisor: Factor
 ) -> None:
-    """Take rows again in which a probability is no normal number, and its gradient may be."""
+    """Recompute rows where a probability is subnormal and its gradient may not be."""
     label = wanted.targets
     grow = divisor.high if wanted.scale is None else divisor.high / wanted.scale[0]
     may_grow = (np.asarray(grow) > 2.0**-800) & (np.asarray(grow) < 1)
@@ -240,14 +239,14 @@ def _mend_small_gradients(
 
 
 def _target_gradients(a: Rows, wanted: WeightedTargets, T: float, divisor: Factor) -> Rows:
-    """Return (P_j sum_k Y_k - Y_j) over the divisor, scaled."""
+    """Return scale * (P_j sum_k Y_k - Y_j) / divisor."""
     Y, size = summable(wanted.scaled_targets())
     share = 0 - share_over(a, Y, T, divisor, sums_in_parts)
     return share if size is None else share * size
 
 
 def expected_losses(weights: Rows, logarithms: Rows) -> NDArray[np.float64]:
-    """Return -sum_k weights(k) logarithms(k) of each row; a weight of 0 meets no logarithm."""
+    """Return -sum_k weights(k) logarithms(k) of each row, with 0 log 0 = 0."""
     losses: NDArray[np.float64] = 0 - row_sums(_weighted(weights, logarithms))[:, 0]
     return losses
 

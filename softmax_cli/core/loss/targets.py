@@ -1,4 +1,4 @@
-"""Labels and soft targets as rows: which are ignored, and whether the others are classes."""
+"""Labels and soft targets as rows: shape, range and ignored labels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from softmax_cli.errors import DomainError, ShapeError
 
 
 def target_rows(targets: ArrayLike, logits: FloatArray, axis: int) -> NDArray[Any]:
-    """Return targets that fit the logits: labels as (rows,), soft ones as (rows, classes)."""
+    """Return labels as (rows,) or soft targets as (rows, classes); check that they fit."""
     array = np.asarray(targets)
     shape = np.moveaxis(logits, axis, -1).shape
     if array.ndim == len(shape):
@@ -31,17 +31,16 @@ def target_rows(targets: ArrayLike, logits: FloatArray, axis: int) -> NDArray[An
 
 
 def check_labels(labels: NDArray[Any], classes: int) -> None:
-    """Refuse a label that is no class, and name its row."""
+    """Raise DomainError for the first label out of range."""
     outside = np.flatnonzero((labels < 0) | (labels >= classes))
     if outside.size:
         raise DomainError(
-            f"row {outside[0]} has the label {labels[outside[0]]}",
-            f"labels are 0 to {classes - 1}",
+            f"label {labels[outside[0]]} of row {outside[0]} is out of range (0 to {classes - 1})"
         )
 
 
 def are_one_hot(Y: NDArray[Any]) -> NDArray[np.bool_]:
-    """Return which rows of targets are 1 for one class and 0 for the others.
+    """Return which rows are 1 for one class and 0 for the others.
 
     >>> are_one_hot(np.array([[0.0, 1.0], [0.5, 0.5], [1.0, 1.0]]))
     array([ True, False, False])
@@ -52,7 +51,7 @@ def are_one_hot(Y: NDArray[Any]) -> NDArray[np.bool_]:
 
 
 def are_ignored(targets: NDArray[Any], ignored: Collection[int]) -> NDArray[np.bool_]:
-    """Return which rows have one of the labels that are ignored; soft targets have no label.
+    """Return which rows have an ignored label; DomainError for soft targets.
 
     >>> are_ignored(np.array([3, -100]), [-100])
     array([False,  True])
@@ -62,8 +61,8 @@ def are_ignored(targets: NDArray[Any], ignored: Collection[int]) -> NDArray[np.b
         soft = np.flatnonzero(~are_one_hot(targets))
         if soft.size:
             raise DomainError(
-                f"row {soft[0]} has soft targets, and so no label that could be ignored",
-                "one-hot targets have one",
+                f"row {soft[0]} has soft targets, not a label that could be ignored",
+                "give labels or one-hot targets",
             )
         labels = likeliest(targets)
     return np.isin(labels, list(ignored))
@@ -72,7 +71,7 @@ def are_ignored(targets: NDArray[Any], ignored: Collection[int]) -> NDArray[np.b
 def without_ignored(
     targets: NDArray[Any], samples: Rows | None, ignored: NDArray[np.bool_]
 ) -> tuple[NDArray[Any], Rows]:
-    """Return targets with class 0 for the ignored rows, and sample weights that are 0 there."""
+    """Return targets with class 0, and sample weights of 0, for the ignored rows."""
     result = targets.copy()
     result[ignored] = 0
     weights = np.ones(len(targets)) if samples is None else samples.copy()

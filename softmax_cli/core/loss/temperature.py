@@ -1,4 +1,4 @@
-"""The temperature that minimises a loss: slopes of rows, and a safeguarded Newton iteration.
+"""The temperature that minimises a loss, by a safeguarded Newton iteration.
 
 The loss is convex in the inverse temperature b = 1 / T, with a row of logits a, targets Y:
 
@@ -22,20 +22,20 @@ from softmax_cli.core.exact.sums import ExactSum, summed
 from softmax_cli.core.loss.weights import WeightedTargets, Weights
 from softmax_cli.errors import DomainError
 
-# Newton doubles the digits that are right with each step; after such a small one all are.
+# Newton steps double the correct digits; after a step this small all are correct.
 _CLOSE = 2.0**-30
 _MOST_STEPS = 1000
-# An inverse temperature grows or shrinks by no more in a step.
+# The largest factor by which the inverse temperature changes in a step.
 _LONGEST = 16.0
 _SLOPES = ("first", "second", "coldest", "hottest")
 
 
 class Slopes:
-    """The running derivatives of the sum of losses at a temperature, and at its ends.
+    """Running derivatives of the summed loss at a temperature, and in the limits 0 and infinity.
 
     first, second   at the temperature
-    coldest         the first derivative as T goes to 0: 0 if no class is likelier than the label
-    hottest         the same as T goes to infinity, where all classes are alike
+    coldest         first derivative as T goes to 0; 0 if no class is likelier than the label
+    hottest         first derivative as T goes to infinity, where all classes are equally likely
     """
 
     def __init__(self, temperature: float) -> None:
@@ -87,8 +87,7 @@ class Slopes:
 def _slopes(a: Rows, wanted: WeightedTargets, T: float) -> tuple[Rows, Rows, Rows, Rows]:
     """Return the derivatives of rows, (rows, 1) each: first, second, coldest, hottest.
 
-    Logits are taken against the largest, so that nothing overflows; those of masked classes do
-    not count.
+    The largest logit is subtracted to avoid overflow; masked classes do not count.
     """
     lower = a - np.take_along_axis(a, likeliest(a)[:, None], -1)
     if wanted.is_soft:
@@ -110,24 +109,23 @@ def _slopes(a: Rows, wanted: WeightedTargets, T: float) -> tuple[Rows, Rows, Row
 
 
 class Fitted(NamedTuple):
-    """The temperature that was found, and how many others were tried on the way."""
+    """The fitted temperature and the number of steps."""
 
     temperature: float
     steps: int
 
 
 def fitted_temperature(slopes_at: Callable[[float], Slopes], start: float) -> Fitted:
-    """Return the temperature at which the first derivative of the loss is 0.
+    """Return the temperature where the first derivative of the loss is 0.
 
         b <- b - (d loss / db) / (d2 loss / db2)
 
-    kept within the bracket of inverse temperatures where the slope changes its sign, and within a
-    factor of 16 of the last one.
+    within the bracket of inverse temperatures where the slope changes its sign, and by a factor
+    of at most 16 per step.
 
     slopes_at   the slopes at a temperature; each call reads all rows
     start       the temperature to begin with
-    raises      DomainError if the loss falls all the way to T = 0 or to infinity, or is the same
-                at every temperature
+    raises      DomainError if the loss has no minimum at a positive, finite temperature
 
     >>> def slopes_at(T: float) -> Slopes:
     ...     slopes = Slopes(T)

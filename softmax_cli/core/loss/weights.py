@@ -1,4 +1,4 @@
-"""What the logarithms of a row are weighted with: class and sample weights, label smoothing."""
+"""Class weights, sample weights and label smoothing."""
 
 from __future__ import annotations
 
@@ -21,12 +21,11 @@ WEIGHTS_ARE = "weights are 0, or from 1e-150 to 1e150"
 
 
 class WeightedTargets(NamedTuple):
-    """What the losses of rows are made of: scale times -sum_k Y(k) log P(k).
+    """Targets and scale of row losses: scale * -sum_k Y(k) log P(k).
 
-    is_soft  whether the targets are Y; else labels, the classes whose Y is 1, all others' being 0
-    targets  (rows, classes) or (rows, 1)
-    rest     (rows, classes) what the rounding of Y left, if anything
-    scale    (rows, 1) if it is not 1, and what its rounding left
+    is_soft  whether the targets are Y (rows, classes), not labels (rows, 1)
+    rest     (rows, classes) the rounding error of Y, or None
+    scale    (rows, 1) as a double-double, None for 1
     """
 
     is_soft: bool
@@ -35,11 +34,11 @@ class WeightedTargets(NamedTuple):
     scale: Parts | None
 
     def scaled(self, values: Rows, rows: Any = ...) -> Rows:
-        """Return values (rows, ...) times the scale of these rows."""
+        """Return values (rows, ...) times the scale."""
         return values if self.scale is None else values * self.scale[0][rows]
 
     def scaled_targets(self) -> Rows:
-        """Return the scale times Y, rounded once."""
+        """Return scale * Y, rounded once."""
         Y, rest = wide(self.targets), self.rest
         if self.scale is None:
             return Y if rest is None else Y + rest
@@ -51,7 +50,7 @@ class WeightedTargets(NamedTuple):
         return result
 
     def clear(self, values: Rows) -> None:
-        """Set what rows that weigh nothing have come to, which may be no number, to 0."""
+        """Set the values of rows with weight 0 to 0; they may be NaN."""
         if self.scale is not None:
             values[self.scale[0][:, 0] == 0] = 0
 
@@ -62,10 +61,10 @@ class Weights:
 
         Y'(k) = w(k) ((1 - E) Y(k) + E / N)
 
-    classes     how many there are, known before anything is weighted
+    classes     N, masked ones included; 0 until `over` sets it
     of_classes  (classes,) w; None for 1
     smoothing   E, from 0 to 1
-    masked      classes that nothing is spread over
+    masked      classes without smoothing
     """
 
     classes: int = 0
@@ -80,34 +79,33 @@ class Weights:
         label_smoothing: float = 0.0,
         mask_classes: Collection[int] = (),
     ) -> Weights:
-        """Return what options ask for, of a number of classes that is not known yet."""
+        """Check the options; the number of classes is not known yet."""
         if not 0 <= label_smoothing <= 1:
             problem = f"the label smoothing is {label_smoothing}"
-            raise DomainError(problem, "it is a share, from 0 to 1")
+            raise DomainError(problem, "it must be from 0 to 1")
         given = class_weights
         of_classes = None if given is None else checked_weights(given, None, "class weights")
         return cls(0, of_classes, float(label_smoothing), tuple(mask_classes))
 
     def over(self, classes: int) -> Weights:
-        """Return the weights for so many classes; what does not fit them is an error."""
+        """Return the weights for a number of classes, if they fit it."""
         if self.of_classes is not None and self.of_classes.shape != (classes,):
             problem = f"class weights of shape {self.of_classes.shape} do not fit {classes} classes"
             raise ShapeError(problem)
         outside = [number for number in self.masked if not 0 <= number < classes]
         if outside:
-            problem = f"the masked class {outside[0]} is none"
-            raise DomainError(problem, f"classes are 0 to {classes - 1}")
+            raise DomainError(f"masked class {outside[0]} is out of range (0 to {classes - 1})")
         if len(set(self.masked)) == classes:
-            raise DomainError("every class is masked", "leave one")
+            raise DomainError("every class is masked", "at least one must remain")
         return replace(self, classes=classes)
 
     def of_rows(self, targets: NDArray[Any], samples: Rows | None) -> Parts | None:
-        """Return the weight that each row has in a mean, (rows,) in two parts; None for 1.
+        """Return the weight of each row in a mean, (rows,) as a double-double; None for 1.
 
-        It is the sample weight, and for labels times the weight of the label's class.
+        It is the sample weight, times the class weight of the label if there are labels.
 
         targets  (rows,) labels or (rows, classes) soft targets
-        samples  (rows,) sample weights, if there are any
+        samples  (rows,) sample weights, or None
         """
         if targets.ndim == 2 or self.of_classes is None:
             return _exact(samples)
@@ -115,17 +113,17 @@ class Weights:
         return _exact(of_labels) if samples is None else times(of_labels, samples)
 
     def wanted(self, targets: NDArray[Any], samples: Rows | None, rows: slice) -> WeightedTargets:
-        """Return what the losses of some rows are made of; arguments as of `of_rows`."""
+        """Return targets and scale of some rows; the arguments are those of `of_rows`."""
         targets, samples = targets[rows], None if samples is None else samples[rows]
         if targets.ndim == 1 and not self.smoothing:
             return WeightedTargets(
-                False, targets[:, None], None, _upright(self.of_rows(targets, samples))
+                False, targets[:, None], None, _as_column(self.of_rows(targets, samples))
             )
         soft = self._of_labels(targets) if targets.ndim == 1 else self._of_soft(wide(targets))
-        return WeightedTargets(True, *soft, _upright(_exact(samples)))
+        return WeightedTargets(True, *soft, _as_column(_exact(samples)))
 
     def smoothed(self, Y: Rows) -> Rows:
-        """Return distributions with smoothing alone, rounded."""
+        """Return smoothed distributions without class weights, rounded."""
         if not self.smoothing:
             return Y
         high, low = self._mixed(Y)
@@ -133,7 +131,7 @@ class Weights:
 
     def _of_labels(self, labels: NDArray[np.intp]) -> Parts:
         rows = np.arange(len(labels))
-        # As rows of few classes are laid out.
+        # The memory order of `to_kernel_layout`.
         order: Literal["C", "F"] = "F" if self.classes < FEW_CLASSES else "C"
         of_label = self._weighted(*self._mixed(np.ones(self.classes)))
         of_others = self._weighted(*self._spread)
@@ -167,7 +165,7 @@ class Weights:
 
     @cached_property
     def _spread(self) -> Parts:
-        """E / N, and 0 for masked classes; (classes,) in two parts."""
+        """E / N, and 0 for masked classes: (classes,) as a double-double."""
         mask = np.isin(np.arange(self.classes), self.masked)
         share = np.where(mask, 0, self.smoothing)
         return quotient(share, np.zeros_like(share), np.float64(self.classes - mask.sum()), 0.0)
@@ -179,7 +177,7 @@ def checked_weights(
     name: str,
     but: NDArray[np.bool_] | None = None,
 ) -> Rows:
-    """Return numbers of a shape as float64, flat, if they can be weights, `but` for some."""
+    """Return weights as a flat float64 array after checking them, except those marked in `but`."""
     array = np.asarray(values, dtype=np.float64)
     if shape is not None and array.shape != shape:
         raise ShapeError(f"{name} of shape {array.shape} do not fit rows of shape {shape}")
@@ -193,17 +191,16 @@ def checked_weights(
 
 
 def are_weights(values: Rows) -> NDArray[np.bool_]:
-    """Tell which numbers can be weights, whose products are normal numbers."""
+    """Return which numbers are allowed as weights: their products must be normal numbers."""
     result: NDArray[np.bool_] = (values == 0) | ((values >= 1e-150) & (values <= 1e150))
     return result
 
 
 def _exact(values: Rows | None) -> Parts | None:
-    """Return numbers in two parts of which the second is nothing."""
     return None if values is None else (values, np.zeros_like(values))
 
 
-def _upright(parts: Parts | None) -> Parts | None:
+def _as_column(parts: Parts | None) -> Parts | None:
     return None if parts is None else (parts[0][:, None], parts[1][:, None])
 
 

@@ -1,4 +1,4 @@
-"""The Jacobians of softmax and log-softmax, and their products with a vector in O(classes)."""
+"""Jacobians of softmax and log-softmax, and their products with a vector in O(classes)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def softmax_jacobian(logits: ArrayLike, *, axis: int = -1, temperature: float = 
         dS_i/da_j = S_i (delta_ij - S_j) / T      (Bendersky 2016)
 
     logits       (..., classes) real
-    axis         the dimension of the classes; it goes last in the result
+    axis         the dimension of the classes; in the result they are the last two dimensions
     temperature  T, positive, in the unit of the logits
     returns      (..., classes, classes): [..., i, j] is dS_i/da_j, per unit of logit; symmetric,
                  its rows sum to 0
@@ -49,7 +49,7 @@ def log_softmax_jacobian(
         d log S_i/da_j = (delta_ij - S_j) / T
 
     logits       (..., classes) real
-    axis         the dimension of the classes; it goes last in the result
+    axis         the dimension of the classes; in the result they are the last two dimensions
     temperature  T, positive, in the unit of the logits
     returns      (..., classes, classes), in nats per unit of logit; its rows sum to 0
     raises       as softmax
@@ -67,12 +67,12 @@ def softmax_jacobian_lines(
     """Write the lines `start:stop` of the softmax Jacobian of every row.
 
     a    (rows, classes)
-    out  (rows, stop - start, classes); each entry is rounded once to it
+    out  (rows, stop - start, classes), of any float dtype; each entry is rounded once
     """
     with whole_rows(a.shape[-1]):
         S, quotients, raised = probabilities_and_quotients(a, temperature)
         lines = out if raised == 0 else np.empty(out.shape)
-        # 0 less a 0 has no sign; nor has the line of a class without probability.
+        # 0 - x gives +0 where x is 0; lines of classes without probability are +0 too.
         negative = 0 - quotients[:, None]
         np.multiply(S[:, start:stop, None], negative, out=lines, casting="same_kind")
         diagonal = np.arange(stop - start)
@@ -86,7 +86,7 @@ def softmax_jacobian_lines(
 def log_softmax_jacobian_lines(
     a: FloatArray, start: int, stop: int, *, temperature: float, out: FloatArray
 ) -> None:
-    """Write the lines `start:stop` of the log-softmax Jacobian of every row; as for softmax."""
+    """Write the lines `start:stop` of the log-softmax Jacobian; as softmax_jacobian_lines."""
     with whole_rows(a.shape[-1]):
         S, quotients, raised = probabilities_and_quotients(a, temperature)
         np.copyto(out, (0 - np.ldexp(quotients, -raised))[:, None], casting="same_kind")
@@ -96,7 +96,7 @@ def log_softmax_jacobian_lines(
 
 
 def _on_diagonal(S: Rows, quotients: Rows, T: float, raised: int) -> Rows:
-    """Return S_i (1 - S_i) / T, raised twice as S and S / T are."""
+    """Return S_i (1 - S_i) / T times 2^(2 raised)."""
     rest = complement(S, raised)
     result: Rows = quotients * rest
     infinite = np.isinf(quotients)
@@ -114,7 +114,7 @@ def softmax_jvp(
     vector       (classes,) or the shape of the logits: a change of the logits
     axis         the dimension of the classes
     temperature  T, positive, in the unit of the logits
-    returns      (..., classes): the change of the probabilities, in O(classes) a row
+    returns      (..., classes): the change of the probabilities
     raises       ShapeError if the vector does not fit; else as softmax
 
     >>> softmax_jvp([0.0, 0.0], [1.0, 0.0])
@@ -134,7 +134,7 @@ def softmax_vjp(
     vector       (classes,) or the shape of the logits: a gradient for the probabilities
     axis         the dimension of the classes
     temperature  T, positive, in the unit of the logits
-    returns      (..., classes): the gradient for the logits, in O(classes) a row
+    returns      (..., classes): the gradient for the logits
     raises       ShapeError if the vector does not fit; else as softmax
 
     >>> softmax_vjp([0.0, 0.0], [1.0, 0.0])

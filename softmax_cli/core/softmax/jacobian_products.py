@@ -1,4 +1,4 @@
-"""Products of the Jacobians with a vector, and what they and the Jacobians are made of."""
+"""Products of the Jacobians with vectors, without cancellation."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from softmax_cli.core.exact.sums import row_sums, summed, sums_in_parts
 from softmax_cli.core.softmax.softmax import probabilities
 
 ONE = Factor(1.0, 0.0)
-# Products of probabilities below this may lose digits that a division gives back.
+# Products of smaller probabilities may be subnormal and lose digits.
 _SMALLEST = 2.0**-500
 _LARGEST_ENTRY = 2.0**450
-# Beyond it quotients have no room to be multiplied in two parts.
+# Quotients by smaller divisors may overflow in double-double products.
 _SMALLEST_DIVISOR = 2.0**-500
-# Sums of rows in two parts.
+# Sums of rows as double-doubles.
 Sums = Callable[[Rows], tuple[Rows, Rows]]
 Product = Callable[[FloatArray, Rows, float, Sums], Rows]
 
@@ -34,7 +34,7 @@ def row_products(
     temperature: float,
     out: FloatArray,
 ) -> None:
-    """Write a product of every row's Jacobian and vector; all (rows, classes)."""
+    """Write the product of each row's Jacobian and vector; all arrays (rows, classes)."""
     sums = sums_in_parts if a.dtype.itemsize == 8 else _plain_sums
     with whole_rows(a.shape[-1]):
         for part in parts(a):
@@ -44,7 +44,7 @@ def row_products(
 
 
 def summable(v: Rows) -> tuple[Rows, Rows | None]:
-    """Return vectors whose sums are finite if they are, and what gives them back their size."""
+    """Return vectors scaled to avoid overflow of their sums, and the scale, None if it is 1."""
     largest = np.abs(v).max(axis=-1, keepdims=True)
     if not (largest > _LARGEST_ENTRY).any():
         return v, None
@@ -76,7 +76,7 @@ def log_softmax_vjp_product(a: FloatArray, v: Rows, T: float, sums: Sums) -> Row
 
 
 def share_over(a: FloatArray, v: Rows, T: float, divisor: Factor, sums: Sums) -> Rows:
-    """Return (v_j - S_j sum_k v_k) over a divisor."""
+    """Return (v_j - S_j sum_k v_k) / divisor."""
     if not _SMALLEST_DIVISOR < divisor.high < 1 / _SMALLEST_DIVISOR:
         (S,) = probabilities(a, T, ONE)
         return less_its_share(S, v, v, sums) / divisor.high
@@ -91,9 +91,9 @@ def share_over(a: FloatArray, v: Rows, T: float, divisor: Factor, sums: Sums) ->
 
 
 def less_its_mean(S: Rows, v: Rows, sums: Sums, raised: int = 0) -> Rows:
-    """Return v_i - sum_k S_k v_k, for the likeliest class without subtracting close numbers.
+    """Return v_i - sum_k S_k v_k, without cancellation for the likeliest class.
 
-    S and the result are raised by so many powers of two.
+    S and the result are multiplied by 2^raised.
 
     >>> less_its_mean(np.array([[1.0, 1e-20]]), np.array([[1.0, 3.0]]), sums_in_parts)
     array([[-2.e-20,  2.e+00]])
@@ -106,7 +106,7 @@ def less_its_mean(S: Rows, v: Rows, sums: Sums, raised: int = 0) -> Rows:
     np.put_along_axis(terms, top, S_top * 0, -1)
     high, low = sums(terms)
     of_top = v_top * complement_of_top - high - low
-    # The likeliest class joins the others in two parts.
+    # Add the likeliest class to the others as a double-double.
     term, rest = times(S_top, v_top)
     mean, left = two_sum(high, term)
     low += left + rest
@@ -117,9 +117,9 @@ def less_its_mean(S: Rows, v: Rows, sums: Sums, raised: int = 0) -> Rows:
 
 
 def less_its_share(S: Rows, v: Rows, v_alone: Rows, sums: Sums) -> Rows:
-    """Return v_j - S_j sum_k v_k, for the likeliest class without subtracting close numbers.
+    """Return v_j - S_j sum_k v_k, without cancellation for the likeliest class.
 
-    Where S is over some divisor, so is `v_alone`, the first v_j.
+    If S is divided by something, so is `v_alone`, the first v_j.
 
     >>> v = np.array([[1.0, 0.0]])
     >>> less_its_share(np.array([[1.0, 1e-20]]), v, v, sums_in_parts)
@@ -138,9 +138,9 @@ def less_its_share(S: Rows, v: Rows, v_alone: Rows, sums: Sums) -> Rows:
 
 
 def complement(S: Rows, raised: int = 0) -> Rows:
-    """Return 1 - S, for the likeliest class as the sum of the others so that no digit is lost.
+    """Return 1 - S; for the likeliest class it is the sum of the others, without cancellation.
 
-    S and the result are raised by so many powers of two.
+    S and the result are multiplied by 2^raised.
 
     >>> complement(np.array([[1.0, 1e-20]]))
     array([[1.e-20, 1.e+00]])
@@ -155,7 +155,7 @@ def complement(S: Rows, raised: int = 0) -> Rows:
 
 @contextmanager
 def without(S: Rows, top: NDArray[np.intp]) -> Iterator[None]:
-    """Let the likeliest class have no probability for a while; a NaN stays."""
+    """Set the probability of the likeliest class to 0 within the context; NaN stays."""
     of_top = np.take_along_axis(S, top, -1)
     np.put_along_axis(S, top, of_top * 0, -1)
     try:
@@ -165,7 +165,7 @@ def without(S: Rows, top: NDArray[np.intp]) -> Iterator[None]:
 
 
 def _plain_sums(terms: Rows) -> tuple[Rows, Rows]:
-    """Return the sums of rows and nothing beside them, for what will lose digits anyway."""
+    """Return plain sums with a rest of 0, for results of low precision."""
     total = summed(terms)
     return total, np.zeros_like(total)
 
@@ -173,9 +173,9 @@ def _plain_sums(terms: Rows) -> tuple[Rows, Rows]:
 def probabilities_and_quotients(
     a: FloatArray, T: float, *, S_alone: bool = False
 ) -> tuple[Rows, Rows, int]:
-    """Return S and S / T, each rounded once, and by how many powers of two they are raised.
+    """Return S and S / T, each rounded once, and the power of two that multiplies them.
 
-    They are where a probability is no normal number, and what is made of it may be.
+    It is not 0 if a probability is subnormal: results made of it may be normal numbers.
     """
     divisors = (ONE,) if T == 1 or S_alone else (ONE, factor(T))
     found, raised = probabilities(a, T, *divisors), 0
@@ -186,5 +186,5 @@ def probabilities_and_quotients(
 
 
 def _has_small(S: Rows, a: FloatArray) -> bool:
-    """Tell whether some probability needs to be raised; a masked one does not."""
+    """Return whether a probability is too small; masked classes do not count."""
     return a.dtype.itemsize == 8 and bool(((S < _SMALLEST) & (a > -np.inf)).any())

@@ -1,4 +1,4 @@
-"""softmax, log-softmax and logsumexp, in float64 whatever they are given and rounded once."""
+"""softmax, log-softmax and logsumexp, computed in float64 and rounded once."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from softmax_cli.core.exact.sums import row_sums
 def softmax(
     logits: ArrayLike, *, axis: int = -1, temperature: float = 1.0, out: FloatArray | None = None
 ) -> FloatArray:
-    """Turn logits into probabilities.
+    """Return the softmax probabilities of logits.
 
         S[i, j] = exp(a[i, j] / T) / sum_k exp(a[i, k] / T)      (Bendersky 2016)
 
     logits       (..., classes) real; -inf is a masked class
     axis         the dimension of the classes
     temperature  T, positive, in the unit of the logits
-    out          for the result, if given: of the logits' shape, or the logits themselves
+    out          array for the result, of the logits' shape; may be the logits themselves
     returns      the shape and dtype of the logits (float64 for integers), off by at most 4 units
                  in the last place; each row sums to 1, and is NaN where it has no softmax (a NaN,
                  a +inf, or every entry -inf)
@@ -46,7 +46,7 @@ def softmax(
     rows = rows_of(array, axis)
     result = np.empty_like(rows) if out is None else rows_of(out, axis)
     largest_part = next(parts(rows), slice(0))
-    # Memory that is new for each part would cost more than the arithmetic.
+    # New memory for each part would cost more than the arithmetic.
     rooms = [np.empty_like(rows[largest_part], np.float64) for _ in range(2)]
     with whole_rows(rows.shape[-1]):
         for part in parts(rows):
@@ -65,11 +65,11 @@ def softmax(
 
 
 def log_softmax(logits: ArrayLike, *, axis: int = -1, temperature: float = 1.0) -> FloatArray:
-    """Turn logits into natural log-probabilities, exact where the probability is close to 1.
+    """Return the natural logarithms of the softmax, accurate for probabilities close to 1.
 
         log S[i, j] = (a[i, j] - m[i]) / T - log1p(sum_{k != argmax} exp((a[i, k] - m[i]) / T))
 
-    with m the largest logit of the row, whose own term is the 1 of log1p.
+    where m is the largest logit of the row; its own term is the 1 in log1p.
 
     logits       (..., classes) real; -inf is a masked class
     axis         the dimension of the classes
@@ -77,7 +77,7 @@ def log_softmax(logits: ArrayLike, *, axis: int = -1, temperature: float = 1.0) 
     returns      the shape and dtype of the logits, in nats, off by at most 4 units in the last
                  place; NaN where a row has no softmax
     raises       as softmax
-    source       the formula of Bendersky 2016, shifted; scipy#19521 for why log1p
+    source       Bendersky 2016, shifted; scipy#19521 explains log1p
 
     >>> log_softmax([60.0, 0.0])
     array([-8.75651076e-27, -6.00000000e+01])
@@ -120,9 +120,9 @@ def logsumexp(logits: ArrayLike, *, axis: int = -1, temperature: float = 1.0) ->
 
 
 def probabilities(a: FloatArray, T: float, *divisors: Factor, raised: int = 0) -> list[Rows]:
-    """Return softmax over each divisor, off by 0.6 units of the logits' dtype; (rows, classes).
+    """Return softmax / divisor for each divisor, to 0.6 ULP of the logits' dtype; (rows, classes).
 
-    They are `raised` by so many powers of two, so that small ones keep their digits.
+    The results are multiplied by 2^raised, which keeps the digits of small ones.
     """
     if a.dtype.itemsize == 8:
         exponentials_ = in_parts(wide(a), T)
@@ -135,7 +135,7 @@ def probabilities(a: FloatArray, T: float, *divisors: Factor, raised: int = 0) -
 def write_log_probabilities(
     rows: FloatArray, T: float, out: FloatArray, base: float = math.e
 ) -> None:
-    """Write the logarithms of softmax to a base; both (rows, classes)."""
+    """Write the logarithms of the softmax in a base; both arrays (rows, classes)."""
     with whole_rows(rows.shape[-1]):
         for part in parts(rows):
             a = wide(rows[part])

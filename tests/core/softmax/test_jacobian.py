@@ -341,7 +341,7 @@ def test_a_row_without_a_softmax_is_nan_and_spoils_no_other(bad: list[float]) ->
     ("rows", "options", "error", "message"),
     [
         ([], {}, ShapeError, "no class along axis -1"),
-        (1.0, {}, ShapeError, "no dimension have no classes"),
+        (1.0, {}, ShapeError, "without dimensions have no classes"),
         ([1.0], {"axis": 1}, ShapeError, "no axis 1"),
         ([1j], {}, DomainError, "logits of dtype complex128 are not real"),
         ([None], {}, DomainError, "logits of dtype object are not real"),

@@ -313,7 +313,7 @@ def test_has_no_softmax(axis: int) -> None:
         ([], {}, ShapeError, r"shape \(0,\) have no class along axis -1"),
         (np.zeros((2, 0)), {}, ShapeError, r"shape \(2, 0\) have no class along axis -1"),
         (np.zeros((0, 2)), {"axis": 0}, ShapeError, "no class along axis 0"),
-        (1.0, {}, ShapeError, "no dimension have no classes; give at least a vector"),
+        (1.0, {}, ShapeError, "without dimensions have no classes; give at least a vector"),
         ([1.0], {"axis": 1}, ShapeError, "1 dimensions have no axis 1"),
         ([[1.0]], {"axis": -3}, ShapeError, "2 dimensions have no axis -3"),
         ([1j], {}, DomainError, "complex128 are not real numbers"),
