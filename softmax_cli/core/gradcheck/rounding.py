@@ -1,7 +1,7 @@
-"""What a right gradient of a dtype may be off by, entry by entry, when its reference is exact.
+"""Absolute tolerances of gradients computed in a dtype, compared with exact references.
 
-An entry that is a difference, P - 1 at a label, is as exact as its terms are; one that is a product
-or a quotient is as exact as itself, which the relative tolerance sees to.
+Entries that are differences, such as P - 1 at a label, are as exact as their terms. Products and
+quotients are as exact as themselves, which the relative tolerance covers.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from softmax_cli.core.exact.double_double import Rows
 from softmax_cli.core.loss.weights import WeightedTargets
 from softmax_cli.core.softmax.softmax import softmax
 
-# Units in the last place of the terms of a difference.
+# ULP of the terms of a difference, for wide dtypes and for 16 bits.
 _UNITS, _UNITS_OF_HALVES = 8, 3
-# A gradient of so many units of its terms is zero to within rounding.
+# A gradient of at most this many ULP of its terms is zero to within rounding.
 _ZERO = 4
-# What is coarser is a half, of 16 bits.
+# Dtypes with a larger epsilon have 16 bits.
 _HALF = 1e-5
-# Of numbers that are not normal, so many of the smallest are allowed.
+# Subnormal entries may be off by this many times the smallest number.
 _LOST = 4
 _LEAST = 1e-8
-# A change of the logits by so much leaves nothing to be known of a probability.
+# If rounding changes a logit by this much, its probability is unknown.
 _UNKNOWN = 0.5
 
 
 class Tolerances(NamedTuple):
-    """The tolerance of each entry, and which rows prove nothing.
+    """Tolerances of rows of gradients.
 
-    atol     (rows, ...)
-    vacuous  (rows,)
-    doubt    how far the reference may be off for a gradient computed in that dtype
+    atol     (rows, ...) absolute tolerance of each entry
+    vacuous  (rows,) which rows prove nothing
+    doubt    error of the reference for a gradient computed in that dtype
     """
 
     atol: NDArray[Any]
@@ -45,9 +45,11 @@ class Tolerances(NamedTuple):
 
 @dataclass(frozen=True)
 class Rounding:
-    """The rounding of a dtype, and the tolerances that were asked for, if any.
+    """The rounding of a dtype.
 
-    eps, smallest  spacing at 1, and the smallest number above 0
+    eps, smallest  machine epsilon and smallest positive number
+    rtol, atol     tolerances; atol is None unless the user gave it
+    given          whether the user gave a tolerance
     """
 
     eps: float
@@ -58,18 +60,18 @@ class Rounding:
     T: float
 
     def of_loss(self, n: Rows, a: Rows, wanted: WeightedTargets, divisor: float) -> Tolerances:
-        """Judge gradients n of losses of the logits a: differences of P_j sum_k Y_k and Y_j."""
+        """Return tolerances of loss gradients n: differences of P_j sum_k Y_k and Y_j."""
         unit = 1 / (divisor * self.T)
         units = 2 * self._units(n.shape[-1]) * self.eps
         if wanted.is_soft:
             terms = wanted.scaled_targets() * unit
             size = terms.sum(axis=-1)
-            # Where P and Y cancel, what dividing by T does to P is no part of what is left.
+            # Where P and Y cancel, the error of a / T matters relative to the terms.
             moved = np.minimum(self._moved(a), self.rtol)
             atol = units * terms + self._floor(size, size * divisor)[:, None]
             atol += moved * (np.abs(n) + terms)
             if self.eps >= _HALF:
-                # Each of the terms of sum_k Y_k may be no normal number, and loses a part of one.
+                # Each term of sum_k Y_k may be subnormal and lose a part of the smallest number.
                 share = (np.abs(n) + terms) / np.maximum(size, self.smallest)[:, None]
                 atol += self.smallest * n.shape[-1] * share
         else:
@@ -79,20 +81,20 @@ class Rounding:
             atol = np.empty_like(n)
             atol[:] = floor[:, None]
             np.put_along_axis(atol, wanted.targets, (units * size + floor)[:, None], -1)
-        return self._judged(n, atol, size, self._conditioned(a, n))
+        return self._tolerances(n, atol, size, self._conditioned(a, n))
 
     def of_jacobian(self, n: NDArray[Any], a: Rows, of: str) -> Tolerances:
-        """Judge Jacobians (rows, N, N): on the diagonal S_i - S_i S_i, or 1 - S_i."""
+        """Return tolerances of Jacobians (rows, N, N): S_i - S_i S_i or 1 - S_i on the diagonal."""
         S = softmax(a, temperature=self.T)
         terms = (S if of == "softmax" else np.ones_like(S)) / self.T
         atol = np.empty_like(n)
         atol[:] = self._floor(terms, terms)[:, :, None]
         diagonal = np.arange(a.shape[-1])
         atol[:, diagonal, diagonal] += self._units(a.shape[-1]) * self.eps * terms
-        return self._judged(n, atol, terms.max(axis=-1), 0.0)
+        return self._tolerances(n, atol, terms.max(axis=-1), 0.0)
 
     def of_product(self, n: Rows, a: Rows, v: Rows, of: str) -> Tolerances:
-        """Judge products v J: S_j (v_j - sum_k S_k v_k) / T, or (v_j - S_j sum_k v_k) / T."""
+        """Return tolerances of v J: S_j (v_j - sum_k S_k v_k) / T or (v_j - S_j sum_k v_k) / T."""
         S, size = softmax(a, temperature=self.T), np.abs(v)
         if of == "softmax":
             terms = S * (size + (S * size).sum(axis=-1, keepdims=True)) / self.T
@@ -101,27 +103,27 @@ class Rounding:
         largest = terms.max(axis=-1)
         units = self._units(a.shape[-1]) * self.eps
         atol = units * terms + self._floor(largest, largest)[:, None]
-        return self._judged(n, atol, largest, self._conditioned(a, terms))
+        return self._tolerances(n, atol, largest, self._conditioned(a, terms))
 
     def _units(self, classes: int) -> float:
-        """Return how many units sums of so many terms may be off; halves are summed in float32."""
+        """Return the error in ULP of sums over the classes; 16-bit dtypes are summed in float32."""
         return _UNITS + math.sqrt(classes) if self.eps < _HALF else _UNITS_OF_HALVES
 
     def _floor(self, size: NDArray[Any], undivided: NDArray[Any]) -> NDArray[Any]:
-        """Return what is too small beside the terms to be asked for.
+        """Return the tolerance for entries that are tiny compared with their terms.
 
-        What is below the normal numbers on the way is multiplied by weights and 1 / T.
+        Subnormal intermediate results are multiplied by weights and 1 / T.
         """
         if self.eps < _HALF:
-            # Many processors take what is no normal number for 0.
+            # Many processors flush subnormal numbers to 0.
             tiny: NDArray[Any] = self.smallest / self.eps * np.maximum(1, undivided)
             return tiny
-        # A half holds log P, and is off by that of it; only bfloat16 has probabilities so small.
+        # 16-bit frameworks store log P; only bfloat16 has probabilities this small.
         floor: NDArray[Any] = _LEAST * size + _LOST * self.smallest * np.maximum(1, undivided)
         return floor
 
     def _moved(self, a: Rows) -> Rows:
-        """Return by what part of itself a probability is off if the logits are divided by T."""
+        """Return the relative error of a probability that the rounding of a / T causes."""
         if math.frexp(self.T)[0] == 0.5:
             return np.zeros((len(a), 1))
         size = np.abs(np.where(np.isfinite(a), a, 0)).max(axis=-1, keepdims=True)
@@ -129,23 +131,20 @@ class Rounding:
         return moved
 
     def _conditioned(self, a: Rows, terms: Rows) -> NDArray[Any] | float:
-        """Return what dividing logits by T in the dtype does to terms, if it matters.
-
-        A power of two divides exactly.
-        """
+        """Return the error of terms that the rounding of a / T causes, if it matters."""
         moved = self._moved(a)
         matters = moved > self.rtol / 8
         if not matters.any():
             return 0.0
-        # Beyond it, another class may be the likeliest one.
+        # Beyond this, another class may be the likeliest.
         unknown = np.where(moved > _UNKNOWN, np.inf, 0)
         doubt: NDArray[Any] = np.maximum(np.where(matters, moved, 0) * np.abs(terms), unknown)
         return doubt
 
-    def _judged(
+    def _tolerances(
         self, n: NDArray[Any], atol: NDArray[Any], size: NDArray[Any], doubt: NDArray[Any] | float
     ) -> Tolerances:
-        """Let rows that are zero to within rounding be anything that is as small."""
+        """Return tolerances; rows that are zero to within rounding may hold any value so small."""
         inner = tuple(range(1, n.ndim))
         zero = _ZERO * self.eps * size + self.smallest
         largest = np.abs(n).max(axis=inner, initial=0)

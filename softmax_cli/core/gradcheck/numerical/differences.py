@@ -1,4 +1,4 @@
-"""The derivative of a function with respect to one input, by differences."""
+"""Derivatives with respect to one input, by finite differences."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from numpy.typing import NDArray
 from softmax_cli.core.gradcheck.numerical.noise import Evaluated
 
 Vector = NDArray[Any]
-# A derivative, and how far it may be off.
+# A derivative and its estimated error.
 Estimate = tuple[Vector, Vector]
 
 EPS = float(np.finfo(np.float64).eps)
-# How many times its noise a function's differences may be off before that counts as a kink.
+# Differences that deviate by this many times the noise indicate a kink.
 NOISY = 32
 _HALVINGS = 6
 
 
 @dataclass
 class Column:
-    """The derivative of all outputs with respect to one input, by differences.
+    """Derivatives of all outputs with respect to input k.
 
     value  (outputs,) of the function at the point
-    noise  (outputs,) how far each value may be off
+    noise  (outputs,) estimated error of each value
     """
 
     function: Evaluated
@@ -36,30 +36,30 @@ class Column:
     noise: Vector
 
     def __post_init__(self) -> None:
-        """Take no difference twice."""
+        """Start a cache of function values by step."""
         self._known: dict[float, tuple[Vector, Vector, float]] = {}
 
     def central(self) -> Estimate:
-        """Return the central difference, and its error by doubling the step twice."""
+        """Return the central difference; its error is estimated by doubling the step twice."""
         h = self.h
         (once, doubled, again) = (self._difference(step) for step in (h, 2 * h, 4 * h))
         change, next_change = np.abs(again - doubled), np.abs(doubled - once)
-        # An error in O(h^2) shrinks to a quarter when h is halved. One that does not is no error
-        # of this order: the step is too large for the function, or it is noisy there.
+        # An error in O(h^2) shrinks to a quarter when h is halved. If it does not, the step is too
+        # large for the function, or the function is noisy.
         converges = next_change <= np.maximum(0.4 * change, NOISY * self._rounding(h))
         error = next_change / 3 + self._rounding(h)
-        # A function that swings within the step may converge by chance; it does so elsewhere then.
+        # A function that oscillates within the step may converge by chance, but not to h / 4.
         finer = np.abs(self._difference(h / 4) - once)
         converges &= finer <= 2 * error + NOISY * self._rounding(h / 4)
         return once, np.where(converges, error, np.inf)
 
     def settled(self) -> Estimate:
-        """Return the central difference; nothing is known of it at a kink."""
+        """Return the central difference, with an infinite error at a kink."""
         derivative, error = self.central()
         return derivative, np.where(self.has_kink(), np.inf, error)
 
     def extrapolated_once(self) -> Estimate:
-        """Return the differences of `central` without their errors in h^2 and h^4."""
+        """Return the central difference, extrapolated to remove errors in h^2 and h^4."""
         h = self.h
         (once, doubled, again) = (self._difference(step) for step in (h, 2 * h, 4 * h))
         finer, coarser = (4 * once - doubled) / 3, (4 * doubled - again) / 3
@@ -67,7 +67,7 @@ class Column:
         return best, np.abs(best - finer) + 2 * self._rounding(h)
 
     def extrapolated(self, h: float) -> Estimate:
-        """Return the best entry of a table of extrapolated differences, from h down."""
+        """Return the best entry of Ridders' table of extrapolated differences, from h down."""
         h = max(h, self.h)
         table = [self._difference(h)]
         best, error = table[0], np.full_like(table[0], np.inf)
@@ -83,7 +83,7 @@ class Column:
                 best = np.where(better, row[-1], best)
                 error = np.where(better, estimate, error)
             table = row
-        # The table's own spread is no proof: a function that swings within h fools all of it.
+        # The spread within the table proves little: a function may oscillate within h.
         size = max(1.0, abs(float(self.at[self.k])))
         nearby = min(h, size * 2.0 ** round(np.log2(self.function.eps) / 3))
         column = Column(self.function, self.at, self.k, nearby, self.value, self.noise)
@@ -92,38 +92,38 @@ class Column:
         return best, np.where(agrees, error, np.inf)
 
     def agrees_closer_by(self, derivative: Vector, error: Vector) -> Vector:
-        """Tell where a derivative is within an error of the difference over a quarter step."""
+        """Return where a derivative agrees with the difference over a quarter of the step."""
         rounding = NOISY * self._rounding(self.h / 4)
         agrees: Vector = np.abs(self._difference(self.h / 4) - derivative) <= error + rounding
         return agrees
 
-    def stands_still(self, h: float) -> Vector:
-        """Tell which outputs are the same on both sides."""
+    def is_unchanged(self, h: float) -> Vector:
+        """Return which outputs do not change within the step."""
         above, below, _ = self._values(h)
         still: Vector = (above == self.value) & (below == self.value)
         return still
 
     def has_kink(self) -> Vector:
-        """Tell where the slopes on the two sides differ by as much however small the step is.
+        """Return where the one-sided slopes differ however small the step is.
 
-        A central difference alone takes the mean of the two slopes for the derivative.
+        A central difference would return their mean.
         """
         jumps = []
         for step in (4 * self.h, self.h, self.h / 4):
             above, below, _ = self._values(step)
             jumps.append(np.abs(above + below - 2 * self.value) / step)
         here = jumps[2] > np.maximum(jumps[1] / 2, NOISY * self._rounding(self.h / 4))
-        # Where the function is smooth, four times the step makes it 4 times as large, or 64 times
-        # at a point of inflection.
+        # For a smooth function, four times the step makes the jump 4 times as large, or 64 times at
+        # a point of inflection.
         within = jumps[0] > np.maximum(256 * jumps[1], NOISY * self._rounding(self.h))
         kink: Vector = here | within
         return kink
 
     def _rounding(self, h: float) -> Vector:
-        """Return how far a difference over 2h may be off by rounding."""
+        """Return the rounding error of a difference over 2h."""
         above, below, taken = self._values(h)
-        # Values that do not move at all may hide a slope below their last digit.
-        still = self.stands_still(h)
+        # Values that do not change may hide a slope below their last digit.
+        still = self.is_unchanged(h)
         size = np.maximum(1.0, np.abs(self.value))
         hidden = np.where(still, 4 * self.function.eps * size, 0)
         digits = self.function.eps * (np.abs(above) + np.abs(below))
@@ -135,7 +135,7 @@ class Column:
         return (above - below) / taken
 
     def _values(self, h: float) -> tuple[Vector, Vector, float]:
-        """Return the values ahead and behind, and the step that was really taken between."""
+        """Return the values ahead and behind, and the actual step between the two points."""
         if h not in self._known:
             ahead, behind = self.at.copy(), self.at.copy()
             ahead[self.k] += h

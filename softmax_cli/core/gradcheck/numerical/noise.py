@@ -1,4 +1,4 @@
-"""How exactly a function is known: by how much its values jump between neighbouring points."""
+"""The noise of a function: how much its values jump between neighbouring points."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from softmax_cli.errors import ShapeError
 Vector = NDArray[Any]
 
 EPS = float(np.finfo(np.float64).eps)
-# Far below what a smooth function does, above the digits of single precision, and no short binary
-# number: what is cast to single precision then shows.
+# Relative spacing of the points: smooth functions hardly curve over it, it exceeds the precision of
+# float32, and it is not a short binary number, so casts to float32 show.
 _SPACING = 1.1e-6
 _EVALUATIONS, _DEGREE = 16, 5
 _WIDENINGS, _WIDER, _WIDEST = 8, 32, 0.04
-# More than this many times the last digit is no rounding.
+# Noise of more ULP than this is not rounding.
 _ROUNDING = 256
-# What shows in wide differences alone is rounding, if it is no more than so many last digits.
+# Noise that only wide spacings show is rounding up to this many ULP.
 _HIDDEN = 64
 
 
 class Evaluated:
-    """A function, at points rounded to the type that it takes, with values in double precision.
+    """A function evaluated at points rounded to its dtype, with values in float64 or complex128.
 
-    eps  the spacing at 1 of the least exact type that values came in
+    eps  machine epsilon of the lowest precision seen
     """
 
     def __init__(
@@ -35,13 +35,13 @@ class Evaluated:
         function: Callable[[Vector], Vector],
         dtype: type[np.floating[Any]] = np.float64,
     ) -> None:
-        """Evaluate nothing yet."""
+        """Wrap a function that takes points of a dtype."""
         self._function, self._dtype = function, dtype
         self.eps = float(np.finfo(dtype).eps)
         self._shape: tuple[int, ...] | None = None
 
     def rounded(self, x: Vector) -> Vector:
-        """Return a point as the function gets it, in double precision."""
+        """Return the point that the function receives, as float64."""
         return x.astype(self._dtype).astype(np.float64)
 
     def __call__(self, x: Vector) -> Vector:
@@ -58,12 +58,12 @@ class Evaluated:
 
 
 class Noise(NamedTuple):
-    """What is known of a function's values at a point.
+    """The noise of a function at a point.
 
     value     (outputs,) at the point
-    level     (outputs,) how far each may be off
-    eps       the spacing at 1 of the type that the function works in, whatever it returns
-    is_noisy  whether the values jump by more than rounding does
+    level     (outputs,) estimated error of each value
+    eps       machine epsilon of the precision in which the function computes
+    is_noisy  whether the values jump by more than rounding explains
     """
 
     value: Vector
@@ -73,22 +73,22 @@ class Noise(NamedTuple):
 
     @property
     def rounding(self) -> float:
-        """How far rounding alone may put off a value; 0 where there is more than that."""
+        """The largest rounding error of a value; 0 if there is more noise than rounding."""
         return 0.0 if self.is_noisy else float(self.level.max(initial=0.0))
 
 
 def noise_at(function: Evaluated, at: Vector) -> Noise:
-    """Return how far the values of a function are off, from those along a short line.
+    """Return the noise of a function, estimated from its values along a short line.
 
-    What is left of them when a polynomial is taken away is noise: a smooth function is one there.
-    (More and Wild, Estimating computational noise, 2011, take differences of high order for it.)
+    A smooth function is a polynomial there, and the residual of the fit is noise. (More and Wild,
+    Estimating computational noise, 2011, use differences of high order instead.)
 
     >>> noise_at(Evaluated(lambda x: x**2), np.array([3.0])).is_noisy
     False
     >>> noise_at(Evaluated(lambda x: x.astype(np.float32) ** 2.0), np.array([3.0])).eps > 1e-8
     True
     """
-    # No direction in which a function is likely to stand still, as softmax does along all ones.
+    # A direction along which functions change; softmax is constant along all ones.
     rng = np.random.default_rng(0)
     uneven = rng.uniform(0.5, 1.5, at.shape) * rng.choice([-1.0, 1.0], at.shape)
     along = uneven * _SPACING * np.maximum(unit_of(at), np.abs(at))
@@ -96,7 +96,7 @@ def noise_at(function: Evaluated, at: Vector) -> Noise:
     values, level = _along(function, value, at, along)
     finite = np.abs(value[np.isfinite(value)])
     size = max(1.0, float(finite.max(initial=0.0)))
-    # Values that stand still, or on a few steps, show nothing of how high the steps are.
+    # If the values take few steps, widen the line until it shows how high the steps are.
     for _ in range(_WIDENINGS):
         coarse = _are_few(values)
         along = along * _WIDER
@@ -105,8 +105,7 @@ def noise_at(function: Evaluated, at: Vector) -> Noise:
         values, wider = _along(function, value, at, along)
         wider = np.minimum(wider, _HIDDEN * function.eps * size)
         level = np.where(coarse, np.maximum(level, wider), level)
-    # A function that casts to single precision inside gives it away: its values have no more
-    # digits, though their type has.
+    # A function that computes in lower precision inside returns values without more digits.
     eps = function.eps
     for narrow in (np.float32, np.float16):
         if (values.astype(narrow) == values).all() and not _are_few(values).all():
@@ -117,14 +116,14 @@ def noise_at(function: Evaluated, at: Vector) -> Noise:
 
 
 def unit_of(at: Vector) -> float:
-    """Return the largest size of a point's numbers, at most 1: what is small to all of them."""
+    """Return the largest absolute value of a point's numbers, at most 1, or 1 for zeros."""
     return min(1.0, float(np.abs(at).max(initial=0.0))) or 1.0
 
 
 def _along(function: Evaluated, value: Vector, at: Vector, along: Vector) -> tuple[Vector, Vector]:
-    """Return (evaluations, outputs) values along a line, and the noise that they show.
+    """Return values along a line, (evaluations, outputs), and their noise, (outputs,).
 
-    The places are uneven: from step to even step, rounding may happen to be alike.
+    The spacing is uneven, because rounding may repeat itself over an even one.
     """
     places = np.sort(np.random.default_rng(1).uniform(0, _EVALUATIONS, _EVALUATIONS - 1))
     values = np.stack([value, *(function(at + place * along) for place in places)])
@@ -139,14 +138,14 @@ def _along(function: Evaluated, value: Vector, at: Vector, along: Vector) -> tup
 
 
 def _are_few(values: Vector) -> NDArray[np.bool_]:
-    """Tell which outputs take less than half as many values as they were asked for."""
+    """Return which outputs take few different values along the line."""
     moves = (np.diff(np.sort(values, axis=0), axis=0) > 0).sum(axis=0)
     few: NDArray[np.bool_] = moves < _EVALUATIONS // 2
     return few
 
 
 def shaken(at: Vector) -> Iterator[Vector]:
-    """Yield points a few units in the last place away."""
+    """Yield points a few ULP away."""
     rng = np.random.default_rng(1)
     for _ in range(2):
         yield at * (1 + EPS * rng.integers(-4, 5, size=at.shape))

@@ -1,4 +1,4 @@
-"""Derivatives of a function by evaluating it: what an analytic gradient is compared with."""
+"""Numerical Jacobians with error estimates: the references of gradient checks."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ Method = Literal["central", "complex", "richardson"]
 Function = Callable[[Vector], Vector]
 Matrix = NDArray[np.float64]
 
-# Relative to max(1, |x|): where truncation and rounding of a central difference meet, where they
-# meet after extrapolation, and where a complex step has no truncation left.
+# Relative to max(1, |x|). Central differences balance truncation and rounding, extrapolated ones
+# start wider, and complex steps have no rounding and need no truncation error.
 STEPS: dict[Method, float] = {"central": EPS ** (1 / 3), "richardson": 2.0**-5, "complex": 1e-20}
-# Where extrapolation begins that refines a difference: in double precision, and in less.
+# First step of an extrapolation that refines a difference: for float64, and for less.
 _WIDE = (2.0**-5, 2.0**-2)
-# What parts of the step are tried where a difference over all of it does not converge.
+# Fractions of the step that are tried where a difference does not converge.
 _SMALLER = (2.0**-6, 2.0**-12)
-# How far is looked whether a function that stands still is constant.
+# Distance at which a function that does not change is checked for being constant.
 _FAR = 0.25
-# A reference is taken again another way if it is known to less than this part of the tolerance.
+# A reference is refined unless its error is at most this part of the tolerance.
 _WANTED = 0.25
 _SHARE = 1e-6
 
 
 class Reference(NamedTuple):
-    """A Jacobian by evaluation, and how far it may be off.
+    """A numerical Jacobian.
 
     jacobian  (outputs, inputs)
-    error     (outputs, inputs) the estimated error; infinite where nothing is known
-    noise     what is known of the function's values
-    step      relative to max(1, |x|), as it was taken
+    error     (outputs, inputs) estimated error; infinite where the derivative is unknown
+    noise     of the function's values
+    step      the step that was used, relative to max(1, |x|)
     """
 
     jacobian: Matrix
@@ -56,23 +56,20 @@ def reference_jacobian(
     rtol: float | None = None,
     dtype: type[np.floating[Any]] = np.float64,
 ) -> Reference:
-    """Return the Jacobian of a function at a point, and an estimate of the error of each entry.
+    """Return the numerical Jacobian of a function at a point, with estimated errors.
 
         central     (f(x + h) - f(x - h)) / 2h                error O(h^2), doubled to estimate it
         richardson  central at h, h/2, h/4, ... extrapolated to 0      (Ridders 1982)
         complex     Im f(x + ih) / h                          no subtraction (Squire, Trapp 1998)
 
-    A difference is divided by the step that was really taken.
-
     function  takes (inputs,) and returns (outputs,)
     at        (inputs,) float64
-    step      h relative to max(1, |x|), of a complex step h itself; the default is STEPS[method],
-              or what fits a function that works in less than double precision
-    rtol      where a central difference is not known to this, it is extrapolated
+    step      h relative to max(1, |x|), for complex steps h itself; the default is STEPS[method],
+              or larger for a function that computes in low precision
+    rtol      central differences that are less accurate are extrapolated
     dtype     of the points that the function takes
-    returns   the Jacobian, its estimated error, the noise of the function, and the step
-    raises    DomainError for a step that is not positive, or a function that does not take
-              complex numbers with the complex method
+    raises    DomainError for a step that is not positive or changes nothing, or if the method is
+              complex and the function does not accept complex numbers
 
     >>> J, error, *_ = reference_jacobian(lambda x: x**2, np.array([3.0]), "complex")
     >>> J, bool(error[0, 0] < 1e-13)
@@ -107,13 +104,13 @@ def reference_jacobian(
         else:
             found = [column.settled() for column in columns]
             if noise.is_noisy:
-                # What jumps once, at a kink nearby, is no noise of one size.
+                # A jump at a kink nearby is not uniform noise.
                 found = [(derivative, NOISY * error) for derivative, error in found]
             elif rtol is not None and step is None:
                 found = _refined(columns, found, rtol)
         jacobian = np.stack([derivative for derivative, _ in found], axis=-1)
         error = np.stack([estimate for _, estimate in found], axis=-1)
-        still = np.all([column.stands_still(column.h) for column in columns], axis=0)
+        still = np.all([column.is_unchanged(column.h) for column in columns], axis=0)
         error += _hidden_slope(evaluated, at, noise.value, still)[:, None]
     return Reference(jacobian, error, noise, relative)
 
@@ -121,7 +118,7 @@ def reference_jacobian(
 def closer_looks(
     function: Function, at: Vector, inputs: Vector, noise: Noise, dtype: type[np.floating[Any]]
 ) -> Iterator[tuple[Matrix, Matrix]]:
-    """Yield differences over ever smaller steps for some inputs, and their estimated errors."""
+    """Yield derivatives for some inputs over ever smaller steps, with estimated errors."""
     evaluated = Evaluated(function, dtype)
     with np.errstate(all="ignore"):
         for part in _SMALLER:
@@ -137,10 +134,7 @@ def closer_looks(
 
 
 def _hidden_slope(function: Evaluated, at: Vector, value: Vector, still: Vector) -> Vector:
-    """Return how steep outputs may be that stand still within the steps, but not beyond them.
-
-    A function that rounds its values does so: it is a stair.
-    """
+    """Return the possible slope of outputs that change only beyond the steps (rounded values)."""
     if not still.any():
         return np.zeros(value.shape)
     far = _FAR * np.maximum(1.0, np.abs(at))
@@ -149,7 +143,7 @@ def _hidden_slope(function: Evaluated, at: Vector, value: Vector, still: Vector)
 
 
 def _refined(columns: list[Column], found: list[Estimate], rtol: float) -> list[Estimate]:
-    """Return the derivatives, extrapolated where a difference alone is not known well enough."""
+    """Return the derivatives, extrapolated where a difference is not accurate enough."""
     sizes = [np.abs(derivative)[np.isfinite(derivative)] for derivative, _ in found]
     scale = max((float(size.max(initial=0.0)) for size in sizes), default=0.0)
     result = []
@@ -162,7 +156,7 @@ def _refined(columns: list[Column], found: list[Estimate], rtol: float) -> list[
             wide = _WIDE[column.function.eps > EPS] * max(1.0, abs(float(column.at[column.k])))
             others = [column.extrapolated_once, partial(column.extrapolated, wide)]
         elif unclear.any():
-            # A function may turn within the step, above all where what it is given is small.
+            # A function may turn within the step, mostly where its inputs are small.
             smaller = [unit_of(column.at), *_SMALLER]
             others = [replace(column, h=column.h * part).settled for part in smaller if part < 1]
         coarse, its_doubt = derivative, error
@@ -170,8 +164,8 @@ def _refined(columns: list[Column], found: list[Estimate], rtol: float) -> list[
             better, its_error = other()
             closer = unclear & (its_error < error)
             if not is_kink.all():
-                # It refines the difference, within what is in doubt of it, and comes closer to one
-                # over a quarter of the step, of which a sixteenth is.
+                # It must lie within the error of the difference, and closer to the difference
+                # over a quarter of the step, whose error is a sixteenth.
                 closer &= ~is_kink & (np.abs(better - coarse) <= 2 * its_doubt)
                 closer &= column.agrees_closer_by(better, its_error + its_doubt / 8)
             derivative = np.where(closer, better, derivative)
@@ -181,7 +175,7 @@ def _refined(columns: list[Column], found: list[Estimate], rtol: float) -> list[
 
 
 def _complex_jacobian(function: Function, at: Vector, h: float) -> Estimate:
-    """Return derivatives by complex steps; how they change within a few digits is their error."""
+    """Return derivatives by complex steps; their error is the change a few ULP away."""
     if not at.size:
         raise _not_complex()
     derivatives = [
@@ -194,9 +188,9 @@ def _complex_jacobian(function: Function, at: Vector, h: float) -> Estimate:
 
 
 def _is_analytic(function: Evaluated, at: Vector, noise: Noise, jacobian: Matrix) -> Vector:
-    """Tell for which outputs a difference along a line is what their complex steps say.
+    """Return for which outputs complex steps agree with a central difference along a line.
 
-    A function that takes a conjugate or a real part takes complex numbers, and is not analytic.
+    Functions that take conjugates or real parts accept complex numbers but are not analytic.
     """
     rng = np.random.default_rng(2)
     h = STEPS["central"]
