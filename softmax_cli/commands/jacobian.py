@@ -107,18 +107,15 @@ def write_jacobian(
         opened_values = opened(values, read, others=others)
         source, single = peeked(stack.enter_context(opened_values))
         source = source.slice_rows(rows)
-        result = Result(
-            command="jacobian",
-            name="jacobian",
-            columns=source.classes,
-            dtype=source.dtype,
-            class_names=source.class_names,
+        result = Result.of(
+            source,
+            "jacobian",
+            "jacobian",
             column_names=source.class_names,
-            id_names=source.id_names,
             facts={"of": of, "temperature": temperature},
             matrix=True,
             single=single,
-            leading=source.leading,
+            axis=-1,
             first=source.first * source.classes,
         )
         vector = vjp if vjp is not None else jvp

@@ -94,18 +94,13 @@ def write_softmax(
         source = source.slice_rows(rows)
         if top_k is not None:
             top_k = min(top_k, source.classes)
-        result = Result(
-            command="softmax",
-            name="log_probabilities" if log else "probabilities",
+        result = Result.of(
+            source,
+            "softmax",
+            "log_probabilities" if log else "probabilities",
             columns=top_k or source.classes,
-            dtype=source.dtype,
-            class_names=source.class_names,
             column_names=_column_names(source, log=log, top_k=top_k, append=append),
-            id_names=source.id_names,
             facts={"classes": source.classes, "temperature": temperature, "log": log},
-            leading=source.leading,
-            axis=source.axis,
-            first=source.first,
             text_columns=(
                 "class names beside their probabilities"
                 if top_k

@@ -189,11 +189,5 @@ class _MergeSink(Sink):
     def __init__(self, of: Callable[[Block], T], merge: Callable[[T], None]) -> None:
         self._of, self._merge = of, merge
 
-    def write(self, block: Block) -> None:
-        self.prepare(block)()
-
     def prepare(self, block: Block) -> Callable[[], None]:
         return partial(self._merge, self._of(block))
-
-    def finish(self) -> None:
-        """Do nothing."""

@@ -60,9 +60,6 @@ class Collected(Sink):
         """Keep the block."""
         self.blocks.append(block)
 
-    def finish(self) -> None:
-        """Nothing follows."""
-
     def rows(self, classes: int) -> Rows:
         """Join the blocks."""
         source = Source("sink", classes, np.dtype(float), from_blocks(lambda: iter(self.blocks)))

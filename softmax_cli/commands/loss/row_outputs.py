@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.formats.model.options import WriteOptions
-from softmax_cli.formats.model.sinks import Result, Sink
+from softmax_cli.formats.model.sinks import Result, Sink, call_each
 from softmax_cli.formats.opening.sink import open_sink
 
 
@@ -62,18 +63,7 @@ class RowSinks(Sink):
             sink = open_sink(row_result(source), files.losses, source.paths)
             self.of_losses.append(stack.enter_context(sink))
         if files.gradient is not None:
-            result = Result(
-                "xent",
-                "gradient",
-                source.classes,
-                source.dtype,
-                class_names=source.class_names,
-                column_names=source.class_names,
-                id_names=source.id_names,
-                leading=source.leading,
-                axis=source.axis,
-                first=source.first,
-            )
+            result = Result.of(source, "xent", "gradient", column_names=source.class_names)
             sink = open_sink(result, files.gradient, source.paths)
             self._of_gradients.append(stack.enter_context(sink))
 
@@ -83,9 +73,4 @@ class RowSinks(Sink):
         if block.partner is not None:
             gradients = block.with_values(block.partner)
             commits += [sink.prepare(gradients) for sink in self._of_gradients]
-
-        def commit() -> None:
-            for each in commits:
-                each()
-
-        return commit
+        return partial(call_each, commits)

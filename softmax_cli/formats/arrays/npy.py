@@ -211,10 +211,6 @@ class NpySink(Sink):
             lines = rows * (result.columns if result.matrix else 1)
             target.reserve(self._room + lines * self._line_bytes, rows * result.columns)
 
-    def write(self, block: Block) -> None:
-        """Write the numbers of a block."""
-        self.prepare(block)()
-
     def prepare(self, block: Block) -> Callable[[], None]:
         """Write the numbers of a block, whose place in the file does not depend on others."""
         values = stored_as(self._result.dtype, block.values)

@@ -65,10 +65,6 @@ class ColumnarSink(Sink):
         numbered = tuple(map(str, range(result.columns)))
         return [*ids, *(result.column_names or result.class_names or numbered)]
 
-    def write(self, block: Block) -> None:
-        """Write the rows of a block, or the entries of a batch of matrices."""
-        self.prepare(block)()
-
     def prepare(self, block: Block) -> Callable[[], None]:
         """Turn the rows of a block into columns; only putting them together needs order."""
         self._has_classes = self._has_classes or block.classes is not None

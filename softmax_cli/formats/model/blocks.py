@@ -1,4 +1,4 @@
-"""Blocks of rows, and the sources that they come from: the terms all formats share."""
+"""Blocks of rows, and the sources that yield them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from operator import methodcaller
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -19,22 +20,24 @@ if TYPE_CHECKING:
     from softmax_cli.formats.columns.suspects import SuspectColumns
 
 BLOCK_BYTES = 1 << 21
+# The fields of a block that have an entry per row.
+_PER_ROW = ("values", "ids", "labels", "classes", "partner", "weights", "numbers")
 
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """Some consecutive rows, on their way from a source through a kernel to a sink.
+    """Consecutive rows, on their way from a source through a kernel to a sink.
 
     start    number of the first row, from 0
     values   (rows, ...) numbers
-    place    how an error names the row at this position of the block
-    ids      cells that pass through untouched, as the bytes of the input, a tuple a row
+    place    names the row at a position of the block, for errors
+    ids      one tuple per row: cells that pass through, as the bytes of the input
     labels   cells of the label column
-    classes  (rows, k) class numbers that go with the values, for the likeliest classes alone
-    partner  (rows, ...) what a second input holds for these rows: labels, targets or vectors
-    weights  (rows, 1) what these rows count in a sum
-    numbers  (rows,) their numbers in the input, if rows before them were left out
-    lines    which lines of these rows' matrices are wanted, if not all are
+    classes  (rows, k) class numbers of the values, for the top k classes
+    partner  (rows, ...) labels, targets or vectors from a second input
+    weights  (rows, 1) weights of the rows in a sum
+    numbers  (rows,) numbers of the rows in the input, if rows before them were skipped
+    lines    which lines of the rows' matrices to compute; None for all
     """
 
     start: int
@@ -49,60 +52,56 @@ class Block:
     lines: range | None = None
 
     def number(self, row: int) -> int:
-        """Return the number in the input of the row at this position of the block."""
+        """Return the number in the input of the row at a position of the block."""
         return self.start + row if self.numbers is None else int(self.numbers[row])
 
     def with_values(self, values: NDArray[Any]) -> Block:
-        """Return the block with other numbers in it."""
+        """Return the block with other values."""
         return replace(self, values=values)
 
     def part(self, start: int, stop: int) -> Block:
-        """Return the rows between two positions, as views of the numbers."""
-        rows = slice(start, stop)
-        return replace(
-            self,
-            start=self.start + start,
-            values=self.values[rows],
-            place=lambda row: self.place(start + row),
-            ids=None if self.ids is None else self.ids[rows],
-            labels=None if self.labels is None else self.labels[rows],
-            classes=None if self.classes is None else self.classes[rows],
-            partner=None if self.partner is None else self.partner[rows],
-            weights=None if self.weights is None else self.weights[rows],
-            numbers=None if self.numbers is None else self.numbers[rows],
-        )
+        """Return the rows from position `start` to before `stop`, without a copy."""
+
+        def place(row: int) -> str:
+            return self.place(start + row)
+
+        return self._take(lambda entries: entries[start:stop], self.start + start, place)
+
+    def rows(self, chosen: NDArray[np.intp], start: int) -> Block:
+        """Return a copy of the chosen rows, numbered from `start`."""
+
+        def take(entries: Any) -> Any:
+            if isinstance(entries, list):
+                return [entries[row] for row in chosen]
+            return entries[chosen]
+
+        numbered = replace(self, numbers=self._numbers())
+        return numbered._take(take, start, lambda row: self.place(int(chosen[row])))
 
     def renumbered(self, start: int) -> Block:
         """Return the block numbered from `start`; its rows keep their numbers in the input."""
-        if start == self.start:
-            return self
+        return self if start == self.start else replace(self, start=start, numbers=self._numbers())
+
+    def _numbers(self) -> NDArray[np.intp]:
         import numpy as np
 
-        return self.rows(np.arange(len(self.values)), start)
+        return self.start + np.arange(len(self.values)) if self.numbers is None else self.numbers
 
-    def rows(self, chosen: NDArray[np.intp], start: int) -> Block:
-        """Return the chosen rows alone, numbered from `start`."""
-        return Block(
-            start,
-            self.values[chosen],
-            lambda row: self.place(int(chosen[row])),
-            None if self.ids is None else [self.ids[row] for row in chosen],
-            None if self.labels is None else [self.labels[row] for row in chosen],
-            None if self.classes is None else self.classes[chosen],
-            None if self.partner is None else self.partner[chosen],
-            None if self.weights is None else self.weights[chosen],
-            self.start + chosen if self.numbers is None else self.numbers[chosen],
-        )
+    def _take(self, take: Callable[[Any], Any], start: int, place: Callable[[int], str]) -> Block:
+        """Return the block with `take` applied to each field that has an entry per row."""
+        fields = {name: getattr(self, name) for name in _PER_ROW}
+        taken = {name: take(found) for name, found in fields.items() if found is not None}
+        return replace(self, start=start, place=place, **taken)
 
 
 @dataclass(frozen=True, eq=False)
 class Chunk:
-    """The next rows of a source: what of reading them must be done in order has been done.
+    """The next rows of a source; the sequential part of the read is done.
 
-    rows     how many they are
-    read     does the rest, in any thread; the values are then the caller's to change
-    at_once  how many portions like this are worth handing to a thread
-    size     bytes of the input that they take, if the source knows its own size
+    rows     number of rows
+    read     does the rest, in any thread; the caller may change the values
+    at_once  how many such chunks are worth handing to a thread together
+    size     bytes of the input that the rows take, if the source knows its size
     """
 
     rows: int
@@ -111,31 +110,27 @@ class Chunk:
     size: int = 0
 
     def map(self, change: Callable[[Block], Block]) -> Chunk:
-        """Return the portion with its block changed once it is read."""
+        """Return the chunk with a change applied to its block once it is read."""
         return replace(self, read=lambda: change(self.read()))
 
 
 class RowRange(NamedTuple):
-    """The rows from `start` to before `stop`, of so many."""
+    """The rows from `start` to before `stop`, of a total of `of` rows."""
 
     start: int
     stop: int
     of: int
 
     def times(self, lines: int) -> RowRange:
-        """Return the range of the lines, if each row has so many."""
+        """Return the range of lines, given the number of lines per row."""
         return RowRange(self.start * lines, self.stop * lines, self.of * lines)
-
-
-def _part_of(chunk: Chunk, first: int, last: int) -> Block:
-    return chunk.read().part(first, last)
 
 
 Chunks = Callable[[], Iterator[Chunk]]
 
 
 def from_blocks(blocks: Callable[[], Iterator[Block]]) -> Chunks:
-    """Return blocks as portions that are read already."""
+    """Return blocks as chunks that are already read."""
 
     def chunks() -> Iterator[Chunk]:
         for block in blocks():
@@ -153,23 +148,23 @@ def identity(block: Block) -> Block:
 class Source:
     """Rows of numbers that can be read once, a block at a time.
 
-    place        how errors name it
-    classes      columns of numbers
-    dtype        of the blocks, and of the result if nothing else is asked for
-    portions     begins to read, in order
-    rows         how many there are, if that is known before they are read
+    place        its name in errors
+    classes      number of columns of numbers
+    dtype        of the blocks, and the default dtype of the result
+    chunks       starts reading, in order
+    rows         number of rows, if known before they are read
     leading      dimensions to restore on output, if the rows came from an array
     class_names  names of the columns, if the input names them
     id_names     names of the pass-through columns; empty strings where there is no header
-    paths        the files behind it
-    axis         where the classes lay in the input, counted from the end
-    size         bytes of the input, if they are known before they are read
-    within       which of the input's rows these are, if not all
+    paths        the files that are read
+    axis         axis of the classes in the input, counted from the end
+    size         bytes of the input, if known before it is read
+    within       the range of the input's rows that is read, if not all are
     table        its columns, if it is a table
-    suspects     the columns that look like none of the classes, known once the first row is read
-    warnings     what to print once all rows are read
-    stored       dtype of the numbers in the file, if they are taken for another
-    close        lets go of the file; leaving the source's `with` block calls it
+    suspects     columns that may be no classes, known once the first row is read
+    warnings     return warnings to print once all rows are read
+    stored       dtype of the numbers in the file, if it is not `dtype`
+    close        closes the file; leaving the source's `with` block calls it
     """
 
     place: str
@@ -197,7 +192,7 @@ class Source:
 
     @property
     def dtypes(self) -> tuple[np.dtype[Any], ...]:
-        """The dtypes that the numbers were rounded to: in the file, and as they are taken."""
+        """The dtypes that the numbers were rounded to: in the file, then in the blocks."""
         return (self.dtype,) if self.stored is None else (self.stored, self.dtype)
 
     def blocks(self) -> Iterator[Block]:
@@ -206,7 +201,7 @@ class Source:
             yield chunk.read()
 
     def map(self, change: Callable[[Block], Block], **fields: Any) -> Source:
-        """Return the source with every block changed as it is read, and with other fields."""
+        """Return the source with a change applied to each block, and with other fields."""
 
         def chunks() -> Iterator[Chunk]:
             for chunk in self.chunks():
@@ -215,9 +210,9 @@ class Source:
         return replace(self, chunks=chunks, **fields)
 
     def slice_rows(self, rows: RowRange | None) -> Source:
-        """Return the source with these of its rows alone, which keep their numbers.
+        """Return the source limited to a range of its rows, which keep their numbers.
 
-        Behind the last of all there may be more where there should be none: they are kept.
+        A range that ends with the last row keeps any surplus rows: they are an error later.
         """
         if rows is None:
             return self
@@ -231,9 +226,9 @@ class Source:
                 if last - first == chunk.rows:
                     yield chunk
                 elif first < last:
-                    part = partial(_part_of, chunk, first, last)
                     size = chunk.size * (last - first) // chunk.rows
-                    yield replace(chunk, rows=last - first, read=part, size=size)
+                    part = chunk.map(methodcaller("part", first, last))
+                    yield replace(part, rows=last - first, size=size)
                 start = stop
                 if start >= end:
                     return
@@ -248,15 +243,15 @@ class Source:
         try:
             self.close()
         except SoftmaxCliError:
-            # The error that is under way is the one to tell.
+            # An error raised within the block matters more.
             if error is None:
                 raise
 
 
 def rows_per_block(classes: int, itemsize: int) -> int:
-    """Return how many rows make a block that stays in a cache.
+    """Return how many rows make a block that fits in a cache.
 
-    A power of two is avoided: columns of that length fall on the same lines of the cache.
+    Powers of two are avoided: columns of such a length share cache lines.
 
     >>> rows_per_block(classes=1000, itemsize=4), rows_per_block(10**9, 8), rows_per_block(16, 4)
     (524, 1, 31760)

@@ -1,4 +1,4 @@
-"""Where blocks of rows go, and what must be known of a result before they do."""
+"""What a command writes: the description of a result, and the sinks that take its rows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from softmax_cli.formats.model.blocks import Block
+from softmax_cli.formats.model.blocks import Block, Source
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,25 +18,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """What a sink must know of the rows that it will be given.
+    """What a sink needs to know before the first row.
 
     command       the subcommand, for JSON
-    name          what the values are, plural: the JSON key and the title of a table
-    columns       values in a line
+    name          of the values, plural: the JSON key and the title of a table
+    columns       values per line
     dtype         of the values
-    class_names   names of the classes, if the input named them
-    column_names  names of the columns of text files, if there is a header to write
+    class_names   names of the classes, if the input names them
+    column_names  names of the columns of text files, if a header is written
     id_names      names of the pass-through columns
     facts         further keys of the JSON object
-    matrix        each row is a matrix of `columns` lines, and lines are written, not rows
+    matrix        each row is a matrix, and its `columns` lines are written one by one
     single        there is one row
-    leading       dimensions that an array is given back, before the columns
-    axis          where the classes go in the output, counted from the end
-    text_columns  what stands beside the numbers that an array cannot hold
-    first         number of the first line, if those before it are written by others
-    flat          an array of it has no dimension of columns: a number a row, or one number
-    steps         what explains it, in a table's place and as a part of JSON, once all is read
-    after         what a table shows under it
+    leading       dimensions of an array before the columns
+    axis          axis of the classes in the output, counted from the end
+    text_columns  name of the columns of text, which an array cannot hold; empty if there are none
+    first         number of the first line, if other tasks write those before it
+    flat          an array of the result has no axis of columns: one number per row, or only one
+    steps         returns the steps of --explain, once all rows are read
+    after         returns what a table shows below the result
     """
 
     command: str
@@ -57,35 +57,42 @@ class Result:
     steps: Callable[[], Sequence[Step]] | None = None
     after: Callable[[], Sequence[Part]] | None = None
 
+    @classmethod
+    def of(cls, source: Source, command: str, name: str, **fields: Any) -> Result:
+        """Return a result of the shape, names and dtype of the source, but for these fields."""
+        shared = ("dtype", "class_names", "id_names", "leading", "axis", "first")
+        shape = {name: getattr(source, name) for name in shared}
+        return cls(command, name, **{"columns": source.classes, **shape, **fields})
+
 
 class Sink:
-    """Writes the blocks of a result. A sink overrides `write`, or `prepare` if threads can help."""
+    """Writes the blocks of a result. Subclasses override `write`, or `prepare` to use threads."""
 
     def write(self, block: Block) -> None:
-        """Write the rows of one block, the next in order."""
+        """Write the rows of the next block."""
         self.prepare(block)()
 
     def prepare(self, block: Block) -> Callable[[], None]:
-        """Do, in any thread, what of writing a block needs no order; return what is left of it."""
+        """Prepare a block for writing, in any thread; return what then writes it, in order."""
         return partial(self.write, block)
 
     def finish(self) -> None:
-        """Write what comes after the last row, if anything does."""
+        """Write what follows the last row, if anything."""
 
 
 class Sinks(Sink):
-    """Gives each block to several sinks, which are finished where they were opened."""
+    """Gives each block to several sinks; whoever opened them finishes them."""
 
     def __init__(self, sinks: Sequence[Sink]) -> None:
         """Keep the sinks."""
         self._sinks = sinks
 
     def prepare(self, block: Block) -> Callable[[], None]:
-        """Prepare it for each."""
-        commits = [sink.prepare(block) for sink in self._sinks]
+        """Prepare the block for each sink."""
+        return partial(call_each, [sink.prepare(block) for sink in self._sinks])
 
-        def commit() -> None:
-            for each in commits:
-                each()
 
-        return commit
+def call_each(commits: Sequence[Callable[[], None]]) -> None:
+    """Write the blocks that several sinks prepared."""
+    for commit in commits:
+        commit()
