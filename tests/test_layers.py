@@ -10,24 +10,60 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "softmax_cli"
-LAYERS = (
-    *("__main__", "commands", "explain", "losses", "shards", "pipeline", "formats", "core"),
-    *("storage", "display", "runtime", "errors"),
-)
-MAY_IMPORT = {
-    "__main__": {"commands", "runtime", "errors"},
-    "commands": {*LAYERS[1:], "__init__"} - {"runtime"},
-    "shards": {"shards", "pipeline", "formats", "core", "storage", "errors", "__init__"},
-    "losses": {"losses", "formats", "core", "storage", "errors"},
-    "explain": {"explain", "formats", "core", "display", "errors"},
-    "pipeline": {"pipeline", "formats", "core", "display", "errors"},
-    "formats": {"formats", "core", "storage", "display", "runtime", "errors"},
-    "core": {"core", "errors"},
-    "storage": {"storage", "runtime", "errors"},
-    "display": {"display", "errors"},
-    "runtime": {"runtime", "errors"},
-    "errors": set(),
-    "__init__": {"core"},
+CORE = ("core.exact", "core.softmax", "core.loss", "core.gradcheck")
+ROWS = ("formats.model", "formats.text", "formats.columns")
+OPENED = ("formats", *ROWS, "formats.arrays", "formats.opening", "formats.table")
+BELOW = ("storage", "display", "display.rich", "errors")
+# Every room, and the rooms that it may import besides itself.
+MAY_IMPORT: dict[str, tuple[str, ...]] = {
+    "errors": (),
+    "runtime": ("errors",),
+    "storage": ("runtime", "errors"),
+    "display": ("errors",),
+    "display.rich": ("display", "errors"),
+    "core": (),
+    "core.exact": ("errors",),
+    "core.softmax": ("core.exact", "errors"),
+    "core.loss": ("core.exact", "core.softmax", "errors"),
+    "core.gradcheck.numerical": ("errors",),
+    "core.gradcheck": (*CORE, "core.gradcheck.numerical", "errors"),
+    "formats.model": ("display", "errors"),
+    "formats.text": ("storage", "errors"),
+    "formats.columns": (*ROWS, "core.exact", "storage", "errors"),
+    "formats.arrays": (*ROWS, "core.exact", "storage", "errors"),
+    "formats.delimited": (*ROWS, "storage", "errors"),
+    "formats.json": (*ROWS, "formats.arrays", "storage", "errors"),
+    "formats.columnar": (*ROWS, "formats.arrays", "core.exact", "storage", "runtime", "errors"),
+    "formats.table": (*ROWS, *BELOW),
+    "formats": ("formats.model", "storage", "runtime", "errors"),
+    "formats.opening": (*OPENED, "core.exact", "storage", "errors"),
+    "pipeline": ("formats.model", "core.exact", "display.rich", "errors"),
+    "losses": (*OPENED, "formats.delimited", *CORE, "storage", "errors"),
+    "explain": ("formats.model", *CORE, "display", "display.rich", "errors"),
+    "shards": (*OPENED, "pipeline", "storage", "errors"),
+    "shards.dask": ("__init__", "shards", "pipeline", "formats.model", "errors"),
+    "commands.options": (*OPENED, "core.exact", "explain", *BELOW),
+    "commands.inputs": ("commands.options", *OPENED, *CORE, "losses", "pipeline", *BELOW),
+    "commands.loss": (
+        *("commands.options", "commands.inputs", "losses", "explain", "pipeline"),
+        *(*OPENED, *CORE, *BELOW),
+    ),
+    "commands.gradients": (
+        *("__init__", "commands.options", "commands.inputs", "losses", "pipeline"),
+        *(*OPENED, *CORE, *BELOW),
+    ),
+    "commands.many_files": (
+        *("__init__", "commands.options", "commands.inputs", "commands.loss"),
+        *("commands.gradients", "shards", "shards.dask", "losses", "pipeline"),
+        *(*OPENED, *CORE, *BELOW),
+    ),
+    "commands": (
+        *("commands.options", "commands.inputs", "commands.loss", "commands.gradients"),
+        *("commands.many_files", "explain", "pipeline", *OPENED, *CORE, *BELOW),
+    ),
+    "commands.app": ("__init__", "commands.options", "formats.text", "errors"),
+    "__main__": ("commands.app", "runtime", "errors"),
+    "__init__": (*CORE,),
 }
 # Typer brings the first two of these itself.
 HEAVY = (
@@ -48,32 +84,104 @@ UNSEEN = (
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
+def _name(path: Path) -> str:
+    """Return a file's module name within the package; a room's `__init__` is named as the room."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[1:] and parts[-1] == "__init__" else parts)
+
+
+MODULES = {_name(path): path for path in FILES}
+
+
 def _imports(path: Path) -> set[str]:
-    """Return the full names of all modules that a file imports, at its top or later."""
+    """Return the full names of all modules that a file imports, at its top or in a function.
+
+    Imports for type checkers alone do not count: they are not run.
+    """
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = []
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: a relative import"
-            found.add(str(node.module))
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                is_module = full.removeprefix("softmax_cli.") in MODULES
+                found.add(full if is_module else str(node.module))
     return found
 
 
-def _layer(module: str) -> str:
-    return module.split(".")[1] if "." in module else "__init__"
+def _our_imports(module: str) -> set[str]:
+    """Return the modules of the package that a module imports, without the package's name."""
+    found = {name for name in _imports(MODULES[module]) if name.split(".")[0] == "softmax_cli"}
+    return {name.partition(".")[2] or "__init__" for name in found}
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_imports_go_one_way(path: Path) -> None:
-    layer = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-    ours = {name for name in _imports(path) if name.split(".")[0] == "softmax_cli"}
-    assert {_layer(name) for name in ours} <= MAY_IMPORT[layer]
+def _room(module: str) -> str:
+    """Return the room that a module is in."""
+    return next(
+        room
+        for room in sorted(MAY_IMPORT, key=len, reverse=True)
+        if module == room or module.startswith(f"{room}.")
+    )
 
 
-def test_the_layers_are_all_there_is() -> None:
-    found = {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in FILES}
-    assert found <= {*LAYERS, "__init__"}
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_go_one_way(module: str) -> None:
+    room = _room(module)
+    assert {_room(name) for name in _our_imports(module)} <= {room, *MAY_IMPORT[room]}
+
+
+def test_every_folder_is_a_room_and_says_what_it_is_for() -> None:
+    folders = [path.parent for path in FILES if path.name == "__init__.py"]
+    rooms = [_name(folder / "__init__.py") for folder in folders if folder != PACKAGE]
+    assert set(rooms) <= set(MAY_IMPORT)
+    for room in rooms:
+        docstring = ast.get_docstring(ast.parse(MODULES[room].read_text()))
+        assert docstring, room
+        assert docstring.endswith("."), room
+        assert "\n" not in docstring, room
+
+
+def test_of_the_mathematics_formats_know_a_number_type_alone() -> None:
+    found = {
+        name
+        for module in MODULES
+        if _room(module).startswith("formats")
+        for name in _our_imports(module)
+    }
+    assert {name for name in found if name.startswith("core")} == {"core.exact.bfloat16"}
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    below = {module: _with_packages(_our_imports(module)) - {module} for module in MODULES}
+    left = dict(below)
+    while done := [module for module in left if not left[module] & left.keys()]:
+        for module in done:
+            del left[module]
+    assert not left, "these import each other"
+
+
+def _with_packages(modules: set[str]) -> set[str]:
+    """Return the modules and the packages around them, which are imported first."""
+    return {
+        ".".join(parts[: end + 1])
+        for parts in (module.split(".") for module in modules)
+        for end in range(len(parts))
+    }
+
+
+def test_files_and_folders_are_small() -> None:
+    assert [
+        name for name, path in MODULES.items() if len(path.read_text().splitlines()) > 300
+    ] == []
+    for folder in {path.parent for path in FILES}:
+        entries = [path for path in folder.iterdir() if path.name != "__pycache__"]
+        assert len(entries) <= 15, folder
 
 
 @pytest.mark.parametrize(
