@@ -12,6 +12,7 @@ from unittest import mock
 import numpy as np
 
 from softmax_cli.commands.app.app import load
+from softmax_cli.commands.app.parameters import command_line
 from softmax_cli.commands.gradients.config_checks import tables_asked_for
 from softmax_cli.errors import SoftmaxCliError
 from softmax_cli.formats.columns.selection import select_columns
@@ -164,7 +165,7 @@ def config(data: bytes) -> None:
     command = load("gradcheck")
     try:
         with command.make_context("gradcheck", ["--config", name]) as context:
-            tables = tables_asked_for(context, name) or []
+            tables = tables_asked_for(command_line(context), name) or []
     except SoftmaxCliError as error:
         said(error, name)
         return

@@ -37,7 +37,7 @@ def takes_groups(command: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(command)
     def grouped(**given: Any) -> Any:
         if line_name is not None:
-            given[line_name] = _command_line(given[line_name])
+            given[line_name] = command_line(given[line_name])
         built = {
             name: group(**{option.name: given.pop(option.name) for option in fields(group)})
             for name, group in groups.items()
@@ -82,7 +82,8 @@ def _typer_option(flag: Flag) -> Any:
     )
 
 
-def _command_line(context: typer.Context) -> CommandLine:
+def command_line(context: typer.Context) -> CommandLine:
+    """Return the command line that Typer parsed, in our own terms."""
     command: Any = context.command
 
     def rerun(settings: list[str], arguments: list[str], passed: Any) -> None:

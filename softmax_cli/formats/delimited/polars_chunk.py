@@ -7,10 +7,9 @@ refuses or would read differently.
 from __future__ import annotations
 
 from codecs import BOM_UTF8
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from softmax_cli.formats.columns.layout import Layout
@@ -20,6 +19,9 @@ from softmax_cli.formats.text.lines import line_place
 from softmax_cli.formats.text.numbers import LARGEST_EXACT, LONG_WHOLE_NUMBER
 from softmax_cli.formats.text.quoting import cell_text
 
+if TYPE_CHECKING:
+    import polars as pl
+
 _MANY_COLUMNS = 50
 _LONG_CELL = 1 << 12
 
@@ -28,6 +30,9 @@ def read_with_polars(chunk: LineChunk, layout: Layout, delimiter: str, place: st
     """Return the rows of a chunk; None if the cell-by-cell reader must read them."""
     if _is_misread(chunk, layout, delimiter):
         return None
+    # It takes memory, and a chunk that would be misread needs none of it.
+    import polars as pl
+
     text = chunk.text.replace(b"\r\n", b"\n") if b"\r" in chunk.text else chunk.text
     # Polars ignores an empty cell at the end of a text.
     text = text if text.endswith(b"\n") else text + b"\n"
@@ -75,6 +80,8 @@ def _is_misread(chunk: LineChunk, layout: Layout, delimiter: str) -> bool:
 def _read_csv(
     text: bytes, types: list[Any], layout: Layout, separator: str, end: str = "\n"
 ) -> pl.DataFrame | None:
+    import polars as pl
+
     try:
         return pl.read_csv(
             text,
@@ -96,6 +103,8 @@ def _read_as_one_column(
     text: bytes, rows: int, layout: Layout, delimiter: str
 ) -> NDArray[np.float64] | None:
     """Read all cells as one column, because Polars takes time for each column."""
+    import polars as pl
+
     if not _is_rectangular(text, rows, layout.columns, delimiter):
         return None
     cells = text.removesuffix(b"\n").replace(b"\n", delimiter.encode())
