@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.core.exact.arrays import FloatArray, wide
-from softmax_cli.core.exact.double_double import LARGEST, Rows
+from softmax_cli.core.exact.double_double import Rows
 from softmax_cli.core.exact.rows import likeliest
 from softmax_cli.core.exact.sums import row_sums
 from softmax_cli.core.loss.row_losses import Source as Kind
@@ -19,9 +19,8 @@ from softmax_cli.core.loss.weights import WEIGHTS_ARE, Parts, Weights, are_weigh
 from softmax_cli.core.softmax.softmax import log_softmax
 from softmax_cli.errors import InputError
 from softmax_cli.formats.model.blocks import Block, Source
-from softmax_cli.losses.sum_tolerance import rounded_to, sum_tolerance
+from softmax_cli.losses.distributions import Dtypes, check_distributions, check_log_probabilities
 
-Dtypes = tuple[np.dtype[Any], ...]
 Form = Literal["distributions", "labels", "targets"]
 
 
@@ -154,20 +153,21 @@ class LossForm:
         """Return the checked rows of a block that came from `apart`."""
         partner = np.asarray(block.partner)
         used = self._used(partner)
-        divided: list[int] = []
-        values = self._values(block, used, divided)
+        values, divided = self._values(block, used)
         if self.form == "labels":
             targets: NDArray[Any] = checked_labels(block, values.shape[-1], used)
         else:
             name = "p" if self.form == "distributions" else "the targets"
-            targets = self._distribution(
-                partner, name, self._place(block), used, divided, dtypes=self.partner_dtypes
+            place, dtypes = self._place(block), self.partner_dtypes
+            targets, more = check_distributions(
+                partner, name, place, used, dtypes, normalize=self.normalize
             )
+            divided += more
         samples = self._samples(block, used)
         if not used.all():
             targets, samples = without_ignored(targets, samples, ~used)
         weights = self.weights.of_rows(targets, samples)
-        return LossRows(values, targets, samples, used, weights, sum(divided))
+        return LossRows(values, targets, samples, used, weights, divided)
 
     def _one_hot_ignored(self, block: Block, targets: Rows) -> NDArray[np.bool_]:
         soft = ~are_one_hot(targets)
@@ -180,85 +180,43 @@ class LossForm:
             )
         return np.isin(likeliest(targets), self.ignored)
 
-    def _values(self, block: Block, used: NDArray[np.bool_], divided: list[int]) -> FloatArray:
-        """Return the values as they enter the formula; probabilities without masked classes."""
+    def _values(self, block: Block, used: NDArray[np.bool_]) -> tuple[FloatArray, int]:
+        """Return the values without masked classes, and how many rows were divided by their sum."""
         masked = list(self.weights.masked)
         if self.kind == "logits":
-            return block.values
+            return block.values, 0
         if self.kind == "log-probabilities":
-            _check_log_probabilities(block, used, self.dtypes)
+            check_log_probabilities(block.values, block.place, used, self.dtypes)
             if not masked:
-                return block.values
+                return block.values, 0
             logarithms = wide(block.values).copy()
             logarithms[:, masked] = -np.inf
             self._check_not_masked(np.isneginf(logarithms).all(axis=-1) & used, block)
-            return log_softmax(logarithms)
-        name = "q" if self.form == "distributions" else "probabilities"
-        says = ", --from says what the values are" if name == "probabilities" else ""
-        rows = self._distribution(
+            return log_softmax(logarithms), 0
+        is_q = self.form == "distributions"
+        rows, divided = check_distributions(
             block.values,
-            name,
+            "q" if is_q else "probabilities",
             block.place,
             used,
-            divided,
-            says,
-            dtypes=self.dtypes,
+            self.dtypes,
+            normalize=self.normalize,
+            remedy="" if is_q else ", --from says what the values are",
             may_be_nan=True,
         )
         if not masked:
-            return rows
+            return rows, divided
         rows = rows.copy()
         rows[:, masked] = 0
         left = row_sums(rows)
         self._check_not_masked((left[:, 0] == 0) & used, block)
         with np.errstate(invalid="ignore"):
-            return rows / left
+            return rows / left, divided
 
     def _check_not_masked(self, wrong: NDArray[np.bool_], block: Block) -> None:
         if wrong.any():
             problem = "only masked classes have a probability above 0"
             raise InputError(problem, "mask fewer", block.place(int(wrong.argmax())))
-
-    def _distribution(
-        self,
-        values: NDArray[Any],
-        name: str,
-        place: Callable[[int], str],
-        used: NDArray[np.bool_],
-        divided: list[int],
-        says: str = "",
-        *,
-        dtypes: Dtypes,
-        may_be_nan: bool = False,
-    ) -> Rows:
-        """Return the values as rows that sum to 1; a NaN may be there by --on-bad-row alone."""
-        rows = wide(values)
-        negative = (rows < 0).any(axis=-1)
-        if negative.any():
-            row = int(negative.argmax())
-            raise InputError(f"{name} with a negative entry", "they are 0 or more", place(row))
-        if self.normalize and (rows > LARGEST).any():
-            rows = np.where((rows > LARGEST).any(axis=-1, keepdims=True), rows / LARGEST, rows)
-        sums = row_sums(rows)[:, 0]
-        tolerance = sum_tolerance(dtypes, rows.shape[-1])
-        right = np.abs(sums - 1) <= tolerance
-        if self.normalize:
-            right = (sums > 0) & np.isfinite(sums)
-        wrong = ~right & used & ~(np.isnan(sums) & may_be_nan)
-        if wrong.any():
-            row = int(wrong.argmax())
-            remedy = f"--normalize divides by the sum{says}"
-            if self.normalize or np.isnan(sums[row]):
-                remedy = "they are finite, and not all 0"
-            elif another := _another_problem(rows[row], name):
-                remedy = another
-            elif dtype := rounded_to(rows[row], float(abs(sums[row] - 1))):
-                remedy = f"--dtype {dtype} if they were rounded to that, else {remedy}"
-            raise InputError(f"{name} with the sum {sums[row]:.6g}, not 1", remedy, place(row))
-        if not self.normalize:
-            return rows
-        divided.append(int((used & (np.abs(sums - 1) > tolerance)).sum()))
-        return rows / np.where(used, sums, 1)[:, None]
 
     def _samples(self, block: Block, used: NDArray[np.bool_]) -> Rows | None:
         if block.weights is None:
@@ -273,21 +231,6 @@ class LossForm:
 
     def _place(self, block: Block) -> Callable[[int], str]:
         return lambda row: f"{self.partner}: row {block.number(row)}"
-
-
-def _another_problem(row: NDArray[Any], name: str) -> str | None:
-    """Return what to do with a row that `--normalize` would make a row of another problem."""
-    if len(row) == 1:
-        other = "log(1 - p)" if name == "log-probabilities" else "1 - p"
-        return f"{name} of one column are of one class of two: the other's, {other}, is needed"
-    if name in ("p", "the targets") and np.isin(row, (0, 1)).all():
-        if row.any():
-            return (
-                "this looks like a loss of several labels and sigmoids, which is not computed "
-                "here: one label a row is needed"
-            )
-        return "they are not all 0: each row needs a label, or leave the row out"
-    return None if row.any() else "they are not all 0"
 
 
 def checked_labels(
@@ -306,27 +249,3 @@ def checked_labels(
             block.place(row),
         )
     return labels.astype(np.intp)
-
-
-def _check_log_probabilities(block: Block, used: NDArray[np.bool_], dtypes: Dtypes) -> None:
-    with np.errstate(over="ignore"):
-        sums = np.exp(wide(block.values)).sum(axis=-1)
-    off = np.abs(sums - 1)
-    wrong = (off > sum_tolerance(dtypes, block.values.shape[-1], logs=True)) & used
-    if wrong.any():
-        row = int(wrong.argmax())
-        problem = f"log-probabilities whose exponentials sum to {sums[row]:.6g}, not to 1"
-        remedy = "--from says what the values are"
-        if block.values.shape[-1] == 1:
-            remedy = _another_problem(block.values[row], "log-probabilities") or remedy
-        elif dtype := rounded_to(block.values[row], float(off[row]), logs=True):
-            remedy = f"--dtype {dtype} if they were rounded to that, else {remedy}"
-        raise InputError(problem, remedy, block.place(row))
-
-
-def like_probabilities(values: FloatArray, dtypes: Dtypes) -> bool:
-    """Return true if all rows look like probabilities: entries in 0..1 that sum to 1."""
-    if not ((values >= 0) & (values <= 1)).all():
-        return False
-    tolerance = sum_tolerance(dtypes, values.shape[-1])
-    return bool((np.abs(wide(values).sum(axis=-1) - 1) < tolerance).all())

@@ -22,7 +22,8 @@ from softmax_cli.errors import InputError
 from softmax_cli.formats.model.blocks import Block
 from softmax_cli.formats.model.options import OnBadRow
 from softmax_cli.losses.accuracy import Accuracy
-from softmax_cli.losses.loss_rows import LossForm, LossRows, like_probabilities
+from softmax_cli.losses.distributions import like_probabilities
+from softmax_cli.losses.loss_rows import LossForm, LossRows
 from softmax_cli.losses.metric import Mergeable, Metric, Scored
 
 if TYPE_CHECKING:

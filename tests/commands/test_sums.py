@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from softmax_cli import log_softmax, softmax
 from softmax_cli.core.exact.bfloat16 import BFLOAT16, nearest, packed
-from softmax_cli.losses.sum_tolerance import sum_tolerance
+from softmax_cli.losses.distributions import sum_tolerance
 from tests.formats.arrays.test_safetensors import safetensors
 from tests.formats.conftest import folder
 from tests.formats.rows import Array, examples

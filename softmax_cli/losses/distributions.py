@@ -1,0 +1,159 @@
+"""Checks that rows are distributions: entries of 0 or more that sum to 1, up to rounding."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmax_cli.core.exact.arrays import FloatArray, wide
+from softmax_cli.core.exact.bfloat16 import BFLOAT16, limits_of, nearest
+from softmax_cli.core.exact.double_double import LARGEST, Rows
+from softmax_cli.core.exact.sums import row_sums
+from softmax_cli.errors import InputError
+
+Dtypes = Sequence[np.dtype[Any]]
+Place = Callable[[int], str]
+
+# A distribution typed with four digits still sums to 1 within this.
+_TYPED = 1e-3
+# Other programs round a result to a wider dtype first.
+_ROUNDINGS = 2
+
+
+def sum_tolerance(dtypes: Dtypes, classes: int, *, logs: bool = False) -> float:
+    """Return how far from 1 the sum may be, in the least exact of the dtypes.
+
+    With u = eps / 2, rounding changes p by at most u p, or by half the smallest subnormal s:
+
+        |sum_k p'(k) - 1| <= u + N s / 2
+
+    and log p by at most u |log p|, so that the sum of the exponentials is at most
+
+        sum_k p(k)^(1 - u) <= N^u
+
+    >>> sum_tolerance([BFLOAT16], 10), sum_tolerance([np.dtype("f4")], 10)
+    (0.0078125, 0.001)
+    >>> print(f"{sum_tolerance([BFLOAT16], 1000, logs=True):.4f}")
+    0.0554
+    """
+    tolerance = _TYPED
+    for dtype in dtypes:
+        eps, smallest = limits_of(dtype)
+        if logs:
+            off = math.expm1(_ROUNDINGS * eps / 2 * math.log(max(1, classes)))
+        else:
+            off = _ROUNDINGS * (eps + classes * smallest) / 2
+        tolerance = max(tolerance, off)
+    return tolerance
+
+
+def rounded_to(values: NDArray[Any], off: float, *, logs: bool = False) -> str:
+    """Return the dtype that a row was rounded to before it was widened, if its sum is off by that.
+
+    >>> rounded_to(np.array([-0.69140625, -0.6953125]), 0.002, logs=True)
+    'bfloat16'
+    """
+    halves: dict[str, tuple[np.dtype[Any], Any]] = {
+        "bfloat16": (BFLOAT16, nearest),
+        "float16": (np.dtype(np.float16), lambda row: row.astype(np.float16)),
+    }
+    with np.errstate(over="ignore"):
+        # Text has the shortest digits of a float32.
+        single = values.astype(np.float32)
+    for name, (dtype, rounded) in halves.items():
+        with np.errstate(over="ignore"):
+            is_rounded = bool((rounded(single) == single).all())
+        if is_rounded and off <= sum_tolerance([dtype], len(values), logs=logs):
+            return name
+    return ""
+
+
+def check_distributions(
+    values: NDArray[Any],
+    name: str,
+    place: Place,
+    used: NDArray[np.bool_],
+    dtypes: Dtypes,
+    *,
+    normalize: bool = False,
+    remedy: str = "",
+    may_be_nan: bool = False,
+) -> tuple[Rows, int]:
+    """Return values as rows that sum to 1, and how many rows were divided by their sum.
+
+    name        what errors call the rows
+    used        (rows,) which rows are not ignored; the others are not checked
+    normalize   divide rows by their sum, whatever it is
+    remedy      what else an error suggests
+    may_be_nan  whether --on-bad-row lets rows of NaN pass
+    """
+    rows = wide(values)
+    negative = (rows < 0).any(axis=-1)
+    if negative.any():
+        row = int(negative.argmax())
+        raise InputError(f"{name} with a negative entry", "they are 0 or more", place(row))
+    if normalize and (rows > LARGEST).any():
+        rows = np.where((rows > LARGEST).any(axis=-1, keepdims=True), rows / LARGEST, rows)
+    sums = row_sums(rows)[:, 0]
+    is_off = ~(np.abs(sums - 1) <= sum_tolerance(dtypes, rows.shape[-1]))
+    wrong = ~((sums > 0) & np.isfinite(sums)) if normalize else is_off
+    wrong = wrong & used & ~(np.isnan(sums) & may_be_nan)
+    if wrong.any():
+        row = int(wrong.argmax())
+        remedy = f"--normalize divides by the sum{remedy}"
+        if normalize or np.isnan(sums[row]):
+            remedy = "they are finite, and not all 0"
+        elif another := _another_problem(rows[row], name):
+            remedy = another
+        elif dtype := rounded_to(rows[row], float(abs(sums[row] - 1))):
+            remedy = f"--dtype {dtype} if they were rounded to that, else {remedy}"
+        raise InputError(f"{name} with the sum {sums[row]:.6g}, not 1", remedy, place(row))
+    if not normalize:
+        return rows, 0
+    return rows / np.where(used, sums, 1)[:, None], int((used & is_off).sum())
+
+
+def check_log_probabilities(
+    values: NDArray[Any], place: Place, used: NDArray[np.bool_], dtypes: Dtypes
+) -> None:
+    """Raise InputError at the first used row whose exponentials do not sum to 1."""
+    with np.errstate(over="ignore"):
+        sums = np.exp(wide(values)).sum(axis=-1)
+    off = np.abs(sums - 1)
+    wrong = (off > sum_tolerance(dtypes, values.shape[-1], logs=True)) & used
+    if wrong.any():
+        row = int(wrong.argmax())
+        problem = f"log-probabilities whose exponentials sum to {sums[row]:.6g}, not to 1"
+        remedy = "--from says what the values are"
+        if values.shape[-1] == 1:
+            remedy = _another_problem(values[row], "log-probabilities") or remedy
+        elif dtype := rounded_to(values[row], float(off[row]), logs=True):
+            remedy = f"--dtype {dtype} if they were rounded to that, else {remedy}"
+        raise InputError(problem, remedy, place(row))
+
+
+def like_probabilities(values: FloatArray, dtypes: Dtypes) -> bool:
+    """Return true if all rows look like probabilities: entries in 0..1 that sum to 1."""
+    if not ((values >= 0) & (values <= 1)).all():
+        return False
+    tolerance = sum_tolerance(dtypes, values.shape[-1])
+    return bool((np.abs(wide(values).sum(axis=-1) - 1) < tolerance).all())
+
+
+def _another_problem(row: NDArray[Any], name: str) -> str | None:
+    """Return a remedy for a row that `--normalize` would not help."""
+    if len(row) == 1:
+        other = "log(1 - p)" if name == "log-probabilities" else "1 - p"
+        return f"{name} of one column are of one class of two: the other's, {other}, is needed"
+    if name in ("p", "the targets") and np.isin(row, (0, 1)).all():
+        if row.any():
+            return (
+                "this looks like a loss of several labels and sigmoids, which is not computed "
+                "here: one label a row is needed"
+            )
+        return "they are not all 0: each row needs a label, or leave the row out"
+    return None if row.any() else "they are not all 0"
