@@ -39,7 +39,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "formats.opening": (*OPENED, "core.exact", "storage", "errors"),
     "pipeline": ("formats.model", "core.exact", "display.rich", "errors"),
     "losses": (*OPENED, "formats.delimited", *CORE, "storage", "errors"),
-    "explain": ("formats.model", *CORE, "display", "display.rich", "errors"),
+    "explain": ("formats.model", *CORE, "display", "errors"),
     "shards": (*OPENED, "pipeline", "storage", "errors"),
     "shards.dask": ("__init__", "shards", "pipeline", "formats.model", "errors"),
     "commands.options": (*OPENED, "core.exact", "explain", *BELOW),

@@ -1,168 +1,126 @@
-"""How the loss of a row and its gradient come about, and how losses are put together."""
+"""Derives the loss of a row, its gradient, and the loss of all rows."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 
-from softmax_cli.core.exact.double_double import Rows
 from softmax_cli.core.loss.distributions import entropies_and_divergences
 from softmax_cli.core.loss.log_bases import UNITS
 from softmax_cli.core.loss.row_losses import row_losses, row_losses_and_gradients
-from softmax_cli.display.parts import Line, Part
+from softmax_cli.display.parts import Line
 from softmax_cli.display.steps import Step
 from softmax_cli.explain.loss_row import LossRow
-from softmax_cli.explain.row import Row
-from softmax_cli.explain.softmax import no_softmax, softmax_steps
+from softmax_cli.explain.row import Digits, Values
+from softmax_cli.explain.softmax import softmax_steps
 
 
 def loss_steps(each: LossRow) -> list[Step]:
     """Return the steps to the loss of a row, and of logits on to its gradient."""
     row = each.row
     if each.loss is None:
-        said = Line("its label is one of --ignore-label: it counts nowhere, whatever it holds")
-        return [Step("ignored", "The row is ignored", parts=[said], row=row.number)]
+        said = "its label is one of --ignore-label: it counts nowhere, whatever it holds"
+        return [row.step("ignored", "The row is ignored", parts=[said])]
     if each.kind == "logits":
-        if not row.has_softmax:
-            return [no_softmax(row)]
-        return [*softmax_steps(row), _loss(each), _gradient(each)]
+        steps = softmax_steps(row)
+        return [*steps, _loss(each), _gradient(each)] if row.has_softmax else steps
     if np.isnan(row.logits).any():
-        title = "The row has no loss: a NaN is no number"
-        return [Step("no-loss", title, parts=[row.instead()], row=row.number)]
+        return [row.no_result("no-loss", "The row has no loss: a NaN is no number")]
     return [_loss(each), *([_entropies(each)] if each.form == "distributions" else [])]
 
 
-def _names(each: LossRow) -> tuple[str, str]:
-    """Return what the formula calls the targets and the probabilities."""
-    return ("p", "q") if each.form == "distributions" else ("Y", "P")
-
-
 def _loss(each: LossRow) -> Step:
-    row, terms = each.row, _terms(each)
-    Y, P = _names(each)
-    formula = [f"xent({Y}, {P}) = -sum_k {Y}(k) log {P}(k)"]
-    if not each.is_plain:
-        formula += _weighting(each, Y, P)
-    assert each.loss is not None
-    columns = [(Y, _text(row, each.Y))]
+    row, (Y, P) = each.row, each.symbols
+    with np.errstate(invalid="ignore", over="ignore"):
+        terms = np.where(each.weighted == 0, 0.0, 0 - each.weighted * each.logarithms)
+    columns: list[tuple[str, Values]] = [(Y, each.Y)]
     if each.weights.smoothing:
-        columns.append((f"{Y}'", _text(row, each.smoothed)))
+        columns.append((f"{Y}'", each.smoothed))
     if each.weights.of_classes is not None:
-        columns.append(("w", _text(row, each.weights.of_classes)))
+        columns.append(("w", each.weights.of_classes))
     if each.kind != "log-probabilities":
-        P_of = row.P if each.kind == "logits" else row.logits
-        columns.append((P, _text(row, np.asarray(P_of, np.float64))))
-    columns += [
-        (f"log {P}", _text(row, each.logarithms)),
-        ("term", _text(row, terms)),
-    ]
-    said = row.by_class(columns)
+        columns.append((P, row.P if each.kind == "logits" else row.logits))
+    columns += [(f"log {P}", each.logarithms), ("term", terms)]
+    said = []
     if each.divided:
         names = [Y] * (each.targets.ndim == 2) + [P] * (each.kind == "probabilities")
         are = "is" if len(names) == 1 else "are"
-        said.append(Line(f"{' and '.join(names)} {are} divided by the sum, as --normalize asks"))
+        said.append(f"{' and '.join(names)} {are} divided by the sum, as --normalize asks")
     if each.weights.masked and each.kind != "logits":
-        said.append(Line(f"{P} is 0 where --mask-class says so, and the rest divided by its sum"))
+        said.append(f"{P} is 0 where --mask-class says so, and the rest divided by its sum")
     if ((each.weighted == 0) & np.isneginf(each.logarithms)).any():
-        said.append(Line("0 log 0 = 0: what weighs nothing adds nothing"))
-    said += _put_together(each)
-    facts = row.facts(
-        targets=lambda k: each.weighted[k],
-        logarithms=lambda k: each.logarithms[k],
-        terms=lambda k: terms[k],
-    )
-    told = {**facts, "label": each.label, "base": each.base[0], "loss": each.loss}
-    is_one_hot = each.label is not None and not each.has_class_terms
-    title = "The loss: the sum collapses to one term" if is_one_hot else "The loss"
-    return Step("loss", title, formula, told, said, row.number)
+        said.append("0 log 0 = 0: what weighs nothing adds nothing")
+    facts = {
+        **row.facts(targets=each.weighted, logarithms=each.logarithms, terms=terms),
+        "label": each.label,
+        "base": each.base[0],
+        "loss": each.loss,
+    }
+    title = "The loss: the sum collapses to one term" if each.is_one_term else "The loss"
+    parts = [*row.by_class(columns), *said, *_sum(each)]
+    return row.step("loss", title, _formula(each), facts, parts)
 
 
-def _text(row: Row, values: Rows) -> Callable[[int], str]:
-    return lambda place: row.digits.number(float(values[place]))
-
-
-def _weighting(each: LossRow, Y: str, P: str) -> list[str]:
-    """Return the formula with the weights that there are."""
-    digits, weights = each.row.digits, each.weights
-    s = "" if each.sample is None else "s "
-    w = "" if weights.of_classes is None else "w(k) "
-    target = f"{Y}'(k)" if weights.smoothing else f"{Y}(k)"
-    lines = [f"loss = -{s}sum_k {w}{target} log {P}(k)"]
+def _formula(each: LossRow) -> list[str]:
+    """Return the formula of the loss, and the weights in it."""
+    number, weights, (Y, P) = each.row.digits.number, each.weights, each.symbols
+    lines = [f"xent({Y}, {P}) = -sum_k {Y}(k) log {P}(k)"]
+    if not each.is_plain:
+        lines.append(f"loss = -{each.s}sum_k {each.w}{each.target} log {P}(k)")
     if weights.smoothing:
-        E, N = digits.number(weights.smoothing), weights.classes - len(set(weights.masked))
+        E, N = number(weights.smoothing), weights.classes - len(set(weights.masked))
         lines.append(f"{Y}'(k) = (1 - E) {Y}(k) + E / N,  E = {E}, N = {N}")
-    if each.sample is not None:
-        lines.append(f"s = {digits.number(each.sample)} is the weight of the row")
+    if each.samples is not None:
+        lines.append(f"s = {number(each.samples[0])} is the weight of the row")
     if weights.of_classes is not None:
         lines.append("w are the weights of the classes")
-        labels = [each.row.name(int(label)) for label in each.targets if each.targets.ndim == 1]
-        of_label = "".join(f"{s}w({label}) = " for label in labels)
-        lines.append(f"in a mean the row weighs {of_label}{digits.number(each.in_mean)}")
+        in_mean = weights.of_rows(each.targets, each.samples)
+        labels = each.targets if each.targets.ndim == 1 else ()
+        of_label = "".join(f"{each.s}w({each.row.name(int(label))}) = " for label in labels)
+        in_mean_text = number(1.0 if in_mean is None else in_mean[0][0])
+        lines.append(f"in a mean the row weighs {of_label}{in_mean_text}")
     return lines
 
 
-def _terms(each: LossRow) -> Rows:
-    """Return -s w Y' log P, in nats; 0 where nothing is weighed."""
-    with np.errstate(invalid="ignore", over="ignore"):
-        terms = 0 - each.weighted * each.logarithms
-    return np.where(each.weighted == 0, 0.0, terms)
-
-
-def _put_together(each: LossRow) -> list[Part]:
-    row, digits = each.row, each.row.digits
-    base, _ = each.base
+def _sum(each: LossRow) -> list[str]:
+    """Return how the terms add up to the loss, and what naive evaluation prints."""
+    row, number, base, label = each.row, each.row.digits.number, each.base[0], each.label
     assert each.loss is not None
-    in_nats = float(_row_loss(each, math.e))
-    lines = []
-    if each.label is not None and not each.has_class_terms:
-        P, name = _names(each)[1], row.name(each.label)
-        of_label = row.probability(each.label) if each.kind == "logits" else ""
-        s = "" if each.sample is None else f"{digits.number(each.sample)} * "
-        log = f" = -{s}log {of_label}" if of_label else ""
-        lines.append(f"one-hot: only the term of {name} is left: -{s}log {P}({name}){log}")
-    lines.append(f"= {digits.number(in_nats)} nats")
-    if base != "e":
-        lines.append(f"= {digits.number(each.loss)} {UNITS[base]}, divided by log {base}")
-    if each.kind == "logits" and each.label is not None and each.is_plain:
-        gap = digits.number(-row.shifted(each.label))
-        rest = digits.number(0 - float(each.logarithms[row.likeliest[0]]))
-        distances = "(m - a_label)", "a_k - m"
-        if row.T != 1:
-            distances = "(m - a_label) / T", "(a_k - m) / T"
-        lines.append("computed as {} + log sum_k exp({})".format(*distances))
-        lines.append(f"  = {gap} + {rest}, where nothing cancels")
-        lines += _naive(each, in_nats)
-    return [Line(line) for line in lines]
-
-
-def _naive(each: LossRow, in_nats: float) -> list[str]:
-    row, digits = each.row, each.row.digits
-    with np.errstate(all="ignore"):
-        naive = float(-np.log(row.naive[1][each.label]))
-    if digits.number(naive) == digits.number(in_nats):
-        return []
-    return [f"naive evaluation in {row.naive_dtype} prints {digits.number(naive)}"]
-
-
-def _row_loss(each: LossRow, base: float) -> float:
-    return float(
-        row_losses(
-            each.row.logits[None, :],
-            each.targets,
-            temperature=each.row.T,
-            source=each.kind,
-            base=base,
-            weights=each.weights,
-            samples=each.samples,
-        )[0]
+    loss = row_losses(
+        row.logits[None, :],
+        each.targets,
+        temperature=row.T,
+        source=each.kind,
+        base=math.e,
+        weights=each.weights,
+        samples=each.samples,
     )
+    in_nats = number(loss[0])
+    lines = []
+    if label is not None and each.is_one_term:
+        P, name = each.symbols[1], row.name(label)
+        s = "" if each.samples is None else f"{number(each.samples[0])} * "
+        log = f" = -{s}log {row.probability(label)}" if each.kind == "logits" else ""
+        lines.append(f"one-hot: only the term of {name} is left: -{s}log {P}({name}){log}")
+    lines.append(f"= {in_nats} nats")
+    if base != "e":
+        lines.append(f"= {number(each.loss)} {UNITS[base]}, divided by log {base}")
+    if each.kind == "logits" and label is not None and each.is_plain:
+        gap = number(-row.shifted(label))
+        rest = number(0 - each.logarithms[row.likeliest[0]])
+        inner = "(a_k - m) / T" if row.over else "a_k - m"
+        lines.append(f"computed as (m - a_label){row.over} + log sum_k exp({inner})")
+        lines.append(f"  = {gap} + {rest}, where nothing cancels")
+        with np.errstate(all="ignore"):
+            naive = number(-np.log(row.naive[1][label]))
+        if naive != in_nats:
+            lines.append(f"naive evaluation in {row.naive_dtype} prints {naive}")
+    return lines
 
 
 def _gradient(each: LossRow) -> Step:
-    row, digits = each.row, each.row.digits
-    base, unit = each.base
+    row, (base, unit) = each.row, each.base
     result = np.empty((1, row.classes))
     row_losses_and_gradients(
         row.logits[None, :].copy(),
@@ -173,68 +131,71 @@ def _gradient(each: LossRow) -> Step:
         weights=each.weights,
         samples=each.samples,
     )
+    in_base = "" if base == "e" else f" / log {base}"
+    over = f" / (T log {base})" if row.over and in_base else row.over + in_base
     W = "Y" if each.is_plain else "W"
-    divisors = ["T"] * (row.T != 1) + [f"log {base}"] * (base != "e")
-    over = {0: "", 1: f" / {''.join(divisors)}"}.get(len(divisors), f" / ({' '.join(divisors)})")
     whole, plain = f"P_j sum_k {W}(k) - {W}(j)", "P - Y"
     if over:
         whole, plain = f"({whole}){over}", f"({plain}){over}"
-    in_base = "" if base == "e" else f" / log {base}"
     formula = [
         f"d xent/da_j = sum_k -{W}(k) / P_k dP_k/da_j{in_base}",
         f"  = sum_k -{W}(k) (delta_kj - P_j){over} = {whole}",
     ]
-    if each.is_plain and each.label is not None:
-        formula.append(f"sum_k Y(k) = 1, so that it is {plain}")
+    heading = "d xent/da"
     if not each.is_plain:
-        formula.append(f"W is what each logarithm is weighted with: {_weight_text(each)}")
-    heading = plain if each.is_plain and each.label is not None else "d xent/da"
-    columns = [
-        ("P", _text(row, row.P)),
-        (W, _text(row, each.weighted)),
-        (heading, _text(row, result[0])),
-    ]
-    said = row.by_class(columns)
-    said.append(Line("its entries sum to 0, as logits that are moved alike change nothing"))
+        weight = f"{each.s}{each.w}{each.target}"
+        formula.append(f"W is what each logarithm is weighted with: {weight}")
+    elif each.label is not None:
+        formula.append(f"sum_k Y(k) = 1, so that it is {plain}")
+        heading = plain
+    parts = row.by_class([("P", row.P), (W, each.weighted), (heading, result[0])])
+    said = ["its entries sum to 0, as logits that are moved alike change nothing"]
     if base != "e":
-        said.append(Line(f"log {base} = {digits.number(math.log(unit))} makes {UNITS[base]} of it"))
+        said.append(f"log {base} = {row.digits.number(math.log(unit))} makes {UNITS[base]} of it")
     if each.loss == math.inf:
-        said.append(Line("the loss is infinite, and has no derivative: this is what --grad writes"))
-    said.append(Line("this is of one row's loss: --grad divides it as the loss of all is divided"))
-    facts = row.facts(gradient=lambda j: result[0, j])
-    return Step("gradient", "Its gradient", formula, facts, said, row.number)
-
-
-def _weight_text(each: LossRow) -> str:
-    s = "" if each.sample is None else "s "
-    w = "" if each.weights.of_classes is None else "w(k) "
-    return f"{s}{w}Y'(k)" if each.weights.smoothing else f"{s}{w}Y(k)"
+        said.append("the loss is infinite, and has no derivative: this is what --grad writes")
+    said.append("this is of one row's loss: --grad divides it as the loss of all is divided")
+    facts = row.facts(gradient=result[0])
+    return row.step("gradient", "Its gradient", formula, facts, [*parts, *said])
 
 
 def _entropies(each: LossRow) -> Step:
-    digits = each.row.digits
-    name, base = each.base
+    row, number, (base_name, base) = each.row, each.row.digits.number, each.base
+    assert each.loss is not None
     entropies, divergences = entropies_and_divergences(
-        each.targets,
-        each.row.logits[None, :],
-        base=base,
-        weights=each.weights,
-        samples=each.samples,
+        each.targets, row.logits[None, :], base=base, weights=each.weights, samples=each.samples
     )
     entropy, divergence = float(entropies[0]), float(divergences[0])
-    assert each.loss is not None
-    s = "" if each.sample is None else "s "
-    w = "" if each.weights.of_classes is None else "w(k) "
-    p = "p'(k)" if each.weights.smoothing else "p(k)"
-    formula = [f"H(p) = -{s}sum_k {w}{p} log {p}", f"KL(p||q) = {s}sum_k {w}{p} log ({p} / q(k))"]
-    unit = UNITS[name]
+    p, factors, unit = each.target, f"sum_k {each.w}{each.target}", UNITS[base_name]
+    formula = [
+        f"H(p) = -{each.s}{factors} log {p}",
+        f"KL(p||q) = {each.s}{factors} log ({p} / q(k))",
+    ]
     xent = "xent(p, q)" if each.is_plain else "loss"
-    least = "" if w else f": least where q is {p.removesuffix('(k)')}"
-    lines = [
-        f"H(p) = {digits.number(entropy)} {unit}, KL(p||q) = {digits.number(divergence)} {unit}",
-        f"{xent} = H(p) + KL(p||q) = {digits.number(each.loss)} {unit}{least}",
+    least = "" if each.w else f": least where q is {p.removesuffix('(k)')}"
+    said = [
+        f"H(p) = {number(entropy)} {unit}, KL(p||q) = {number(divergence)} {unit}",
+        f"{xent} = H(p) + KL(p||q) = {number(each.loss)} {unit}{least}",
     ]
     facts: dict[str, object] = {"entropy": entropy, "kl_divergence": divergence}
-    said = [Line(line) for line in lines]
-    title = "What of it is the entropy of p"
-    return Step("entropy", title, formula, facts, said, each.row.number)
+    return row.step("entropy", "What of it is the entropy of p", formula, facts, said)
+
+
+def reduction_step(
+    reduction: str, total: float, denominator: float, loss: float | None, digits: Digits, base: str
+) -> Step:
+    """Return the step from the losses of the rows, with their sum, to the loss of all."""
+    facts = {"reduction": reduction, "sum": total, "denominator": denominator, "loss": loss}
+    if loss is None:
+        said = "with --reduction none each row keeps its own: nothing is divided"
+        return Step("reduction", "All rows", (), facts, [Line(said)])
+    quotient, over, lines = f"{digits.number(total)} / {digits.number(denominator)} = ", "", []
+    if reduction == "sum":
+        quotient = ""
+    elif reduction == "mean":
+        over = " / sum_i weight_i"
+        lines = ["divided by the sum of the weights of the rows used, 1 where none are given"]
+    else:
+        over, lines = " / n", ["divided by the number n of the rows used"]
+    lines = [f"= {quotient}{digits.number(loss)} {UNITS[base]}", *lines]
+    return Step("reduction", "All rows", [f"loss = sum_i loss_i{over}"], facts, [*map(Line, lines)])

@@ -1,4 +1,4 @@
-"""A row and what it is compared with, as its explanation takes them."""
+"""A row, what it is compared with, and its loss."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from softmax_cli.explain.row import Row
 
 @dataclass(frozen=True, eq=False)
 class LossRow:
-    """A row and what it is compared with.
+    """A row, what it is compared with, and its loss.
 
-    row      its values, logits or not; the T of others is 1
+    row      its values; T is 1 unless they are logits
     kind     what the values are
     form     what they are compared with
     targets  (1,) a label or (1, classes) a distribution
-    sample   its weight s, if it has one
+    samples  (1,) the sample weight s, if there is one
     label    of one-hot targets
     base     of logarithms: its name and the number
-    loss     what the row has come to, weighted and in the base; None if it is ignored
+    loss     of the row, weighted and in the base; None if the row is ignored
     divided  whether distributions are divided by their sums
     """
 
@@ -36,16 +36,31 @@ class LossRow:
     form: Literal["labels", "targets", "distributions"]
     targets: NDArray[Any]
     weights: Weights
-    sample: float | None
+    samples: Rows | None
     label: int | None
     base: tuple[str, float]
     loss: float | None
-    divided: bool = False
+    divided: bool
 
     @property
-    def samples(self) -> Rows | None:
-        """The sample weight as an array (1,)."""
-        return None if self.sample is None else np.array([self.sample])
+    def symbols(self) -> tuple[str, str]:
+        """The targets and the probabilities in formulas."""
+        return ("p", "q") if self.form == "distributions" else ("Y", "P")
+
+    @property
+    def s(self) -> str:
+        """The sample weight in formulas, if there is one."""
+        return "" if self.samples is None else "s "
+
+    @property
+    def w(self) -> str:
+        """The class weights in formulas, if there are any."""
+        return "" if self.weights.of_classes is None else "w(k) "
+
+    @property
+    def target(self) -> str:
+        """A target in formulas, with a prime if it is smoothed."""
+        return self.symbols[0] + ("'(k)" if self.weights.smoothing else "(k)")
 
     @cached_property
     def Y(self) -> Rows:  # noqa: N802
@@ -75,23 +90,22 @@ class LossRow:
 
     @cached_property
     def weighted(self) -> Rows:
-        """What each logarithm is multiplied by, (classes,): s w Y'."""
+        """The factors of the logarithms, (classes,): s w Y'."""
         w = 1.0 if self.weights.of_classes is None else self.weights.of_classes
-        result: Rows = self.smoothed * w * (1.0 if self.sample is None else self.sample)
+        result: Rows = self.smoothed * w * (1.0 if self.samples is None else self.samples[0])
         return result
-
-    @cached_property
-    def in_mean(self) -> float:
-        """What the row weighs in a mean: s, and for a label times w of its class."""
-        parts = self.weights.of_rows(self.targets, self.samples)
-        return 1.0 if parts is None else float(parts[0][0])
 
     @property
     def is_plain(self) -> bool:
-        """Whether nothing is weighted or smoothed."""
-        return self.sample is None and not self.has_class_terms
+        """True if nothing is weighted or smoothed."""
+        return self.samples is None and not self.has_class_terms
+
+    @property
+    def is_one_term(self) -> bool:
+        """True if the sum has one term, that of the label."""
+        return self.label is not None and not self.has_class_terms
 
     @property
     def has_class_terms(self) -> bool:
-        """Whether the terms of a sum have weights of their own."""
+        """True if classes are weighted or targets are smoothed."""
         return self.weights.of_classes is not None or self.weights.smoothing > 0

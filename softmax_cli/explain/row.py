@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,25 +18,26 @@ from softmax_cli.core.softmax.jacobian_products import complement
 from softmax_cli.core.softmax.softmax import log_softmax, softmax
 from softmax_cli.display.alignment import align_numbers, first_and_last
 from softmax_cli.display.parts import MARK, Gauge, Line, Part, Table
-from softmax_cli.display.rich.names import cut_name
+from softmax_cli.display.steps import Step
 from softmax_cli.formats.model.options import OnBadRow
 
-# Classes of a row that is shown whole; of a longer one, those at its ends.
+# Rows of up to 12 classes are shown whole, longer ones by 6 classes at their ends.
 WHOLE, AT_THE_ENDS = 12, 6
-# Classes of a row of which programs are told all.
-TOLD = 1000
-# Beyond e to this, only the exponent of a number is told.
+# Rows of up to so many classes are listed whole in JSON.
+LISTED = 1000
+# Of e to larger powers, only the exponent is written.
 _LARGEST_POWER = 10**12
 
 EXACT = Context(prec=30, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[])
 _LN10 = EXACT.ln(Decimal(10))
 
-Text = Callable[[int], str]
+# The values of all classes, or a function from a class to its value or text.
+Values = FloatArray | Callable[[int], float | Decimal | str]
 
 
 @dataclass(frozen=True)
 class Digits:
-    """How numbers are written: so many significant digits, whatever their size."""
+    """Writes numbers of any size with so many significant digits."""
 
     precision: int
 
@@ -61,10 +63,6 @@ class Digits:
             return f"10^({self.number(EXACT.divide(exponent, _LN10))})"
         return self.number(EXACT.exp(exponent))
 
-    def numbers(self, values: Sequence[float] | FloatArray) -> str:
-        """Return numbers with commas between."""
-        return ", ".join(self.number(float(value)) for value in values)
-
 
 @dataclass(frozen=True, eq=False)
 class Row:
@@ -72,38 +70,39 @@ class Row:
 
     logits  (classes,) as float64
     dtype   of the input, in which a naive evaluation would compute
-    also    classes that are shown whatever their place, a label for instance
+    name    returns the name of a class, short enough for a line
+    also    classes that are always shown, such as a label
     masked  classes whose logits were replaced by -inf
-    on_bad_row  what stands in for the result where there is none
     """
 
     number: int
     logits: Rows
     dtype: np.dtype[Any]
     T: float
-    names: Sequence[str] | None
+    name: Callable[[int], str]
     digits: Digits
+    on_bad_row: OnBadRow
     also: tuple[int, ...] = ()
     masked: tuple[int, ...] = ()
-    on_bad_row: OnBadRow = "error"
 
     @property
     def classes(self) -> int:
-        """How many there are."""
+        """The number of classes."""
         return len(self.logits)
 
-    def name(self, place: int) -> str:
-        """Return the name of a class, or its number."""
-        return cut_name(str(place if self.names is None else self.names[place]))
+    @property
+    def over(self) -> str:
+        """The division by T, if T is not 1, in a formula."""
+        return "" if self.T == 1 else " / T"
 
     @cached_property
     def has_softmax(self) -> bool:
-        """Whether it has: no NaN, no +inf, and not every entry -inf."""
+        """True if softmax is defined for the row: no NaN, no +inf, and not every entry -inf."""
         return bool(np.isfinite(self.logits.max()))
 
     @cached_property
     def likeliest(self) -> list[int]:
-        """The classes of the two largest logits, of equal ones the first."""
+        """The classes of the two largest logits; of equal logits the first."""
         return [int(place) for place in np.argsort(-self.logits, kind="stable")[:2]]
 
     @cached_property
@@ -118,14 +117,14 @@ class Row:
 
     @cached_property
     def shown(self) -> list[int]:
-        """The classes that people are shown."""
+        """The classes in tables."""
         places = first_and_last(self.classes, WHOLE if self.classes <= WHOLE else AT_THE_ENDS)
         return sorted({*places, *self.likeliest, *self.also})
 
     @cached_property
-    def told(self) -> list[int]:
-        """The classes that programs are told of."""
-        return self.shown if self.classes > TOLD else list(range(self.classes))
+    def listed(self) -> list[int]:
+        """The classes in JSON."""
+        return self.shown if self.classes > LISTED else list(range(self.classes))
 
     def over_temperature(self, place: int) -> Decimal:
         """Return a / T."""
@@ -150,23 +149,23 @@ class Row:
 
     @cached_property
     def naive_dtype(self) -> np.dtype[Any]:
-        """What NumPy computes in, given such a row."""
+        """The dtype in which NumPy would compute."""
         return np.dtype(np.float32) if self.dtype == BFLOAT16 else self.dtype
 
     @cached_property
     def naive(self) -> tuple[FloatArray, FloatArray]:
-        """The exponentials as they come, and each over their sum: where it overflows, nonsense."""
+        """The exponentials without a shift, and each over their sum; wrong if they overflow."""
         with np.errstate(all="ignore"):
             a = self.logits.astype(self.naive_dtype) / self.naive_dtype.type(self.T)
             g = np.exp(a)
             return g, g / g.sum()
 
     def others(self, place: int) -> float:
-        """Return 1 - P of a class without the rounding of P: the sum of the others."""
+        """Return 1 - P of a class as the sum of the other probabilities."""
         return float(complement(self.P[None, :].copy())[0, place])
 
     def probability(self, place: int) -> str:
-        """Return the text of a probability, which is neither 0 nor 1 by rounding alone."""
+        """Return the text of a probability; never 0 or 1 by rounding alone."""
         text, others = self.digits.number(self.P[place]), self.others(place)
         if text == "1" and others:
             return f"(1 - {self.digits.number(others)})"
@@ -174,40 +173,65 @@ class Row:
             return self.digits.power(EXACT.subtract(self.over_temperature(place), self.log_sum))
         return text
 
-    def instead(self) -> Line:
-        """Return what is written where there is no result."""
-        written = {"nan": "nan", "zero": "0"}.get(self.on_bad_row, "nothing")
-        return Line(f"{written} is written instead, as --on-bad-row {self.on_bad_row} asks")
+    def misprinted(self, values: FloatArray, right: FloatArray) -> list[int]:
+        """Return the classes, shown ones first, whose values differ from the right ones in text."""
+        number = self.digits.number
+        wrong = [j for j in self.listed if number(values[j]) != number(right[j])]
+        return sorted(wrong, key=lambda j: j not in self.shown)
 
     def by_class(
-        self, columns: Sequence[tuple[str, Text]], gauges: Sequence[float] | Rows | None = None
+        self, columns: Sequence[tuple[str, Values]], *, has_bars: bool = False
     ) -> list[Part]:
-        """Return a table with a line for each class that is shown; gauges stand at the end."""
-        texts = [align_numbers([text(place) for place in self.shown]) for _, text in columns]
-        top = self.likeliest[0]
-        if gauges is not None:
+        """Return a table with a line for each shown class, and bars of the probabilities."""
+        shown, top = self.shown, self.likeliest[0]
+        texts = [
+            align_numbers([self._text(value) for value in _at(values, shown)])
+            for _, values in columns
+        ]
+        if has_bars:
             texts[-1] = [
-                MARK[place == top] + text for place, text in zip(self.shown, texts[-1], strict=True)
+                MARK[place == top] + text for place, text in zip(shown, texts[-1], strict=True)
             ]
         rows = [
-            (self.name(place), *cells, *([] if gauges is None else [Gauge(gauges[place])]))
-            for place, *cells in zip(self.shown, *texts, strict=True)
+            (self.name(place), *cells, *[Gauge(self.P[place])] * has_bars)
+            for place, *cells in zip(shown, *texts, strict=True)
         ]
-        gaps = [
-            number
-            for number, place in enumerate(self.shown)
-            if number and place != self.shown[number - 1] + 1
-        ]
-        headings = ["class", *(heading for heading, _ in columns), *[""] * (gauges is not None)]
-        strong = [self.shown.index(top)] if gauges is not None else []
+        gaps = [n for n, (before, place) in enumerate(pairwise(shown), 1) if place > before + 1]
+        headings = ["class", *(heading for heading, _ in columns), *[""] * has_bars]
+        strong = [shown.index(top)] * has_bars
         parts: list[Part] = [Table(headings, rows, names=(0,), gaps=gaps, strong=strong)]
         if gaps:
-            parts.append(Line(f"{len(self.shown)} of {self.classes} classes shown", "dim"))
+            parts.append(Line(f"{len(shown)} of {self.classes} classes shown", "dim"))
         return parts
 
-    def facts(self, **vectors: Callable[[int], float | Decimal]) -> dict[str, object]:
-        """Return numbers of classes for programs, beside the classes' own numbers."""
-        return {
-            "classes": self.told,
-            **{name: [float(of(place)) for place in self.told] for name, of in vectors.items()},
+    def facts(self, **vectors: Values) -> dict[str, object]:
+        """Return the values of classes for JSON, with the numbers of the classes."""
+        numbers = {
+            name: [*map(float, _at(values, self.listed))] for name, values in vectors.items()
         }
+        return {"classes": self.listed, **numbers}
+
+    def step(
+        self,
+        name: str,
+        title: str,
+        formula: Sequence[str] = (),
+        facts: dict[str, object] | None = None,
+        parts: Iterable[Part | str] = (),
+    ) -> Step:
+        """Return a step about this row; texts become lines."""
+        lines = [Line(part) if isinstance(part, str) else part for part in parts]
+        return Step(name, title, formula, facts or {}, lines, self.number)
+
+    def no_result(self, name: str, title: str, parts: Iterable[Part] = ()) -> Step:
+        """Return the step of a row without a result: why, and what is written instead."""
+        written = {"nan": "nan", "zero": "0"}.get(self.on_bad_row, "nothing")
+        said = f"{written} is written instead, as --on-bad-row {self.on_bad_row} asks"
+        return self.step(name, title, parts=[*parts, said])
+
+    def _text(self, value: float | Decimal | str) -> str:
+        return value if isinstance(value, str) else self.digits.number(value)
+
+
+def _at(values: Values, places: Iterable[int]) -> list[Any]:
+    return [values(place) if callable(values) else values[place] for place in places]

@@ -1,4 +1,4 @@
-"""The rows that are explained: the first ones, kept while all rows go by."""
+"""The explained rows: the first ones, kept while all rows go by."""
 
 from __future__ import annotations
 
@@ -24,13 +24,17 @@ class FirstRows:
         self._lock = Lock()
 
     def add(self, block: Block) -> Block:
-        """Keep what is wanted of a block, in any thread, and pass it on."""
+        """Keep the explained rows of a block, in any thread, and return the block."""
         with self._lock:
             self._count += len(block.values)
             for row in range(len(block.values)):
                 if block.number(row) >= EXPLAINED:
                     break
-                self._kept[block.number(row)] = _copied(block.part(row, row + 1))
+                kept = block.part(row, row + 1)
+                # Copied, because the block may be computed in place.
+                partner = None if kept.partner is None else kept.partner.copy()
+                kept = replace(kept, values=kept.values.copy(), partner=partner)
+                self._kept[block.number(row)] = kept
         return block
 
     def steps(self) -> list[Step]:
@@ -40,14 +44,8 @@ class FirstRows:
 
 
 def rows_left(explained: int, rows: int) -> list[Step]:
-    """Return what tells how many rows are explained, if not all are."""
+    """Return a step that says how many rows are explained, if not all are."""
     if explained == rows > 0:
         return []
     said = f"{explained} of {rows} row{'s' * (rows != 1)} explained"
     return [Step("rows", "", (), {"rows": rows}, [Line(said, "dim")])]
-
-
-def _copied(block: Block) -> Block:
-    """Return a block that stays as it is when its numbers are computed on in place."""
-    partner = None if block.partner is None else block.partner.copy()
-    return replace(block, values=block.values.copy(), partner=partner)

@@ -202,6 +202,12 @@ def test_further_steps() -> None:
     S = exact_row(Case((1.0, 2.0, 3.0)))[1]
     near(steps["log-probabilities"]["log_probabilities"], [real.log10(s) for s in S])
     assert steps["top-k"]["classes"] == [2, 1]
+    assert (
+        steps["log-probabilities"]["formula"][0] == "log S_j = (a_j - m) - log sum_k exp(a_k - m)"
+    )
+    steps = explained("softmax 1,2,3 --log -t 2")
+    formula = "log S_j = (a_j - m) / T - log sum_k exp((a_k - m) / T)"
+    assert steps["log-probabilities"]["formula"] == [formula]
     assert "the naive logarithm of the naive probability is -inf" in said("softmax 0 -800 --log")
 
 

@@ -1,8 +1,8 @@
-"""The option --explain: what goes with it, and how the rows that are explained are found."""
+"""The option --explain, and which rows it explains."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,22 +23,19 @@ Explain = Annotated[
     Flag("--explain", help="Derive the result step by step, on the numbers of the first rows."),
 ]
 
-FORMS = ("table", "json")
-
 
 def explanation(write: WriteOptions, shards: ShardOptions) -> WriteOptions:
-    """Return the options with a form that an explanation has: a table unless JSON is asked for."""
+    """Return the options with a format for explanations: a table unless JSON is asked for."""
     from softmax_cli.formats.registry import output_format
 
     if shards.output_dir is not None or shards.scheduler is not None:
         problem = "explains the first rows of one input"
         raise UsageError(problem, "leave out --output-dir and --scheduler", "--explain")
-    if write.format is None and write.output in (None, "-"):
-        return replace(write, format="table")
-    form = output_format(write).name
+    is_standard_output = write.output in (None, "-")
+    form = "txt" if write.format is None and is_standard_output else output_format(write).name
     if form == "txt" and write.format is None:
         return replace(write, format="table")
-    if form not in FORMS:
+    if form not in ("table", "json"):
         place = "--format" if write.format is not None else str(write.output)
         problem = f"an explanation has no form in {form}"
         raise UsageError(problem, "a table (or a file .txt), or json", place)
@@ -46,7 +43,7 @@ def explanation(write: WriteOptions, shards: ShardOptions) -> WriteOptions:
 
 
 def is_alone(write: WriteOptions) -> bool:
-    """Tell whether the explanation is all that is written: the result of no row is needed then."""
+    """Return true if only the explanation is written, and no row needs a result."""
     from softmax_cli.formats.registry import output_format
 
     return output_format(write).name == "table"
@@ -66,21 +63,19 @@ def explained(
     from softmax_cli.explain.row import Digits, Row
     from softmax_cli.explain.rows import FirstRows
 
-    digits = Digits(write.precision or DEFAULT_PRECISION)
+    name, digits = class_name(source.class_names), Digits(write.precision or DEFAULT_PRECISION)
 
     def steps(block: Block) -> list[Step]:
-        logits = wide(block.values[0])
-        names = source.class_names
-        row = Row(
-            block.number(0),
-            logits,
-            source.dtype,
-            temperature,
-            names,
-            digits,
-            on_bad_row=on_bad_row,
-        )
+        number, logits = block.number(0), wide(block.values[0])
+        row = Row(number, logits, source.dtype, temperature, name, digits, on_bad_row)
         return steps_of(row, block)
 
     first = FirstRows(steps)
     return source.map(first.add), replace(result, steps=first.steps)
+
+
+def class_name(names: Sequence[str] | None) -> Callable[[int], str]:
+    """Return a function from a class to its name, or its number, short enough for a line."""
+    from softmax_cli.display.rich.names import cut_name
+
+    return lambda place: cut_name(str(place if names is None else names[place]))
