@@ -1,4 +1,4 @@
-"""The table of formats: how each is named, which module reads and writes it."""
+"""The table of formats: their names, suffixes and modules."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from softmax_cli.storage.compression import COMPRESSIONS
 
 @dataclass(frozen=True, eq=False)
 class Format:
-    """A format of files: one line of the table below, one module that reads and writes it.
+    """A file format: one row of the table below.
 
-    The module has read(source, form, options, keep) -> Source, and
-    write(result, form, target, options) -> Sink, with `form` the name of the format; `writer`
-    is the module that writes, if it is another. A `keyed` format holds arrays by name.
+    Its module has read(source, form, options, request) -> Source, and it or the module `writer`
+    has write(result, form, target, options) -> Sink, where `form` is the name of the format. A
+    `keyed` format holds arrays by name. The library of a `guarded` one may crash.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Format:
     guarded: bool = False
 
     def reader(self) -> ModuleType:
-        """Return the module that reads; one whose library may end the process does so in a copy."""
+        """Return the module that reads, in a child process if its library may crash."""
         if self.guarded:
             fork_guard()
         return import_module(f"softmax_cli.formats.{self.module}")
@@ -48,8 +48,17 @@ FORMATS = (
     Format("npy", (".npy",), "arrays.npy", text=False),
     Format("npz", (".npz",), "arrays.npz", text=False, keyed=True),
     Format("safetensors", (".safetensors",), "arrays.safetensors", text=False, keyed=True),
-    Format("parquet", (".parquet",), "columnar.reader", text=False, guarded=True),
-    Format("arrow", (".arrow", ".feather"), "columnar.reader", text=False, guarded=True),
+    Format(
+        "parquet", (".parquet",), "columnar.reader", "columnar.writer", text=False, guarded=True
+    ),
+    Format(
+        "arrow",
+        (".arrow", ".feather"),
+        "columnar.reader",
+        "columnar.writer",
+        text=False,
+        guarded=True,
+    ),
     Format("table", (), "table.sink", reads=False),
 )
 
@@ -58,7 +67,7 @@ _BY_SUFFIX = {suffix: form for form in FORMATS for suffix in form.suffixes}
 
 
 def suffix_format(path: str) -> Format | None:
-    """Return the format that a path's suffix names, below `.gz` and `.zst`; None if it names none.
+    """Return the format of a path's suffix, ignoring `.gz` and `.zst`; None if it is unknown.
 
     >>> suffix_format("logits.csv.gz").name
     'csv'
@@ -70,12 +79,12 @@ def suffix_format(path: str) -> Format | None:
 
 
 def format_names(*, reads: bool = False, text: bool = False) -> list[str]:
-    """Return the names of all formats, or of those that are read, or are text."""
+    """Return the names of all formats, or only of those that are read or are text."""
     return [form.name for form in FORMATS if (form.reads or not reads) and (form.text or not text)]
 
 
 def named_format(name: str, option: str, *, reads: bool = False, text: bool = False) -> Format:
-    """Return the format of that name, if the option that names it can take it."""
+    """Return the format that an option names; refuse one that the option cannot take."""
     choices = format_names(reads=reads, text=text)
     if name not in choices:
         raise UsageError(f"no format {name!r}", "one of " + ", ".join(choices), option)
@@ -83,9 +92,9 @@ def named_format(name: str, option: str, *, reads: bool = False, text: bool = Fa
 
 
 def output_format(options: WriteOptions) -> Format:
-    """Return the format of the result: `--format`, the suffix of `-o`, or what standard output is.
+    """Return the format of the result: `--format`, or else the suffix of `-o`.
 
-    A person at a terminal gets a table, a pipe gets CSV.
+    Standard output is a table on a terminal and CSV in a pipe.
     """
     path = options.output
     if path == "":

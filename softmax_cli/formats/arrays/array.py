@@ -1,17 +1,17 @@
-"""Arrays that are held whole: as a source of rows, along another axis, from nested lists."""
+"""Arrays in memory: as a source of rows, along another axis, from nested lists."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.core.exact.bfloat16 import BFLOAT16, in_memory, widened
-from softmax_cli.errors import InputError, UsageError, shorten
+from softmax_cli.errors import InputError, UsageError, join_names, shorten
 from softmax_cli.formats.model.blocks import Block, Source, from_blocks, rows_per_block
 from softmax_cli.formats.model.options import DTypeName
 from softmax_cli.formats.model.sinks import Result, Sink
@@ -23,6 +23,10 @@ from softmax_cli.formats.text.numbers import (
     check_whole,
     is_number,
 )
+
+T = TypeVar("T")
+INEXACT = "which float64 cannot hold exactly"
+ACCEPT_ROUNDING = "store it as float64 to accept rounding"
 
 
 def array_source(
@@ -52,12 +56,12 @@ def array_source(
 
 
 def row_place(place: str, start: int) -> Callable[[int], str]:
-    """Name the rows of a block that starts at row `start` by their numbers, from 0."""
+    """Return a function that names the rows of a block that starts at row `start`."""
     return lambda row: f"{place}: row {start + row}"
 
 
 def checked_dtype(dtype: np.dtype[Any], place: str, asked: DTypeName | None = None) -> None:
-    """Refuse what is not real numbers, and say what it is; bfloat16 has to be asked for."""
+    """Refuse a dtype that is no real number; bfloat16 must be requested."""
     if dtype.kind in "fiu" and dtype.itemsize <= 8:
         return
     if dtype == BFLOAT16:
@@ -75,30 +79,48 @@ def checked_dtype(dtype: np.dtype[Any], place: str, asked: DTypeName | None = No
 
 
 def check_exact(rows: NDArray[Any], place: str, start: int = 0) -> None:
-    """Refuse whole numbers that float64 would round: 2^53 + 1 for one, but not 2^60."""
-    is_wide = rows.dtype.kind in "iu" and rows.dtype.itemsize == 8 and rows.size
-    if not is_wide or (int(rows.max()) <= LARGEST_EXACT and int(rows.min()) >= -LARGEST_EXACT):
-        return
-    large = rows > LARGEST_EXACT
-    if rows.dtype.kind == "i":
-        large |= rows < -LARGEST_EXACT
-    numbers = rows[large]
-    sizes = numbers.astype(np.uint64)
-    sizes = np.where(numbers < 0, ~sizes + np.uint64(1), sizes)
-    odd_parts = sizes // (sizes & (~sizes + np.uint64(1)))
-    rounded = odd_parts > LARGEST_EXACT
-    if rounded.any():
-        first = int(rounded.argmax())
-        row, column = (int(number) for number in np.argwhere(large)[first])
+    """Refuse integers that float64 would round, such as 2^53 + 1, but not 2^60."""
+    entry = first_inexact(rows)
+    if entry is not None:
+        row, column = divmod(entry, rows.shape[1])
         what = "holds" if rows.shape[1] == 1 else f"column {column} holds"
-        problem = f"{what} {int(numbers[first])}, which float64 cannot hold exactly"
-        raise InputError(
-            problem, "store it as float64 to accept rounding", f"{place}: row {start + row}"
-        )
+        problem = f"{what} {rows[row, column]}, {INEXACT}"
+        raise InputError(problem, ACCEPT_ROUNDING, f"{place}: row {start + row}")
+
+
+def first_inexact(numbers: NDArray[Any]) -> int | None:
+    """Return the position, row by row, of the first integer that float64 would round, if any."""
+    if numbers.dtype.kind not in "iu" or numbers.dtype.itemsize < 8 or not numbers.size:
+        return None
+    if int(numbers.max()) <= LARGEST_EXACT and int(numbers.min()) >= -LARGEST_EXACT:
+        return None
+    sizes = np.abs(numbers).astype(np.uint64).reshape(-1)
+    large = np.flatnonzero(sizes > LARGEST_EXACT)
+    odd_parts = sizes[large] // (sizes[large] & -sizes[large])
+    inexact = large[odd_parts > LARGEST_EXACT]
+    return int(inexact[0]) if len(inexact) else None
+
+
+def check_size(size: int | None, declared: int, place: str) -> None:
+    """Refuse a file or an array whose size, if it is known, is not what its header declares."""
+    if size is not None and size != declared:
+        problem = f"holds {size} bytes, and its header declares {declared}"
+        raise InputError(problem, "the file is cut short or damaged", place)
+
+
+def chosen_array(arrays: Mapping[str, T], key: str | None, place: str) -> T:
+    """Return the array that `--key` names, or the only one."""
+    if key is None and len(arrays) == 1:
+        return next(iter(arrays.values()))
+    if key is not None and key in arrays:
+        return arrays[key]
+    problem = f"has no array {key!r}" if key is not None else f"holds {len(arrays)} arrays"
+    remedy = f"--key is one of {join_names(sorted(arrays))}" if arrays else "it is empty"
+    raise InputError(problem, remedy, place)
 
 
 def numbers_in(stored: NDArray[Any]) -> NDArray[Any]:
-    """Return what a file holds as numbers of this machine: integers as float64."""
+    """Return numbers of a file in native byte order; integers become float64."""
     if stored.dtype == BFLOAT16:
         return widened(stored)
     native = np.dtype(np.float64) if stored.dtype.kind in "iu" else stored.dtype.newbyteorder("=")
@@ -110,9 +132,8 @@ def checked_shape(shape: tuple[int, ...], place: str) -> tuple[int, ...]:
     if not shape:
         raise InputError("holds a single number of no dimension", "a row needs classes", place)
     if shape[-1] == 0:
-        raise InputError(
-            f"holds an array of shape {shape}, without classes", "a row needs a number", place
-        )
+        problem = f"holds an array of shape {shape}, without classes"
+        raise InputError(problem, "a row needs a number", place)
     return shape
 
 
@@ -127,7 +148,7 @@ def whole_array(source: Source) -> NDArray[Any]:
 
 
 def along_axis(source: Source, axis: int) -> Source:
-    """Return the rows along another axis; the array is held whole."""
+    """Return the rows along another axis; the whole array is held in memory."""
     if source.class_names is not None or source.id_names:
         raise UsageError("a table's classes are its columns", "it goes with arrays", "--axis")
     array = whole_array(source)
@@ -145,10 +166,10 @@ def along_axis(source: Source, axis: int) -> Source:
 
 
 class AlongAxisSink(Sink):
-    """Holds rows that lie along another axis, and passes them on the way the input lay."""
+    """Holds all rows, and passes them on with the axes in the order of the input."""
 
     def __init__(self, result: Result, open_inner: Callable[[Result], Sink]) -> None:
-        """Keep what is needed to open the sink behind it once all rows are there."""
+        """Keep what opens the inner sink after the last row."""
         self._result, self._open_inner = result, open_inner
         self._blocks: list[NDArray[Any]] = []
 
@@ -159,18 +180,14 @@ class AlongAxisSink(Sink):
     def finish(self) -> None:
         """Move the axis back and write all rows."""
         result = self._result
-        leading = result.leading or ()
         none = np.empty((0, result.columns), in_memory(result.dtype))
-        moved = np.concatenate([none, *self._blocks]).reshape(*leading, result.columns)
+        moved = np.concatenate([none, *self._blocks])
+        moved = moved.reshape(*(result.leading or ()), result.columns)
         array = np.moveaxis(moved, -1, result.axis)
+        *leading, columns = array.shape
+        facts = {**result.facts, "axis": result.axis}
         inner = self._open_inner(
-            replace(
-                result,
-                columns=array.shape[-1],
-                leading=array.shape[:-1],
-                axis=-1,
-                facts={**result.facts, "axis": result.axis},
-            )
+            replace(result, columns=columns, leading=tuple(leading), axis=-1, facts=facts)
         )
         for block in array_source(array, "").blocks():
             inner.write(block)
@@ -180,9 +197,7 @@ class AlongAxisSink(Sink):
 def numeric_array(
     nested: object, place: str, missing: Collection[str] = MISSING
 ) -> NDArray[np.float64]:
-    """Return nested lists of numbers as an array; anything else among them is named.
-
-    A null, or a text of a missing value, is NaN.
+    """Return nested lists of numbers as an array; null and missing values are NaN.
 
     >>> numeric_array([[1, "-inf"], [3, 4]], "example").tolist()
     [[1.0, -inf], [3.0, 4.0]]
@@ -204,10 +219,7 @@ NON_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 
 def json_float(value: object, missing: Collection[str] = MISSING) -> float:
-    """Return a JSON value as a number, NaN for a missing one.
-
-    What is not finite is a string, as in JSON output.
-    """
+    """Return a JSON value as a number, NaN if it is missing; "inf" is a string, as in output."""
     if isinstance(value, float):
         return value
     if isinstance(value, int) and not isinstance(value, bool):
@@ -225,7 +237,7 @@ def json_float(value: object, missing: Collection[str] = MISSING) -> float:
 
 
 def remedy_of_json(value: object) -> str:
-    """Return what to do about a JSON value that is not a number.
+    """Return the remedy for a JSON value that is not a number.
 
     >>> remedy_of_json(True), remedy_of_json("1.5")
     ('store truth values as numbers, 0 and 1', 'write it without quotes')
@@ -255,10 +267,7 @@ def _flatten(
     if not isinstance(value, list):
         raise InputError("a number among lists", "rows are lists of numbers", where)
     if len(value) != shape[0]:
-        raise InputError(
-            f"a row of {len(value)} entries, and the first has {shape[0]}",
-            "all rows need the same classes",
-            where,
-        )
+        problem = f"a row of {len(value)} entries, and the first has {shape[0]}"
+        raise InputError(problem, "all rows need the same classes", where)
     for position, entry in enumerate(value):
         _flatten(entry, shape[1:], place, f"{index}[{position}]", flat, missing)

@@ -1,4 +1,4 @@
-"""NPY: an array's header, then its numbers in a row. Never a pickle, never a trusted size."""
+"""NPY: a header, then the numbers of an array. Pickles are refused, sizes checked."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from softmax_cli.errors import InputError, UsageError, shorten
 from softmax_cli.formats.arrays.array import (
     array_source,
     check_exact,
+    check_size,
     checked_dtype,
     checked_shape,
     numbers_in,
@@ -35,54 +36,51 @@ _HEADER_ERRORS = (
     *(ValueError, SyntaxError, TypeError, KeyError, IndexError),
     *(RecursionError, MemoryError, Warning),
 )
-# (dtype, shape, *, room) -> the header's bytes, as many as there is room for.
+# (dtype, shape, *, room) -> the header, padded to `room` bytes.
 Header = Callable[..., bytes]
 MAGIC = b"\x93NUMPY"
 _MOST_DIMENSIONS = 64
 
 
-def read(source: Input, form: str, options: ReadOptions, keep: ColumnRequest) -> Source:
+def read(source: Input, form: str, options: ReadOptions, request: ColumnRequest) -> Source:
     """Open an NPY file or stream; only its header is read."""
-    refuse_table_options(form, options, keep)
+    refuse_table_options(form, options, request)
     dtype, shape, fortran_order, header_size = read_header(source, options.dtype)
     size = dtype.itemsize * math.prod(shape)
-    if source.size is not None and source.size != header_size + size:
-        raise InputError(
-            f"holds {source.size} bytes, and its header speaks of {header_size + size}",
-            "the file is cut short or damaged",
-            source.place,
-        )
+    check_size(source.size, header_size + size, source.place)
     first_byte = None if source.size is None else header_size
-    return rows_of(source, dtype, shape, keep, fortran_order=fortran_order, first_byte=first_byte)
+    return rows_of(
+        source, dtype, shape, request, fortran_order=fortran_order, first_byte=first_byte
+    )
 
 
 def rows_of(
     source: Input,
     dtype: np.dtype[Any],
     shape: tuple[int, ...],
-    keep: ColumnRequest,
+    request: ColumnRequest,
     *,
     fortran_order: bool,
     first_byte: int | None = None,
 ) -> Source:
-    """Return the rows of the array whose numbers the stream is about to yield.
+    """Return the rows of the array that the stream yields next.
 
-    With `first_byte` they lie in a plain file from there on, and are read in any order.
+    In a plain file they start at `first_byte`, and are read in any order.
     """
     column = (math.prod(shape), 1)
-    classes = 1 if keep.one_column else checked_shape(shape, source.place)[-1]
+    classes = 1 if request.one_column else checked_shape(shape, source.place)[-1]
     by_columns = fortran_order and len(shape) == 2 and first_byte is not None
-    if fortran_order and len(shape) > 1 and (not by_columns or keep.one_column):
+    if fortran_order and len(shape) > 1 and (not by_columns or request.one_column):
         data = read_exactly(source, dtype.itemsize * math.prod(shape))
         _refuse_more(source)
         try:
             array = np.frombuffer(data, dtype).reshape(shape, order="F")
         except ValueError as error:
             raise InputError(f"has the shape {shape}", "it is damaged", source.place) from error
-        if keep.one_column:
+        if request.one_column:
             return replace(array_source(array.reshape(column), source.place), leading=shape)
         return array_source(array, source.place)
-    leading = shape if keep.one_column else shape[:-1]
+    leading = shape if request.one_column else shape[:-1]
     rows = math.prod(leading)
     in_memory = numbers_in(np.empty(0, dtype)).dtype
     step = rows_per_block(classes, dtype.itemsize)
@@ -122,7 +120,7 @@ def rows_of(
 
 
 def _refuse_more(source: Input) -> None:
-    """Refuse a stream that goes on; of a file the size is known."""
+    """Refuse a stream that goes on after the array; the size of a file is already checked."""
     if source.size is None and source.head():
         raise InputError("goes on after its array", "it is damaged", source.place)
 
@@ -130,9 +128,9 @@ def _refuse_more(source: Input) -> None:
 def read_header(
     source: Input, asked: DTypeName | None
 ) -> tuple[np.dtype[Any], tuple[int, ...], bool, int]:
-    """Return dtype, shape, Fortran order and the header's own size, with every part checked.
+    """Return dtype, shape, Fortran order and the size of the header, with every part checked.
 
-    `asked` is what `--dtype` says, without which bfloat16 is only bytes.
+    `asked` is the value of `--dtype`; bfloat16 must be requested.
     """
     start = read_exactly(source, 8)
     if not start.startswith(MAGIC):
@@ -178,7 +176,7 @@ def header_bytes(dtype: np.dtype[Any], shape: tuple[int, ...], *, room: int = 0)
 
 
 def stored_as(dtype: np.dtype[Any], values: NDArray[Any]) -> NDArray[Any]:
-    """Return numbers as a file of this dtype holds them."""
+    """Return numbers as a file of this dtype stores them."""
     return packed(values) if dtype == BFLOAT16 else np.ascontiguousarray(values, dtype=dtype)
 
 
@@ -188,16 +186,13 @@ def write(result: Result, form: str, target: Target, options: WriteOptions) -> S
 
 
 class NpySink(Sink):
-    """Writes an array behind a header, which is completed when the number of rows is known."""
+    """Writes an array; its header follows when the number of rows is known."""
 
     def __init__(self, result: Result, target: Target, form: str, header: Header) -> None:
         """Leave room for the header."""
         if result.text_columns:
-            raise UsageError(
-                f"an array cannot hold {result.text_columns}",
-                "write .npz, .csv or .json",
-                target.place,
-            )
+            problem = f"an array cannot hold {result.text_columns}"
+            raise UsageError(problem, "write .npz, .csv or .json", target.place)
         if not target.seekable:
             problem = f"a pipe cannot hold an {form} file"
             raise UsageError(problem, "name a file with -o", target.place)
@@ -212,7 +207,7 @@ class NpySink(Sink):
             target.reserve(self._room + lines * self._line_bytes, rows * result.columns)
 
     def prepare(self, block: Block) -> Callable[[], None]:
-        """Write the numbers of a block, whose place in the file does not depend on others."""
+        """Write the numbers of a block; its position does not depend on other blocks."""
         values = stored_as(self._result.dtype, block.values)
         offset = self._room + block.start * self._line_bytes
         self._target.write_at(offset, values.reshape(-1).view(np.uint8).data)

@@ -1,4 +1,4 @@
-"""NPZ: a zip of NPY arrays, read and written an array at a time."""
+"""NPZ: a zip of NPY arrays."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_cli.errors import InputError, join_names, shorten
+from softmax_cli.errors import InputError, shorten
+from softmax_cli.formats.arrays.array import check_size, chosen_array
 from softmax_cli.formats.arrays.npy import (
     header_bytes,
     read_header,
@@ -26,7 +27,7 @@ from softmax_cli.storage.input import Input, read_whole, reading
 from softmax_cli.storage.limits import MOST_DEFLATED
 from softmax_cli.storage.output import Target
 
-# ValueError: a place before the file's first byte.
+# ValueError: a negative offset.
 _ZIP_ERRORS = (zipfile.BadZipFile, ValueError)
 _AGAIN = "write it again with numpy.savez or numpy.savez_compressed"
 _METHODS = {1: "Shrink", 6: "Implode", 9: "Deflate64", 93: "Zstandard", 95: "XZ", 98: "PPMd"}
@@ -34,14 +35,15 @@ _READ_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zi
 _ENCRYPTED = 0x41
 
 
-def read(source: Input, form: str, options: ReadOptions, keep: ColumnRequest) -> Source:
+def read(source: Input, form: str, options: ReadOptions, request: ColumnRequest) -> Source:
     """Open the array that `--key` names, or the only one."""
-    refuse_table_options(form, options, keep)
+    refuse_table_options(form, options, request)
     try:
         # A zip is read from its end.
         stream = source.stream if source.size is not None else io.BytesIO(read_whole(source))
         archive = zipfile.ZipFile(stream)
-        member = _member(archive, options.key, source.place)
+        members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+        member = chosen_array(members, options.key, source.place)
         _check_method(member, source.place)
         with reading(source.place):
             opened = archive.open(member)
@@ -53,31 +55,20 @@ def read(source: Input, form: str, options: ReadOptions, keep: ColumnRequest) ->
     plain: io.BufferedReader = io.BufferedReader(cast(Any, opened))
     array = Input(place, plain, compressed=lambda: member.compress_size)
     dtype, shape, fortran_order, header_size = read_header(array, options.dtype)
-    if dtype.itemsize * math.prod(shape) + header_size != member.file_size:
-        raise InputError("its header lies about its size", "the file is damaged", place)
+    check_size(member.file_size, header_size + dtype.itemsize * math.prod(shape), place)
     if member.file_size > MOST_DEFLATED * (member.compress_size + 1):
-        problem = f"{member.compress_size} bytes cannot hold the {member.file_size} they speak of"
+        problem = f"{member.compress_size} bytes cannot hold the {member.file_size} they declare"
         remedy = "the file is damaged"
         if member.compress_type in (zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
             problem, remedy = f"grows to over {MOST_DEFLATED} times its size", _AGAIN
         raise InputError(problem, remedy, place)
     if fortran_order or options.axis != -1:
         array.check_expansion(member.file_size)
-    return rows_of(array, dtype, shape, keep, fortran_order=fortran_order)
-
-
-def _member(archive: zipfile.ZipFile, key: str | None, place: str) -> zipfile.ZipInfo:
-    members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-    if key is None and len(members) == 1:
-        return next(iter(members.values()))
-    if key in members:
-        return members[key]
-    problem = f"has no array {key!r}" if key is not None else f"holds {len(members)} arrays"
-    raise InputError(problem, "--key is one of " + join_names(members), place)
+    return rows_of(array, dtype, shape, request, fortran_order=fortran_order)
 
 
 def _check_method(member: zipfile.ZipInfo, place: str) -> None:
-    """Refuse an array that is encrypted, or compressed in a way that is not read here."""
+    """Refuse an array that is encrypted or of an unsupported compression."""
     name = shorten(member.filename)
     if member.flag_bits & _ENCRYPTED:
         problem = f"its member {name!r} is encrypted"
@@ -94,19 +85,18 @@ def write(result: Result, form: str, target: Target, options: WriteOptions) -> S
 
 
 class NpzSink(Sink):
-    """Writes the values under the result's name, and the likeliest classes as `classes`."""
+    """Writes the values under the name of the result, and the top k classes as `classes`."""
 
     def __init__(self, result: Result, target: Target) -> None:
         """Hold nothing yet."""
         self._result, self._target = result, target
-        self._values: list[NDArray[Any]] = []
-        self._classes: list[NDArray[Any]] = []
+        self._arrays: dict[str, list[NDArray[Any]]] = {result.name: []}
 
     def write(self, block: Block) -> None:
-        """Hold the numbers: the array's header comes before them in a zip."""
-        self._values.append(stored_as(self._result.dtype, block.values))
+        """Hold the numbers: a zip cannot go back to write the header."""
+        self._arrays[self._result.name].append(stored_as(self._result.dtype, block.values))
         if block.classes is not None:
-            self._classes.append(block.classes)
+            self._arrays.setdefault("classes", []).append(block.classes.astype(np.int64))
 
     def finish(self) -> None:
         """Write the arrays."""
@@ -114,20 +104,10 @@ class NpzSink(Sink):
             self._target.writing(),
             zipfile.ZipFile(self._target.stream, "w", allowZip64=True) as archive,
         ):
-            self._add(archive, self._result.name, self._values, self._result.dtype)
-            if self._classes:
-                self._add(archive, "classes", self._classes, np.dtype(np.int64))
-
-    def _add(
-        self,
-        archive: zipfile.ZipFile,
-        name: str,
-        blocks: list[NDArray[Any]],
-        dtype: np.dtype[Any],
-    ) -> None:
-        shape = result_shape(self._result, sum(map(len, blocks)))
-        member = zipfile.ZipInfo(f"{name}.npy")
-        with archive.open(member, "w", force_zip64=True) as stream:
-            stream.write(header_bytes(dtype, shape))
-            for block in blocks:
-                stream.write(np.ascontiguousarray(block, dtype=dtype).tobytes())
+            for name, blocks in self._arrays.items():
+                dtype = self._result.dtype if name == self._result.name else np.dtype(np.int64)
+                shape = result_shape(self._result, sum(map(len, blocks)))
+                with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as stream:
+                    stream.write(header_bytes(dtype, shape))
+                    for block in blocks:
+                        stream.write(block.tobytes())

@@ -1,4 +1,4 @@
-"""safetensors: a JSON header that says where each array lies, then their bytes, side by side."""
+"""safetensors: a JSON header that says where each array is, then their bytes."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from softmax_cli.core.exact.bfloat16 import BFLOAT16
-from softmax_cli.errors import InputError, join_names, shorten
-from softmax_cli.formats.arrays.array import checked_dtype
+from softmax_cli.errors import InputError, shorten
+from softmax_cli.formats.arrays.array import check_size, checked_dtype, chosen_array
 from softmax_cli.formats.arrays.npy import NpySink, rows_of
 from softmax_cli.formats.columns.selection import refuse_table_options
 from softmax_cli.formats.model.blocks import Source
@@ -33,7 +33,7 @@ _PIECE = 1 << 20
 
 @dataclass(frozen=True)
 class _Tensor:
-    """An array of the file: what it is called, what it holds, and where its bytes lie."""
+    """An array of the file; its bytes run from `begin` to before `end`."""
 
     name: str
     dtype: str
@@ -42,19 +42,17 @@ class _Tensor:
     end: int
 
 
-def read(source: Input, form: str, options: ReadOptions, keep: ColumnRequest) -> Source:
-    """Open the array that `--key` names, or the only one; nothing but the header is read."""
-    refuse_table_options(form, options, keep)
+def read(source: Input, form: str, options: ReadOptions, request: ColumnRequest) -> Source:
+    """Open the array that `--key` names, or the only one; only the header is read."""
+    refuse_table_options(form, options, request)
     length = int.from_bytes(read_exactly(source, 8), "little")
     most = LONGEST_TENSOR_LIST if source.size is None else min(LONGEST_TENSOR_LIST, source.size - 8)
     if length > most:
         raise _damaged(source, f"has a header of {length} bytes")
     tensors = _tensors(source, bytes(read_exactly(source, length)))
     size = max((tensor.end for tensor in tensors), default=0)
-    if source.size is not None and source.size != 8 + length + size:
-        problem = f"holds {source.size} bytes, and its header speaks of {8 + length + size}"
-        raise InputError(problem, "the file is cut short or damaged", source.place)
-    tensor = _chosen(tensors, options.key, source.place)
+    check_size(source.size, 8 + length + size, source.place)
+    tensor = chosen_array({tensor.name: tensor for tensor in tensors}, options.key, source.place)
     place = f"{source.place}[{shorten(tensor.name)}]"
     if tensor.dtype not in _DTYPES:
         problem = f"holds {shorten(tensor.dtype)} values"
@@ -62,18 +60,19 @@ def read(source: Input, form: str, options: ReadOptions, keep: ColumnRequest) ->
         raise InputError(problem, STORE_TRUTH if tensor.dtype == "BOOL" else read, place)
     dtype = _DTYPES[tensor.dtype]
     checked_dtype(dtype, place, "bfloat16")
-    if tensor.end - tensor.begin != dtype.itemsize * math.prod(tensor.shape):
-        raise InputError("its header lies about its size", "the file is damaged", place)
+    check_size(tensor.end - tensor.begin, dtype.itemsize * math.prod(tensor.shape), place)
     if source.size is None:
         _skip(source, tensor, size)
     array = replace(source, place=place)
     first_byte = None if source.size is None else 8 + length + tensor.begin
-    opened = rows_of(array, dtype, tensor.shape, keep, fortran_order=False, first_byte=first_byte)
+    opened = rows_of(
+        array, dtype, tensor.shape, request, fortran_order=False, first_byte=first_byte
+    )
     return replace(opened, dtype=BFLOAT16) if dtype == BFLOAT16 else opened
 
 
 def _tensors(source: Input, header: bytes) -> list[_Tensor]:
-    """Return what the header lists; arrays that overlap, or leave gaps, are refused."""
+    """Return the arrays in a header; refuse arrays that overlap or leave gaps."""
     try:
         entries = json.loads(header)
         if not isinstance(entries, dict):
@@ -104,19 +103,8 @@ def _tensor(name: str, entry: Any) -> _Tensor:
     return _Tensor(name, entry["dtype"], tuple(shape), begin, end)
 
 
-def _chosen(tensors: list[_Tensor], key: str | None, place: str) -> _Tensor:
-    if key is None and len(tensors) == 1:
-        return tensors[0]
-    for tensor in tensors:
-        if tensor.name == key:
-            return tensor
-    problem = f"has no array {key!r}" if key is not None else f"holds {len(tensors)} arrays"
-    names = join_names(sorted(tensor.name for tensor in tensors))
-    raise InputError(problem, f"--key is one of {names}" if names else "it is empty", place)
-
-
 def _skip(source: Input, tensor: _Tensor, size: int) -> None:
-    """Go to the bytes of an array in a stream, which can only be read to its end."""
+    """Skip to the bytes of an array, which must be the last one of a stream."""
     if tensor.end != size:
         problem = f"other arrays follow {shorten(tensor.name)!r}"
         raise InputError(problem, "name a file, whose arrays are read in any order", source.place)
@@ -129,7 +117,7 @@ def _damaged(source: Input, problem: str) -> InputError:
 
 
 def write(result: Result, form: str, target: Target, options: WriteOptions) -> Sink:  # noqa: ARG001
-    """Open a sink for a file of one array, called as the result is."""
+    """Open a sink for a file of one array, named like the result."""
     names = {dtype: name for name, dtype in _DTYPES.items()}
 
     def header(dtype: np.dtype[Any], shape: tuple[int, ...], *, room: int = 0) -> bytes:

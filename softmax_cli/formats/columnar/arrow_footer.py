@@ -1,8 +1,8 @@
-"""Arrow IPC: files of some rows each, joined to one, whose footer says where every part lies.
+"""Joins Arrow IPC files of a few rows each into one, with a footer that says where each part is.
 
-Polars writes a whole file at once, or keeps several parts of it in memory. A batch of rows is
-the same bytes in every file of the same columns; the footer is a FlatBuffers table with a vector
-of their places: https://arrow.apache.org/docs/format/Columnar.html#ipc-file-format
+Polars writes a file at once, or keeps several parts of it in memory. A batch of rows has the same
+bytes in every file of the same columns; the footer is a FlatBuffers table with a vector of their
+places: https://arrow.apache.org/docs/format/Columnar.html#ipc-file-format
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 _MAGIC = b"ARROW1"
 _END_OF_BATCHES = b"\xff\xff\xff\xff\0\0\0\0"
-# Where a message lies, the size of its header, padding, the size of its body.
+# Offset of a message, size of its header, padding, size of its body.
 _PLACE = struct.Struct("<qi4xq")
 _SCHEMA, _BATCHES = 1, 3
 _METADATA = 2
@@ -22,14 +22,14 @@ class ArrowParts:
     """Joins files of the same columns."""
 
     def __init__(self, write: Callable[[bytes | memoryview], None]) -> None:
-        """Write nothing yet."""
+        """Keep the function that writes."""
         self._write = write
         self._footer = b""
         self._places: list[bytes] = []
         self._size = 0
 
     def add(self, part: memoryview) -> None:
-        """Write a file's batches, the first with the schema before them."""
+        """Write the batches of a file; the first file also gives the schema."""
         tail = len(_MAGIC) + 4
         length = int.from_bytes(part[-tail : -len(_MAGIC)], "little")
         footer = bytes(part[-tail - length : -tail])
@@ -44,7 +44,7 @@ class ArrowParts:
     def finish(self) -> None:
         """Write the footer: that of the first file, with all batches in it."""
         footer = bytearray(self._footer)
-        # The numbers of a vector lie at multiples of 8, behind a count of 4 bytes.
+        # The entries of a vector are aligned to 8 bytes, after a count of 4 bytes.
         footer += bytes(-(len(footer) + 4) % 8)
         pointer = _batches_pointer(footer)
         if pointer is not None:
@@ -58,15 +58,14 @@ def _batches(footer: bytes) -> list[tuple[int, int, int]]:
     pointer = _batches_pointer(footer)
     if pointer is None:
         return []
-    vector = pointer + _uint32(footer, pointer)
-    first = vector + 4
-    size = _PLACE.size * _uint32(footer, vector)
-    return list(_PLACE.iter_unpack(footer[first : first + size]))
+    vector = _target(footer, pointer)
+    end = vector + 4 + _PLACE.size * _uint32(footer, vector)
+    return list(_PLACE.iter_unpack(footer[vector + 4 : end]))
 
 
 def schema_metadata(footer: bytes) -> dict[str, str]:
-    """Return the custom metadata of the schema; a damaged footer raises an error of Python's."""
-    schema = _field(footer, _uint32(footer, 0), _SCHEMA)
+    """Return the custom metadata of the schema; a damaged footer raises a built-in error."""
+    schema = _field(footer, _target(footer, 0), _SCHEMA)
     pointer = None if schema is None else _field(footer, _target(footer, schema), _METADATA)
     if pointer is None:
         return {}
@@ -89,12 +88,11 @@ def _string(data: bytes, pointer: int) -> str:
 
 
 def _batches_pointer(footer: bytes | bytearray) -> int | None:
-    """Return where the footer's table points to the vector of batches, if it has one."""
-    return _field(footer, _uint32(footer, 0), _BATCHES)
+    return _field(footer, _target(footer, 0), _BATCHES)
 
 
 def _field(data: bytes | bytearray, table: int, number: int) -> int | None:
-    """Return where a field of a table lies, if it is there."""
+    """Return the position of a field of a table, if the table has it."""
     fields = table - int(struct.unpack_from("<i", data, table)[0])
     size, offset = struct.unpack_from("<H", data, fields)[0], 4 + 2 * number
     place = int(struct.unpack_from("<H", data, fields + offset)[0]) if size > offset else 0
@@ -102,7 +100,6 @@ def _field(data: bytes | bytearray, table: int, number: int) -> int | None:
 
 
 def _target(data: bytes | bytearray, pointer: int) -> int:
-    """Return where an offset points to."""
     return pointer + _uint32(data, pointer)
 
 

@@ -1,4 +1,4 @@
-"""A Parquet or Arrow IPC file, of which Polars reads some rows of some columns at a time."""
+"""A Parquet or Arrow IPC file; Polars reads some rows of some columns at a time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from softmax_cli.storage.input import Input
 _TITLES = {"parquet": "Parquet", "arrow": "Arrow IPC"}
 _MAGIC = {"parquet": b"PAR1", "arrow": b"ARROW1"}
 _DECRYPT = "is an encrypted Parquet file", "write it again without encryption"
-# Relatives of a format by their first bytes.
+# Related formats by their first bytes: problem and remedy.
 _OTHERS = {
     "parquet": [(b"PARE", *_DECRYPT)],
     "arrow": [
@@ -45,15 +45,15 @@ _ERRORS = (
 
 @dataclass(frozen=True)
 class ColumnarFile:
-    """What is known of a file before its rows are read.
+    """A file whose schema and number of rows are known.
 
-    place   how errors name it
-    title   of its format
+    place   its name in errors
+    title   name of its format
     schema  names and types of its columns
-    rows    how many there are
-    lazy    reads them
-    check   raises an error once the file has changed
-    index   which columns pandas noted as the index of the data frame that it wrote
+    rows    number of rows
+    lazy    reads the rows
+    check   raises an error if the file has changed
+    index   columns that pandas wrote as the index of a data frame
     """
 
     place: str
@@ -68,7 +68,7 @@ class ColumnarFile:
         """Read some rows of some columns."""
         with _reading(self.place, self.title, self.check):
             rows = self.lazy.select(names)
-            # A file is not looked at as closely when only some of its rows are asked for.
+            # Polars checks a file less closely if only some of its rows are requested.
             rows = rows if count == self.rows else rows.slice(start, count)
             frame = rows.collect(engine="streaming")
         self.check()
@@ -77,7 +77,7 @@ class ColumnarFile:
         return frame
 
     def words(self, names: list[str], start: int, count: int) -> pl.DataFrame:
-        """Read some rows of some columns as text; where there is nothing, the text is empty."""
+        """Read some rows of some columns as text; null becomes an empty text."""
         columns = {}
         for column in self.part(names, start, count).get_columns():
             try:
@@ -90,7 +90,7 @@ class ColumnarFile:
 
 
 def open_columnar(source: Input, form: str) -> ColumnarFile:
-    """Open a file; its schema and its number of rows are read."""
+    """Open a file: read its schema and its number of rows."""
     title, magic = _TITLES[form], _MAGIC[form]
     head = source.head()
     for start, problem, remedy in _OTHERS[form]:
@@ -111,7 +111,7 @@ def open_columnar(source: Input, form: str) -> ColumnarFile:
     if isinstance(source.path, str):
         from softmax_cli.storage.remote import RemoteFile
 
-        # Polars holds all of what it does not open itself.
+        # Polars holds a file in memory unless it opens it itself.
         assert isinstance(source.stream.raw, RemoteFile)
         path = source.stream.raw.local_copy()
     else:
@@ -123,45 +123,34 @@ def open_columnar(source: Input, form: str) -> ColumnarFile:
         lazy = scan(path, glob=False, hive_partitioning=False)
         schema = lazy.collect_schema()
         rows = int(lazy.select(pl.len()).collect(engine="streaming").item())
-    if form == "parquet":
-        with _reading(source.place, title, check):
-            held = _rows_in_groups(source, lazy, rows)
-            metadata = pl.read_parquet_metadata(path)
-        if held != rows:
-            why = f"its footer declares {rows} rows, and its row groups hold {held}"
-            raise _damaged(source.place, title, why)
-    else:
-        metadata = arrow_metadata(source)
+        held = _rows_in_groups(source, lazy, rows) if form == "parquet" else rows
+        metadata = arrow_metadata(source) if form == "arrow" else pl.read_parquet_metadata(path)
+    if held != rows:
+        why = f"its footer declares {rows} rows, and its row groups hold {held}"
+        raise _damaged(source.place, title, why)
     return ColumnarFile(source.place, title, schema, rows, lazy, check, index_columns(metadata))
 
 
 def _rows_in_groups(source: Input, lazy: pl.LazyFrame, rows: int) -> int:
-    """Return how many rows the row groups of a Parquet file hold, which Polars goes by."""
+    """Return how many rows the row groups of a Parquet file hold: those that Polars reads."""
     if not rows:
-        # Polars believes it.
+        # Polars trusts a footer that declares no rows.
         return rows_in_groups(source) or 0
-    numbered = lazy.with_row_index(name := _unused(lazy)).select(pl.col(name).max())
+    unused = "row" + max(lazy.collect_schema(), key=len, default="")
+    numbered = lazy.with_row_index(unused).select(pl.col(unused).max())
     last = numbered.collect(engine="streaming").item()
     return 0 if last is None else int(last) + 1
 
 
-def _unused(lazy: pl.LazyFrame) -> str:
-    """Return a name that no column has."""
-    name = "row"
-    while name in lazy.collect_schema():
-        name += "_"
-    return name
-
-
 @contextmanager
 def _reading(place: str, title: str, check: Callable[[], None]) -> Iterator[None]:
-    """Turn what goes wrong in Polars into an error that names the place."""
+    """Turn an error from Polars into one that names the file."""
     report_current_file(place)
     try:
         with _without_panic_messages():
             yield
     except _ERRORS as error:
-        # What looks damaged may have changed in between.
+        # The file may only look damaged because it changed meanwhile.
         check()
         lines = str(error).splitlines() or [type(error).__name__]
         raise _refusal(place, title, lines[0].removeprefix("parquet: ")) from error
@@ -169,7 +158,7 @@ def _reading(place: str, title: str, check: Callable[[], None]) -> Iterator[None
 
 @contextmanager
 def _without_panic_messages() -> Iterator[None]:
-    """Keep from standard error what the Rust library prints there beside raising an error."""
+    """Silence the messages that the Rust library prints to standard error before it raises."""
     try:
         kept = os.dup(2)
     except OSError:
@@ -186,7 +175,7 @@ def _without_panic_messages() -> Iterator[None]:
 
 
 def _refusal(place: str, title: str, why: str) -> InputError:
-    """Return the error for what Polars refuses: damaged, encrypted, or of a kind that it lacks."""
+    """Return the error for a file that is damaged, encrypted or not supported by Polars."""
     if why.startswith("Encryption error"):
         return InputError(*_DECRYPT, place)
     if _LACKS.search(why):

@@ -1,4 +1,4 @@
-"""What Polars does not tell of a Parquet or Arrow file: it stands in the footer, at the end."""
+"""What Polars does not report about a Parquet or Arrow file, read from the footer at its end."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from softmax_cli.formats.columnar.parquet_footer import rows_of_groups
 from softmax_cli.storage.input import Input, read_at
 from softmax_cli.storage.limits import LONGEST_FOOTER
 
-# What reading a footer raises that is damaged. Whether it is, is for Polars to say.
+# What parsing a damaged footer raises. Polars then decides whether the file is damaged.
 _ERRORS = (struct.error, IndexError, KeyError, TypeError, ValueError, RecursionError)
 
 
 def footer_of(source: Input, magic: bytes) -> bytes:
-    """Return the footer of a plain file, or nothing if its size cannot be right."""
+    """Return the footer of a plain file; empty if its declared size is impossible."""
     size, tail = source.size or 0, bytearray(4 + len(magic))
     if size < 2 * len(tail):
         return b""
@@ -30,7 +30,7 @@ def footer_of(source: Input, magic: bytes) -> bytes:
 
 
 def rows_in_groups(source: Input) -> int | None:
-    """Return how many rows the row groups of a Parquet file hold together, if it can be told."""
+    """Return how many rows the row groups of a Parquet file hold; None if it is damaged."""
     try:
         return rows_of_groups(footer_of(source, b"PAR1"))
     except _ERRORS:
@@ -38,7 +38,7 @@ def rows_in_groups(source: Input) -> int | None:
 
 
 def arrow_metadata(source: Input) -> dict[str, str]:
-    """Return what a writer noted in the schema of an Arrow file."""
+    """Return the metadata of the schema of an Arrow file."""
     try:
         return schema_metadata(footer_of(source, b"ARROW1"))
     except _ERRORS:
@@ -46,7 +46,7 @@ def arrow_metadata(source: Input) -> dict[str, str]:
 
 
 def index_columns(metadata: Mapping[str, str]) -> frozenset[str]:
-    """Return which columns pandas notes as the index of the data frame that it wrote.
+    """Return the columns that pandas wrote as the index of a data frame.
 
     >>> index_columns({"pandas": '{"index_columns": ["sample", {"kind": "range"}]}'})
     frozenset({'sample'})

@@ -1,8 +1,8 @@
-"""Parquet: files of some rows each, joined to one, whose footer says where every part lies.
+"""Joins Parquet files of a few rows each into one, with a footer that says where each part is.
 
-Polars writes a whole file at once, or keeps several parts of it in memory. A part written as a
-file of its own has the same bytes as in a longer file, but for offsets in its footer. The footer
-is a Thrift struct in the compact protocol, of which only those offsets are understood here:
+Polars writes a file at once, or keeps several parts of it in memory. A part written as a file of
+its own has the same bytes as in a longer file, except for the offsets in its footer: a Thrift
+struct in the compact protocol. Only its offsets are understood here:
 https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift
 """
 
@@ -17,8 +17,8 @@ _INTEGERS = (4, 5, 6)
 _MOST_BITS = 70
 _ROWS, _ROW_GROUPS = 3, 4
 _MOVE, _DROP = "move", "drop"
-# What a longer file changes, by the numbers of the fields: offsets move; indexes of pages, which
-# hold offsets themselves, and the number of a row group are optional.
+# How the fields, by number, change in a longer file: offsets move. Page indexes, which hold offsets
+# themselves, and the number of a row group are optional.
 _COLUMN = {9: _MOVE, 10: _MOVE, 11: _MOVE, 14: _DROP, 15: _DROP}
 _CHUNK = {2: _MOVE, 3: _COLUMN, 4: _DROP, 5: _DROP, 6: _DROP, 7: _DROP}
 _ROW_GROUP = {1: _CHUNK, 5: _MOVE, 7: _DROP}
@@ -28,7 +28,7 @@ class ParquetParts:
     """Joins files of the same columns."""
 
     def __init__(self, write: Callable[[bytes | memoryview], None]) -> None:
-        """Begin the file."""
+        """Write the first bytes of the file."""
         self._write = write
         self._first = b""
         self._row_groups: list[bytes] = []
@@ -37,60 +37,39 @@ class ParquetParts:
         write(_MAGIC)
 
     def add(self, part: memoryview) -> None:
-        """Write a file's rows, and remember what its footer says of them."""
+        """Write the rows of a file, and keep what its footer says about them."""
         length = int.from_bytes(part[-8:-4], "little")
         footer = bytes(part[-8 - length : -8])
         body = part[len(_MAGIC) : -8 - length]
         self._first = self._first or footer
-        walk = _Walk(footer)
-        for number, kind in walk.fields():
-            if number == _ROWS:
-                self._rows += walk.integer()
-            elif number == _ROW_GROUPS:
-                _, count = walk.list_header()
-                by = self._size - len(_MAGIC)
-                self._row_groups.extend(_moved(walk, _ROW_GROUP, by) for _ in range(count))
-            else:
-                walk.skip(kind)
+        walk, by = _Walk(footer), self._size - len(_MAGIC)
+        self._row_groups += [_changed(walk, _ROW_GROUP, by) for _ in walk.entries(_ROW_GROUPS)]
+        self._rows += rows_of_groups(footer)
         self._write(body)
         self._size += len(body)
 
     def finish(self) -> None:
         """Write the footer: that of the first file, with all rows in it."""
-        walk, footer, last = _Walk(self._first), bytearray(), 0
-        for number, kind in walk.fields():
-            start = walk.at
-            walk.skip(kind)
-            value = self._first[start : walk.at]
-            if number == _ROWS:
-                value = _zigzag(self._rows)
-            elif number == _ROW_GROUPS:
-                value = _list_header(len(self._row_groups)) + b"".join(self._row_groups)
-            footer += _field_header(number - last, kind) + value
-            last = number
-        footer.append(0)
-        self._write(bytes(footer) + len(footer).to_bytes(4, "little") + _MAGIC)
+        row_groups = _list_header(len(self._row_groups)) + b"".join(self._row_groups)
+        new = {_ROWS: _zigzag(self._rows), _ROW_GROUPS: row_groups}
+        footer = _changed(_Walk(self._first), new)
+        self._write(footer + len(footer).to_bytes(4, "little") + _MAGIC)
 
 
 def rows_of_groups(footer: bytes) -> int:
-    """Return how many rows the row groups hold; a damaged footer raises an error of Python's."""
+    """Return how many rows the row groups hold; a damaged footer raises a built-in error."""
     walk, rows = _Walk(footer), 0
-    for number, kind in walk.fields():
-        if number != _ROW_GROUPS or kind != _LIST:
-            walk.skip(kind)
-            continue
-        _, count = walk.list_header()
-        for _ in range(count):
-            for field, inner in walk.fields():
-                if field == _ROWS and inner in _INTEGERS:
-                    rows += walk.integer()
-                else:
-                    walk.skip(inner)
+    for _ in walk.entries(_ROW_GROUPS):
+        for number, kind in walk.fields():
+            if number == _ROWS and kind in _INTEGERS:
+                rows += walk.integer()
+            else:
+                walk.skip(kind)
     return rows
 
 
-def _moved(walk: _Walk, rules: dict[int, Any], by: int) -> bytes:
-    """Return a struct with its offsets moved."""
+def _changed(walk: _Walk, rules: dict[int, Any], by: int = 0) -> bytes:
+    """Return a struct with its fields moved, dropped or replaced by the bytes of their rule."""
     out, last = bytearray(), 0
     for number, kind in walk.fields():
         rule, start = rules.get(number), walk.at
@@ -98,12 +77,12 @@ def _moved(walk: _Walk, rules: dict[int, Any], by: int) -> bytes:
             value = _zigzag(walk.integer() + by)
         elif isinstance(rule, dict) and kind == _LIST:
             _, count = walk.list_header()
-            value = _list_header(count) + b"".join(_moved(walk, rule, by) for _ in range(count))
+            value = _list_header(count) + b"".join(_changed(walk, rule, by) for _ in range(count))
         elif isinstance(rule, dict):
-            value = _moved(walk, rule, by)
+            value = _changed(walk, rule, by)
         else:
             walk.skip(kind)
-            value = walk.data[start : walk.at]
+            value = rule if isinstance(rule, bytes) else walk.data[start : walk.at]
         if rule != _DROP:
             out += _field_header(number - last, kind) + value
             last = number
@@ -111,7 +90,7 @@ def _moved(walk: _Walk, rules: dict[int, Any], by: int) -> bytes:
 
 
 class _Walk:
-    """Goes through a struct of the compact protocol."""
+    """Parses a struct of the compact protocol, field by field."""
 
     def __init__(self, data: bytes) -> None:
         self.data, self.at = data, 0
@@ -133,20 +112,29 @@ class _Walk:
         return value >> 1 ^ -(value & 1)
 
     def list_header(self) -> tuple[int, int]:
-        """Return the type and the number of the entries."""
+        """Return the type and the number of entries."""
         byte = self.data[self.at]
         self.at += 1
         count = byte >> 4
         return byte & 15, self.varint() if count == 15 else count
 
     def fields(self) -> Iterator[tuple[int, int]]:
-        """Yield number and type of each field, whose value the caller then takes or skips."""
+        """Yield number and type of each field; the caller then reads or skips its value."""
         number = 0
         while byte := self.data[self.at]:
             self.at += 1
             number = number + (byte >> 4) if byte >> 4 else self.integer()
             yield number, byte & 15
         self.at += 1
+
+    def entries(self, wanted: int) -> Iterator[None]:
+        """Stop at each struct in the list of that field; the caller then reads it."""
+        for number, kind in self.fields():
+            if number == wanted and kind == _LIST:
+                for _ in range(self.list_header()[1]):
+                    yield
+            else:
+                self.skip(kind)
 
     def skip(self, kind: int) -> None:
         if kind in _INTEGERS:

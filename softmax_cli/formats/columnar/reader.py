@@ -1,7 +1,7 @@
-"""Parquet and Arrow IPC: tables stored by column, read a window of rows at a time.
+"""Reads Parquet and Arrow IPC, tables stored by column, a window of rows at a time.
 
-A window is filled a few columns at a time: how many rows a file stores together is for its writer
-to choose, a gigabyte of them is common, and the memory must not depend on it.
+A window is filled a few columns at a time. Writers choose how many rows a file stores together, a
+gigabyte of them is common, and the memory must not depend on it.
 """
 
 from __future__ import annotations
@@ -17,22 +17,20 @@ import polars as pl
 from numpy.typing import NDArray
 
 from softmax_cli.errors import InputError, join_names, shorten
-from softmax_cli.formats.arrays.array import row_place
+from softmax_cli.formats.arrays.array import ACCEPT_ROUNDING, INEXACT, first_inexact, row_place
 from softmax_cli.formats.columnar.file import ColumnarFile, open_columnar
 from softmax_cli.formats.columns.layout import Layout, choose_layout
 from softmax_cli.formats.columns.selection import column_spec, refuse_table_options
 from softmax_cli.formats.model.blocks import Block, Chunk, Source, rows_per_block
-from softmax_cli.formats.model.options import ColumnRequest, ReadOptions, WriteOptions
-from softmax_cli.formats.model.sinks import Result, Sink
-from softmax_cli.formats.text.numbers import LARGEST_EXACT, STORE_TRUTH
+from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
+from softmax_cli.formats.text.numbers import STORE_TRUTH
 from softmax_cli.formats.text.quoting import quote
 from softmax_cli.storage.input import Input
-from softmax_cli.storage.output import Target
 
 _WINDOW_BYTES = 80 << 20
 _WINDOW_ROWS = 1 << 18
 _COLUMNS_AT_ONCE = 16
-# Among so many rows one must have a list, which tells the number of classes.
+# One of the first rows must have a list, which gives the number of classes.
 _FIRST_ROWS = 1024
 _INTEGERS = (
     *(pl.Int8, pl.Int16, pl.Int32, pl.Int64),
@@ -44,13 +42,13 @@ _FLOATS: dict[Any, type[np.floating[Any]]] = {
     pl.Float64: np.float64,
 }
 _WORDS = (pl.String, pl.Categorical, pl.Enum)
-# What the index of a data frame is called when pandas or R writes it.
+# Names that pandas or R gives to the index of a data frame.
 _INDEX = re.compile(r"|Unnamed: \d+|__index_level_\d+__")
 
 
 @dataclass(frozen=True)
 class _Table:
-    """Which columns of a file are classes, and of which type; or that one holds them as lists."""
+    """The columns of a file that are classes, or the one column that holds them as lists."""
 
     file: ColumnarFile
     layout: Layout
@@ -60,7 +58,7 @@ class _Table:
     dtype: np.dtype[Any]
 
 
-def read(source: Input, form: str, options: ReadOptions, keep: ColumnRequest) -> Source:
+def read(source: Input, form: str, options: ReadOptions, request: ColumnRequest) -> Source:
     """Open a Parquet or Arrow IPC file; its schema is read, and no row."""
     unfit = ReadOptions(delimiter=options.delimiter, header=options.header)
     refuse_table_options(form, unfit, ColumnRequest())
@@ -68,7 +66,7 @@ def read(source: Input, form: str, options: ReadOptions, keep: ColumnRequest) ->
     columns = file.schema.names()
     if not columns:
         raise InputError("has no columns", "a row needs a number", source.place)
-    layout = choose_layout(columns, columns, options, keep)
+    layout = choose_layout(columns, columns, options, request)
     if not options.columns:
         _refuse_index(file, layout)
     table = _table(file, layout)
@@ -76,7 +74,7 @@ def read(source: Input, form: str, options: ReadOptions, keep: ColumnRequest) ->
         source.place,
         table.classes,
         table.dtype,
-        partial(_portions, table),
+        partial(_chunks, table),
         rows=file.rows,
         class_names=None if table.listed else tuple(table.names),
         id_names=tuple(columns[column] for column in layout.ids),
@@ -85,7 +83,7 @@ def read(source: Input, form: str, options: ReadOptions, keep: ColumnRequest) ->
 
 
 def _refuse_index(file: ColumnarFile, layout: Layout) -> None:
-    """Refuse columns that pandas noted as an index, if nobody said that they are classes."""
+    """Refuse columns that pandas wrote as an index, unless --columns names them."""
     names = layout.names or []
     index = [column for column in layout.classes if names[column] in file.index]
     if index:
@@ -122,7 +120,7 @@ def _number_type(
         problem = f"the column {name!r} is the index of a data frame"
         raise InputError(problem, f"--id-columns {called} passes it through", file.place)
     if isinstance(dtype, pl.Boolean):
-        # A column of flags beside numbers may be no class; a table of nothing else is meant.
+        # Flags among numbers may be no class; in a table of flags alone they are.
         remedy = STORE_TRUTH
         if not lone and any(other != pl.Boolean for other in file.schema.dtypes()):
             remedy += f", or --id-columns {called} if it is no class"
@@ -148,34 +146,34 @@ def _width_of_lists(file: ColumnarFile, name: str) -> int:
     return int(width)
 
 
-def _portions(table: _Table) -> Iterator[Chunk]:
+def _chunks(table: _Table) -> Iterator[Chunk]:
     file, row_bytes = table.file, table.classes * table.dtype.itemsize
     most = max(1, _WINDOW_BYTES // row_bytes // (3 if table.listed else 1))
     step = max(1, min(_WINDOW_ROWS, most, file.rows))
     size = rows_per_block(table.classes, table.dtype.itemsize)
-    # One for all: a new one would be filled while blocks still hold the last.
+    # Used again and again: blocks hold copies.
     window = np.empty((table.classes, step), table.dtype)
-    words = _words_beside(table.layout)
+    words = _words_of(table.layout)
     if not file.rows:
-        # There is nothing to read, and yet what says so may be damaged.
+        # Reading no rows still finds damage.
         file.part(table.names, 0, 0)
     for start in range(0, file.rows, step):
         count = min(step, file.rows - start)
         _fill(window[:, :count], table, start)
-        beside = file.words(words, start, count) if words else None
+        cells = file.words(words, start, count) if words else None
         for first in range(0, count, size):
             values = window[:, first : min(first + size, count)].copy().T
-            cells = None if beside is None else beside.slice(first, len(values))
-            yield Chunk(len(values), partial(_block, table, start + first, values, cells))
+            part = None if cells is None else cells.slice(first, len(values))
+            yield Chunk(len(values), partial(_block, table, start + first, values, part))
 
 
-def _words_beside(layout: Layout) -> list[str]:
+def _words_of(layout: Layout) -> list[str]:
     chosen = [*layout.ids, *([] if layout.label is None else [layout.label])]
     return list(dict.fromkeys((layout.names or [])[column] for column in chosen))
 
 
 def _fill(window: NDArray[Any], table: _Table, start: int) -> None:
-    """Read the numbers of as many rows as the window has, a line of it a column."""
+    """Fill the window, which has one row per column of the file."""
     count = window.shape[1]
     if table.listed:
         window[:] = _from_lists(table, start, count).reshape(count, table.classes).T
@@ -187,7 +185,7 @@ def _fill(window: NDArray[Any], table: _Table, start: int) -> None:
 
 
 def _from_lists(table: _Table, start: int, count: int) -> NDArray[Any]:
-    """Return the numbers of lists, row after row; a list that is missing is of NaN."""
+    """Return the numbers of lists, row after row; a missing list is all NaN."""
     column = table.file.part(table.names, start, count).to_series()
     if isinstance(column.dtype, pl.List):
         lengths = column.list.len()
@@ -199,35 +197,30 @@ def _from_lists(table: _Table, start: int, count: int) -> NDArray[Any]:
                 row_place(table.file.place, start)(odd[0]),
             )
     classes = table.classes
-    there = column.is_not_null().to_numpy()
-    found = np.flatnonzero(there)
+    present = column.is_not_null().to_numpy()
+    found = np.flatnonzero(present)
     numbers = _numbers(
         column.drop_nulls().explode(),
         table.file.place,
         lambda entry: start + int(found[entry // classes]),
     )
-    if there.all():
+    if present.all():
         return numbers
     values = np.full((count, classes), np.nan, table.dtype)
-    values[there] = numbers.reshape(-1, classes)
+    values[present] = numbers.reshape(-1, classes)
     return values
 
 
 def _numbers(column: pl.Series, place: str, row_of: Callable[[int], int]) -> NDArray[Any]:
-    """Return the numbers of a column, NaN for null; `row_of` is the row of one, for errors."""
+    """Return the numbers of a column, NaN for null; `row_of` gives the row of an entry."""
     if column.dtype == pl.Null:
         return np.full(len(column), np.nan)
-    numbers = column.to_numpy()
     if column.dtype in (pl.Int64, pl.UInt64):
-        beyond = column > LARGEST_EXACT
-        if column.dtype == pl.Int64:
-            beyond |= column < -LARGEST_EXACT
-        for entry in beyond.arg_true():
-            if int(float(column[entry])) != column[entry]:
-                holds = f"column {shorten(column.name)!r} holds {column[entry]}"
-                problem = f"{holds}, which float64 cannot hold"
-                raise InputError(problem, "store it as float64", f"{place}: row {row_of(entry)}")
-    return numbers
+        entry = first_inexact(column.fill_null(0).to_numpy())
+        if entry is not None:
+            problem = f"column {shorten(column.name)!r} holds {column[entry]}, {INEXACT}"
+            raise InputError(problem, ACCEPT_ROUNDING, f"{place}: row {row_of(entry)}")
+    return column.to_numpy()
 
 
 def _block(table: _Table, start: int, values: NDArray[Any], cells: pl.DataFrame | None) -> Block:
@@ -235,7 +228,7 @@ def _block(table: _Table, start: int, values: NDArray[Any], cells: pl.DataFrame 
     if cells is None:
         return Block(start, values, place)
     names = layout.names or []
-    ids = [map(_spelt, cells[names[column]].to_list()) for column in layout.ids]
+    ids = [map(_quoted, cells[names[column]].to_list()) for column in layout.ids]
     label = layout.label
     return Block(
         start,
@@ -246,12 +239,12 @@ def _block(table: _Table, start: int, values: NDArray[Any], cells: pl.DataFrame 
     )
 
 
-def _spelt(text: str) -> bytes:
+def _quoted(text: str) -> bytes:
     return quote(text.encode())
 
 
 def read_words(source: Input, form: str, what: str) -> Iterator[tuple[str, str]]:
-    """Return the cells of a file of one column, labels for one, and how errors name each."""
+    """Return the cells of a file of one column, each with its place for errors."""
     file = open_columnar(source, form)
     if len(file.schema) != 1:
         raise InputError(
@@ -268,10 +261,3 @@ def _words(file: ColumnarFile) -> Iterator[tuple[str, str]]:
         cells = file.words(file.schema.names(), start, min(_WINDOW_ROWS, file.rows - start))
         place = row_place(file.place, start)
         yield from ((cell, place(row)) for row, cell in enumerate(cells.to_series().to_list()))
-
-
-def write(result: Result, form: str, target: Target, options: WriteOptions) -> Sink:  # noqa: ARG001
-    """Open a sink for a Parquet or Arrow IPC file."""
-    from softmax_cli.formats.columnar.writer import ColumnarSink
-
-    return ColumnarSink(result, form, target)

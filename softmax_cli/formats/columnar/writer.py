@@ -16,6 +16,7 @@ from softmax_cli.errors import UsageError
 from softmax_cli.formats.columnar.arrow_footer import ArrowParts
 from softmax_cli.formats.columnar.parquet_footer import ParquetParts
 from softmax_cli.formats.model.blocks import Block
+from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.formats.model.sinks import Result, Sink
 from softmax_cli.formats.text.quoting import cell_text
 from softmax_cli.storage.output import Target
@@ -24,19 +25,24 @@ _PART_BYTES = 1 << 24
 _PART_ROWS = 1 << 18
 
 
-class ColumnarSink(Sink):
-    """Writes a column a class; those of ids come before them, as text.
+def write(result: Result, form: str, target: Target, options: WriteOptions) -> Sink:  # noqa: ARG001
+    """Open a sink for a Parquet or Arrow IPC file."""
+    return ColumnarSink(result, form, target)
 
-    Which rows are written together does not depend on the blocks, so neither do the bytes.
+
+class ColumnarSink(Sink):
+    """Writes one column per class, after the id columns, as text.
+
+    The rows that are written together do not depend on the blocks, and neither do the bytes.
     """
 
     def __init__(self, result: Result, form: str, target: Target) -> None:
-        """Hold nothing yet."""
+        """Check the names of the columns, and hold no rows yet."""
         self._result, self._form = result, form
         # Neither format has a bfloat16.
         self._dtype = in_memory(result.dtype)
         self._as_entries = result.matrix and not result.single
-        # Of the likeliest classes a name stands before each number.
+        # With --top-k, the name of its class comes before each number.
         self._has_classes = len(result.column_names or ()) == 2 * result.columns
         names = self._names()
         if len(set(names)) < len(names):
@@ -66,7 +72,7 @@ class ColumnarSink(Sink):
         return [*ids, *(result.column_names or result.class_names or numbered)]
 
     def prepare(self, block: Block) -> Callable[[], None]:
-        """Turn the rows of a block into columns; only putting them together needs order."""
+        """Turn the rows of a block into columns; only joining them needs order."""
         self._has_classes = self._has_classes or block.classes is not None
         numbers = block.values
         places = np.empty((0, len(numbers)), np.int64)
@@ -89,7 +95,7 @@ class ColumnarSink(Sink):
         return np.stack([entries // classes**2, entries // classes % classes, entries % classes])
 
     def _words_of(self, block: Block) -> pl.DataFrame | None:
-        """Return the columns that hold text: ids, and the names of the likeliest classes."""
+        """Return the columns of text: ids, and the names of the top k classes."""
         columns: list[list[str]] = []
         if block.ids is not None:
             per_row = self._result.columns if self._as_entries else 1
@@ -128,10 +134,10 @@ class ColumnarSink(Sink):
         if self._form == "parquet":
             frame.write_parquet(part, row_group_size=self._most, statistics=False)
         else:
-            # Readers that are older do not know the strings that Polars writes otherwise.
+            # Older readers do not know the strings that Polars writes by default.
             oldest = pl.CompatLevel.oldest()
             frame.write_ipc(part, record_batch_size=self._most, compat_level=oldest)
-        # No view of the stream itself: where writing fails, Python 3.12 crashes as both are freed.
+        # No view of the stream itself: if writing fails, Python 3.12 crashes when both are freed.
         self._parts.add(memoryview(part.getvalue()))
         self._held, self._words, self._is_begun = 0, [], True
 

@@ -318,9 +318,7 @@ class TestBadShards:
         outcome = run("softmax-cli softmax 'z/*.npy' --output-dir out")
         assert outcome.code == 2
         last = outcome.err.splitlines()[-1]
-        assert last.startswith(
-            "softmax-cli: z/b.npy: holds 160 bytes, and its header speaks of 168"
-        )
+        assert last.startswith("softmax-cli: z/b.npy: holds 160 bytes, and its header declares 168")
         assert "1 of 3 shards done; the same command does the rest" in outcome.err
         assert [each["input"] for each in _manifest()["bad"]] == ["z/b.npy"]
         np.save("z/b.npy", good)

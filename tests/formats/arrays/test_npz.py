@@ -74,8 +74,8 @@ def test_standard_input() -> None:
     [
         (zipped(a=npy(np.array([1j]))), "complex"),
         (zipped(a=npy(np.float64(1))), "no dimension"),
-        (zipped(a=npy(A) + b"more"), "lies about its size"),
-        (zipped(a=npy(A)[:-1]), "lies about its size"),
+        (zipped(a=npy(A) + b"more"), "and its header declares"),
+        (zipped(a=npy(A)[:-1]), "and its header declares"),
         (zipped(a=b"abc"), "ends after"),
         (zipped(a=b"1,2,3\n4,5,6\n"), "is not an NPY file"),
         (zipped(), "holds 0 arrays"),
