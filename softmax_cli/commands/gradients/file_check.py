@@ -141,18 +141,18 @@ class GradientFile:
                 diagnosis = Diagnosis(factors)
             comparison = Comparison(rtol, self.worst, diagnosis=diagnosis)
 
-            def compare(block: Block, lines: NDArray[Any]) -> None:
+            def compare(block: Block, lines: NDArray[Any]) -> tuple[Comparison, int]:
                 with np.errstate(all="ignore"):
                     reference, judged, wrong = references.of(block, lines, rounding)
-                comparison.add(
+                found = comparison.of(
                     lines.reshape(reference.shape),
                     reference,
                     atol=judged.atol,
                     vacuous=judged.vacuous,
                     doubt=judged.doubt,
-                    offset=block.start,
                     wrong=wrong if diagnosed else None,
                 )
+                return found, block.start
 
             lines_of_row = 1 if self.jacobian is None else logits.classes
             if logits.within is not None:
@@ -160,7 +160,7 @@ class GradientFile:
             reader = RowReader(given)
             with progress(source, write) as advance:
 
-                def jobs() -> Iterator[Callable[[], None]]:
+                def jobs() -> Iterator[Callable[[], tuple[Comparison, int]]]:
                     for block, done in good_blocks(source, "error", write):
                         for part in _parts(block, lines_of_row):
                             lines = reader.take(len(part.values) * lines_of_row, logits.place)
@@ -168,8 +168,8 @@ class GradientFile:
                         advance(done, 0)
 
                 with closing(in_order(jobs(), thread_count(write))) as compared:
-                    for _ in compared:
-                        pass
+                    for found, start in compared:
+                        comparison.merge(found, start)
             reader.finish(logits.place)
         return Compared(comparison, dtype, logits.classes)
 

@@ -87,7 +87,7 @@ class _ShardedGradients:
         self.form = replace(self.form, divisor=divisor)
         self.work.remember(self.run, self._settings())
         found = self._compared()
-        comparison, dtype = self._together(found, None)
+        comparison, dtype = self._together(found)
         if comparison.counts.verdict == "fail":
             self._name_those_that_fail()
             comparison, dtype = self._diagnosed(comparison.counts.points)
@@ -149,49 +149,45 @@ class _ShardedGradients:
         return replace(form, gradient=places.shown(form.file), jacobian=None)
 
     def _write_report(self, shard: Shard, states: list[State]) -> None:
-        comparison = self._empty(states[0], None)
-        for state in states:
-            comparison.add_state(state)
+        comparison = self._merged(states)
         known = comparison.state() | {name: states[0][name] for name in _ALIKE}
         report = self._shown(shard).report_of(comparison, known["dtype"], self.seed)
         write_report(self.work.reports[shard.path], report.as_dict(), known)
         self.run.done(shard, rows=comparison.counts.points, verdict=report.verdict)
 
-    def _together(
-        self, found: dict[str, list[State]], factors: dict[str, float] | None
-    ) -> tuple[Comparison, str]:
+    def _together(self, found: dict[str, list[State]]) -> tuple[Comparison, str]:
         """Return what all shards came to, in their order, and the dtype of the files."""
         whole: Comparison | None = None
         first: State = {}
         for shard in self.run.good:
             states = found.pop(shard.path, None) or [self.work.state_of(shard)]
-            if whole is None:
-                first = states[0]
-                whole = self._empty(first, factors)
-            elif any(states[0][name] != first[name] for name in _ALIKE):
+            first = first or states[0]
+            if any(states[0][name] != first[name] for name in _ALIKE):
                 problem = f"holds {states[0]['dtype']}, and those before {first['dtype']}"
                 if states[0]["classes"] != first["classes"]:
                     problem = f"{states[0]['classes']} columns, and {first['classes']} before"
                 remedy = "gradients that are checked together are of one kind"
                 raise InputError(problem, remedy, self._shown(shard).file)
-            one = self._empty(first, None)
-            for state in states:
-                one.add_state(state)
+            one = self._merged(states)
             if one.counts.verdict == "fail":
                 self.failed.add(shard.path)
-            start = whole.counts.points
-            for state in states:
-                whole.add_state(state, start)
-                if whole.diagnosis is not None:
-                    whole.diagnosis.add_state(state["diagnosis"], start)
+            if whole is None:
+                whole = one
+            else:
+                whole.merge(one, whole.counts.points)
         if whole is None:
             raise InputError("every file was left out", "give one that is whole", self.run.place)
         self.run.facts = {"rows": whole.counts.points, "verdict": whole.counts.verdict}
         return whole, first["dtype"]
 
-    def _empty(self, state: State, factors: dict[str, float] | None) -> Comparison:
-        diagnosis = None if factors is None else Diagnosis(factors)
-        return Comparison(float(state["rtol"]), self.form.worst, diagnosis=diagnosis)
+    def _merged(self, states: list[State]) -> Comparison:
+        """Return the comparison of all rows of a file."""
+        diagnosis = states[0].get("diagnosis")
+        diagnosis = diagnosis and Diagnosis(diagnosis.factors)
+        merged = Comparison(float(states[0]["rtol"]), self.form.worst, diagnosis=diagnosis)
+        for state in states:
+            merged.merge(replace(Comparison.from_state(state), diagnosis=state.get("diagnosis")))
+        return merged
 
     def _diagnosed(self, rows: int) -> tuple[Comparison, str]:
         """Read all once more, to find out what the difference looks like."""
@@ -201,9 +197,7 @@ class _ShardedGradients:
             form = self._of(shard, of_rows)
             return partial(gradients_found, form, self.of_task, diagnosed=True, rows=rows)
 
-        found = {shard.path: states for shard, states in self.run.sweep(call)}
-        factors = next(iter(found.values()))[0]["factors"]
-        return self._together(found, factors)
+        return self._together({shard.path: states for shard, states in self.run.sweep(call)})
 
     def _name_those_that_fail(self) -> None:
         failed = [shard for shard in self.run.good if shard.path in self.failed]
@@ -233,11 +227,8 @@ def gradients_found(
 ) -> State:
     """Compare the gradients of some rows, and return what that comes to."""
     comparison, dtype, classes = form.compared(write, diagnosed=diagnosed, rows=rows)
-    state = comparison.state() | {"rtol": comparison.rtol, "dtype": dtype, "classes": classes}
-    if comparison.diagnosis is not None:
-        state["diagnosis"] = comparison.diagnosis.state()
-        state["factors"] = comparison.diagnosis.factors
-    return state
+    state = comparison.state() | {"dtype": dtype, "classes": classes}
+    return state | ({"diagnosis": comparison.diagnosis} if comparison.diagnosis else {})
 
 
 def others_found(inputs: LossInputs, write: WriteOptions) -> State:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, astuple, dataclass, field, fields
+from dataclasses import asdict, astuple, dataclass, field, fields, replace
 from operator import add
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -58,9 +57,9 @@ class Comparison:
     diagnosis: Diagnosis | None = None
     counts: Counts = field(default_factory=Counts)
     worst: list[tuple[float, Entry]] = field(default_factory=list)
-    _lock: Lock = field(default_factory=Lock)
 
-    def add(
+    @np.errstate(all="ignore")
+    def of(
         self,
         analytic: Array,
         reference: Array,
@@ -68,47 +67,26 @@ class Comparison:
         atol: Array | float = 0.0,
         vacuous: Array | bool = False,
         doubt: Array | float = 0.0,
-        offset: int = 0,
         wrong: Mapping[str, Callable[[], Array]] | None = None,
-    ) -> None:
-        """Compare some points; threads may call this at the same time.
+    ) -> Comparison:
+        """Return the comparison of some points alone, to be merged; any thread may call this.
 
         analytic, reference   (points, ...)
         atol     absolute tolerance of each entry
         vacuous  (points,) points that prove nothing: their derivative is zero to within rounding
         doubt    estimated error of the reference
-        offset   number of the first point
         wrong    what the gradients would be if wrong in some way, by name, for the diagnosis
         """
-        with np.errstate(all="ignore"):
-            self._add(
-                np.asarray(analytic, np.float64),
-                np.asarray(reference, np.float64),
-                np.asarray(atol, np.float64),
-                np.broadcast_to(vacuous, len(reference)),
-                np.asarray(doubt, np.float64),
-                offset,
-                wrong or {},
-            )
-
-    def _add(
-        self,
-        a: Array,
-        n: Array,
-        atol: Array,
-        vacuous: NDArray[np.bool_],
-        doubt: Array,
-        offset: int,
-        wrong: Mapping[str, Callable[[], Array]],
-    ) -> None:
+        a, n = np.asarray(analytic, np.float64), np.asarray(reference, np.float64)
+        atol, doubt = np.asarray(atol, np.float64), np.asarray(doubt, np.float64)
+        vacuous = np.broadcast_to(vacuous, len(n))
         larger = np.abs(n)
         np.maximum(larger, np.abs(a), out=larger)
         allowed = self.rtol * larger
         allowed += atol
         error = np.subtract(a, n)
         np.abs(error, out=error)
-        peak = float(error.max(initial=0.0))
-        all_finite = peak < np.inf
+        all_finite = float(error.max(initial=0.0)) < np.inf
         agrees = error <= allowed
         finite = None
         if not all_finite:
@@ -127,12 +105,10 @@ class Comparison:
             unclear = ~certain & (~agrees | unsure)
             unclear &= ~vacuous.reshape(-1, *[1] * (n.ndim - 1))
             proven, undecided = int((~agrees & certain).sum()), int(unclear.sum())
-        if self.diagnosis is not None:
-            self.diagnosis.add(a, n, atol, self.rtol, offset, wrong)
-        excess = np.divide(error, allowed)
-        worst = self._worst(a, n, error, allowed, excess, offset)
+        diagnosis = self.diagnosis and self.diagnosis.of(a, n, atol, self.rtol, wrong or {})
+        worst = self._worst(a, n, error, allowed, np.divide(error, allowed))
         relative = np.divide(error, larger, out=larger)
-        found = Counts(
+        counts = Counts(
             float(atol.max(initial=0.0)),
             _largest(error, finite),
             _largest(relative, finite),
@@ -144,51 +120,57 @@ class Comparison:
             len(n),
             int(vacuous.sum()),
         )
-        self._merge(found, worst)
+        return replace(self, diagnosis=diagnosis, counts=counts, worst=worst)
 
-    def _merge(self, found: Counts, worst: list[tuple[float, Entry]]) -> None:
-        with self._lock:
-            before, new = astuple(self.counts), astuple(found)
-            self.counts = Counts(
-                *map(max, before[:_MAXIMA], new[:_MAXIMA]),
-                *map(add, before[_MAXIMA:], new[_MAXIMA:]),
-            )
-            known = [*self.worst, *worst]
-            known.sort(key=lambda scored: (-scored[0], scored[1].index))
-            self.worst = known[: self.worst_kept]
+    def merge(self, other: Comparison, start: int = 0) -> None:
+        """Add another comparison, whose first point has the number `start` here."""
+        before, new = astuple(self.counts), astuple(other.counts)
+        self.counts = Counts(
+            *map(max, before[:_MAXIMA], new[:_MAXIMA]), *map(add, before[_MAXIMA:], new[_MAXIMA:])
+        )
+        known = list(self.worst)
+        for excess, entry in other.worst:
+            first, *rest = entry.index
+            known.append((excess, replace(entry, index=[first + start, *rest])))
+        known.sort(key=lambda scored: (-scored[0], scored[1].index))
+        self.worst = known[: self.worst_kept]
+        if self.diagnosis and other.diagnosis:
+            self.diagnosis.merge(other.diagnosis, start)
 
     def state(self) -> dict[str, Any]:
-        """Return the counts and worst entries as JSON values, without the diagnosis."""
-        return asdict(self.counts) | {
-            "worst": [{"excess": excess, **asdict(entry)} for excess, entry in self.worst]
-        }
+        """Return the counts, worst entries and rtol as JSON values, without the diagnosis."""
+        worst = [{"excess": excess, **asdict(entry)} for excess, entry in self.worst]
+        return asdict(self.counts) | {"worst": worst, "rtol": self.rtol}
 
-    def add_state(self, state: dict[str, Any], offset: int = 0) -> None:
-        """Add the state of another comparison, whose first point has the number `offset` here."""
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> Comparison:
+        """Return the comparison that a state holds."""
         worst = []
         for scored in state["worst"]:
-            (first, *rest), *errors = (scored[each.name] for each in fields(Entry))
-            entry = Entry([first + offset, *rest], *map(float, errors))
-            worst.append((float(scored["excess"]), entry))
+            index, *errors = (scored[each.name] for each in fields(Entry))
+            worst.append((float(scored["excess"]), Entry(index, *map(float, errors))))
         values: list[Any] = [state[each.name] for each in fields(Counts)]
         values[:_MAXIMA] = map(float, values[:_MAXIMA])
-        self._merge(Counts(*values), worst)
+        return cls(float(state["rtol"]), counts=Counts(*values), worst=worst)
 
     def check(self, name: str, *, method: str, step: float | None, dtype: str) -> Check:
         """Return the result; the caller adds its origin and the command that repeats it."""
         verdict = self.counts.verdict
-        failed = self.diagnosis if verdict == "fail" else None
+        diagnosis = self.diagnosis if verdict == "fail" else None
+        worst = [entry for _, entry in self.worst]
+        if not self.numbered:
+            worst = [replace(entry, index=entry.index[1:]) for entry in worst]
         return Check(
             name,
             verdict,
             Setup(method, step, dtype, self.rtol),
             self.counts,
-            [entry for _, entry in self.worst],
-            None if failed is None else failed.named(),
+            worst,
+            diagnosis.named(self.rtol) if diagnosis else None,
         )
 
     def _worst(
-        self, a: Array, n: Array, error: Array, allowed: Array, excess: Array, offset: int
+        self, a: Array, n: Array, error: Array, allowed: Array, excess: Array
     ) -> list[tuple[float, Entry]]:
         """Return the entries that may be among the worst of all."""
         if not self.worst_kept or not n.size:
@@ -200,7 +182,7 @@ class Comparison:
         excess[(error == 0) & (allowed == 0)] = 0
         flat = excess.ravel()
         count = min(self.worst_kept, flat.size)
-        # Equally bad entries are taken in order, whatever the order of threads.
+        # Of equally bad entries the first are taken.
         edge = np.partition(flat, flat.size - count)[flat.size - count]
         chosen = np.concatenate(
             [np.flatnonzero(flat > edge), np.flatnonzero(flat == edge)[:count]]
@@ -208,10 +190,9 @@ class Comparison:
         worst = []
         for number in chosen:
             place = np.unravel_index(int(number), n.shape)
-            leading, *rest = map(int, place)
             largest = max(abs(float(a[place])), abs(float(n[place])))
             entry = Entry(
-                [leading + offset, *rest] if self.numbered else rest,
+                list(map(int, place)),
                 float(a[place]),
                 float(n[place]),
                 float(error[place]),

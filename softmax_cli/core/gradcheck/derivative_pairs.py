@@ -116,15 +116,15 @@ def check_pairs(
         if settings.atol is not None or settings.rtol is not None:
             # Where a gradient of zeros would agree as well, agreement proves nothing.
             vacuous = vacuous or bool((np.abs(pair.reference) <= allowed).all())
-        comparison.add(
+        found = comparison.of(
             pair.analytic[None],
             pair.reference[None],
             atol=np.broadcast_to(atol, pair.reference.shape)[None],
             vacuous=vacuous and bool(np.isfinite(pair.reference + pair.error).all()),
             doubt=doubt[None],
-            offset=number,
             wrong={key: _as_one_point(gradient) for key, gradient in pair.wrong.items()},
         )
+        comparison.merge(found, number)
     step = max((pair.step for pair in pairs), default=settings.step or STEPS[settings.method])
     check = comparison.check(name, method=settings.method, step=step, dtype=dtype)
     if check.verdict == "inconclusive":

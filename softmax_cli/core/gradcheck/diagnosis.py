@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from threading import Lock
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,6 @@ Array = NDArray[Any]
 _KEPT = 1 << 21
 # At most this many mistakes are named.
 _NAMED = 3
-_STATE = ("low", "high", "explains", "kept", "kept_entries", "rtol")
 
 
 def common_factors(rows: int, T: float = 1.0) -> dict[str, float]:
@@ -53,99 +52,91 @@ def wrong_matrices(J: Array) -> dict[str, Callable[[], Array]]:
     return wrong
 
 
+@dataclass
 class Diagnosis:
-    """Tracks which mistakes explain all entries added so far, within the tolerance.
+    """Tracks which mistakes explain all entries seen so far, within the tolerance.
 
-    factors  multiples of the reference, by name
-    of       what the last dimension counts, for shuffled ones
+    factors   multiples of the reference, by name
+    counted   what the last dimension counts, for shuffled ones
+    low, high bounds of the factors that explain all entries
+    explains  whether a wrong form explains all entries, by its name
+    kept      the number of the first point, gradients, references and atol of each part, to look
+              for shuffled ones; None if there are too many
 
     >>> diagnosis = Diagnosis({"a factor of 2": 2.0})
     >>> n = np.array([[1.0, -3.0]])
-    >>> diagnosis.add(2 * n, n, 0.0, 1e-6, 0, {})
-    >>> diagnosis.named()
+    >>> diagnosis.merge(diagnosis.of(2 * n, n, 0.0, 1e-6, {}))
+    >>> diagnosis.named(1e-6)
     'a factor of 2'
     """
 
-    def __init__(self, factors: Mapping[str, float], of: str = "classes") -> None:
-        """Start with no entries."""
-        self.factors = {"a flipped sign": -1.0, **factors}
-        self._of = of
-        # Every factor that explains all entries lies between these.
-        self._low, self._high = -math.inf, math.inf
-        self._explains: dict[str, bool] = {}
-        self._kept: list[tuple[int, Array, Array, Array]] | None = []
-        self._kept_entries = 0
-        self._lock = Lock()
+    factors: Mapping[str, float]
+    counted: str = "classes"
+    low: float = -math.inf
+    high: float = math.inf
+    explains: dict[str, bool] = field(default_factory=dict)
+    kept: list[tuple[int, Array, Array, Array]] | None = field(default_factory=list)
+    entries: int = 0
 
-    def add(
+    @np.errstate(all="ignore")
+    def of(
         self,
         a: Array,
         n: Array,
         atol: Array | float,
         rtol: float,
-        offset: int,
         wrong: Mapping[str, Callable[[], Array]],
-    ) -> None:
-        """Add points; the arguments are those of Comparison.add."""
-        with np.errstate(all="ignore"):
-            low, high = _factors_between(a, n, atol + rtol * np.abs(a))
-            explains = {
-                name: _agree(a, gradient(), atol, rtol)
-                for name, gradient in wrong.items()
-                if self._explains.get(name, True)
-            }
+    ) -> Diagnosis:
+        """Return the diagnosis of some points alone; the arguments are those of Comparison.of."""
+        low, high = _factors_between(a, n, atol + rtol * np.abs(a))
+        explains = {
+            name: _agree(a, gradient(), atol, rtol)
+            for name, gradient in wrong.items()
+            if self.explains.get(name, True)
+        }
         kept = None
-        if self._kept is not None:
-            kept = [(offset, a.copy(), n.copy(), np.broadcast_to(atol, n.shape))]
-        found = (low, high, explains, kept, n.size, rtol)
-        self.add_state(dict(zip(_STATE, found, strict=True)), 0)
+        if self.kept is not None:
+            kept = [(0, a.copy(), n.copy(), np.broadcast_to(atol, n.shape))]
+        return Diagnosis(self.factors, self.counted, low, high, explains, kept, n.size)
 
-    def state(self) -> dict[str, Any]:
-        """Return what was found so far, for `add_state` of a diagnosis of the same kind."""
-        return {name: getattr(self, f"_{name}", None) for name in _STATE}
+    def merge(self, other: Diagnosis, start: int = 0) -> None:
+        """Add a diagnosis of the same kind, whose first point has the number `start` here."""
+        self.low, self.high = max(self.low, other.low), min(self.high, other.high)
+        for name, explained in other.explains.items():
+            self.explains[name] = self.explains.get(name, True) and explained
+        self.entries += other.entries
+        if self.kept is None or other.kept is None or self.entries > _KEPT:
+            self.kept = None
+        else:
+            self.kept += [(first + start, a, n, atol) for first, a, n, atol in other.kept]
 
-    def add_state(self, state: dict[str, Any], offset: int) -> None:
-        """Add the state of a diagnosis whose first point has the number `offset` here."""
-        if not state["kept_entries"]:
-            return
-        with self._lock:
-            self._rtol = state["rtol"]
-            self._low, self._high = max(self._low, state["low"]), min(self._high, state["high"])
-            for name, explained in state["explains"].items():
-                self._explains[name] = self._explains.get(name, True) and explained
-            self._kept_entries += state["kept_entries"]
-            if self._kept is None or state["kept"] is None or self._kept_entries > _KEPT:
-                self._kept = None
-            else:
-                self._kept += [(first + offset, *arrays) for first, *arrays in state["kept"]]
-
-    def named(self) -> str | None:
+    @np.errstate(all="ignore")
+    def named(self, rtol: float) -> str | None:
         """Return the mistakes that explain the whole difference, or None."""
-        with np.errstate(all="ignore"):
-            names = [
-                *(name for name, factor in self.factors.items() if self._is_factor(factor)),
-                *(name for name, explains in self._explains.items() if explains),
-            ]
-            if not names:
-                names = self._shuffled()
+        factors = {"a flipped sign": -1.0, **self.factors}
+        names = [
+            *(name for name, factor in factors.items() if self._is_factor(factor)),
+            *(name for name, explains in self.explains.items() if explains),
+        ]
+        names = names or self._shuffled(rtol)
         if names:
             return ", or ".join(dict.fromkeys(names[:_NAMED]))
         if self._is_factor(0.0):
             return "nothing but zeros"
-        if -math.inf < self._low <= self._high < math.inf:
-            factor = (self._low + self._high) / 2
+        if -math.inf < self.low <= self.high < math.inf:
+            factor = (self.low + self.high) / 2
             return f"a constant factor: the gradient is {factor:.6g} times the reference"
         return None
 
     def _is_factor(self, factor: float) -> bool:
-        informed = -math.inf < self._low and self._high < math.inf
-        return factor != 1 and informed and self._low <= factor <= self._high
+        informed = -math.inf < self.low and self.high < math.inf
+        return factor != 1 and informed and self.low <= factor <= self.high
 
-    def _shuffled(self) -> list[str]:
+    def _shuffled(self, rtol: float) -> list[str]:
         """Return the permutations of rows, columns or entries that explain the difference."""
-        if not self._kept or len({part[2].shape[1:] for part in self._kept}) > 1:
+        if not self.kept or len({part[2].shape[1:] for part in self.kept}) > 1:
             return []
-        kept = sorted(self._kept, key=lambda part: part[0])
+        kept = sorted(self.kept, key=lambda part: part[0])
         a, n, atol = (np.concatenate([part[place] for part in kept]) for place in (1, 2, 3))
         if n.ndim > 2:
             # A single matrix is taken as it is; each of several becomes a row of entries.
@@ -154,11 +145,11 @@ class Diagnosis:
         if n.ndim != 2 or not (np.isfinite(a).all() and np.isfinite(n).all()):
             return []
         found = []
-        if len(n) > 1 and _are_permuted(a, n, atol, self._rtol):
+        if len(n) > 1 and _are_permuted(a, n, atol, rtol):
             found.append("shuffled rows")
-        if n.shape[1] > 1 and _are_permuted(a.T, n.T, atol.T, self._rtol):
-            found.append(f"shuffled {self._of}")
-        if n.shape[0] == n.shape[1] > 1 and _agree(a, n.T, atol.T, self._rtol):
+        if n.shape[1] > 1 and _are_permuted(a.T, n.T, atol.T, rtol):
+            found.append(f"shuffled {self.counted}")
+        if n.shape[0] == n.shape[1] > 1 and _agree(a, n.T, atol.T, rtol):
             found.append("a transposed matrix")
         return found
 

@@ -100,6 +100,14 @@ class Check:
     reproduce: str = ""
     origin: Origin = field(default_factory=Origin)
 
+    def __getattr__(self, name: str) -> Any:
+        """Return a field of the setup, counts or origin: `check.entries` is a short form."""
+        records = [vars(self).get(record) for record in ("setup", "counts", "origin")]
+        for values in (vars(record) for record in records if record):
+            if name in values:
+                return values[name]
+        raise AttributeError(f"a check has no attribute {name!r}", name=name, obj=self)
+
     @property
     def summary(self) -> str:
         """The verdict and the counts, in one line."""
@@ -151,12 +159,9 @@ class Check:
 
     def as_dict(self, seed: int) -> dict[str, Any]:
         """Return the check as a JSON object; the seed is that of the report."""
-        parts = (self.setup, self.counts, self.origin)
-        values = vars(self) | {key: value for part in parts for key, value in vars(part).items()}
-        if self.origin.seed is None:
-            values["seed"] = seed
-        values["worst"] = [asdict(entry) for entry in self.worst]
-        return {key: values[key] for key in _JSON_KEYS}
+        values = {key: getattr(self, key) for key in _JSON_KEYS}
+        own_seed = seed if self.origin.seed is None else self.origin.seed
+        return values | {"worst": [asdict(entry) for entry in self.worst], "seed": own_seed}
 
 
 @dataclass(frozen=True)

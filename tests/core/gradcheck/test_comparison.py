@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import pairwise, permutations
 from typing import Any
 
@@ -58,15 +59,15 @@ def _add(
 ) -> None:
     n = np.array(reference, np.float64)
     inner = tuple(range(1, n.ndim))
-    comparison.add(
+    found = comparison.of(
         np.array(analytic),
         n,
         atol=atol,
         vacuous=np.abs(n).max(axis=inner, initial=0) <= zero,
         doubt=doubt,
-        offset=offset,
         wrong=_wrong(n),
     )
+    comparison.merge(found, offset)
 
 
 def _wrong(n: Array) -> dict[str, Callable[[], Array]]:
@@ -172,7 +173,8 @@ def test_tolerances_out_of_range(wrong: float) -> None:
 
 def test_each_entry_has_its_own_tolerance() -> None:
     comparison = Comparison(0.0, 2)
-    comparison.add(np.full((1, 2), 1.5), np.ones((1, 2)), atol=np.array([[1.0, 0.25]]))
+    found = comparison.of(np.full((1, 2), 1.5), np.ones((1, 2)), atol=np.array([[1.0, 0.25]]))
+    comparison.merge(found)
     check = _check(comparison)
     assert (check.counts.over_tolerance, check.counts.atol) == (1, 1.0)
     assert [entry.allowed for entry in check.worst] == [0.25, 1.0]
@@ -257,7 +259,7 @@ def test_blocks_one_at_a_time_are_the_whole(wrong: str, cuts: list[int]) -> None
     whole = _compared(a, n, 1e-12, worst=5)
     parts = Comparison(RTOL, 5, diagnosis=Diagnosis(FACTORS))
     edges = [*pairwise([0, *sorted(cuts), 40])]
-    # Threads add them in any order.
+    # They may be merged in any order.
     for start, stop in reversed(edges):
         _add(parts, a[start:stop], n[start:stop], 1e-12, offset=start)
     # As texts: NaN is not equal to itself.
@@ -423,8 +425,8 @@ def test_transposed_symmetric_matrix_is_right() -> None:
 def test_every_way_to_be_wrong_that_explains_it_is_named() -> None:
     n = np.array([[1.0, 2.0]])
     diagnosis = Diagnosis({"a factor of 2": 2.0, "a factor of N": 2.0})
-    diagnosis.add(2 * n, n, ATOL, RTOL, 0, {"two of them": lambda: n + n})
-    assert diagnosis.named() == "a factor of 2, or a factor of N, or two of them"
+    diagnosis.merge(diagnosis.of(2 * n, n, ATOL, RTOL, {"two of them": lambda: n + n}))
+    assert diagnosis.named(RTOL) == "a factor of 2, or a factor of N, or two of them"
 
 
 def test_shuffled_rows_are_found_whatever_the_order_of_blocks() -> None:
@@ -456,17 +458,16 @@ def test_merged_comparisons_and_diagnoses_are_the_whole(wrong: float) -> None:
 
     def of(rows: slice, start: int) -> Comparison:
         found = Comparison(1e-6, 4, diagnosis=Diagnosis({"a factor of 2": 2.0}))
-        found.add(a[rows], n[rows], atol=1e-9, offset=start, wrong={"zeros": lambda: 0 * n[rows]})
+        wrong = {"zeros": lambda: 0 * n[rows]}
+        found.merge(found.of(a[rows], n[rows], atol=1e-9, wrong=wrong), start)
         return found
 
     whole = of(slice(None), 0)
     parts = Comparison(1e-6, 4, diagnosis=Diagnosis({"a factor of 2": 2.0}))
     for rows in (slice(0, 11), slice(11, 40)):
         one = of(rows, 0)
-        parts.add_state(one.state(), rows.start)
-        assert one.diagnosis is not None
-        assert parts.diagnosis is not None
-        parts.diagnosis.add_state(one.diagnosis.state(), rows.start)
+        again = Comparison.from_state(json.loads(json.dumps(one.state())))
+        parts.merge(replace(again, diagnosis=one.diagnosis), rows.start)
     checks = [
         each.check("x", method="exact", step=None, dtype="float64") for each in (whole, parts)
     ]

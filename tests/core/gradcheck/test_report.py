@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
@@ -63,3 +66,18 @@ def test_the_report_says_whose_derivatives_were_checked() -> None:
     both = type(ours)(0, [*ours.checks, *function.checks])
     assert (both.subject, both.labelled_verdict) == ("mixed", "pass")
     assert type(ours)(0, []).subject is None
+
+
+def test_a_check_has_the_fields_of_its_records() -> None:
+    (check,) = gradcheck(np.sum, np.ones_like, [1.0], rtol=1e-3).checks
+    assert (check.entries, check.method, check.rtol, check.subject) == (
+        1,
+        "central",
+        1e-3,
+        "function",
+    )
+    for record in (check.setup, check.counts, check.origin):
+        assert vars(record).items() == {name: getattr(check, name) for name in vars(record)}.items()
+    assert copy.deepcopy(check) == pickle.loads(pickle.dumps(check)) == check
+    with pytest.raises(AttributeError, match="no attribute 'entry'"):
+        check.entry  # noqa: B018
