@@ -1,4 +1,4 @@
-"""Several files, their rows one after the other."""
+"""Joins several files into one source of rows."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from softmax_cli.formats.model.blocks import Block, Chunk, Source
 def concatenated(
     first: Source, rest: Sequence[Callable[[], Source]], paths: Sequence[Path | str]
 ) -> Source:
-    """Return the rows of all sources; each of the rest is opened when its turn comes."""
-    # Sources of which a portion has yet to be read; what happens to it may be an error.
-    begun: set[_Held] = set()
+    """Return the rows of all sources in order; each of the rest is opened when its turn comes."""
+    # Sources with a chunk yet to be read, to close after an error.
+    unfinished: set[_OpenSource] = set()
     later: list[Callable[[], list[str]]] = []
 
     def chunks() -> Iterator[Chunk]:
@@ -27,25 +27,24 @@ def concatenated(
             source = reopen()
             if source is not first:
                 later.extend(source.warnings)
-            held = _Held(source, begun)
+            opened = _OpenSource(source, unfinished)
             try:
                 check_alike(first, source, any_dtype=True)
                 begin = start
                 for chunk in source.chunks():
-                    yield held.until_read(chunk.map(partial(_moved, by=begin)))
+                    yield opened.until_read(chunk.map(partial(_moved, by=begin)))
                     start += chunk.rows
             finally:
-                held.end()
+                opened.end()
 
     def close() -> None:
         first.close()
-        for held in list(begun):
-            held.close()
+        for opened in list(unfinished):
+            opened.close()
 
-    place = f"{first.place} and {len(rest)} more"
     return replace(
         first,
-        place=place,
+        place=f"{first.place} and {len(rest)} more",
         chunks=chunks,
         rows=None,
         leading=None,
@@ -56,18 +55,18 @@ def concatenated(
     )
 
 
-class _Held:
-    """Keeps a source open until the last of its portions is read, which other threads do."""
+class _OpenSource:
+    """Keeps a source open until its last chunk is read, in any thread."""
 
-    def __init__(self, source: Source, begun: set[_Held]) -> None:
-        self._source, self._begun = source, begun
+    def __init__(self, source: Source, unfinished: set[_OpenSource]) -> None:
+        self._source, self._unfinished = source, unfinished
         self._left = 1
         self._lock = Lock()
-        begun.add(self)
+        unfinished.add(self)
 
     def close(self) -> None:
-        """Close the source, whatever is left."""
-        self._begun.discard(self)
+        """Close the source, even if chunks are left."""
+        self._unfinished.discard(self)
         self._source.close()
 
     def until_read(self, chunk: Chunk) -> Chunk:
@@ -83,7 +82,7 @@ class _Held:
         return replace(chunk, read=read)
 
     def end(self) -> None:
-        """Close the source if nothing more is to be read."""
+        """Close the source if no chunk is left to read."""
         with self._lock:
             self._left -= 1
             is_over = not self._left
@@ -96,22 +95,15 @@ def _moved(block: Block, *, by: int) -> Block:
 
 
 def check_alike(first: Source, other: Source, *, any_dtype: bool) -> None:
-    """Refuse a source whose rows cannot follow those of the first, and name it."""
+    """Refuse a source whose rows cannot follow those of the first."""
     if other.classes != first.classes:
-        raise InputError(
-            f"{other.classes} columns, and {first.place} has {first.classes}",
-            "files that follow each other need the same columns",
-            other.place,
-        )
+        problem = f"{other.classes} columns, and {first.place} has {first.classes}"
+        remedy = "files that follow each other need the same columns"
+        raise InputError(problem, remedy, other.place)
     if other.class_names != first.class_names or other.id_names != first.id_names:
-        raise InputError(
-            f"its header is not that of {first.place}",
-            "the same columns are needed in the same order",
-            other.place,
-        )
+        problem = f"its header is not that of {first.place}"
+        remedy = "the same columns are needed in the same order"
+        raise InputError(problem, remedy, other.place)
     if other.dtype != first.dtype and not any_dtype:
-        raise InputError(
-            f"holds {other.dtype}, and {first.place} {first.dtype}",
-            "--dtype settles which is written",
-            other.place,
-        )
+        problem = f"holds {other.dtype}, and {first.place} {first.dtype}"
+        raise InputError(problem, "--dtype settles which is written", other.place)

@@ -1,4 +1,4 @@
-"""Numbers typed in the shell: one vector, or one row a token."""
+"""Numbers typed in the shell: one vector, or one row per token."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from softmax_cli.storage.filesystem import exists, is_remote
 
 
 def read_inline(tokens: Sequence[str], place: str) -> Source | None:
-    """Return the rows that the tokens spell; None if they are paths.
+    """Return the rows that the tokens give; None if they are paths.
 
     `1 2 3` is one row; a token `1,2,3` or `[1,2,3]` is a row, `[[1,2],[3,4]]` two.
     """
@@ -80,7 +80,7 @@ def _json(token: str) -> list[object]:
 
 
 def unknown_token(token: str, place: str) -> InputError:
-    """Return the error for what is neither a number nor a file, with the option it was given to."""
+    """Return the error for a token that is neither a number nor a file, with its option."""
     shown = shorten_token(token)
     if is_remote(token):
         return InputError("no such file", "check the spelling", shown)

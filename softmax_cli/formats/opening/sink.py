@@ -1,4 +1,4 @@
-"""Opens the place that a result goes to, in its format."""
+"""Opens the output of a result, in its format."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from softmax_cli.storage.open_target import open_target
 def open_sink(
     result: Result, options: WriteOptions, inputs: Sequence[Location] = ()
 ) -> Iterator[Sink]:
-    """Open where the result goes, and the picture of it; files appear when the block is left.
+    """Open the output of a result, and its picture; the files appear when the block ends.
 
-    None does if it is left by an error.
+    After an error, no file appears.
     """
     form = output_format(options)
     writer = import_module(f"softmax_cli.formats.{form.writer or form.module}")

@@ -23,7 +23,7 @@ NO_REQUEST = ColumnRequest()
 def open_source(
     tokens: Sequence[str],
     options: ReadOptions,
-    keep: ColumnRequest = NO_REQUEST,
+    request: ColumnRequest = NO_REQUEST,
     *,
     place: str = "arguments",
 ) -> Source:
@@ -33,12 +33,12 @@ def open_source(
     """
     source = read_inline(tokens, place)
     if source is not None:
-        refuse_table_options("typed", options, keep)
+        refuse_table_options("typed", options, request)
         if options.input_format is not None:
             raise UsageError("typed numbers have no format", "it goes with files", "--input-format")
     else:
         paths = [path for token in tokens for path in _expanded(token, place)]
-        source = warn_of_suspects(_opened_files(paths, options, keep))
+        source = warn_of_suspects(_opened_files(paths, options, request))
     if options.na_values:
         from softmax_cli.formats.columns.na_values import mask_na_values
 
@@ -54,8 +54,8 @@ def open_source(
         raise
 
 
-def _opened_files(paths: Sequence[str], options: ReadOptions, keep: ColumnRequest) -> Source:
-    first = open_file(paths[0], options, keep)
+def _opened_files(paths: Sequence[str], options: ReadOptions, request: ColumnRequest) -> Source:
+    first = open_file(paths[0], options, request)
     if len(paths) == 1:
         return first
     from softmax_cli.core.exact.bfloat16 import limits_of
@@ -65,13 +65,13 @@ def _opened_files(paths: Sequence[str], options: ReadOptions, keep: ColumnReques
     opened = [first]
     try:
         for path in paths[1:]:
-            source = open_file(path, options, keep)
+            source = open_file(path, options, request)
             opened.append(source)
             check_alike(first, source, any_dtype=options.dtype is not None)
             if is_file(path):
                 # There may be more files than can be open at once.
                 source.close()
-                rest.append(partial(open_file, path, options, keep))
+                rest.append(partial(open_file, path, options, request))
             else:
                 rest.append(partial(_the_same, source))
     except BaseException:
@@ -87,8 +87,8 @@ def _the_same(source: Source) -> Source:
     return source
 
 
-def open_file(path: str, options: ReadOptions, keep: ColumnRequest = NO_REQUEST) -> Source:
-    """Open one file in its format: `--input-format`, its suffix, or what its first bytes say."""
+def open_file(path: str, options: ReadOptions, request: ColumnRequest = NO_REQUEST) -> Source:
+    """Open one file, in the format of `--input-format`, its suffix or its first bytes."""
     refuse_pickle(path)
     source = open_input(path)
     try:
@@ -96,7 +96,7 @@ def open_file(path: str, options: ReadOptions, keep: ColumnRequest = NO_REQUEST)
         if not form.keyed and options.key is not None:
             raise UsageError(f"{form.name} holds no arrays by name", "leave it out", "--key")
         reader = form.reader()
-        opened: Source = reader.read(source, form.name, options, keep)
+        opened: Source = reader.read(source, form.name, options, request)
     except BaseException:
         source.close()
         raise
@@ -113,7 +113,7 @@ def _expanded(token: str, place: str) -> list[str]:
 
 
 def input_paths(tokens: Sequence[str]) -> list[Location]:
-    """Return the files that tokens stand for, so that none of them is written onto."""
+    """Return the files that tokens name, which no output may overwrite."""
     found = [name for token in tokens for name in matching(token)]
     plain = [token for token in tokens if token != "-" and exists(token)]
     return [location(name) for name in (*found, *plain, *(["/dev/stdin"] if "-" in tokens else []))]
