@@ -29,7 +29,7 @@ from softmax_cli.formats.text.lines import Comments, batches, read_records
 from softmax_cli.formats.text.numbers import NotANumberError, parse_number
 from softmax_cli.formats.text.quoting import cell_text, unquote
 from softmax_cli.losses.class_labels import Label, Names
-from softmax_cli.storage.filesystem import exists
+from softmax_cli.storage.filesystem import path_of
 from softmax_cli.storage.input import Input, open_input, prepend
 
 _CELLS_PER_BLOCK = BLOCK_BYTES // 64
@@ -112,7 +112,7 @@ class _Column:
     words: Collection[str] = ()
 
     def opened(self, token: str) -> Source:
-        if token != "-" and not exists(token):
+        if token != "-" and not path_of(token).exists():
             return self._source(self._typed(token))
         refuse_pickle(token)
         form = suffix_format(token)

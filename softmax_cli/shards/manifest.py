@@ -10,10 +10,10 @@ from typing import Any
 
 from softmax_cli.errors import InputError
 from softmax_cli.formats.text.json_values import json_report
-from softmax_cli.storage import places
+from softmax_cli.storage.change_check import Status
+from softmax_cli.storage.filesystem import path_of, shown
 from softmax_cli.storage.input import content
 from softmax_cli.storage.open_target import open_target
-from softmax_cli.storage.places import Status
 
 NAME = "softmax-cli-manifest.json"
 REMEDY = "--fresh does all anew"
@@ -51,7 +51,7 @@ class Manifest:
     @property
     def path(self) -> str:
         """Where it is."""
-        return places.join(self.directory, NAME)
+        return path_of(self.directory).join(NAME)
 
     def unchanged(
         self, inputs: Sequence[Status], key: str, outputs: Sequence[str]
@@ -60,9 +60,9 @@ class Manifest:
         record = self.shards.get(key)
         if record is None or record["inputs"] != inputs:
             return None
-        if [each["path"] for each in record["outputs"]] != [places.shown(path) for path in outputs]:
+        if [each["path"] for each in record["outputs"]] != [shown(path) for path in outputs]:
             return None
-        same = all(places.status(each["path"]) == each for each in record["outputs"])
+        same = all(path_of(each["path"]).status() == each for each in record["outputs"])
         return record if same else None
 
     def done(self, key: str, record: Record) -> None:
@@ -74,7 +74,7 @@ class Manifest:
     def put_back(self) -> None:
         """Leave what was there before, if nothing was done."""
         if self._before is None:
-            places.remove(self.path)
+            path_of(self.path).remove()
             return
         with open_target(self.path) as target:
             target.write(self._before)
@@ -109,7 +109,7 @@ def opened(
     # As it will be read back.
     wanted = json.loads(json_report(dict(options)))
     manifest = Manifest(directory, run, command, wanted)
-    if places.status(manifest.path) is None:
+    if path_of(manifest.path).status() is None:
         return manifest, None
     manifest._before = content(manifest.path)
     try:

@@ -10,9 +10,8 @@ from softmax_cli.errors import InputError, UsageError, shorten
 from softmax_cli.formats.opening.inline import unknown_token
 from softmax_cli.formats.registry import FORMATS, suffix_format
 from softmax_cli.formats.text.numbers import is_number
-from softmax_cli.storage import places
 from softmax_cli.storage.compression import COMPRESSIONS
-from softmax_cli.storage.filesystem import exists
+from softmax_cli.storage.filesystem import path_of, shown
 
 _WILD = "*?["
 
@@ -38,7 +37,7 @@ class Shard:
     @property
     def shown(self) -> str:
         """Its path as it is named here."""
-        return places.shown(self.path)
+        return shown(self.path)
 
     @property
     def stem(self) -> str:
@@ -67,9 +66,9 @@ def with_partners(
     of them if it may be `shared`.
     """
     name = option.lstrip("-")
-    if places.is_directory(token):
+    if path_of(token).is_directory():
         base = token.rstrip("/")
-        pattern = places.join(places.literal(token), "**")
+        pattern = path_of(path_of(token).literal()).join("**")
     elif any(character in token for character in _WILD) and not is_file(token):
         base, pattern = _fixed(token), token
     elif shared or len(shards) == 1:
@@ -78,7 +77,7 @@ def with_partners(
         problem = f"one for {len(shards)} files, and each needs its own"
         remedy = "name a directory, or a quoted glob, of files that have the same names"
         raise UsageError(problem, remedy, option)
-    paths = places.files(pattern)
+    paths = path_of(pattern).files()
     if not paths:
         raise InputError("no files", "check the spelling", f"{option}: {token}")
     by_name = {_below(base, path): path for path in paths}
@@ -106,7 +105,7 @@ def outputs(shards: Sequence[Shard], directory: str, suffix: str | None) -> dict
     named: dict[str, str] = {}
     of: dict[str, str] = {}
     for shard in shards:
-        output = places.join(directory, shard.name if suffix is None else shard.stem + suffix)
+        output = path_of(directory).join(shard.name if suffix is None else shard.stem + suffix)
         if output in of:
             problem = f"{of[output]} and {shard.path} would both be written to {output}"
             raise UsageError(problem, "give each file a name of its own", "--output-dir")
@@ -136,18 +135,18 @@ def stem(name: str) -> str:
 
 def is_file(token: str) -> bool:
     """Tell whether a token names a file."""
-    return exists(token) and not places.is_directory(token)
+    return path_of(token).exists() and not path_of(token).is_directory()
 
 
 def _expanded(token: str, place: str) -> tuple[list[str], str]:
     """Return the files that a token stands for, and the directory that they are named below."""
     if token == "-":
         raise UsageError("is no file, and has no name", "name files", "standard input")
-    if places.is_directory(token):
+    if path_of(token).is_directory():
         raise InputError("is a directory", f"quote a glob such as '{token}/*.npy'", token)
     if is_file(token):
         return [token], _joined(_parts(token)[:-1])
-    if any(character in token for character in _WILD) and (found := places.files(token)):
+    if any(character in token for character in _WILD) and (found := path_of(token).files()):
         return found, _fixed(token)
     if is_number(token.split(",")[0]):
         problem = "typed numbers are no file, and their output would have no name"

@@ -15,8 +15,8 @@ from softmax_cli.shards.manifest import Manifest
 from softmax_cli.shards.plan import Shard
 from softmax_cli.shards.progress import watch_tasks
 from softmax_cli.shards.tasks import Engine, Outcome, Task
-from softmax_cli.storage import places
-from softmax_cli.storage.places import Status
+from softmax_cli.storage.change_check import Status
+from softmax_cli.storage.filesystem import path_of, shown
 
 # How many notes of shards are shown.
 _SHOWN_NOTES = 10
@@ -124,7 +124,7 @@ class Run:
         That was before they were read: what is written to meanwhile is not done.
         """
         if shard.path not in self._inputs:
-            found = map(places.status, shard.files)
+            found = (path_of(path).status() for path in shard.files)
             self._inputs[shard.path] = [status for status in found if status is not None]
         return self._inputs[shard.path]
 
@@ -139,7 +139,7 @@ class Run:
         self._done += 1
         if self.manifest is not None:
             inputs = self._statuses(shard)
-            outputs = [places.status(path) for path in self.outputs[shard.path]]
+            outputs = [path_of(path).status() for path in self.outputs[shard.path]]
             self.manifest.done(shard.shown, {**known, "inputs": inputs, "outputs": outputs})
 
     def _size(self, shard: Shard) -> int:
@@ -148,7 +148,7 @@ class Run:
     def _failed(self, shard: Shard, outcome: Outcome) -> None:
         error = outcome.error
         assert error is not None
-        error.place = places.shown(error.place)
+        error.place = shown(error.place)
         if not outcome.is_bad_shard:
             raise error
         self.bad.setdefault(shard.path, error)
@@ -166,10 +166,10 @@ class Run:
         manifest = self.manifest
         if manifest is None:
             return
-        for path in map(places.shown, self.bad):
+        for path in map(shown, self.bad):
             manifest.shards.pop(path, None)
         manifest.facts = self.facts
-        manifest.bad = {places.shown(path): str(error) for path, error in self.bad.items()}
+        manifest.bad = {shown(path): str(error) for path, error in self.bad.items()}
         if not (manifest.shards or manifest.ended):
             manifest.put_back()
             return
@@ -181,7 +181,7 @@ class Run:
     def _say(self, outcome: Outcome) -> None:
         for line in outcome.notes:
             if self._notes < _SHOWN_NOTES:
-                note(places.shown(line), self.write)
+                note(shown(line), self.write)
             self._notes += 1
 
     def _tell(self) -> None:

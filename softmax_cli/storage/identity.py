@@ -20,9 +20,9 @@ def identity(name: str) -> Identity | None:
     none: they are no place where one writer could destroy what belongs to another.
     """
     if is_remote(name):
-        from softmax_cli.storage import remote
+        from softmax_cli.storage.remote import RemotePath
 
-        return remote.identity(name)
+        return RemotePath(name).identity()
     try:
         status = os.fstat(sys.stdout.fileno()) if name == "-" else os.stat(name)  # noqa: PTH116
     except FileNotFoundError:

@@ -17,6 +17,7 @@ from typing import Any
 
 from softmax_cli.errors import InputError, OutputError, SoftmaxCliError, UsageError
 from softmax_cli.runtime.signals import register_temp, unregister_temp
+from softmax_cli.storage.change_check import Status
 
 # What is read in a row is fetched in ranges that grow from the first to the second.
 _FIRST_BYTES = 1 << 16
@@ -28,82 +29,105 @@ _WHOLE = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss")
 # Sent in parts of so many bytes, or in fewer parts than these stores allow.
 _PART_BYTES = 1 << 23
 _MOST_PARTS = 9000
+# Keys of fsspec whose values change when a file is written again.
+_VERSIONS = (
+    *("LastModified", "last_modified", "updated", "mtime", "created"),
+    *("ETag", "etag", "md5Hash"),
+)
 
 
-def exists(url: str) -> bool:
-    """Tell whether there is such a file, or directory."""
-    with _asking(url, InputError):
-        fs, path = _located(url)
-        return bool(fs.exists(path))
+class RemotePath:
+    """An address in an object store or on another machine; it has the methods of a LocalPath."""
 
+    def __init__(self, url: str) -> None:
+        """Name a file or a directory, or a pattern."""
+        self.url = url
 
-def is_file(url: str) -> bool:
-    """Tell whether there is such a file."""
-    with _asking(url, InputError):
-        fs, path = _located(url)
-        return bool(fs.isfile(path))
+    def exists(self) -> bool:
+        """Return whether a file or a directory exists."""
+        with _asking(self.url, InputError):
+            fs, path = _located(self.url)
+            return bool(fs.exists(path))
 
+    def is_file(self) -> bool:
+        """Return whether a file exists."""
+        with _asking(self.url, InputError):
+            fs, path = _located(self.url)
+            return bool(fs.isfile(path))
 
-def is_directory(url: str) -> bool:
-    """Tell whether there is a directory, or files whose names begin so."""
-    with _asking(url, InputError):
-        fs, path = _located(url)
-        return bool(fs.isdir(path))
+    def is_directory(self) -> bool:
+        """Return whether a directory, or files whose names begin so, exist."""
+        with _asking(self.url, InputError):
+            fs, path = _located(self.url)
+            return bool(fs.isdir(path))
 
+    def glob(self) -> list[str]:
+        """Return the addresses of the files that match a pattern, in order."""
+        with _asking(self.url, InputError):
+            fs, path = _located(self.url)
+            names = [
+                name for name, info in fs.glob(path, detail=True).items() if info["type"] == "file"
+            ]
+        scheme = self.url[: self.url.index("://") + 3]
+        # As it was typed: an absolute path begins with a slash, and the name of a bucket with none.
+        slash = "/" if self.url.startswith(f"{scheme}/") else ""
+        return sorted(f"{scheme}{slash}{name.lstrip('/')}" for name in names)
 
-def found(pattern: str) -> list[str]:
-    """Return the addresses of the files that a pattern stands for, in order."""
-    with _asking(pattern, InputError):
-        fs, path = _located(pattern)
-        names = [
-            name for name, info in fs.glob(path, detail=True).items() if info["type"] == "file"
-        ]
-    scheme = pattern[: pattern.index("://") + 3]
-    # As it was typed: an absolute path begins with a slash, and the name of a bucket with none.
-    slash = "/" if pattern.startswith(f"{scheme}/") else ""
-    return sorted(f"{scheme}{slash}{name.lstrip('/')}" for name in names)
+    def status(self) -> Status | None:
+        """Return the status of a file; None if there is none."""
+        try:
+            with _asking(self.url, InputError):
+                fs, path = _located(self.url)
+                info = fs.info(path)
+        except InputError:
+            if self.is_file():
+                raise
+            return None
+        known = [str(info[name]).strip('"') for name in _VERSIONS if info.get(name) is not None]
+        return Status(path=self.url, size=int(info.get("size") or 0), modified=" ".join(known))
 
+    def identity(self) -> tuple[int | str, ...] | None:
+        """Return a value that all addresses of one file share."""
+        with suppress(SoftmaxCliError), _asking(self.url, InputError):
+            fs, path = _located(self.url)
+            return str(fs.protocol), str(path)
+        return None
 
-def status(url: str) -> tuple[int, str]:
-    """Return the size of a file, and what is another once it is written anew."""
-    with _asking(url, InputError):
-        fs, path = _located(url)
-        info = fs.info(path)
-    names = (
-        "LastModified",
-        "last_modified",
-        "updated",
-        "mtime",
-        "created",
-        "ETag",
-        "etag",
-        "md5Hash",
-    )
-    known = [str(info[name]).strip('"') for name in names if info.get(name) is not None]
-    return int(info.get("size") or 0), " ".join(known)
+    def remove(self) -> None:
+        """Remove a file, if it exists."""
+        with suppress(SoftmaxCliError), _asking(self.url, OutputError):
+            fs, path = _located(self.url)
+            fs.rm_file(path)
 
+    def make_directory(self) -> list[str]:
+        """Create a directory, where there are directories; return none to remove again."""
+        with _asking(self.url, OutputError):
+            fs, path = _located(self.url)
+            if not _appears_whole(fs):
+                fs.makedirs(path, exist_ok=True)
+        return []
 
-def identity(url: str) -> tuple[int | str, ...] | None:
-    """Return what two addresses of one file have in common."""
-    with suppress(SoftmaxCliError), _asking(url, InputError):
-        fs, path = _located(url)
-        return str(fs.protocol), str(path)
-    return None
+    def absolute(self) -> str:
+        """Return the address itself."""
+        return self.url
 
+    def literal(self) -> str:
+        """Return the directory itself: a pattern that matches only it."""
+        return self.url
 
-def remove(url: str) -> None:
-    """Remove a file, if it is there."""
-    with suppress(SoftmaxCliError), _asking(url, OutputError):
-        fs, path = _located(url)
-        fs.rm_file(path)
+    def join(self, name: str) -> str:
+        """Return the address of a name in a directory."""
+        return f"{self.url.rstrip('/')}/{name}"
 
+    def parent(self) -> str:
+        """Return the directory of a file."""
+        return self.url.rpartition("/")[0]
 
-def make_directory(url: str) -> None:
-    """Make a directory, where there are directories."""
-    with _asking(url, OutputError):
-        fs, path = _located(url)
-        if not _appears_whole(fs):
-            fs.makedirs(path, exist_ok=True)
+    def name(self) -> str:
+        """Return the name of a file in its directory."""
+        return self.url.rpartition("/")[2]
+
+    files = glob
 
 
 class RemoteFile(io.RawIOBase):

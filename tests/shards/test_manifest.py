@@ -11,7 +11,8 @@ import pytest
 
 from softmax_cli.errors import InputError
 from softmax_cli.shards.manifest import NAME, Manifest, opened
-from softmax_cli.storage import places
+from softmax_cli.storage.change_check import Status
+from softmax_cli.storage.filesystem import path_of
 
 OPTIONS = {"temperature": 2.0, "columns": ("a", "b"), "least": float("-inf")}
 
@@ -27,8 +28,8 @@ def _again(options: Any = OPTIONS, command: str = "softmax", **how: Any) -> Mani
     return opened(".", "second", command, options, **({"fresh": False} | how))[0]
 
 
-def _status(path: str) -> places.Status:
-    status = places.status(path)
+def _status(path: str) -> Status:
+    status = path_of(path).status()
     assert status is not None
     return status
 

@@ -17,8 +17,8 @@ from fsspec.implementations.memory import MemoryFileSystem
 from numpy.testing import assert_array_equal
 
 from softmax_cli.errors import SoftmaxCliError
-from softmax_cli.storage import places, remote
-from softmax_cli.storage.filesystem import is_remote
+from softmax_cli.storage import remote
+from softmax_cli.storage.filesystem import is_remote, path_of
 from tests.running import ROOT, Outcome, run
 
 pytestmark = pytest.mark.fast(6)
@@ -249,19 +249,19 @@ def test_a_file_is_read_from_any_byte() -> None:
 
 def test_places() -> None:
     _put("z.npy", "memory://a/z.npy")
-    status = places.status("memory://a/z.npy")
+    status = path_of("memory://a/z.npy").status()
     assert status is not None
     assert status["size"] == Path("z.npy").stat().st_size
-    assert places.status("memory://a/no") is None
-    assert places.is_directory("memory://a")
-    assert not places.is_directory("memory://a/z.npy")
-    assert places.files("memory://a/*") == ["memory://a/z.npy"]
-    assert places.files("memory:///a/*") == ["memory:///a/z.npy"]
-    assert places.join("s3://b/c/", "d") == "s3://b/c/d"
-    assert (places.parent("s3://b/c/d"), places.name("s3://b/c/d")) == ("s3://b/c", "d")
-    places.remove("memory://a/z.npy")
-    places.remove("memory://a/z.npy")
-    assert places.status("memory://a/z.npy") is None
+    assert path_of("memory://a/no").status() is None
+    assert path_of("memory://a").is_directory()
+    assert not path_of("memory://a/z.npy").is_directory()
+    assert path_of("memory://a/*").files() == ["memory://a/z.npy"]
+    assert path_of("memory:///a/*").files() == ["memory:///a/z.npy"]
+    assert path_of("s3://b/c/").join("d") == "s3://b/c/d"
+    assert (path_of("s3://b/c/d").parent(), path_of("s3://b/c/d").name()) == ("s3://b/c", "d")
+    path_of("memory://a/z.npy").remove()
+    path_of("memory://a/z.npy").remove()
+    assert path_of("memory://a/z.npy").status() is None
 
 
 @pytest.mark.parametrize("token", ["C:/a.npy", r"C:\a", "module:name", "a/b://c", "-", "", "1,2"])

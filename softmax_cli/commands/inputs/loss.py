@@ -33,7 +33,7 @@ from softmax_cli.losses.running_loss import LossSettings, RunningLoss
 from softmax_cli.pipeline.pairing import RowReader, zip_rows
 from softmax_cli.pipeline.row_order import blocks_in_order
 from softmax_cli.pipeline.run import each_block
-from softmax_cli.storage.filesystem import exists, is_file
+from softmax_cli.storage.filesystem import path_of
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -276,9 +276,11 @@ class LossInputs:
 
 def is_read_once(token: str | None) -> bool:
     """Return true if a token is standard input, or another pipe."""
-    return token is not None and (token == "-" or (exists(token) and not is_file(token)))
+    return token is not None and (
+        token == "-" or (path_of(token).exists() and not path_of(token).is_file())
+    )
 
 
 def _named(token: str, option: str) -> str:
     """Return how errors name the rows of an option: by its file, or by the option itself."""
-    return token if is_file(token) else option
+    return token if path_of(token).is_file() else option

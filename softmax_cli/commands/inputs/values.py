@@ -160,17 +160,17 @@ def _has_text_suffix(token: str) -> bool:
 
 def _is_typed(token: str) -> bool:
     """Return true for what is neither a file nor standard input, nor a glob of files."""
-    from softmax_cli.storage.filesystem import exists, matching
+    from softmax_cli.storage.filesystem import path_of
 
-    if token == "-" or exists(token):
+    if token == "-" or path_of(token).exists():
         return False
-    return not (any(mark in token for mark in "*?[") and matching(token))
+    return not (any(mark in token for mark in "*?[") and path_of(token).glob())
 
 
 def _is_file(token: str) -> bool:
-    from softmax_cli.storage.filesystem import is_file
+    from softmax_cli.storage.filesystem import path_of
 
-    return token != "-" and is_file(token)
+    return token != "-" and path_of(token).is_file()
 
 
 def _retyped(source: Source, read: ReadOptions) -> Source:

@@ -31,7 +31,7 @@ from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.pipeline.reporting import note
 from softmax_cli.shards.plan import Shard, outputs, with_partners
 from softmax_cli.shards.run import Run
-from softmax_cli.storage import places
+from softmax_cli.storage.filesystem import shown
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -95,7 +95,7 @@ class _ShardedGradients:
         (check,) = report.checks
         # Of what was left out nothing is proven.
         nothing = Comparison(check.setup.rtol, self.form.worst)
-        for path in map(places.shown, self.run.bad):
+        for path in map(shown, self.run.bad):
             of_nothing = nothing.check(path, method=EXACT, step=None, dtype=dtype)
             of_nothing = replace(of_nothing, verdict="inconclusive", origin=Origin(file=path))
             report.checks.append(of_nothing)
@@ -146,7 +146,7 @@ class _ShardedGradients:
     def _shown(self, shard: Shard) -> GradientFile:
         """Return the form of a shard alone with the file's name as it is called here."""
         form = self._of(shard, None)
-        return replace(form, gradient=places.shown(form.file), jacobian=None)
+        return replace(form, gradient=shown(form.file), jacobian=None)
 
     def _write_report(self, shard: Shard, states: list[State]) -> None:
         comparison = self._merged(states)

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from hashlib import blake2b
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from softmax_cli.commands.options.shards import ShardOptions
@@ -22,9 +23,8 @@ from softmax_cli.shards import manifest
 from softmax_cli.shards.plan import Shard, is_file, outputs, planned, suffix_of, with_partners
 from softmax_cli.shards.run import Run, new_run
 from softmax_cli.shards.tasks import Engine, OneMachine
-from softmax_cli.storage import places
 from softmax_cli.storage.compression import COMPRESSIONS
-from softmax_cli.storage.filesystem import is_remote
+from softmax_cli.storage.filesystem import is_remote, path_of, shown
 from softmax_cli.storage.identity import identity
 from softmax_cli.storage.input import content
 from softmax_cli.storage.open_target import SharedPart, open_target
@@ -60,7 +60,7 @@ class ShardJob:
         """
         run: Run | None = None
         self._check_outputs(write)
-        made = [path for each in self._directories() for path in places.make_directory(each)]
+        made = [path for each in self._directories() for path in path_of(each).make_directory()]
         try:
             with self._engine() as engine:
                 ranges = {} if self.options.scheduler is None else self._ranges()
@@ -79,7 +79,9 @@ class ShardJob:
                 self._tidy(self.run)
             if run is not None:
                 run.write_down()
-            places.remove_empty(made)
+            for path in made:
+                with suppress(OSError):
+                    Path(path).rmdir()
 
     def _check_outputs(self, write: WriteOptions) -> None:
         """Refuse to write onto what is read: a second run could not tell what is done."""
@@ -90,7 +92,7 @@ class ShardJob:
         for path in [path for paths in self._written().values() for path in paths]:
             if identity(path) in inputs:
                 problem = "is also an input, and is left as it is"
-                raise OutputError(problem, "name another directory", places.shown(path))
+                raise OutputError(problem, "name another directory", shown(path))
 
     @property
     def inputs(self) -> list[str]:
@@ -107,7 +109,7 @@ class ShardJob:
         directory = self.options.output_dir
         if directory is None:
             return
-        statuses = [places.status(path) for path in self.common]
+        statuses = [path_of(path).status() for path in self.common]
         settings = {"version": __version__, **settings, "files": statuses}
         run.manifest, unfinished = manifest.opened(
             directory, self.run, self.command, settings, fresh=self.options.fresh
@@ -131,9 +133,9 @@ class ShardJob:
     def _tidy(self, run: str) -> None:
         """Take away what a run left that is not whole."""
         for directory in self._directories():
-            pattern = places.join(places.literal(directory), f".*.{run}.*.tmp")
-            for path in places.files(pattern):
-                places.remove(path)
+            pattern = path_of(path_of(directory).literal()).join(f".*.{run}.*.tmp")
+            for path in path_of(pattern).files():
+                path_of(path).remove()
 
     def _written(self) -> dict[str, list[str]]:
         """Return all files that are written of each shard."""
@@ -146,7 +148,9 @@ class ShardJob:
         }
 
     def _directories(self) -> set[str]:
-        directories = {places.parent(path) for paths in self._written().values() for path in paths}
+        directories = {
+            path_of(path).parent() for paths in self._written().values() for path in paths
+        }
         if self.options.output_dir is not None:
             directories.add(self.options.output_dir)
         return directories
@@ -169,7 +173,7 @@ class ShardJob:
         """Return the ranges of rows of each shard that is large enough for several tasks."""
         found = {}
         for shard in self.shards:
-            status = places.status(shard.path)
+            status = path_of(shard.path).status()
             most = self.options.task_bytes
             if status is None or status["size"] <= most or not self._can_be_cut(shard):
                 continue
@@ -198,9 +202,9 @@ class ShardJob:
         """Return the options with which a task writes an output, or a part of it."""
         if rows is None:
             return replace(write, output=output, format=None)
-        name = places.name(output)
+        name = path_of(output).name()
         tag = blake2b(output.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
-        shared = places.join(places.parent(output), f".{name[:40]}.{self.run}.{tag}.tmp")
+        shared = path_of(path_of(output).parent()).join(f".{name[:40]}.{self.run}.{tag}.tmp")
         given = {**vars(write), "output": output, "format": None}
         return PartOptions(**given, part=SharedPart(shared, is_last=rows.start == rows.stop))
 

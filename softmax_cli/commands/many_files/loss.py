@@ -33,8 +33,7 @@ from softmax_cli.losses.loss_rows import LossForm
 from softmax_cli.losses.running_loss import RunningLoss
 from softmax_cli.shards.plan import Shard, outputs
 from softmax_cli.shards.run import Run
-from softmax_cli.storage import places
-from softmax_cli.storage.filesystem import location
+from softmax_cli.storage.filesystem import location, shown
 from softmax_cli.storage.identity import refuse_the_same
 
 if TYPE_CHECKING:
@@ -109,7 +108,7 @@ class _ShardedLoss:
             for path in set(self.run.bad) - counted:
                 problem = "is damaged, and the mean that the other gradients are of counts its rows"
                 remedy = "take it away, or add --reduction sum"
-                raise SoftmaxCliError(problem, remedy, places.shown(path))
+                raise SoftmaxCliError(problem, remedy, shown(path))
         inputs = [location(path) for path in self.work.inputs]
         write_loss(losses, ReportExtras(self.report.given, fit), inputs, write)
 
@@ -182,7 +181,7 @@ class _ShardedLoss:
             for state in states:
                 losses.merge(losses.from_state(state, 0))
             losses.infinite_rows = [
-                (number, places.shown(place)) for number, place in losses.infinite_rows
+                (number, shown(place)) for number, place in losses.infinite_rows
             ]
             known = {**states[0], **losses.state(), "read": sum(each["read"] for each in states)}
             if self.work.reports:

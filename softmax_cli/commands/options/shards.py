@@ -71,20 +71,20 @@ class ShardOptions:
         """Return what a token names as workers find it, who may work in another directory."""
         if not self._is_elsewhere:
             return token
-        from softmax_cli.storage import places
-        from softmax_cli.storage.filesystem import exists, is_remote, matching
+        from softmax_cli.storage.filesystem import is_remote, path_of
 
         # What is typed is no path.
-        is_path = token != "-" and not is_remote(token) and (exists(token) or matching(token))
-        return places.absolute(token) if is_path else token
+        path = path_of(token)
+        is_path = token != "-" and not is_remote(token) and (path.exists() or path.glob())
+        return path.absolute() if is_path else token
 
     def at(self, directory: str) -> str:
         """Return a directory of outputs, which need not be there yet, as workers find it."""
         if not self._is_elsewhere:
             return directory
-        from softmax_cli.storage import places
+        from softmax_cli.storage.filesystem import path_of
 
-        return places.absolute(directory)
+        return path_of(directory).absolute()
 
     def placed(self) -> ShardOptions:
         """Return the options with a directory of outputs that workers find."""

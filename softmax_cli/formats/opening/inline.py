@@ -8,7 +8,7 @@ from softmax_cli.errors import InputError, shorten, shorten_token
 from softmax_cli.formats.arrays.array import array_source, numeric_array
 from softmax_cli.formats.model.blocks import Source
 from softmax_cli.formats.text.numbers import NotANumberError, is_number, parse_number
-from softmax_cli.storage.filesystem import exists, is_remote
+from softmax_cli.storage.filesystem import is_remote, path_of
 
 
 def read_inline(tokens: Sequence[str], place: str) -> Source | None:
@@ -21,7 +21,7 @@ def read_inline(tokens: Sequence[str], place: str) -> Source | None:
         return None
     if len(typed) < len(tokens):
         other = next(token for token in tokens if token not in typed)
-        if other != "-" and not exists(other):
+        if other != "-" and not path_of(other).exists():
             raise unknown_token(other, place)
         raise InputError(
             "is a path among numbers, and the two do not mix", "give one or the other", other
@@ -43,7 +43,7 @@ def read_inline(tokens: Sequence[str], place: str) -> Source | None:
 def _is_typed(token: str) -> bool:
     if is_number(token):
         return True
-    if exists(token):
+    if path_of(token).exists():
         return False
     if token.startswith("["):
         return token.endswith("]")

@@ -14,7 +14,7 @@ from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 from softmax_cli.formats.opening.inline import read_inline, unknown_token
 from softmax_cli.formats.opening.pickles import refuse_pickle
 from softmax_cli.formats.registry import BY_NAME, Format, named_format, suffix_format
-from softmax_cli.storage.filesystem import Location, exists, is_file, location, matching
+from softmax_cli.storage.filesystem import Location, location, path_of
 from softmax_cli.storage.input import Input, open_input
 
 NO_REQUEST = ColumnRequest()
@@ -68,7 +68,7 @@ def _opened_files(paths: Sequence[str], options: ReadOptions, request: ColumnReq
             source = open_file(path, options, request)
             opened.append(source)
             check_alike(first, source, any_dtype=options.dtype is not None)
-            if is_file(path):
+            if path_of(path).is_file():
                 # There may be more files than can be open at once.
                 source.close()
                 rest.append(partial(open_file, path, options, request))
@@ -105,17 +105,17 @@ def open_file(path: str, options: ReadOptions, request: ColumnRequest = NO_REQUE
 
 
 def _expanded(token: str, place: str) -> list[str]:
-    if token == "-" or exists(token):
+    if token == "-" or path_of(token).exists():
         return [token]
-    if any(character in token for character in "*?[") and (found := matching(token)):
+    if any(character in token for character in "*?[") and (found := path_of(token).glob()):
         return found
     raise unknown_token(token, place)
 
 
 def input_paths(tokens: Sequence[str]) -> list[Location]:
     """Return the files that tokens name, which no output may overwrite."""
-    found = [name for token in tokens for name in matching(token)]
-    plain = [token for token in tokens if token != "-" and exists(token)]
+    found = [name for token in tokens for name in path_of(token).glob()]
+    plain = [token for token in tokens if token != "-" and path_of(token).exists()]
     return [location(name) for name in (*found, *plain, *(["/dev/stdin"] if "-" in tokens else []))]
 
 

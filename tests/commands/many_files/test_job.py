@@ -16,7 +16,7 @@ from numpy.testing import assert_array_equal
 
 from softmax_cli.shards.manifest import NAME
 from softmax_cli.shards.tasks import OneMachine, Task
-from softmax_cli.storage import places
+from softmax_cli.storage.filesystem import path_of
 from tests.running import Outcome, run
 
 pytestmark = pytest.mark.fast(3)
@@ -474,4 +474,4 @@ def test_an_interrupted_run_is_gone_on_with() -> None:
 
 
 def test_no_status_of_what_is_not_there() -> None:
-    assert places.status("no") is None
+    assert path_of("no").status() is None
