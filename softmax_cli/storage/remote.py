@@ -1,8 +1,4 @@
-"""Files of object stores and other machines, by their addresses: `s3://`, `gs://`, `memory://`.
-
-fsspec brings the file systems. What is read is asked for in ranges, and what is written appears
-whole: it is made here, and sent when it is complete.
-"""
+"""Files in object stores and on other machines: `s3://`, `gs://` and other addresses of fsspec."""
 
 from __future__ import annotations
 
@@ -35,6 +31,8 @@ _VERSIONS = (
     *("ETag", "etag", "md5Hash"),
 )
 
+_Kind = type[InputError] | type[OutputError]
+
 
 class RemotePath:
     """An address in an object store or on another machine; it has the methods of a LocalPath."""
@@ -45,29 +43,24 @@ class RemotePath:
 
     def exists(self) -> bool:
         """Return whether a file or a directory exists."""
-        with _asking(self.url, InputError):
-            fs, path = _located(self.url)
+        with _filesystem(self.url, InputError) as (fs, path):
             return bool(fs.exists(path))
 
     def is_file(self) -> bool:
         """Return whether a file exists."""
-        with _asking(self.url, InputError):
-            fs, path = _located(self.url)
+        with _filesystem(self.url, InputError) as (fs, path):
             return bool(fs.isfile(path))
 
     def is_directory(self) -> bool:
         """Return whether a directory, or files whose names begin so, exist."""
-        with _asking(self.url, InputError):
-            fs, path = _located(self.url)
+        with _filesystem(self.url, InputError) as (fs, path):
             return bool(fs.isdir(path))
 
     def glob(self) -> list[str]:
         """Return the addresses of the files that match a pattern, in order."""
-        with _asking(self.url, InputError):
-            fs, path = _located(self.url)
-            names = [
-                name for name, info in fs.glob(path, detail=True).items() if info["type"] == "file"
-            ]
+        with _filesystem(self.url, InputError) as (fs, path):
+            found = fs.glob(path, detail=True).items()
+            names = [name for name, info in found if info["type"] == "file"]
         scheme = self.url[: self.url.index("://") + 3]
         # As it was typed: an absolute path begins with a slash, and the name of a bucket with none.
         slash = "/" if self.url.startswith(f"{scheme}/") else ""
@@ -76,8 +69,7 @@ class RemotePath:
     def status(self) -> Status | None:
         """Return the status of a file; None if there is none."""
         try:
-            with _asking(self.url, InputError):
-                fs, path = _located(self.url)
+            with _filesystem(self.url, InputError) as (fs, path):
                 info = fs.info(path)
         except InputError:
             if self.is_file():
@@ -88,32 +80,27 @@ class RemotePath:
 
     def identity(self) -> tuple[int | str, ...] | None:
         """Return a value that all addresses of one file share."""
-        with suppress(SoftmaxCliError), _asking(self.url, InputError):
-            fs, path = _located(self.url)
+        with suppress(SoftmaxCliError), _filesystem(self.url, InputError) as (fs, path):
             return str(fs.protocol), str(path)
         return None
 
     def remove(self) -> None:
         """Remove a file, if it exists."""
-        with suppress(SoftmaxCliError), _asking(self.url, OutputError):
-            fs, path = _located(self.url)
+        with suppress(SoftmaxCliError), _filesystem(self.url, OutputError) as (fs, path):
             fs.rm_file(path)
 
     def make_directory(self) -> list[str]:
         """Create a directory, where there are directories; return none to remove again."""
-        with _asking(self.url, OutputError):
-            fs, path = _located(self.url)
+        with _filesystem(self.url, OutputError) as (fs, path):
             if not _appears_whole(fs):
                 fs.makedirs(path, exist_ok=True)
         return []
 
     def absolute(self) -> str:
-        """Return the address itself."""
+        """Return the address itself; it means the same everywhere, and as a pattern."""
         return self.url
 
-    def literal(self) -> str:
-        """Return the directory itself: a pattern that matches only it."""
-        return self.url
+    literal = absolute
 
     def join(self, name: str) -> str:
         """Return the address of a name in a directory."""
@@ -162,13 +149,9 @@ class RemoteFile(io.RawIOBase):
         """Tell that it is."""
         return True
 
-    def tell(self) -> int:
-        """Return where the next byte is read."""
-        return self._position
-
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
         """Go to a byte."""
-        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self.size}[whence]
+        start = (0, self._position, self.size)[whence]
         self._position = max(0, start + offset)
         return self._position
 
@@ -288,7 +271,13 @@ def _appears_whole(fs: Any) -> bool:
 
 
 @contextmanager
-def _asking(url: str, kind: type[InputError] | type[OutputError]) -> Iterator[None]:
+def _filesystem(url: str, kind: _Kind) -> Iterator[tuple[Any, str]]:
+    with _asking(url, kind):
+        yield _located(url)
+
+
+@contextmanager
+def _asking(url: str, kind: _Kind) -> Iterator[None]:
     """Turn whatever a file system raises, which need be no OSError, into an error of the place."""
     does = "read" if kind is InputError else "written"
     try:
