@@ -65,7 +65,7 @@ def command(
     read: ReadOptions,
     write: WriteOptions,
 ) -> int:
-    """Write the Jacobians of rows, or their products, or those of each file."""
+    """Write the Jacobian of each row, or its product with a vector, for one input or many files."""
     if vjp is not None and jvp is not None:
         raise UsageError("is one product and --jvp another", "give one of the two", "--vjp")
     if explain:
@@ -73,10 +73,10 @@ def command(
     settings: dict[str, Any] = {"of": of, "temperature": temperature}
     vectors: dict[str, Any] = {"vjp": vjp, "jvp": jvp}
     if shards.are_given:
-        from softmax_cli.commands.many_files.job import converted
+        from softmax_cli.commands.many_files.job import convert_files
 
         job = partial(write_jacobian, **settings)
-        return converted("jacobian", job, values, vectors, settings, shards, read, write)
+        return convert_files("jacobian", job, values, vectors, settings, shards, read, write)
     write_jacobian(values, **vectors, **settings, read=read, write=write, explain=explain)
     return 0
 
@@ -93,7 +93,7 @@ def write_jacobian(
     rows: RowRange | None = None,
     explain: bool = False,
 ) -> int:
-    """Read rows, or some of them, and write what is asked of each; return how many were read."""
+    """Write the Jacobians or products of all rows, or of a range; return how many were read."""
     from softmax_cli.commands.inputs.values import opened, opened_partner, without_missing
     from softmax_cli.formats.model.blocks import identity
     from softmax_cli.formats.model.sinks import Result
@@ -191,11 +191,11 @@ def _matrix_kernel(source: Source, of: Of, temperature: float) -> Kernel:
 
 
 def _in_lines(source: Source) -> Split:
-    """Return what cuts blocks into rows, and rows into lines of their matrices, to fit a cache."""
+    """Return a function that splits blocks into lines of matrices that fit a cache."""
     from softmax_cli.formats.model.blocks import rows_per_block
 
     N = source.classes
-    # Little is computed for each number, and what a part costs beside it counts for more.
+    # Little is computed for each number, so the overhead of a part matters more.
     lines_at_a_time = 2 * rows_per_block(N, max(4, source.dtype.itemsize))
     rows_at_a_time = max(1, lines_at_a_time // N)
     step = min(N, lines_at_a_time)

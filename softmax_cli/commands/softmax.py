@@ -49,7 +49,7 @@ def command(
     read: ReadOptions,
     write: WriteOptions,
 ) -> int:
-    """Write the softmax of rows, or of those of each file."""
+    """Write the softmax of each row, for one input or many files."""
     if explain:
         write = explanation(write, shards)
     if base != "e" and not log:
@@ -59,10 +59,10 @@ def command(
     settings: dict[str, Any] = {"temperature": temperature, "log": log, "base": base}
     settings |= {"top_k": top_k, "append": append}
     if shards.are_given:
-        from softmax_cli.commands.many_files.job import converted
+        from softmax_cli.commands.many_files.job import convert_files
 
         job = partial(write_softmax, **settings)
-        return converted("softmax", job, values, {}, settings, shards, read, write)
+        return convert_files("softmax", job, values, {}, settings, shards, read, write)
     write_softmax(values, read=read, write=write, explain=explain, **settings)
     return 0
 
@@ -80,7 +80,7 @@ def write_softmax(
     rows: RowRange | None = None,
     explain: bool = False,
 ) -> int:
-    """Read rows, or some of them, and write their softmax; return how many were read."""
+    """Write the softmax of all rows, or of a range; return how many were read."""
     from softmax_cli.commands.inputs.values import opened
     from softmax_cli.core.loss.log_bases import BASES
     from softmax_cli.formats.model.blocks import identity
@@ -171,7 +171,7 @@ def _kernel(
         values = narrowed(values, source.dtype)
         if top_k is None:
             return block.with_values(values)
-        # Stable: of equal logits the first class comes first.
+        # Stable: among equal logits the lower class comes first.
         likeliest = np.argsort(-logits, axis=-1, kind="stable")[:, :top_k]
         chosen = np.take_along_axis(values, likeliest, axis=-1)
         return replace(block, values=chosen, classes=likeliest)

@@ -1,4 +1,4 @@
-"""Opens what a command was given to work on."""
+"""Opens the inputs of a command."""
 
 from __future__ import annotations
 
@@ -19,15 +19,17 @@ if TYPE_CHECKING:
 def opened(
     values: Sequence[str] | None,
     read: ReadOptions,
-    keep: ColumnRequest = ColumnRequest(),
+    request: ColumnRequest = ColumnRequest(),
     place: str = "arguments",
     others: Sequence[str] = (),
 ) -> Source:
-    """Open the values of a command line; without any, standard input, or the command's help.
+    """Open the values of a command line, or standard input if there are none.
 
-    Errors in typed numbers name `place`. `others` are the further inputs of the command, which a
-    --header may be meant for. A person at a terminal who typed nothing is shown the help, and the
-    program ends with 2.
+    Errors in typed numbers name `place`. `others` are the command's other inputs, which --header
+    may be meant for.
+
+    Raises:
+        NothingGivenError: there are no values and standard input is a terminal.
     """
     from softmax_cli.formats.opening.source import open_source
 
@@ -44,13 +46,13 @@ def opened(
     if is_for_others and not any(map(_is_text_table, tokens)):
         read = replace(read, header=None)
     read = with_header_of("values", read)
-    return _retyped(open_source(tokens, read, keep, place=place), read)
+    return _retyped(open_source(tokens, read, request, place=place), read)
 
 
 def opened_option(
-    token: str, option: str, read: ReadOptions, keep: ColumnRequest = ColumnRequest()
+    token: str, option: str, read: ReadOptions, request: ColumnRequest = ColumnRequest()
 ) -> Source:
-    """Open the value of an option as the values are opened: rows typed inline, or a file."""
+    """Open the value of an option: rows typed inline, or a file."""
     from softmax_cli.formats.opening.source import open_source
     from softmax_cli.formats.registry import suffix_format
 
@@ -63,7 +65,7 @@ def opened_option(
         chosen = replace(read, key=read.key if by_name else None, axis=-1, header=header)
         if option in _ROLES:
             chosen = with_header_of(_ROLES[option], chosen)
-    source = open_source([token], chosen, keep, place=option)
+    source = open_source([token], chosen, request, place=option)
     if read.axis != -1 and source.paths and source.leading:
         from softmax_cli.formats.arrays.array import along_axis
 
@@ -72,27 +74,28 @@ def opened_option(
 
 
 def opened_partner(
-    token: str, option: str, read: ReadOptions, classes: int, keep: ColumnRequest = ColumnRequest()
+    token: str,
+    option: str,
+    read: ReadOptions,
+    classes: int,
+    request: ColumnRequest = ColumnRequest(),
 ) -> Source:
-    """Open a second input, whose columns may be named as those of the values are, or not at all.
-
-    The options that choose columns apply if they leave as many classes as the values have.
-    """
+    """Open a second input; options that choose columns apply if they leave `classes` columns."""
     plain = replace(read, columns=[], id_columns=[], delimiter=None, input_format=None)
     if plain == read or not _is_file(token):
-        return opened_option(token, option, plain, keep)
+        return opened_option(token, option, plain, request)
     with suppress(SoftmaxCliError):
-        source = opened_option(token, option, read, keep)
+        source = opened_option(token, option, read, request)
         if source.classes == classes:
             return source
         source.close()
-    return opened_option(token, option, plain, keep)
+    return opened_option(token, option, plain, request)
 
 
 def without_missing(source: Source, read: ReadOptions) -> Source:
-    """Return the source, whose first missing value is an error that names the cell.
+    """Return the source; its first missing value raises an error that names the cell.
 
-    In an array NaN is missing only where --na-values says that some numbers are.
+    In an array, NaN counts as missing only with --na-values.
     """
     table = source.table
     if table is None and not read.na_values:
@@ -110,10 +113,7 @@ def without_missing(source: Source, read: ReadOptions) -> Source:
 
 
 def without_suspects(source: Source, names: Names) -> Source:
-    """Return the source, which refuses a column that looks like no class.
-
-    It does so where labels are class numbers, which count the columns.
-    """
+    """Return the source; it refuses columns that look like no class if labels are class numbers."""
     suspects = source.suspects
     if suspects is None:
         return source
@@ -132,7 +132,7 @@ _ROLES = {"--targets": "targets", "--class-weights": "weights", "--p": "p", "--q
 
 
 def with_header_of(role: str, read: ReadOptions) -> ReadOptions:
-    """Return the options with the header that --header-of gives to this input, if it does."""
+    """Return the options with the header that --header-of gives this input, if any."""
     header = read.header
     for given in read.header_of:
         name, _, answer = given.partition("=")
@@ -146,12 +146,11 @@ def with_header_of(role: str, read: ReadOptions) -> ReadOptions:
 
 
 def _is_text_table(token: str) -> bool:
-    """Return true for a file that may be CSV, TSV or text, and for standard input."""
     return _has_text_suffix(token) and not _is_typed(token)
 
 
 def _has_text_suffix(token: str) -> bool:
-    """Return true for the suffix of CSV, TSV or text, and for none."""
+    """Return true for the suffix of CSV, TSV or text, or an unknown one."""
     from softmax_cli.formats.registry import suffix_format
 
     form = suffix_format(token)
@@ -159,7 +158,6 @@ def _has_text_suffix(token: str) -> bool:
 
 
 def _is_typed(token: str) -> bool:
-    """Return true for what is neither a file nor standard input, nor a glob of files."""
     from softmax_cli.storage.filesystem import path_of
 
     if token == "-" or path_of(token).exists():
@@ -174,7 +172,7 @@ def _is_file(token: str) -> bool:
 
 
 def _retyped(source: Source, read: ReadOptions) -> Source:
-    """Return the source with the dtype that was asked for; never narrowed before the result."""
+    """Return the source with the requested dtype; values are narrowed only in the result."""
     if read.dtype is None:
         return source
     import numpy as np
@@ -192,10 +190,7 @@ def _retyped(source: Source, read: ReadOptions) -> Source:
 
 
 def labelled(source: Source, names: Names) -> Source:
-    """Return the source with the class numbers of its label column beside its rows.
-
-    A label that is ignored is NaN.
-    """
+    """Return the source with the class numbers of its label column as partner; NaN if ignored."""
     import numpy as np
 
     table = source.table

@@ -38,10 +38,10 @@ if TYPE_CHECKING:
 class ReportExtras:
     """Optional sections of a report.
 
-    options      the options given that a number alone does not answer
-    fit          the temperature that was found
+    options      the options given whose results only a report shows
+    fit          the fitted temperature
     explanation  of the first rows
-    of_rows      a table of the losses of rows, known once all are read
+    of_rows      a table of the losses of rows, filled once all are read
     """
 
     options: tuple[str, ...] = ()
@@ -60,7 +60,7 @@ def write_losses(
 ) -> None:
     """Read all rows, and write the loss: a report for people and JSON, else the number alone."""
     if write.output in (None, "-") and files != RowFiles():
-        # What is replaced in place are the files of the rows.
+        # --in-place is about the files of the rows.
         write = replace(write, in_place=False)
     form = output_format(write).name
     report = _is_report(form, losses) or extras.explanation is not None
@@ -85,18 +85,22 @@ def write_losses(
             alone = stack.enter_context(_one_number(write, source.paths))
         if losses.settings.reduction == "none":
             sinks.of_losses.append(alone if rowwise else kept)
-        listed = _listed(source, losses, extras, write)
-        sinks.of_losses += listed
+        table = None
+        if losses.settings.reduction == "none" and extras.explanation is not None:
+            from softmax_cli.formats.table.sink import TableSink
+
+            table = TableSink(row_result(source), extras.of_rows.extend, write)
+            sinks.of_losses.append(table)
         compute(source, losses, sinks, read, write, needed_for="loss", check=losses.check)
-        for sink in listed:
-            sink.finish()
+        if table is not None:
+            table.finish()
         if report:
             _write_report(losses, kept.losses, extras, form, target, write)
         elif (loss := losses.loss()) is not None:
             alone.write(Block(0, np.array([[loss]]), lambda _: source.place))
         if not rowwise and save is not None:
             save(_parts(losses, extras, write))
-    _say(losses, extras, None if report else form, write)
+    _write_notes(losses, extras, None if report else form, write)
 
 
 def write_loss(
@@ -114,28 +118,11 @@ def write_loss(
                 alone.write(Block(0, np.array([[loss]]), str))
         if save is not None:
             save(_parts(losses, extras, write))
-    _say(losses, extras, None if report else form, write)
-
-
-def _listed(
-    source: Source, losses: RunningLoss, extras: ReportExtras, write: WriteOptions
-) -> list[Sink]:
-    """Return a table of the losses of rows for an explanation with --reduction none."""
-    if losses.settings.reduction != "none" or extras.explanation is None:
-        return []
-    from softmax_cli.formats.table.sink import TableSink
-
-    return [TableSink(row_result(source), extras.of_rows.extend, write)]
+    _write_notes(losses, extras, None if report else form, write)
 
 
 def _is_report(form: str, losses: RunningLoss) -> bool:
     return form == "json" or (form == "table" and losses.settings.reduction != "none")
-
-
-def _say(losses: RunningLoss, extras: ReportExtras, form: str | None, write: WriteOptions) -> None:
-    if form is not None and write.save is None:
-        _say_what_is_not_shown(losses, extras, form, write)
-    _say_what_is_odd(losses, write)
 
 
 def _one_number(write: WriteOptions, inputs: Sequence[Location]) -> AbstractContextManager[Sink]:
@@ -235,7 +222,7 @@ def _write_report(
     target.write(render_text(parts, write.color, terminal=target.is_terminal))
 
 
-def _say_what_is_not_shown(
+def _note_omissions(
     losses: RunningLoss, extras: ReportExtras, form: str, write: WriteOptions
 ) -> None:
     ignored = losses.rows - losses.reduced.used
@@ -252,7 +239,11 @@ def _say_what_is_not_shown(
         note(f"{' and '.join(options)} {are} shown {where}", write)
 
 
-def _say_what_is_odd(losses: RunningLoss, write: WriteOptions) -> None:
+def _write_notes(
+    losses: RunningLoss, extras: ReportExtras, form: str | None, write: WriteOptions
+) -> None:
+    if form is not None and write.save is None:
+        _note_omissions(losses, extras, form, write)
     if losses.divided:
         are = "1 distribution" if losses.divided == 1 else f"{losses.divided} distributions"
         note(f"{are} divided by the sum, which was not 1", write)

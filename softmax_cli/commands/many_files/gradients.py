@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
+from fractions import Fraction
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from softmax_cli.commands.gradients.file_check import EXACT, GradientFile
 from softmax_cli.commands.gradients.variants import Variant, variants, weighed_without
 from softmax_cli.commands.inputs.loss import LossInputs
-from softmax_cli.commands.many_files.job import ShardJob, write_report
+from softmax_cli.commands.many_files.job import (
+    ShardJob,
+    every_shard_is_bad,
+    report_files,
+    write_report,
+)
 from softmax_cli.commands.many_files.tasks import (
     State,
     common_files,
@@ -29,12 +35,9 @@ from softmax_cli.errors import InputError, join_names
 from softmax_cli.formats.model.blocks import RowRange
 from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.pipeline.reporting import note
-from softmax_cli.shards.plan import Shard, outputs, with_partners
+from softmax_cli.shards.plan import Shard, with_partners
 from softmax_cli.shards.run import Run
 from softmax_cli.storage.filesystem import shown
-
-if TYPE_CHECKING:
-    from fractions import Fraction
 
 # What the files of one check have in common.
 _ALIKE = ("rtol", "dtype", "classes")
@@ -43,7 +46,7 @@ _ALIKE = ("rtol", "dtype", "classes")
 def report_of_shards(
     form: GradientFile, options: ShardOptions, seed: int, write: WriteOptions
 ) -> Report:
-    """Compare the gradient file of each shard, and return what all of them came to."""
+    """Compare the gradient file of each shard, and return one report of all."""
     form.check_options()
     options = options.placed()
     form = replace(form, inputs=reached(form.inputs, options))
@@ -56,21 +59,17 @@ def report_of_shards(
         if token is not None:
             is_shared = option == "--upstream"
             shards = with_partners(shards, option, options.reached(token), shared=is_shared)
-    reports = {}
-    if options.output_dir is not None:
-        reports = outputs(shards, options.output_dir, ".json")
-    common = common_files(form.inputs)
+    reports, common = report_files(shards, options), common_files(form.inputs)
     work = ShardJob("gradcheck", shards, {}, common, form.inputs.read, options, reports)
-    # What is said is said of all files together.
-    quiet = replace(write, quiet=True)
-    with work.begun(write) as (run, of_task):
-        of_task = replace(quiet, threads=of_task.threads)
+    with work.started(write) as (run, of_task):
+        # Notes are printed once, for all files together.
+        of_task = replace(of_task, quiet=True)
         return _ShardedGradients(form, work, run, of_task, seed, write).report()
 
 
 @dataclass
 class _ShardedGradients:
-    """The steps of a run: what gradients are divided by, the comparison, and what is wrong."""
+    """The steps of a run: find the divisor of gradients, compare, diagnose what is wrong."""
 
     form: GradientFile
     work: ShardJob
@@ -85,15 +84,17 @@ class _ShardedGradients:
         if self._is_of_loss:
             divisor = divisor_of(self.run, self.form.inputs, self.of_task)
         self.form = replace(self.form, divisor=divisor)
-        self.work.remember(self.run, self._settings())
+        self.work.open_manifest(self.run, self._settings())
         found = self._compared()
         comparison, dtype = self._together(found)
         if comparison.counts.verdict == "fail":
-            self._name_those_that_fail()
+            failed = [shard for shard in self.run.good if shard.path in self.failed]
+            files = [self._shown(shard).file for shard in failed]
+            note(f"a gradient disagrees in {join_names(files)}", self.write)
             comparison, dtype = self._diagnosed(comparison.counts.points)
         report = self.form.report_of(comparison, dtype, self.seed)
         (check,) = report.checks
-        # Of what was left out nothing is proven.
+        # Nothing is proven about bad shards.
         nothing = Comparison(check.setup.rtol, self.form.worst)
         for path in map(shown, self.run.bad):
             of_nothing = nothing.check(path, method=EXACT, step=None, dtype=dtype)
@@ -103,7 +104,7 @@ class _ShardedGradients:
 
     def _settings(self) -> dict[str, Any]:
         form, options = self.form, asdict(self.form.inputs.options)
-        # Which files these are the manifest knows of each shard.
+        # The manifest has the files of each shard.
         beside = [name for name in ("labels", "targets", "sample_weights") if options.pop(name)]
         given = [name for name in ("upstream", "gradient", "jacobian") if getattr(form, name)]
         return {
@@ -120,7 +121,7 @@ class _ShardedGradients:
         return self.form.upstream is None and self.form.jacobian is None
 
     def _compared(self) -> dict[str, list[State]]:
-        """Compare what is to be compared; what was before stands in the reports."""
+        """Compare missing or changed shards; those done earlier have reports."""
         found: dict[str, list[State]] = {}
 
         def call(shard: Shard, rows: RowRange | None) -> Callable[[], State]:
@@ -133,7 +134,7 @@ class _ShardedGradients:
         return found
 
     def _of(self, shard: Shard, rows: RowRange | None) -> GradientFile:
-        """Return the form of a shard alone."""
+        """Return the check of one shard."""
         partners = shard.partners
         return replace(
             self.form,
@@ -144,7 +145,7 @@ class _ShardedGradients:
         )
 
     def _shown(self, shard: Shard) -> GradientFile:
-        """Return the form of a shard alone with the file's name as it is called here."""
+        """Return the check of one shard, with the name of its file as users know it."""
         form = self._of(shard, None)
         return replace(form, gradient=shown(form.file), jacobian=None)
 
@@ -156,11 +157,11 @@ class _ShardedGradients:
         self.run.done(shard, rows=comparison.counts.points, verdict=report.verdict)
 
     def _together(self, found: dict[str, list[State]]) -> tuple[Comparison, str]:
-        """Return what all shards came to, in their order, and the dtype of the files."""
+        """Return the comparison of all shards, in their order, and the dtype of the files."""
         whole: Comparison | None = None
         first: State = {}
         for shard in self.run.good:
-            states = found.pop(shard.path, None) or [self.work.state_of(shard)]
+            states = found.pop(shard.path, None) or [self.work.saved_state(shard)]
             first = first or states[0]
             if any(states[0][name] != first[name] for name in _ALIKE):
                 problem = f"holds {states[0]['dtype']}, and those before {first['dtype']}"
@@ -176,7 +177,7 @@ class _ShardedGradients:
             else:
                 whole.merge(one, whole.counts.points)
         if whole is None:
-            raise InputError("every file was left out", "give one that is whole", self.run.place)
+            raise every_shard_is_bad(self.run)
         self.run.facts = {"rows": whole.counts.points, "verdict": whole.counts.verdict}
         return whole, first["dtype"]
 
@@ -190,7 +191,7 @@ class _ShardedGradients:
         return merged
 
     def _diagnosed(self, rows: int) -> tuple[Comparison, str]:
-        """Read all once more, to find out what the difference looks like."""
+        """Read all shards again, to find out what the difference looks like."""
         self.form = replace(self.form, variants=self._variants())
 
         def call(shard: Shard, of_rows: RowRange | None) -> Callable[[], State]:
@@ -198,11 +199,6 @@ class _ShardedGradients:
             return partial(gradients_found, form, self.of_task, diagnosed=True, rows=rows)
 
         return self._together({shard.path: states for shard, states in self.run.sweep(call)})
-
-    def _name_those_that_fail(self) -> None:
-        failed = [shard for shard in self.run.good if shard.path in self.failed]
-        files = [self._shown(shard).file for shard in failed]
-        note(f"a gradient disagrees in {join_names(files)}", self.write)
 
     def _variants(self) -> dict[str, Variant]:
         if not self._is_of_loss:
@@ -225,14 +221,14 @@ class _ShardedGradients:
 def gradients_found(
     form: GradientFile, write: WriteOptions, *, diagnosed: bool = False, rows: int | None = None
 ) -> State:
-    """Compare the gradients of some rows, and return what that comes to."""
+    """Compare the gradients of some rows, and return the state of the comparison."""
     comparison, dtype, classes = form.compared(write, diagnosed=diagnosed, rows=rows)
     state = comparison.state() | {"dtype": dtype, "classes": classes}
     return state | ({"diagnosis": comparison.diagnosis} if comparison.diagnosis else {})
 
 
 def others_found(inputs: LossInputs, write: WriteOptions) -> State:
-    """Return what the rows of losses weigh that leave something out, by the name of each."""
+    """Return the weights of the loss with one thing left out, by the name of the variant."""
     with ExitStack() as stack:
         reduced = weighed_without(inputs, *inputs.opened(stack), write)
     return {name: each.state() for name, each in reduced.items()}

@@ -1,4 +1,4 @@
-"""A command over many files: each is done as one alone would be, by this machine or a cluster."""
+"""Runs a command over many files, each by itself, on this machine or a cluster."""
 
 from __future__ import annotations
 
@@ -29,18 +29,17 @@ from softmax_cli.storage.identity import identity
 from softmax_cli.storage.input import content
 from softmax_cli.storage.open_target import SharedPart, open_target
 
-# Formats whose rows have a place in the file that does not depend on those before.
+# Formats in which the position of a row does not depend on the rows before it.
 _OF_FIXED_SIZE = ("npy", "safetensors")
 
 
 @dataclass(frozen=True)
 class ShardJob:
-    """What a command does with many files.
+    """A command, its shards and their outputs.
 
-    outputs   of each shard, the files of its rows, which tasks write
-    reports   of each shard, the report that is written of what its tasks found
+    outputs   by shard, the files of its rows, which tasks write
+    reports   by shard, its report, written when its tasks are done
     common    files that all shards need
-    read      how they are read
     """
 
     command: str
@@ -53,11 +52,8 @@ class ShardJob:
     run: str = field(default_factory=new_run)
 
     @contextmanager
-    def begun(self, write: WriteOptions) -> Iterator[tuple[Run, WriteOptions]]:
-        """Begin the run, and return it with the options of its tasks; whatever ends it is noted.
-
-        What is not whole of it, or of one before it that was killed, is taken away.
-        """
+    def started(self, write: WriteOptions) -> Iterator[tuple[Run, WriteOptions]]:
+        """Start the run and yield it with the options of its tasks; clean up however it ends."""
         run: Run | None = None
         self._check_outputs(write)
         made = [path for each in self._directories() for path in path_of(each).make_directory()]
@@ -84,7 +80,7 @@ class ShardJob:
                     Path(path).rmdir()
 
     def _check_outputs(self, write: WriteOptions) -> None:
-        """Refuse to write onto what is read: a second run could not tell what is done."""
+        """Refuse to overwrite inputs: a second run could not tell what is done."""
         if write.in_place and self.outputs:
             remedy = "write into another directory"
             raise UsageError("a second run could not tell what is done", remedy, "--in-place")
@@ -99,10 +95,10 @@ class ShardJob:
         """All files that are read."""
         return [*(path for shard in self.shards for path in shard.files), *self.common]
 
-    def remember(self, run: Run, settings: dict[str, Any]) -> None:
-        """Let a run with these settings know what is done, if there is a directory of outputs.
+    def open_manifest(self, run: Run, settings: dict[str, Any]) -> None:
+        """Open the manifest of --output-dir, which has the shards done with these settings.
 
-        The settings are all that the outputs depend on beside the files.
+        The settings are everything but the files that the outputs depend on.
         """
         from softmax_cli import __version__
 
@@ -116,7 +112,7 @@ class ShardJob:
         )
         if unfinished is not None:
             self._tidy(unfinished)
-        # Whoever comes after one that is killed can then take away what it left.
+        # If this run is killed, the next one knows what to remove.
         run.manifest.write()
 
     @contextmanager
@@ -131,18 +127,19 @@ class ShardJob:
             yield engine
 
     def _tidy(self, run: str) -> None:
-        """Take away what a run left that is not whole."""
+        """Remove the unfinished files of a run."""
         for directory in self._directories():
             pattern = path_of(path_of(directory).literal()).join(f".*.{run}.*.tmp")
             for path in path_of(pattern).files():
                 path_of(path).remove()
 
     def _written(self) -> dict[str, list[str]]:
-        """Return all files that are written of each shard."""
+        """Return all outputs of each shard."""
         return {
             shard.path: [
-                *self.outputs.get(shard.path, ()),
-                *([self.reports[shard.path]] if shard.path in self.reports else []),
+                path
+                for path in (*self.outputs.get(shard.path, ()), self.reports.get(shard.path))
+                if path is not None
             ]
             for shard in self.shards
         }
@@ -155,11 +152,8 @@ class ShardJob:
             directories.add(self.options.output_dir)
         return directories
 
-    def state_of(self, shard: Shard) -> dict[str, Any]:
-        """Return the sums that stand in the report of a shard.
-
-        Numbers that are not finite are strings in it, which float() takes.
-        """
+    def saved_state(self, shard: Shard) -> dict[str, Any]:
+        """Return the sums in the report of a shard; infinities and NaN are strings for float()."""
         path = self.reports[shard.path]
         try:
             state = json.loads(content(path).decode("utf-8", "backslashreplace"))["sums"]
@@ -170,14 +164,14 @@ class ShardJob:
         raise InputError("is no report of this program, or is damaged", manifest.REMEDY, path)
 
     def _ranges(self) -> dict[str, list[RowRange]]:
-        """Return the ranges of rows of each shard that is large enough for several tasks."""
+        """Return row ranges of each shard that is large enough for several tasks."""
         found = {}
         for shard in self.shards:
             status = path_of(shard.path).status()
             most = self.options.task_bytes
             if status is None or status["size"] <= most or not self._can_be_cut(shard):
                 continue
-            # What is wrong with it its task will tell.
+            # Errors are left to the task of the shard.
             with suppress(SoftmaxCliError), open_source([shard.path], self.read) as source:
                 rows = source.rows
                 if rows is not None and rows > 1:
@@ -187,19 +181,19 @@ class ShardJob:
         return found
 
     def _can_be_cut(self, shard: Shard) -> bool:
-        """Tell whether ranges of its rows can be read and written apart from each other."""
+        """Return true if ranges of its rows can be read and written independently."""
         if self.read.on_bad_row == "skip" or self.read.axis != -1:
             return False
         if shard.path.lower().endswith(COMPRESSIONS):
             return False
-        # Several processes cannot write a file of an object store.
+        # Several processes cannot write one file of an object store.
         if any(is_remote(path) for path in self.outputs.get(shard.path, ())):
             return False
         forms = [suffix_format(path) for path in self.outputs.get(shard.path, ())]
         return all(form is not None and form.name in _OF_FIXED_SIZE for form in forms)
 
     def written(self, write: WriteOptions, output: str, rows: RowRange | None) -> WriteOptions:
-        """Return the options with which a task writes an output, or a part of it."""
+        """Return the options for a task that writes an output, or a part of it."""
         if rows is None:
             return replace(write, output=output, format=None)
         name = path_of(output).name()
@@ -209,7 +203,7 @@ class ShardJob:
         return PartOptions(**given, part=SharedPart(shared, is_last=rows.start == rows.stop))
 
 
-def converted(
+def convert_files(
     command: str,
     job: Callable[..., int],
     values: Sequence[str] | None,
@@ -219,10 +213,10 @@ def converted(
     read: ReadOptions,
     write: WriteOptions,
 ) -> int:
-    """Write the rows of one file for the rows of each file that the values stand for.
+    """Run a command that writes one output for each input file.
 
-    job       does one: job(values, **partners, read=, write=, rows=), and returns how many rows
-    partners  by option, without its dashes: what goes with the rows
+    job       job(values, **partners, read=, write=, rows=) converts one, and returns its row count
+    partners  further inputs by option name without dashes
     """
     if write.output is not None:
         raise UsageError("is one file, and each input has its own", "leave it out", "--output")
@@ -243,8 +237,8 @@ def converted(
     settings["typed"] = sorted(set(typed))
     files = {path: [name] for path, name in named.items()}
     work = ShardJob(command, shards, files, (), read, options)
-    with work.begun(write) as (run, of_task):
-        work.remember(run, settings)
+    with work.started(write) as (run, of_task):
+        work.open_manifest(run, settings)
 
         def call(shard: Shard, rows: RowRange | None) -> Callable[[], int]:
             to = work.written(of_task, named[shard.path], rows)
@@ -259,10 +253,7 @@ def converted(
 def row_files(
     shards: Sequence[Shard], directory: str, read: ReadOptions, write: WriteOptions
 ) -> dict[str, str]:
-    """Return the file in a directory for the rows of each shard, by its path.
-
-    It has the format of the input, if no other is asked for.
-    """
+    """Return the output of each shard by its path, in the format of --format or of the shard."""
     if write.format is not None:
         suffix = suffix_of(named_format(write.format, "--format").name)
         if suffix is None:
@@ -282,8 +273,18 @@ def row_files(
     return outputs(renamed, directory, None)
 
 
+def report_files(shards: Sequence[Shard], options: ShardOptions) -> dict[str, str]:
+    """Return the report of each shard by its path; none without --output-dir."""
+    return {} if options.output_dir is None else outputs(shards, options.output_dir, ".json")
+
+
+def every_shard_is_bad(run: Run) -> InputError:
+    """Return the error of a run without a good shard."""
+    return InputError("every file was left out", "give one that is whole", run.place)
+
+
 def write_report(path: str, report: dict[str, object], state: dict[str, Any]) -> None:
-    """Write the report of a shard, with the sums as they are to be put together with others."""
+    """Write the report of a shard, with the sums for merging it with others."""
     with open_target(path) as target:
         text = json_report(report | {"sums": state}) + "\n"
         target.write(text.encode("utf-8", "backslashreplace"))

@@ -5,14 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
+from fractions import Fraction
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from softmax_cli.commands.inputs.loss import LossInputs
 from softmax_cli.commands.loss.metrics import metrics
 from softmax_cli.commands.loss.output import ReportExtras, write_loss
 from softmax_cli.commands.loss.row_outputs import RowFiles
-from softmax_cli.commands.many_files.job import ShardJob, row_files, write_report
+from softmax_cli.commands.loss.temperature_fit import Fit, Reading, SlopeSums, fit
+from softmax_cli.commands.many_files.job import (
+    ShardJob,
+    every_shard_is_bad,
+    report_files,
+    row_files,
+    write_report,
+)
 from softmax_cli.commands.many_files.tasks import (
     State,
     common_files,
@@ -31,15 +39,10 @@ from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.formats.text.json_values import json_report
 from softmax_cli.losses.loss_rows import LossForm
 from softmax_cli.losses.running_loss import RunningLoss
-from softmax_cli.shards.plan import Shard, outputs
+from softmax_cli.shards.plan import Shard
 from softmax_cli.shards.run import Run
 from softmax_cli.storage.filesystem import location, shown
 from softmax_cli.storage.identity import refuse_the_same
-
-if TYPE_CHECKING:
-    from fractions import Fraction
-
-    from softmax_cli.commands.loss.temperature_fit import Fit, Reading, SlopeSums
 
 # By shard, in their order: the files of its losses and of its gradient.
 Files = dict[str, tuple[str | None, str | None]]
@@ -52,9 +55,9 @@ def loss_of_shards(
     options: ShardOptions,
     write: WriteOptions,
 ) -> int:
-    """Write the loss of the rows of all files, and a report of each, to a directory.
+    """Write the loss of the rows of all files, and a report of each file to --output-dir.
 
-    directories  for the losses of the rows, and for the gradients: a file in each for every file
+    directories  of the losses of rows and of the gradients, with one file for each input
     """
     options = options.placed()
     inputs = reached(inputs, options)
@@ -66,25 +69,23 @@ def loss_of_shards(
     losses, gradients = (None if each is None else options.at(each) for each in directories)
     shards = shards_of(inputs)
     files = _row_files(shards, (losses, gradients), inputs, write)
-    reports = {}
-    if options.output_dir is not None:
-        reports = outputs(shards, options.output_dir, ".json")
+    reports = report_files(shards, options)
     written = {path: [name for name in names if name] for path, names in files.items()}
     paths = [*reports.values(), *(name for names in written.values() for name in names)]
     remedy = "give --losses and --grad directories of their own"
     named = [("--output-dir", path) for path in paths]
     refuse_the_same(named, "{path} would be written twice", remedy)
     work = ShardJob("xent", shards, written, common_files(inputs), inputs.read, options, reports)
-    with work.begun(write) as (run, of_task):
+    with work.started(write) as (run, of_task):
         _ShardedLoss(inputs, report, files, work, run, of_task).write(write)
     return 0
 
 
 @dataclass
 class _ShardedLoss:
-    """The steps of a run: the temperature, what gradients are divided by, the losses.
+    """The steps of a run: fit the temperature, find the divisor of gradients, sum the losses.
 
-    opened  what the rows of a shard hold, by its columns
+    opened  an opened shard, by its columns
     """
 
     inputs: LossInputs
@@ -96,12 +97,14 @@ class _ShardedLoss:
     opened: dict[str, tuple[Source, LossForm]] = field(default_factory=dict)
 
     def write(self, write: WriteOptions) -> None:
-        fit = None
+        found = None
         if self.report.fit_temperature:
-            fit = self._fit()
-            self.inputs = self.inputs.at(fit.temperature)
-        divisor = self._divisor()
-        self.work.remember(self.run, self._settings(divisor))
+            found = self._fit()
+            self.inputs = self.inputs.at(found.temperature)
+        divisor = None
+        if any(gradient for _, gradient in self.files.values()):
+            divisor = divisor_of(self.run, self.inputs, self.of_task)
+        self.work.open_manifest(self.run, self._settings(divisor))
         counted = set(self.run.bad)
         losses = self._losses(divisor)
         if divisor is not None and self.inputs.options.reduction.endswith("mean"):
@@ -110,11 +113,11 @@ class _ShardedLoss:
                 remedy = "take it away, or add --reduction sum"
                 raise SoftmaxCliError(problem, remedy, shown(path))
         inputs = [location(path) for path in self.work.inputs]
-        write_loss(losses, ReportExtras(self.report.given, fit), inputs, write)
+        write_loss(losses, ReportExtras(self.report.given, found), inputs, write)
 
     def _settings(self, divisor: Fraction | float | None) -> dict[str, Any]:
         options = asdict(self.inputs.options)
-        # Which files these are the manifest knows of each shard.
+        # The manifest has the files of each shard.
         partners = [name for name in ("labels", "targets", "sample_weights") if options.pop(name)]
         return {
             "loss": options | {"beside": partners, "distributions": self.inputs.p is not None},
@@ -124,15 +127,7 @@ class _ShardedLoss:
             "precision": self.of_task.precision,
         }
 
-    def _divisor(self) -> Fraction | float | None:
-        """Return what the gradients are divided by, from the rows of all shards."""
-        if not any(of_gradients for _, of_gradients in self.files.values()):
-            return None
-        return divisor_of(self.run, self.inputs, self.of_task)
-
     def _fit(self) -> Fit:
-        from softmax_cli.commands.loss.temperature_fit import SlopeSums, fit
-
         def readings(temperature: float, scored: bool) -> Reading:
             bins = self.report.bins
             sums: SlopeSums | None = None
@@ -149,15 +144,13 @@ class _ShardedLoss:
                 for state in states:
                     sums.merge_state(state)
             if sums is None:
-                raise InputError(
-                    "every file was left out", "give one that is whole", self.run.place
-                )
+                raise every_shard_is_bad(self.run)
             return sums.reading(self.run.place)
 
         return fit(readings, self.inputs.options.temperature)
 
     def _losses(self, divisor: Fraction | float | None) -> RunningLoss:
-        """Do what is to be done, and put it together with what was done before."""
+        """Compute missing or changed shards, and merge them with the results of earlier runs."""
         found: dict[str, State] = {}
 
         def call(shard: Shard, rows: RowRange | None) -> Callable[[], State]:
@@ -194,11 +187,11 @@ class _ShardedLoss:
         return self._together(found)
 
     def _together(self, found: dict[str, State]) -> RunningLoss:
-        """Return the losses of all shards, in their order."""
+        """Return the merged loss of all shards, in their order."""
         whole: RunningLoss | None = None
         first, rows = {}, 0
         for shard in self.run.good:
-            state = found.pop(shard.path, None) or self.work.state_of(shard)
+            state = found.pop(shard.path, None) or self.work.saved_state(shard)
             if whole is None:
                 whole, first = self._empty(shard, state), state
             elif state["columns"] != first["columns"]:
@@ -207,7 +200,7 @@ class _ShardedLoss:
             whole.merge(whole.from_state(state, rows))
             rows += state["read"]
         if whole is None:
-            raise InputError("every file was left out", "give one that is whole", self.run.place)
+            raise every_shard_is_bad(self.run)
         if not rows:
             raise InputError("has no rows, so there is no loss", "give a row", self.run.place)
         whole.check(self.run.place)
@@ -215,10 +208,7 @@ class _ShardedLoss:
         return whole
 
     def _empty(self, shard: Shard, state: State) -> RunningLoss:
-        """Return the running losses of rows as a shard has them, of none yet.
-
-        A shard is opened for it if none with such columns was.
-        """
+        """Return a running loss of no rows; opens the shard if its columns are new."""
         columns, inputs = json_report(state["columns"]), of_shard(self.inputs, shard, None)
         if columns not in self.opened:
             with ExitStack() as stack:

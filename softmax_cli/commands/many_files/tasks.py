@@ -1,17 +1,19 @@
-"""What xent over many files does with each: its inputs, and the sums that a task finds."""
+"""The inputs of each shard of a loss, and the tasks that compute its sums."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
+from fractions import Fraction
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from softmax_cli.commands.inputs.loss import LossInputs
 from softmax_cli.commands.loss.metrics import metrics
 from softmax_cli.commands.loss.output import compute
 from softmax_cli.commands.loss.row_outputs import RowFiles, RowSinks
+from softmax_cli.commands.loss.temperature_fit import SlopeSums
 from softmax_cli.commands.options.loss import ReportOptions
 from softmax_cli.commands.options.shards import ShardOptions
 from softmax_cli.core.loss.reduction import ReducedLoss
@@ -20,14 +22,11 @@ from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.shards.plan import Shard, is_file, planned, with_partners
 from softmax_cli.shards.run import Run
 
-if TYPE_CHECKING:
-    from fractions import Fraction
-
 State = dict[str, Any]
 
 
 def of_shard(inputs: LossInputs, shard: Shard, rows: RowRange | None) -> LossInputs:
-    """Return the inputs of a shard alone, or of some of its rows."""
+    """Return the inputs of one shard, or of a range of its rows."""
     partners = shard.partners
     options = replace(
         inputs.options,
@@ -58,21 +57,19 @@ def losses_found(
 
 
 def weights_found(inputs: LossInputs, write: WriteOptions) -> State:
-    """Return how many rows count, and what they weigh."""
+    """Return the number of rows used and the sum of their weights."""
     with ExitStack() as stack:
         return inputs.weighed(*inputs.opened(stack), write).state()
 
 
 def slopes_found(inputs: LossInputs, write: WriteOptions, *, bins: int, scored: bool) -> State:
-    """Return the slopes, and the losses if `scored`, at the temperature of the options."""
-    from softmax_cli.commands.loss.temperature_fit import SlopeSums
-
+    """Return the sums of slopes, and of losses if `scored`, at the temperature of the options."""
     sums, _ = SlopeSums.found(inputs, bins, write, scored=scored)
     return sums.state()
 
 
 def divisor_of(run: Run, inputs: LossInputs, of_task: WriteOptions) -> Fraction | float:
-    """Return what the gradients are divided by, from the rows of all shards of a run."""
+    """Return the divisor of the gradients, from the rows of all shards of a run."""
     if inputs.options.reduction in ("sum", "none"):
         return 1.0
     reduced = ReducedLoss()
@@ -87,29 +84,25 @@ def divisor_of(run: Run, inputs: LossInputs, of_task: WriteOptions) -> Fraction 
 
 
 def reached(inputs: LossInputs, options: ShardOptions) -> LossInputs:
-    """Return the inputs with the names under which workers find them."""
+    """Return the inputs with the paths that workers use."""
 
     def there(token: str | None) -> str | None:
         return None if token is None else options.reached(token)
 
-    given = inputs.options
+    names = ("labels", "targets", "class_weights", "sample_weights")
+    files: dict[str, Any] = {name: there(getattr(inputs.options, name)) for name in names}
+    values = [options.reached(token) for token in inputs.values or ()] or None
     return replace(
         inputs,
-        values=[options.reached(token) for token in inputs.values or ()] or None,
+        values=values,
         p=there(inputs.p),
         q=there(inputs.q),
-        options=replace(
-            given,
-            labels=there(given.labels),
-            targets=there(given.targets),
-            class_weights=there(given.class_weights),
-            sample_weights=there(given.sample_weights),
-        ),
+        options=replace(inputs.options, **files),
     )
 
 
 def shards_of(inputs: LossInputs) -> list[Shard]:
-    """Return the shards with the labels, targets or weights that belong to each."""
+    """Return the shards, each with its labels, targets and weights."""
     options = inputs.options
     tokens = [inputs.q] if inputs.q is not None else inputs.values or ["-"]
     shards = planned(tokens, "--q" if inputs.q is not None else "arguments")
