@@ -24,9 +24,15 @@ from softmax_cli.core.gradcheck.diagnosis import (
     factors_of,
     wrong_matrices,
 )
-from softmax_cli.core.gradcheck.numerical.differences import EPS
+from softmax_cli.core.gradcheck.numerical.noise import EPS
 from softmax_cli.core.gradcheck.numerical.reference import Reference, reference_jacobian
-from softmax_cli.core.gradcheck.point import LARGE, Point, sample_of_inputs, with_inputs
+from softmax_cli.core.gradcheck.point import (
+    LARGE,
+    Point,
+    check_parts,
+    sample_of_inputs,
+    with_inputs,
+)
 from softmax_cli.core.gradcheck.report import Check
 from softmax_cli.core.softmax.softmax import softmax
 from softmax_cli.errors import DomainError
@@ -66,16 +72,14 @@ def check_builtin(
         pairs = [row.some_columns(own, settings) for row, own in zip(rows, columns, strict=True)]
         return [renumbered(check(pairs, " (columns)"), columns)]
 
-    def pairs_of(points: list[Point]) -> list[DerivativePair]:
-        return [
+    def check_scalars(points: list[Point], part: str) -> Check:
+        pairs = [
             replace(point.pair(settings)[0], floor=4 * row.rounding)
             for point, row in zip(points, rows, strict=True)
         ]
+        return check(pairs, part)
 
-    along = pairs_of([row.scalar().along_directions(rng) for row in rows])
-    samples = [row.scalar().at_sample(rng) for row in rows]
-    entries = check(pairs_of([point for point, _ in samples]), " (entries)")
-    return [check(along, " (directions)"), renumbered(entries, [own for _, own in samples])]
+    return check_parts([row.scalar() for row in rows], rng, check_scalars)
 
 
 @dataclass(frozen=True)

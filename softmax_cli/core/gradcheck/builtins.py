@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import matmul
 from typing import Any, Literal
 
@@ -24,6 +24,8 @@ from softmax_cli.core.softmax.jacobian import (
 
 Array = NDArray[Any]
 Of = Literal["softmax", "log-softmax", "xent"]
+# Takes (logits, T, extra).
+Formula = Callable[[Array, float, Array], Array]
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,8 @@ class Builtin:
 
     name: str
     of: Of
-    function: Callable[[Array, float, Array], Array]
-    analytic: Callable[[Array, float, Array], Array]
+    function: Formula
+    analytic: Formula
     combine: Callable[[Array, Array], Array]
     draw: Callable[[np.random.Generator, int], Array]
     masked_outputs: bool = True
@@ -83,9 +85,8 @@ def _log_softmax(a: Array, T: float, _: Array) -> Array:
 
 
 def _loss(a: Array, T: float, Y: Array) -> Array:
-    logs = _log_softmax(a, T, Y)
-    loss: Array = -(Y * np.where(Y == 0, 0, logs)).sum()[None]
-    return loss
+    terms = Y * np.where(Y == 0, 0, _log_softmax(a, T, Y))
+    return -np.atleast_1d(terms.sum())
 
 
 # Not all ones: their product with the Jacobian of softmax is 0, and so are wrong products.
@@ -109,55 +110,31 @@ def _gradient(a: Array, T: float, targets: Array) -> Array:
 
 def _family(
     of: Of,
-    function: Callable[[Array, float, Array], Array],
+    function: Formula,
     jacobian: Callable[..., Array],
     jvp: Callable[..., Array],
     vjp: Callable[..., Array],
     lines: Callable[..., None],
-    *,
-    masked_outputs: bool,
 ) -> tuple[Builtin, ...]:
     """Return the Jacobian and the two products of a function."""
+
+    def builtin(kind: str, analytic: Formula, combine: Callable[[Array, Array], Array]) -> Builtin:
+        return Builtin(f"{of} {kind}", of, function, analytic, combine, _vector)
+
+    # A masked class has the constant probability 0, whose logarithm has no derivative.
+    masked_outputs = of == "softmax"
+    whole = builtin("jacobian", lambda a, T, _: jacobian(a, temperature=T), lambda J, _: J)
+    along = builtin("jvp", lambda a, T, v: jvp(a, v, temperature=T), matmul)
     return (
-        Builtin(
-            f"{of} jacobian",
-            of,
-            function,
-            lambda a, T, _: jacobian(a, temperature=T),
-            lambda J, _: J,
-            _vector,
-            masked_outputs,
-            lines,
-        ),
-        Builtin(
-            f"{of} jvp",
-            of,
-            function,
-            lambda a, T, v: jvp(a, v, temperature=T),
-            matmul,
-            _vector,
-            masked_outputs,
-        ),
-        Builtin(
-            f"{of} vjp",
-            of,
-            function,
-            lambda a, T, v: vjp(a, v, temperature=T),
-            lambda J, v: v @ J,
-            _vector,
-        ),
+        replace(whole, masked_outputs=masked_outputs, lines=lines),
+        replace(along, masked_outputs=masked_outputs),
+        builtin("vjp", lambda a, T, v: vjp(a, v, temperature=T), lambda J, v: v @ J),
     )
 
 
 BUILTINS = (
     *_family(
-        "softmax",
-        _softmax,
-        softmax_jacobian,
-        softmax_jvp,
-        softmax_vjp,
-        softmax_jacobian_lines,
-        masked_outputs=True,
+        "softmax", _softmax, softmax_jacobian, softmax_jvp, softmax_vjp, softmax_jacobian_lines
     ),
     *_family(
         "log-softmax",
@@ -166,7 +143,6 @@ BUILTINS = (
         log_softmax_jvp,
         log_softmax_vjp,
         log_softmax_jacobian_lines,
-        masked_outputs=False,
     ),
     Builtin(
         "xent gradient (labels)",

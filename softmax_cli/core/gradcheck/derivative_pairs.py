@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,7 @@ from numpy.typing import NDArray
 
 from softmax_cli.core.gradcheck.comparison import Comparison, tolerance
 from softmax_cli.core.gradcheck.diagnosis import Diagnosis
-from softmax_cli.core.gradcheck.numerical.differences import EPS
-from softmax_cli.core.gradcheck.numerical.noise import Noise
+from softmax_cli.core.gradcheck.numerical.noise import EPS, Noise
 from softmax_cli.core.gradcheck.numerical.reference import STEPS, Method
 from softmax_cli.core.gradcheck.report import Check
 
@@ -91,11 +91,7 @@ class DerivativePair:
 
 
 def check_pairs(
-    name: str,
-    pairs: Sequence[DerivativePair],
-    dtype: str,
-    settings: Settings,
-    diagnosis: Diagnosis,
+    name: str, pairs: Sequence[DerivativePair], dtype: str, settings: Settings, diagnosis: Diagnosis
 ) -> Check:
     """Compare all pairs with tolerances that fit the dtype and the derivatives of each point.
 
@@ -122,7 +118,7 @@ def check_pairs(
             atol=np.broadcast_to(atol, pair.reference.shape)[None],
             vacuous=vacuous and bool(np.isfinite(pair.reference + pair.error).all()),
             doubt=doubt[None],
-            wrong={key: _as_one_point(gradient) for key, gradient in pair.wrong.items()},
+            wrong={key: partial(_one_point, gradient) for key, gradient in pair.wrong.items()},
         )
         comparison.merge(found, number)
     step = max((pair.step for pair in pairs), default=settings.step or STEPS[settings.method])
@@ -140,38 +136,31 @@ def indistinct_from_zero(
 ) -> float:
     """Return the size up to which a derivative cannot be distinguished from zero.
 
-    noise           of the function, whose values a difference divides by a step
-    claim_rounding  rounding error of the claimed derivative
+    A difference divides the noise of the function by the step; a complex step has no difference.
     """
-    difference_rounding = 0.0
-    if method != "complex":
-        difference_rounding = noise.rounding / min(step, _SMALLEST_STEP)
-    return _INDISTINCT * max(difference_rounding, claim_rounding)
+    rounding = 0.0 if method == "complex" else noise.rounding / min(step, _SMALLEST_STEP)
+    return _INDISTINCT * max(rounding, claim_rounding)
 
 
 def rest_of_larger_terms(claimed: Noise, noise: Noise) -> float:
     """Return the size up to which a claim may be what rounding left of larger terms, as in P - 1.
 
     A claim of a few units of the function's value, or of 1, may be such a rest as well.
-
-    claimed  noise of the claimed derivative
-    noise    of the function
     """
     units = 4 * noise.eps * max(1.0, largest(noise.value))
     return max(units, claimed.rounding / (_REST_UNITS * claimed.eps))
 
 
 def renumbered(check: Check, columns: Sequence[NDArray[np.intp]]) -> Check:
-    """Return the check of a sample with the worst entries numbered among all inputs.
+    """Return the check with the worst entries numbered among all inputs, not those of a sample.
 
     columns  inputs in the sample of each point
     """
-
-    def original(index: list[int]) -> list[int]:
-        point = index[0] if len(columns) > 1 else 0
-        return [*index[:-1], int(columns[point][index[-1]])]
-
-    worst = [replace(entry, index=original(entry.index)) for entry in check.worst]
+    worst = []
+    for entry in check.worst:
+        *leading, column = entry.index
+        point = leading[0] if len(columns) > 1 else 0
+        worst.append(replace(entry, index=[*leading, int(columns[point][column])]))
     return replace(check, worst=worst)
 
 
@@ -180,5 +169,5 @@ def largest(array: Array) -> float:
     return float(np.abs(array[np.isfinite(array)]).max(initial=0.0))
 
 
-def _as_one_point(gradient: Callable[[], Array]) -> Callable[[], Array]:
-    return lambda: gradient()[None]
+def _one_point(gradient: Callable[[], Array]) -> Array:
+    return gradient()[None]

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_cli.core.gradcheck.derivative_pairs import Settings, check_pairs, renumbered
+from softmax_cli.core.gradcheck.derivative_pairs import Settings, check_pairs
 from softmax_cli.core.gradcheck.diagnosis import Diagnosis, common_factors, factors_of
-from softmax_cli.core.gradcheck.point import LARGE, Point
+from softmax_cli.core.gradcheck.point import LARGE, Point, check_parts
 from softmax_cli.core.gradcheck.report import Check, Origin
 from softmax_cli.errors import DomainError, ShapeError
 
@@ -41,31 +41,22 @@ def check_function(
         if dtype is None and len(rows):
             user = user.in_accepted_dtype(rows[0])
         points = [user.at(row) for row in rows]
-        if rows.shape[1] <= LARGE:
-            checks = [_check(name, points, settings)]
-        else:
-            along = [point.along_directions(rng) for point in points]
-            samples = [point.at_sample(rng) for point in points]
-            entries = _check(f"{name} (entries)", [point for point, _ in samples], settings)
-            checks = [
-                _check(f"{name} (directions)", along, settings),
-                renumbered(entries, [columns for _, columns in samples]),
-            ]
+
+        def check(points: list[Point], part: str = "") -> Check:
+            found = [point.pair(settings) for point in points]
+            eps = max((eps for _, eps in found), default=0.0)
+            dtypes = ("float64", "float32", "float16")
+            dtype = next((one for one in dtypes if np.finfo(one).eps >= eps), dtypes[-1])
+            inputs = points[0].at.size if points else 1
+            factors = common_factors(len(points)) | factors_of(inputs, "inputs")
+            pairs = [pair for pair, _ in found]
+            return check_pairs(name + part, pairs, dtype, settings, Diagnosis(factors, "entries"))
+
+        is_large = rows.shape[1] > LARGE
+        checks = check_parts(points, rng, check) if is_large else [check(points)]
     file, line = user.source()
     origin = Origin("function", file=file, line=line)
     return [replace(check, origin=origin) for check in checks]
-
-
-def _check(name: str, points: list[Point], settings: Settings) -> Check:
-    found = [point.pair(settings) for point in points]
-    eps = max((eps for _, eps in found), default=0.0)
-    dtypes = ("float64", "float32", "float16")
-    dtype = next((one for one in dtypes if np.finfo(one).eps >= eps), dtypes[-1])
-    inputs = points[0].at.size if points else 1
-    factors = common_factors(len(points)) | factors_of(inputs, "inputs")
-    return check_pairs(
-        name, [pair for pair, _ in found], dtype, settings, Diagnosis(factors, "entries")
-    )
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,13 @@ from softmax_cli.core.gradcheck.derivative_pairs import (
     Settings,
     indistinct_from_zero,
     largest,
+    renumbered,
     rest_of_larger_terms,
 )
 from softmax_cli.core.gradcheck.diagnosis import wrong_matrices
 from softmax_cli.core.gradcheck.numerical.noise import Evaluated, Noise, noise_at
 from softmax_cli.core.gradcheck.numerical.reference import closer_looks, reference_jacobian
+from softmax_cli.core.gradcheck.report import Check
 from softmax_cli.errors import ShapeError
 
 Array = NDArray[Any]
@@ -157,6 +159,19 @@ class Point:
 
     def _typed(self, x: Array) -> Array:
         return x if x.dtype.kind == "c" else x.astype(self.dtype)
+
+
+def check_parts(
+    points: list[Point], rng: np.random.Generator, check: Callable[[list[Point], str], Check]
+) -> list[Check]:
+    """Return checks along directions that cover all inputs, and of a sample of the entries.
+
+    check  takes points and the name of the part
+    """
+    along = [point.along_directions(rng) for point in points]
+    samples = [point.at_sample(rng) for point in points]
+    entries = check([point for point, _ in samples], " (entries)")
+    return [check(along, " (directions)"), renumbered(entries, [own for _, own in samples])]
 
 
 def sample_of_inputs(inputs: int, sizes: Array, rng: np.random.Generator) -> NDArray[np.intp]:

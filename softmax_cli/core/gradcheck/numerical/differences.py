@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from softmax_cli.core.gradcheck.numerical.noise import Evaluated
+from softmax_cli.core.gradcheck.numerical.noise import Evaluated, Vector
 
-Vector = NDArray[Any]
 # A derivative and its estimated error.
 Estimate = tuple[Vector, Vector]
 
-EPS = float(np.finfo(np.float64).eps)
 # Differences that deviate by this many times the noise indicate a kink.
 NOISY = 32
 _HALVINGS = 6
@@ -55,7 +51,10 @@ class Column:
 
     def settled(self) -> Estimate:
         """Return the central difference, with an infinite error at a kink."""
-        derivative, error = self.central()
+        return self.doubt_kinks(*self.central())
+
+    def doubt_kinks(self, derivative: Vector, error: Vector) -> Estimate:
+        """Return the derivative, with an infinite error at a kink."""
         return derivative, np.where(self.has_kink(), np.inf, error)
 
     def extrapolated_once(self) -> Estimate:
@@ -123,9 +122,8 @@ class Column:
         """Return the rounding error of a difference over 2h."""
         above, below, taken = self._values(h)
         # Values that do not change may hide a slope below their last digit.
-        still = self.is_unchanged(h)
         size = np.maximum(1.0, np.abs(self.value))
-        hidden = np.where(still, 4 * self.function.eps * size, 0)
+        hidden = np.where(self.is_unchanged(h), 4 * self.function.eps * size, 0)
         digits = self.function.eps * (np.abs(above) + np.abs(below))
         result: Vector = np.maximum(np.maximum(digits, 2 * self.noise), hidden) / taken
         return result

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,9 +31,7 @@ class Evaluated:
     """
 
     def __init__(
-        self,
-        function: Callable[[Vector], Vector],
-        dtype: type[np.floating[Any]] = np.float64,
+        self, function: Callable[[Vector], Vector], dtype: type[np.floating[Any]] = np.float64
     ) -> None:
         """Wrap a function that takes points of a dtype."""
         self._function, self._dtype = function, dtype
@@ -137,15 +135,8 @@ def _along(function: Evaluated, value: Vector, at: Vector, along: Vector) -> tup
     return values, np.where(np.isfinite(level), level, 0.0)
 
 
-def _are_few(values: Vector) -> NDArray[np.bool_]:
+def _are_few(values: Vector) -> Vector:
     """Return which outputs take few different values along the line."""
     moves = (np.diff(np.sort(values, axis=0), axis=0) > 0).sum(axis=0)
-    few: NDArray[np.bool_] = moves < _EVALUATIONS // 2
+    few: Vector = moves < _EVALUATIONS // 2
     return few
-
-
-def shaken(at: Vector) -> Iterator[Vector]:
-    """Yield points a few ULP away."""
-    rng = np.random.default_rng(1)
-    for _ in range(2):
-        yield at * (1 + EPS * rng.integers(-4, 5, size=at.shape))

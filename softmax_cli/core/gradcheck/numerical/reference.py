@@ -10,8 +10,15 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_cli.core.gradcheck.numerical.differences import EPS, NOISY, Column, Estimate, Vector
-from softmax_cli.core.gradcheck.numerical.noise import Evaluated, Noise, noise_at, shaken, unit_of
+from softmax_cli.core.gradcheck.numerical.differences import NOISY, Column, Estimate
+from softmax_cli.core.gradcheck.numerical.noise import (
+    EPS,
+    Evaluated,
+    Noise,
+    Vector,
+    noise_at,
+    unit_of,
+)
 from softmax_cli.errors import DomainError, SoftmaxCliError
 
 Method = Literal["central", "complex", "richardson"]
@@ -96,11 +103,7 @@ def reference_jacobian(
             for k, h in enumerate(steps)
         ]
         if method == "richardson":
-            found = [column.extrapolated(column.h) for column in columns]
-            found = [
-                (derivative, np.where(column.has_kink(), np.inf, error))
-                for column, (derivative, error) in zip(columns, found, strict=True)
-            ]
+            found = [column.doubt_kinks(*column.extrapolated(column.h)) for column in columns]
         else:
             found = [column.settled() for column in columns]
             if noise.is_noisy:
@@ -108,8 +111,7 @@ def reference_jacobian(
                 found = [(derivative, NOISY * error) for derivative, error in found]
             elif rtol is not None and step is None:
                 found = _refined(columns, found, rtol)
-        jacobian = np.stack([derivative for derivative, _ in found], axis=-1)
-        error = np.stack([estimate for _, estimate in found], axis=-1)
+        jacobian, error = _side_by_side(found)
         still = np.all([column.is_unchanged(column.h) for column in columns], axis=0)
         error += _hidden_slope(evaluated, at, noise.value, still)[:, None]
     return Reference(jacobian, error, noise, relative)
@@ -123,14 +125,18 @@ def closer_looks(
     with np.errstate(all="ignore"):
         for part in _SMALLER:
             steps = part * noise.eps ** (1 / 3) * np.maximum(1.0, np.abs(at))
-            looks = [
-                Column(evaluated, at, k, float(steps[k]), noise.value, noise.level).settled()
-                for k in inputs
-            ]
-            yield (
-                np.stack([derivative for derivative, _ in looks], axis=-1),
-                np.stack([error for _, error in looks], axis=-1),
+            yield _side_by_side(
+                [
+                    Column(evaluated, at, k, float(steps[k]), noise.value, noise.level).settled()
+                    for k in inputs
+                ]
             )
+
+
+def _side_by_side(found: list[Estimate]) -> Estimate:
+    """Return derivatives and errors as matrices (outputs, inputs)."""
+    derivatives, errors = zip(*found, strict=True)
+    return np.stack(derivatives, axis=-1), np.stack(errors, axis=-1)
 
 
 def _hidden_slope(function: Evaluated, at: Vector, value: Vector, still: Vector) -> Vector:
@@ -178,12 +184,13 @@ def _complex_jacobian(function: Function, at: Vector, h: float) -> Estimate:
     """Return derivatives by complex steps; their error is the change a few ULP away."""
     if not at.size:
         raise _not_complex()
-    derivatives = [
+    rng = np.random.default_rng(1)
+    nearby = [at * (1 + EPS * rng.integers(-4, 5, size=at.shape)) for _ in range(2)]
+    J, *others = (
         np.stack([_complex(function, point, k, h) for k in range(at.size)], axis=-1)
-        for point in (at, *shaken(at))
-    ]
-    J = derivatives[0]
-    spread = np.max([np.abs(other - J) for other in derivatives[1:]], axis=0)
+        for point in (at, *nearby)
+    )
+    spread = np.max([np.abs(other - J) for other in others], axis=0)
     return J, 8 * EPS * np.abs(J) + 2 * spread
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from softmax_cli.core.gradcheck.numerical.differences import EPS, Vector
+from softmax_cli.core.gradcheck.numerical.noise import EPS, Vector
 from softmax_cli.core.gradcheck.numerical.reference import (
     STEPS,
     Function,
