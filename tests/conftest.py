@@ -1,4 +1,4 @@
-"""The switch that rewrites the golden cases, what of a parametrized test is fast, and signals."""
+"""Golden rewriting, a terminal of fixed width, which parametrized cases are fast, and signals."""
 
 from __future__ import annotations
 
@@ -27,6 +27,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="write what the commands print now into tests/commands/golden, instead of comparing",
     )
+
+
+@pytest.fixture
+def terminal_of_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set up a terminal of 80 columns and 256 colors."""
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    for name in ("NO_COLOR", "FORCE_COLOR", "COLORTERM", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -9,26 +9,18 @@ import numpy as np
 import pytest
 from rich.cells import cell_len
 
-from softmax_cli.display.matrix import matrix_grid
-from softmax_cli.display.parts import Gauge, Line, Part, Table
-from softmax_cli.display.rich.console import render_text
 from softmax_cli.formats.model.blocks import Block
 from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.formats.model.sinks import Result
 from softmax_cli.formats.opening.sink import open_sink
 from softmax_cli.formats.table.sink import TableSink
+from tests.display.rich.test_tables import cells
 from tests.formats.rows import Array, Ids
+
+pytestmark = pytest.mark.usefixtures("terminal_of_80_columns")
 
 ESCAPE = "\x1b["
 HALVES = np.array([[0.25, 0.75], [0.5, 0.5]])
-
-
-@pytest.fixture(autouse=True)
-def _terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setenv("TERM", "xterm-256color")
-    for name in ("NO_COLOR", "FORCE_COLOR", "COLORTERM", "TTY_COMPATIBLE"):
-        monkeypatch.delenv(name, raising=False)
 
 
 def shown(
@@ -53,12 +45,6 @@ def shown(
             chosen = None if classes is None else classes[rows]
             sink.write(Block(start, values[rows], str, kept, classes=chosen))
     return Path("x").read_text(encoding="utf-8").splitlines()
-
-
-def cells(lines: list[str]) -> list[list[str]]:
-    """Return the words of each line, without bars, shades and rules."""
-    marks = str.maketrans("", "", "▏▎▍▌▋▊▉█▁▂▃▄▅▆▇░▒▓─▸")
-    return [line.translate(marks).split() for line in lines if line.strip(" ─")]
 
 
 def test_rows() -> None:
@@ -152,9 +138,6 @@ def test_tables_of_very_wide_rows_take_no_time_for_what_they_hide(
         assert "of 100000 classes" in lines[-1]
         assert max(map(cell_len, lines)) <= columns
         assert [line.split()[1] for line in lines[2:4]] == ["50000", "99999"]
-    names = [str(number) for number in range(100_000)]
-    parts = [matrix_grid(names, ["0"], [values[0].tolist()], str)]
-    assert len(render_text(parts, "auto", terminal=False).splitlines()) == 4
     assert len(written) < 5000
 
 
@@ -172,25 +155,6 @@ def test_names_are_cut_where_numbers_would_be(
     assert first[1].endswith("_2")
     assert first[2] == "0.75"
     assert "_0 0.25" in lines[2]
-
-
-@pytest.mark.parametrize("columns", [24, 30, 36, 40, 60, 80])
-@pytest.mark.parametrize("count", [2, 3, 4])
-def test_names_of_a_table_are_cut_before_numbers_are_hidden(
-    columns: int, count: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COLUMNS", str(columns))
-    names = [f"a_very_long_name_of_a_class_{number}" for number in range(3)]
-    rows: list[list[str | Gauge]] = [[name, "0.123456", "0.5", Gauge(0.5)] for name in names]
-    headings = ["class", "loss", "accuracy", ""]
-    parts: list[Part] = [Table(headings[:count], [row[:count] for row in rows], names=[0])]
-    lines = render_text(parts, "auto", terminal=False).decode().splitlines()
-    assert max(map(cell_len, lines)) <= columns
-    numbers = ["0.123456", "0.5"][: count - 1] if columns > 24 else ["0.123456"]
-    for number, line in enumerate(lines[2:5]):
-        first, *others = line.split()
-        assert first.endswith(f"_{number}")
-        assert others[: len(numbers)] == numbers
 
 
 def test_nothing_is_shaded_where_all_is_zero() -> None:
@@ -246,22 +210,3 @@ def test_colour(values: Array) -> None:
     for color in ("auto", "never"):
         options = WriteOptions(color=color)
         assert not any(ESCAPE in line for line in shown(values, options))
-
-
-def test_report() -> None:
-    rows = [["a", "1", "pass"], ["b", "20", "fail"]]
-    parts: list[Part] = [Table(["name", "n", "verdict"], rows), Line("one\nline")]
-    lines = render_text(parts, "auto", terminal=False).decode().splitlines()
-    assert cells(lines)[0] == ["name", "n", "verdict"]
-    assert [line[-2:] for line in cells(lines)[1:3]] == [["1", "pass"], ["20", "fail"]]
-    assert lines[-1] == "one\\nline"
-
-
-def test_words_are_folded_beside_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "40")
-    rows = [["perplexity", "2.49801e+163", "exp of the mean in nats, and more than fits"]]
-    parts: list[Part] = [Table(["", "", ""], rows, left=(0, 2))]
-    lines = render_text(parts, "auto", terminal=False).decode().splitlines()
-    assert lines[0].split()[:2] == ["perplexity", "2.49801e+163"]
-    assert len(lines) > 1
-    assert max(map(len, lines)) <= 40
