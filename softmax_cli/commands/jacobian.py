@@ -53,7 +53,7 @@ def command(
             "--vjp",
             metavar="V",
             help="v J: the gradient for the logits. A row '1,0,0', or a file "
-            "with one vector for all rows or one a row.",
+            "with one vector for all rows or one per row.",
         ),
     ] = None,
     jvp: Annotated[
@@ -67,7 +67,7 @@ def command(
 ) -> int:
     """Write the Jacobian of each row, or its product with a vector, for one input or many files."""
     if vjp is not None and jvp is not None:
-        raise UsageError("is one product and --jvp another", "give one of the two", "--vjp")
+        raise UsageError("cannot be combined with --jvp", "give one of the two", "--vjp")
     if explain:
         write = explanation(write, shards)
     settings: dict[str, Any] = {"of": of, "temperature": temperature}

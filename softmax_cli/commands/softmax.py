@@ -39,7 +39,7 @@ def command(
     base: Base = "e",
     top_k: Annotated[
         int | None,
-        Flag("--top-k", "-k", metavar="K", min=1, help="The K likeliest classes of a row."),
+        Flag("--top-k", "-k", metavar="K", min=1, help="Only the K most likely classes per row."),
     ] = None,
     append: Annotated[
         bool, Flag("--append", help="Keep the input's columns and add the new ones.")
@@ -53,9 +53,9 @@ def command(
     if explain:
         write = explanation(write, shards)
     if base != "e" and not log:
-        raise UsageError("there is no logarithm to take", "add --log", "--base")
+        raise UsageError("applies only to logarithms", "add --log", "--base")
     if top_k is not None and read.axis != -1:
-        raise UsageError("works along the last axis alone", "leave --axis out", "--top-k")
+        raise UsageError("works only along the last axis", "leave out --axis", "--top-k")
     settings: dict[str, Any] = {"temperature": temperature, "log": log, "base": base}
     settings |= {"top_k": top_k, "append": append}
     if shards.are_given:

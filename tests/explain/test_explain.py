@@ -219,8 +219,8 @@ def test_any_axis_and_integers() -> None:
 @pytest.mark.parametrize(
     ("options", "error"),
     [
-        ("--format csv", "--format: an explanation has no form in csv"),
-        ("-o x.npy", "x.npy: an explanation has no form in npy"),
+        ("--format csv", "--format: an explanation cannot be written as csv"),
+        ("-o x.npy", "x.npy: an explanation cannot be written as npy"),
         ("--output-dir out", "--explain: explains the first rows of one input"),
     ],
 )

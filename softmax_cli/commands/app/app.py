@@ -28,7 +28,7 @@ Examples:
 
 
 class CommandTable(TyperGroup):
-    """Loads a command's module when that command is asked for, and no other."""
+    """The subcommands; a command's module is loaded when it is used."""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
         """Return the names, in the order of the table."""
@@ -100,13 +100,13 @@ def run(arguments: list[str]) -> int:
         except SystemExit as end:
             return _ended(end.code)
     if not arguments:
-        # A group without a command: the help, where errors go.
+        # No command: print the help to standard error.
         with root.make_context(PROGRAM, ["--debug"]) as context:
             print(root.get_help(context), file=sys.stderr)
         return ExitCode.ERROR
     _check_command(arguments[0])
     try:
-        # The parser empties the list that it is given.
+        # The parser empties its list.
         with root.make_context(PROGRAM, list(arguments)) as context:
             return int(root.invoke(context) or ExitCode.DONE)
     except typer.Exit as end:
@@ -124,7 +124,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _ended(code: object) -> int:
-    """Return the exit code of what Typer printed; it prints nothing where there is no stream."""
+    """Return our exit code for Typer's; without standard output Typer printed nothing."""
     if code:
         return ExitCode.ERROR
     if sys.stdout is None:
@@ -133,26 +133,23 @@ def _ended(code: object) -> int:
 
 
 def _check_command(name: str) -> None:
-    if name in COMMANDS or name.startswith("--"):
-        return
-    if is_option(name):
+    if name in COMMANDS or name.startswith("--") or is_option(name):
         return
     from difflib import get_close_matches
 
     from softmax_cli.formats.text.numbers import is_number
 
-    listed = ", ".join(COMMANDS)
     if is_number(name.split(",")[0]):
         remedy = f"for the softmax of numbers: {PROGRAM} softmax {name} ..."
     elif close := get_close_matches(name, COMMANDS):
         remedy = f"did you mean {close[0]}?"
     else:
-        remedy = f"the commands are {listed}"
+        remedy = f"the commands are {', '.join(COMMANDS)}"
     raise UsageError("no such command", remedy, name)
 
 
 def _show_help(command: str) -> int:
-    """Print the help of a command that was given nothing to work on."""
+    """Print the help of a command that has no input."""
     with load(command).make_context(f"{PROGRAM} {command}", ["x"]) as context:
         print(context.get_help(), file=sys.stderr)
     return ExitCode.ERROR

@@ -89,7 +89,7 @@ def command_line(context: typer.Context) -> CommandLine:
     def rerun(settings: list[str], arguments: list[str], passed: Any) -> None:
         try:
             with command.make_context(command.name, settings + arguments, obj=passed) as again:
-                # To repeat a check takes its own arguments, not the settings of this run.
+                # Repeating a check needs its own arguments, not the settings of this run.
                 again.meta[ARGUMENTS] = arguments
                 command.invoke(again)
         except typer.TyperException as error:

@@ -19,7 +19,7 @@ class NumbersCommand(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put options first, then `--`, then the values in their order.
 
-        What was typed is kept in the context, for reports that tell how to repeat them.
+        The context keeps the typed tokens for reports, which say how to repeat a check.
         """
         ctx.meta[ARGUMENTS] = list(args)
         options: list[str] = []
@@ -41,7 +41,7 @@ class NumbersCommand(TyperCommand):
         return super().parse_args(ctx, [*options, "--", *values])
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; what the system refuses it unawares is not said of standard output."""
+        """Run the command; Typer would blame standard output for any error of the system."""
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
@@ -51,7 +51,7 @@ class NumbersCommand(TyperCommand):
             raise SoftmaxCliError(str(error.strerror or error), place=place) from error
 
     def _takes_next(self, token: str) -> bool:
-        """Tell whether the value of this option is the next token."""
+        """Return true if the next token is the value of this option."""
         flags = {
             name: option.is_flag
             for option in self._options()
@@ -59,7 +59,7 @@ class NumbersCommand(TyperCommand):
         }
         if token.startswith("--"):
             return not flags.get(token, True)
-        # Of short options that stand together, the first that takes a value takes the rest.
+        # In a group of short options, the first that takes a value takes the rest.
         for position, letter in enumerate(token[1:], 2):
             if not flags.get(f"-{letter}", True):
                 return position == len(token)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Explain = Annotated[
     bool,
-    Flag("--explain", help="Derive the result step by step, on the numbers of the first rows."),
+    Flag("--explain", help="Show the working, step by step, on the first rows."),
 ]
 
 
@@ -37,7 +37,7 @@ def explanation(write: WriteOptions, shards: ShardOptions) -> WriteOptions:
         return replace(write, format="table")
     if form not in ("table", "json"):
         place = "--format" if write.format is not None else str(write.output)
-        problem = f"an explanation has no form in {form}"
+        problem = f"an explanation cannot be written as {form}"
         raise UsageError(problem, "a table (or a file .txt), or json", place)
     return write
 
@@ -57,7 +57,7 @@ def explained(
     write: WriteOptions,
     steps_of: Callable[[Row, Block], list[Step]],
 ) -> tuple[Source, Result]:
-    """Return the source, whose first rows are kept, and the result, which explains them."""
+    """Return the source and a result with steps that explain the first rows."""
     from softmax_cli.core.exact.arrays import wide
     from softmax_cli.display.alignment import DEFAULT_PRECISION
     from softmax_cli.explain.row import Digits, Row

@@ -64,8 +64,8 @@ class CommandLine:
 
     typed    the names of the parameters that were given
     options  the options that the command has, by flag
-    rerun    runs the same command again, with settings, arguments and an object to pass on
-    passed   the object that a rerun was given, else None
+    rerun    runs the same command again with settings, arguments and an object
+    passed   the object passed to a rerun, else None
     """
 
     arguments: list[str]
@@ -77,7 +77,7 @@ class CommandLine:
 
 
 def is_option(token: str) -> bool:
-    """Tell whether a token is meant as an option.
+    """Return true if a token is an option rather than a number.
 
     >>> [is_option(token) for token in ("-t", "--typo", "-1e5", "-inf", "-1,2", "-1x", "-", "a")]
     [True, True, False, False, False, False, False, False]

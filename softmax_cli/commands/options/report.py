@@ -1,4 +1,4 @@
-"""The options that say where the report of gradcheck goes, and in which form."""
+"""The options for the report of gradcheck: its form and its files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _output = partial(Flag, panel="Output")
 
 @dataclass(frozen=True)
 class VerdictOptions(WriteOptions):
-    """Where the report goes: a report has other forms than rows of numbers have."""
+    """Output options of a report, whose forms differ from those of rows of numbers."""
 
     format: Annotated[
         str | None,

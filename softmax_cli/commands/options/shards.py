@@ -1,4 +1,4 @@
-"""The options of a run of many files: where the outputs go, who does it, what may go wrong."""
+"""The options of a run over many files: outputs, scheduler and damaged files."""
 
 from __future__ import annotations
 
@@ -16,26 +16,25 @@ _shards = partial(Flag, panel="Many files")
 
 @dataclass(frozen=True)
 class ShardOptions:
-    """How many files are done one by one, each with an output of its own."""
+    """How to process many files, each with its own output."""
 
     output_dir: Annotated[
         str | None,
         _shards(
             "--output-dir",
             metavar="DIR",
-            help="Write one output per input file into this directory, and a manifest beside them; "
-            "run again, only what is missing or changed is done.",
+            help="Write one output per input file, and a manifest, to this directory. Run again, "
+            "the command processes only missing or changed files.",
         ),
     ] = None
-    fresh: Annotated[
-        bool, _shards("--fresh", help="With --output-dir: do all anew, whatever is done.")
-    ] = False
+    fresh: Annotated[bool, _shards("--fresh", help="With --output-dir: recompute everything.")] = (
+        False
+    )
     on_bad_shard: Annotated[
         Literal["error", "skip"],
         _shards(
             "--on-bad-shard",
-            help="What to do with an input file that is damaged: end there, or leave it out and "
-            "name it at the end.",
+            help="What to do with a damaged input file: stop, or skip it and name it at the end.",
         ),
     ] = "error"
     scheduler: Annotated[
@@ -43,8 +42,8 @@ class ShardOptions:
         _shards(
             "--scheduler",
             metavar="ADDRESS|local",
-            help="Let a Dask cluster do the files: tcp://HOST:PORT, or 'local' for processes of "
-            "this machine. Needs the extra dask.",
+            help="Run on a Dask cluster: tcp://HOST:PORT, or 'local' for processes of this "
+            "machine. Needs the extra dask.",
         ),
     ] = None
     workers: Annotated[
@@ -53,7 +52,7 @@ class ShardOptions:
             "--workers",
             metavar="N",
             min=1,
-            help="With --scheduler local: how many processes. Default: the cores.",
+            help="With --scheduler local: the number of processes. Default: the cores.",
         ),
     ] = None
     task_bytes: Annotated[
@@ -62,24 +61,24 @@ class ShardOptions:
             "--task-bytes",
             metavar="BYTES",
             min=1,
-            help="With --scheduler: a larger file is cut into ranges of rows, a task each, where "
-            "its format tells how many rows there are.",
+            help="With --scheduler: split larger files into ranges of rows, one task each, if the "
+            "format gives the number of rows.",
         ),
     ] = 1_000_000_000
 
     def reached(self, token: str) -> str:
-        """Return what a token names as workers find it, who may work in another directory."""
+        """Return a token, with a path made absolute for workers in another directory."""
         if not self._is_elsewhere:
             return token
         from softmax_cli.storage.filesystem import is_remote, path_of
 
-        # What is typed is no path.
+        # Typed rows are not paths.
         path = path_of(token)
         is_path = token != "-" and not is_remote(token) and (path.exists() or path.glob())
         return path.absolute() if is_path else token
 
     def at(self, directory: str) -> str:
-        """Return a directory of outputs, which need not be there yet, as workers find it."""
+        """Return an output directory, made absolute for workers in another directory."""
         if not self._is_elsewhere:
             return directory
         from softmax_cli.storage.filesystem import path_of
@@ -87,7 +86,7 @@ class ShardOptions:
         return path_of(directory).absolute()
 
     def placed(self) -> ShardOptions:
-        """Return the options with a directory of outputs that workers find."""
+        """Return the options with an output directory that workers find."""
         directory = self.output_dir
         return self if directory is None else replace(self, output_dir=self.at(directory))
 
@@ -97,12 +96,12 @@ class ShardOptions:
 
     @property
     def are_given(self) -> bool:
-        """Whether the files are shards; options that go with shards alone are errors elsewhere."""
+        """Whether the command runs over many files; if not, their options are errors."""
         if self.output_dir is not None or self.scheduler is not None:
             if self.scheduler != LOCAL and self.workers is not None:
-                raise UsageError("are those of --scheduler local", "add it", "--workers")
+                raise UsageError("requires --scheduler local", "add it", "--workers")
             if self.fresh and self.output_dir is None:
-                raise UsageError("there is nothing done before", "add --output-dir", "--fresh")
+                raise UsageError("there are no earlier results", "add --output-dir", "--fresh")
             return True
         for option, is_given in (
             ("--fresh", self.fresh),
@@ -111,5 +110,5 @@ class ShardOptions:
             ("--task-bytes", self.task_bytes != type(self).task_bytes),
         ):
             if is_given:
-                raise UsageError("goes with many files", "add --output-dir", option)
+                raise UsageError("applies only to many files", "add --output-dir", option)
         return False

@@ -1,7 +1,7 @@
-"""Options that several commands share: each flag and its help stands here once.
+"""Options that several commands share: each flag with its help.
 
-The fields of ReadOptions and WriteOptions give the types and defaults; a command takes the whole
-group as one parameter. A group of options that only commands know has each flag at its field.
+Types and defaults are those of the fields of ReadOptions and WriteOptions, which a command takes
+as one parameter each.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _READ, _TEXT = format_names(reads=True), format_names(text=True)
 
 
 def _counted_threads(count: int | None) -> int | None:
-    """Let Polars, if it is imported later, use as many."""
+    """Limit the threads of Polars, which may be imported later."""
     if count is not None:
         os.environ["POLARS_MAX_THREADS"] = str(count)
     return count
@@ -40,8 +40,8 @@ FLAGS: dict[str, Flag] = {
     "header": _input(
         "--header/--no-header",
         show_default=False,
-        help="Whether the first line of every text table names the columns. Default: if a cell of "
-        "it is a name and none is a number.",
+        help="Whether the first line of every text table names the columns. Default: if it has a "
+        "name and no number.",
     ),
     "header_of": _input(
         "--header-of",
@@ -51,25 +51,23 @@ FLAGS: dict[str, Flag] = {
     "na_values": _input(
         "--na-values",
         metavar="TEXTS",
-        help="Further texts of a missing value, with commas between. Always: an empty cell, NA, "
+        help="More texts of a missing value, separated by commas. Always: an empty cell, NA, "
         "N/A, NaN, null, NULL, None, \\N and #N/A.",
     ),
-    "delimiter": _input(
-        "--delimiter", metavar="CHAR", help="What separates cells, 'tab' for a tab."
-    ),
+    "delimiter": _input("--delimiter", metavar="CHAR", help="Separator of cells; 'tab' for a tab."),
     "columns": _input(
         "--columns",
         metavar="COLUMNS",
         help="The columns of classes: names, numbers from 1, ranges 2-11, patterns 'logit_*', "
-        "with commas between.",
+        "separated by commas.",
     ),
     "id_columns": _input(
         "--id-columns",
         metavar="COLUMNS",
-        help="Columns that are no classes; in text they pass through untouched.",
+        help="Columns that are not classes; text output keeps them as they are.",
     ),
     "key": _input("--key", metavar="NAME", help="Which array of an NPZ, safetensors or JSON file."),
-    "axis": _input("--axis", metavar="N", help="The dimension of an array that is the classes."),
+    "axis": _input("--axis", metavar="N", help="The dimension of an array that holds the classes."),
     "dtype": _input(
         "--dtype",
         help="Type of the result. Default: that of the input. bfloat16 also says what the raw "
@@ -77,7 +75,7 @@ FLAGS: dict[str, Flag] = {
     ),
     "on_bad_row": _input(
         "--on-bad-row",
-        help="What to do with rows that have no softmax: a NaN, a +inf, or nothing but -inf.",
+        help="What to do with rows without a softmax: with a NaN or +inf, or all -inf.",
     ),
     "format": _output(
         "--format",
@@ -107,15 +105,15 @@ FLAGS: dict[str, Flag] = {
         help="Write a picture of the table or explanation as well: .svg or .html.",
     ),
     "color": _output("--color", help="Colour in tables."),
-    "quiet": _output("--quiet", "-q", help="Say nothing but errors on standard error."),
+    "quiet": _output("--quiet", "-q", help="Print only errors on standard error."),
     "no_progress": _output("--no-progress", help="Show no progress bar."),
     "threads": _output(
         "--threads",
         metavar="N",
         min=1,
         check=_counted_threads,
-        help="How many threads work. Default: the cores that this process may use. The result is "
-        "the same for any number.",
+        help="Number of threads. Default: the cores this process may use. The result is the same "
+        "for any number.",
     ),
     "debug": _output("--debug", help="Show a traceback with an error."),
 }
@@ -123,9 +121,8 @@ FLAGS: dict[str, Flag] = {
 
 def _positive(temperature: float) -> float:
     if not 0 < temperature < math.inf:
-        raise UsageError(
-            f"{temperature:g} is no temperature", "give a positive number", "--temperature"
-        )
+        problem = f"must be positive and finite, got {temperature:g}"
+        raise UsageError(problem, "give a positive number", "--temperature")
     return temperature
 
 
