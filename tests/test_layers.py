@@ -242,3 +242,13 @@ def test_the_library_is_lazy_and_complete() -> None:
     assert all(callable(getattr(softmax_cli, name)) for name in softmax_cli.__all__)
     with pytest.raises(AttributeError, match="no attribute 'sigmoid'"):
         _ = softmax_cli.sigmoid
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_the_code_map_names_every_file(module: str) -> None:
+    path = MODULES[module].relative_to(PACKAGE)
+    room = f"`{path.parent.as_posix()}/`" if path.parent.name else f"`{path.name}`"
+    page = (PACKAGE.parent / "ARCHITECTURE.md").read_text()
+    rows = [line for line in page.splitlines() if line.startswith("|") and room in line]
+    if path.name != "__init__.py":
+        assert any(f"`{path.name}`" in row for row in rows)
