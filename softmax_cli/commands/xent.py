@@ -90,7 +90,7 @@ def command(
     read: ReadOptions,
     write: WriteOptions,
 ) -> int:
-    """Pair the inputs, and write their loss."""
+    """Read the inputs and write their loss."""
     from contextlib import ExitStack
 
     from softmax_cli.commands.inputs.loss import LossInputs
@@ -145,7 +145,7 @@ def _check_files(
     options: LossOptions,
     p: str | None,
 ) -> None:
-    """Refuse files that cannot all be written, and a gradient of what are no logits."""
+    """Raise UsageError if two outputs are one file, or if a gradient is not of logits."""
     from softmax_cli.storage.identity import refuse_the_same
 
     if gradient is not None and (p is not None or options.from_ != "logits"):
@@ -166,41 +166,48 @@ def _check_form(
     options: LossOptions,
     report: ReportOptions,
 ) -> None:
-    """Refuse what is not exactly one of the command's forms, and what does not go with it."""
-    if (p is None) != (q is None):
-        raise UsageError("one distribution alone", "give both", "--p and --q")
-    given = [
-        option
-        for option, value in (
-            ("--p and --q", p),
-            ("--labels", options.labels),
-            ("--label-column", options.label_column),
-            ("--targets", options.targets),
-        )
-        if value is not None
-    ]
-    if len(given) > 1:
-        raise UsageError(f"{' and '.join(given)} are two forms of the command", "give one", "xent")
-    if not given and values:
-        raise UsageError(
+    """Raise UsageError unless the inputs are one form of the command, and its options fit."""
+    forms = {
+        "--p and --q": p,
+        "--labels": options.labels,
+        "--label-column": options.label_column,
+        "--targets": options.targets,
+    }
+    given = [option for option, value in forms.items() if value is not None]
+    are_two, need_labels = p is not None, report.need_labels
+    has_logits = options.from_ == "logits" and not are_two
+    has_bins = report.calibration or report.fit_temperature
+    alone = ("goes with logits alone", "leave it out")
+    for is_wrong, problem, remedy, option in (
+        ((p is None) != (q is None), "one distribution alone", "give both", "--p and --q"),
+        (len(given) > 1, f"{' and '.join(given)} are two forms of the command", "give one", "xent"),
+        (
+            not given and values,
             "the values have nothing to be compared with",
             "give --labels, --label-column or --targets; or two distributions with --p and --q",
             "xent",
-        )
-    if p is not None and values:
-        raise UsageError("takes no values beside them", "write 0.5,0.5 with commas", "--p and --q")
-    if p is not None and options.from_ == "log-probabilities":
-        problem = "two distributions are probabilities"
-        raise UsageError(problem, "--targets P takes log-probabilities of q", "--from")
-    if p is not None and report.need_labels:
-        problem = "needs labels, and two distributions have none"
-        raise UsageError(problem, "leave it out", report.need_labels[0])
-    if options.from_ != "logits" or p is not None:
-        for option, is_given in (
-            ("--temperature", options.temperature != 1.0),
-            ("--fit-temperature", report.fit_temperature),
-        ):
-            if is_given:
-                raise UsageError("goes with logits alone", "leave it out", option)
-    if report.bins != DEFAULT_BINS and not (report.calibration or report.fit_temperature):
-        raise UsageError("are those of --calibration", "add it", "--bins")
+        ),
+        (are_two and values, "takes no other values", "write 0.5,0.5 with commas", "--p and --q"),
+        (
+            are_two and options.from_ == "log-probabilities",
+            "two distributions are probabilities",
+            "--targets P takes log-probabilities of q",
+            "--from",
+        ),
+        (
+            are_two and need_labels,
+            "needs labels, and two distributions have none",
+            "leave it out",
+            "".join(need_labels[:1]),
+        ),
+        (not has_logits and options.temperature != 1.0, *alone, "--temperature"),
+        (not has_logits and report.fit_temperature, *alone, "--fit-temperature"),
+        (
+            report.bins != DEFAULT_BINS and not has_bins,
+            "requires --calibration or --fit-temperature",
+            "add one of them",
+            "--bins",
+        ),
+    ):
+        if is_wrong:
+            raise UsageError(problem, remedy, option)

@@ -52,7 +52,10 @@ def test_a_table_of_losses_says_where_the_rest_is_shown() -> None:
         ("--targets y.npy --calibration", "its targets are soft, and --calibration needs a label"),
         ("--targets y.npy --top-k-accuracy 2", "--top-k-accuracy needs a label"),
         ("--targets y.npy --ignore-label 0", "y.npy: row 0: soft targets have no label"),
-        ("--labels l.npy --bins 5", "--bins: are those of --calibration; add it"),
+        (
+            "--labels l.npy --bins 5",
+            "--bins: requires --calibration or --fit-temperature; add one of them",
+        ),
         ("--labels l.npy --top-k-accuracy 0", "--top-k-accuracy"),
         ("--labels l.npy --label-smoothing 2", "--label-smoothing: 2 is no share"),
         (
