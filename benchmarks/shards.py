@@ -164,13 +164,7 @@ def _start(folder: Path, runs: int) -> tuple[str, ...]:
         alone.append(run_once((*line, "start-one"), folder))
         many.append(run_once((*line, "start-many", "--scheduler", "local"), folder))
     seconds = [[run.seconds for run in each] for each in (many, alone)]
-    return (
-        f"{ratio(*seconds):.2f}",
-        "-",
-        *(f"{median(each):.2f} s" for each in seconds),
-        "-",
-        "-",
-    )
+    return (f"{ratio(*seconds):.2f}", "-", *(f"{median(each):.2f} s" for each in seconds), "-", "-")
 
 
 def _counted(workers: int) -> str:

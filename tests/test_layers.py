@@ -185,11 +185,7 @@ def test_files_and_folders_are_small() -> None:
 
 
 @pytest.mark.parametrize(
-    ("package", "home"),
-    [
-        ("rich", ["display/rich/"]),
-        ("typer", ["commands/app/"]),
-    ],
+    ("package", "home"), [("rich", ["display/rich/"]), ("typer", ["commands/app/"])]
 )
 def test_a_package_has_one_home(package: str, home: list[str]) -> None:
     users = [

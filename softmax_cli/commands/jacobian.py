@@ -57,8 +57,7 @@ def command(
         ),
     ] = None,
     jvp: Annotated[
-        str | None,
-        Flag("--jvp", metavar="V", help="J v: the change of the result. As --vjp."),
+        str | None, Flag("--jvp", metavar="V", help="J v: the change of the result. As --vjp.")
     ] = None,
     explain: Explain = False,
     shards: ShardOptions,

@@ -67,15 +67,13 @@ def command(
     *,
     values: Values = None,
     p: Annotated[
-        str | None,
-        Flag("--p", metavar="P", help="The distribution p: a row '0.5,0.5', or a file."),
+        str | None, Flag("--p", metavar="P", help="The distribution p: a row '0.5,0.5', or a file.")
     ] = None,
     q: Annotated[str | None, Flag("--q", metavar="Q", help="The distribution q, as --p.")] = None,
     options: LossOptions,
     report: ReportOptions,
     losses_path: Annotated[
-        str | None,
-        Flag("--losses", metavar="PATH", help="Write the loss of each row to a file."),
+        str | None, Flag("--losses", metavar="PATH", help="Write the loss of each row to a file.")
     ] = None,
     gradient_path: Annotated[
         str | None,

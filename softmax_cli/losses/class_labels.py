@@ -30,9 +30,7 @@ def class_number(token: str, class_names: tuple[str, ...] | None, classes: int, 
     if number is None or number not in range(classes):
         named = f", or names: {join_names(class_names[:8])}" if class_names else ""
         raise InputError(
-            f"there is no class {shorten(token)!r}",
-            f"classes are 0 to {classes - 1}{named}",
-            place,
+            f"there is no class {shorten(token)!r}", f"classes are 0 to {classes - 1}{named}", place
         )
     return int(number)
 

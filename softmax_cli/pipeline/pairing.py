@@ -36,11 +36,7 @@ def peeked(source: Source) -> tuple[Source, bool]:
 
 
 def zip_rows(
-    source: Source,
-    other: Source,
-    *,
-    what: What = "labels",
-    every_row: bool = False,
+    source: Source, other: Source, *, what: What = "labels", every_row: bool = False
 ) -> Source:
     """Return the source with the rows of the other added to its blocks, as `weights` or `partner`.
 

@@ -99,10 +99,7 @@ def _inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("gradcheck --config checks.toml --format json -o p.csv", "p.csv"),
         ("gradcheck --config checks.toml --format json --report link.json", "p.csv"),
         ("gradcheck checked:cube --grad checked:slope --at p.csv -o p.csv --format json", "p.csv"),
-        (
-            "gradcheck own:cube --grad own:slope --at 1 -o own.py --format json",
-            "own.py",
-        ),
+        ("gradcheck own:cube --grad own:slope --at 1 -o own.py --format json", "own.py"),
         (
             "gradcheck --logits z.npy --of softmax --upstream g.npy --grad z.npy "
             "-o g.npy --format json",

@@ -10,16 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.faults import (
-    HARMLESS,
-    HOW,
-    OLD,
-    TEMPORARY,
-    Fault,
-    Outcome,
-    Zygote,
-    write_inputs,
-)
+from tests.faults.faults import HARMLESS, HOW, OLD, TEMPORARY, Fault, Outcome, Zygote, write_inputs
 
 pytestmark = pytest.mark.fast(1)
 

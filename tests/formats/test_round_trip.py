@@ -84,8 +84,7 @@ def test_narrow_text_reads_back_as_the_same_number(
 
 @pytest.mark.parametrize("suffix", [".csv", ".tsv", ".txt", ".jsonl"])
 @pytest.mark.parametrize(
-    ("value", "text"),
-    [(0.1, "0.1"), (1 / 3, "0.33333334"), (1e-45, "1e-45"), (2.5, "2.5")],
+    ("value", "text"), [(0.1, "0.1"), (1 / 3, "0.33333334"), (1e-45, "1e-45"), (2.5, "2.5")]
 )
 def test_float32_text_has_no_digit_too_many(suffix: str, value: float, text: str) -> None:
     path = write(f"rows{suffix}", np.array([[value]], np.float32))

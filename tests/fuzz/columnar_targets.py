@@ -23,10 +23,7 @@ _LABELS = (None, "1", "y", "id")
 def columnar_file(form: str, data: bytes) -> None:
     """Read a file of either format."""
     choices = Choices(data)
-    options: dict[str, Any] = {
-        "columns": choices.one(_COLUMNS),
-        "id_columns": choices.one(_IDS),
-    }
+    options: dict[str, Any] = {"columns": choices.one(_COLUMNS), "id_columns": choices.one(_IDS)}
     request = ColumnRequest(choices.one(_LABELS), choices.one((False, True)))
     name = file(f"x.{form}", choices.rest)
     found = outcome(name, request, **options)

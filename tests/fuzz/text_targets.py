@@ -124,10 +124,7 @@ def _pass_through(found: Outcome, body: bytes, mark: bytes, *, whole: bool) -> N
 def json_lines(data: bytes) -> None:
     """Read lists or objects, one a line."""
     choices = Choices(data)
-    options: dict[str, Any] = {
-        "columns": choices.one(_COLUMNS),
-        "id_columns": choices.one(_IDS),
-    }
+    options: dict[str, Any] = {"columns": choices.one(_COLUMNS), "id_columns": choices.one(_IDS)}
     request = ColumnRequest(choices.one(_LABELS), choices.one((False, True)))
     name = file("x.jsonl", choices.rest)
     found = outcome(name, request, **options)

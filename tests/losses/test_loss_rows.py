@@ -27,11 +27,7 @@ def test_masked_classes_of_probabilities() -> None:
     labels = np.where(LABELS == 3, 0, LABELS)
     np.save("l.npy", labels)
     expected = cross_entropy(LOGITS[:, :3], labels)
-    for line in (
-        "z.npy",
-        "p.npy --from probabilities",
-        "logp.npy --from log-probabilities",
-    ):
+    for line in ("z.npy", "p.npy --from probabilities", "logp.npy --from log-probabilities"):
         found = report(f"{line} --labels l.npy --mask-class 3")
         assert found["loss"] == pytest.approx(expected, rel=1e-13)
         assert found["accuracy"] == (LOGITS[:, :3].argmax(-1) == labels).mean()

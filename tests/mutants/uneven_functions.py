@@ -31,9 +31,7 @@ def squares(low: float, high: float, inputs: int = 7) -> Draw:
     def draw(random: Random) -> Drawn:
         c = np.logspace(low, high, inputs)
         return Drawn(
-            lambda x: (c * x * x).sum(),
-            lambda x: 2 * c * x,
-            random.uniform(0.5, 2, (1, inputs)),
+            lambda x: (c * x * x).sum(), lambda x: 2 * c * x, random.uniform(0.5, 2, (1, inputs))
         )
 
     return draw
@@ -46,10 +44,7 @@ def some_inputs_alone(random: Random) -> Drawn:
         lambda x: np.exp(x[used]).sum(),
         lambda x: np.where(used, np.exp(x), 0),
         random.standard_normal((2, 8)),
-        {
-            "of all inputs": np.exp,
-            "of the other inputs": lambda x: np.where(used, 0, np.exp(x)),
-        },
+        {"of all inputs": np.exp, "of the other inputs": lambda x: np.where(used, 0, np.exp(x))},
     )
 
 

@@ -222,10 +222,7 @@ def test_an_error_in_a_kernel_leaves_no_output() -> None:
         return block
 
     result = Result("softmax", "probabilities", 1, np.dtype(float))
-    with (
-        pytest.raises(KeyError),
-        open_sink(result, WriteOptions(output="y.csv")) as sink,
-    ):
+    with pytest.raises(KeyError), open_sink(result, WriteOptions(output="y.csv")) as sink:
         run(in_blocks([[1], [2], [3]], [2]), broken, sink, "error", QUIET)
     assert list(Path().iterdir()) == []
 
@@ -239,11 +236,7 @@ def test_rows_that_were_promised(rows: int) -> None:
 
 # Rows without a softmax
 
-BAD_ROWS = {
-    "NaN": [0.0, NAN],
-    "+inf": [INF, 0.0],
-    "nothing but -inf": [-INF, -INF],
-}
+BAD_ROWS = {"NaN": [0.0, NAN], "+inf": [INF, 0.0], "nothing but -inf": [-INF, -INF]}
 MIXED = [[1, 2], BAD_ROWS["NaN"], [3, -INF], BAD_ROWS["+inf"], BAD_ROWS["nothing but -inf"], [5, 6]]
 GOOD = [0, 2, 5]
 any_sizes = pytest.mark.parametrize("sizes", [[], [1], [2, 2], [1] * 5, [3], [5]])

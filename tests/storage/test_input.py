@@ -28,15 +28,7 @@ from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.formats.model.sinks import Result
 from softmax_cli.formats.opening.sink import open_sink
 from softmax_cli.storage import open_target as target
-from tests.formats.rows import (
-    ARRAYS,
-    COMPRESSIONS,
-    TEXTS,
-    read,
-    refusal,
-    saved,
-    write,
-)
+from tests.formats.rows import ARRAYS, COMPRESSIONS, TEXTS, read, refusal, saved, write
 
 pytestmark = pytest.mark.fast(4)
 

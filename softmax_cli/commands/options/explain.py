@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from softmax_cli.formats.model.sinks import Result
 
 Explain = Annotated[
-    bool,
-    Flag("--explain", help="Show the working, step by step, on the first rows."),
+    bool, Flag("--explain", help="Show the working, step by step, on the first rows.")
 ]
 
 

@@ -42,8 +42,7 @@ class GivenOptions:
         ),
     ] = None
     grad: Annotated[
-        str | None,
-        _given("--grad", metavar="G", help="The gradient: a file, or module:gradient."),
+        str | None, _given("--grad", metavar="G", help="The gradient: a file, or module:gradient.")
     ] = None
     jacobian: Annotated[
         str | None, _given("--jacobian", metavar="J", help="The Jacobian of --of: a file.")
@@ -75,12 +74,10 @@ class CheckOptions:
         _check("--step", metavar="H", help="Step of the reference, relative to max(1, |x|)."),
     ] = None
     rtol: Annotated[
-        float | None,
-        _check("--rtol", help="Relative tolerance.  [default: from the dtype]"),
+        float | None, _check("--rtol", help="Relative tolerance.  [default: from the dtype]")
     ] = None
     atol: Annotated[
-        float | None,
-        _check("--atol", help="Absolute tolerance.  [default: from dtype and scale]"),
+        float | None, _check("--atol", help="Absolute tolerance.  [default: from dtype and scale]")
     ] = None
     points: Annotated[
         int | None,

@@ -94,8 +94,7 @@ class LossOptions:
         ),
     ] = field(default_factory=list)
     normalize: Annotated[
-        bool,
-        _loss("--normalize", help="Divide distributions by their sum, if it is not 1."),
+        bool, _loss("--normalize", help="Divide distributions by their sum, if it is not 1.")
     ] = False
     base: Base = "e"
 
@@ -105,8 +104,7 @@ class ReportOptions:
     """What a report holds, as a table and as JSON."""
 
     worst: Annotated[
-        int,
-        _report("--worst", metavar="K", min=0, help="Show the K rows with the largest loss."),
+        int, _report("--worst", metavar="K", min=0, help="Show the K rows with the largest loss.")
     ] = 0
     per_class: Annotated[
         bool, _report("--per-class", help="Show rows, mean loss and accuracy of each class.")

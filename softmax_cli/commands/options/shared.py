@@ -136,15 +136,8 @@ Values = Annotated[
 ]
 Temperature = Annotated[
     float,
-    Flag(
-        "--temperature",
-        "-t",
-        metavar="T",
-        check=_positive,
-        help="Divides the logits; positive.",
-    ),
+    Flag("--temperature", "-t", metavar="T", check=_positive, help="Divides the logits; positive."),
 ]
 Base = Annotated[
-    Literal["e", "2", "10"],
-    Flag("--base", help="Base of logarithms: nats, bits or digits."),
+    Literal["e", "2", "10"], Flag("--base", help="Base of logarithms: nats, bits or digits.")
 ]

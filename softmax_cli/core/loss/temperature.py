@@ -64,11 +64,7 @@ class Slopes:
         return self
 
     def add(
-        self,
-        logits: FloatArray,
-        targets: NDArray[Any],
-        weights: Weights,
-        samples: Rows | None,
+        self, logits: FloatArray, targets: NDArray[Any], weights: Weights, samples: Rows | None
     ) -> None:
         """Add rows; arguments as of `row_losses`."""
         with whole_rows(logits.shape[-1]):

@@ -27,12 +27,7 @@ Product = Callable[[FloatArray, Rows, float, Sums], Rows]
 
 
 def row_products(
-    product: Product,
-    a: FloatArray,
-    vectors: FloatArray,
-    *,
-    temperature: float,
-    out: FloatArray,
+    product: Product, a: FloatArray, vectors: FloatArray, *, temperature: float, out: FloatArray
 ) -> None:
     """Write the product of each row's Jacobian and vector; all arrays (rows, classes)."""
     sums = sums_in_parts if a.dtype.itemsize == 8 else _plain_sums

@@ -32,10 +32,7 @@ _WINDOW_ROWS = 1 << 18
 _COLUMNS_AT_ONCE = 16
 # One of the first rows must have a list, which gives the number of classes.
 _FIRST_ROWS = 1024
-_INTEGERS = (
-    *(pl.Int8, pl.Int16, pl.Int32, pl.Int64),
-    *(pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64),
-)
+_INTEGERS = (*(pl.Int8, pl.Int16, pl.Int32, pl.Int64), *(pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64))
 _FLOATS: dict[Any, type[np.floating[Any]]] = {
     pl.Float16: np.float16,
     pl.Float32: np.float32,

@@ -63,10 +63,7 @@ class Layout:
 
 
 def choose_layout(
-    cells: Sequence[object],
-    names: list[str] | None,
-    options: ReadOptions,
-    request: ColumnRequest,
+    cells: Sequence[object], names: list[str] | None, options: ReadOptions, request: ColumnRequest
 ) -> Layout:
     """Return the layout that the options ask for; all columns that are left over are classes."""
     count = len(cells)

@@ -18,12 +18,7 @@ from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions, WriteOptions
 from softmax_cli.formats.model.sinks import Result, Sink
 from softmax_cli.formats.text.delimiter import refuse_many_cells
-from softmax_cli.formats.text.json_values import (
-    json_rows,
-    label_text,
-    name_classes,
-    parse_json,
-)
+from softmax_cli.formats.text.json_values import json_rows, label_text, name_classes, parse_json
 from softmax_cli.formats.text.lines import line_place
 from softmax_cli.formats.text.numbers import NotANumberError
 from softmax_cli.formats.text.quoting import cell_text, quote

@@ -358,14 +358,7 @@ def test_a_check_of_its_own_comes_before_the_tables(line: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "[project]\nname = 'x'",
-        "[tool.other]\nx = 1",
-        "no TOML at all",
-        None,
-    ],
+    "text", ["", "[project]\nname = 'x'", "[tool.other]\nx = 1", "no TOML at all", None]
 )
 def test_builtins_are_checked_where_no_tables_are(text: str | None) -> None:
     if text is None:

@@ -67,8 +67,7 @@ def _dense_product(J: FloatArray, v: FloatArray, side: int) -> FloatArray:
 
 @pytest.mark.parametrize("T", [1.0, 0.3])
 @pytest.mark.parametrize(
-    ("jacobian", "logarithm"),
-    [(exact.softmax_jacobian, False), (exact.log_softmax_jacobian, True)],
+    ("jacobian", "logarithm"), [(exact.softmax_jacobian, False), (exact.log_softmax_jacobian, True)]
 )
 def test_reference_is_the_derivative(jacobian: Lines, logarithm: bool, T: float) -> None:
     real, row = exact.real, (1.0, -0.5, 2.0)

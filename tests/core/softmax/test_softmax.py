@@ -66,10 +66,7 @@ def test_reference_gives_published_digits(
     ("function", "reference"), [(softmax, exact.softmax), (log_softmax, exact.log_softmax)]
 )
 def test_digits(
-    function: Function,
-    reference: Callable[..., Float64Array],
-    row: FloatArray,
-    temperature: float,
+    function: Function, reference: Callable[..., Float64Array], row: FloatArray, temperature: float
 ) -> None:
     assert_digits(function(row, temperature=temperature), reference(row, temperature))
 
@@ -328,11 +325,7 @@ def test_has_no_softmax(axis: int) -> None:
 )
 @every_function
 def test_errors(
-    function: Function,
-    rows: Any,
-    options: dict[str, Any],
-    error: type[Exception],
-    message: str,
+    function: Function, rows: Any, options: dict[str, Any], error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message):
         function(rows, **options)

@@ -143,10 +143,7 @@ def _with_wrong_checksum() -> bytes:
 
 @pytest.mark.parametrize(
     ("name", "data", "message"),
-    [
-        ("x.npz", _archive_of_objects(), "objects"),
-        ("x.npz", _with_wrong_checksum(), "damaged"),
-    ],
+    [("x.npz", _archive_of_objects(), "objects"), ("x.npz", _with_wrong_checksum(), "damaged")],
 )
 def test_an_unreadable_archive_is_refused(name: str, data: bytes, message: str) -> None:
     line = refusal(saved(name, data))

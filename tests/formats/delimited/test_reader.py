@@ -234,12 +234,7 @@ LIKELIEST = np.array([[2, 0], [1, 2]])
 @pytest.mark.parametrize(
     ("form", "block", "changes", "text"),
     [
-        (
-            "csv",
-            Block(0, MATRIX, str),
-            {"matrix": True, "single": True},
-            "0.25,-0.25\n-0.5,0.5\n",
-        ),
+        ("csv", Block(0, MATRIX, str), {"matrix": True, "single": True}, "0.25,-0.25\n-0.5,0.5\n"),
         (
             "csv",
             Block(0, MATRIX, str),
@@ -258,12 +253,7 @@ LIKELIEST = np.array([[2, 0], [1, 2]])
             {"matrix": True, "column_names": ("a", "b"), "id_names": ("id",)},
             'id,row,i,j,value\n"x,y",0,1,0,0.25\n"x,y",0,1,1,-0.25\n',
         ),
-        (
-            "csv",
-            Block(0, MATRIX, str, classes=LIKELIEST),
-            {},
-            "2,0.25,0,-0.25\n1,-0.5,2,0.5\n",
-        ),
+        ("csv", Block(0, MATRIX, str, classes=LIKELIEST), {}, "2,0.25,0,-0.25\n1,-0.5,2,0.5\n"),
         (
             "csv",
             Block(0, MATRIX, str, [(b"x",), (b"y",)], classes=LIKELIEST),

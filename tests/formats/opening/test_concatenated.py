@@ -18,14 +18,7 @@ ONE, TWO = "a,b\n1,2\n", "a,b\n3,4\n5,6\n"
 
 
 @pytest.mark.parametrize(
-    "tokens",
-    [
-        ["1.csv", "2.csv"],
-        ["[12].csv"],
-        ["*.csv"],
-        ["1.*", "2.csv"],
-        ["**/[12].csv"],
-    ],
+    "tokens", [["1.csv", "2.csv"], ["[12].csv"], ["*.csv"], ["1.*", "2.csv"], ["**/[12].csv"]]
 )
 def test_rows_follow_each_other(tokens: list[str]) -> None:
     saved("2.csv", TWO)

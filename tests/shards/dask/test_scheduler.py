@@ -149,10 +149,7 @@ def test_what_dask_warns_of_is_not_shown(
 def test_without_dask(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
     said = "needs distributed; install this program with its extra `dask`, see docs/cluster.md"
-    with (
-        pytest.raises(SoftmaxCliError, match=said),
-        cluster("local", "run", workers=None),
-    ):
+    with pytest.raises(SoftmaxCliError, match=said), cluster("local", "run", workers=None):
         pass
 
 
