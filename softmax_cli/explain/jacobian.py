@@ -39,11 +39,11 @@ def _derivation(row: Row, of: str) -> list[Step]:
     i, *others = row.likeliest
     j = others[0] if others else i
     T = f" / {digits.number(row.T)}" if over else ""
-    h, exponent, said = digits.power(row.log_sum), row.over_temperature, list[str]()
+    h, exponent, notes = digits.power(row.log_sum), row.over_temperature, list[str]()
     # h is squared below.
     if not (np.isfinite(S).all() and 1e-100 < float(exponentials.sum()) < 1e100):
         h, exponent = digits.number(row.shifted_sum), row.shifted
-        said = ["g and h are those after the shift: the factor in both cancels here as well"]
+        notes = ["g and h are taken after the shift: the common factor cancels here too"]
     g_i, g_j = digits.power(exponent(i)), digits.power(exponent(j))
     S_i, S_j = digits.number(row.P[i]), digits.number(row.P[j])
     if of == "softmax":
@@ -75,13 +75,13 @@ def _derivation(row: Row, of: str) -> list[Step]:
         constant = "log S is 0"
     line = _line(row, of, i)
     steps = [
-        row.step(name, title, rule, None, said),
+        row.step(name, title, rule, None, notes),
         _case(row, i, i, diagonal, on, line, _precision_kept(row, of, i)),
     ]
     if others:
         return [*steps, _case(row, i, j, off_diagonal, off, line)]
-    said = [f"{constant}, whatever the logit, and its derivative is 0"]
-    return [*steps, row.step("off-diagonal", "There is no other class", parts=said)]
+    notes = [f"{constant} for any logit, and its derivative is 0"]
+    return [*steps, row.step("off-diagonal", "There is no other class", parts=notes)]
 
 
 def _precision_kept(row: Row, of: str, i: int) -> list[str]:
@@ -89,13 +89,13 @@ def _precision_kept(row: Row, of: str, i: int) -> list[str]:
     others, naive = row.others(i), row.naive[1][i]
     if not 0 < others < _CONFIDENT:
         return []
-    said = ["1 - S_i is the sum of the other probabilities: no digit cancels"]
+    notes = ["1 - S_i is the sum of the other probabilities: no digit cancels"]
     S_i, of_naive = (float(row.P[i]), naive) if of == "softmax" else (1.0, 1)
     due = row.digits.number(S_i * others / row.T)
     printed = row.digits.number(float(of_naive * (1 - naive)) / row.T)
     if printed != due:
-        said.append(f"naive evaluation in {row.naive_dtype} prints {printed}")
-    return said
+        notes.append(f"naive evaluation in {row.naive_dtype} prints {printed}")
+    return notes
 
 
 def _case(
@@ -142,7 +142,7 @@ def _matrix(row: Row, of: str) -> Step:
     ]
     if len(places) < row.classes:
         parts.append(Line(f"{len(places)} of {row.classes} classes shown", "dim"))
-    parts.append("each line sums to 0, as logits that are moved alike change nothing")
+    parts.append("each row sums to 0: adding a constant to every logit changes nothing")
     facts: dict[str, object] = {"classes": places, "entries": entries}
     return row.step("jacobian", "The Jacobian", [formula], facts, parts)
 
@@ -167,15 +167,15 @@ def _product(row: Row, of: str, product: str, vector: Rows) -> Step:
     factors = row.P if "S" in sum_ else np.ones(row.classes)
     terms = map(EXACT.multiply, map(exact, vector.tolist()), map(exact, factors.tolist()))
     total = float(reduce(EXACT.add, terms, Decimal(0)))
-    said = [f"{sum_} = {row.digits.number(total)}; the matrix is not needed"]
+    notes = [f"{sum_} = {row.digits.number(total)}; the matrix is not needed"]
     size, rounding = np.abs(result[0]), 1e-15 * row.P * np.abs(vector).max() / row.T
     if ((size > 0) & (size < rounding)).any():
-        said.append("what is below 1e-15 of S_j v_j is the rounding of S: read it as 0")
+        notes.append("values below 1e-15 of S_j v_j are rounding errors of S: read them as 0")
     symbol = "v J" if product == "vjp" else "J v"
     return row.step(
         product,
         f"The product {symbol}",
         [f"{name} = {formula.format(sum_)}{row.over}"],
         {**row.facts(vector=vector, product=result[0]), "sum": total},
-        [*row.by_class([("v", vector), ("S", row.P), (symbol, result[0])]), *said],
+        [*row.by_class([("v", vector), ("S", row.P), (symbol, result[0])]), *notes],
     )

@@ -20,13 +20,13 @@ def loss_steps(each: LossRow) -> list[Step]:
     """Return the steps to the loss of a row, and of logits on to its gradient."""
     row = each.row
     if each.loss is None:
-        said = "its label is one of --ignore-label: it counts nowhere, whatever it holds"
-        return [row.step("ignored", "The row is ignored", parts=[said])]
+        notes = "its label is one of --ignore-label: the row adds nothing to any result"
+        return [row.step("ignored", "The row is ignored", parts=[notes])]
     if each.kind == "logits":
         steps = softmax_steps(row)
         return [*steps, _loss(each), _gradient(each)] if row.has_softmax else steps
     if np.isnan(row.logits).any():
-        return [row.no_result("no-loss", "The row has no loss: a NaN is no number")]
+        return [row.no_result("no-loss", "The row has no loss: it contains NaN")]
     return [_loss(each), *([_entropies(each)] if each.form == "distributions" else [])]
 
 
@@ -42,15 +42,15 @@ def _loss(each: LossRow) -> Step:
     if each.kind != "log-probabilities":
         columns.append((P, row.P if each.kind == "logits" else row.logits))
     columns += [(f"log {P}", each.logarithms), ("term", terms)]
-    said = []
+    notes = []
     if each.divided:
         names = [Y] * (each.targets.ndim == 2) + [P] * (each.kind == "probabilities")
-        are = "is" if len(names) == 1 else "are"
-        said.append(f"{' and '.join(names)} {are} divided by the sum, as --normalize asks")
+        are = "is divided by its sum" if len(names) == 1 else "are divided by their sums"
+        notes.append(f"{' and '.join(names)} {are} (--normalize)")
     if each.weights.masked and each.kind != "logits":
-        said.append(f"{P} is 0 where --mask-class says so, and the rest divided by its sum")
+        notes.append(f"{P} is 0 for the classes in --mask-class; the rest is divided by its sum")
     if ((each.weighted == 0) & np.isneginf(each.logarithms)).any():
-        said.append("0 log 0 = 0: what weighs nothing adds nothing")
+        notes.append("0 log 0 = 0: a weight of 0 adds nothing")
     facts = {
         **row.facts(targets=each.weighted, logarithms=each.logarithms, terms=terms),
         "label": each.label,
@@ -58,7 +58,7 @@ def _loss(each: LossRow) -> Step:
         "loss": each.loss,
     }
     title = "The loss: the sum collapses to one term" if each.is_one_term else "The loss"
-    parts = [*row.by_class(columns), *said, *_sum(each)]
+    parts = [*row.by_class(columns), *notes, *_sum(each)]
     return row.step("loss", title, _formula(each), facts, parts)
 
 
@@ -144,19 +144,19 @@ def _gradient(each: LossRow) -> Step:
     heading = "d xent/da"
     if not each.is_plain:
         weight = f"{each.s}{each.w}{each.target}"
-        formula.append(f"W is what each logarithm is weighted with: {weight}")
+        formula.append(f"W, the weight of each logarithm, is {weight}")
     elif each.label is not None:
-        formula.append(f"sum_k Y(k) = 1, so that it is {plain}")
+        formula.append(f"sum_k Y(k) = 1, which leaves {plain}")
         heading = plain
     parts = row.by_class([("P", row.P), (W, each.weighted), (heading, result[0])])
-    said = ["its entries sum to 0, as logits that are moved alike change nothing"]
+    notes = ["its entries sum to 0: adding a constant to every logit changes nothing"]
     if base != "e":
-        said.append(f"log {base} = {row.digits.number(math.log(unit))} makes {UNITS[base]} of it")
+        notes.append(f"log {base} = {row.digits.number(math.log(unit))} makes {UNITS[base]} of it")
     if each.loss == math.inf:
-        said.append("the loss is infinite, and has no derivative: this is what --grad writes")
-    said.append("this is of one row's loss: --grad divides it as the loss of all is divided")
+        notes.append("the loss is infinite and has no derivative; --grad writes these values")
+    notes.append("this is the gradient of one row's loss; --grad divides it as --reduction says")
     facts = row.facts(gradient=result[0])
-    return row.step("gradient", "Its gradient", formula, facts, [*parts, *said])
+    return row.step("gradient", "Its gradient", formula, facts, [*parts, *notes])
 
 
 def _entropies(each: LossRow) -> Step:
@@ -173,12 +173,12 @@ def _entropies(each: LossRow) -> Step:
     ]
     xent = "xent(p, q)" if each.is_plain else "loss"
     least = "" if each.w else f": least where q is {p.removesuffix('(k)')}"
-    said = [
+    notes = [
         f"H(p) = {number(entropy)} {unit}, KL(p||q) = {number(divergence)} {unit}",
         f"{xent} = H(p) + KL(p||q) = {number(each.loss)} {unit}{least}",
     ]
     facts: dict[str, object] = {"entropy": entropy, "kl_divergence": divergence}
-    return row.step("entropy", "What of it is the entropy of p", formula, facts, said)
+    return row.step("entropy", "The part that is the entropy of p", formula, facts, notes)
 
 
 def reduction_step(
@@ -187,8 +187,8 @@ def reduction_step(
     """Return the step from the losses of the rows, with their sum, to the loss of all."""
     facts = {"reduction": reduction, "sum": total, "denominator": denominator, "loss": loss}
     if loss is None:
-        said = "with --reduction none each row keeps its own: nothing is divided"
-        return Step("reduction", "All rows", (), facts, [Line(said)])
+        notes = "with --reduction none each row keeps its own loss"
+        return Step("reduction", "All rows", (), facts, [Line(notes)])
     quotient, over, lines = f"{digits.number(total)} / {digits.number(denominator)} = ", "", []
     if reduction == "sum":
         quotient = ""

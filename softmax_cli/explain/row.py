@@ -226,8 +226,8 @@ class Row:
     def no_result(self, name: str, title: str, parts: Iterable[Part] = ()) -> Step:
         """Return the step of a row without a result: why, and what is written instead."""
         written = {"nan": "nan", "zero": "0"}.get(self.on_bad_row, "nothing")
-        said = f"{written} is written instead, as --on-bad-row {self.on_bad_row} asks"
-        return self.step(name, title, parts=[*parts, said])
+        notes = f"{written} is written instead (--on-bad-row {self.on_bad_row})"
+        return self.step(name, title, parts=[*parts, notes])
 
     def _text(self, value: float | Decimal | str) -> str:
         return value if isinstance(value, str) else self.digits.number(value)

@@ -47,5 +47,5 @@ def rows_left(explained: int, rows: int) -> list[Step]:
     """Return a step that says how many rows are explained, if not all are."""
     if explained == rows > 0:
         return []
-    said = f"{explained} of {rows} row{'s' * (rows != 1)} explained"
-    return [Step("rows", "", (), {"rows": rows}, [Line(said, "dim")])]
+    notes = f"{explained} of {rows} row{'s' * (rows != 1)} explained"
+    return [Step("rows", "", (), {"rows": rows}, [Line(notes, "dim")])]

@@ -20,31 +20,31 @@ def softmax_steps(row: Row) -> list[Step]:
 
 def _no_softmax(row: Row) -> Step:
     if np.isnan(row.logits).any():
-        why = "a NaN is no number, and exp(NaN) / h is none"
+        why = "it contains NaN"
     elif np.isposinf(row.logits).any():
-        why = "a logit is +inf, and inf / inf is no number"
+        why = "a logit is +inf, and inf / inf is undefined"
     else:
-        why = "every entry is -inf, so that all exponentials are 0, and 0 / 0 is no number"
+        why = "every logit is -inf, and 0 / 0 is undefined"
     table = row.by_class([("a_j", row.logits)])
     return row.no_result("no-softmax", f"The row has no softmax: {why}", table)
 
 
 def _formula(row: Row) -> Step:
     over = row.over
-    said = [f"a are the logits of {_classes(row.classes)}"]
+    notes = [f"a are the logits of {_classes(row.classes)}"]
     if over:
-        said[0] += f", T = {row.digits.number(row.T)} is the temperature"
+        notes[0] += f", T = {row.digits.number(row.T)} is the temperature"
     asked = len(set(row.masked))
     own = int(np.isneginf(row.logits).sum()) - asked
     for count, why in (
         (own, "masked: the logit is -inf, and exp(-inf) = 0"),
-        (asked, "masked by --mask-class: -inf stands for the logit, and exp(-inf) = 0"),
+        (asked, "masked by --mask-class: the logit becomes -inf, and exp(-inf) = 0"),
     ):
         if count:
-            said.append(f"{_classes(count)} {'is' if count == 1 else 'are'} {why}")
+            notes.append(f"{_classes(count)} {'is' if count == 1 else 'are'} {why}")
     formula = [f"S_j = exp(a_j{over}) / sum_k exp(a_k{over})"]
     facts = {"temperature": row.T, **row.facts(logits=row.logits)}
-    return row.step("formula", "The formula", formula, facts, said)
+    return row.step("formula", "The formula", formula, facts, notes)
 
 
 def _classes(count: int) -> str:
@@ -57,8 +57,8 @@ def _exponentials(row: Row) -> Step:
     if over:
         columns.append(("a_i / T", row.over_temperature))
     columns.append((f"g_i = exp(a_i{over})", lambda i: digits.power(row.over_temperature(i))))
-    said, naive = _naive(row)
-    parts = [*row.by_class(columns), f"h = {digits.power(row.log_sum)}", said]
+    notes, naive = _naive(row)
+    parts = [*row.by_class(columns), f"h = {digits.power(row.log_sum)}", notes]
     facts = {
         **row.facts(exponentials=lambda i: EXACT.exp(row.over_temperature(i))),
         "sum": float(EXACT.exp(row.log_sum)),
@@ -84,20 +84,20 @@ def _naive(row: Row) -> tuple[str, dict[str, object]]:
         what = f"exp overflows in {dtype} above {largest}"
         if not np.isinf(g).any():
             what = f"the sum overflows in {dtype}"
-        said = f"{what}: naive evaluation takes it for inf, and prints {printed}"
+        notes = f"{what}: naive evaluation gets inf, and prints {printed}"
     elif vanishes:
         least = number(np.log(np.float64(limits.smallest_subnormal)) - np.log(2))
         what = f"exp underflows in {dtype} below {least}"
-        said = f"{what}: naive evaluation divides 0 by 0, and prints {printed}"
+        notes = f"{what}: naive evaluation divides 0 by 0, and prints {printed}"
     elif not wrong:
-        said = f"nothing overflows in {dtype}, and naive evaluation prints the right digits"
+        notes = f"nothing overflows in {dtype}, and naive evaluation prints the right digits"
     else:
         j = wrong[0]
-        said = (
+        notes = (
             f"nothing overflows in {dtype}; naive evaluation rounds: it prints {number(S[j])} "
             f"for class {row.name(j)}, not {number(right[j])}{_and_more(wrong)}"
         )
-    return said, {
+    return notes, {
         "dtype": str(dtype),
         "overflows": overflows,
         "underflows": vanishes,
@@ -123,7 +123,7 @@ def _shift(row: Row) -> Step:
     ]
     total = digits.number(row.shifted_sum)
     parts = [
-        f"m = {digits.number(row.maximum)}, the largest logit, is taken from each; {of_m} cancels",
+        f"m = {digits.number(row.maximum)}, the largest logit, is subtracted from each; {of_m} cancels",
         *row.by_class(columns),
         f"their sum is {total}: its largest term is 1, so nothing overflows",
     ]
@@ -153,13 +153,13 @@ def log_step(row: Row, base: str, unit: float) -> Step:
         columns.append((f"log{base} S_j", values[0]))
     with np.errstate(all="ignore"):
         logarithms = np.log(row.naive[1].astype(np.float64))
-    said = [
+    notes = [
         f"the naive logarithm of the naive probability is {number(logarithms[wrong[0]])} "
         f"for class {row.name(wrong[0])}{_and_more(wrong)}"
         for wrong in [row.misprinted(logarithms, in_nats)]
         if wrong
     ]
-    parts = [*row.by_class(columns), *said]
+    parts = [*row.by_class(columns), *notes]
     facts = row.facts(log_probabilities=values[0])
     return row.step("log-probabilities", "The log-probabilities", formula, facts, parts)
 
@@ -167,16 +167,16 @@ def log_step(row: Row, base: str, unit: float) -> Step:
 def top_step(row: Row, k: int) -> Step:
     """Return the step to the K likeliest classes."""
     order = np.argsort(-row.logits, kind="stable")[:k].tolist()
-    said = [f"{row.name(j)} with {row.digits.number(row.P[j])}" for j in order[:_NAMED_CLASSES]]
+    notes = [f"{row.name(j)} with {row.digits.number(row.P[j])}" for j in order[:_NAMED_CLASSES]]
     if more := order[_NAMED_CLASSES:]:
-        said.append(f"and {len(more)} more")
+        notes.append(f"and {len(more)} more")
     facts = {"classes": order, "probabilities": [float(row.P[j]) for j in order]}
-    title = f"The {k} likeliest, of equal logits the first" if k > 1 else "The likeliest class"
-    return row.step("top-k", title, (), facts, ["; ".join(said)])
+    title = f"The {k} likeliest classes; ties go to the first" if k > 1 else "The likeliest class"
+    return row.step("top-k", title, (), facts, ["; ".join(notes)])
 
 
 def derivative_pointer(row: Row) -> Step:
     """Return the step that names the derivative and the command that derives it."""
     formula = [f"dS_i/da_j = S_i (delta_ij - S_j){row.over}"]
-    said = "softmax-cli jacobian, given the same with --explain, derives it"
-    return row.step("derivative", "Its derivative", formula, None, [said])
+    notes = "softmax-cli jacobian with the same arguments and --explain derives it"
+    return row.step("derivative", "Its derivative", formula, None, [notes])

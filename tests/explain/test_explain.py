@@ -144,7 +144,7 @@ def test_the_quotient_rule_on_ones_own_numbers() -> None:
         assert line in text
     shifted = said("jacobian 1001 1002 1003")
     assert "= (1 * 1.50321 - 1 * 1) / 1.50321^2" in shifted
-    assert "g and h are those after the shift" in shifted
+    assert "g and h are taken after the shift" in shifted
 
 
 @pytest.mark.parametrize("bad", ["nan", "inf", "-inf"])
@@ -258,8 +258,8 @@ def test_how_a_confident_row_keeps_its_digits() -> None:
 
 
 def test_what_is_less_than_rounding_is_called_so() -> None:
-    assert "read it as 0" in said("jacobian 0.1 0.2 0.7 --vjp 1,1,1")
-    assert "read it as 0" not in said("jacobian 0.1 0.2 0.7 --vjp 1,2,1")
+    assert "read them as 0" in said("jacobian 0.1 0.2 0.7 --vjp 1,1,1")
+    assert "read them as 0" not in said("jacobian 0.1 0.2 0.7 --vjp 1,2,1")
 
 
 def test_naive_evaluation_is_compared_in_its_own_dtype() -> None:

@@ -46,10 +46,10 @@ def test_a_label_that_naive_evaluation_takes_for_impossible() -> None:
 def test_the_one_hot_sum_collapses() -> None:
     text = said("xent 1 2 3 --labels 2")
     assert "only the term of 2 is left: -log P(2) = -log 0.665241" in text
-    assert "sum_k Y(k) = 1, so that it is P - Y" in text
+    assert "sum_k Y(k) = 1, which leaves P - Y" in text
     soft = said("xent 1 2 3 --targets 0.2,0.3,0.5")
     assert "is left" not in soft
-    assert "so that it is P - Y" not in soft
+    assert "which leaves P - Y" not in soft
 
 
 def test_weights_smoothing_masks_and_bases() -> None:
@@ -142,10 +142,10 @@ def test_the_entropy_is_weighted_as_its_formula_says() -> None:
 @pytest.mark.parametrize(
     ("options", "formula"),
     [
-        ("", "so that it is P - Y"),
-        ("-t 2", "so that it is (P - Y) / T"),
-        ("--base 2", "so that it is (P - Y) / log 2"),
-        ("--base 10 -t 2", "so that it is (P - Y) / (T log 10)"),
+        ("", "which leaves P - Y"),
+        ("-t 2", "which leaves (P - Y) / T"),
+        ("--base 2", "which leaves (P - Y) / log 2"),
+        ("--base 10 -t 2", "which leaves (P - Y) / (T log 10)"),
     ],
 )
 def test_the_gradient_names_all_that_divides_it(options: str, formula: str) -> None:
@@ -159,7 +159,7 @@ def test_an_infinite_loss_has_no_derivative() -> None:
 
 def test_rows_that_keep_their_own_losses_are_listed() -> None:
     text = said("xent 1,2,3 3,2,1 0,9,0 0,0,0 --labels 2,0,1,1 --reduction none")
-    assert "each row keeps its own: nothing is divided" in text
+    assert "with --reduction none each row keeps its own loss" in text
     table = text[text.index("\nrow  ") :]
     lines = table.splitlines()[3:7]
     assert [line.split()[0] for line in lines] == ["0", "1", "2", "3"]
@@ -168,13 +168,13 @@ def test_rows_that_keep_their_own_losses_are_listed() -> None:
 
 
 def test_what_is_divided_by_its_sum_or_written_instead_is_said() -> None:
-    assert "p and q are divided by the sum" in said("xent --p 1,1 --q 1,3 --normalize")
-    assert "Y is divided by the sum" in said("xent 1,2 --targets 1,1 --normalize")
-    assert "as --normalize asks" not in said("xent --p 0.5,0.5 --q 0.25,0.75")
+    assert "p and q are divided by their sums" in said("xent --p 1,1 --q 1,3 --normalize")
+    assert "Y is divided by its sum" in said("xent 1,2 --targets 1,1 --normalize")
+    assert "(--normalize)" not in said("xent --p 0.5,0.5 --q 0.25,0.75")
     masked = said("xent 0.5,0.25,0.25 --from probabilities --labels 1 --mask-class 0")
-    assert "P is 0 where --mask-class says so, and the rest divided by its sum" in masked
+    assert "P is 0 for the classes in --mask-class; the rest is divided by its sum" in masked
     for what, written in (("nan", "nan"), ("zero", "0")):
-        words = f"{written} is written instead, as --on-bad-row {what} asks"
+        words = f"{written} is written instead (--on-bad-row {what})"
         assert words in said(f"softmax nan,1 1,2 --on-bad-row {what}")
         assert words in said(f"xent --p 0.5,0.5 --q 0.5,nan --on-bad-row {what}")
 
