@@ -79,10 +79,9 @@ def command(
     config: Annotated[
         str | None,
         Flag(
-            "--config",
-            metavar="PATH",
-            help="Check every [[tool.softmax-cli.gradcheck]] table of this file.  "
+            "Check every [[tool.softmax-cli.gradcheck]] table of this file.  "
             "[default: of ./pyproject.toml, if it has any and nothing else is to be checked]",
+            "PATH",
         ),
     ] = None,
     shards: ShardOptions,

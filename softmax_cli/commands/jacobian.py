@@ -45,20 +45,17 @@ EXAMPLES = (
 def command(
     *,
     values: Values = None,
-    of: Annotated[Of, Flag("--of", help="The function to differentiate.")] = "softmax",
+    of: Annotated[Of, Flag("The function to differentiate.")] = "softmax",
     temperature: Temperature = 1.0,
     vjp: Annotated[
         str | None,
         Flag(
-            "--vjp",
-            metavar="V",
-            help="v J: the gradient for the logits. A row '1,0,0', or a file "
-            "with one vector for all rows or one per row.",
+            "v J: the gradient for the logits. A row '1,0,0', or a file with one vector for all "
+            "rows or one per row.",
+            "V",
         ),
     ] = None,
-    jvp: Annotated[
-        str | None, Flag("--jvp", metavar="V", help="J v: the change of the result. As --vjp.")
-    ] = None,
+    jvp: Annotated[str | None, Flag("J v: the change of the result. As --vjp.", "V")] = None,
     explain: Explain = False,
     shards: ShardOptions,
     read: ReadOptions,

@@ -35,15 +35,12 @@ def command(
     *,
     values: Values = None,
     temperature: Temperature = 1.0,
-    log: Annotated[bool, Flag("--log", help="Log-probabilities instead.")] = False,
+    log: Annotated[bool, Flag("Log-probabilities instead.")] = False,
     base: Base = "e",
     top_k: Annotated[
-        int | None,
-        Flag("--top-k", "-k", metavar="K", min=1, help="Only the K most likely classes per row."),
+        int | None, Flag("Only the K most likely classes per row.", "K", short="-k", min=1)
     ] = None,
-    append: Annotated[
-        bool, Flag("--append", help="Keep the input's columns and add the new ones.")
-    ] = False,
+    append: Annotated[bool, Flag("Keep the input's columns and add the new ones.")] = False,
     explain: Explain = False,
     shards: ShardOptions,
     read: ReadOptions,

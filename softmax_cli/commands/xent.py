@@ -66,21 +66,19 @@ EXAMPLES = (
 def command(
     *,
     values: Values = None,
-    p: Annotated[
-        str | None, Flag("--p", metavar="P", help="The distribution p: a row '0.5,0.5', or a file.")
-    ] = None,
-    q: Annotated[str | None, Flag("--q", metavar="Q", help="The distribution q, as --p.")] = None,
+    p: Annotated[str | None, Flag("The distribution p: a row '0.5,0.5', or a file.", "P")] = None,
+    q: Annotated[str | None, Flag("The distribution q, as --p.", "Q")] = None,
     options: LossOptions,
     report: ReportOptions,
     losses_path: Annotated[
-        str | None, Flag("--losses", metavar="PATH", help="Write the loss of each row to a file.")
+        str | None, Flag("Write the loss of each row to a file.", "PATH", name="--losses")
     ] = None,
     gradient_path: Annotated[
         str | None,
         Flag(
-            "--grad",
-            metavar="PATH",
-            help="Write the gradient of the reduced loss with respect to the logits to a file.",
+            "Write the gradient of the reduced loss with respect to the logits to a file.",
+            "PATH",
+            name="--grad",
         ),
     ] = None,
     explain: Explain = False,

@@ -121,9 +121,9 @@ def _shift(row: Row) -> Step:
         (distance, row.shifted),
         (f"exp({distance})", lambda i: digits.power(row.shifted(i))),
     ]
-    total = digits.number(row.shifted_sum)
+    m, total = digits.number(row.maximum), digits.number(row.shifted_sum)
     parts = [
-        f"m = {digits.number(row.maximum)}, the largest logit, is subtracted from each; {of_m} cancels",
+        f"m = {m}, the largest logit, is subtracted from each; {of_m} cancels",
         *row.by_class(columns),
         f"their sum is {total}: its largest term is 1, so nothing overflows",
     ]

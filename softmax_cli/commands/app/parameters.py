@@ -13,7 +13,7 @@ from typer.core import TyperOption
 
 from softmax_cli.commands.app.parser import ARGUMENTS
 from softmax_cli.commands.app.usage import usage_error
-from softmax_cli.commands.options.flag import CommandLine, Flag, KnownOption, Positional
+from softmax_cli.commands.options.flag import CommandLine, KnownOption, Positional, option_name
 from softmax_cli.commands.options.shared import FLAGS
 
 
@@ -32,7 +32,7 @@ def takes_groups(command: Callable[..., Any]) -> Callable[..., Any]:
             groups[parameter.name] = hint
             parameters.extend(_group_parameters(hint))
         else:
-            parameters.append(parameter.replace(annotation=_typer_hint(hint)))
+            parameters.append(parameter.replace(annotation=_typer_hint(hint, parameter.name)))
 
     @functools.wraps(command)
     def grouped(**given: Any) -> Any:
@@ -57,20 +57,19 @@ def _group_parameters(group: type[Any]) -> Iterator[inspect.Parameter]:
             hint = Annotated[hint, FLAGS[option.name]]
         default = [] if option.default is MISSING else option.default
         kind = inspect.Parameter.KEYWORD_ONLY
-        yield inspect.Parameter(option.name, kind, default=default, annotation=_typer_hint(hint))
+        yield inspect.Parameter(
+            option.name, kind, default=default, annotation=_typer_hint(hint, option.name)
+        )
 
 
-def _typer_hint(hint: Any) -> Any:
+def _typer_hint(hint: Any, parameter: str) -> Any:
     kind, flag = get_args(hint)
     if isinstance(flag, Positional):
         argument = typer.Argument(metavar=flag.metavar, show_default=False, help=flag.help)
         return Annotated[kind, argument]
-    return Annotated[kind, _typer_option(flag)]
-
-
-def _typer_option(flag: Flag) -> Any:
-    return typer.Option(
-        *(name for name in (flag.name, flag.short) if name),
+    names = (flag.name or option_name(parameter), flag.short)
+    option = typer.Option(
+        *filter(None, names),
         help=flag.help,
         rich_help_panel=flag.panel,
         metavar=flag.metavar,
@@ -80,6 +79,7 @@ def _typer_option(flag: Flag) -> Any:
         autocompletion=flag.complete if flag.choices else None,
         show_default=flag.show_default,
     )
+    return Annotated[kind, option]
 
 
 def command_line(context: typer.Context) -> CommandLine:

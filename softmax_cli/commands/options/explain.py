@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     from softmax_cli.formats.model.options import OnBadRow
     from softmax_cli.formats.model.sinks import Result
 
-Explain = Annotated[
-    bool, Flag("--explain", help="Show the working, step by step, on the first rows.")
-]
+Explain = Annotated[bool, Flag("Show the working, step by step, on the first rows.")]
 
 
 def explanation(write: WriteOptions, shards: ShardOptions) -> WriteOptions:

@@ -1,7 +1,7 @@
 """One option of the command line as data, and what was typed; commands/app turns it into Typer's.
 
 A command, or a dataclass of options, names its flags in the annotations:
-`top_k: Annotated[int | None, Flag("--top-k", "-k", help="...")] = None`.
+`top_k: Annotated[int | None, Flag("Only the K ...", "K", short="-k")] = None` is `--top-k K`.
 """
 
 from __future__ import annotations
@@ -17,18 +17,19 @@ PROGRAM = "softmax-cli"
 
 @dataclass(frozen=True)
 class Flag:
-    """An option: its names, its help and the panel of the help it belongs to.
+    """An option: its help, the word for its value, and the panel of the help it belongs to.
 
+    name     if it is not that of the parameter
     check    returns the value, or raises a UsageError
     choices  what the shell may complete
     """
 
-    name: str
-    short: str | None = None
-    _: KW_ONLY
     help: str
-    panel: str | None = None
     metavar: str | None = None
+    _: KW_ONLY
+    name: str | None = None
+    short: str | None = None
+    panel: str | None = None
     min: int | None = None
     max: int | None = None
     check: Callable[[Any], Any] | None = None
@@ -74,6 +75,15 @@ class CommandLine:
     options: Mapping[str, KnownOption]
     rerun: Callable[[list[str], list[str], Any], None]
     passed: Any
+
+
+def option_name(parameter: str) -> str:
+    """Return the option of a parameter.
+
+    >>> option_name("top_k"), option_name("from_")
+    ('--top-k', '--from')
+    """
+    return f"--{parameter.rstrip('_').replace('_', '-')}"
 
 
 def is_option(token: str) -> bool:

@@ -24,36 +24,26 @@ class GivenOptions:
     of: Annotated[
         Of | None,
         _given(
-            "--of",
-            help="Which built-in derivatives, or what a gradient file is of. It says as well that "
-            "the values are logits, whatever they look like.  [default: all]",
+            "Which built-in derivatives, or what a gradient file is of. It says as well that "
+            "the values are logits, whatever they look like.  [default: all]"
         ),
     ] = None
-    logits: Annotated[
-        str | None, _given("--logits", metavar="Z", help="The logits of a gradient file.")
-    ] = None
+    logits: Annotated[str | None, _given("The logits of a gradient file.", "Z")] = None
     upstream: Annotated[
         str | None,
         _given(
-            "--upstream",
-            metavar="V",
-            help="The gradient with respect to the result of --of, which the file carries back to "
-            "the logits.",
+            "The gradient with respect to the result of --of, which the file carries back to the "
+            "logits.",
+            "V",
         ),
     ] = None
-    grad: Annotated[
-        str | None, _given("--grad", metavar="G", help="The gradient: a file, or module:gradient.")
-    ] = None
-    jacobian: Annotated[
-        str | None, _given("--jacobian", metavar="J", help="The Jacobian of --of: a file.")
-    ] = None
+    grad: Annotated[str | None, _given("The gradient: a file, or module:gradient.", "G")] = None
+    jacobian: Annotated[str | None, _given("The Jacobian of --of: a file.", "J")] = None
     at: Annotated[
         list[str],
         _given(
-            "--at",
-            metavar="X",
-            help="Where to check module:function: a point 1,2,3, or a file of one a row. "
-            "Repeatable.",
+            "Where to check module:function: a point 1,2,3, or a file of one a row. Repeatable.",
+            "X",
         ),
     ] = field(default_factory=list)
 
@@ -64,33 +54,26 @@ class CheckOptions:
 
     method: Annotated[
         Literal["central", "complex", "richardson"] | None,
-        _check(
-            "--method",
-            help="How the reference is computed.  [default: complex for built-ins, else central]",
-        ),
+        _check("How the reference is computed.  [default: complex for built-ins, else central]"),
     ] = None
     step: Annotated[
-        float | None,
-        _check("--step", metavar="H", help="Step of the reference, relative to max(1, |x|)."),
+        float | None, _check("Step of the reference, relative to max(1, |x|).", "H")
     ] = None
-    rtol: Annotated[
-        float | None, _check("--rtol", help="Relative tolerance.  [default: from the dtype]")
-    ] = None
+    rtol: Annotated[float | None, _check("Relative tolerance.  [default: from the dtype]")] = None
     atol: Annotated[
-        float | None, _check("--atol", help="Absolute tolerance.  [default: from dtype and scale]")
+        float | None, _check("Absolute tolerance.  [default: from dtype and scale]")
     ] = None
     points: Annotated[
         int | None,
         _check(
-            "--points",
-            metavar="N",
-            min=1,
-            help="How many points are drawn: for the built-ins, or around those of --at and "
+            "How many points are drawn: for the built-ins, or around those of --at and "
             "beside them.  [default: 8 for the built-ins, else none]",
+            "N",
+            min=1,
         ),
     ] = None
-    seed: Annotated[int, _check("--seed", min=0, help="Of points, vectors and directions.")] = 0
-    worst: Annotated[int, _check("--worst", metavar="K", min=0, help="Worst entries to show.")] = 3
+    seed: Annotated[int, _check("Of points, vectors and directions.", min=0)] = 0
+    worst: Annotated[int, _check("Worst entries to show.", "K", min=0)] = 3
 
 
 _LOSS = {field.name for field in fields(LossOptions)}

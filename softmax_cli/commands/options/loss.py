@@ -32,70 +32,43 @@ class LossOptions:
     labels: Annotated[
         str | None,
         _loss(
-            "--labels",
-            metavar="L",
-            help="The label of each row: a file, or '2,0,1'; numbers from 0, or names of classes.",
+            "The label of each row: a file, or '2,0,1'; numbers from 0, or names of classes.", "L"
         ),
     ] = None
-    label_column: Annotated[
-        str | None,
-        _loss("--label-column", metavar="NAME", help="Labels in a column of the logits."),
-    ] = None
-    targets: Annotated[
-        str | None,
-        _loss("--targets", metavar="Y", help="One-hot or soft targets: a row or a file."),
-    ] = None
-    from_: Annotated[From, _loss("--from", help="What the values are.")] = "logits"
+    label_column: Annotated[str | None, _loss("Labels in a column of the logits.", "NAME")] = None
+    targets: Annotated[str | None, _loss("One-hot or soft targets: a row or a file.", "Y")] = None
+    from_: Annotated[From, _loss("What the values are.")] = "logits"
     temperature: Temperature = 1.0
-    reduction: Annotated[
-        Reduction, _loss("--reduction", help="How the losses of the rows are put together.")
-    ] = "mean"
+    reduction: Annotated[Reduction, _loss("How the losses of the rows are put together.")] = "mean"
     class_weights: Annotated[
         str | None,
         _loss(
-            "--class-weights",
-            metavar="W",
-            help="A weight w for each class: '1,2,0.5', or a file; a header's names decide which "
-            "is whose.",
+            "A weight w for each class: '1,2,0.5', or a file; a header's names decide which is "
+            "whose.",
+            "W",
         ),
     ] = None
     sample_weights: Annotated[
-        str | None,
-        _loss(
-            "--sample-weights",
-            metavar="W",
-            help="A weight s for each row: '1,0.5', or a file of one number a row.",
-        ),
+        str | None, _loss("A weight s for each row: '1,0.5', or a file of one number a row.", "W")
     ] = None
     label_smoothing: Annotated[
         float,
         _loss(
-            "--label-smoothing",
-            metavar="E",
-            check=_share,
-            help="Share of each target that is spread over all classes, from 0 to 1.",
+            "Share of each target that is spread over all classes, from 0 to 1.", "E", check=_share
         ),
     ] = 0.0
     ignore_label: Annotated[
         list[str],
         _loss(
-            "--ignore-label",
-            metavar="L",
-            help="Leave rows with this label out, before anything else; a number or a name, of a "
-            "class or of none. Repeatable.",
+            "Leave rows with this label out, before anything else; a number or a name, of a class"
+            " or of none. Repeatable.",
+            "L",
         ),
     ] = field(default_factory=list)
     mask_class: Annotated[
-        list[str],
-        _loss(
-            "--mask-class",
-            metavar="C",
-            help="Leave this class out of the denominator of the softmax. Repeatable.",
-        ),
+        list[str], _loss("Leave this class out of the denominator of the softmax. Repeatable.", "C")
     ] = field(default_factory=list)
-    normalize: Annotated[
-        bool, _loss("--normalize", help="Divide distributions by their sum, if it is not 1.")
-    ] = False
+    normalize: Annotated[bool, _loss("Divide distributions by their sum, if it is not 1.")] = False
     base: Base = "e"
 
 
@@ -103,45 +76,30 @@ class LossOptions:
 class ReportOptions:
     """What a report holds, as a table and as JSON."""
 
-    worst: Annotated[
-        int, _report("--worst", metavar="K", min=0, help="Show the K rows with the largest loss.")
-    ] = 0
-    per_class: Annotated[
-        bool, _report("--per-class", help="Show rows, mean loss and accuracy of each class.")
-    ] = False
+    worst: Annotated[int, _report("Show the K rows with the largest loss.", "K", min=0)] = 0
+    per_class: Annotated[bool, _report("Show rows, mean loss and accuracy of each class.")] = False
     top_k_accuracy: Annotated[
         int | None,
-        _report(
-            "--top-k-accuracy",
-            metavar="K",
-            min=1,
-            help="Show how often the label is among the K likeliest classes.",
-        ),
+        _report("Show how often the label is among the K likeliest classes.", "K", min=1),
     ] = None
     calibration: Annotated[
         bool,
         _report(
-            "--calibration",
-            help="Show how far confidence is from accuracy: ECE, MCE, Brier score, and a "
-            "reliability diagram.",
+            "Show how far confidence is from accuracy: ECE, MCE, Brier score, and a reliability "
+            "diagram."
         ),
     ] = False
     bins: Annotated[
-        int,
-        _report(
-            "--bins", metavar="B", min=1, max=100_000, help="Bins of equal width of --calibration."
-        ),
+        int, _report("Bins of equal width of --calibration.", "B", min=1, max=100_000)
     ] = DEFAULT_BINS
     histogram: Annotated[
-        bool,
-        _report("--histogram", help="Show how many rows have which loss; a table does so unasked."),
+        bool, _report("Show how many rows have which loss; a table does so unasked.")
     ] = False
     fit_temperature: Annotated[
         bool,
         _report(
-            "--fit-temperature",
-            help="Find the temperature that minimises the loss, and use it; shows loss and ECE "
-            "before and after.",
+            "Find the temperature that minimises the loss, and use it; shows loss and ECE before "
+            "and after."
         ),
     ] = False
 

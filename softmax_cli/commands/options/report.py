@@ -21,27 +21,23 @@ class VerdictOptions(WriteOptions):
     format: Annotated[
         str | None,
         _output(
-            "--format",
-            metavar="|".join(FORMS),
-            help="Form of the report: a table, JSON, JUnit XML, or annotations for GitHub "
-            "Actions. Default: from the suffix of -o; else a table.",
+            "Form of the report: a table, JSON, JUnit XML, or annotations for GitHub Actions. "
+            "Default: from the suffix of -o; else a table.",
+            "|".join(FORMS),
             choices=FORMS,
         ),
     ] = None
     output: Annotated[
         str | None,
         _output(
-            "--output",
-            "-o",
-            metavar="PATH",
-            help="Write the report to a file: .txt, .json or .xml (JUnit); - is standard output.",
+            "Write the report to a file: .txt, .json or .xml (JUnit); - is standard output.",
+            "PATH",
+            short="-o",
         ),
     ] = None
     report: Annotated[
         list[str],
         _output(
-            "--report",
-            metavar="PATH",
-            help="Write the report to this file as well: .json or .xml (JUnit). Repeatable.",
+            "Write the report to this file as well: .json or .xml (JUnit). Repeatable.", "PATH"
         ),
     ] = field(default_factory=list)

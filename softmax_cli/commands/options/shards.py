@@ -21,48 +21,35 @@ class ShardOptions:
     output_dir: Annotated[
         str | None,
         _shards(
-            "--output-dir",
-            metavar="DIR",
-            help="Write one output per input file, and a manifest, to this directory. Run again, "
-            "the command processes only missing or changed files.",
+            "Write one output per input file, and a manifest, to this directory. Run again, the "
+            "command processes only missing or changed files.",
+            "DIR",
         ),
     ] = None
-    fresh: Annotated[bool, _shards("--fresh", help="With --output-dir: recompute everything.")] = (
-        False
-    )
+    fresh: Annotated[bool, _shards("With --output-dir: recompute everything.")] = False
     on_bad_shard: Annotated[
         Literal["error", "skip"],
-        _shards(
-            "--on-bad-shard",
-            help="What to do with a damaged input file: stop, or skip it and name it at the end.",
-        ),
+        _shards("What to do with a damaged input file: stop, or skip it and name it at the end."),
     ] = "error"
     scheduler: Annotated[
         str | None,
         _shards(
-            "--scheduler",
-            metavar="ADDRESS|local",
-            help="Run on a Dask cluster: tcp://HOST:PORT, or 'local' for processes of this "
-            "machine. Needs the extra dask.",
+            "Run on a Dask cluster: tcp://HOST:PORT, or 'local' for processes of this machine. "
+            "Needs the extra dask.",
+            "ADDRESS|local",
         ),
     ] = None
     workers: Annotated[
         int | None,
-        _shards(
-            "--workers",
-            metavar="N",
-            min=1,
-            help="With --scheduler local: the number of processes. Default: the cores.",
-        ),
+        _shards("With --scheduler local: the number of processes. Default: the cores.", "N", min=1),
     ] = None
     task_bytes: Annotated[
         int,
         _shards(
-            "--task-bytes",
-            metavar="BYTES",
-            min=1,
-            help="With --scheduler: split larger files into ranges of rows, one task each, if the "
+            "With --scheduler: split larger files into ranges of rows, one task each, if the "
             "format gives the number of rows.",
+            "BYTES",
+            min=1,
         ),
     ] = 1_000_000_000
 

@@ -32,90 +32,74 @@ _input, _output = partial(Flag, panel="Input"), partial(Flag, panel="Output")
 
 FLAGS: dict[str, Flag] = {
     "input_format": _input(
-        "--input-format",
-        metavar="NAME",
-        help=f"Format of the input: {', '.join(_READ)}. Default: from the suffix or the content.",
+        f"Format of the input: {', '.join(_READ)}. Default: from the suffix or the content.",
+        "NAME",
         choices=_READ,
     ),
     "header": _input(
-        "--header/--no-header",
-        show_default=False,
-        help="Whether the first line of every text table names the columns. Default: if it has a "
+        "Whether the first line of every text table names the columns. Default: if it has a "
         "name and no number.",
+        name="--header/--no-header",
+        show_default=False,
     ),
     "header_of": _input(
-        "--header-of",
-        metavar="INPUT=yes|no",
-        help="The same for one input: values, labels, targets, weights, p or q. Repeatable.",
+        "The same for one input: values, labels, targets, weights, p or q. Repeatable.",
+        "INPUT=yes|no",
     ),
     "na_values": _input(
-        "--na-values",
-        metavar="TEXTS",
-        help="More texts of a missing value, separated by commas. Always: an empty cell, NA, "
-        "N/A, NaN, null, NULL, None, \\N and #N/A.",
+        "More texts of a missing value, separated by commas. Always: an empty cell, NA, N/A, "
+        "NaN, null, NULL, None, \\N and #N/A.",
+        "TEXTS",
     ),
-    "delimiter": _input("--delimiter", metavar="CHAR", help="Separator of cells; 'tab' for a tab."),
+    "delimiter": _input("Separator of cells; 'tab' for a tab.", "CHAR"),
     "columns": _input(
-        "--columns",
-        metavar="COLUMNS",
-        help="The columns of classes: names, numbers from 1, ranges 2-11, patterns 'logit_*', "
+        "The columns of classes: names, numbers from 1, ranges 2-11, patterns 'logit_*', "
         "separated by commas.",
+        "COLUMNS",
     ),
     "id_columns": _input(
-        "--id-columns",
-        metavar="COLUMNS",
-        help="Columns that are not classes; text output keeps them as they are.",
+        "Columns that are not classes; text output keeps them as they are.", "COLUMNS"
     ),
-    "key": _input("--key", metavar="NAME", help="Which array of an NPZ, safetensors or JSON file."),
-    "axis": _input("--axis", metavar="N", help="The dimension of an array that holds the classes."),
+    "key": _input("Which array of an NPZ, safetensors or JSON file.", "NAME"),
+    "axis": _input("The dimension of an array that holds the classes.", "N"),
     "dtype": _input(
-        "--dtype",
-        help="Type of the result. Default: that of the input. bfloat16 also says what the raw "
-        "bytes of an NPY file are.",
+        "Type of the result. Default: that of the input. bfloat16 also says what the raw "
+        "bytes of an NPY file are."
     ),
     "on_bad_row": _input(
-        "--on-bad-row",
-        help="What to do with rows without a softmax: with a NaN or +inf, or all -inf.",
+        "What to do with rows without a softmax: with a NaN or +inf, or all -inf."
     ),
     "format": _output(
-        "--format",
-        metavar="NAME",
-        help=f"Format of the output: {', '.join(_TEXT)}. Default: from the suffix of -o; "
+        f"Format of the output: {', '.join(_TEXT)}. Default: from the suffix of -o; "
         "a table at a terminal, csv in a pipe.",
+        "NAME",
         choices=_TEXT,
     ),
     "output": _output(
-        "--output",
-        "-o",
-        metavar="PATH",
-        help="Write a file: .csv .tsv .txt .json .jsonl (also .gz .zst), .npy .npz .safetensors "
+        "Write a file: .csv .tsv .txt .json .jsonl (also .gz .zst), .npy .npz .safetensors "
         ".parquet .arrow .feather; - is standard output.",
+        "PATH",
+        short="-o",
     ),
-    "in_place": _output("--in-place", help="Let -o replace an input file."),
+    "in_place": _output("Let -o replace an input file."),
     "precision": _output(
-        "--precision",
-        metavar="N",
+        "Significant digits. Default: 6 in tables; elsewhere as many as the number has.",
+        "N",
         min=1,
         max=17,
-        help="Significant digits. Default: 6 in tables; elsewhere as many as the number has.",
     ),
-    "save": _output(
-        "--save",
-        metavar="PATH",
-        help="Write a picture of the table or explanation as well: .svg or .html.",
-    ),
-    "color": _output("--color", help="Colour in tables."),
-    "quiet": _output("--quiet", "-q", help="Print only errors on standard error."),
-    "no_progress": _output("--no-progress", help="Show no progress bar."),
+    "save": _output("Write a picture of the table or explanation as well: .svg or .html.", "PATH"),
+    "color": _output("Colour in tables."),
+    "quiet": _output("Print only errors on standard error.", short="-q"),
+    "no_progress": _output("Show no progress bar."),
     "threads": _output(
-        "--threads",
-        metavar="N",
+        "Number of threads. Default: the cores this process may use. The result is the same "
+        "for any number.",
+        "N",
         min=1,
         check=_counted_threads,
-        help="Number of threads. Default: the cores this process may use. The result is the same "
-        "for any number.",
     ),
-    "debug": _output("--debug", help="Show a traceback with an error."),
+    "debug": _output("Show a traceback with an error."),
 }
 
 
@@ -135,9 +119,6 @@ Values = Annotated[
     ),
 ]
 Temperature = Annotated[
-    float,
-    Flag("--temperature", "-t", metavar="T", check=_positive, help="Divides the logits; positive."),
+    float, Flag("Divides the logits; positive.", "T", short="-t", check=_positive)
 ]
-Base = Annotated[
-    Literal["e", "2", "10"], Flag("--base", help="Base of logarithms: nats, bits or digits.")
-]
+Base = Annotated[Literal["e", "2", "10"], Flag("Base of logarithms: nats, bits or digits.")]
