@@ -136,21 +136,12 @@ def _report(
         from softmax_cli.commands.inputs.loss import LossInputs
 
         inputs = LossInputs([given.logits], None, None, options, read, "--logits")
-        form = GradientFile(
-            inputs,
-            given.upstream,
-            given.grad,
-            given.jacobian,
-            given.of,
-            check.rtol,
-            check.atol,
-            check.worst,
-        )
+        form = GradientFile(inputs, given, check)
         if shards.are_given:
             from softmax_cli.commands.many_files.gradients import report_of_shards
 
-            return report_of_shards(form, shards, check.seed, write)
-        return form.report(check.seed, write)
+            return report_of_shards(form, shards, write)
+        return form.report(write)
     if shards.are_given:
         raise UsageError("goes with gradient files", "give --logits and --grad", "--output-dir")
     if read.dtype == "bfloat16":

@@ -1,24 +1,23 @@
-"""The exact gradients that a file should hold, and what wrong ones would look like."""
+"""The exact gradients that a file should hold, and what common mistakes would make of them."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_cli.commands.gradients.variants import Variant, used_alone
+from softmax_cli.commands.gradients.variants import Variant
 from softmax_cli.core.exact.arrays import wide
 from softmax_cli.core.exact.double_double import Rows, factor
-from softmax_cli.core.gradcheck.diagnosis import common_factors
 from softmax_cli.core.gradcheck.rounding import Rounding, Tolerances
 from softmax_cli.core.loss.row_losses import row_losses_and_gradients
 from softmax_cli.core.loss.weights import WeightedTargets, Weights
-from softmax_cli.core.softmax import jacobian as jacobians
+from softmax_cli.core.softmax import jacobian
 from softmax_cli.core.softmax.softmax import softmax
 from softmax_cli.formats.model.blocks import Block
 from softmax_cli.losses.loss_rows import LossForm, LossRows
@@ -27,143 +26,96 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
 Wrong = dict[str, Callable[[], NDArray[Any]]]
-LEFT_OUT = "the temperature left out"
+_T_LEFT_OUT = "the temperature left out"
+_JACOBIANS: dict[str, Callable[..., NDArray[Any]]] = {
+    "softmax": jacobian.softmax_jacobian,
+    "log-softmax": jacobian.log_softmax_jacobian,
+}
+_PRODUCTS: dict[str, Callable[..., NDArray[Any]]] = {
+    "softmax": jacobian.softmax_vjp,
+    "log-softmax": jacobian.log_softmax_vjp,
+}
 
 
 class Reference(NamedTuple):
-    """The exact gradients of some rows, their tolerances, and what wrong ones would be."""
+    """The exact gradients of some rows, their tolerances, and common wrong gradients by name."""
 
     gradients: NDArray[np.float64]
-    judged: Tolerances
+    tolerances: Tolerances
     wrong: Wrong
 
 
-class References(Protocol):
-    """What computes the references of a form of the command."""
-
-    @property
-    def temperature(self) -> float:
-        """What the logits are divided by."""
-
-    def of(self, block: Block, lines: NDArray[Any], rounding: Rounding) -> Reference:
-        """Return the references of a block's rows, whose gradients were given as lines."""
-
-    def factors(self) -> dict[str, float]:
-        """Return the factors that such gradients are often wrong by."""
+# Takes the rows, the lines of the gradient file for these rows, and the rounding of the file.
+Exact = Callable[[Block, NDArray[Any], Rounding], Reference]
 
 
-@dataclass(frozen=True)
-class JacobianReference:
-    """Jacobians of softmax or log-softmax, a matrix a row."""
+def derivative_reference(
+    function: str, T: float, block: Block, _lines: NDArray[Any], rounding: Rounding
+) -> Reference:
+    """Return Jacobians of softmax or log-softmax, times upstream gradients if the block has any."""
+    a = wide(block.values)
+    v = None if block.partner is None else np.asarray(block.partner, np.float64)
+    other = "log-softmax" if function == "softmax" else "softmax"
 
-    function: str
-    temperature: float
-    rows: int = 1
+    def derivative(of: str, T: float) -> NDArray[np.float64]:
+        if v is None:
+            return wide(_JACOBIANS[of](a, temperature=T))
+        return wide(_PRODUCTS[of](a, v, temperature=T))
 
-    def of(self, block: Block, lines: NDArray[Any], rounding: Rounding) -> Reference:  # noqa: ARG002
-        """Return exact Jacobians."""
-        a, T = wide(block.values), self.temperature
-        n = self._jacobian(a, T)
-        N = a.shape[-1]
+    n = derivative(function, T)
+    if v is None:
+        kind, tolerances = "Jacobian", rounding.of_jacobian(n, a, function)
+        identity = np.eye(a.shape[-1])
         wrong: Wrong = {
-            "a Jacobian with only its diagonal": lambda: n * np.eye(N),
+            "a Jacobian with only its diagonal": lambda: n * identity,
             "a transposed matrix": lambda: np.swapaxes(n, 1, 2),
-            "a Jacobian without its diagonal term": lambda: n * (1 - np.eye(N)),
+            "a Jacobian without its diagonal term": lambda: n * (1 - identity),
         }
-        if T != 1:
-            wrong[LEFT_OUT] = lambda: self._jacobian(a, 1.0)
-        other = "log-softmax" if self.function == "softmax" else "softmax"
-        wrong[f"the Jacobian of {other}"] = lambda: replace(self, function=other)._jacobian(a, T)
-        return Reference(n, rounding.of_jacobian(n, a, self.function), wrong)
-
-    def factors(self) -> dict[str, float]:
-        """Return common ones."""
-        return common_factors(self.rows, self.temperature)
-
-    def _jacobian(self, a: Rows, T: float) -> NDArray[np.float64]:
-        whole = (
-            jacobians.softmax_jacobian
-            if self.function == "softmax"
-            else jacobians.log_softmax_jacobian
-        )
-        return wide(whole(a, temperature=T))
+    else:
+        kind, tolerances = "gradient", rounding.of_product(n, a, v, function)
+        wrong = _wrong_products(function, a, v, T)
+    if T != 1:
+        wrong[_T_LEFT_OUT] = partial(derivative, function, 1.0)
+    wrong[f"the {kind} of {other}"] = partial(derivative, other, T)
+    return Reference(n, tolerances, wrong)
 
 
-@dataclass(frozen=True)
-class ProductReference:
-    """An upstream gradient times the Jacobian of softmax or log-softmax."""
+def _wrong_products(function: str, a: Rows, v: Rows, T: float) -> Wrong:
+    is_softmax = function == "softmax"
+    result = "probabilities" if is_softmax else "log-probabilities"
 
-    function: str
-    temperature: float
-    rows: int = 1
+    def only_diagonal() -> Rows:
+        P = softmax(a, temperature=T)
+        return v * (P * (1 - P) if is_softmax else 1 - P) / T
 
-    def of(self, block: Block, lines: NDArray[Any], rounding: Rounding) -> Reference:  # noqa: ARG002
-        """Return exact products."""
-        a, T = wide(block.values), self.temperature
-        v = np.asarray(block.partner, dtype=np.float64)
-        n = self._product(a, v, T)
-        of_result = "probabilities" if self.function == "softmax" else "log-probabilities"
+    def without_sum() -> Rows:
+        return v * (softmax(a, temperature=T) if is_softmax else 1) / T
 
-        def probabilities() -> Rows:
-            return wide(softmax(a, temperature=T))
-
-        wrong: Wrong = {
-            f"a gradient with respect to the {of_result}, not the logits": lambda: v,
-            "a Jacobian with only its diagonal": lambda: (
-                v
-                * (
-                    probabilities() * (1 - probabilities())
-                    if self.function == "softmax"
-                    else 1 - probabilities()
-                )
-                / T
-            ),
-            "a missing sum over the classes": lambda: (
-                v * (probabilities() if self.function == "softmax" else 1) / T
-            ),
-        }
-        if T != 1:
-            wrong[LEFT_OUT] = lambda: self._product(a, v, 1.0)
-        other = "log-softmax" if self.function == "softmax" else "softmax"
-        wrong[f"the gradient of {other}"] = lambda: replace(self, function=other)._product(a, v, T)
-        return Reference(n, rounding.of_product(n, a, v, self.function), wrong)
-
-    def factors(self) -> dict[str, float]:
-        """Return common ones."""
-        return common_factors(self.rows, self.temperature)
-
-    def _product(self, a: Rows, v: Rows, T: float) -> NDArray[np.float64]:
-        product = jacobians.softmax_vjp if self.function == "softmax" else jacobians.log_softmax_vjp
-        return wide(product(a, v, temperature=T))
+    return {
+        f"a gradient with respect to the {result}, not the logits": lambda: v,
+        "a Jacobian with only its diagonal": only_diagonal,
+        "a missing sum over the classes": without_sum,
+    }
 
 
 @dataclass(frozen=True)
 class LossReference:
     """Gradients of the reduced loss with respect to the logits.
 
-    rows      how many there are, if that is known
-    variants  losses that leave something out, by name
+    rows      of all files together; 1 if unknown
+    variants  losses with an option left out, by name
     """
 
     form: LossForm
     temperature: float
     base: float
     divisor: Fraction | float
-    rows: int = 1
-    variants: dict[str, Variant] = field(default_factory=dict)
-
-    def of(self, block: Block, lines: NDArray[Any], rounding: Rounding) -> Reference:
-        """Return exact gradients."""
-        rows = self.form.rows(block)
-        n = self._gradients(rows, self.form.weights, self.divisor)
-        wanted = self._wanted(rows)
-        judged = rounding.of_loss(n, wide(rows.values), wanted, self._unit)
-        return Reference(n, judged, self._wrong(rows, wanted, lines, n))
+    rows: int
+    variants: dict[str, Variant]
 
     def factors(self) -> dict[str, float]:
-        """Return common ones, and those of a mean that is divided by something else."""
-        factors = common_factors(self.rows, self.temperature)
-        divisor = float(self.divisor)
+        """Return factors by which gradients of this loss are often wrong."""
+        divisor, factors = float(self.divisor), {}
         if divisor not in (1, self.rows):
             factors["a missing division by the denominator of the mean"] = divisor
             factors["a division by all rows, not by what they weigh or by those used"] = (
@@ -173,21 +125,23 @@ class LossReference:
             factors["a factor of ln 10"] = math.log(10)
         return factors
 
-    @property
-    def _unit(self) -> float:
-        return factor(count=self.divisor, base=self.base).high
-
-    def _wanted(self, rows: LossRows) -> WeightedTargets:
-        return self.form.weights.wanted(rows.targets, rows.samples, slice(None))
+    def of(self, block: Block, lines: NDArray[Any], rounding: Rounding) -> Reference:
+        """Return the exact gradients of a block."""
+        rows, weights = self.form.rows(block), self.form.weights
+        n = self._gradients(rows, weights, self.divisor, self.temperature)
+        wanted = weights.wanted(rows.targets, rows.samples, slice(None))
+        unit = factor(count=self.divisor, base=self.base).high
+        tolerances = rounding.of_loss(n, wide(rows.values), wanted, unit)
+        return Reference(n, tolerances, self._wrong(rows, wanted, lines, n, unit))
 
     def _gradients(
-        self, rows: LossRows, weights: Weights, divisor: Fraction | float, T: float | None = None
+        self, rows: LossRows, weights: Weights, divisor: Fraction | float, T: float
     ) -> NDArray[np.float64]:
         result = np.empty_like(rows.values, np.float64)
         row_losses_and_gradients(
             rows.values,
             rows.targets,
-            temperature=self.temperature if T is None else T,
+            temperature=T,
             count=divisor,
             base=self.base,
             out=result,
@@ -197,9 +151,15 @@ class LossReference:
         return result
 
     def _wrong(
-        self, rows: LossRows, wanted: WeightedTargets, lines: NDArray[Any], n: NDArray[np.float64]
+        self,
+        rows: LossRows,
+        wanted: WeightedTargets,
+        lines: NDArray[Any],
+        n: NDArray[np.float64],
+        unit: float,
     ) -> Wrong:
-        weights, T, unit = self.form.weights, self.temperature, self._unit
+        T = self.temperature
+        gradients = partial(self._gradients, weights=self.form.weights, divisor=self.divisor)
 
         def targets() -> NDArray[Any]:
             """Return w(j) Y'(j), times the sample weight."""
@@ -209,23 +169,23 @@ class LossReference:
             np.put_along_axis(Y, wanted.targets, 1.0, -1)
             return wanted.scaled(Y)
 
-        def by_one(step: int) -> NDArray[Any]:
+        def shifted_labels(step: int) -> NDArray[Any]:
             labels = rows.targets
             if rows.labels() is None:
                 return np.full_like(n, np.nan)
             moved = (labels + step) % n.shape[-1] if labels.ndim == 1 else np.roll(labels, step, -1)
-            return self._gradients(rows._replace(targets=moved), weights, self.divisor)
+            return gradients(rows._replace(targets=moved), T=T)
 
         wrong: Wrong = {
             "the missing -1 at the label": lambda: n + targets() / (unit * T),
             "a gradient with respect to the probabilities, not the logits": lambda: (
                 -targets() / (unit * softmax(wide(rows.values), temperature=T))
             ),
-            "labels off by one: too high": lambda: by_one(1),
-            "labels off by one: too low": lambda: by_one(-1),
+            "labels off by one: too high": partial(shifted_labels, 1),
+            "labels off by one: too low": partial(shifted_labels, -1),
         }
         if T != 1:
-            wrong[LEFT_OUT] = lambda: self._gradients(rows, weights, self.divisor, 1.0)
+            wrong[_T_LEFT_OUT] = partial(gradients, rows, T=1.0)
         if self.form.ignores:
             used = rows.used[:, None]
             share = float(self.divisor) / max(1, self.rows)
@@ -234,10 +194,6 @@ class LossReference:
                 used, n * share, lines
             )
         for name, variant in self.variants.items():
-            wrong[name] = partial(self._left_out, rows, variant)
+            kept = rows._replace(samples=variant.samples(rows))
+            wrong[name] = partial(self._gradients, kept, variant.weights, variant.divisor, T)
         return wrong
-
-    def _left_out(self, rows: LossRows, variant: Variant) -> NDArray[np.float64]:
-        if not variant.with_samples:
-            rows = rows._replace(samples=used_alone(rows.used))
-        return self._gradients(rows, variant.weights, variant.divisor)

@@ -43,18 +43,16 @@ from softmax_cli.storage.filesystem import shown
 _ALIKE = ("rtol", "dtype", "classes")
 
 
-def report_of_shards(
-    form: GradientFile, options: ShardOptions, seed: int, write: WriteOptions
-) -> Report:
+def report_of_shards(form: GradientFile, options: ShardOptions, write: WriteOptions) -> Report:
     """Compare the gradient file of each shard, and return one report of all."""
     form.check_options()
     options = options.placed()
     form = replace(form, inputs=reached(form.inputs, options))
     shards = shards_of(form.inputs)
     for option, token in (
-        ("--grad", form.gradient),
-        ("--jacobian", form.jacobian),
-        ("--upstream", form.upstream),
+        ("--grad", form.given.grad),
+        ("--jacobian", form.given.jacobian),
+        ("--upstream", form.given.upstream),
     ):
         if token is not None:
             is_shared = option == "--upstream"
@@ -64,7 +62,7 @@ def report_of_shards(
     with work.started(write) as (run, of_task):
         # Notes are printed once, for all files together.
         of_task = replace(of_task, quiet=True)
-        return _ShardedGradients(form, work, run, of_task, seed, write).report()
+        return _ShardedGradients(form, work, run, of_task, write).report()
 
 
 @dataclass
@@ -75,7 +73,6 @@ class _ShardedGradients:
     work: ShardJob
     run: Run
     of_task: WriteOptions
-    seed: int
     write: WriteOptions
     failed: set[str] = field(default_factory=set)
 
@@ -92,10 +89,10 @@ class _ShardedGradients:
             files = [self._shown(shard).file for shard in failed]
             note(f"a gradient disagrees in {join_names(files)}", self.write)
             comparison, dtype = self._diagnosed(comparison.counts.points)
-        report = self.form.report_of(comparison, dtype, self.seed)
+        report = self.form.report_of(comparison, dtype)
         (check,) = report.checks
         # Nothing is proven about bad shards.
-        nothing = Comparison(check.setup.rtol, self.form.worst)
+        nothing = Comparison(check.setup.rtol, self.form.check.worst)
         for path in map(shown, self.run.bad):
             of_nothing = nothing.check(path, method=EXACT, step=None, dtype=dtype)
             of_nothing = replace(of_nothing, verdict="inconclusive", origin=Origin(file=path))
@@ -103,22 +100,24 @@ class _ShardedGradients:
         return report
 
     def _settings(self) -> dict[str, Any]:
-        form, options = self.form, asdict(self.form.inputs.options)
+        form, given, check = self.form, self.form.given, self.form.check
+        options = asdict(form.inputs.options)
         # The manifest has the files of each shard.
         beside = [name for name in ("labels", "targets", "sample_weights") if options.pop(name)]
-        given = [name for name in ("upstream", "gradient", "jacobian") if getattr(form, name)]
+        files = {"upstream": given.upstream, "gradient": given.grad, "jacobian": given.jacobian}
+        beside += [name for name, token in files.items() if token]
         return {
-            "loss": options | {"beside": [*beside, *given]},
-            "of": form.of,
-            "tolerances": [form.rtol, form.atol],
-            "worst": form.worst,
+            "loss": options | {"beside": beside},
+            "of": given.of,
+            "tolerances": [check.rtol, check.atol],
+            "worst": check.worst,
             "read": asdict(form.inputs.read),
             "divisor": str(form.divisor),
         }
 
     @property
     def _is_of_loss(self) -> bool:
-        return self.form.upstream is None and self.form.jacobian is None
+        return self.form.given.upstream is None and self.form.given.jacobian is None
 
     def _compared(self) -> dict[str, list[State]]:
         """Compare missing or changed shards; those done earlier have reports."""
@@ -135,24 +134,21 @@ class _ShardedGradients:
 
     def _of(self, shard: Shard, rows: RowRange | None) -> GradientFile:
         """Return the check of one shard."""
-        partners = shard.partners
-        return replace(
-            self.form,
-            inputs=of_shard(self.form.inputs, shard, rows),
-            upstream=partners.get("upstream"),
-            gradient=partners.get("grad"),
-            jacobian=partners.get("jacobian"),
+        own = shard.partners.get
+        given = replace(
+            self.form.given, upstream=own("upstream"), grad=own("grad"), jacobian=own("jacobian")
         )
+        return replace(self.form, inputs=of_shard(self.form.inputs, shard, rows), given=given)
 
     def _shown(self, shard: Shard) -> GradientFile:
         """Return the check of one shard, with the name of its file as users know it."""
         form = self._of(shard, None)
-        return replace(form, gradient=shown(form.file), jacobian=None)
+        return replace(form, given=replace(form.given, grad=shown(form.file), jacobian=None))
 
     def _write_report(self, shard: Shard, states: list[State]) -> None:
         comparison = self._merged(states)
         known = comparison.state() | {name: states[0][name] for name in _ALIKE}
-        report = self._shown(shard).report_of(comparison, known["dtype"], self.seed)
+        report = self._shown(shard).report_of(comparison, known["dtype"])
         write_report(self.work.reports[shard.path], report.as_dict(), known)
         self.run.done(shard, rows=comparison.counts.points, verdict=report.verdict)
 
@@ -185,7 +181,7 @@ class _ShardedGradients:
         """Return the comparison of all rows of a file."""
         diagnosis = states[0].get("diagnosis")
         diagnosis = diagnosis and Diagnosis(diagnosis.factors)
-        merged = Comparison(float(states[0]["rtol"]), self.form.worst, diagnosis=diagnosis)
+        merged = Comparison(float(states[0]["rtol"]), self.form.check.worst, diagnosis=diagnosis)
         for state in states:
             merged.merge(replace(Comparison.from_state(state), diagnosis=state.get("diagnosis")))
         return merged
