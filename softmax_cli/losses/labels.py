@@ -15,6 +15,7 @@ from softmax_cli.errors import InputError, shorten
 from softmax_cli.formats.arrays.array import row_place
 from softmax_cli.formats.columns.header import is_header
 from softmax_cli.formats.columns.na_values import mask_na_values, missing_numbers, missing_texts
+from softmax_cli.formats.columns.selection import refuse_all_but_one
 from softmax_cli.formats.delimited.first_records import first_records
 from softmax_cli.formats.model.blocks import BLOCK_BYTES, Block, Source, from_blocks, identity
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
@@ -206,12 +207,8 @@ class _Column:
         def cells(line: int, record: bytes) -> Iterator[Label]:
             found = split(record) or [b""]
             place = f"{source.place}:{line}"
-            if len(found) != 1 and not blanks:
-                remedy = "cut the others off"
-                if self.option == "--labels":
-                    remedy += ", or use --label-column for labels beside the logits"
-                problem = f"{len(found)} columns where one of {self.name} is needed"
-                raise InputError(problem, remedy, place)
+            if not blanks:
+                refuse_all_but_one(len(found), self.name, place)
             return ((cell_text(cell), place) for cell in found)
 
         comments = Comments(missing_texts(self.options))

@@ -95,7 +95,7 @@ BROKEN: dict[str, tuple[str, Any]] = {
         lambda arrays, *_: next(iter(arrays.values())),
     ),
     "parquet": ("formats.columnar.reader._numbers", lambda column, *_: column.to_numpy()[::-1]),
-    "arrow": ("formats.columnar.reader._quoted", lambda _: b""),
+    "arrow": ("formats.columnar.reader.quote", lambda _: b""),
     "compressed": ("formats.opening.source.open_input", _refused),
     "detected": ("formats.opening.source.open_input", _refused),
     "inline": ("formats.opening.inline._number", lambda *_: 0.5),

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from softmax_cli.core.exact.bfloat16 import in_memory
 from softmax_cli.errors import UsageError
-from softmax_cli.formats.columnar.arrow_footer import ArrowParts
-from softmax_cli.formats.columnar.parquet_footer import ParquetParts
+from softmax_cli.formats.columnar.footers import JoinedParts
 from softmax_cli.formats.model.blocks import Block
 from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.formats.model.sinks import Result, Sink
@@ -56,7 +55,7 @@ class ColumnarSink(Sink):
         self._words: list[pl.DataFrame] = []
         self._held = 0
         self._is_begun = False
-        self._parts = (ParquetParts if form == "parquet" else ArrowParts)(target.write)
+        self._parts = JoinedParts(form, target.write)
 
     def _names(self) -> list[str]:
         result = self._result

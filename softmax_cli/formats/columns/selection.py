@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
-from softmax_cli.errors import UsageError, join_names, shorten
+from softmax_cli.errors import InputError, UsageError, join_names, shorten
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 
 _NUMBERS = re.compile(r"(\d+)(?:-(\d+))?")
@@ -106,13 +106,22 @@ def _is_unnamed(number: re.Match[str] | None, names: Sequence[str]) -> bool:
     return 0 <= position < len(names) and not names[position]
 
 
-def refuse_table_options(form: str, options: ReadOptions, keep: ColumnRequest) -> None:
+def refuse_all_but_one(columns: int, what: str, place: str) -> None:
+    """Refuse a file of labels or weights unless it has one column."""
+    if columns != 1:
+        remedy = "cut the others off"
+        if what == "labels":
+            remedy += ", or use --label-column for labels beside the logits"
+        raise InputError(f"{columns} columns where one of {what} is needed", remedy, place)
+
+
+def refuse_table_options(form: str, options: ReadOptions, request: ColumnRequest) -> None:
     """Refuse options that only a table with named columns can honour."""
     for option, given in (
         ("--columns", options.columns),
         ("--id-columns", options.id_columns),
-        ("--label-column", keep.labels),
-        ("--append", keep.every_column),
+        ("--label-column", request.labels),
+        ("--append", request.every_column),
         ("--delimiter", options.delimiter),
         ("--header" if options.header else "--no-header", options.header is not None),
     ):

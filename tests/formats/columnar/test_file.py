@@ -13,10 +13,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from softmax_cli.formats.columnar.parquet_footer import _Walk
+from softmax_cli.formats.columnar.parquet_footer import decode, encode
 from tests.formats.arrays.test_npy import npy
 from tests.formats.arrays.test_safetensors import with_header
-from tests.formats.columnar.test_metadata import patched, with_footer
+from tests.formats.columnar.test_footers import patch, with_footer
 from tests.formats.rows import NO_ZSTANDARD, read, refusal, saved
 from tests.peers.make_pandas_files import HERE
 
@@ -109,9 +109,13 @@ def _parquet() -> bytes:
 
 def _with_encoding(number: int) -> bytes:
     """Return a Parquet file whose first page says that it has another encoding."""
-    data, walk = _parquet(), _Walk(_parquet()[4:])
-    new = patched(walk, ENCODING, number)
-    assert len(new) == walk.at
+    data = _parquet()
+    header = decode(iter(data[4:]))
+    old = encode(header)
+    patch(header, ENCODING, number)
+    new = encode(header)
+    assert data[4:].startswith(old)
+    assert len(new) == len(old)
     return data[:4] + new + data[4 + len(new) :]
 
 

@@ -16,18 +16,14 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from softmax_cli.formats.columnar import reader as columnar
-from softmax_cli.formats.columnar.metadata import (
-    arrow_metadata,
-    footer_of,
-    index_columns,
-    rows_in_groups,
-)
+from softmax_cli.formats.columnar.arrow_footer import schema_metadata
+from softmax_cli.formats.columnar.footers import index_columns, parse_footer
 from softmax_cli.formats.columnar.parquet_footer import (
     _LIST,
-    _field_header,
-    _list_header,
-    _Walk,
-    _zigzag,
+    Fields,
+    decode,
+    encode,
+    rows_of_groups,
 )
 from softmax_cli.storage.input import open_input
 from tests.formats.rows import examples, read, refusal, saved
@@ -37,32 +33,24 @@ from tests.running import run
 ROWS_FIELD = 3
 
 
-def patched(walk: _Walk, path: tuple[int, ...], value: int) -> bytes:
-    """Return a struct with a number in it changed, in every struct of the lists on the way."""
-    new, last = bytearray(), 0
-    for number, kind in walk.fields():
-        start = walk.at
-        if number != path[0]:
-            walk.skip(kind)
-            changed = walk.data[start : walk.at]
-        elif len(path) == 1:
-            walk.skip(kind)
-            changed = _zigzag(value)
-        elif kind == _LIST:
-            _, count = walk.list_header()
-            changed = _list_header(count)
-            changed += b"".join(patched(walk, path[1:], value) for _ in range(count))
-        else:
-            changed = patched(walk, path[1:], value)
-        new += _field_header(number - last, kind) + changed
-        last = number
-    return bytes(new) + b"\0"
+def patch(fields: Fields, path: tuple[int, ...], value: int) -> None:
+    """Change a number in a struct, in every struct of the lists on the way."""
+    if path[0] not in fields:
+        return
+    kind, held = fields[path[0]]
+    if len(path) == 1:
+        fields[path[0]] = kind, value
+        return
+    for inner in held[1] if kind == _LIST else [held]:
+        patch(inner, path[1:], value)
 
 
 def with_footer(data: bytes, path: tuple[int, ...], value: int) -> bytes:
     """Return a Parquet file with a number of its footer changed."""
     length = int.from_bytes(data[-8:-4], "little")
-    footer = patched(_Walk(data[-8 - length : -8]), path, value)
+    fields = decode(iter(data[-8 - length : -8]))
+    patch(fields, path, value)
+    footer = encode(fields)
     return data[: -8 - length] + footer + len(footer).to_bytes(4, "little") + b"PAR1"
 
 
@@ -109,7 +97,7 @@ def test_the_right_number_and_none() -> None:
     assert_array_equal(read(name).values, np.arange(20.0).reshape(10, 2))
     assert read(saved("x.parquet", parquet(0))).source.rows == 0
     with closing(open_input(saved("x.parquet", parquet(12)))) as source:
-        assert rows_in_groups(source) == 12
+        assert parse_footer(source, "parquet", rows_of_groups) == 12
 
 
 def test_a_column_may_be_called_anything() -> None:
@@ -146,9 +134,9 @@ def test_what_it_never_wrote(text: str) -> None:
 )
 def test_footers_whose_size_cannot_be_right(data: bytes) -> None:
     with closing(open_input(saved("x.parquet", data))) as source:
-        assert footer_of(source, b"PAR1") == b""
-        assert not rows_in_groups(source)
-        assert arrow_metadata(source) == {}
+        assert parse_footer(source, "parquet", bytes) == b""
+        assert not parse_footer(source, "parquet", rows_of_groups)
+        assert not parse_footer(source, "arrow", schema_metadata)
 
 
 @examples
@@ -159,13 +147,14 @@ def test_any_bytes_of_a_footer(name: str, data: st.DataObject) -> None:
         at = data.draw(st.integers(len(changed) // 2, len(changed) - 1))
         changed[at] = data.draw(st.integers(0, 255))
     with closing(open_input(saved("x", bytes(changed)))) as source:
-        rows = rows_in_groups(source)
+        rows = parse_footer(source, "parquet", rows_of_groups)
         assert rows is None or isinstance(rows, int)
-        assert isinstance(index_columns(arrow_metadata(source)), frozenset)
+        metadata = parse_footer(source, "arrow", schema_metadata) or {}
+        assert isinstance(index_columns(metadata), frozenset)
 
 
 def test_endless_numbers_and_lists_end() -> None:
     for footer in (b"\x15" + b"\xff" * 1000, b"\x19\xf1" + b"\xff" * 9 + b"\x01", b"\x1c" * 5000):
         file = b"PAR1" + footer + len(footer).to_bytes(4, "little") + b"PAR1"
         with closing(open_input(saved("x.parquet", file))) as source:
-            assert rows_in_groups(source) is None
+            assert parse_footer(source, "parquet", rows_of_groups) is None
