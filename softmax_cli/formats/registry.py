@@ -4,62 +4,79 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from softmax_cli.errors import UsageError
 from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.runtime.fork_guard import fork_guard
 from softmax_cli.storage.compression import COMPRESSIONS
 
+if TYPE_CHECKING:
+    from softmax_cli.formats.model.sinks import Result, Sink
+    from softmax_cli.storage.output import Target
+
 
 @dataclass(frozen=True, eq=False)
 class Format:
     """A file format: one row of the table below.
 
-    Its module has read(source, form, options, request) -> Source, and it or the module `writer`
-    has write(result, form, target, options) -> Sink, where `form` is the name of the format. A
-    `keyed` format holds arrays by name. The library of a `guarded` one may crash.
+    reader   module with read(source, form, options, request) -> Source; none if empty
+    sink     what makes its Sink of (result, form, target, options)
+    text     can be written compressed, and to standard output
+    keyed    holds arrays by name
+    guarded  its library may crash
     """
 
     name: str
     suffixes: tuple[str, ...]
-    module: str
-    writer: str = ""
-    reads: bool = True
+    reader: str
+    sink: str
     text: bool = True
     keyed: bool = False
     guarded: bool = False
 
-    def reader(self) -> ModuleType:
+    def load_reader(self) -> ModuleType:
         """Return the module that reads, in a child process if its library may crash."""
         if self.guarded:
             fork_guard()
-        return import_module(f"softmax_cli.formats.{self.module}")
+        return import_module(f"softmax_cli.formats.{self.reader}")
 
+    def open_sink(self, result: Result, target: Target, options: WriteOptions) -> Sink:
+        """Return a sink that writes a result into a target."""
+        module, name = self.sink.rsplit(".", 1)
+        sink = getattr(import_module(f"softmax_cli.formats.{module}"), name)
+        opened: Sink = sink(result, self.name, target, options)
+        return opened
+
+
+_delimited = partial(Format, reader="delimited.reader", sink="delimited.writer.DelimitedSink")
+_columnar = partial(
+    Format, reader="columnar.reader", sink="columnar.writer.ColumnarSink", text=False, guarded=True
+)
 
 FORMATS = (
-    Format("csv", (".csv",), "delimited.reader", "delimited.writer"),
-    Format("tsv", (".tsv",), "delimited.reader", "delimited.writer"),
-    Format("txt", (".txt",), "delimited.reader", "delimited.writer"),
-    Format("json", (".json",), "json.document", keyed=True),
-    Format("jsonl", (".jsonl", ".ndjson"), "json.lines"),
-    Format("npy", (".npy",), "arrays.npy", text=False),
-    Format("npz", (".npz",), "arrays.npz", text=False, keyed=True),
-    Format("safetensors", (".safetensors",), "arrays.safetensors", text=False, keyed=True),
+    _delimited("csv", (".csv",)),
+    _delimited("tsv", (".tsv",)),
+    _delimited("txt", (".txt",)),
+    Format("json", (".json",), "json.document", "json.document.JsonSink", keyed=True),
+    Format("jsonl", (".jsonl", ".ndjson"), "json.lines", "json.lines.JsonLinesSink"),
+    Format("npy", (".npy",), "arrays.npy", "arrays.npy.NpySink", text=False),
+    Format("npz", (".npz",), "arrays.npz", "arrays.npz.NpzSink", text=False, keyed=True),
     Format(
-        "parquet", (".parquet",), "columnar.reader", "columnar.writer", text=False, guarded=True
-    ),
-    Format(
-        "arrow",
-        (".arrow", ".feather"),
-        "columnar.reader",
-        "columnar.writer",
+        "safetensors",
+        (".safetensors",),
+        "arrays.safetensors",
+        "arrays.safetensors.SafetensorsSink",
         text=False,
-        guarded=True,
+        keyed=True,
     ),
-    Format("table", (), "table.sink", reads=False),
+    _columnar("parquet", (".parquet",)),
+    _columnar("arrow", (".arrow", ".feather")),
+    Format("table", (), "", "table.sink.open_table"),
 )
 
 BY_NAME = {form.name: form for form in FORMATS}
@@ -80,7 +97,7 @@ def suffix_format(path: str) -> Format | None:
 
 def format_names(*, reads: bool = False, text: bool = False) -> list[str]:
     """Return the names of all formats, or only of those that are read or are text."""
-    return [form.name for form in FORMATS if (form.reads or not reads) and (form.text or not text)]
+    return [form.name for form in FORMATS if (form.reader or not reads) and (form.text or not text)]
 
 
 def named_format(name: str, option: str, *, reads: bool = False, text: bool = False) -> Format:

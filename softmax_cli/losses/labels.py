@@ -127,7 +127,7 @@ class _Column:
                 array = open_file(token, options, ColumnRequest(one_column=True))
                 return mask_na_values(array, self.options).map(self.array)
             if name in ("parquet", "arrow"):
-                reader = named_format(name, self.option).reader()
+                reader = named_format(name, self.option).load_reader()
                 return self._source(reader.read_words(source, name, self.name), source)
             if name in ("json", "jsonl"):
                 cells = self._from_json(source) if name == "json" else self._from_lines(source)

@@ -32,8 +32,8 @@ examples = settings(derandomize=True, deadline=None, max_examples=25)
 
 NO_ZSTANDARD = pytest.mark.skipif(find_spec("zstandard") is None, reason="needs zstandard")
 COMPRESSIONS = ["", ".gz", pytest.param(".zst", marks=NO_ZSTANDARD)]
-TEXTS = [suffix for form in FORMATS if form.reads and form.text for suffix in form.suffixes]
-BINARY = [suffix for form in FORMATS if form.reads and not form.text for suffix in form.suffixes]
+TEXTS = [suffix for form in FORMATS if form.reader and form.text for suffix in form.suffixes]
+BINARY = [suffix for form in FORMATS if form.reader and not form.text for suffix in form.suffixes]
 COLUMNAR = [".parquet", ".arrow", ".feather"]
 ARRAYS = [suffix for suffix in BINARY if suffix not in COLUMNAR]
 

@@ -26,18 +26,15 @@ from softmax_cli.formats.arrays.array import (
 )
 from softmax_cli.formats.columns.selection import refuse_table_options
 from softmax_cli.formats.model.blocks import Block, Chunk, Source, rows_per_block
-from softmax_cli.formats.model.options import ColumnRequest, DTypeName, ReadOptions, WriteOptions
-from softmax_cli.formats.model.sinks import Result, Sink
+from softmax_cli.formats.model.options import ColumnRequest, DTypeName, ReadOptions
+from softmax_cli.formats.model.sinks import FormatSink
 from softmax_cli.storage.input import Input, read_at, read_exactly
 from softmax_cli.storage.limits import LONGEST_NPY_HEADER
-from softmax_cli.storage.output import Target
 
 _HEADER_ERRORS = (
     *(ValueError, SyntaxError, TypeError, KeyError, IndexError),
     *(RecursionError, MemoryError, Warning),
 )
-# (dtype, shape, *, room) -> the header, padded to `room` bytes.
-Header = Callable[..., bytes]
 MAGIC = b"\x93NUMPY"
 _MOST_DIMENSIONS = 64
 
@@ -180,26 +177,25 @@ def stored_as(dtype: np.dtype[Any], values: NDArray[Any]) -> NDArray[Any]:
     return packed(values) if dtype == BFLOAT16 else np.ascontiguousarray(values, dtype=dtype)
 
 
-def write(result: Result, form: str, target: Target, options: WriteOptions) -> Sink:  # noqa: ARG001
-    """Open a sink for an NPY file."""
-    return NpySink(result, target, "NPY", header_bytes)
-
-
-class NpySink(Sink):
+class NpySink(FormatSink):
     """Writes an array; its header follows when the number of rows is known."""
 
-    def __init__(self, result: Result, target: Target, form: str, header: Header) -> None:
+    def header(self, shape: tuple[int, ...], *, room: int = 0) -> bytes:
+        """Return the header of an array of this shape, padded to `room` bytes."""
+        return header_bytes(self._result.dtype, shape, room=room)
+
+    def begin(self) -> None:
         """Leave room for the header."""
+        result, target = self._result, self._target
         if result.text_columns:
             problem = f"an array cannot hold {result.text_columns}"
             raise UsageError(problem, "write .npz, .csv or .json", target.place)
         if not target.seekable:
-            problem = f"a pipe cannot hold an {form} file"
+            problem = f"a pipe cannot hold an {self._form} file"
             raise UsageError(problem, "name a file with -o", target.place)
-        self._result, self._target, self._header = result, target, header
         self._end = result.first
-        most = (1 << 62, *(result.leading or ()), *result_shape(result, 0))
-        self._room = len(header(result.dtype, most))
+        most = (1 << 62, *(result.leading or ()), *result.shape(0))
+        self._room = len(self.header(most))
         self._line_bytes = result.dtype.itemsize * (1 if result.flat else result.columns)
         if result.leading is not None and not result.flat:
             rows = math.prod(result.leading)
@@ -217,20 +213,6 @@ class NpySink(Sink):
         self._end = end
 
     def finish(self) -> None:
-        """Write the header."""
-        shape = result_shape(self._result, self._end)
-        header = self._header(self._result.dtype, shape, room=self._room)
+        header = self.header(self._result.shape(self._end), room=self._room)
         self._target.write_at(0, memoryview(header))
         self._target.truncate(self._room + self._end * self._line_bytes)
-
-
-def result_shape(result: Result, lines: int) -> tuple[int, ...]:
-    """Return the shape of the array that holds all lines: leading dimensions, then the classes."""
-    if result.flat:
-        return (lines,) if result.flat == "rows" else ()
-    per_row = (result.columns, result.columns) if result.matrix else (result.columns,)
-    rows = lines // result.columns if result.matrix else lines
-    leading = result.leading
-    if leading is None or math.prod(leading) != rows:
-        leading = (rows,)
-    return (*leading, *per_row)

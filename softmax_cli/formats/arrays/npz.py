@@ -12,20 +12,13 @@ from numpy.typing import NDArray
 
 from softmax_cli.errors import InputError, shorten
 from softmax_cli.formats.arrays.array import check_size, chosen_array
-from softmax_cli.formats.arrays.npy import (
-    header_bytes,
-    read_header,
-    result_shape,
-    rows_of,
-    stored_as,
-)
+from softmax_cli.formats.arrays.npy import header_bytes, read_header, rows_of, stored_as
 from softmax_cli.formats.columns.selection import refuse_table_options
 from softmax_cli.formats.model.blocks import Block, Source
-from softmax_cli.formats.model.options import ColumnRequest, ReadOptions, WriteOptions
-from softmax_cli.formats.model.sinks import Result, Sink
+from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
+from softmax_cli.formats.model.sinks import FormatSink
 from softmax_cli.storage.input import Input, read_whole, reading
 from softmax_cli.storage.limits import MOST_DEFLATED
-from softmax_cli.storage.output import Target
 
 # ValueError: a negative offset.
 _ZIP_ERRORS = (zipfile.BadZipFile, ValueError)
@@ -79,18 +72,11 @@ def _check_method(member: zipfile.ZipInfo, place: str) -> None:
         raise InputError(problem, _AGAIN, place)
 
 
-def write(result: Result, form: str, target: Target, options: WriteOptions) -> Sink:  # noqa: ARG001
-    """Open a sink for an NPZ file."""
-    return NpzSink(result, target)
-
-
-class NpzSink(Sink):
+class NpzSink(FormatSink):
     """Writes the values under the name of the result, and the top k classes as `classes`."""
 
-    def __init__(self, result: Result, target: Target) -> None:
-        """Hold nothing yet."""
-        self._result, self._target = result, target
-        self._arrays: dict[str, list[NDArray[Any]]] = {result.name: []}
+    def begin(self) -> None:
+        self._arrays: dict[str, list[NDArray[Any]]] = {self._result.name: []}
 
     def write(self, block: Block) -> None:
         """Hold the numbers: a zip cannot go back to write the header."""
@@ -99,14 +85,13 @@ class NpzSink(Sink):
             self._arrays.setdefault("classes", []).append(block.classes.astype(np.int64))
 
     def finish(self) -> None:
-        """Write the arrays."""
         with (
             self._target.writing(),
             zipfile.ZipFile(self._target.stream, "w", allowZip64=True) as archive,
         ):
             for name, blocks in self._arrays.items():
                 dtype = self._result.dtype if name == self._result.name else np.dtype(np.int64)
-                shape = result_shape(self._result, sum(map(len, blocks)))
+                shape = self._result.shape(sum(map(len, blocks)))
                 with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as stream:
                     stream.write(header_bytes(dtype, shape))
                     for block in blocks:

@@ -15,12 +15,10 @@ from softmax_cli.formats.arrays.array import check_size, checked_dtype, chosen_a
 from softmax_cli.formats.arrays.npy import NpySink, rows_of
 from softmax_cli.formats.columns.selection import refuse_table_options
 from softmax_cli.formats.model.blocks import Source
-from softmax_cli.formats.model.options import ColumnRequest, ReadOptions, WriteOptions
-from softmax_cli.formats.model.sinks import Result, Sink
+from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 from softmax_cli.formats.text.numbers import STORE_TRUTH
 from softmax_cli.storage.input import Input, read_exactly
 from softmax_cli.storage.limits import LONGEST_TENSOR_LIST
-from softmax_cli.storage.output import Target
 
 _DTYPES: dict[str, np.dtype[Any]] = {
     **{f"F{8 * size}": np.dtype(f"<f{size}") for size in (2, 4, 8)},
@@ -116,16 +114,15 @@ def _damaged(source: Input, problem: str) -> InputError:
     return InputError(problem, "the file is damaged", source.place)
 
 
-def write(result: Result, form: str, target: Target, options: WriteOptions) -> Sink:  # noqa: ARG001
-    """Open a sink for a file of one array, named like the result."""
-    names = {dtype: name for name, dtype in _DTYPES.items()}
+class SafetensorsSink(NpySink):
+    """Writes a file of one array, named like the result."""
 
-    def header(dtype: np.dtype[Any], shape: tuple[int, ...], *, room: int = 0) -> bytes:
+    def header(self, shape: tuple[int, ...], *, room: int = 0) -> bytes:
+        dtype = self._result.dtype
+        name = next(name for name, stored in _DTYPES.items() if stored == dtype)
         size = dtype.itemsize * math.prod(shape)
-        entry = {"dtype": names[dtype], "shape": shape, "data_offsets": (0, size)}
-        text = json.dumps({result.name: entry}).encode()
+        entry = {"dtype": name, "shape": shape, "data_offsets": (0, size)}
+        text = json.dumps({self._result.name: entry}).encode()
         length = max(room, 8 + len(text))
         length += -length % 8
         return (length - 8).to_bytes(8, "little") + text.ljust(length - 8)
-
-    return NpySink(result, target, form, header)

@@ -15,29 +15,21 @@ from softmax_cli.core.exact.bfloat16 import in_memory
 from softmax_cli.errors import UsageError
 from softmax_cli.formats.columnar.footers import JoinedParts
 from softmax_cli.formats.model.blocks import Block
-from softmax_cli.formats.model.options import WriteOptions
-from softmax_cli.formats.model.sinks import Result, Sink
+from softmax_cli.formats.model.sinks import FormatSink
 from softmax_cli.formats.text.quoting import cell_text
-from softmax_cli.storage.output import Target
 
 _PART_BYTES = 1 << 24
 _PART_ROWS = 1 << 18
 
 
-def write(result: Result, form: str, target: Target, options: WriteOptions) -> Sink:  # noqa: ARG001
-    """Open a sink for a Parquet or Arrow IPC file."""
-    return ColumnarSink(result, form, target)
-
-
-class ColumnarSink(Sink):
+class ColumnarSink(FormatSink):
     """Writes one column per class, after the id columns, as text.
 
     The rows that are written together do not depend on the blocks, and neither do the bytes.
     """
 
-    def __init__(self, result: Result, form: str, target: Target) -> None:
-        """Check the names of the columns, and hold no rows yet."""
-        self._result, self._form = result, form
+    def begin(self) -> None:
+        result = self._result
         # Neither format has a bfloat16.
         self._dtype = in_memory(result.dtype)
         self._as_entries = result.matrix and not result.single
@@ -45,8 +37,8 @@ class ColumnarSink(Sink):
         self._has_classes = len(result.column_names or ()) == 2 * result.columns
         names = self._names()
         if len(set(names)) < len(names):
-            problem = f"two columns have the same name, which {form} does not allow"
-            raise UsageError(problem, "write csv", target.place)
+            problem = f"two columns have the same name, which {self._form} does not allow"
+            raise UsageError(problem, "write csv", self._target.place)
         width = 1 if self._as_entries else result.columns
         line_bytes = 32 if self._as_entries else width * self._dtype.itemsize
         self._most = min(_PART_ROWS, max(1, _PART_BYTES // line_bytes))
@@ -55,7 +47,7 @@ class ColumnarSink(Sink):
         self._words: list[pl.DataFrame] = []
         self._held = 0
         self._is_begun = False
-        self._parts = JoinedParts(form, target.write)
+        self._parts = JoinedParts(self._form, self._target.write)
 
     def _names(self) -> list[str]:
         result = self._result

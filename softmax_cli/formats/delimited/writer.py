@@ -9,28 +9,18 @@ from operator import add
 
 from softmax_cli.errors import OutputError, shorten
 from softmax_cli.formats.model.blocks import Block
-from softmax_cli.formats.model.options import WriteOptions
-from softmax_cli.formats.model.sinks import Result, Sink
+from softmax_cli.formats.model.sinks import FormatSink
 from softmax_cli.formats.text.digits import format_rows
 from softmax_cli.formats.text.json_values import name_classes
 from softmax_cli.formats.text.quoting import quote, requote
-from softmax_cli.storage.output import Target
 
 
-def write(result: Result, form: str, target: Target, options: WriteOptions) -> Sink:
-    """Open a sink for CSV, TSV or whitespace-separated text."""
-    return DelimitedSink(result, {"csv": b",", "tsv": b"\t"}.get(form, b" "), target, options)
-
-
-class DelimitedSink(Sink):
+class DelimitedSink(FormatSink):
     """Writes one line per row, id columns first, below a header if the input had one."""
 
-    def __init__(
-        self, result: Result, delimiter: bytes, target: Target, options: WriteOptions
-    ) -> None:
-        """Write the header."""
-        self._result, self._target = result, target
-        self._delimiter, self._precision = delimiter, options.precision
+    def begin(self) -> None:
+        result = self._result
+        self._delimiter = {"csv": b",", "tsv": b"\t"}.get(self._form, b" ")
         self._as_entries = result.matrix and not result.single
         names = result.column_names
         if names is not None:
@@ -38,7 +28,7 @@ class DelimitedSink(Sink):
                 names = ("row", "i", "j", "value")
             header = list(map(self._name, (*result.id_names, *names)))
             header[0] = self._quote_comment(header[0])
-            target.write(delimiter.join(header) + b"\n")
+            self._target.write(self._delimiter.join(header) + b"\n")
 
     def prepare(self, block: Block) -> Callable[[], None]:
         """Format the rows of a block, or the entries of a batch of matrices."""

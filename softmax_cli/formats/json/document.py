@@ -11,12 +11,11 @@ from softmax_cli.formats.columns.layout import Layout
 from softmax_cli.formats.columns.na_values import missing_texts
 from softmax_cli.formats.columns.selection import refuse_table_options
 from softmax_cli.formats.model.blocks import Block, Source
-from softmax_cli.formats.model.options import ColumnRequest, ReadOptions, WriteOptions
-from softmax_cli.formats.model.sinks import Result, Sink
+from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
+from softmax_cli.formats.model.sinks import FormatSink
 from softmax_cli.formats.text.json_values import json_report, json_rows, name_classes, read_document
 from softmax_cli.formats.text.quoting import cell_text
 from softmax_cli.storage.input import Input
-from softmax_cli.storage.output import Target
 
 _KEYS = ("logits", "probabilities", "log_probabilities", "jacobian")
 
@@ -49,27 +48,20 @@ def read(source: Input, form: str, options: ReadOptions, request: ColumnRequest)
     return replace(opened, table=layout)
 
 
-def write(result: Result, form: str, target: Target, options: WriteOptions) -> Sink:  # noqa: ARG001
-    """Open a sink for one JSON object."""
-    return JsonSink(result, target, options.precision)
-
-
-class JsonSink(Sink):
+class JsonSink(FormatSink):
     """Writes one object, with each row on a line of its own."""
 
-    def __init__(self, result: Result, target: Target, precision: int | None) -> None:
-        """Write what comes before the rows."""
-        self._result, self._target, self._precision = result, target, precision
+    def begin(self) -> None:
+        result = self._result
         self._lines = 0
         self._ids: list[list[str]] = []
         self._classes: list[list[object]] = []
         names = None if result.class_names is None else list(result.class_names)
         facts = {"command": result.command, **result.facts, "class_names": names}
         opening = json.dumps(facts, ensure_ascii=False, allow_nan=False)
-        target.write(f'{opening[:-1]}, "{result.name}": ['.encode())
+        self._target.write(f'{opening[:-1]}, "{result.name}": ['.encode())
 
     def write(self, block: Block) -> None:
-        """Write the rows of a block."""
         result = self._result
         for row in json_rows(block.values, self._precision):
             matrix_starts = result.matrix and self._lines % result.columns == 0
@@ -85,7 +77,6 @@ class JsonSink(Sink):
             self._classes.extend(name_classes(block.classes, result.class_names))
 
     def finish(self) -> None:
-        """Close the lists, and write what is known only after the rows."""
         result = self._result
         closing = "]\n]" if result.matrix and self._lines else "\n]"
         rows = self._lines // result.columns if result.matrix else self._lines

@@ -15,8 +15,8 @@ from softmax_cli.formats.arrays.array import json_float, remedy_of_json
 from softmax_cli.formats.columns.layout import choose_layout
 from softmax_cli.formats.columns.line_table import LineChunk, LineTable
 from softmax_cli.formats.model.blocks import Block, Source
-from softmax_cli.formats.model.options import ColumnRequest, ReadOptions, WriteOptions
-from softmax_cli.formats.model.sinks import Result, Sink
+from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
+from softmax_cli.formats.model.sinks import FormatSink
 from softmax_cli.formats.text.delimiter import refuse_many_cells
 from softmax_cli.formats.text.json_values import json_rows, label_text, name_classes, parse_json
 from softmax_cli.formats.text.lines import line_place
@@ -24,7 +24,6 @@ from softmax_cli.formats.text.numbers import NotANumberError
 from softmax_cli.formats.text.quoting import cell_text, quote
 from softmax_cli.storage.input import Input, no_rows, read_line, reading
 from softmax_cli.storage.limits import MOST_CELLS, MOST_IDLE_LINES
-from softmax_cli.storage.output import Target
 
 
 def read(source: Input, form: str, options: ReadOptions, request: ColumnRequest) -> Source:  # noqa: ARG001
@@ -138,17 +137,11 @@ def _id_cell(value: object) -> bytes:
     return quote(text.encode())
 
 
-def write(result: Result, form: str, target: Target, options: WriteOptions) -> Sink:  # noqa: ARG001
-    """Open a sink for JSON lines."""
-    return JsonLinesSink(result, target, options.precision)
-
-
-class JsonLinesSink(Sink):
+class JsonLinesSink(FormatSink):
     """Writes one list per row, or one object if there are class names or ids."""
 
-    def __init__(self, result: Result, target: Target, precision: int | None) -> None:
-        """Refuse names that an object cannot hold."""
-        self._result, self._target, self._precision = result, target, precision
+    def begin(self) -> None:
+        result = self._result
         self._names = result.column_names or result.class_names
         self._id_names = [name or f"id_{at}" for at, name in enumerate(result.id_names, 1)]
         keys = [*self._id_names, *(self._names or ())]
@@ -158,10 +151,9 @@ class JsonLinesSink(Sink):
         self._template = _object(members)
         if len(set(keys)) < len(keys) and not result.matrix:
             problem = "two columns have the same name, which an object cannot hold"
-            raise UsageError(problem, "write csv", target.place)
+            raise UsageError(problem, "write csv", self._target.place)
 
     def prepare(self, block: Block) -> Callable[[], None]:
-        """Format one line per row; for matrices, one per row of the matrix."""
         return partial(self._target.write, self._format(block))
 
     def _format(self, block: Block) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
     from softmax_cli.display.parts import Part
     from softmax_cli.display.steps import Step
+    from softmax_cli.formats.model.options import WriteOptions
+    from softmax_cli.storage.output import Target
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +67,16 @@ class Result:
         shape = {name: getattr(source, name) for name in shared}
         return cls(command, name, **{"columns": source.classes, **shape, **fields})
 
+    def shape(self, lines: int) -> tuple[int, ...]:
+        """Return the shape of the array that holds all lines: leading dimensions, then classes."""
+        if self.flat:
+            return (lines,) if self.flat == "rows" else ()
+        rows = lines // self.columns if self.matrix else lines
+        leading = self.leading
+        if leading is None or math.prod(leading) != rows:
+            leading = (rows,)
+        return (*leading, *[self.columns] * (2 if self.matrix else 1))
+
 
 class Sink:
     """Writes the blocks of a result. Subclasses override `write`, or `prepare` to use threads."""
@@ -80,15 +93,25 @@ class Sink:
         """Write what follows the last row, if anything."""
 
 
+class FormatSink(Sink):
+    """Writes a result into a target, in the format with the name `form`."""
+
+    def __init__(self, result: Result, form: str, target: Target, options: WriteOptions) -> None:
+        self._result, self._form, self._target = result, form, target
+        self._precision = options.precision
+        self.begin()
+
+    def begin(self) -> None:
+        """Write what comes before the rows; refuse a result that the format cannot hold."""
+
+
 class Sinks(Sink):
     """Gives each block to several sinks; whoever opened them finishes them."""
 
     def __init__(self, sinks: Sequence[Sink]) -> None:
-        """Keep the sinks."""
         self._sinks = sinks
 
     def prepare(self, block: Block) -> Callable[[], None]:
-        """Prepare the block for each sink."""
         return partial(call_each, [sink.prepare(block) for sink in self._sinks])
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from importlib import import_module
 
 from softmax_cli.formats.model.options import PartOptions, WriteOptions
 from softmax_cli.formats.model.sinks import Result, Sink, Sinks
@@ -23,13 +22,12 @@ def open_sink(
     After an error, no file appears.
     """
     form = output_format(options)
-    writer = import_module(f"softmax_cli.formats.{form.writer or form.module}")
     part = options.part if isinstance(options, PartOptions) else None
     with (
         open_target(options.output or "-", inputs, in_place=options.in_place, part=part) as target,
         open_picture(options, inputs) as save,
     ):
-        opened = [lambda shaped: writer.write(shaped, form.name, target, options)]
+        opened = [lambda shaped: form.open_sink(shaped, target, options)]
         if save is not None:
             from softmax_cli.formats.table.sink import TableSink
 

@@ -95,8 +95,7 @@ def open_file(path: str, options: ReadOptions, request: ColumnRequest = NO_REQUE
         form = _input_format(path, source, options)
         if not form.keyed and options.key is not None:
             raise UsageError(f"{form.name} holds no arrays by name", "leave it out", "--key")
-        reader = form.reader()
-        opened: Source = reader.read(source, form.name, options, request)
+        opened: Source = form.load_reader().read(source, form.name, options, request)
     except BaseException:
         source.close()
         raise

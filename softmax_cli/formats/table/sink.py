@@ -25,7 +25,7 @@ SHOWN_CLASSES = 40
 _SINGULAR = {"probabilities": "probability", "log_probabilities": "log-probability"}
 
 
-def write(result: Result, form: str, target: Target, options: WriteOptions) -> Sink:  # noqa: ARG001
+def open_table(result: Result, _: str, target: Target, options: WriteOptions) -> Sink:
     """Return a sink that writes the table of a result into the target."""
 
     def show(parts: Sequence[Part]) -> None:
@@ -40,7 +40,7 @@ class TableSink(Sink):
     def __init__(
         self, result: Result, show: Callable[[Sequence[Part]], None], options: WriteOptions
     ) -> None:
-        """Keep nothing yet; `show` prints the parts of the table."""
+        """Keep no rows yet; `show` prints the parts of the table."""
         self._result, self._show = result, show
         self._precision = options.precision or DEFAULT_PRECISION
         self._rows = KeptRows(result)
@@ -48,7 +48,6 @@ class TableSink(Sink):
         self._has_top = result.name in _SINGULAR
 
     def write(self, block: Block) -> None:
-        """Keep the rows that may be shown."""
         self._rows.add(block)
 
     def finish(self) -> None:
