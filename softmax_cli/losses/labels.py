@@ -19,16 +19,14 @@ from softmax_cli.formats.columns.selection import refuse_all_but_one
 from softmax_cli.formats.delimited.first_records import first_records
 from softmax_cli.formats.model.blocks import BLOCK_BYTES, Block, Source, from_blocks, identity
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
-from softmax_cli.formats.opening.detection import detected_format
-from softmax_cli.formats.opening.pickles import refuse_pickle
+from softmax_cli.formats.opening.detection import detected_format, refuse_pickle
 from softmax_cli.formats.opening.source import open_file
-from softmax_cli.formats.registry import named_format, suffix_format
+from softmax_cli.formats.registry import suffix_format
 from softmax_cli.formats.text.cell_kinds import number_remedy
-from softmax_cli.formats.text.delimiter import cell_splitter
+from softmax_cli.formats.text.cells import cell_splitter, cell_text, unquote
 from softmax_cli.formats.text.json_values import label_text, parse_json, read_document
 from softmax_cli.formats.text.lines import Comments, batches, read_records
 from softmax_cli.formats.text.numbers import NotANumberError, parse_number
-from softmax_cli.formats.text.quoting import cell_text, unquote
 from softmax_cli.losses.class_labels import Label, Names
 from softmax_cli.storage.filesystem import path_of
 from softmax_cli.storage.input import Input, open_input, prepend
@@ -116,10 +114,10 @@ class _Column:
         if token != "-" and not path_of(token).exists():
             return self._source(self._typed(token))
         refuse_pickle(token)
-        form = suffix_format(token)
         source = open_input(token)
         try:
-            name = form.name if form and token != "-" else detected_format(source)
+            form = detected_format(token, source)
+            name = form.name
             if name in ("npy", "npz", "safetensors"):
                 source.close()
                 key = None if name == "npy" else self.options.key
@@ -127,8 +125,8 @@ class _Column:
                 array = open_file(token, options, ColumnRequest(one_column=True))
                 return mask_na_values(array, self.options).map(self.array)
             if name in ("parquet", "arrow"):
-                reader = named_format(name, self.option).load_reader()
-                return self._source(reader.read_words(source, name, self.name), source)
+                words = form.load_reader().read_words(source, name, self.name)
+                return self._source(words, source)
             if name in ("json", "jsonl"):
                 cells = self._from_json(source) if name == "json" else self._from_lines(source)
                 return self._source(cells, source)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from softmax_cli.formats.text.quoting import cell_text
+from softmax_cli.formats.text.cells import cell_text
 from softmax_cli.losses.metric import Metric, Scored
 
 

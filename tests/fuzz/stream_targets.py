@@ -50,7 +50,7 @@ def detected(data: bytes) -> None:
 
 def _form(name: str) -> str:
     with closing(open_input(name)) as source:
-        return detected_format(source)
+        return detected_format("-", source).name
 
 
 def compressed(data: bytes) -> None:

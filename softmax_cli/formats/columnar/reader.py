@@ -27,8 +27,8 @@ from softmax_cli.formats.columns.selection import (
 )
 from softmax_cli.formats.model.blocks import Block, Chunk, Source, rows_per_block
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
+from softmax_cli.formats.text.cells import quote
 from softmax_cli.formats.text.numbers import STORE_TRUTH
-from softmax_cli.formats.text.quoting import quote
 from softmax_cli.storage.input import Input
 
 _WINDOW_BYTES = 80 << 20

@@ -16,7 +16,7 @@ from softmax_cli.errors import UsageError
 from softmax_cli.formats.columnar.footers import JoinedParts
 from softmax_cli.formats.model.blocks import Block
 from softmax_cli.formats.model.sinks import FormatSink
-from softmax_cli.formats.text.quoting import cell_text
+from softmax_cli.formats.text.cells import cell_text
 
 _PART_BYTES = 1 << 24
 _PART_ROWS = 1 << 18

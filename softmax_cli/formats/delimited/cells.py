@@ -15,7 +15,13 @@ from softmax_cli.formats.columns.line_table import LineChunk, LineTable
 from softmax_cli.formats.columns.selection import column_spec
 from softmax_cli.formats.model.blocks import Block
 from softmax_cli.formats.text.cell_kinds import number_remedy
-from softmax_cli.formats.text.delimiter import Split, detected_delimiter, refuse_many_cells
+from softmax_cli.formats.text.cells import (
+    Split,
+    cell_text,
+    detected_delimiter,
+    refuse_many_cells,
+    unquote,
+)
 from softmax_cli.formats.text.lines import Comments, Record, line_place, read_records
 from softmax_cli.formats.text.numbers import (
     LARGEST_EXACT,
@@ -25,7 +31,6 @@ from softmax_cli.formats.text.numbers import (
     is_truth,
     parse_number,
 )
-from softmax_cli.formats.text.quoting import cell_text, unquote
 
 
 def decode_cell(cell: bytes, place: str) -> str:

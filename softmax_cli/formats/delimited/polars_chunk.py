@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from softmax_cli.formats.columns.layout import Layout
 from softmax_cli.formats.columns.line_table import LineChunk
 from softmax_cli.formats.model.blocks import Block
+from softmax_cli.formats.text.cells import cell_text
 from softmax_cli.formats.text.lines import line_place
 from softmax_cli.formats.text.numbers import LARGEST_EXACT, LONG_WHOLE_NUMBER
-from softmax_cli.formats.text.quoting import cell_text
 
 if TYPE_CHECKING:
     import polars as pl

@@ -12,9 +12,13 @@ from softmax_cli.formats.delimited.cells import DelimitedTable, decode_cell
 from softmax_cli.formats.delimited.first_records import first_records
 from softmax_cli.formats.model.blocks import Source
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
-from softmax_cli.formats.text.delimiter import cell_splitter, detected_delimiter, refuse_many_cells
+from softmax_cli.formats.text.cells import (
+    cell_splitter,
+    cell_text,
+    detected_delimiter,
+    refuse_many_cells,
+)
 from softmax_cli.formats.text.lines import Comments
-from softmax_cli.formats.text.quoting import cell_text
 from softmax_cli.storage.input import Input
 
 

@@ -10,9 +10,9 @@ from operator import add
 from softmax_cli.errors import OutputError, shorten
 from softmax_cli.formats.model.blocks import Block
 from softmax_cli.formats.model.sinks import FormatSink
+from softmax_cli.formats.text.cells import quote, requote
 from softmax_cli.formats.text.digits import format_rows
 from softmax_cli.formats.text.json_values import name_classes
-from softmax_cli.formats.text.quoting import quote, requote
 
 
 class DelimitedSink(FormatSink):

@@ -13,8 +13,8 @@ from softmax_cli.formats.columns.selection import refuse_table_options
 from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 from softmax_cli.formats.model.sinks import FormatSink
+from softmax_cli.formats.text.cells import cell_text
 from softmax_cli.formats.text.json_values import json_report, json_rows, name_classes, read_document
-from softmax_cli.formats.text.quoting import cell_text
 from softmax_cli.storage.input import Input
 
 _KEYS = ("logits", "probabilities", "log_probabilities", "jacobian")

@@ -17,11 +17,10 @@ from softmax_cli.formats.columns.line_table import LineChunk, LineTable
 from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 from softmax_cli.formats.model.sinks import FormatSink
-from softmax_cli.formats.text.delimiter import refuse_many_cells
+from softmax_cli.formats.text.cells import cell_text, quote, refuse_many_cells
 from softmax_cli.formats.text.json_values import json_rows, label_text, name_classes, parse_json
 from softmax_cli.formats.text.lines import line_place
 from softmax_cli.formats.text.numbers import NotANumberError
-from softmax_cli.formats.text.quoting import cell_text, quote
 from softmax_cli.storage.input import Input, no_rows, read_line, reading
 from softmax_cli.storage.limits import MOST_CELLS, MOST_IDLE_LINES
 

@@ -11,11 +11,11 @@ from softmax_cli.formats.columns.selection import refuse_table_options
 from softmax_cli.formats.columns.suspects import warn_of_suspects
 from softmax_cli.formats.model.blocks import Source
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
+from softmax_cli.formats.opening.detection import detected_format, refuse_pickle
 from softmax_cli.formats.opening.inline import read_inline, unknown_token
-from softmax_cli.formats.opening.pickles import refuse_pickle
-from softmax_cli.formats.registry import BY_NAME, Format, named_format, suffix_format
+from softmax_cli.formats.registry import named_format
 from softmax_cli.storage.filesystem import Location, location, path_of
-from softmax_cli.storage.input import Input, open_input
+from softmax_cli.storage.input import open_input
 
 NO_REQUEST = ColumnRequest()
 
@@ -92,7 +92,10 @@ def open_file(path: str, options: ReadOptions, request: ColumnRequest = NO_REQUE
     refuse_pickle(path)
     source = open_input(path)
     try:
-        form = _input_format(path, source, options)
+        if options.input_format is None:
+            form = detected_format(path, source)
+        else:
+            form = named_format(options.input_format, "--input-format", reads=True)
         if not form.keyed and options.key is not None:
             raise UsageError(f"{form.name} holds no arrays by name", "leave it out", "--key")
         opened: Source = form.load_reader().read(source, form.name, options, request)
@@ -116,13 +119,3 @@ def input_paths(tokens: Sequence[str]) -> list[Location]:
     found = [name for token in tokens for name in path_of(token).glob()]
     plain = [token for token in tokens if token != "-" and path_of(token).exists()]
     return [location(name) for name in (*found, *plain, *(["/dev/stdin"] if "-" in tokens else []))]
-
-
-def _input_format(path: str, source: Input, options: ReadOptions) -> Format:
-    if options.input_format is not None:
-        return named_format(options.input_format, "--input-format", reads=True)
-    if path != "-" and (form := suffix_format(path)):
-        return form
-    from softmax_cli.formats.opening.detection import detected_format
-
-    return BY_NAME[detected_format(source)]

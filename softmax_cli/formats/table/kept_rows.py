@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from softmax_cli.formats.model.blocks import Block
 from softmax_cli.formats.model.sinks import Result
+from softmax_cli.formats.text.cells import cell_text
 from softmax_cli.formats.text.json_values import name_classes
-from softmax_cli.formats.text.quoting import cell_text
 
 SHOWN_ROWS = 10
 SHOWN_MATRICES = 3

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from softmax_cli.errors import InputError
 from softmax_cli.formats.text.cell_kinds import MISSING, is_spreadsheet_error
-from softmax_cli.formats.text.quoting import QUOTED
+from softmax_cli.formats.text.cells import QUOTED
 from softmax_cli.storage.input import no_rows, read_line, reading
 from softmax_cli.storage.limits import LONGEST_LINE, MOST_IDLE_LINES
 

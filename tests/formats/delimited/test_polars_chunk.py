@@ -20,7 +20,7 @@ from softmax_cli.formats.delimited import polars_chunk
 from softmax_cli.formats.delimited.cells import DelimitedTable
 from softmax_cli.formats.delimited.polars_chunk import read_with_polars
 from softmax_cli.formats.model.blocks import Block
-from softmax_cli.formats.text.delimiter import cell_splitter
+from softmax_cli.formats.text.cells import cell_splitter
 from softmax_cli.storage.input import Input
 from tests.formats.conftest import folder
 from tests.formats.rows import examples, read, same_bits, saved

@@ -12,7 +12,7 @@ from numpy.testing import assert_array_equal
 
 from softmax_cli.errors import InputError
 from softmax_cli.formats.opening.detection import detected_format
-from softmax_cli.formats.text.delimiter import detected_delimiter
+from softmax_cli.formats.text.cells import detected_delimiter
 from softmax_cli.storage.input import open_input
 from tests.formats.arrays.test_npy import npy
 from tests.formats.arrays.test_npz import npz
@@ -55,7 +55,7 @@ every_content = pytest.mark.parametrize(
 def test_file_without_suffix(form: str, data: bytes) -> None:
     source = open_input(saved("x", data))
     with source.stream:
-        assert detected_format(source) == form
+        assert detected_format("-", source).name == form
     assert_array_equal(read("x").values, ROWS)
 
 

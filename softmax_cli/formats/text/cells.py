@@ -1,4 +1,4 @@
-"""Splits records into cells."""
+"""Splits records of delimited text into cells, and quotes and unquotes cells."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Callable
 from itertools import islice
 
 from softmax_cli.errors import InputError
-from softmax_cli.formats.text.quoting import QUOTED
 from softmax_cli.storage.limits import MOST_CELLS
 
 Split = Callable[[bytes], list[bytes]]
 
+QUOTED = re.compile(rb'"[^"]*+(?:""[^"]*+)*+"')
 _DELIMITERS = ",;\t|"
 _DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+(,\d+)?\s*")
 
@@ -50,7 +50,7 @@ def refuse_many_cells(cells: int, place: str) -> None:
 def detected_delimiter(line: str) -> str | None:
     """Return the one of `, ; tab |` that a line has outside quotes; None if it has none.
 
-    A comma inside numbers that stand between semicolons is a decimal comma.
+    In numbers separated by semicolons or tabs, a comma is a decimal comma.
 
     >>> [detected_delimiter(line) for line in ('"a;b",c', "1 2 3", "1,5;2,5")]
     [',', None, ';']
@@ -61,3 +61,40 @@ def detected_delimiter(line: str) -> str | None:
         if len(cells) > 1 and "," in unquoted and all(map(_DECIMAL_COMMA.fullmatch, cells)):
             return mark
     return next((mark for mark in _DELIMITERS if mark in unquoted), None)
+
+
+def unquote(cell: bytes) -> bytes:
+    """Return the content of a cell.
+
+    >>> unquote(b'"a ""b"" c"')
+    b'a "b" c'
+    """
+    stripped = cell.strip()
+    return stripped[1:-1].replace(b'""', b'"') if QUOTED.fullmatch(stripped) else stripped
+
+
+def cell_text(cell: bytes) -> str:
+    """Return the content of a cell as text, with replacements for bytes that are not UTF-8."""
+    return unquote(cell).decode("utf-8", "replace")
+
+
+def quote(content: bytes, delimiter: bytes = b",") -> bytes:
+    """Return a cell with this content, quoted only if it must be.
+
+    >>> quote(b'"a"'), quote(b"a")
+    (b'\"\"\"a\"\"\"', b'a')
+    """
+    if any(mark in content for mark in (delimiter, b'"', b"\n", b"\r")):
+        return b'"' + content.replace(b'"', b'""') + b'"'
+    return content
+
+
+def requote(cell: bytes, delimiter: bytes) -> bytes:
+    """Return an input's cell unchanged, or quoted if this delimiter would cut it.
+
+    >>> requote(b"a;b", b";"), requote(b'"a;b"', b";"), requote(b'say "a"', b";")
+    (b'"a;b"', b'"a;b"', b'say "a"')
+    """
+    if QUOTED.fullmatch(cell) or not any(mark in cell for mark in (delimiter, b"\n", b"\r")):
+        return cell
+    return quote(cell, delimiter)
