@@ -35,12 +35,12 @@ def install():
     ColumnarFile.part = part
 
 import softmax_cli.formats.registry as formats
-reader = formats.Format.reader
+load_reader = formats.Format.load_reader
 def patched(self):
-    module = reader(self)
+    module = load_reader(self)
     install()
     return module
-formats.Format.reader = patched
+formats.Format.load_reader = patched
 sys.exit(main())
 """
 
