@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -42,11 +42,12 @@ EXAMPLES = (
 )
 
 
-def command(
-    *,
-    values: Values = None,
-    of: Annotated[Of, Flag("The function to differentiate.")] = "softmax",
-    temperature: Temperature = 1.0,
+@dataclass(frozen=True)
+class JacobianOptions:
+    """What is differentiated, and the vector that its Jacobian is multiplied by."""
+
+    of: Annotated[Of, Flag("The function to differentiate.")] = "softmax"
+    temperature: Temperature = 1.0
     vjp: Annotated[
         str | None,
         Flag(
@@ -54,36 +55,55 @@ def command(
             "rows or one per row.",
             "V",
         ),
-    ] = None,
-    jvp: Annotated[str | None, Flag("J v: the change of the result. As --vjp.", "V")] = None,
+    ] = None
+    jvp: Annotated[str | None, Flag("J v: the change of the result. As --vjp.", "V")] = None
+
+    @property
+    def product(self) -> str | None:
+        """The product that is asked for, if any."""
+        return "vjp" if self.vjp is not None else "jvp" if self.jvp is not None else None
+
+
+def command(
+    *,
+    values: Values = None,
+    options: JacobianOptions,
     explain: Explain = False,
     shards: ShardOptions,
     read: ReadOptions,
     write: WriteOptions,
 ) -> int:
     """Write the Jacobian of each row, or its product with a vector, for one input or many files."""
-    if vjp is not None and jvp is not None:
+    if options.vjp is not None and options.jvp is not None:
         raise UsageError("cannot be combined with --jvp", "give one of the two", "--vjp")
     if explain:
         write = explanation(write, shards)
-    settings: dict[str, Any] = {"of": of, "temperature": temperature}
-    vectors: dict[str, Any] = {"vjp": vjp, "jvp": jvp}
     if shards.are_given:
         from softmax_cli.commands.many_files.job import convert_files
 
-        job = partial(write_jacobian, **settings)
+        settings = asdict(options)
+        vectors = {name: settings.pop(name) for name in ("vjp", "jvp")}
+        job = partial(_write_shard, options)
         return convert_files("jacobian", job, values, vectors, settings, shards, read, write)
-    write_jacobian(values, **vectors, **settings, read=read, write=write, explain=explain)
+    write_jacobian(values, options, read=read, write=write, explain=explain)
     return 0
+
+
+def _write_shard(
+    options: JacobianOptions,
+    values: list[str],
+    *,
+    vjp: str | None = None,
+    jvp: str | None = None,
+    **given: Any,
+) -> int:
+    return write_jacobian(values, replace(options, vjp=vjp, jvp=jvp), **given)
 
 
 def write_jacobian(
     values: list[str] | None,
+    options: JacobianOptions,
     *,
-    of: Of,
-    temperature: float,
-    vjp: str | None = None,
-    jvp: str | None = None,
     read: ReadOptions,
     write: WriteOptions,
     rows: RowRange | None = None,
@@ -98,30 +118,15 @@ def write_jacobian(
     from softmax_cli.pipeline.pairing import peeked, zip_rows
     from softmax_cli.pipeline.run import run
 
+    product, T = options.product, options.temperature
+    vector = options.vjp if product == "vjp" else options.jvp
+    split = None
     with ExitStack() as stack:
-        others = [token for token in (vjp, jvp) if token is not None]
-        opened_values = opened(values, read, others=others)
+        opened_values = opened(values, read, others=[vector] if vector is not None else [])
         source, single = peeked(stack.enter_context(opened_values))
         source = source.slice_rows(rows)
-        result = Result.of(
-            source,
-            "jacobian",
-            "jacobian",
-            column_names=source.class_names,
-            facts={"of": of, "temperature": temperature},
-            matrix=True,
-            single=single,
-            axis=-1,
-            first=source.first * source.classes,
-        )
-        vector = vjp if vjp is not None else jvp
-        split = None
-        if vector is None:
-            product = None
-            split = _in_lines(source)
-            kernel = _matrix_kernel(source, of, temperature)
-        else:
-            product, option = ("vjp", "--vjp") if vjp is not None else ("jvp", "--jvp")
+        if vector is not None:
+            option = f"--{product}"
             other = stack.enter_context(opened_partner(vector, option, read, source.classes))
             if other.classes != source.classes:
                 raise ShapeError(
@@ -131,43 +136,52 @@ def write_jacobian(
                 )
             other = without_missing(other, read)
             source = zip_rows(source, other, what="vectors", every_row=True)
-            result = replace(
-                result, name=product, matrix=False, axis=source.axis, first=source.first
-            )
-            kernel = _product_kernel(source, of, temperature, product)
+            kernel = _product_kernel(source, options)
+        else:
+            split = _in_lines(source)
+            kernel = _matrix_kernel(source, options)
+        result = Result.of(
+            source,
+            "jacobian",
+            product or "jacobian",
+            column_names=source.class_names,
+            facts={"of": options.of, "temperature": T},
+            matrix=product is None,
+            single=single,
+            axis=source.axis if product else -1,
+            first=source.first * (1 if product else source.classes),
+        )
         kernel = zero_bad_rows(kernel, read.on_bad_row)
         if explain:
-            steps_of = partial(_steps, of=of, product=product)
-            source, result = explained(
-                source, result, temperature, read.on_bad_row, write, steps_of
-            )
+            steps_of = partial(_steps, options=options)
+            source, result = explained(source, result, T, read.on_bad_row, write, steps_of)
             if is_alone(write):
                 kernel, split, result = identity, None, replace(result, matrix=False)
         with open_sink(result, write, source.paths) as sink:
             return run(source, kernel, sink, read.on_bad_row, write, split).read
 
 
-def _steps(row: Row, block: Block, *, of: Of, product: str | None) -> list[Step]:
+def _steps(row: Row, block: Block, options: JacobianOptions) -> list[Step]:
     from softmax_cli.core.exact.arrays import wide
     from softmax_cli.explain.jacobian import jacobian_steps, product_steps
 
-    if product is None:
-        return jacobian_steps(row, of)
+    if options.product is None:
+        return jacobian_steps(row, options.of)
     assert block.partner is not None
-    return product_steps(row, of, product, wide(block.partner[0]))
+    return product_steps(row, options.of, options.product, wide(block.partner[0]))
 
 
-def _matrix_kernel(source: Source, of: Of, temperature: float) -> Kernel:
+def _matrix_kernel(source: Source, options: JacobianOptions) -> Kernel:
     import numpy as np
 
     from softmax_cli.core.exact.arrays import checked_temperature, narrowed, unrounded
     from softmax_cli.core.softmax import jacobian
 
-    T = checked_temperature(temperature)
+    T = checked_temperature(options.temperature)
     write_lines = {
         "softmax": jacobian.softmax_jacobian_lines,
         "log-softmax": jacobian.log_softmax_jacobian_lines,
-    }[of]
+    }[options.of]
 
     def kernel(block: Block) -> Block:
         assert block.lines is not None
@@ -211,26 +225,20 @@ def _in_lines(source: Source) -> Split:
     return split
 
 
-def _product_kernel(source: Source, of: Of, temperature: float, product: str) -> Kernel:
+def _product_kernel(source: Source, options: JacobianOptions) -> Kernel:
     import numpy as np
 
     from softmax_cli.core.exact.arrays import narrowed, unrounded
-    from softmax_cli.core.softmax import jacobian_products as products
+    from softmax_cli.core.softmax.jacobian_products import PRODUCTS, row_products
 
-    product_of = {
-        ("softmax", "vjp"): products.softmax_product,
-        ("softmax", "jvp"): products.softmax_product,
-        ("log-softmax", "vjp"): products.log_softmax_vjp_product,
-        ("log-softmax", "jvp"): products.log_softmax_jvp_product,
-    }[of, product]
+    assert options.product is not None
+    product = PRODUCTS[options.of, options.product]
 
     def kernel(block: Block) -> Block:
         assert block.partner is not None
         logits = block.values
         result = np.empty_like(logits, unrounded(source.dtype))
-        products.row_products(
-            product_of, logits, block.partner, temperature=temperature, out=result
-        )
+        row_products(product, logits, block.partner, temperature=options.temperature, out=result)
         return block.with_values(narrowed(result, source.dtype))
 
     return kernel

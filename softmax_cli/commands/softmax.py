@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from softmax_cli.commands.options.explain import Explain, explained, explanation, is_alone
 from softmax_cli.commands.options.flag import Flag
@@ -31,16 +31,30 @@ EXAMPLES = (
 )
 
 
+@dataclass(frozen=True)
+class SoftmaxOptions:
+    """What is written of each row."""
+
+    temperature: Temperature = 1.0
+    log: Annotated[bool, Flag("Log-probabilities instead.")] = False
+    base: Base = "e"
+    top_k: Annotated[
+        int | None, Flag("Only the K most likely classes per row.", "K", short="-k", min=1)
+    ] = None
+    append: Annotated[bool, Flag("Keep the input's columns and add the new ones.")] = False
+
+    @property
+    def log_base(self) -> float | None:
+        """The base of the logarithms, if they are written."""
+        from softmax_cli.core.loss.log_bases import BASES
+
+        return BASES[self.base] if self.log else None
+
+
 def command(
     *,
     values: Values = None,
-    temperature: Temperature = 1.0,
-    log: Annotated[bool, Flag("Log-probabilities instead.")] = False,
-    base: Base = "e",
-    top_k: Annotated[
-        int | None, Flag("Only the K most likely classes per row.", "K", short="-k", min=1)
-    ] = None,
-    append: Annotated[bool, Flag("Keep the input's columns and add the new ones.")] = False,
+    options: SoftmaxOptions,
     explain: Explain = False,
     shards: ShardOptions,
     read: ReadOptions,
@@ -49,29 +63,23 @@ def command(
     """Write the softmax of each row, for one input or many files."""
     if explain:
         write = explanation(write, shards)
-    if base != "e" and not log:
+    if options.base != "e" and not options.log:
         raise UsageError("applies only to logarithms", "add --log", "--base")
-    if top_k is not None and read.axis != -1:
+    if options.top_k is not None and read.axis != -1:
         raise UsageError("works only along the last axis", "leave out --axis", "--top-k")
-    settings: dict[str, Any] = {"temperature": temperature, "log": log, "base": base}
-    settings |= {"top_k": top_k, "append": append}
     if shards.are_given:
         from softmax_cli.commands.many_files.job import convert_files
 
-        job = partial(write_softmax, **settings)
+        job, settings = partial(write_softmax, options=options), asdict(options)
         return convert_files("softmax", job, values, {}, settings, shards, read, write)
-    write_softmax(values, read=read, write=write, explain=explain, **settings)
+    write_softmax(values, options=options, read=read, write=write, explain=explain)
     return 0
 
 
 def write_softmax(
     values: list[str] | None,
     *,
-    temperature: float,
-    log: bool,
-    base: str,
-    top_k: int | None,
-    append: bool,
+    options: SoftmaxOptions,
     read: ReadOptions,
     write: WriteOptions,
     rows: RowRange | None = None,
@@ -79,7 +87,6 @@ def write_softmax(
 ) -> int:
     """Write the softmax of all rows, or of a range; return how many were read."""
     from softmax_cli.commands.inputs.values import opened
-    from softmax_cli.core.loss.log_bases import BASES
     from softmax_cli.formats.model.blocks import identity
     from softmax_cli.formats.model.options import ColumnRequest
     from softmax_cli.formats.model.sinks import Result
@@ -87,85 +94,74 @@ def write_softmax(
     from softmax_cli.pipeline.bad_rows import zero_bad_rows
     from softmax_cli.pipeline.run import run
 
-    with opened(values, read, ColumnRequest(every_column=append)) as source:
+    log, T = options.log, options.temperature
+    with opened(values, read, ColumnRequest(every_column=options.append)) as source:
         source = source.slice_rows(rows)
-        if top_k is not None:
-            top_k = min(top_k, source.classes)
+        facts = {"classes": source.classes, "temperature": T, "log": log}
+        if options.top_k is not None:
+            options = replace(options, top_k=min(options.top_k, source.classes))
+        text_columns = "the columns that --append keeps" if options.append else ""
         result = Result.of(
             source,
             "softmax",
             "log_probabilities" if log else "probabilities",
-            columns=top_k or source.classes,
-            column_names=_column_names(source, log=log, top_k=top_k, append=append),
-            facts={"classes": source.classes, "temperature": temperature, "log": log},
-            text_columns=(
-                "class names beside their probabilities"
-                if top_k
-                else "the columns that --append keeps"
-                if append
-                else ""
-            ),
+            columns=options.top_k or source.classes,
+            column_names=_column_names(source, options),
+            facts=facts | {"base": options.base} if log else facts,
+            text_columns="class names beside their probabilities"
+            if options.top_k
+            else text_columns,
         )
-        if log:
-            result = replace(result, facts={**result.facts, "base": base})
+        kernel = _kernel(source, options)
         if explain:
-            steps_of = partial(_steps, log=log, base=base, top_k=top_k)
-            source, result = explained(
-                source, result, temperature, read.on_bad_row, write, steps_of
-            )
-        kernel = _kernel(source, temperature, BASES[base] if log else None, top_k)
-        if explain and is_alone(write):
-            kernel = identity
+            steps_of = partial(_steps, options=options)
+            source, result = explained(source, result, T, read.on_bad_row, write, steps_of)
+            kernel = identity if is_alone(write) else kernel
         kernel = zero_bad_rows(kernel, read.on_bad_row)
         with open_sink(result, write, source.paths) as sink:
             return run(source, kernel, sink, read.on_bad_row, write).read
 
 
-def _steps(row: Row, _: Block, *, log: bool, base: str, top_k: int | None) -> list[Step]:
-    from softmax_cli.core.loss.log_bases import BASES
+def _steps(row: Row, _: Block, options: SoftmaxOptions) -> list[Step]:
     from softmax_cli.explain import softmax
 
     steps = softmax.softmax_steps(row)
     if not row.has_softmax:
         return steps
-    if log:
-        steps.append(softmax.log_step(row, base, BASES[base]))
-    if top_k is not None:
-        steps.append(softmax.top_step(row, top_k))
+    if options.log_base is not None:
+        steps.append(softmax.log_step(row, options.base, options.log_base))
+    if options.top_k is not None:
+        steps.append(softmax.top_step(row, options.top_k))
     return [*steps, softmax.derivative_pointer(row)]
 
 
-def _column_names(
-    source: Source, *, log: bool, top_k: int | None, append: bool
-) -> tuple[str, ...] | None:
+def _column_names(source: Source, options: SoftmaxOptions) -> tuple[str, ...] | None:
     if source.class_names is None:
         return None
-    what = "log_probability" if log else "probability"
-    if top_k is not None:
-        return tuple(
-            name for rank in range(1, top_k + 1) for name in (f"class_{rank}", f"{what}_{rank}")
-        )
-    return tuple(f"{what}_{name}" if append else name for name in source.class_names)
+    what = "log_probability" if options.log else "probability"
+    if options.top_k is not None:
+        ranks = range(1, options.top_k + 1)
+        return tuple(name for rank in ranks for name in (f"class_{rank}", f"{what}_{rank}"))
+    return tuple(f"{what}_{name}" if options.append else name for name in source.class_names)
 
 
-def _kernel(
-    source: Source, temperature: float, log_base: float | None, top_k: int | None
-) -> Kernel:
+def _kernel(source: Source, options: SoftmaxOptions) -> Kernel:
     import numpy as np
 
     from softmax_cli.core.exact.arrays import narrowed, unrounded
     from softmax_cli.core.softmax.softmax import softmax, write_log_probabilities
 
+    T, log_base, top_k = options.temperature, options.log_base, options.top_k
+
     def kernel(block: Block) -> Block:
         logits = block.values
+        in_place = logits.dtype == source.dtype and top_k is None and log_base is None
+        out = logits if in_place else np.empty_like(logits, unrounded(source.dtype))
         if log_base is not None:
-            values = np.empty_like(logits, unrounded(source.dtype))
-            write_log_probabilities(logits, temperature, values, log_base)
+            write_log_probabilities(logits, T, out, log_base)
         else:
-            in_place = logits.dtype == source.dtype and top_k is None
-            out = logits if in_place else np.empty_like(logits, unrounded(source.dtype))
-            values = softmax(logits, temperature=temperature, out=out)
-        values = narrowed(values, source.dtype)
+            out = softmax(logits, temperature=T, out=out)
+        values = narrowed(out, source.dtype)
         if top_k is None:
             return block.with_values(values)
         # Stable: among equal logits the lower class comes first.

@@ -9,8 +9,8 @@ from functools import reduce
 import numpy as np
 
 from softmax_cli.core.exact.double_double import Rows
-from softmax_cli.core.softmax import jacobian_products as products
 from softmax_cli.core.softmax.jacobian import log_softmax_jacobian_lines, softmax_jacobian_lines
+from softmax_cli.core.softmax.jacobian_products import PRODUCTS, row_products
 from softmax_cli.display.matrix import matrix_grid
 from softmax_cli.display.parts import Line, Part
 from softmax_cli.display.steps import Step
@@ -147,22 +147,20 @@ def _matrix(row: Row, of: str) -> Step:
     return row.step("jacobian", "The Jacobian", [formula], facts, parts)
 
 
-_LOG_VJP, _LOG_JVP = products.log_softmax_vjp_product, products.log_softmax_jvp_product
-# The function, what it returns, the formula, and the sum in it.
-_PRODUCTS = {
-    ("softmax", "vjp"): (products.softmax_product, "(v J)_j", "S_j (v_j - {})", "sum_i v_i S_i"),
-    ("softmax", "jvp"): (products.softmax_product, "(J v)_i", "S_i (v_i - {})", "sum_j S_j v_j"),
-    ("log-softmax", "vjp"): (_LOG_VJP, "(v J)_j", "(v_j - S_j {})", "sum_i v_i"),
-    ("log-softmax", "jvp"): (_LOG_JVP, "(J v)_i", "(v_i - {})", "sum_j S_j v_j"),
+# What the product is, its formula, and the sum in it.
+_FORMULAS = {
+    ("softmax", "vjp"): ("(v J)_j", "S_j (v_j - {})", "sum_i v_i S_i"),
+    ("softmax", "jvp"): ("(J v)_i", "S_i (v_i - {})", "sum_j S_j v_j"),
+    ("log-softmax", "vjp"): ("(v J)_j", "(v_j - S_j {})", "sum_i v_i"),
+    ("log-softmax", "jvp"): ("(J v)_i", "(v_i - {})", "sum_j S_j v_j"),
 }
 
 
 def _product(row: Row, of: str, product: str, vector: Rows) -> Step:
-    product_of, name, formula, sum_ = _PRODUCTS[of, product]
+    name, formula, sum_ = _FORMULAS[of, product]
     result = np.empty((1, row.classes))
-    products.row_products(
-        product_of, row.logits[None, :], vector[None, :], temperature=row.T, out=result
-    )
+    multiply = PRODUCTS[of, product]
+    row_products(multiply, row.logits[None, :], vector[None, :], temperature=row.T, out=result)
     exact = EXACT.create_decimal_from_float
     factors = row.P if "S" in sum_ else np.ones(row.classes)
     terms = map(EXACT.multiply, map(exact, vector.tolist()), map(exact, factors.tolist()))

@@ -183,3 +183,12 @@ def probabilities_and_quotients(
 def _has_small(S: Rows, a: FloatArray) -> bool:
     """Return whether a probability is too small; masked classes do not count."""
     return a.dtype.itemsize == 8 and bool(((S < _SMALLEST) & (a > -np.inf)).any())
+
+
+# By the function that is differentiated, and the side of its Jacobian that the vector is on.
+PRODUCTS: dict[tuple[str, str], Product] = {
+    ("softmax", "vjp"): softmax_product,
+    ("softmax", "jvp"): softmax_product,
+    ("log-softmax", "vjp"): log_softmax_vjp_product,
+    ("log-softmax", "jvp"): log_softmax_jvp_product,
+}
