@@ -90,7 +90,7 @@ def command(
     from contextlib import ExitStack
 
     from softmax_cli.commands.inputs.loss import LossInputs
-    from softmax_cli.commands.loss.metrics import metrics
+    from softmax_cli.commands.loss.metrics import running_loss
     from softmax_cli.commands.loss.output import ReportExtras, write_losses
     from softmax_cli.commands.loss.row_outputs import RowFiles
     from softmax_cli.formats.registry import output_format
@@ -108,26 +108,22 @@ def command(
     if report.fit_temperature:
         from softmax_cli.commands.loss.temperature_fit import fitted
 
-        fit = fitted(inputs, report, write)
+        fit = fitted(inputs, report.bins, write)
         inputs = inputs.at(fit.temperature)
     form = output_format(replace(write, in_place=False)).name
-    is_seen = form == "table" or write.save is not None
+    has_histogram = form == "table" or write.save is not None
     with ExitStack() as stack:
-        source, loss_form = inputs.opened(stack)
-        counted = metrics(source, loss_form, inputs.options, report, has_histogram=is_seen)
+        source, settings = inputs.opened(stack)
         explained = None
         if explain:
             from softmax_cli.commands.loss.explanation import Explanation
-            from softmax_cli.display.alignment import DEFAULT_PRECISION
-            from softmax_cli.explain.row import Digits
 
-            digits = Digits(write.precision or DEFAULT_PRECISION)
-            explained = Explanation(source.class_names, source.dtype, digits)
-            counted.append(explained)
-        divisor = None
+            explained = Explanation.of_source(source, write.precision)
         if gradient_path is not None:
-            divisor = inputs.divisor(source, loss_form, write)
-        losses = inputs.losses(source, loss_form, counted, divisor)
+            divisor = inputs.divisor(source, settings, write)
+            settings = replace(settings, gradient_divisor=divisor)
+        others = [explained] if explained is not None else []
+        losses = running_loss(source, settings, report, others, has_histogram=has_histogram)
         files = RowFiles.named(losses_path, gradient_path, write)
         extras = ReportExtras(report.given, fit, explained)
         write_losses(source, losses, files, extras, read, write)

@@ -130,7 +130,7 @@ class Calibration(Metric):
         is_soft, brier = state.pop("is_soft"), state.pop("squares")
         return {"calibration": state | {"brier": brier}, "is_soft": is_soft}
 
-    def from_state(self, state: dict[str, Any], first: int) -> Calibration:
+    def from_state(self, state: dict[str, Any], first: int = 0) -> Calibration:
         """Return the counts and sums of a state."""
         counts = state["calibration"]
         flat = counts | {"squares": counts["brier"], "is_soft": state["is_soft"]}

@@ -38,8 +38,8 @@ class Scored(NamedTuple):
 class Mergeable:
     """Settings, and counts of some rows that are added to the counts of other rows.
 
-    Counts are numbers, arrays, exact sums, or truths of which one is enough. The order in which
-    they are merged makes no difference.
+    Counts are numbers, arrays, lists, exact sums, or truths of which one is enough. The order in
+    which they are merged makes no difference.
 
     merged  the names of the fields that are counts
     """
@@ -52,6 +52,8 @@ class Mergeable:
             mine, others = getattr(self, name), getattr(other, name)
             if isinstance(mine, bool):
                 mine = mine or others
+            elif isinstance(mine, Mergeable):
+                mine.merge(others)
             else:
                 mine += others
             setattr(self, name, mine)
@@ -60,11 +62,15 @@ class Mergeable:
         """Return the counts for JSON, which loses no digit of them."""
         return {name: _to_json(getattr(self, name)) for name in self.merged}
 
-    def from_state(self, state: dict[str, Any], first: int) -> Self:
+    def from_state(self, state: dict[str, Any], first: int = 0) -> Self:
         """Return the counts that a state holds, of rows from row number `first` on."""
         del first
         counts = {name: _from_json(getattr(self, name), state[name]) for name in self.merged}
         return replace(self, **counts)
+
+    def merge_state(self, state: dict[str, Any], first: int = 0) -> None:
+        """Add the counts that a state holds, of rows from row number `first` on."""
+        self.merge(self.from_state(state, first))
 
 
 def _to_json(count: Any) -> Any:
@@ -72,7 +78,7 @@ def _to_json(count: Any) -> Any:
         return {str(key): number for key, number in count.items() if number}
     if isinstance(count, np.ndarray):
         return count.tolist()
-    return count if isinstance(count, int) else count.state()
+    return count if isinstance(count, (int, list)) else count.state()
 
 
 def _from_json(alike: Any, state: Any) -> Any:
@@ -81,7 +87,7 @@ def _from_json(alike: Any, state: Any) -> Any:
         return Counter({int(key): number for key, number in state.items()})
     if isinstance(alike, np.ndarray):
         return np.array(state, alike.dtype)
-    return state if isinstance(alike, int) else alike.from_state(state)
+    return state if isinstance(alike, (int, list)) else alike.from_state(state)
 
 
 class Metric(Mergeable, ABC):

@@ -5,103 +5,37 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_cli.core.exact.arrays import FloatArray, checked_temperature, narrowed, unrounded, wide
+from softmax_cli.core.exact.arrays import FloatArray, narrowed, unrounded, wide
 from softmax_cli.core.exact.double_double import factor
 from softmax_cli.core.exact.rows import likeliest
 from softmax_cli.core.exact.sums import ExactSum
 from softmax_cli.core.loss.distributions import entropies_and_divergences
 from softmax_cli.core.loss.log_bases import BASES
-from softmax_cli.core.loss.reduction import ReducedLoss, Reduction
+from softmax_cli.core.loss.reduction import ReducedLoss
 from softmax_cli.core.loss.row_losses import row_losses, row_losses_and_gradients
 from softmax_cli.errors import InputError
 from softmax_cli.formats.model.blocks import Block
-from softmax_cli.formats.model.options import OnBadRow
 from softmax_cli.losses.accuracy import Accuracy
 from softmax_cli.losses.distributions import like_probabilities
-from softmax_cli.losses.loss_rows import LossForm, LossRows
+from softmax_cli.losses.loss_rows import LossRows, LossSettings
 from softmax_cli.losses.metric import Mergeable, Metric, Scored
-
-if TYPE_CHECKING:
-    from fractions import Fraction
 
 # How many rows of infinite loss are named.
 NAMED = 10
-
-
-@dataclass(frozen=True)
-class LossSettings:
-    """How the losses of rows are computed and reduced.
-
-    dtype             of the gradients
-    gradient_divisor  what the gradients are divided by; None if there are none
-    """
-
-    form: LossForm
-    temperature: float
-    reduction: Reduction
-    base: str
-    on_bad_row: OnBadRow
-    dtype: np.dtype[Any]
-    gradient_divisor: Fraction | float | None = None
-
-    def __post_init__(self) -> None:
-        """Check the temperature before any row is read."""
-        checked_temperature(self.temperature)
-
-    def losses_and_gradients(
-        self, rows: LossRows, largest: NDArray[np.intp] | None
-    ) -> tuple[FloatArray, FloatArray | None]:
-        """Return the loss of each row and, if there is a divisor, the gradient.
-
-        largest  (rows,) the likeliest classes, if they are known
-        """
-        if self.gradient_divisor is None:
-            losses = row_losses(
-                rows.values,
-                rows.targets,
-                temperature=self.temperature,
-                source=self.form.kind,
-                base=BASES[self.base],
-                largest=largest,
-                weights=self.form.weights,
-                samples=rows.samples,
-            )
-            return losses, None
-        gradients = np.empty_like(rows.values, unrounded(self.dtype))
-        losses = row_losses_and_gradients(
-            rows.values,
-            rows.targets,
-            temperature=self.temperature,
-            count=self.gradient_divisor,
-            base=BASES[self.base],
-            out=gradients,
-            largest=largest,
-            weights=self.form.weights,
-            samples=rows.samples,
-        )
-        return losses, narrowed(gradients, self.dtype)
-
-
-class BlockLosses(NamedTuple):
-    """The losses of a block's rows, their gradients if there are any, and what they come to."""
-
-    losses: FloatArray
-    gradients: FloatArray | None
-    found: RunningLoss
 
 
 @dataclass
 class RunningLoss(Mergeable):
     """Sums and counts over the rows so far.
 
-    divided        distributions that were divided by their sum
-    infinite       rows of infinite loss; the first are named by number and place
-    infinite_rows  (number, place) of the first of them
+    divided               distributions that were divided by their sum
+    infinite              rows of infinite loss
+    infinite_rows         (number, place) of the first of them
     unlike_probabilities  whether a row taken as logits does not look like probabilities
     """
 
@@ -117,23 +51,26 @@ class RunningLoss(Mergeable):
     divergence: ExactSum = field(default_factory=ExactSum)
     accuracy: Accuracy = field(default_factory=Accuracy)
     merged = (
-        "rows", "divided", "infinite", "unlike_probabilities", "reduced", "entropy", "divergence",
-    )  # fmt: skip
+        *("rows", "divided", "infinite", "infinite_rows", "unlike_probabilities"),
+        *("reduced", "entropy", "divergence", "accuracy"),
+    )
 
-    def of(self, block: Block) -> BlockLosses:
-        """Return the losses of a block's rows, to be merged; in any thread."""
-        settings, form = self.settings, self.settings.form
-        rows = form.rows(block)
-        labels = None if form.form == "distributions" else rows.labels()
+    def of(self, block: Block) -> tuple[FloatArray, FloatArray | None, RunningLoss]:
+        """Return the losses, gradients and counts of a block's rows; in any thread.
+
+        There are gradients if the settings have a divisor for them.
+        """
+        settings, on_bad_row = self.settings, self.settings.on_bad_row
+        rows = settings.rows(block)
+        labels = None if settings.form == "distributions" else rows.labels()
         wants_largest = labels is not None or self.metrics
         largest = likeliest(rows.values) if wants_largest else None
-        losses, gradients = settings.losses_and_gradients(rows, largest)
+        losses, gradients = self._losses_and_gradients(rows, largest)
         bad = np.isnan(rows.values[:, 0]) & rows.used
-        if settings.on_bad_row in ("nan", "zero") and bad.any():
-            filling = np.nan if settings.on_bad_row == "nan" else 0
-            losses[bad] = filling
-            if gradients is not None:
-                gradients[bad] = filling
+        if on_bad_row in ("nan", "zero") and bad.any():
+            for results in (losses, gradients):
+                if results is not None:
+                    results[bad] = np.nan if on_bad_row == "nan" else 0
         scored = Scored(block, rows, labels, largest, losses, rows.used & ~bad)
         infinite = np.flatnonzero(np.isinf(losses)).tolist()
         found = RunningLoss(
@@ -143,63 +80,68 @@ class RunningLoss(Mergeable):
             divided=rows.divided,
             infinite=len(infinite),
             infinite_rows=[(block.number(row), block.place(row)) for row in infinite[:NAMED]],
-            unlike_probabilities=form.kind == "logits" and _unlike_probabilities(rows, form),
+            unlike_probabilities=settings.kind == "logits"
+            and _unlike_probabilities(rows, settings),
             accuracy=self.accuracy.of(scored),
         )
         found.reduced.count(int(rows.used.sum()), rows.weights)
         found.reduced.add(losses)
-        if form.form == "distributions":
-            found._add_entropies(rows, bad)
-        return BlockLosses(losses, gradients, found)
+        if settings.form == "distributions":
+            known = ~bad if on_bad_row == "zero" else np.ones(len(bad), bool)
+            entropies, divergences = entropies_and_divergences(
+                rows.targets[known],
+                wide(rows.values[known]),
+                base=BASES[settings.base],
+                weights=settings.weights,
+                samples=None if rows.samples is None else rows.samples[known],
+            )
+            found.entropy.add(entropies)
+            found.divergence.add(divergences)
+        return losses, gradients, found
 
-    def _add_entropies(self, rows: LossRows, bad: NDArray[np.bool_]) -> None:
+    def _losses_and_gradients(
+        self, rows: LossRows, largest: NDArray[np.intp] | None
+    ) -> tuple[FloatArray, FloatArray | None]:
         settings = self.settings
-        known = ~bad if settings.on_bad_row == "zero" else np.ones(len(bad), bool)
-        entropies, divergences = entropies_and_divergences(
-            rows.targets[known],
-            wide(rows.values[known]),
-            base=BASES[settings.base],
-            weights=settings.form.weights,
-            samples=None if rows.samples is None else rows.samples[known],
-        )
-        self.entropy.add(entropies)
-        self.divergence.add(divergences)
+        values, divisor = rows.values, settings.gradient_divisor
+        shared: dict[str, Any] = {
+            "temperature": settings.temperature,
+            "base": BASES[settings.base],
+            "largest": largest,
+            "weights": settings.weights,
+            "samples": rows.samples,
+        }
+        if divisor is None:
+            return row_losses(values, rows.targets, source=settings.kind, **shared), None
+        dtype = settings.dtypes[-1]
+        out = np.empty_like(values, unrounded(dtype))
+        losses = row_losses_and_gradients(values, rows.targets, count=divisor, out=out, **shared)
+        return losses, narrowed(out, dtype)
 
     def merge(self, other: RunningLoss) -> None:
         """Add the losses of other rows."""
         super().merge(other)
-        self.infinite_rows = sorted([*self.infinite_rows, *other.infinite_rows])[:NAMED]
-        self.accuracy.merge(other.accuracy)
+        self.infinite_rows = sorted(self.infinite_rows)[:NAMED]
         for metric, others in zip(self.metrics, other.metrics, strict=True):
             metric.merge(others)
 
     def state(self) -> dict[str, Any]:
         """Return the sums and counts for JSON, which loses no digit of them."""
-        counts = super().state()
-        numbers = {name: counts.pop(name) for name in ("rows", "divided", "infinite")}
-        return {
-            **numbers,
-            "infinite_rows": self.infinite_rows,
-            **counts,
-            "accuracy": self.accuracy.state(),
-            "tallies": [metric.state() for metric in self.metrics],
-        }
+        return super().state() | {"tallies": [metric.state() for metric in self.metrics]}
 
-    def from_state(self, state: dict[str, Any], first: int) -> RunningLoss:
+    def from_state(self, state: dict[str, Any], first: int = 0) -> RunningLoss:
         """Return the losses that a state holds, of rows from row number `first` on."""
         each = zip(self.metrics, state["tallies"], strict=True)
         return replace(
             super().from_state(state, first),
             infinite_rows=[(number + first, place) for number, place in state["infinite_rows"]],
-            accuracy=self.accuracy.from_state(state["accuracy"], first),
             metrics=[metric.from_state(found, first) for metric, found in each],
         )
 
     def check(self, place: str) -> None:
         """Refuse a loss of no rows, or of rows whose weights are all 0, once all are read."""
         if not self.reduced.used:
-            problem = "every row is ignored, so there is no loss"
-            raise InputError(problem, "--ignore-label must leave a row", place)
+            raise every_row_is_ignored(place)
         if not self.reduced.divisor(self.settings.reduction):
             problem = "every weight is 0, so there is no mean loss"
             raise InputError(problem, "at least one row needs a weight above 0", place)
@@ -225,9 +167,9 @@ class RunningLoss(Mergeable):
             "perplexity": self.perplexity(),
             "accuracy": self.accuracy.share(used),
         }
-        if settings.form.kind == "logits":
+        if settings.kind == "logits":
             report["temperature"] = settings.temperature
-        if settings.form.form == "distributions":
+        if settings.form == "distributions":
             report["entropy"], report["kl_divergence"] = self.entropies()
         for metric in self.metrics:
             report |= metric.report()
@@ -243,7 +185,7 @@ class RunningLoss(Mergeable):
     @property
     def are_like_probabilities(self) -> bool:
         """Whether all rows were taken as logits, and each looks like probabilities."""
-        is_of_logits = self.settings.form.kind == "logits"
+        is_of_logits = self.settings.kind == "logits"
         return is_of_logits and bool(self.rows) and not self.unlike_probabilities
 
     def perplexity(self) -> float:
@@ -255,10 +197,17 @@ class RunningLoss(Mergeable):
             return float(np.exp(self.reduced.loss("mean") * to_nats))
 
 
-def _unlike_probabilities(rows: LossRows, form: LossForm) -> bool:
-    """Return true if a row that is used does not look like probabilities; often the first."""
+def _unlike_probabilities(rows: LossRows, settings: LossSettings) -> bool:
+    """Return true if a row of logits does not look like probabilities; often the first."""
     used = np.flatnonzero(rows.used)
-    return bool(used.size) and not (
-        like_probabilities(rows.values[used[:1]], form.dtypes)
-        and like_probabilities(rows.values[used], form.dtypes)
+    return (
+        settings.kind == "logits"
+        and bool(used.size)
+        and not all(like_probabilities(rows.values[i], settings.dtypes) for i in (used[:1], used))
     )
+
+
+def every_row_is_ignored(place: str) -> InputError:
+    """Return the error of a loss whose rows are all ignored."""
+    problem = "every row is ignored, so there is no loss"
+    return InputError(problem, "--ignore-label must leave a row", place)

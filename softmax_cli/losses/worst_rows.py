@@ -70,7 +70,7 @@ class Worst(Metric):
         """Return the rows."""
         return {"worst": [each._asdict() for each in self.rows]}
 
-    def from_state(self, state: dict[str, Any], first: int) -> Worst:
+    def from_state(self, state: dict[str, Any], first: int = 0) -> Worst:
         """Return the rows of a state, which counts them from row number `first` on."""
         rows = [
             WorstRow(**row)._replace(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,7 +20,7 @@ from softmax_cli.core.loss.weights import WeightedTargets, Weights
 from softmax_cli.core.softmax import jacobian
 from softmax_cli.core.softmax.softmax import softmax
 from softmax_cli.formats.model.blocks import Block
-from softmax_cli.losses.loss_rows import LossForm, LossRows
+from softmax_cli.losses.loss_rows import LossRows, LossSettings
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -106,7 +106,7 @@ class LossReference:
     variants  losses with an option left out, by name
     """
 
-    form: LossForm
+    form: LossSettings
     temperature: float
     base: float
     divisor: Fraction | float
@@ -174,7 +174,7 @@ class LossReference:
             if rows.labels() is None:
                 return np.full_like(n, np.nan)
             moved = (labels + step) % n.shape[-1] if labels.ndim == 1 else np.roll(labels, step, -1)
-            return gradients(rows._replace(targets=moved), T=T)
+            return gradients(replace(rows, targets=moved), T=T)
 
         wrong: Wrong = {
             "the missing -1 at the label": lambda: n + targets() / (unit * T),
@@ -194,6 +194,6 @@ class LossReference:
                 used, n * share, lines
             )
         for name, variant in self.variants.items():
-            kept = rows._replace(samples=variant.samples(rows))
+            kept = replace(rows, samples=variant.samples(rows))
             wrong[name] = partial(self._gradients, kept, variant.weights, variant.divisor, T)
         return wrong

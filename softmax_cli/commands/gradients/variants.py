@@ -14,7 +14,7 @@ from softmax_cli.core.loss.reduction import ReducedLoss
 from softmax_cli.core.loss.weights import Weights
 from softmax_cli.formats.model.blocks import Source
 from softmax_cli.formats.model.options import WriteOptions
-from softmax_cli.losses.loss_rows import CountedRows, LossForm, LossRows
+from softmax_cli.losses.loss_rows import CountedRows, LossSettings
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -32,7 +32,7 @@ class Variant:
     with_samples: bool
     divisor: Fraction | float = 1.0
 
-    def samples(self, rows: LossRows | CountedRows) -> Rows | None:
+    def samples(self, rows: CountedRows) -> Rows | None:
         """Return the sample weights, 0 for ignored rows; None if all are 1."""
         if self.with_samples:
             return rows.samples
@@ -40,7 +40,7 @@ class Variant:
 
 
 def variants(
-    inputs: LossInputs, form: LossForm, reduced: Mapping[str, ReducedLoss]
+    inputs: LossInputs, form: LossSettings, reduced: Mapping[str, ReducedLoss]
 ) -> dict[str, Variant]:
     """Return the variants by name, with divisors from the weights of their rows."""
     return {
@@ -52,7 +52,7 @@ def variants(
 
 
 def weighed_without(
-    inputs: LossInputs, source: Source, form: LossForm, write: WriteOptions
+    inputs: LossInputs, source: Source, form: LossSettings, write: WriteOptions
 ) -> dict[str, ReducedLoss]:
     """Return the weights of the rows in each variant; this may read labels and weights again."""
     others = _without_divisors(inputs, form)
@@ -68,7 +68,7 @@ def weighed_without(
     return reduced
 
 
-def _without_divisors(inputs: LossInputs, form: LossForm) -> dict[str, Variant]:
+def _without_divisors(inputs: LossInputs, form: LossSettings) -> dict[str, Variant]:
     weights = form.weights
     others: dict[str, Variant] = {}
     if weights.smoothing:

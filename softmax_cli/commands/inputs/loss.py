@@ -19,17 +19,17 @@ from softmax_cli.commands.inputs.values import (
     without_suspects,
 )
 from softmax_cli.commands.options.loss import LossOptions
+from softmax_cli.core.exact.arrays import checked_temperature
 from softmax_cli.core.loss.reduction import ReducedLoss
 from softmax_cli.core.loss.weights import Weights
-from softmax_cli.errors import InputError, ShapeError, UsageError
+from softmax_cli.errors import ShapeError, UsageError
 from softmax_cli.formats.columns.na_values import missing_texts
 from softmax_cli.formats.model.blocks import RowRange, Source
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions, WriteOptions
 from softmax_cli.losses.class_labels import Names, class_number
 from softmax_cli.losses.labels import open_labels, open_weights
-from softmax_cli.losses.loss_rows import CountedRows, Form, LossForm
-from softmax_cli.losses.metric import Metric
-from softmax_cli.losses.running_loss import LossSettings, RunningLoss
+from softmax_cli.losses.loss_rows import CountedRows, Form, LossSettings
+from softmax_cli.losses.running_loss import every_row_is_ignored
 from softmax_cli.pipeline.pairing import RowReader, zip_rows
 from softmax_cli.pipeline.row_order import blocks_in_order
 from softmax_cli.pipeline.run import each_block
@@ -73,8 +73,8 @@ class LossInputs:
         weights = [options.class_weights, options.sample_weights]
         return [*typed, self.p, self.q, options.labels, options.targets, *weights]
 
-    def opened(self, stack: ExitStack) -> tuple[Source, LossForm]:
-        """Open all inputs; return their rows paired, and the form of the loss."""
+    def opened(self, stack: ExitStack) -> tuple[Source, LossSettings]:
+        """Open all inputs; return their rows paired, and the settings of the loss."""
         options, read = self.options, self.read
         if self._tokens.count("-") > 1:
             raise UsageError("is given twice, and read once", "name a file", "standard input")
@@ -83,26 +83,27 @@ class LossInputs:
             source = stack.enter_context(q)
         else:
             distributions = options.from_ == "probabilities"
-            keep = ColumnRequest(options.label_column, distributions=distributions, role="values")
+            request = ColumnRequest(
+                options.label_column, distributions=distributions, role="values"
+            )
             others = [token for token in self._tokens if token is not None]
-            values = opened(self.values, read, keep, self.place, others)
+            values = opened(self.values, read, request, self.place, others)
             source = stack.enter_context(values)
         source = source.slice_rows(self.rows)
-        form, weights_paths = self._form(source)
+        settings, weights_paths = self._settings(source)
         names = self._names(source)
         if options.label_column is not None:
             source = labelled(source, names)
         else:
             partner = stack.enter_context(self._partner(source, names))
-            form = replace(form, partner_dtypes=partner.dtypes)
-            source = zip_rows(
-                source, partner, what="p" if form.form == "distributions" else form.form
-            )
+            settings = replace(settings, partner_dtypes=partner.dtypes)
+            what = "p" if settings.form == "distributions" else settings.form
+            source = zip_rows(source, partner, what=what)
         if options.sample_weights is not None:
             weights = stack.enter_context(self._sample_weights(options.sample_weights))
             source = zip_rows(source, weights, what="weights")
         source = replace(source, paths=(*source.paths, *weights_paths))
-        return form.apart(without_suspects(source, names)), form
+        return settings.mask(without_suspects(source, names)), settings
 
     def _names(self, source: Source) -> Names:
         options = self.options
@@ -123,58 +124,39 @@ class LossInputs:
         read, may_be_missing = with_header_of("weights", self.read), bool(self.options.ignore_label)
         return open_weights(token, read, may_be_missing=may_be_missing)
 
-    def losses(
-        self,
-        source: Source,
-        form: LossForm,
-        metrics: Sequence[Metric],
-        gradient_divisor: Fraction | float | None = None,
-    ) -> RunningLoss:
-        """Return the running loss that the options ask for, of no row yet."""
-        options = self.options
-        settings = LossSettings(
-            form,
-            options.temperature,
-            options.reduction,
-            options.base,
-            self.read.on_bad_row,
-            source.dtype,
-            gradient_divisor,
-        )
-        return RunningLoss(settings, metrics)
-
-    def divisor(self, source: Source, form: LossForm, write: WriteOptions) -> Fraction | float:
+    def divisor(
+        self, source: Source, settings: LossSettings, write: WriteOptions
+    ) -> Fraction | float:
         """Return what the gradients are divided by, which a mean needs before the first row."""
-        return self.divided_by(self.weighed(source, form, write), source.place)
+        return self.divided_by(self.weighed(source, settings, write), source.place)
 
     def divided_by(self, reduced: ReducedLoss, place: str) -> Fraction | float:
         """Return what the gradients are divided by, from the counts of all rows."""
         if self.options.ignore_label and not reduced.used:
-            problem = "every row is ignored, so there is no loss"
-            raise InputError(problem, "--ignore-label must leave a row", place)
+            raise every_row_is_ignored(place)
         # Of no rows there is nothing to divide, and an error is to come.
         return reduced.divisor(self.options.reduction) or 1.0
 
-    def weighed(self, source: Source, form: LossForm, write: WriteOptions) -> ReducedLoss:
+    def weighed(self, source: Source, settings: LossSettings, write: WriteOptions) -> ReducedLoss:
         """Return how many rows count and what they weigh, as far as the reduction needs it."""
-        reduction, reduced = self.options.reduction, ReducedLoss()
-        of_labels = form.form == "labels" and form.weights.of_classes is not None
+        reduced, weights = ReducedLoss(), settings.weights
+        of_labels = settings.form == "labels" and weights.of_classes is not None
         weighs = of_labels or self.options.sample_weights is not None
-        all_alike = not (form.ignores or weighs or self.read.on_bad_row == "skip")
-        if reduction in ("sum", "none") or (all_alike and source.rows is not None):
+        all_alike = not (settings.ignores or weighs or settings.on_bad_row == "skip")
+        if settings.reduction in ("sum", "none") or (all_alike and source.rows is not None):
             reduced.count(source.rows or 1)
             return reduced
 
         def count(rows: CountedRows) -> None:
-            reduced.count(int(rows.used.sum()), form.weights.of_rows(rows.targets, rows.samples))
+            reduced.count(int(rows.used.sum()), weights.of_rows(rows.targets, rows.samples))
 
-        self.count_rows(source, form, count, write)
+        self.count_rows(source, settings, count, write)
         return reduced
 
     def count_rows(
         self,
         source: Source,
-        form: LossForm,
+        settings: LossSettings,
         count: Callable[[CountedRows], None],
         write: WriteOptions,
     ) -> None:
@@ -184,20 +166,14 @@ class LossInputs:
         the labels or decide which rows are skipped. An error that the logits' rows have a part in
         is left to the reading of these.
 
-        source, form  as `opened` returned them
+        source, settings  as `opened` returned them
         """
         options, why = self.options, "a mean needs what the rows weigh first"
         with ExitStack() as stack:
             if options.label_column is not None or self.read.on_bad_row == "skip":
                 self.check_read_again("--grad", why)
-                again, form = self.opened(stack)
-                each_block(
-                    again,
-                    lambda block: form.rows(block).counted,
-                    count,
-                    self.read.on_bad_row,
-                    write,
-                )
+                again, settings = self.opened(stack)
+                each_block(again, settings.rows, count, self.read.on_bad_row, write)
                 return
             read = [options.labels, options.targets, options.sample_weights]
             self.check_read_again("--grad", why, read)
@@ -210,7 +186,7 @@ class LossInputs:
                 samples = None if weights is None else weights.up_to(len(block.values))
                 if weights is not None and (samples is None or len(samples) < len(block.values)):
                     return
-                count(form.counted(block, samples))
+                count(settings.counted(block, samples))
 
     @property
     def are_read_once(self) -> bool:
@@ -227,7 +203,7 @@ class LossInputs:
             remedy = "name a file" + (", or add --reduction sum" if option == "--grad" else "")
             raise UsageError(f"{why}, and {what} is read once", remedy, option)
 
-    def _form(self, source: Source) -> tuple[LossForm, tuple[Path | str, ...]]:
+    def _settings(self, source: Source) -> tuple[LossSettings, tuple[Path | str, ...]]:
         """Return what the rows hold, and the files that were read for it."""
         options, form = self.options, self.form
         names, classes = source.class_names, source.classes
@@ -243,23 +219,27 @@ class LossInputs:
         numbers = [Names(names).number(token, "--ignore-label") for token in tokens]
         ignored = tuple(int(number) for number in numbers if number is not None)
         partner = self.p or options.targets or ""
-        loss_form = LossForm(
+        settings = LossSettings(
             form=form,
             kind="probabilities" if form == "distributions" else options.from_,
             normalize=options.normalize,
             partner=_named(partner, "--p" if form == "distributions" else "--targets"),
             weights=weights,
+            temperature=checked_temperature(options.temperature),
+            reduction=options.reduction,
+            base=options.base,
+            on_bad_row=self.read.on_bad_row,
             ignores=bool(options.ignore_label),
             ignored=ignored,
             dtypes=source.dtypes,
         )
-        return loss_form, paths
+        return settings, paths
 
     def _targets(self, token: str, option: str, source: Source) -> Source:
         """Open targets, one column a class in the order of the values; names decide it."""
-        keep = ColumnRequest(distributions=True, role=option.strip("-"))
+        request = ColumnRequest(distributions=True, role=option.strip("-"))
         other = without_missing(
-            opened_partner(token, option, self.read, source.classes, keep), self.read
+            opened_partner(token, option, self.read, source.classes, request), self.read
         )
         try:
             if other.classes != source.classes:

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from softmax_cli.commands.options.explain import class_name
 from softmax_cli.core.exact.arrays import wide
 from softmax_cli.core.loss.log_bases import BASES
+from softmax_cli.display.alignment import DEFAULT_PRECISION
 from softmax_cli.display.steps import Step
 from softmax_cli.explain.loss import loss_steps, reduction_step
 from softmax_cli.explain.loss_row import LossRow
 from softmax_cli.explain.row import Digits, Row
 from softmax_cli.explain.rows import EXPLAINED, rows_left
-from softmax_cli.losses.loss_rows import LossRows
+from softmax_cli.formats.model.blocks import Source
+from softmax_cli.losses.loss_rows import LossRows, LossSettings
 from softmax_cli.losses.metric import Metric, Scored
-
-if TYPE_CHECKING:
-    from softmax_cli.losses.running_loss import RunningLoss
+from softmax_cli.losses.running_loss import RunningLoss
 
 
 @dataclass
@@ -31,17 +31,23 @@ class Explanation(Metric):
     digits: Digits
     kept: dict[int, tuple[LossRows, float]] = field(default_factory=dict)
 
+    @classmethod
+    def of_source(cls, source: Source, precision: int | None) -> Explanation:
+        """Return an explanation of no row yet."""
+        digits = Digits(precision or DEFAULT_PRECISION)
+        return cls(source.class_names, source.dtype, digits)
+
     def of(self, scored: Scored) -> Explanation:
         """Keep the rows of a block that are among the first."""
         kept = {}
-        for place, loss in enumerate(scored.losses[:EXPLAINED]):
+        for place, loss in enumerate(scored.losses[:EXPLAINED].tolist()):
             number = scored.block.number(place)
             if number >= EXPLAINED:
                 break
             rows = scored.rows.chosen(np.arange(len(scored.losses)) == place)
             # Copied, because the block may be computed in place.
-            rows = rows._replace(values=rows.values.copy(), targets=rows.targets.copy())
-            kept[number] = rows, float(loss)
+            rows = replace(rows, values=rows.values.copy(), targets=rows.targets.copy())
+            kept[number] = rows, loss
         return replace(self, kept=kept)
 
     def merge(self, other: Explanation) -> None:
@@ -50,20 +56,18 @@ class Explanation(Metric):
 
     def steps(self, losses: RunningLoss) -> list[Step]:
         """Return the steps to the loss of each kept row, and to the loss of all rows."""
-        rows = [self._row(number, *kept, losses) for number, kept in sorted(self.kept.items())]
-        reduced, reduction = losses.reduced, losses.settings.reduction
+        settings, reduced = losses.settings, losses.reduced
+        reduction, base = settings.reduction, settings.base
+        rows = [self._row(number, *kept, settings) for number, kept in sorted(self.kept.items())]
         total, denominator = reduced.loss("sum"), reduced.denominator(reduction)
-        base, loss = losses.settings.base, losses.loss()
         return [
             *(step for row in rows for step in loss_steps(row)),
             *rows_left(len(rows), losses.rows),
-            reduction_step(reduction, total, denominator, loss, self.digits, base),
+            reduction_step(reduction, total, denominator, losses.loss(), self.digits, base),
         ]
 
-    def _row(self, number: int, rows: LossRows, loss: float, losses: RunningLoss) -> LossRow:
-        settings = losses.settings
-        form, label = settings.form, rows.label(0)
-        are_logits = form.kind == "logits"
+    def _row(self, number: int, rows: LossRows, loss: float, settings: LossSettings) -> LossRow:
+        label, are_logits = rows.label(0), settings.kind == "logits"
         row = Row(
             number,
             wide(rows.values[0]),
@@ -73,17 +77,17 @@ class Explanation(Metric):
             self.digits,
             settings.on_bad_row,
             also=() if label is None else (label,),
-            masked=form.weights.masked if are_logits else (),
+            masked=settings.weights.masked if are_logits else (),
         )
         return LossRow(
             row,
-            form.kind,
-            form.form,
+            settings.kind,
+            settings.form,
             rows.targets,
-            form.weights,
+            settings.weights,
             rows.samples,
             label,
             (settings.base, BASES[settings.base]),
             loss if rows.used[0] else None,
-            form.normalize,
+            settings.normalize,
         )

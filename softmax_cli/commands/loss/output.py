@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -42,12 +42,14 @@ class ReportExtras:
     fit          the fitted temperature
     explanation  of the first rows
     of_rows      a table of the losses of rows, filled once all are read
+    losses       of the rows, for JSON that lists them, filled as they are read
     """
 
     options: tuple[str, ...] = ()
     fit: Fit | None = None
     explanation: Explanation | None = None
     of_rows: list[Part] = field(default_factory=list)
+    losses: list[NDArray[Any]] = field(default_factory=list)
 
 
 def write_losses(
@@ -62,73 +64,72 @@ def write_losses(
     if write.output in (None, "-") and files != RowFiles():
         # --in-place is about the files of the rows.
         write = replace(write, in_place=False)
-    form = output_format(write).name
-    report = _is_report(form, losses) or extras.explanation is not None
+    keeps_rows, table = losses.settings.reduction == "none", None
+    is_report = _is_report(losses, extras, write)
     for each in (files.losses, files.gradient, write):
         # Before the first of them is opened.
         if each is not None:
             refuse_input(each.output or "-", source.paths, in_place=each.in_place)
-    rowwise = losses.settings.reduction == "none" and not report
     with ExitStack() as stack:
-        if not rowwise:
-            save = stack.enter_context(open_picture(write, source.paths))
-        if report:
-            target = stack.enter_context(
-                open_target(write.output or "-", source.paths, in_place=write.in_place)
-            )
         sinks = RowSinks(stack, source, files)
-        kept = _Kept()
-        if rowwise:
+        if keeps_rows and not is_report:
             result = replace(row_result(source), after=partial(_histogram, losses))
-            alone = stack.enter_context(open_sink(result, write, source.paths))
-        elif not report:
-            alone = stack.enter_context(_one_number(write, source.paths))
-        if losses.settings.reduction == "none":
-            sinks.of_losses.append(alone if rowwise else kept)
-        table = None
-        if losses.settings.reduction == "none" and extras.explanation is not None:
-            from softmax_cli.formats.table.sink import TableSink
+            sinks.of_losses.append(stack.enter_context(open_sink(result, write, source.paths)))
+        else:
+            finish = stack.enter_context(_opened(losses, extras, source.paths, write))
+        if keeps_rows and is_report:
+            sinks.of_losses.append(_Kept(extras.losses))
+            if extras.explanation is not None:
+                from softmax_cli.formats.table.sink import TableSink
 
-            table = TableSink(row_result(source), extras.of_rows.extend, write)
-            sinks.of_losses.append(table)
+                table = TableSink(row_result(source), extras.of_rows.extend, write)
+                sinks.of_losses.append(table)
         compute(source, losses, sinks, read, write, needed_for="loss", check=losses.check)
         if table is not None:
             table.finish()
-        if report:
-            _write_report(losses, kept.losses, extras, form, target, write)
-        elif (loss := losses.loss()) is not None:
-            alone.write(Block(0, np.array([[loss]]), lambda _: source.place))
-        if not rowwise and save is not None:
-            save(_parts(losses, extras, write))
-    _write_notes(losses, extras, None if report else form, write)
+        if is_report or not keeps_rows:
+            finish()
+    _write_notes(losses, extras, write)
 
 
 def write_loss(
     losses: RunningLoss, extras: ReportExtras, inputs: Sequence[Location], write: WriteOptions
 ) -> None:
     """Write the loss of rows that were read from these files, as `write_losses` does."""
-    form = output_format(write).name
-    report = _is_report(form, losses)
-    with open_picture(write, inputs) as save:
-        if report:
-            with open_target(write.output or "-", inputs, in_place=write.in_place) as target:
-                _write_report(losses, None, extras, form, target, write)
-        elif (loss := losses.loss()) is not None:
-            with _one_number(write, inputs) as alone:
+    with _opened(losses, extras, inputs, write) as finish:
+        finish()
+    _write_notes(losses, extras, write)
+
+
+@contextmanager
+def _opened(
+    losses: RunningLoss, extras: ReportExtras, inputs: Sequence[Location], write: WriteOptions
+) -> Iterator[Callable[[], None]]:
+    """Open the outputs of the reduced loss; yield a function that writes them."""
+    with ExitStack() as stack:
+        save = stack.enter_context(open_picture(write, inputs))
+        if is_report := _is_report(losses, extras, write):
+            output = open_target(write.output or "-", inputs, in_place=write.in_place)
+            target = stack.enter_context(output)
+        elif losses.settings.reduction != "none":
+            result = Result("xent", "losses", 1, np.dtype(np.float64), flat="one")
+            alone = stack.enter_context(open_sink(result, replace(write, save=None), inputs))
+
+        def finish() -> None:
+            if is_report:
+                _write_report(losses, extras, target, write)
+            elif (loss := losses.loss()) is not None:
                 alone.write(Block(0, np.array([[loss]]), str))
-        if save is not None:
-            save(_parts(losses, extras, write))
-    _write_notes(losses, extras, None if report else form, write)
+            if save is not None:
+                save(_parts(losses, extras, write))
+
+        yield finish
 
 
-def _is_report(form: str, losses: RunningLoss) -> bool:
-    return form == "json" or (form == "table" and losses.settings.reduction != "none")
-
-
-def _one_number(write: WriteOptions, inputs: Sequence[Location]) -> AbstractContextManager[Sink]:
-    """Open the output of the loss alone; --save draws the report."""
-    result = Result("xent", "losses", 1, np.dtype(np.float64), flat="one")
-    return open_sink(result, replace(write, save=None), inputs)
+def _is_report(losses: RunningLoss, extras: ReportExtras, write: WriteOptions) -> bool:
+    form = output_format(write).name
+    is_table = form == "table" and losses.settings.reduction != "none"
+    return is_table or form == "json" or extras.explanation is not None
 
 
 def _parts(losses: RunningLoss, extras: ReportExtras, write: WriteOptions) -> list[Part]:
@@ -152,11 +153,11 @@ def _histogram(losses: RunningLoss) -> list[Part]:
 class _Kept(Sink):
     """Keeps the losses of the rows for a report that lists them."""
 
-    def __init__(self) -> None:
-        self.losses: list[NDArray[Any]] = []
+    def __init__(self, losses: list[NDArray[Any]]) -> None:
+        self._losses = losses
 
     def write(self, block: Block) -> None:
-        self.losses.append(block.values[:, 0])
+        self._losses.append(block.values[:, 0])
 
 
 class _LossSink(Sink):
@@ -195,55 +196,29 @@ def compute(
 
 
 def _write_report(
-    losses: RunningLoss,
-    kept: list[NDArray[Any]] | None,
-    extras: ReportExtras,
-    form: str,
-    target: Target,
-    write: WriteOptions,
+    losses: RunningLoss, extras: ReportExtras, target: Target, write: WriteOptions
 ) -> None:
-    if form == "json":
-        from softmax_cli.formats.text.json_values import json_report
+    if output_format(write).name != "json":
+        from softmax_cli.display.rich.console import render_text
 
-        report = losses.report()
-        if losses.settings.reduction == "none" and kept is not None:
-            report["losses"] = np.concatenate(kept).tolist()
-        if extras.fit is not None:
-            report["fit_temperature"] = extras.fit.report(losses)
-        if extras.explanation is not None:
-            report["steps"] = [step.as_dict() for step in extras.explanation.steps(losses)]
-        target.write(
-            (json_report(report, write.precision) + "\n").encode("utf-8", "backslashreplace")
-        )
+        parts = _parts(losses, extras, write)
+        target.write(render_text(parts, write.color, terminal=target.is_terminal))
         return
-    from softmax_cli.display.rich.console import render_text
+    from softmax_cli.formats.text.json_values import json_report
 
-    parts = _parts(losses, extras, write)
-    target.write(render_text(parts, write.color, terminal=target.is_terminal))
-
-
-def _note_omissions(
-    losses: RunningLoss, extras: ReportExtras, form: str, write: WriteOptions
-) -> None:
-    ignored = losses.rows - losses.reduced.used
-    if ignored:
-        note(f"{ignored} of {losses.rows} rows ignored", write)
+    report = losses.report()
+    if extras.losses:
+        report["losses"] = np.concatenate(extras.losses).tolist()
     if extras.fit is not None:
-        note(f"the temperature that minimises the loss is {extras.fit.temperature!r}", write)
-    options = [each for each in extras.options if form != "table" or each != "--histogram"]
-    if options:
-        are = "is" if len(options) == 1 else "are"
-        where = "in a table and by --format json, not here"
-        if form == "table":
-            where = "with another reduction and by --format json, not with --reduction none"
-        note(f"{' and '.join(options)} {are} shown {where}", write)
+        report["fit_temperature"] = extras.fit.report(losses)
+    if extras.explanation is not None:
+        report["steps"] = [step.as_dict() for step in extras.explanation.steps(losses)]
+    target.write((json_report(report, write.precision) + "\n").encode("utf-8", "backslashreplace"))
 
 
-def _write_notes(
-    losses: RunningLoss, extras: ReportExtras, form: str | None, write: WriteOptions
-) -> None:
-    if form is not None and write.save is None:
-        _note_omissions(losses, extras, form, write)
+def _write_notes(losses: RunningLoss, extras: ReportExtras, write: WriteOptions) -> None:
+    if write.save is None and not _is_report(losses, extras, write):
+        _note_omissions(losses, extras, write)
     if losses.divided:
         are = "1 distribution" if losses.divided == 1 else f"{losses.divided} distributions"
         note(f"{are} divided by the sum, which was not 1", write)
@@ -259,3 +234,17 @@ def _write_notes(
             "logits; --from probabilities takes it as it is",
             write,
         )
+
+
+def _note_omissions(losses: RunningLoss, extras: ReportExtras, write: WriteOptions) -> None:
+    if ignored := losses.rows - losses.reduced.used:
+        note(f"{ignored} of {losses.rows} rows ignored", write)
+    if extras.fit is not None:
+        note(f"the temperature that minimises the loss is {extras.fit.temperature!r}", write)
+    options, where = list(extras.options), "in a table and by --format json, not here"
+    if output_format(write).name == "table":
+        options = [option for option in options if option != "--histogram"]
+        where = "with another reduction and by --format json, not with --reduction none"
+    if options:
+        are = "is" if len(options) == 1 else "are"
+        note(f"{' and '.join(options)} {are} shown {where}", write)

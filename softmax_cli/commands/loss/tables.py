@@ -51,7 +51,7 @@ def _summary(losses: RunningLoss, number: Number) -> list[Part]:
     rows = []
     if reduction != "none":
         rows.append(("loss", number(losses.loss()), f"{unit}, the {reduction} of {of_rows}"))
-    if settings.form.form == "distributions":
+    if settings.form == "distributions":
         entropy, divergence = losses.entropies()
         rows.append(("H(p)", number(entropy), f"{unit}, the entropy of p"))
         rows.append(("KL(p||q)", number(divergence), f"{unit}, loss - H(p)"))

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from softmax_cli.commands.inputs.loss import LossInputs
-from softmax_cli.commands.options.loss import ReportOptions
 from softmax_cli.core.loss.temperature import Slopes, fitted_temperature
-from softmax_cli.formats.model.blocks import Block, Source
+from softmax_cli.formats.model.blocks import Block
 from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.losses.calibration import Calibration
-from softmax_cli.losses.loss_rows import LossForm, LossRows
+from softmax_cli.losses.loss_rows import LossRows, LossSettings
 from softmax_cli.losses.metric import Metric, Scored
 from softmax_cli.losses.running_loss import RunningLoss
 from softmax_cli.pipeline.run import each_block
@@ -56,113 +56,83 @@ class Fit(NamedTuple):
 
 
 @dataclass
-class _LossSlopes(Metric):
+class LossSlopes(Metric):
     """Sums the derivatives of the loss with respect to the inverse temperature."""
 
-    temperature: float
-    form: LossForm
+    settings: LossSettings
     slopes: Slopes
     merged = ("slopes",)
 
-    def of(self, scored: Scored) -> _LossSlopes:
+    def of(self, scored: Scored) -> LossSlopes:
+        """Return the slopes of these rows."""
         return self.of_rows(scored.rows)
 
-    def of_block(self, block: Block) -> _LossSlopes:
-        return self.of_rows(self.form.rows(block))
-
-    def of_rows(self, rows: LossRows) -> _LossSlopes:
-        slopes, good = (
-            Slopes(self.temperature),
-            rows.chosen(rows.used & ~np.isnan(rows.values[:, 0])),
-        )
-        slopes.add(good.values, good.targets, self.form.weights, good.samples)
+    def of_rows(self, rows: LossRows) -> LossSlopes:
+        """Return the slopes of these rows, whose losses need not be known."""
+        slopes = Slopes(self.settings.temperature)
+        good = rows.chosen(rows.used & ~np.isnan(rows.values[:, 0]))
+        slopes.add(good.values, good.targets, self.settings.weights, good.samples)
         return replace(self, slopes=slopes)
 
 
-class Reading(NamedTuple):
-    """The slopes at a temperature and, if they were asked for, the scores."""
-
-    slopes: Slopes
-    scores: Scores | None
+# The running slopes, within the running loss if that is asked for.
+Sums = LossSlopes | RunningLoss
 
 
-def fitted(inputs: LossInputs, report: ReportOptions, write: WriteOptions) -> Fit:
+def fitted(inputs: LossInputs, bins: int, write: WriteOptions) -> Fit:
     """Return the temperature that minimises the loss, starting from the one of the options."""
     inputs.check_read_again("--fit-temperature", "the rows are read once a temperature")
 
-    def reading(temperature: float, scored: bool) -> Reading:
-        sums, place = SlopeSums.found(inputs.at(temperature), report.bins, write, scored=scored)
-        return sums.reading(place)
+    def sums_at(temperature: float, scored: bool) -> tuple[Sums, str]:
+        return summed_slopes(inputs.at(temperature), bins, write, scored=scored)
 
-    return fit(reading, inputs.options.temperature)
+    return fit(sums_at, inputs.options.temperature)
 
 
-def fit(readings: Callable[[float, bool], Reading], temperature: float) -> Fit:
+def fit(sums_at: Callable[[float, bool], tuple[Sums, str]], temperature: float) -> Fit:
     """Return the temperature at which the loss is least, starting from this one.
 
-    readings  returns what all rows come to at a temperature, with scores or without
+    sums_at  returns the sums of all rows at a temperature, with the loss if the second argument
+             is true, and how errors name the rows
     """
     before: list[Scores] = []
 
     def slopes_at(temperature: float) -> Slopes:
-        slopes, scores = readings(temperature, not before)
-        if scores is not None:
-            before.append(scores)
+        sums, place = sums_at(temperature, not before)
+        if isinstance(sums, LossSlopes):
+            return sums.slopes
+        sums.check(place)
+        before.append(Scores.of(sums))
+        (slopes,) = (each.slopes for each in sums.metrics if isinstance(each, LossSlopes))
         return slopes
 
     found = fitted_temperature(slopes_at, temperature)
     return Fit(found.temperature, found.steps, before[0])
 
 
-@dataclass(frozen=True)
-class SlopeSums:
-    """The running slopes, and the running loss that counts them if scores are asked for."""
+def no_slopes(settings: LossSettings, bins: int, *, scored: bool) -> Sums:
+    """Return the sums of no rows, at the temperature of the settings."""
+    slopes = LossSlopes(settings, Slopes(settings.temperature))
+    if not scored:
+        return slopes
+    calibration = Calibration.empty(bins, settings.kind, settings.temperature, is_asked=False)
+    return RunningLoss(settings, [slopes, calibration])
 
-    slopes: _LossSlopes
-    losses: RunningLoss | None
 
-    @classmethod
-    def of(
-        cls, inputs: LossInputs, source: Source, form: LossForm, bins: int, *, scored: bool
-    ) -> SlopeSums:
-        """Return the sums of no row, at the temperature of the options."""
-        temperature = inputs.options.temperature
-        slopes = _LossSlopes(temperature, form, Slopes(temperature))
-        if not scored:
-            return cls(slopes, None)
-        calibration = Calibration.empty(bins, form.kind, temperature, is_asked=False)
-        return cls(slopes, inputs.losses(source, form, [slopes, calibration]))
+def summed_slopes(
+    inputs: LossInputs, bins: int, write: WriteOptions, *, scored: bool
+) -> tuple[Sums, str]:
+    """Read all rows; return their sums, and how errors name the rows."""
+    with ExitStack() as stack:
+        source, settings = inputs.opened(stack)
+        sums = no_slopes(settings, bins, scored=scored)
+        merge: Callable[[Any], None] = sums.merge
+        each_block(source, partial(_of_block, sums), merge, settings.on_bad_row, write)
+    return sums, source.place
 
-    @classmethod
-    def found(
-        cls, inputs: LossInputs, bins: int, write: WriteOptions, *, scored: bool
-    ) -> tuple[SlopeSums, str]:
-        """Read all rows; return the sums, and how errors name the rows."""
-        with ExitStack() as stack:
-            source, form = inputs.opened(stack)
-            sums = cls.of(inputs, source, form, bins, scored=scored)
-            losses, slopes, on_bad_row = sums.losses, sums.slopes, inputs.read.on_bad_row
-            if losses is None:
-                each_block(source, slopes.of_block, slopes.merge, on_bad_row, write)
-            else:
-                of = losses.of
-                each_block(source, lambda block: of(block).found, losses.merge, on_bad_row, write)
-        return sums, source.place
 
-    def reading(self, place: str) -> Reading:
-        """Return what all rows come to."""
-        if self.losses is None:
-            return Reading(self.slopes.slopes, None)
-        self.losses.check(place)
-        return Reading(self.slopes.slopes, Scores.of(self.losses))
-
-    def state(self) -> dict[str, Any]:
-        """Return the sums for JSON."""
-        return (self.losses or self.slopes).state()
-
-    def merge_state(self, state: dict[str, Any]) -> None:
-        """Add the sums of other rows."""
-        if self.losses is None:
-            self.slopes.merge(self.slopes.from_state(state, 0))
-        else:
-            self.losses.merge(self.losses.from_state(state, 0))
+def _of_block(sums: Sums, block: Block) -> Sums:
+    if isinstance(sums, LossSlopes):
+        return sums.of_rows(sums.settings.rows(block))
+    _, _, found = sums.of(block)
+    return found

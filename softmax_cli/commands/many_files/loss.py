@@ -10,10 +10,10 @@ from functools import partial
 from typing import Any
 
 from softmax_cli.commands.inputs.loss import LossInputs
-from softmax_cli.commands.loss.metrics import metrics
+from softmax_cli.commands.loss.metrics import running_loss
 from softmax_cli.commands.loss.output import ReportExtras, write_loss
 from softmax_cli.commands.loss.row_outputs import RowFiles
-from softmax_cli.commands.loss.temperature_fit import Fit, Reading, SlopeSums, fit
+from softmax_cli.commands.loss.temperature_fit import Fit, Sums, fit, no_slopes
 from softmax_cli.commands.many_files.job import (
     ShardJob,
     every_shard_is_bad,
@@ -37,7 +37,7 @@ from softmax_cli.errors import InputError, SoftmaxCliError, UsageError
 from softmax_cli.formats.model.blocks import RowRange, Source
 from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.formats.text.json_values import json_report
-from softmax_cli.losses.loss_rows import LossForm
+from softmax_cli.losses.loss_rows import LossSettings
 from softmax_cli.losses.running_loss import RunningLoss
 from softmax_cli.shards.plan import Shard
 from softmax_cli.shards.run import Run
@@ -94,7 +94,7 @@ class _ShardedLoss:
     work: ShardJob
     run: Run
     of_task: WriteOptions
-    opened: dict[str, tuple[Source, LossForm]] = field(default_factory=dict)
+    opened: dict[str, tuple[Source, LossSettings]] = field(default_factory=dict)
 
     def write(self, write: WriteOptions) -> None:
         found = None
@@ -128,9 +128,10 @@ class _ShardedLoss:
         }
 
     def _fit(self) -> Fit:
-        def readings(temperature: float, scored: bool) -> Reading:
-            bins = self.report.bins
-            sums: SlopeSums | None = None
+        bins = self.report.bins
+
+        def sums_at(temperature: float, scored: bool) -> tuple[Sums, str]:
+            sums: Sums | None = None
 
             def call(shard: Shard, rows: RowRange | None) -> Callable[[], State]:
                 inputs = of_shard(self.inputs, shard, rows).at(temperature)
@@ -140,14 +141,15 @@ class _ShardedLoss:
                 if sums is None:
                     at = of_shard(self.inputs, shard, None).at(temperature)
                     with ExitStack() as stack:
-                        sums = SlopeSums.of(at, *at.opened(stack), bins, scored=scored)
+                        _, settings = at.opened(stack)
+                        sums = no_slopes(settings, bins, scored=scored)
                 for state in states:
                     sums.merge_state(state)
             if sums is None:
                 raise every_shard_is_bad(self.run)
-            return sums.reading(self.run.place)
+            return sums, self.run.place
 
-        return fit(readings, self.inputs.options.temperature)
+        return fit(sums_at, self.inputs.options.temperature)
 
     def _losses(self, divisor: Fraction | float | None) -> RunningLoss:
         """Compute missing or changed shards, and merge them with the results of earlier runs."""
@@ -172,7 +174,7 @@ class _ShardedLoss:
                 self.run.complete(shard, call)
             losses = self._empty(shard, states[0])
             for state in states:
-                losses.merge(losses.from_state(state, 0))
+                losses.merge_state(state)
             losses.infinite_rows = [
                 (number, shown(place)) for number, place in losses.infinite_rows
             ]
@@ -197,7 +199,7 @@ class _ShardedLoss:
             elif state["columns"] != first["columns"]:
                 problem = f"its columns are not those of {self.run.shards[0].shown}"
                 raise InputError(problem, "all files need the same, in the same order", shard.shown)
-            whole.merge(whole.from_state(state, rows))
+            whole.merge_state(state, rows)
             rows += state["read"]
         if whole is None:
             raise every_shard_is_bad(self.run)
@@ -213,8 +215,7 @@ class _ShardedLoss:
         if columns not in self.opened:
             with ExitStack() as stack:
                 self.opened[columns] = inputs.opened(stack)
-        source, form = self.opened[columns]
-        return inputs.losses(source, form, metrics(source, form, inputs.options, self.report))
+        return running_loss(*self.opened[columns], self.report)
 
 
 def _row_files(

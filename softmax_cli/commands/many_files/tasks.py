@@ -10,10 +10,10 @@ from functools import partial
 from typing import Any
 
 from softmax_cli.commands.inputs.loss import LossInputs
-from softmax_cli.commands.loss.metrics import metrics
+from softmax_cli.commands.loss.metrics import running_loss
 from softmax_cli.commands.loss.output import compute
 from softmax_cli.commands.loss.row_outputs import RowFiles, RowSinks
-from softmax_cli.commands.loss.temperature_fit import SlopeSums
+from softmax_cli.commands.loss.temperature_fit import summed_slopes
 from softmax_cli.commands.options.loss import ReportOptions
 from softmax_cli.commands.options.shards import ShardOptions
 from softmax_cli.core.loss.reduction import ReducedLoss
@@ -48,9 +48,8 @@ def losses_found(
 ) -> State:
     """Read the rows, write their losses and gradients, and return the sums."""
     with ExitStack() as stack:
-        source, form = inputs.opened(stack)
-        counted = metrics(source, form, inputs.options, report)
-        losses = inputs.losses(source, form, counted, divisor)
+        source, settings = inputs.opened(stack)
+        losses = running_loss(source, replace(settings, gradient_divisor=divisor), report)
         counts = compute(source, losses, RowSinks(stack, source, files), inputs.read, write)
         columns = [source.classes, source.class_names and [*source.class_names], [*source.id_names]]
     return losses.state() | {"read": counts.read, "columns": columns}
@@ -64,7 +63,7 @@ def weights_found(inputs: LossInputs, write: WriteOptions) -> State:
 
 def slopes_found(inputs: LossInputs, write: WriteOptions, *, bins: int, scored: bool) -> State:
     """Return the sums of slopes, and of losses if `scored`, at the temperature of the options."""
-    sums, _ = SlopeSums.found(inputs, bins, write, scored=scored)
+    sums, _ = summed_slopes(inputs, bins, write, scored=scored)
     return sums.state()
 
 
