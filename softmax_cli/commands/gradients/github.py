@@ -10,7 +10,7 @@ import os
 import re
 from pathlib import Path
 
-from softmax_cli.core.gradcheck.report import Check, Report
+from softmax_cli.core.gradcheck.report import SERIOUSNESS, Check, Report
 from softmax_cli.errors import OutputError, escape_unprintable
 
 # A step shows ten errors and ten warnings; what comes after is lost without a word.
@@ -20,7 +20,6 @@ MOST_ROWS = 200
 LONGEST_COMMAND = 2000
 SUMMARY = "GITHUB_STEP_SUMMARY"
 
-_SERIOUSNESS = ("fail", "inconclusive", "vacuous", "pass")
 _HEADINGS = ("check", "verdict", "entries", "over", "abs error", "rel error", "diagnosis", "repeat")
 _MARKUP = re.compile(r"[][\\`*_{}<>&|~$@#!]")
 
@@ -141,4 +140,4 @@ def _escaped(text: str) -> str:
 
 
 def _most_serious_first(report: Report) -> list[Check]:
-    return sorted(report.checks, key=lambda check: _SERIOUSNESS.index(check.verdict))
+    return sorted(report.checks, key=lambda check: SERIOUSNESS.index(check.verdict))

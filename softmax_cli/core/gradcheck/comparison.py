@@ -9,13 +9,10 @@ from operator import add
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from softmax_cli.core.gradcheck.diagnosis import Diagnosis
+from softmax_cli.core.gradcheck.diagnosis import Array, Diagnosis
 from softmax_cli.core.gradcheck.report import Check, Counts, Entry, Setup
 from softmax_cli.errors import DomainError
-
-Array = NDArray[Any]
 
 # Default relative tolerance of a gradient of each dtype, compared with a float64 reference.
 RTOL = {"float64": 1e-6, "float32": 1e-3, "float16": 2e-2, "bfloat16": 0.15}
@@ -48,7 +45,6 @@ class Comparison:
     worst_kept  how many of the worst entries are kept
     numbered    whether the index of an entry begins with the number of its point
     diagnosis   finds out what a wrong gradient looks like
-    worst       the worst entries, each with its error divided by what is allowed
     """
 
     rtol: float
@@ -56,7 +52,7 @@ class Comparison:
     numbered: bool = True
     diagnosis: Diagnosis | None = None
     counts: Counts = field(default_factory=Counts)
-    worst: list[tuple[float, Entry]] = field(default_factory=list)
+    worst: list[Entry] = field(default_factory=list)
 
     @np.errstate(all="ignore")
     def of(
@@ -75,7 +71,7 @@ class Comparison:
         atol     absolute tolerance of each entry
         vacuous  (points,) points that prove nothing: their derivative is zero to within rounding
         doubt    estimated error of the reference
-        wrong    what the gradients would be if wrong in some way, by name, for the diagnosis
+        wrong    gradients with a common mistake, by its name, for the diagnosis
         """
         a, n = np.asarray(analytic, np.float64), np.asarray(reference, np.float64)
         atol, doubt = np.asarray(atol, np.float64), np.asarray(doubt, np.float64)
@@ -86,14 +82,14 @@ class Comparison:
         allowed += atol
         error = np.subtract(a, n)
         np.abs(error, out=error)
-        all_finite = float(error.max(initial=0.0)) < np.inf
         agrees = error <= allowed
-        finite = None
+        all_finite = float(error.max(initial=0.0)) < np.inf
+        finite: Any = True
         if not all_finite:
             # The rule allows an infinite entry an infinite error.
             finite = np.isfinite(a) & np.isfinite(n)
             agrees &= finite
-        over = int(agrees.size - np.count_nonzero(agrees))
+        over = int(n.size - np.count_nonzero(agrees))
         proven, undecided = over, 0
         if not all_finite or doubt.any():
             doubt = np.where(np.isnan(doubt), np.inf, doubt)
@@ -106,105 +102,93 @@ class Comparison:
             unclear &= ~vacuous.reshape(-1, *[1] * (n.ndim - 1))
             proven, undecided = int((~agrees & certain).sum()), int(unclear.sum())
         diagnosis = self.diagnosis and self.diagnosis.of(a, n, atol, self.rtol, wrong or {})
-        worst = self._worst(a, n, error, allowed, np.divide(error, allowed))
-        relative = np.divide(error, larger, out=larger)
+        worst = self._worst(a, n, error, allowed)
+        # 0 / 0 is NaN, which fmax ignores: it is no error.
+        max_abs_error, max_rel_error = (
+            float(np.fmax.reduce(each, None, initial=0.0, where=finite))
+            for each in (error, np.divide(error, larger, out=larger))
+        )
         counts = Counts(
-            float(atol.max(initial=0.0)),
-            _largest(error, finite),
-            _largest(relative, finite),
-            n.size,
-            over,
-            0 if finite is None else int(finite.size - finite.sum()),
-            proven,
-            undecided,
-            len(n),
-            int(vacuous.sum()),
+            atol=float(atol.max(initial=0.0)),
+            max_abs_error=max_abs_error,
+            max_rel_error=max_rel_error,
+            entries=n.size,
+            over_tolerance=over,
+            non_finite=0 if all_finite else int((~finite).sum()),
+            proven_wrong=proven,
+            undecided=undecided,
+            points=len(n),
+            vacuous=int(vacuous.sum()),
         )
         return replace(self, diagnosis=diagnosis, counts=counts, worst=worst)
 
     def merge(self, other: Comparison, start: int = 0) -> None:
         """Add another comparison, whose first point has the number `start` here."""
-        before, new = astuple(self.counts), astuple(other.counts)
+        ours, theirs = astuple(self.counts), astuple(other.counts)
         self.counts = Counts(
-            *map(max, before[:_MAXIMA], new[:_MAXIMA]), *map(add, before[_MAXIMA:], new[_MAXIMA:])
+            *map(max, ours[:_MAXIMA], theirs[:_MAXIMA]), *map(add, ours[_MAXIMA:], theirs[_MAXIMA:])
         )
-        known = list(self.worst)
-        for excess, entry in other.worst:
-            first, *rest = entry.index
-            known.append((excess, replace(entry, index=[first + start, *rest])))
-        known.sort(key=lambda scored: (-scored[0], scored[1].index))
-        self.worst = known[: self.worst_kept]
+        moved = [
+            replace(entry, index=[entry.index[0] + start, *entry.index[1:]])
+            for entry in other.worst
+        ]
+        ordered = sorted(self.worst + moved, key=lambda entry: (-_excess(entry), entry.index))
+        self.worst = ordered[: self.worst_kept]
         if self.diagnosis and other.diagnosis:
             self.diagnosis.merge(other.diagnosis, start)
 
     def state(self) -> dict[str, Any]:
         """Return the counts, worst entries and rtol as JSON values, without the diagnosis."""
-        worst = [{"excess": excess, **asdict(entry)} for excess, entry in self.worst]
+        worst = [{"excess": _excess(entry), **asdict(entry)} for entry in self.worst]
         return asdict(self.counts) | {"worst": worst, "rtol": self.rtol}
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Comparison:
         """Return the comparison that a state holds."""
         worst = []
-        for scored in state["worst"]:
-            index, *errors = (scored[each.name] for each in fields(Entry))
-            worst.append((float(scored["excess"]), Entry(index, *map(float, errors))))
-        values: list[Any] = [state[each.name] for each in fields(Counts)]
-        values[:_MAXIMA] = map(float, values[:_MAXIMA])
-        return cls(float(state["rtol"]), counts=Counts(*values), worst=worst)
+        for entry in state["worst"]:
+            index, *numbers = (entry[each.name] for each in fields(Entry))
+            worst.append(Entry(index, *map(float, numbers)))
+        counts: list[Any] = [state[each.name] for each in fields(Counts)]
+        counts[:_MAXIMA] = map(float, counts[:_MAXIMA])
+        return cls(float(state["rtol"]), counts=Counts(*counts), worst=worst)
 
     def check(self, name: str, *, method: str, step: float | None, dtype: str) -> Check:
         """Return the result; the caller adds its origin and the command that repeats it."""
-        verdict = self.counts.verdict
-        diagnosis = self.diagnosis if verdict == "fail" else None
-        worst = [entry for _, entry in self.worst]
+        verdict, worst, diagnosis = self.counts.verdict, self.worst, None
+        if self.diagnosis and verdict == "fail":
+            diagnosis = self.diagnosis.named(self.rtol)
         if not self.numbered:
             worst = [replace(entry, index=entry.index[1:]) for entry in worst]
-        return Check(
-            name,
-            verdict,
-            Setup(method, step, dtype, self.rtol),
-            self.counts,
-            worst,
-            diagnosis.named(self.rtol) if diagnosis else None,
-        )
+        setup = Setup(method, step, dtype, self.rtol)
+        return Check(name, verdict, setup, self.counts, worst, diagnosis)
 
-    def _worst(
-        self, a: Array, n: Array, error: Array, allowed: Array, excess: Array
-    ) -> list[tuple[float, Entry]]:
+    def _worst(self, a: Array, n: Array, error: Array, allowed: Array) -> list[Entry]:
         """Return the entries that may be among the worst of all."""
         if not self.worst_kept or not n.size:
             return []
-        known = self.worst
-        if len(known) == self.worst_kept and float(excess.max()) < known[-1][0]:
+        excess = error / allowed
+        if len(self.worst) == self.worst_kept and excess.max() < _excess(self.worst[-1]):
             return []
-        excess = np.where(np.isfinite(error), excess, np.inf)
-        excess[(error == 0) & (allowed == 0)] = 0
-        flat = excess.ravel()
-        count = min(self.worst_kept, flat.size)
+        excess = np.where(np.isfinite(error), excess, np.inf).ravel()
+        excess[((error == 0) & (allowed == 0)).ravel()] = 0
+        count = min(self.worst_kept, n.size)
         # Of equally bad entries the first are taken.
-        edge = np.partition(flat, flat.size - count)[flat.size - count]
-        chosen = np.concatenate(
-            [np.flatnonzero(flat > edge), np.flatnonzero(flat == edge)[:count]]
-        )[:count]
+        edge = np.partition(excess, -count)[-count]
+        chosen = [*np.flatnonzero(excess > edge), *np.flatnonzero(excess == edge)[:count]][:count]
         worst = []
-        for number in chosen:
-            place = np.unravel_index(int(number), n.shape)
-            largest = max(abs(float(a[place])), abs(float(n[place])))
-            entry = Entry(
-                list(map(int, place)),
-                float(a[place]),
-                float(n[place]),
-                float(error[place]),
-                float(error[place]) / (largest or 1.0),
-                float(allowed[place]),
+        for place in np.transpose(np.unravel_index(chosen, n.shape)).tolist():
+            claim, truth, difference, most = (
+                float(each[tuple(place)]) for each in (a, n, error, allowed)
             )
-            worst.append((float(flat[number]), entry))
+            relative = difference / (max(abs(claim), abs(truth)) or 1.0)
+            worst.append(Entry(place, claim, truth, difference, relative, most))
         return worst
 
 
-def _largest(errors: Array, finite: Array | None) -> float:
-    if finite is not None:
-        errors = errors[finite]
-    # 0 / 0 is NaN; it is no error.
-    return float(np.fmax.reduce(errors, None, initial=0.0))
+def _excess(entry: Entry) -> float:
+    """Return the error divided by what is allowed."""
+    if entry.abs_error == 0:
+        return 0.0
+    is_infinite = not math.isfinite(entry.abs_error) or entry.allowed == 0
+    return math.inf if is_infinite else entry.abs_error / entry.allowed

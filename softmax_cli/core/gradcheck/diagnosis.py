@@ -44,24 +44,20 @@ def wrong_matrices(J: Array) -> dict[str, Callable[[], Array]]:
     """Return common wrong forms of a Jacobian, by name; none for a gradient."""
     if J.ndim != 2:
         return {}
-    wrong: dict[str, Callable[[], Array]] = {
-        "a Jacobian with only its diagonal": lambda: J * np.eye(*J.shape)
-    }
-    if J.shape[0] == J.shape[1]:
-        wrong["a transposed matrix"] = lambda: J.T
-    return wrong
+    wrong = {"a Jacobian with only its diagonal": lambda: J * np.eye(*J.shape)}
+    return wrong | ({"a transposed matrix": lambda: J.T} if J.shape[0] == J.shape[1] else {})
 
 
 @dataclass
 class Diagnosis:
     """Tracks which mistakes explain all entries seen so far, within the tolerance.
 
-    factors   multiples of the reference, by name
-    counted   what the last dimension counts, for shuffled ones
+    factors   common wrong factors, by name
+    counted   what the last dimension counts, to name shuffled entries
     low, high bounds of the factors that explain all entries
-    explains  whether a wrong form explains all entries, by its name
-    kept      the number of the first point, gradients, references and atol of each part, to look
-              for shuffled ones; None if there are too many
+    explains  whether a mistake explains all entries, by its name
+    kept      number of the first point, gradients, references and atol of each part, to recognize
+              shuffled entries; None if there are too many
 
     >>> diagnosis = Diagnosis({"a factor of 2": 2.0})
     >>> n = np.array([[1.0, -3.0]])
@@ -87,16 +83,15 @@ class Diagnosis:
         rtol: float,
         wrong: Mapping[str, Callable[[], Array]],
     ) -> Diagnosis:
-        """Return the diagnosis of some points alone; the arguments are those of Comparison.of."""
+        """Return the diagnosis of some points alone; arguments as in Comparison.of."""
         low, high = _factors_between(a, n, atol + rtol * np.abs(a))
         explains = {
             name: _agree(a, gradient(), atol, rtol)
             for name, gradient in wrong.items()
             if self.explains.get(name, True)
         }
-        kept = None
-        if self.kept is not None:
-            kept = [(0, a.copy(), n.copy(), np.broadcast_to(atol, n.shape))]
+        part = (0, a.copy(), n.copy(), np.broadcast_to(atol, n.shape))
+        kept = None if self.kept is None else [part]
         return Diagnosis(self.factors, self.counted, low, high, explains, kept, n.size)
 
     def merge(self, other: Diagnosis, start: int = 0) -> None:
@@ -114,12 +109,9 @@ class Diagnosis:
     def named(self, rtol: float) -> str | None:
         """Return the mistakes that explain the whole difference, or None."""
         factors = {"a flipped sign": -1.0, **self.factors}
-        names = [
-            *(name for name, factor in factors.items() if self._is_factor(factor)),
-            *(name for name, explains in self.explains.items() if explains),
-        ]
-        names = names or self._shuffled(rtol)
-        if names:
+        names = [name for name, factor in factors.items() if self._is_factor(factor)]
+        names += [name for name, explains in self.explains.items() if explains]
+        if names := names or self._shuffled(rtol):
             return ", or ".join(dict.fromkeys(names[:_NAMED]))
         if self._is_factor(0.0):
             return "nothing but zeros"
@@ -156,10 +148,9 @@ class Diagnosis:
 
 def _factors_between(a: Array, n: Array, allowed: Array) -> tuple[float, float]:
     """Return the bounds of c with |a - c n| <= allowed everywhere; low > high if there is none."""
-    if not np.isfinite(a).all() or not np.isfinite(n).all():
-        return math.inf, -math.inf
     zero = n == 0
-    if (np.abs(a) > allowed)[zero].any():
+    all_finite = np.isfinite(a).all() and np.isfinite(n).all()
+    if not all_finite or (np.abs(a) > allowed)[zero].any():
         return math.inf, -math.inf
     centre, reach = a / n, allowed / np.abs(n)
     low = np.where(zero, -np.inf, centre - reach)

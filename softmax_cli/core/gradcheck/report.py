@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 Verdict = Literal["pass", "fail", "inconclusive", "vacuous"]
 Subject = Literal["built-in", "gradient-file", "function"]
 
+# The most serious first.
+SERIOUSNESS: tuple[Verdict, ...] = ("fail", "inconclusive", "vacuous", "pass")
 RULE = "|a - n| <= atol + rtol * max(|a|, |n|); NaN and infinity never agree"
 _JSON_KEYS = (
     *("name", "verdict", "method", "step", "dtype", "rtol", "atol", "entries", "over_tolerance"),
@@ -98,21 +100,22 @@ class Check:
     worst: list[Entry]
     diagnosis: str | None = None
     reproduce: str = ""
-    origin: Origin = field(default_factory=Origin)
+    origin: Origin = Origin()
 
     def __getattr__(self, name: str) -> Any:
         """Return a field of the setup, counts or origin: `check.entries` is a short form."""
-        records = [vars(self).get(record) for record in ("setup", "counts", "origin")]
-        for values in (vars(record) for record in records if record):
-            if name in values:
-                return values[name]
+        for record in ("setup", "counts", "origin"):
+            if hasattr(values := vars(self).get(record), name):
+                return getattr(values, name)
         raise AttributeError(f"a check has no attribute {name!r}", name=name, obj=self)
 
     @property
     def summary(self) -> str:
         """The verdict and the counts, in one line."""
         counts = self.counts
-        if self.verdict == "pass":
+        if not counts.entries:
+            found = "no entry was compared"
+        elif self.verdict == "pass":
             found = f"{counts.entries} entries agree"
         elif self.verdict == "vacuous":
             found = "the derivative is zero to within rounding; a wrong one would agree as well"
@@ -120,8 +123,6 @@ class Check:
             found = f"{counts.over_tolerance} of {counts.entries} entries over tolerance"
             if counts.non_finite:
                 found += f", {counts.non_finite} not finite"
-        if not counts.entries:
-            found = "no entry was compared"
         if counts.vacuous and self.verdict != "vacuous":
             found += f"; {counts.vacuous} of {counts.points} points prove nothing"
         return f"{self.verdict}, {found}"
@@ -133,8 +134,7 @@ class Check:
 
     def details(self) -> list[str]:
         """Return the diagnosis and the worst entries, one per line."""
-        lines = [] if self.diagnosis is None else [f"it looks like {self.diagnosis}"]
-        return lines + [
+        return [f"it looks like {self.diagnosis}"] * (self.diagnosis is not None) + [
             f"[{', '.join(map(str, entry.index))}] {entry.analytic:.6g}, "
             f"reference {entry.reference:.6g}, error {entry.abs_error:.2g}, "
             f"allowed {entry.allowed:.2g}"
@@ -151,17 +151,10 @@ class Check:
     @property
     def how(self) -> str:
         """How the reference was computed."""
-        setup = self.setup
-        step = "" if setup.step is None else f", step {setup.step:.3g}"
-        if setup.step is not None and setup.method != "complex":
-            step += " * max(1, |x|)"
-        return f"{setup.method}{step}; dtype {setup.dtype}"
-
-    def as_dict(self, seed: int) -> dict[str, Any]:
-        """Return the check as a JSON object; the seed is that of the report."""
-        values = {key: getattr(self, key) for key in _JSON_KEYS}
-        own_seed = seed if self.origin.seed is None else self.origin.seed
-        return values | {"worst": [asdict(entry) for entry in self.worst], "seed": own_seed}
+        method, step = self.setup.method, self.setup.step
+        unit = "" if method == "complex" else " * max(1, |x|)"
+        with_step = "" if step is None else f", step {step:.3g}{unit}"
+        return f"{method}{with_step}; dtype {self.setup.dtype}"
 
 
 @dataclass(frozen=True)
@@ -191,19 +184,18 @@ class Report:
     @property
     def about(self) -> list[str]:
         """Lines that introduce checks of built-in derivatives."""
-        return list(
-            dict.fromkeys(check.origin.about for check in self.checks if check.origin.about)
-        )
+        lines = [check.origin.about for check in self.checks if check.origin.about]
+        return list(dict.fromkeys(lines))
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as the object that the command prints as JSON."""
-        return {
-            "command": "gradcheck",
-            "verdict": self.verdict,
-            "subject": self.subject,
-            "seed": self.seed,
-            "checks": [check.as_dict(self.seed) for check in self.checks],
-        }
+        checks = [
+            {key: getattr(check, key) for key in _JSON_KEYS}
+            | {"worst": [asdict(entry) for entry in check.worst], "seed": self._seed_of(check)}
+            for check in self.checks
+        ]
+        facts = {"verdict": self.verdict, "subject": self.subject, "seed": self.seed}
+        return {"command": "gradcheck", **facts, "checks": checks}
 
     def raise_on_failure(self) -> None:
         """Raise an AssertionError with the report as its message unless the verdict is "pass"."""
@@ -227,8 +219,8 @@ class Report:
         references: dict[str, list[str]] = {}
         atols: dict[float, list[float]] = {}
         for check in self.checks:
-            seed = self.seed if check.origin.seed is None else check.origin.seed
-            references.setdefault(f"{check.how}; seed {seed}", []).append(check.name)
+            reference = f"{check.how}; seed {self._seed_of(check)}"
+            references.setdefault(reference, []).append(check.name)
             atols.setdefault(check.setup.rtol, []).append(check.counts.atol)
         lines = [f"rule: {RULE}"]
         for reference, names in references.items():
@@ -241,6 +233,9 @@ class Report:
         commands = dict.fromkeys(check.reproduce for check in self.checks if check.reproduce)
         return [*lines, *(f"repeat: {command}" for command in commands)]
 
+    def _seed_of(self, check: Check) -> int:
+        return self.seed if check.origin.seed is None else check.origin.seed
+
 
 def overall(verdicts: Sequence[Verdict]) -> Verdict:
     """Return the most serious of several verdicts.
@@ -248,8 +243,7 @@ def overall(verdicts: Sequence[Verdict]) -> Verdict:
     >>> overall(["pass", "vacuous", "pass"]), overall([])
     ('vacuous', 'vacuous')
     """
-    order: tuple[Verdict, ...] = ("fail", "inconclusive", "vacuous", "pass")
-    return next((verdict for verdict in order if verdict in verdicts), "vacuous")
+    return min(verdicts, key=SERIOUSNESS.index, default="vacuous")
 
 
 def about_builtins(place: str) -> str:
