@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from operator import matmul
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from softmax_cli.core.gradcheck.diagnosis import Array
 from softmax_cli.core.loss.cross_entropy import cross_entropy_gradient
 from softmax_cli.core.softmax.jacobian import (
     log_softmax_jacobian,
@@ -22,7 +22,6 @@ from softmax_cli.core.softmax.jacobian import (
     softmax_vjp,
 )
 
-Array = NDArray[Any]
 Of = Literal["softmax", "log-softmax", "xent"]
 # Takes (logits, T, extra).
 Formula = Callable[[Array, float, Array], Array]
@@ -54,11 +53,6 @@ class Builtin:
     def is_jvp(self) -> bool:
         """Whether it is the Jacobian times a vector: the derivative along that vector."""
         return self.combine is matmul
-
-
-def builtin_points(rng: np.random.Generator, count: int) -> list[NDArray[np.float64]]:
-    """Return points of 2 to 10 classes, neither uniform nor saturated."""
-    return [2 * rng.standard_normal(2 + number % 9) for number in range(count)]
 
 
 def _shifted(a: Array, T: float) -> Array:
@@ -110,7 +104,7 @@ def _gradient(a: Array, T: float, targets: Array) -> Array:
 
 def _family(
     of: Of,
-    function: Formula,
+    formula: Formula,
     jacobian: Callable[..., Array],
     jvp: Callable[..., Array],
     vjp: Callable[..., Array],
@@ -118,17 +112,18 @@ def _family(
 ) -> tuple[Builtin, ...]:
     """Return the Jacobian and the two products of a function."""
 
-    def builtin(kind: str, analytic: Formula, combine: Callable[[Array, Array], Array]) -> Builtin:
-        return Builtin(f"{of} {kind}", of, function, analytic, combine, _vector)
+    def whole(a: Array, T: float, _: Array) -> Array:
+        return jacobian(a, temperature=T)
+
+    def product(by: Callable[..., Array]) -> Formula:
+        return lambda a, T, v: by(a, v, temperature=T)
 
     # A masked class has the constant probability 0, whose logarithm has no derivative.
-    masked_outputs = of == "softmax"
-    whole = builtin("jacobian", lambda a, T, _: jacobian(a, temperature=T), lambda J, _: J)
-    along = builtin("jvp", lambda a, T, v: jvp(a, v, temperature=T), matmul)
+    masked = of == "softmax"
     return (
-        replace(whole, masked_outputs=masked_outputs, lines=lines),
-        replace(along, masked_outputs=masked_outputs),
-        builtin("vjp", lambda a, T, v: vjp(a, v, temperature=T), lambda J, v: v @ J),
+        Builtin(f"{of} jacobian", of, formula, whole, lambda J, _: J, _vector, masked, lines),
+        Builtin(f"{of} jvp", of, formula, product(jvp), matmul, _vector, masked),
+        Builtin(f"{of} vjp", of, formula, product(vjp), lambda J, v: v @ J, _vector),
     )
 
 

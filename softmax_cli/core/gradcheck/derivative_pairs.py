@@ -1,38 +1,32 @@
-"""Pairs of a claimed derivative and its reference at a point: their tolerances and their check."""
+"""Checks of claimed derivatives at points: the tolerances of each point, and the verdict."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.core.gradcheck.comparison import Comparison, tolerance
-from softmax_cli.core.gradcheck.diagnosis import Diagnosis
+from softmax_cli.core.gradcheck.diagnosis import Array, Diagnosis
 from softmax_cli.core.gradcheck.numerical.noise import EPS, Noise
 from softmax_cli.core.gradcheck.numerical.reference import STEPS, Method
-from softmax_cli.core.gradcheck.report import Check
-
-Array = NDArray[Any]
+from softmax_cli.core.gradcheck.report import Check, Entry
 
 # The absolute tolerance is at most this part of the relative one, times the largest derivative.
 _ATOL_SHARE = 0.5
+# The absolute tolerance is at least this many units of the largest derivative.
+_UNITS = 64
+# The rounding of the claim adds to the tolerance, at most this many times the tolerance.
+_SLACK = 5
 # A derivative below this many times the noise of a difference, or the rounding of the claim,
 # cannot be distinguished from zero.
 _INDISTINCT = 8192
 _SMALLEST_STEP = 5e-3
-# A claim that is known to fewer units than this may be what rounding left of larger terms.
-_REST_UNITS = 1024
 _KINK = "a kink or noise in the function"
 _TOO_SMALL = "a derivative too small to be told from the rounding of the function"
-# The rounding of the claim adds to the tolerance, at most this many times the tolerance.
-_SLACK = 5
-# The absolute tolerance is at least this many units of the largest derivative.
-_UNITS = 64
 
 
 @dataclass(frozen=True)
@@ -50,14 +44,15 @@ class Settings:
 class DerivativePair:
     """A claimed derivative at one point, its reference, and the estimated error of the reference.
 
-    zero       derivatives up to this size are zero to within rounding
-    indistinct if the reference is in doubt, derivatives up to this size cannot be distinguished
-               from zero, unless the claim exceeds `rest`
-    step       relative step of the reference
-    rest       claims up to this size may be what rounding left of larger terms
-    floor      absolute tolerance that rounding needs, however exact the reference is
-    slack      rounding error of each entry of the claim
-    wrong      common wrong forms of the reference, by name
+    zero        derivatives up to this size are zero to within rounding
+    indistinct  derivatives up to this size may be zero if the reference is in doubt
+    step        relative step of the reference
+    rest        larger claims are not zero; smaller ones may be what rounding left of larger terms
+    floor       absolute tolerance that rounding needs, however exact the reference is
+    slack       rounding error of each entry of the claim
+    wrong       common wrong forms of the reference, by name
+    inputs      numbers of the inputs, if they are a sample
+    eps         machine epsilon of the lowest precision seen
     """
 
     analytic: Array
@@ -70,6 +65,8 @@ class DerivativePair:
     floor: float = 0.0
     slack: Array | float = 0.0
     wrong: Mapping[str, Callable[[], Array]] = field(default_factory=dict)
+    inputs: NDArray[np.intp] | None = None
+    eps: float = EPS
 
     def tolerances(
         self, scale: float, rtol: float, atol: float | None
@@ -81,13 +78,11 @@ class DerivativePair:
         """
         if atol is not None:
             return atol, self.error + self.slack
+        least = max(self.floor, self.zero if scale <= self.zero else 0.0)
         needed = np.clip(4 * self.error, _UNITS * EPS * scale, rtol * _ATOL_SHARE * scale)
-        if scale <= self.zero:
-            needed = np.maximum(needed, self.zero)
-        needed = np.maximum(needed, self.floor)
         slack = np.minimum(4 * np.asarray(self.slack), _SLACK * rtol * scale)
         # Noise beyond this is not rounding.
-        return needed + slack, self.error + np.maximum(0, self.slack - slack)
+        return np.maximum(needed, least) + slack, self.error + np.maximum(0, self.slack - slack)
 
 
 def check_pairs(
@@ -118,17 +113,23 @@ def check_pairs(
             atol=np.broadcast_to(atol, pair.reference.shape)[None],
             vacuous=vacuous and bool(np.isfinite(pair.reference + pair.error).all()),
             doubt=doubt[None],
-            wrong={key: partial(_one_point, gradient) for key, gradient in pair.wrong.items()},
+            wrong=pair.wrong,
         )
         comparison.merge(found, number)
     step = max((pair.step for pair in pairs), default=settings.step or STEPS[settings.method])
     check = comparison.check(name, method=settings.method, step=step, dtype=dtype)
-    if check.verdict == "inconclusive":
-        if any((np.isinf(pair.error) & np.isfinite(pair.reference)).any() for pair in pairs):
-            return replace(check, diagnosis=_KINK)
-        if too_small:
-            return replace(check, diagnosis=_TOO_SMALL)
+    check = replace(check, worst=[_with_number_of_input(entry, pairs) for entry in check.worst])
+    has_kink = any((np.isinf(pair.error) & np.isfinite(pair.reference)).any() for pair in pairs)
+    if check.verdict == "inconclusive" and (has_kink or too_small):
+        return replace(check, diagnosis=_KINK if has_kink else _TOO_SMALL)
     return check
+
+
+def _with_number_of_input(entry: Entry, pairs: Sequence[DerivativePair]) -> Entry:
+    """Return the entry numbered among all inputs, not those of a sample."""
+    *leading, column = entry.index
+    inputs = pairs[leading[0] if len(pairs) > 1 else 0].inputs
+    return entry if inputs is None else replace(entry, index=[*leading, int(inputs[column])])
 
 
 def indistinct_from_zero(
@@ -142,32 +143,6 @@ def indistinct_from_zero(
     return _INDISTINCT * max(rounding, claim_rounding)
 
 
-def rest_of_larger_terms(claimed: Noise, noise: Noise) -> float:
-    """Return the size up to which a claim may be what rounding left of larger terms, as in P - 1.
-
-    A claim of a few units of the function's value, or of 1, may be such a rest as well.
-    """
-    units = 4 * noise.eps * max(1.0, largest(noise.value))
-    return max(units, claimed.rounding / (_REST_UNITS * claimed.eps))
-
-
-def renumbered(check: Check, columns: Sequence[NDArray[np.intp]]) -> Check:
-    """Return the check with the worst entries numbered among all inputs, not those of a sample.
-
-    columns  inputs in the sample of each point
-    """
-    worst = []
-    for entry in check.worst:
-        *leading, column = entry.index
-        point = leading[0] if len(columns) > 1 else 0
-        worst.append(replace(entry, index=[*leading, int(columns[point][column])]))
-    return replace(check, worst=worst)
-
-
 def largest(array: Array) -> float:
     """Return the largest absolute value of the finite entries, or 0."""
     return float(np.abs(array[np.isfinite(array)]).max(initial=0.0))
-
-
-def _one_point(gradient: Callable[[], Array]) -> Array:
-    return gradient()[None]

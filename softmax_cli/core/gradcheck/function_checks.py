@@ -5,22 +5,22 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.core.gradcheck.derivative_pairs import Settings, check_pairs
-from softmax_cli.core.gradcheck.diagnosis import Diagnosis, common_factors, factors_of
+from softmax_cli.core.gradcheck.diagnosis import Array, Diagnosis, common_factors, factors_of
 from softmax_cli.core.gradcheck.point import LARGE, Point, check_parts
 from softmax_cli.core.gradcheck.report import Check, Origin
 from softmax_cli.errors import DomainError, ShapeError
 
-Array = NDArray[Any]
 UserFunction = Callable[[NDArray[Any]], Any]
 
 
+@np.errstate(all="ignore")
 def check_function(
     function: UserFunction,
     gradient: UserFunction | None,
@@ -35,80 +35,65 @@ def check_function(
     With many inputs, the derivative is compared along directions that cover all of them, and in
     a sample of its entries.
     """
-    user = _User(function, gradient, name, np.dtype(dtype or np.float64).type)
     # A step may leave the function's domain; its values show this, so no warning is needed.
-    with np.errstate(all="ignore"):
-        if dtype is None and len(rows):
-            user = user.in_accepted_dtype(rows[0])
-        points = [user.at(row) for row in rows]
+    accepted: type[np.floating[Any]] = np.dtype(dtype or np.float64).type
+    if dtype is None and len(rows):
+        accepted = _accepted_dtype(function, rows[0])
 
-        def check(points: list[Point], part: str = "") -> Check:
-            found = [point.pair(settings) for point in points]
-            eps = max((eps for _, eps in found), default=0.0)
-            dtypes = ("float64", "float32", "float16")
-            dtype = next((one for one in dtypes if np.finfo(one).eps >= eps), dtypes[-1])
-            inputs = points[0].at.size if points else 1
-            factors = common_factors(len(points)) | factors_of(inputs, "inputs")
-            pairs = [pair for pair, _ in found]
-            return check_pairs(name + part, pairs, dtype, settings, Diagnosis(factors, "entries"))
-
-        is_large = rows.shape[1] > LARGE
-        checks = check_parts(points, rng, check) if is_large else [check(points)]
-    file, line = user.source()
-    origin = Origin("function", file=file, line=line)
-    return [replace(check, origin=origin) for check in checks]
-
-
-@dataclass(frozen=True)
-class _User:
-    """A user's function and its gradient, or a function that returns both."""
-
-    function: UserFunction
-    gradient: UserFunction | None
-    name: str
-    dtype: type[np.floating[Any]]
-
-    def in_accepted_dtype(self, x: Array) -> _User:
-        """Return the function with float32 points if it accepts only those."""
-        try:
-            self.function(x.copy())
-        except Exception:
-            # Each framework raises an error of its own for the wrong dtype.
-            with suppress(Exception):
-                self.function(x.astype(np.float32))
-                return replace(self, dtype=np.float32)
-            raise
-        return self
-
-    def at(self, row: NDArray[np.float64]) -> Point:
-        at = row.astype(self.dtype).astype(np.float64)
-        value = self._value(at.astype(self.dtype))
-        return Point(self._values, self._claimed, at, self.name, value.ndim == 0, self.dtype)
-
-    def source(self) -> tuple[str | None, int | None]:
-        """Return the file and line of the gradient's source code, or None for each."""
-        try:
-            code = inspect.unwrap(self.gradient or self.function)
-            return inspect.getsourcefile(code), inspect.getsourcelines(code)[1]
-        except (TypeError, OSError):
-            return None, None
-
-    def _value(self, x: Array) -> Array:
-        value = self.function(x)
-        if self.gradient is None:
-            value = _value_and_gradient(value)[0]
+    def value(x: Array) -> Array:
+        result = function(x)
+        result = _value_and_gradient(result)[0] if gradient is None else result
         # Complex values are accepted only for complex steps.
-        return _numbers(value, self.name, kinds="fiubc" if x.dtype.kind == "c" else "fiub")
+        return _numbers(result, name, kinds="fiubc" if x.dtype.kind == "c" else "fiub")
 
-    def _values(self, x: Array) -> Array:
-        return np.atleast_1d(self._value(x)).ravel()
+    def claimed(x: Array) -> Array:
+        x = x.astype(accepted)
+        result = _value_and_gradient(function(x))[1] if gradient is None else gradient(x)
+        return _numbers(result, f"the gradient of {name}")
 
-    def _claimed(self, x: Array) -> Array:
-        x = x.astype(self.dtype)
-        claimed = (
-            _value_and_gradient(self.function(x))[1] if self.gradient is None else self.gradient(x)
-        )
-        return _numbers(claimed, f"the gradient of {self.name}")
+    def point(row: NDArray[np.float64]) -> Point:
+        at = row.astype(accepted)
+        is_scalar = value(at).ndim == 0
+        return Point(_values, claimed, at.astype(np.float64), name, is_scalar, accepted)
+
+    def _values(x: Array) -> Array:
+        return np.atleast_1d(value(x)).ravel()
+
+    def check(points: list[Point], part: str = "") -> Check:
+        pairs = [point.pair(settings) for point in points]
+        eps = max((pair.eps for pair in pairs), default=0.0)
+        dtypes = ("float64", "float32", "float16")
+        dtype = next((one for one in dtypes if np.finfo(one).eps >= eps), dtypes[-1])
+        inputs = points[0].at.size if points else 1
+        factors = common_factors(len(points)) | factors_of(inputs, "inputs")
+        return check_pairs(name + part, pairs, dtype, settings, Diagnosis(factors, "entries"))
+
+    points = [point(row) for row in rows]
+    checks = check_parts(points, rng, check) if rows.shape[1] > LARGE else [check(points)]
+    file, line = _source(gradient or function)
+    return [replace(check, origin=Origin("function", file=file, line=line)) for check in checks]
+
+
+def _accepted_dtype(function: UserFunction, x: NDArray[np.float64]) -> type[np.floating[Any]]:
+    """Return float32 if the function accepts only those points, else float64."""
+    try:
+        function(x.copy())
+    except Exception:
+        # Each framework raises an error of its own for the wrong dtype.
+        with suppress(Exception):
+            function(x.astype(np.float32))
+            return np.float32
+        raise
+    return np.float64
+
+
+def _source(function: UserFunction) -> tuple[str | None, int | None]:
+    """Return the file and line of a function's source code, or None for each."""
+    try:
+        code = inspect.unwrap(function)
+        return inspect.getsourcefile(code), inspect.getsourcelines(code)[1]
+    except (TypeError, OSError):
+        return None, None
 
 
 def _value_and_gradient(returned: Any) -> tuple[Any, Any]:
@@ -120,14 +105,14 @@ def _value_and_gradient(returned: Any) -> tuple[Any, Any]:
     return returned
 
 
-def _numbers(value: Any, name: str, kinds: str = "fiub") -> NDArray[Any]:
-    # A copy: a function may return the same buffer each time.
+def _numbers(value: Any, name: str, kinds: str = "fiub") -> Array:
     if isinstance(value, np.ma.MaskedArray):
         value = np.ma.filled(value.astype(np.float64), np.nan)
     remedy = "it must return real numbers"
     if isinstance(value, tuple):
         remedy += "; if it returns (value, gradient), give no other gradient"
     try:
+        # A copy: a function may return the same buffer each time.
         array = np.array(value)
     except Exception as error:
         # Ragged lists, and objects whose conversion fails.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,16 +15,13 @@ from softmax_cli.core.gradcheck.derivative_pairs import (
     Settings,
     indistinct_from_zero,
     largest,
-    renumbered,
-    rest_of_larger_terms,
 )
-from softmax_cli.core.gradcheck.diagnosis import wrong_matrices
+from softmax_cli.core.gradcheck.diagnosis import Array, wrong_matrices
 from softmax_cli.core.gradcheck.numerical.noise import Evaluated, Noise, noise_at
 from softmax_cli.core.gradcheck.numerical.reference import closer_looks, reference_jacobian
 from softmax_cli.core.gradcheck.report import Check
 from softmax_cli.errors import ShapeError
 
-Array = NDArray[Any]
 # With more inputs than this, only some entries are compared.
 LARGE = 1024
 # The number of these entries, and how many inputs one direction combines at most.
@@ -33,6 +30,8 @@ _INPUTS_PER_DIRECTION = 256
 _DIRECTIONS = 512
 # Below this, numbers are too close to the subnormal ones to have all digits.
 _SMALLEST = 1e-290
+# A claim that is known to fewer units than this may be what rounding left of larger terms.
+_REST_UNITS = 1024
 
 
 @dataclass(frozen=True)
@@ -44,6 +43,7 @@ class Point:
     at         (inputs,)
     is_scalar  whether the function returns a number, whose derivative is a vector
     dtype      of the points that the function takes
+    inputs     numbers of the inputs, if they are a sample
     """
 
     function: Callable[[Array], Array]
@@ -52,14 +52,16 @@ class Point:
     name: str
     is_scalar: bool
     dtype: type[np.floating[Any]] = np.float64
+    inputs: NDArray[np.intp] | None = None
 
-    def pair(self, settings: Settings) -> tuple[DerivativePair, float]:
-        """Return the claim with its reference, and the epsilon of the lowest precision seen."""
+    def pair(self, settings: Settings) -> DerivativePair:
+        """Return the claim with its reference."""
+        method = settings.method
         analytic = self.claimed(self.at)
         self._check_shape(analytic)
         rtol = tolerance(analytic.dtype.name, settings.rtol)
         J, error, noise, step = reference_jacobian(
-            self.function, self.at, settings.method, settings.step, rtol=rtol, dtype=self.dtype
+            self.function, self.at, method, settings.step, rtol=rtol, dtype=self.dtype
         )
         is_gradient = self.is_scalar or (analytic.shape == self.at.shape and len(J) == 1)
         if is_gradient:
@@ -67,41 +69,44 @@ class Point:
         wrong = wrong_matrices(J)
         if is_gradient:
             wrong["the missing -1 at the label"] = lambda: _one_more(analytic, J)
-        if settings.step is None and settings.method != "complex":
+        if settings.step is None and method != "complex":
             error = self._doubted(np.asarray(analytic, np.float64), J, error, noise, rtol)
         claimed = noise_at(Evaluated(lambda x: self.claimed(x).ravel(), self.dtype), self.at)
         eps = max(noise.eps, float(np.finfo(analytic.dtype).eps))
-        pair = DerivativePair(
+        # A claim of a few units of the function's value, or of 1, may be a rest of them, as P - 1.
+        units = 4 * noise.eps * max(1.0, largest(noise.value))
+        return DerivativePair(
             analytic,
             J,
             error,
             zero=max(4 * eps * largest(noise.value), _SMALLEST),
-            indistinct=indistinct_from_zero(settings.method, noise, step, claimed.rounding),
+            indistinct=indistinct_from_zero(method, noise, step, claimed.rounding),
             step=step,
-            rest=rest_of_larger_terms(claimed, noise),
+            rest=max(units, claimed.rounding / (_REST_UNITS * claimed.eps)),
             slack=claimed.level.reshape(analytic.shape),
             wrong=wrong,
+            inputs=self.inputs,
+            eps=eps,
         )
-        return pair, eps
 
+    @np.errstate(all="ignore")
     def _doubted(self, a: Array, J: Array, error: Array, noise: Noise, rtol: float) -> Array:
         """Return the error, infinite where smaller steps agree with the claim, not the reference.
 
         Then the step is too long for the function, and a right claim must not fail.
         """
-        with np.errstate(all="ignore"):
-            apart = np.abs(a - J) > rtol * np.maximum(np.abs(a), np.abs(J)) + 4 * error
-            inputs = np.flatnonzero(np.atleast_2d(apart).any(axis=0))
-            if not inputs.size:
-                return error
-            result = np.array(error)
-            claimed, reference = a[..., inputs], J[..., inputs]
-            for look in closer_looks(self.function, self.at, inputs, noise, self.dtype):
-                closer, unsure = (each.reshape(*J.shape[:-1], -1) for each in look)
-                agrees = np.abs(claimed - closer) <= rtol * np.abs(claimed) + 4 * unsure
-                agrees &= np.abs(closer - reference) > 4 * (unsure + error[..., inputs])
-                agrees &= apart[..., inputs]
-                result[..., inputs] = np.where(agrees, np.inf, result[..., inputs])
+        apart = np.abs(a - J) > rtol * np.maximum(np.abs(a), np.abs(J)) + 4 * error
+        inputs = np.flatnonzero(np.atleast_2d(apart).any(axis=0))
+        if not inputs.size:
+            return error
+        result = np.array(error)
+        claimed, reference = a[..., inputs], J[..., inputs]
+        for look in closer_looks(self.function, self.at, inputs, noise, self.dtype):
+            closer, unsure = (each.reshape(*J.shape[:-1], -1) for each in look)
+            agrees = np.abs(claimed - closer) <= rtol * np.abs(claimed) + 4 * unsure
+            agrees &= np.abs(closer - reference) > 4 * (unsure + error[..., inputs])
+            agrees &= apart[..., inputs]
+            result[..., inputs] = np.where(agrees, np.inf, result[..., inputs])
         return result
 
     def _check_shape(self, analytic: Array) -> None:
@@ -136,26 +141,21 @@ class Point:
 
         return Point(moved, product, np.zeros(count), self.name, self.is_scalar)
 
-    def at_sample(self, rng: np.random.Generator) -> tuple[Point, NDArray[np.intp]]:
-        """Return the point with a sample of its inputs, and their numbers.
-
-        The sample has the inputs with the largest claimed entries, and random ones.
-        """
-        claimed = np.abs(np.atleast_2d(self.claimed(self.at))).max(axis=0)
-        chosen = sample_of_inputs(self.at.size, claimed, rng)
+    def at_sample(self, rng: np.random.Generator) -> Point:
+        """Return the point with those inputs that have the largest claimed entries, and others."""
+        sizes = np.abs(np.atleast_2d(self.claimed(self.at))).max(axis=0)
+        inputs = input_sample(self.at.size, sizes, rng)
 
         def whole(x: Array) -> Array:
-            return self._typed(with_inputs(self.at, chosen, x))
+            return self._typed(with_inputs(self.at, inputs, x))
 
-        sample = Point(
-            lambda x: self.function(whole(x)),
-            lambda x: self.claimed(whole(x))[..., chosen],
-            self.at[chosen],
-            self.name,
-            self.is_scalar,
-            self.dtype,
+        return replace(
+            self,
+            function=lambda x: self.function(whole(x)),
+            claimed=lambda x: self.claimed(whole(x))[..., inputs],
+            at=self.at[inputs],
+            inputs=inputs,
         )
-        return sample, chosen
 
     def _typed(self, x: Array) -> Array:
         return x if x.dtype.kind == "c" else x.astype(self.dtype)
@@ -170,11 +170,10 @@ def check_parts(
     """
     along = [point.along_directions(rng) for point in points]
     samples = [point.at_sample(rng) for point in points]
-    entries = check([point for point, _ in samples], " (entries)")
-    return [check(along, " (directions)"), renumbered(entries, [own for _, own in samples])]
+    return [check(along, " (directions)"), check(samples, " (entries)")]
 
 
-def sample_of_inputs(inputs: int, sizes: Array, rng: np.random.Generator) -> NDArray[np.intp]:
+def input_sample(inputs: int, sizes: Array, rng: np.random.Generator) -> NDArray[np.intp]:
     """Return the numbers of the inputs with the largest sizes, and of random others."""
     biggest = np.argsort(-sizes, kind="stable")[: _SAMPLE // 4]
     others = rng.permutation(np.setdiff1d(np.arange(inputs), biggest))
