@@ -12,12 +12,7 @@ from softmax_cli.core.exact.rows import has_no_softmax
 from softmax_cli.core.gradcheck import diagnosis
 from softmax_cli.core.gradcheck.builtins import Builtin
 from softmax_cli.core.gradcheck.comparison import tolerance
-from softmax_cli.core.gradcheck.derivative_pairs import (
-    DerivativePair,
-    Settings,
-    check_pairs,
-    indistinct_from_zero,
-)
+from softmax_cli.core.gradcheck.derivative_pairs import DerivativePair, Settings, check_pairs
 from softmax_cli.core.gradcheck.diagnosis import Array, Diagnosis
 from softmax_cli.core.gradcheck.numerical.noise import EPS
 from softmax_cli.core.gradcheck.numerical.reference import reference_jacobian
@@ -152,7 +147,7 @@ class _Row:
             a[self.kept] = x
             return self.analytic(a)[self.kept]
 
-        return Point(function, claimed, self.at, self.builtin.name, is_scalar=True)
+        return Point(function, claimed, self.at, is_scalar=True)
 
     def _pair(
         self,
@@ -162,17 +157,10 @@ class _Row:
         expected: Callable[[Array, Array], Array],
     ) -> DerivativePair:
         """Compare with what is expected of the formula's Jacobian and of its error."""
-        method, step = self.settings.method, self.settings.step
-        rtol = tolerance("float64", self.settings.rtol)
-        J, error, noise, step = reference_jacobian(formula, at, method, step, rtol=rtol)
-        reference = expected(J, self.extra)
-        return DerivativePair(
-            analytic,
-            reference,
-            expected(error, np.abs(self.extra)),
-            zero=self.floor,
-            indistinct=indistinct_from_zero(method, noise, step),
-            step=step,
-            floor=self.floor,
-            wrong=diagnosis.wrong_matrices(reference),
-        )
+        settings, extra = self.settings, self.extra
+        rtol = tolerance("float64", settings.rtol)
+        found = reference_jacobian(formula, at, settings.method, settings.step, rtol=rtol)
+        J, error = expected(found.jacobian, extra), expected(found.error, np.abs(extra))
+        reference = found._replace(jacobian=J, error=error)
+        wrong = diagnosis.wrong_matrices(J)
+        return DerivativePair(analytic, reference, wrong, zero=self.floor, floor=self.floor)

@@ -11,16 +11,7 @@ import numpy as np
 
 from softmax_cli.core.gradcheck.diagnosis import Array
 from softmax_cli.core.loss.cross_entropy import cross_entropy_gradient
-from softmax_cli.core.softmax.jacobian import (
-    log_softmax_jacobian,
-    log_softmax_jacobian_lines,
-    log_softmax_jvp,
-    log_softmax_vjp,
-    softmax_jacobian,
-    softmax_jacobian_lines,
-    softmax_jvp,
-    softmax_vjp,
-)
+from softmax_cli.core.softmax import jacobian as jacobians
 
 Of = Literal["softmax", "log-softmax", "xent"]
 # Takes (logits, T, extra).
@@ -83,21 +74,6 @@ def _loss(a: Array, T: float, Y: Array) -> Array:
     return -np.atleast_1d(terms.sum())
 
 
-# Not all ones: their product with the Jacobian of softmax is 0, and so are wrong products.
-def _vector(rng: np.random.Generator, classes: int) -> Array:
-    return rng.standard_normal(classes)
-
-
-def _one_hot(rng: np.random.Generator, classes: int) -> Array:
-    row = np.zeros(classes)
-    row[rng.integers(classes)] = 1
-    return row
-
-
-def _soft_targets(rng: np.random.Generator, classes: int) -> Array:
-    return rng.dirichlet(np.ones(classes))
-
-
 def _gradient(a: Array, T: float, targets: Array) -> Array:
     return cross_entropy_gradient(a, targets, temperature=T, reduction="sum")
 
@@ -118,26 +94,33 @@ def _family(
     def product(by: Callable[..., Array]) -> Formula:
         return lambda a, T, v: by(a, v, temperature=T)
 
+    # Not all ones: their product with the Jacobian of softmax is 0, and so are wrong products.
+    vector = np.random.Generator.standard_normal
     # A masked class has the constant probability 0, whose logarithm has no derivative.
     masked = of == "softmax"
     return (
-        Builtin(f"{of} jacobian", of, formula, whole, lambda J, _: J, _vector, masked, lines),
-        Builtin(f"{of} jvp", of, formula, product(jvp), matmul, _vector, masked),
-        Builtin(f"{of} vjp", of, formula, product(vjp), lambda J, v: v @ J, _vector),
+        Builtin(f"{of} jacobian", of, formula, whole, lambda J, _: J, vector, masked, lines),
+        Builtin(f"{of} jvp", of, formula, product(jvp), matmul, vector, masked),
+        Builtin(f"{of} vjp", of, formula, product(vjp), lambda J, v: v @ J, vector),
     )
 
 
 BUILTINS = (
     *_family(
-        "softmax", _softmax, softmax_jacobian, softmax_jvp, softmax_vjp, softmax_jacobian_lines
+        "softmax",
+        _softmax,
+        jacobians.softmax_jacobian,
+        jacobians.softmax_jvp,
+        jacobians.softmax_vjp,
+        jacobians.softmax_jacobian_lines,
     ),
     *_family(
         "log-softmax",
         _log_softmax,
-        log_softmax_jacobian,
-        log_softmax_jvp,
-        log_softmax_vjp,
-        log_softmax_jacobian_lines,
+        jacobians.log_softmax_jacobian,
+        jacobians.log_softmax_jvp,
+        jacobians.log_softmax_vjp,
+        jacobians.log_softmax_jacobian_lines,
     ),
     Builtin(
         "xent gradient (labels)",
@@ -145,7 +128,14 @@ BUILTINS = (
         _loss,
         lambda a, T, Y: _gradient(a, T, np.asarray(Y.argmax())),
         lambda J, _: J[0],
-        _one_hot,
+        lambda rng, classes: (np.arange(classes) == rng.integers(classes)).astype(np.float64),
     ),
-    Builtin("xent gradient (targets)", "xent", _loss, _gradient, lambda J, _: J[0], _soft_targets),
+    Builtin(
+        "xent gradient (targets)",
+        "xent",
+        _loss,
+        _gradient,
+        lambda J, _: J[0],
+        lambda rng, classes: rng.dirichlet(np.ones(classes)),
+    ),
 )

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.core.gradcheck.comparison import Comparison, tolerance
 from softmax_cli.core.gradcheck.diagnosis import Array, Diagnosis
-from softmax_cli.core.gradcheck.numerical.noise import EPS, Noise
-from softmax_cli.core.gradcheck.numerical.reference import STEPS, Method
+from softmax_cli.core.gradcheck.numerical.noise import EPS
+from softmax_cli.core.gradcheck.numerical.reference import STEPS, Method, Reference
 from softmax_cli.core.gradcheck.report import Check, Entry
 
 # The absolute tolerance is at most this part of the relative one, times the largest derivative.
@@ -42,31 +42,28 @@ class Settings:
 
 @dataclass(frozen=True)
 class DerivativePair:
-    """A claimed derivative at one point, its reference, and the estimated error of the reference.
+    """A claimed derivative at one point, and its reference in the same shape.
 
-    zero        derivatives up to this size are zero to within rounding
-    indistinct  derivatives up to this size may be zero if the reference is in doubt
-    step        relative step of the reference
-    rest        larger claims are not zero; smaller ones may be what rounding left of larger terms
-    floor       absolute tolerance that rounding needs, however exact the reference is
-    slack       rounding error of each entry of the claim
-    wrong       common wrong forms of the reference, by name
-    inputs      numbers of the inputs, if they are a sample
-    eps         machine epsilon of the lowest precision seen
+    wrong     common wrong forms of the reference, by name
+    zero      derivatives up to this size are zero to within rounding
+    floor     absolute tolerance that rounding needs, however exact the reference is
+    slack     rounding error of each entry of the claim
+    rounding  the largest rounding error of the claim
+    rest      claims up to this size may be what rounding left of larger terms
+    eps       machine epsilon of the lowest precision seen
+    inputs    numbers of the inputs, if they are a sample
     """
 
     analytic: Array
-    reference: Array
-    error: Array
+    reference: Reference
+    wrong: Mapping[str, Callable[[], Array]]
     zero: float
-    indistinct: float
-    step: float
-    rest: float = math.inf
     floor: float = 0.0
     slack: Array | float = 0.0
-    wrong: Mapping[str, Callable[[], Array]] = field(default_factory=dict)
-    inputs: NDArray[np.intp] | None = None
+    rounding: float = 0.0
+    rest: float = math.inf
     eps: float = EPS
+    inputs: NDArray[np.intp] | None = None
 
     def tolerances(
         self, scale: float, rtol: float, atol: float | None
@@ -76,13 +73,14 @@ class DerivativePair:
         The tolerance is what the reference needs, within bounds: where the reference is exact,
         wrong entries that are much smaller than the others are found.
         """
+        error = self.reference.error
         if atol is not None:
-            return atol, self.error + self.slack
+            return atol, error + self.slack
         least = max(self.floor, self.zero if scale <= self.zero else 0.0)
-        needed = np.clip(4 * self.error, _UNITS * EPS * scale, rtol * _ATOL_SHARE * scale)
+        needed = np.clip(4 * error, _UNITS * EPS * scale, rtol * _ATOL_SHARE * scale)
         slack = np.minimum(4 * np.asarray(self.slack), _SLACK * rtol * scale)
         # Noise beyond this is not rounding.
-        return np.maximum(needed, least) + slack, self.error + np.maximum(0, self.slack - slack)
+        return np.maximum(needed, least) + slack, error + np.maximum(0, self.slack - slack)
 
 
 def check_pairs(
@@ -94,32 +92,38 @@ def check_pairs(
     """
     rtol = tolerance(dtype, settings.rtol)
     comparison = Comparison(rtol, settings.worst, len(pairs) > 1, diagnosis)
-    too_small = False
+    too_small = has_kink = False
     for number, pair in enumerate(pairs):
-        scale = largest(pair.reference)
+        n, error, noise, step = pair.reference
+        scale = largest(n)
         atol, doubt = pair.tolerances(scale, rtol, settings.atol)
-        allowed = atol + rtol * np.abs(pair.reference)
+        allowed = atol + rtol * np.abs(n)
         in_doubt = bool((doubt > allowed).any())
-        vacuous = scale <= (max(pair.zero, pair.indistinct) if in_doubt else pair.zero)
+        # A difference divides the noise by the step; a complex step has no difference.
+        is_complex = settings.method == "complex"
+        rounding = 0.0 if is_complex else noise.rounding / min(step, _SMALLEST_STEP)
+        indistinct = _INDISTINCT * max(rounding, pair.rounding)
+        vacuous = scale <= (max(pair.zero, indistinct) if in_doubt else pair.zero)
         if vacuous and in_doubt and largest(pair.analytic) > max(pair.zero, pair.rest):
             # The claim exceeds zero; a reference in doubt does not prove that it is zero.
             vacuous, too_small = False, True
         if settings.atol is not None or settings.rtol is not None:
             # Where a gradient of zeros would agree as well, agreement proves nothing.
-            vacuous = vacuous or bool((np.abs(pair.reference) <= allowed).all())
+            vacuous = vacuous or bool((np.abs(n) <= allowed).all())
         found = comparison.of(
             pair.analytic[None],
-            pair.reference[None],
-            atol=np.broadcast_to(atol, pair.reference.shape)[None],
-            vacuous=vacuous and bool(np.isfinite(pair.reference + pair.error).all()),
+            n[None],
+            atol=np.broadcast_to(atol, n.shape)[None],
+            vacuous=vacuous and bool(np.isfinite(n + error).all()),
             doubt=doubt[None],
             wrong=pair.wrong,
         )
         comparison.merge(found, number)
-    step = max((pair.step for pair in pairs), default=settings.step or STEPS[settings.method])
+        has_kink |= bool((np.isinf(error) & np.isfinite(n)).any())
+    steps = [pair.reference.step for pair in pairs]
+    step = max(steps, default=settings.step or STEPS[settings.method])
     check = comparison.check(name, method=settings.method, step=step, dtype=dtype)
     check = replace(check, worst=[_with_number_of_input(entry, pairs) for entry in check.worst])
-    has_kink = any((np.isinf(pair.error) & np.isfinite(pair.reference)).any() for pair in pairs)
     if check.verdict == "inconclusive" and (has_kink or too_small):
         return replace(check, diagnosis=_KINK if has_kink else _TOO_SMALL)
     return check
@@ -130,17 +134,6 @@ def _with_number_of_input(entry: Entry, pairs: Sequence[DerivativePair]) -> Entr
     *leading, column = entry.index
     inputs = pairs[leading[0] if len(pairs) > 1 else 0].inputs
     return entry if inputs is None else replace(entry, index=[*leading, int(inputs[column])])
-
-
-def indistinct_from_zero(
-    method: Method, noise: Noise, step: float, claim_rounding: float = 0.0
-) -> float:
-    """Return the size up to which a derivative cannot be distinguished from zero.
-
-    A difference divides the noise of the function by the step; a complex step has no difference.
-    """
-    rounding = 0.0 if method == "complex" else noise.rounding / min(step, _SMALLEST_STEP)
-    return _INDISTINCT * max(rounding, claim_rounding)
 
 
 def largest(array: Array) -> float:

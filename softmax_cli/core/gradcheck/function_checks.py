@@ -51,13 +51,17 @@ def check_function(
         result = _value_and_gradient(function(x))[1] if gradient is None else gradient(x)
         return _numbers(result, f"the gradient of {name}")
 
-    def point(row: NDArray[np.float64]) -> Point:
-        at = row.astype(accepted)
-        is_scalar = value(at).ndim == 0
-        return Point(_values, claimed, at.astype(np.float64), name, is_scalar, accepted)
-
-    def _values(x: Array) -> Array:
+    def values(x: Array) -> Array:
         return np.atleast_1d(value(x)).ravel()
+
+    def point(row: NDArray[np.float64]) -> Point:
+        at, inputs = row.astype(accepted), row.size
+        at_row, shape = value(at), claimed(at).shape
+        expected: tuple[int, ...] = (at_row.size, inputs) if at_row.ndim else (inputs,)
+        if shape != expected and not (at_row.size == 1 and shape == (inputs,)):
+            problem = f"the gradient of {name} has the shape {shape}"
+            raise ShapeError(problem, f"the derivative at this point has the shape {expected}")
+        return Point(values, claimed, at.astype(np.float64), not at_row.ndim, accepted)
 
     def check(points: list[Point], part: str = "") -> Check:
         pairs = [point.pair(settings) for point in points]

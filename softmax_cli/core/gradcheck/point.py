@@ -10,17 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.core.gradcheck.comparison import tolerance
-from softmax_cli.core.gradcheck.derivative_pairs import (
-    DerivativePair,
-    Settings,
-    indistinct_from_zero,
-    largest,
-)
+from softmax_cli.core.gradcheck.derivative_pairs import DerivativePair, Settings, largest
 from softmax_cli.core.gradcheck.diagnosis import Array, wrong_matrices
 from softmax_cli.core.gradcheck.numerical.noise import Evaluated, Noise, noise_at
 from softmax_cli.core.gradcheck.numerical.reference import closer_looks, reference_jacobian
 from softmax_cli.core.gradcheck.report import Check
-from softmax_cli.errors import ShapeError
 
 # With more inputs than this, only some entries are compared.
 LARGE = 1024
@@ -49,7 +43,6 @@ class Point:
     function: Callable[[Array], Array]
     claimed: Callable[[Array], Array]
     at: NDArray[np.float64]
-    name: str
     is_scalar: bool
     dtype: type[np.floating[Any]] = np.float64
     inputs: NDArray[np.intp] | None = None
@@ -58,11 +51,11 @@ class Point:
         """Return the claim with its reference."""
         method = settings.method
         analytic = self.claimed(self.at)
-        self._check_shape(analytic)
         rtol = tolerance(analytic.dtype.name, settings.rtol)
-        J, error, noise, step = reference_jacobian(
+        found = reference_jacobian(
             self.function, self.at, method, settings.step, rtol=rtol, dtype=self.dtype
         )
+        J, error, noise, _ = found
         is_gradient = self.is_scalar or (analytic.shape == self.at.shape and len(J) == 1)
         if is_gradient:
             J, error = J[0], error[0]
@@ -77,16 +70,14 @@ class Point:
         units = 4 * noise.eps * max(1.0, largest(noise.value))
         return DerivativePair(
             analytic,
-            J,
-            error,
+            found._replace(jacobian=J, error=error),
+            wrong,
             zero=max(4 * eps * largest(noise.value), _SMALLEST),
-            indistinct=indistinct_from_zero(method, noise, step, claimed.rounding),
-            step=step,
-            rest=max(units, claimed.rounding / (_REST_UNITS * claimed.eps)),
             slack=claimed.level.reshape(analytic.shape),
-            wrong=wrong,
-            inputs=self.inputs,
+            rounding=claimed.rounding,
+            rest=max(units, claimed.rounding / (_REST_UNITS * claimed.eps)),
             eps=eps,
+            inputs=self.inputs,
         )
 
     @np.errstate(all="ignore")
@@ -109,16 +100,6 @@ class Point:
             result[..., inputs] = np.where(agrees, np.inf, result[..., inputs])
         return result
 
-    def _check_shape(self, analytic: Array) -> None:
-        """Check the shape of the claim before the function is evaluated many times."""
-        inputs, outputs = self.at.size, self.function(self.at.astype(self.dtype)).size
-        expected: tuple[int, ...] = (inputs,) if self.is_scalar else (outputs, inputs)
-        if analytic.shape != expected and not (outputs == 1 and analytic.shape == (inputs,)):
-            raise ShapeError(
-                f"the gradient of {self.name} has the shape {analytic.shape}",
-                f"the derivative at this point has the shape {expected}",
-            )
-
     def along_directions(self, rng: np.random.Generator) -> Point:
         """Return the point with directions as inputs; each input is part of one direction.
 
@@ -139,7 +120,7 @@ class Point:
             sums = np.stack([np.bincount(group, row, minlength=count) for row in weighted])
             return sums.reshape(*claimed.shape[:-1], count)
 
-        return Point(moved, product, np.zeros(count), self.name, self.is_scalar)
+        return Point(moved, product, np.zeros(count), self.is_scalar)
 
     def at_sample(self, rng: np.random.Generator) -> Point:
         """Return the point with those inputs that have the largest claimed entries, and others."""

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.core.exact.double_double import Rows
+from softmax_cli.core.gradcheck.diagnosis import Array
 from softmax_cli.core.loss.weights import WeightedTargets
 from softmax_cli.core.softmax.softmax import softmax
 
@@ -38,9 +39,9 @@ class Tolerances(NamedTuple):
     doubt    error of the reference for a gradient computed in that dtype
     """
 
-    atol: NDArray[Any]
+    atol: Array
     vacuous: NDArray[np.bool_]
-    doubt: NDArray[Any] | float
+    doubt: Array | float
 
 
 @dataclass(frozen=True)
@@ -75,20 +76,17 @@ class Rounding:
                 share = (np.abs(n) + terms) / np.maximum(size, self.smallest)[:, None]
                 atol += self.smallest * n.shape[-1] * share
         else:
-            scale = np.ones((len(n), 1)) if wanted.scale is None else wanted.scale[0]
-            size = scale[:, 0] * unit
+            size = np.full(len(n), unit) if wanted.scale is None else wanted.scale[0][:, 0] * unit
             floor = self._floor(size, size * divisor)
-            atol = np.empty_like(n)
-            atol[:] = floor[:, None]
+            atol = np.tile(floor[:, None], n.shape[-1])
             np.put_along_axis(atol, wanted.targets, (units * size + floor)[:, None], -1)
         return self._tolerances(n, atol, size, self._conditioned(a, n))
 
-    def of_jacobian(self, n: NDArray[Any], a: Rows, of: str) -> Tolerances:
+    def of_jacobian(self, n: Array, a: Rows, of: str) -> Tolerances:
         """Return tolerances of Jacobians (rows, N, N): S_i - S_i S_i or 1 - S_i on the diagonal."""
         S = softmax(a, temperature=self.T)
         terms = (S if of == "softmax" else np.ones_like(S)) / self.T
-        atol = np.empty_like(n)
-        atol[:] = self._floor(terms, terms)[:, :, None]
+        atol = np.tile(self._floor(terms, terms)[:, :, None], a.shape[-1])
         diagonal = np.arange(a.shape[-1])
         atol[:, diagonal, diagonal] += self._units(a.shape[-1]) * self.eps * terms
         return self._tolerances(n, atol, terms.max(axis=-1), 0.0)
@@ -109,28 +107,25 @@ class Rounding:
         """Return the error in ULP of sums over the classes; 16-bit dtypes are summed in float32."""
         return _UNITS + math.sqrt(classes) if self.eps < _HALF else _UNITS_OF_HALVES
 
-    def _floor(self, size: NDArray[Any], undivided: NDArray[Any]) -> NDArray[Any]:
+    def _floor(self, size: Array, undivided: Array) -> Array:
         """Return the tolerance for entries that are tiny compared with their terms.
 
         Subnormal intermediate results are multiplied by weights and 1 / T.
         """
         if self.eps < _HALF:
             # Many processors flush subnormal numbers to 0.
-            tiny: NDArray[Any] = self.smallest / self.eps * np.maximum(1, undivided)
-            return tiny
+            return np.asarray(self.smallest / self.eps * np.maximum(1, undivided))
         # 16-bit frameworks store log P; only bfloat16 has probabilities this small.
-        floor: NDArray[Any] = _LEAST * size + _LOST * self.smallest * np.maximum(1, undivided)
-        return floor
+        return np.asarray(_LEAST * size + _LOST * self.smallest * np.maximum(1, undivided))
 
     def _moved(self, a: Rows) -> Rows:
         """Return the relative error of a probability that the rounding of a / T causes."""
         if math.frexp(self.T)[0] == 0.5:
             return np.zeros((len(a), 1))
         size = np.abs(np.where(np.isfinite(a), a, 0)).max(axis=-1, keepdims=True)
-        moved: Rows = self.eps * size / self.T
-        return moved
+        return np.asarray(self.eps * size / self.T)
 
-    def _conditioned(self, a: Rows, terms: Rows) -> NDArray[Any] | float:
+    def _conditioned(self, a: Rows, terms: Rows) -> Array | float:
         """Return the error of terms that the rounding of a / T causes, if it matters."""
         moved = self._moved(a)
         matters = moved > self.rtol / 8
@@ -138,26 +133,24 @@ class Rounding:
             return 0.0
         # Beyond this, another class may be the likeliest.
         unknown = np.where(moved > _UNKNOWN, np.inf, 0)
-        doubt: NDArray[Any] = np.maximum(np.where(matters, moved, 0) * np.abs(terms), unknown)
-        return doubt
+        return np.asarray(np.maximum(np.where(matters, moved, 0) * np.abs(terms), unknown))
 
-    def _tolerances(
-        self, n: NDArray[Any], atol: NDArray[Any], size: NDArray[Any], doubt: NDArray[Any] | float
-    ) -> Tolerances:
+    def _tolerances(self, n: Array, atol: Array, size: Array, doubt: Array | float) -> Tolerances:
         """Return tolerances; rows that are zero to within rounding may hold any value so small."""
         inner = tuple(range(1, n.ndim))
         zero = _ZERO * self.eps * size + self.smallest
         largest = np.abs(n).max(axis=inner, initial=0)
-        lost = largest <= zero
+        vacuous = largest <= zero
         # Where a gradient of zeros would agree as well, agreement proves nothing.
         few = np.flatnonzero(largest <= 4 * self._units(n.shape[-1]) * self.eps * size + zero)
         if few.size:
             sizes = np.abs(n[few])
-            lost[few] |= (sizes <= atol[few] + self.rtol * sizes).all(axis=inner)
+            vacuous[few] |= (sizes <= atol[few] + self.rtol * sizes).all(axis=inner)
         if self.atol is not None:
             atol = np.array(self.atol)
-        elif lost.any():
-            atol[lost] = np.maximum(atol[lost], zero[lost].reshape(-1, *[1] * (n.ndim - 1)))
+        elif vacuous.any():
+            least = zero[vacuous].reshape(-1, *[1] * (n.ndim - 1))
+            atol[vacuous] = np.maximum(atol[vacuous], least)
         if self.given:
-            lost |= (np.abs(n) <= atol + self.rtol * np.abs(n)).all(axis=inner)
-        return Tolerances(atol, lost, doubt)
+            vacuous |= (np.abs(n) <= atol + self.rtol * np.abs(n)).all(axis=inner)
+        return Tolerances(atol, vacuous, doubt)

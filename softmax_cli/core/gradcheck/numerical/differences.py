@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from softmax_cli.core.gradcheck.numerical.noise import Evaluated, Vector
+from softmax_cli.core.gradcheck.numerical.noise import Evaluated, Noise, Vector
 
 # A derivative and its estimated error.
 Estimate = tuple[Vector, Vector]
@@ -18,18 +18,13 @@ _HALVINGS = 6
 
 @dataclass
 class Column:
-    """Derivatives of all outputs with respect to input k.
-
-    value  (outputs,) of the function at the point
-    noise  (outputs,) estimated error of each value
-    """
+    """Derivatives of all outputs with respect to input k, over steps of about h."""
 
     function: Evaluated
     at: Vector
+    noise: Noise
     k: int
     h: float
-    value: Vector
-    noise: Vector
 
     def __post_init__(self) -> None:
         """Start a cache of function values by step."""
@@ -37,33 +32,29 @@ class Column:
 
     def central(self) -> Estimate:
         """Return the central difference; its error is estimated by doubling the step twice."""
-        h = self.h
-        (once, doubled, again) = (self._difference(step) for step in (h, 2 * h, 4 * h))
+        h, rounding = self.h, self._rounding(self.h)
+        once, doubled, again = (self._difference(step) for step in (h, 2 * h, 4 * h))
         change, next_change = np.abs(again - doubled), np.abs(doubled - once)
         # An error in O(h^2) shrinks to a quarter when h is halved. If it does not, the step is too
         # large for the function, or the function is noisy.
-        converges = next_change <= np.maximum(0.4 * change, NOISY * self._rounding(h))
-        error = next_change / 3 + self._rounding(h)
+        converges = next_change <= np.maximum(0.4 * change, NOISY * rounding)
+        error = next_change / 3 + rounding
         # A function that oscillates within the step may converge by chance, but not to h / 4.
         finer = np.abs(self._difference(h / 4) - once)
         converges &= finer <= 2 * error + NOISY * self._rounding(h / 4)
         return once, np.where(converges, error, np.inf)
 
-    def settled(self) -> Estimate:
-        """Return the central difference, with an infinite error at a kink."""
-        return self.doubt_kinks(*self.central())
-
-    def doubt_kinks(self, derivative: Vector, error: Vector) -> Estimate:
-        """Return the derivative, with an infinite error at a kink."""
-        return derivative, np.where(self.has_kink(), np.inf, error)
+    def settled(self, *, extrapolate: bool = False) -> Estimate:
+        """Return the difference, central or extrapolated, with an infinite error at a kink."""
+        derivative, error = self.extrapolated(self.h) if extrapolate else self.central()
+        return derivative, np.where(self._has_kink(), np.inf, error)
 
     def extrapolated_once(self) -> Estimate:
         """Return the central difference, extrapolated to remove errors in h^2 and h^4."""
-        h = self.h
-        (once, doubled, again) = (self._difference(step) for step in (h, 2 * h, 4 * h))
+        once, doubled, again = (self._difference(step * self.h) for step in (1, 2, 4))
         finer, coarser = (4 * once - doubled) / 3, (4 * doubled - again) / 3
         best = (16 * finer - coarser) / 15
-        return best, np.abs(best - finer) + 2 * self._rounding(h)
+        return best, np.abs(best - finer) + 2 * self._rounding(self.h)
 
     def extrapolated(self, h: float) -> Estimate:
         """Return the best entry of Ridders' table of extrapolated differences, from h down."""
@@ -76,33 +67,29 @@ class Column:
             for order, coarser in enumerate(table, 1):
                 finer = row[-1]
                 row.append(finer + (finer - coarser) / (4**order - 1))
-                estimate = np.maximum(np.abs(row[-1] - finer), np.abs(row[-1] - coarser))
-                estimate = estimate + rounding
-                better = estimate < error
-                best = np.where(better, row[-1], best)
-                error = np.where(better, estimate, error)
+                change = np.maximum(np.abs(row[-1] - finer), np.abs(row[-1] - coarser))
+                estimate = change + rounding
+                best = np.where(estimate < error, row[-1], best)
+                error = np.where(estimate < error, estimate, error)
             table = row
         # The spread within the table proves little: a function may oscillate within h.
         size = max(1.0, abs(float(self.at[self.k])))
-        nearby = min(h, size * 2.0 ** round(np.log2(self.function.eps) / 3))
-        column = Column(self.function, self.at, self.k, nearby, self.value, self.noise)
-        central, uncertain = column.central()
-        agrees = np.abs(best - central) <= 4 * (error + uncertain) + NOISY * self._rounding(nearby)
-        return best, np.where(agrees, error, np.inf)
+        nearby = replace(self, h=min(h, size * 2.0 ** round(np.log2(self.function.eps) / 3)))
+        central, uncertain = nearby.central()
+        allowed = 4 * (error + uncertain) + NOISY * self._rounding(nearby.h)
+        return best, np.where(np.abs(best - central) <= allowed, error, np.inf)
 
     def agrees_closer_by(self, derivative: Vector, error: Vector) -> Vector:
         """Return where a derivative agrees with the difference over a quarter of the step."""
-        rounding = NOISY * self._rounding(self.h / 4)
-        agrees: Vector = np.abs(self._difference(self.h / 4) - derivative) <= error + rounding
-        return agrees
+        allowed = error + NOISY * self._rounding(self.h / 4)
+        return np.asarray(np.abs(self._difference(self.h / 4) - derivative) <= allowed)
 
     def is_unchanged(self, h: float) -> Vector:
         """Return which outputs do not change within the step."""
         above, below, _ = self._values(h)
-        still: Vector = (above == self.value) & (below == self.value)
-        return still
+        return np.asarray((above == self.noise.value) & (below == self.noise.value))
 
-    def has_kink(self) -> Vector:
+    def _has_kink(self) -> Vector:
         """Return where the one-sided slopes differ however small the step is.
 
         A central difference would return their mean.
@@ -110,23 +97,21 @@ class Column:
         jumps = []
         for step in (4 * self.h, self.h, self.h / 4):
             above, below, _ = self._values(step)
-            jumps.append(np.abs(above + below - 2 * self.value) / step)
+            jumps.append(np.abs(above + below - 2 * self.noise.value) / step)
         here = jumps[2] > np.maximum(jumps[1] / 2, NOISY * self._rounding(self.h / 4))
         # For a smooth function, four times the step makes the jump 4 times as large, or 64 times at
         # a point of inflection.
         within = jumps[0] > np.maximum(256 * jumps[1], NOISY * self._rounding(self.h))
-        kink: Vector = here | within
-        return kink
+        return np.asarray(here | within)
 
     def _rounding(self, h: float) -> Vector:
         """Return the rounding error of a difference over 2h."""
         above, below, taken = self._values(h)
         # Values that do not change may hide a slope below their last digit.
-        size = np.maximum(1.0, np.abs(self.value))
+        size = np.maximum(1.0, np.abs(self.noise.value))
         hidden = np.where(self.is_unchanged(h), 4 * self.function.eps * size, 0)
         digits = self.function.eps * (np.abs(above) + np.abs(below))
-        result: Vector = np.maximum(np.maximum(digits, 2 * self.noise), hidden) / taken
-        return result
+        return np.asarray(np.maximum(np.maximum(digits, 2 * self.noise.level), hidden) / taken)
 
     def _difference(self, h: float) -> Vector:
         above, below, taken = self._values(h)

@@ -33,7 +33,6 @@ class Evaluated:
     def __init__(
         self, function: Callable[[Vector], Vector], dtype: type[np.floating[Any]] = np.float64
     ) -> None:
-        """Wrap a function that takes points of a dtype."""
         self._function, self._dtype = function, dtype
         self.eps = float(np.finfo(dtype).eps)
         self._shape: tuple[int, ...] | None = None
@@ -43,13 +42,12 @@ class Evaluated:
         return x.astype(self._dtype).astype(np.float64)
 
     def __call__(self, x: Vector) -> Vector:
-        """Return the values at a point."""
         # Copies: a function may change its argument, or return the same buffer each time.
         value = np.array(self._function(x.astype(self._dtype)))
         self._shape = self._shape or value.shape
         if value.shape != self._shape:
             problem = f"a function returned the shape {value.shape} after {self._shape}"
-            raise ShapeError(problem, "it must be the same at every point")
+            raise ShapeError(problem, "return the same shape at every point")
         if value.dtype.kind == "f":
             self.eps = max(self.eps, float(np.finfo(value.dtype).eps))
         return value.astype(np.promote_types(value.dtype, np.float64))
@@ -92,8 +90,7 @@ def noise_at(function: Evaluated, at: Vector) -> Noise:
     along = uneven * _SPACING * np.maximum(unit_of(at), np.abs(at))
     value = function(at)
     values, level = _along(function, value, at, along)
-    finite = np.abs(value[np.isfinite(value)])
-    size = max(1.0, float(finite.max(initial=0.0)))
+    size = float(np.abs(value[np.isfinite(value)]).max(initial=1.0))
     # If the values take few steps, widen the line until it shows how high the steps are.
     for _ in range(_WIDENINGS):
         coarse = _are_few(values)
@@ -125,10 +122,8 @@ def _along(function: Evaluated, value: Vector, at: Vector, along: Vector) -> tup
     """
     places = np.sort(np.random.default_rng(1).uniform(0, _EVALUATIONS, _EVALUATIONS - 1))
     values = np.stack([value, *(function(at + place * along) for place in places)])
-    polynomials = np.polynomial.legendre.legvander(
-        np.concatenate([[0.0], places]) / _EVALUATIONS * 2 - 1, _DEGREE
-    )
-    basis = np.linalg.qr(polynomials).Q
+    scaled = np.concatenate([[0.0], places]) / _EVALUATIONS * 2 - 1
+    basis = np.linalg.qr(np.polynomial.legendre.legvander(scaled, _DEGREE)).Q
     moved = values - value
     rest = moved - basis @ (basis.T @ moved)
     level = np.sqrt((rest**2).sum(axis=0) / (_EVALUATIONS - 1 - _DEGREE))
@@ -138,5 +133,4 @@ def _along(function: Evaluated, value: Vector, at: Vector, along: Vector) -> tup
 def _are_few(values: Vector) -> Vector:
     """Return which outputs take few different values along the line."""
     moves = (np.diff(np.sort(values, axis=0), axis=0) > 0).sum(axis=0)
-    few: Vector = moves < _EVALUATIONS // 2
-    return few
+    return np.asarray(moves < _EVALUATIONS // 2)

@@ -54,6 +54,7 @@ class Reference(NamedTuple):
     step: float
 
 
+@np.errstate(all="ignore")
 def reference_jacobian(
     function: Function,
     at: Vector,
@@ -82,55 +83,43 @@ def reference_jacobian(
     >>> J, bool(error[0, 0] < 1e-13)
     (array([[6.]]), True)
     """
+    if step is not None and not 0 < step < np.inf:
+        raise DomainError(f"the step is {step}", "it must be positive and finite")
     evaluated = Evaluated(function, dtype)
-    with np.errstate(all="ignore"):
-        if step is not None and not 0 < step < np.inf:
-            raise DomainError(f"the step is {step}", "it must be positive and finite")
-        relative = STEPS[method] if step is None else step
-        if method == "complex":
-            J, error = _complex_jacobian(function, at, relative)
-            noise = noise_at(evaluated, at)
-            error = np.where(_is_analytic(evaluated, at, noise, J)[:, None], error, np.inf)
-            return Reference(J, error, noise, relative)
+    relative = STEPS[method] if step is None else step
+    if method == "complex":
+        J, error = _complex_jacobian(function, at, relative)
         noise = noise_at(evaluated, at)
-        if step is None and method == "central" and noise.eps > EPS:
-            relative = noise.eps ** (1 / 3)
-        steps = relative * np.maximum(1.0, np.abs(at))
-        if (evaluated.rounded(at + steps) == at).any():
-            raise DomainError(f"a step of {relative:g} changes nothing at this point", "take more")
-        columns = [
-            Column(evaluated, at, k, float(h), noise.value, noise.level)
-            for k, h in enumerate(steps)
-        ]
-        if method == "richardson":
-            found = [column.doubt_kinks(*column.extrapolated(column.h)) for column in columns]
-        else:
-            found = [column.settled() for column in columns]
-            if noise.is_noisy:
-                # A jump at a kink nearby is not uniform noise.
-                found = [(derivative, NOISY * error) for derivative, error in found]
-            elif rtol is not None and step is None:
-                found = _refined(columns, found, rtol)
-        jacobian, error = _side_by_side(found)
-        still = np.all([column.is_unchanged(column.h) for column in columns], axis=0)
-        error += _hidden_slope(evaluated, at, noise.value, still)[:, None]
+        error = np.where(_is_analytic(evaluated, at, noise, J)[:, None], error, np.inf)
+        return Reference(J, error, noise, relative)
+    noise = noise_at(evaluated, at)
+    if step is None and method == "central" and noise.eps > EPS:
+        relative = noise.eps ** (1 / 3)
+    steps = relative * np.maximum(1.0, np.abs(at))
+    if (evaluated.rounded(at + steps) == at).any():
+        raise DomainError(f"a step of {relative:g} changes nothing at this point", "take more")
+    columns = [Column(evaluated, at, noise, k, float(h)) for k, h in enumerate(steps)]
+    found = [column.settled(extrapolate=method == "richardson") for column in columns]
+    if method == "central" and noise.is_noisy:
+        # A jump at a kink nearby is not uniform noise.
+        found = [(derivative, NOISY * error) for derivative, error in found]
+    elif method == "central" and rtol is not None and step is None:
+        found = _refined(columns, found, rtol)
+    jacobian, error = _side_by_side(found)
+    still = np.all([column.is_unchanged(column.h) for column in columns], axis=0)
+    error += _hidden_slope(evaluated, at, noise.value, still)[:, None]
     return Reference(jacobian, error, noise, relative)
 
 
 def closer_looks(
     function: Function, at: Vector, inputs: Vector, noise: Noise, dtype: type[np.floating[Any]]
-) -> Iterator[tuple[Matrix, Matrix]]:
+) -> Iterator[Estimate]:
     """Yield derivatives for some inputs over ever smaller steps, with estimated errors."""
     evaluated = Evaluated(function, dtype)
-    with np.errstate(all="ignore"):
-        for part in _SMALLER:
-            steps = part * noise.eps ** (1 / 3) * np.maximum(1.0, np.abs(at))
-            yield _side_by_side(
-                [
-                    Column(evaluated, at, k, float(steps[k]), noise.value, noise.level).settled()
-                    for k in inputs
-                ]
-            )
+    for part in _SMALLER:
+        steps = part * noise.eps ** (1 / 3) * np.maximum(1.0, np.abs(at))
+        columns = [Column(evaluated, at, noise, k, float(steps[k])) for k in inputs]
+        yield _side_by_side([column.settled() for column in columns])
 
 
 def _side_by_side(found: list[Estimate]) -> Estimate:
@@ -182,8 +171,6 @@ def _refined(columns: list[Column], found: list[Estimate], rtol: float) -> list[
 
 def _complex_jacobian(function: Function, at: Vector, h: float) -> Estimate:
     """Return derivatives by complex steps; their error is the change a few ULP away."""
-    if not at.size:
-        raise _not_complex()
     rng = np.random.default_rng(1)
     nearby = [at * (1 + EPS * rng.integers(-4, 5, size=at.shape)) for _ in range(2)]
     J, *others = (
@@ -206,22 +193,17 @@ def _is_analytic(function: Evaluated, at: Vector, noise: Noise, jacobian: Matrix
     expected, size = jacobian @ along, np.abs(jacobian) @ along
     rounding = np.maximum(noise.level, EPS * np.maximum(1.0, np.abs(noise.value)))
     allowed = 0.01 * np.maximum(size, np.abs(difference)) + NOISY * rounding / h
-    analytic: Vector = ~(np.abs(difference - expected) > allowed)
-    return analytic
+    return np.asarray(~(np.abs(difference - expected) > allowed))
 
 
 def _complex(function: Function, at: Vector, k: int, h: float) -> Vector:
     shifted = at.astype(np.complex128)
     shifted[k] += 1j * h
+    not_complex = DomainError("the function does not take complex numbers", "use --method central")
     try:
         value = np.asarray(function(shifted))
     except (TypeError, SoftmaxCliError) as error:
-        raise _not_complex() from error
+        raise not_complex from error
     if value.dtype.kind != "c":
-        raise _not_complex()
-    derivative: Vector = value.imag / h
-    return derivative
-
-
-def _not_complex() -> DomainError:
-    return DomainError("the function does not take complex numbers", "use --method central")
+        raise not_complex
+    return value.imag / h
