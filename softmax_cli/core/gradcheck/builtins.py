@@ -40,11 +40,6 @@ class Builtin:
     masked_outputs: bool = True
     lines: Callable[..., None] | None = None
 
-    @property
-    def is_jvp(self) -> bool:
-        """Whether it is the Jacobian times a vector: the derivative along that vector."""
-        return self.combine is matmul
-
 
 def _shifted(a: Array, T: float) -> Array:
     """Return (a - max a) / T; an infinite real part does not make the imaginary part NaN."""

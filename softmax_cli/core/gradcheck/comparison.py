@@ -145,10 +145,10 @@ class Comparison:
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Comparison:
         """Return the comparison that a state holds."""
-        worst = []
-        for entry in state["worst"]:
-            index, *numbers = (entry[each.name] for each in fields(Entry))
-            worst.append(Entry(index, *map(float, numbers)))
+        worst = [
+            Entry(entry["index"], *(float(entry[each.name]) for each in fields(Entry)[1:]))
+            for entry in state["worst"]
+        ]
         counts: list[Any] = [state[each.name] for each in fields(Counts)]
         counts[:_MAXIMA] = map(float, counts[:_MAXIMA])
         return cls(float(state["rtol"]), counts=Counts(*counts), worst=worst)

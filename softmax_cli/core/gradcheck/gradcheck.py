@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -78,25 +79,19 @@ def gradcheck(
     'fail'
     """
     T = checked_temperature(temperature)
-    known = {builtin.of for builtin in BUILTINS}
-    if of is not None and of not in known:
-        raise DomainError(
-            f"no built-in derivatives of {of!r}", f"give one of {', '.join(sorted(known))}"
-        )
-    if method is not None and method not in STEPS:
-        raise DomainError(f"no method {method!r}", f"give one of {', '.join(STEPS)}")
-    if dtype not in (None, *DTYPES) or seed < 0:
-        problem = f"dtype {dtype} and seed {seed}"
-        raise DomainError(problem, f"give one of {', '.join(DTYPES)}, and 0 or more")
-    if (points is not None and points < 1) or worst < 0:
-        raise DomainError(f"{points} points and {worst} worst entries", "give 1 and 0 or more")
+    choices = {"of": (of, get_args(Of)), "method": (method, (*STEPS,)), "dtype": (dtype, DTYPES)}
+    for setting, (choice, known) in choices.items():
+        if choice not in (None, *known):
+            raise DomainError(f"{setting} is {choice!r}", f"give one of {', '.join(known)}")
+    for setting, number, least in (("points", points, 1), ("worst", worst, 0), ("seed", seed, 0)):
+        if number is not None and number < least:
+            raise DomainError(f"{setting} is {number}", f"give {least} or more")
     check_tolerances(rtol, atol)
     rows = None if at is None else np.atleast_2d(floating(at, "the points")).astype(np.float64)
     if rows is not None and rows.ndim != 2:
         raise ShapeError(f"points of shape {rows.shape}", "give a vector, or one per row")
-    settings = Settings(
-        method or ("complex" if function is None else "central"), step, rtol, atol, worst
-    )
+    method = method or ("complex" if function is None else "central")
+    settings = Settings(method, step, rtol, atol, worst)
     rng = np.random.default_rng(seed)
     if function is None:
         # Drawn points have 2 to 10 classes, and are neither uniform nor saturated.

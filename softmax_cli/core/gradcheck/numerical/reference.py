@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -143,20 +142,18 @@ def _refined(columns: list[Column], found: list[Estimate], rtol: float) -> list[
     scale = max((float(size.max(initial=0.0)) for size in sizes), default=0.0)
     result = []
     for column, (derivative, error) in zip(columns, found, strict=True):
-        wanted = _WANTED * rtol * (np.abs(derivative) + _SHARE * scale)
-        unclear = error > wanted
-        others: list[Callable[[], Estimate]] = []
+        unclear = error > _WANTED * rtol * (np.abs(derivative) + _SHARE * scale)
+        others: list[Estimate] = []
         is_kink = np.isinf(error)
         if (unclear & ~is_kink).any():
             wide = _WIDE[column.function.eps > EPS] * max(1.0, abs(float(column.at[column.k])))
-            others = [column.extrapolated_once, partial(column.extrapolated, wide)]
+            others = [column.extrapolated_once(), column.extrapolated(wide)]
         elif unclear.any():
             # A function may turn within the step, mostly where its inputs are small.
-            smaller = [unit_of(column.at), *_SMALLER]
-            others = [replace(column, h=column.h * part).settled for part in smaller if part < 1]
+            smaller = [part for part in (unit_of(column.at), *_SMALLER) if part < 1]
+            others = [replace(column, h=column.h * part).settled() for part in smaller]
         coarse, its_doubt = derivative, error
-        for other in others:
-            better, its_error = other()
+        for better, its_error in others:
             closer = unclear & (its_error < error)
             if not is_kink.all():
                 # It must lie within the error of the difference, and closer to the difference
