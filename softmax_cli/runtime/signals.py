@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from softmax_cli.errors import Terminated
 from softmax_cli.runtime.fork_guard import report_temp_files
@@ -16,15 +17,17 @@ from softmax_cli.runtime.fork_guard import report_temp_files
 _temporary: set[str] = set()
 
 
-def register_temp(name: str) -> None:
+def register_temp(path: Path) -> None:
     """Remove this file if a signal ends the program."""
-    _temporary.add(name)
+    _temporary.add(str(path))
     report_temp_files(_temporary)
 
 
-def unregister_temp(name: str) -> None:
-    """Keep this file from now on: it is complete, or gone."""
-    _temporary.discard(name)
+def remove_temp(path: Path) -> None:
+    """Remove a registered file, unless it has been renamed."""
+    with suppress(OSError):
+        path.unlink()
+    _temporary.discard(str(path))
     report_temp_files(_temporary)
 
 
@@ -35,6 +38,9 @@ def raise_on_signals() -> Iterator[None]:
     SIGINT too: after a KeyboardInterrupt in generated code, such as a dataclass's, the interpreter
     kills itself even if the exception was caught.
     """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     received: list[int] = []
 
     def terminate(number: int, _: object) -> None:
@@ -60,9 +66,6 @@ def raise_on_signals() -> Iterator[None]:
         else:
             hook(unraisable)
 
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
     names = ("SIGINT", "SIGTERM", "SIGHUP")
     numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
     # A signal that is ignored, as under nohup, stays ignored.
@@ -73,7 +76,7 @@ def raise_on_signals() -> Iterator[None]:
             signal.signal(number, terminate)
         yield
     except BaseException as error:
-        # An error caused by the removed files is none.
+        # The removed files may cause other errors: report the signal.
         if received and not isinstance(error, Terminated | GeneratorExit):
             raise Terminated(received[0]) from error
         raise

@@ -11,16 +11,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 from softmax_cli.errors import OutputError
-from softmax_cli.runtime.signals import register_temp, unregister_temp
+from softmax_cli.runtime.signals import register_temp, remove_temp
 from softmax_cli.storage.filesystem import Location, is_remote
 from softmax_cli.storage.identity import refuse_input
 from softmax_cli.storage.output import FileTarget, Target, writing
-from softmax_cli.storage.posix import descriptor_of, sync
+from softmax_cli.storage.posix import descriptor_of
 
 _run_tag: ContextVar[str] = ContextVar("run_tag", default="")
 
@@ -62,7 +61,7 @@ def open_target(
         from softmax_cli.storage.remote import upload_to
 
         temporary = Path(tempfile.gettempdir(), f".softmax-cli.{os.urandom(8).hex()}.tmp")
-        return _whole_file(destination, inputs, temporary, upload_to(destination), 0o600)
+        return _file(destination, inputs, temporary, upload_to(destination), 0o600)
     with writing(destination):
         return _local_output(destination, inputs, part)
 
@@ -81,16 +80,11 @@ def _local_output(
     final = Path(os.path.realpath(destination))
     if old is not None and not os.access(final, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-
-    def publish(temporary: Path) -> None:
-        temporary.replace(final)
-
-    if part is not None:
-        return _shared_file(destination, inputs, part, publish, old)
     name = f".{final.name[:40]}.{_run_tag.get()}{os.urandom(8).hex()}.tmp"
+    temporary = final.with_name(name) if part is None else Path(part.path)
     # Private until it has the permissions of the file that it replaces.
-    mode = 0o666 if old is None else 0o600
-    return _whole_file(destination, inputs, final.with_name(name), publish, mode, old)
+    mode = 0o600 if old is not None and part is None else 0o666
+    return _file(destination, inputs, temporary, lambda file: file.replace(final), mode, old, part)
 
 
 @contextmanager
@@ -130,62 +124,35 @@ def _stream(place: str, descriptor: int | None = None) -> Iterator[Target]:
 
 
 @contextmanager
-def _whole_file(
+def _file(
     place: str,
     inputs: Sequence[Location],
     temporary: Path,
-    publish: Callable[[Path], None],
+    publish: Callable[[Path], object],
     mode: int,
     old: os.stat_result | None = None,
+    part: SharedPart | None = None,
 ) -> Iterator[Target]:
-    """Write a temporary file, and publish it when it is complete."""
-    # Registered before it is made: a signal in between leaves no file.
-    register_temp(str(temporary))
+    """Write a temporary file, or a part of one, and publish it when it is complete."""
+    is_last = part is None or part.is_last
+
+    def open_part_or_create(path: str, flags: int) -> int:
+        exclusive = os.O_EXCL if part is None else 0
+        return os.open(path, flags & ~os.O_TRUNC | exclusive, mode)
+
+    if is_last:
+        # Registered before it is made: a signal in between leaves no file.
+        register_temp(temporary)
     try:
         with writing(place):
-            stream = open(temporary, "xb", opener=partial(os.open, mode=mode))
+            stream = open(temporary, "wb", opener=open_part_or_create)
         with _closed_in_the_end(stream):
-            target = FileTarget(place, stream, inputs, old)
+            target = FileTarget(place, stream, inputs, old, is_last=is_last)
             yield target
             target.publish(temporary, publish)
     finally:
-        # After publishing it is gone already.
-        with suppress(OSError):
-            temporary.unlink()
-        unregister_temp(str(temporary))
-
-
-@contextmanager
-def _shared_file(
-    place: str,
-    inputs: Sequence[Location],
-    part: SharedPart,
-    publish: Callable[[Path], None],
-    old: os.stat_result | None,
-) -> Iterator[Target]:
-    """Write to the temporary file of several processes; the last part publishes it."""
-
-    def open_or_create(path: str, flags: int) -> int:
-        return os.open(path, flags | os.O_CREAT, 0o666)
-
-    try:
-        with writing(place):
-            stream = open(part.path, "r+b", opener=open_or_create)
-        with _closed_in_the_end(stream):
-            if part.is_last:
-                target = FileTarget(place, stream, inputs, old)
-                yield target
-                target.publish(Path(part.path), publish)
-            else:
-                target = FileTarget(place, stream, inputs, is_last=False)
-                yield target
-                target.finish()
-                with writing(place):
-                    sync(stream.fileno())
-    finally:
-        if part.is_last:
-            with suppress(OSError):
-                Path(part.path).unlink()
+        if is_last:
+            remove_temp(temporary)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 from typing import BinaryIO
@@ -47,10 +47,6 @@ class Target:
         self._held: bytearray | None = bytearray()
         self._lock = Lock()
 
-    def writing(self) -> AbstractContextManager[None]:
-        """Turn an OSError while bytes are written into an error that names the place."""
-        return writing(self.place)
-
     @property
     def seekable(self) -> bool:
         """Whether bytes can be written at any offset."""
@@ -58,17 +54,13 @@ class Target:
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Write bytes after those written before."""
-        if self._held is not None and len(self._held) + len(data) <= _HELD_BYTES:
+        if self._held is not None:
             self._held += data
-            return
+            if len(self._held) <= _HELD_BYTES:
+                return
+            data, self._held = self._held, None
         with writing(self.place):
-            self._release()
             self._put(data)
-
-    def _release(self) -> None:
-        held, self._held = self._held, None
-        if held:
-            self._put(held)
 
     def _put(self, data: bytes | bytearray | memoryview) -> int:
         if self._compressor is not None:
@@ -79,9 +71,9 @@ class Target:
     def write_at(self, offset: int, data: memoryview) -> None:
         """Write bytes at an offset of a seekable output, in any thread."""
         with writing(self.place):
-            written = 0
-            while written < len(data):
-                written += self._write_at(offset + written, data[written:])
+            while data:
+                count = self._write_at(offset, data)
+                offset, data = offset + count, data[count:]
 
     def _write_at(self, offset: int, data: memoryview) -> int:
         if hasattr(os, "pwrite"):
@@ -103,7 +95,8 @@ class Target:
     def finish(self) -> None:
         """Pass everything on that is held back or buffered."""
         with writing(self.place):
-            self._release()
+            if self._held:
+                self._put(self._held)
             if self._compressor is not None:
                 write_all(self.stream, self._compressor.flush())
             flush_all(self.stream)
@@ -116,24 +109,24 @@ class Target:
 
 
 class FileTarget(Target):
-    """A temporary file that is open."""
+    """A temporary file that is open; its last part completes it."""
 
     def __init__(
         self,
         place: str,
         stream: BinaryIO,
         inputs: Sequence[Location],
-        old: os.stat_result | None = None,
+        old: os.stat_result | None,
         *,
-        is_last: bool = True,
+        is_last: bool,
     ) -> None:
-        """Give the file the owner and the permissions of the old one."""
+        """Give the complete file the owner and the permissions of the old one."""
         super().__init__(place, stream, is_seekable=True)
         self._held = None
         self._inputs, self._is_last = inputs, is_last
         self._written = self._flushed = 0
         self._end: int | None = None
-        if old is not None:
+        if old is not None and is_last:
             with writing(place):
                 copy_owner_and_mode(old, stream.fileno())
 
@@ -169,15 +162,17 @@ class FileTarget(Target):
                 self.stream.truncate(size)
             self._end = size
 
-    def publish(self, temporary: Path, publish: Callable[[Path], None]) -> None:
-        """Wait until the disk has the file, and let it appear."""
+    def publish(self, temporary: Path, publish: Callable[[Path], object]) -> None:
+        """Wait until the disk has the file, and let it appear if it is complete."""
         self.finish()
         with writing(self.place):
-            end = self.stream.tell() if self._end is None else self._end
-            size = os.fstat(self.stream.fileno()).st_size
-            if size != end:
-                problem = f"holds {size} bytes, and {end} were written"
-                raise OutputError(problem, "something else changes it", self.place)
+            if self._is_last:
+                end = self.stream.tell() if self._end is None else self._end
+                size = os.fstat(self.stream.fileno()).st_size
+                if size != end:
+                    problem = f"holds {size} bytes, and {end} were written"
+                    raise OutputError(problem, "something else changes it", self.place)
             sync(self.stream.fileno())
-            self.close()
-            publish(temporary)
+            if self._is_last:
+                self.close()
+                publish(temporary)

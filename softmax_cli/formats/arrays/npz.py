@@ -19,6 +19,7 @@ from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 from softmax_cli.formats.model.sinks import FormatSink
 from softmax_cli.storage.input import Input, read_whole, reading
 from softmax_cli.storage.limits import MOST_DEFLATED
+from softmax_cli.storage.output import writing
 
 # ValueError: a negative offset.
 _ZIP_ERRORS = (zipfile.BadZipFile, ValueError)
@@ -86,7 +87,7 @@ class NpzSink(FormatSink):
 
     def finish(self) -> None:
         with (
-            self._target.writing(),
+            writing(self._target.place),
             zipfile.ZipFile(self._target.stream, "w", allowZip64=True) as archive,
         ):
             for name, blocks in self._arrays.items():

@@ -22,7 +22,7 @@ from softmax_cli.formats.model.sinks import Result
 from softmax_cli.formats.opening.sink import open_sink
 from softmax_cli.losses.class_labels import Names
 from softmax_cli.losses.labels import open_labels
-from softmax_cli.storage.output import Target
+from softmax_cli.storage.output import Target, writing
 from tests.formats.rows import Array, Ids, joined, piped, read, refusal, same_bits, saved, write
 
 pytestmark = pytest.mark.fast(3)
@@ -411,7 +411,7 @@ def test_a_failure_leaves_nothing_behind(
     def fail(target: Target, data: bytes | memoryview) -> None:
         # A view of a stream, kept by the error, crashes Python 3.12 as both are freed.
         assert isinstance(data, bytes) or isinstance(data.obj, bytes)
-        with target.writing():
+        with writing(target.place):
             if len(data) > 20:
                 raise error
 
