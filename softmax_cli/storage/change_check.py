@@ -1,4 +1,4 @@
-"""A file must not change while it is read: its parts would not belong together."""
+"""Whether a file changed while it was read: its parts would not belong together."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
+from threading import Lock
 from typing import Any, TypedDict
 
 from softmax_cli.errors import InputError
 
 _COMPARED = ("st_dev", "st_ino", "st_size", "st_mtime_ns")
+_READER = Lock()
 
 
 class Status(TypedDict):
@@ -28,11 +30,10 @@ def change_check(file: int | Path, place: str) -> Callable[[], None]:
 
     def check() -> None:
         now = os.stat(file)  # noqa: PTH116
-        if all(getattr(now, name) == getattr(before, name) for name in _COMPARED):
-            return
-        growth = now.st_size - before.st_size
-        happened = "grew" if growth > 0 else "shrank" if growth < 0 else "was written to"
-        raise InputError(f"{happened} while it was read", "wait until it is whole", place)
+        if any(getattr(now, name) != getattr(before, name) for name in _COMPARED):
+            growth = now.st_size - before.st_size
+            happened = "grew" if growth > 0 else "shrank" if growth < 0 else "was written to"
+            raise InputError(f"{happened} while it was read", "wait until it is whole", place)
 
     return check if stat.S_ISREG(before.st_mode) else no_check
 
@@ -49,7 +50,7 @@ class ChangeCheckedFile(io.FileIO):
         super().__init__(path)
         status = os.fstat(self.fileno())
         self.size = status.st_size if stat.S_ISREG(status.st_mode) else None
-        self.check = change_check(self.fileno(), str(path))
+        self._check = change_check(self.fileno(), str(path))
 
     def readinto(self, buffer: Any) -> int:
         """Fill the buffer, unless the file ends first."""
@@ -57,5 +58,16 @@ class ChangeCheckedFile(io.FileIO):
         with memoryview(buffer) as room:
             while filled < len(room) and (count := super().readinto(room[filled:])):
                 filled += count
-        self.check()
+        self._check()
         return filled
+
+    def read_at(self, offset: int, buffer: memoryview) -> int:
+        """Read bytes from an offset on, in any thread."""
+        if hasattr(os, "preadv"):
+            count = os.preadv(self.fileno(), [buffer], offset)
+        else:
+            with _READER:
+                self.seek(offset)
+                count = super().readinto(buffer) or 0
+        self._check()
+        return count

@@ -14,6 +14,13 @@ _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _ZSTD_SKIPPABLE = b"\x2a\x4d\x18"
 # Small: four bytes of Zstandard may stand for 128 KiB.
 _READ_BYTES = 1 << 9
+# Words of the library's message, the problem and the remedy.
+_PROBLEMS = (
+    ("dictionary", "was compressed with a dictionary, which is not in it", "compress without one"),
+    ("too much memory", "has a window of more than 128 MiB", "compress without --long and --ultra"),
+    ("unknown compression method", "has an unknown compression method", "use gzip or zstd"),
+    ("", "the compressed data is cut short or damaged", "create it again"),
+)
 
 
 class Compressor(Protocol):
@@ -42,11 +49,9 @@ class CountingReader:
     """A stream of compressed bytes that counts how many were read."""
 
     def __init__(self, stream: BinaryIO) -> None:
-        """Count from here."""
         self._stream, self.count = stream, 0
 
     def read(self, size: int = -1) -> bytes:
-        """Read bytes."""
         data = self._stream.read(size)
         self.count += len(data)
         return data
@@ -99,13 +104,5 @@ class _ZstandardReader(io.RawIOBase):
 def decompression_error(place: str, error: Exception) -> InputError:
     """Return the error for compressed data that is damaged or not supported."""
     text = str(error).lower()
-    if "dictionary" in text:
-        problem = "was compressed with a dictionary, which is not in the file"
-        return InputError(problem, "compress it without one", place)
-    if "too much memory" in text:
-        problem = "was compressed with a window of more than 128 MiB"
-        return InputError(problem, "compress it without --long and --ultra", place)
-    if "unknown compression method" in text:
-        problem = "is a gzip file of an unknown compression method"
-        return InputError(problem, "compress it with gzip or zstd", place)
-    return InputError("the compressed data is cut short or damaged", "create it again", place)
+    problem, remedy = next(found for word, *found in _PROBLEMS if word in text)
+    return InputError(problem, remedy, place)

@@ -1,4 +1,4 @@
-"""Paths and addresses, and the file systems that they are in."""
+"""Local paths and remote addresses, and what their file systems say about them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from softmax_cli.storage.change_check import Status
 if TYPE_CHECKING:
     from softmax_cli.storage.remote import RemotePath
 
-# A file of this machine, or an address.
+# A local file, or an address.
 Location = Path | str
-# Two letters at least: one is a drive.
+# At least two letters: one letter is a drive.
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.ASCII | re.IGNORECASE)
 
 
 def is_remote(token: str) -> bool:
-    """Return whether a token is an address, not a path of this machine.
+    """Return whether a token is an address, not a local path.
 
     >>> is_remote("s3://bucket/logits.npy"), is_remote("C:/logits.npy"), is_remote("a:b")
     (True, False, False)
@@ -39,7 +39,7 @@ def shown(text: str) -> str:
 
 
 def path_of(token: str) -> LocalPath | RemotePath:
-    """Return a token as a path of this machine, or as an address; both have the same methods."""
+    """Return a token as a local path or an address; both have the same methods."""
     if is_remote(token):
         from softmax_cli.storage.remote import RemotePath
 
@@ -48,22 +48,19 @@ def path_of(token: str) -> LocalPath | RemotePath:
 
 
 class LocalPath:
-    """A path of this machine."""
+    """A path of this machine: of a file or a directory, or a pattern."""
 
     def __init__(self, path: str) -> None:
-        """Name a file or a directory, or a pattern."""
         self.path = path
 
     def exists(self) -> bool:
-        """Return whether a path exists; a row of numbers may be too long for a name."""
-        return os.path.exists(self.path)  # noqa: PTH110 - Path.exists() raises for what is too long
+        # Path.exists() raises an error for a row of numbers that is too long for a name.
+        return os.path.exists(self.path)  # noqa: PTH110
 
     def is_file(self) -> bool:
-        """Return whether a path is a regular file."""
         return os.path.isfile(self.path)  # noqa: PTH113
 
     def is_directory(self) -> bool:
-        """Return whether a path is a directory."""
         return os.path.isdir(self.path)  # noqa: PTH112
 
     def glob(self) -> list[str]:
@@ -89,20 +86,18 @@ class LocalPath:
         return Status(path=shown(self.path), size=found.st_size, modified=f"{at}.{rest:09}Z")
 
     def remove(self) -> None:
-        """Remove a file, if it exists."""
         with suppress(OSError):
             Path(self.path).unlink()
 
     def make_directory(self) -> list[str]:
         """Create a directory and its parents; return those created, the deepest first."""
-        missing = [
-            str(each) for each in (Path(self.path), *Path(self.path).parents) if not each.exists()
-        ]
-        Path(self.path).mkdir(parents=True, exist_ok=True)
+        path = Path(self.path)
+        missing = [str(each) for each in (path, *path.parents) if not each.exists()]
+        path.mkdir(parents=True, exist_ok=True)
         return missing
 
     def absolute(self) -> str:
-        """Return the path as a process in another working directory needs it."""
+        """Return the path for a process in another working directory."""
         return os.path.abspath(self.path)  # noqa: PTH100
 
     def literal(self) -> str:
@@ -112,13 +107,10 @@ class LocalPath:
         return escape(self.path)
 
     def join(self, name: str) -> str:
-        """Return the path of a name in a directory."""
         return os.path.join(self.path, name)  # noqa: PTH118
 
     def parent(self) -> str:
-        """Return the directory of a file."""
         return os.path.dirname(self.path) or "."  # noqa: PTH120
 
     def name(self) -> str:
-        """Return the name of a file in its directory."""
         return os.path.basename(self.path)  # noqa: PTH119

@@ -8,9 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from threading import Lock
 from time import monotonic, sleep
 from typing import Any, BinaryIO, cast
 
@@ -23,9 +21,9 @@ from softmax_cli.storage.limits import LONGEST_LINE, MOST_EXPANSION, MOST_IDLE_L
 STANDARD_INPUT = "standard input"
 # Enough to detect a format, and for a first line of thousands of numbers.
 HEAD_BYTES = 1 << 16
-# What a header says is allocated only as the bytes for it really come.
+# Memory for what a header declares is allocated only as the bytes arrive.
 _PIECE_BYTES = 1 << 22
-# What is held whole is read so much at a time.
+# Files that are held whole are read in pieces of this size.
 PIECE_BYTES = 1 << 20
 # How long a named pipe may be without a writer.
 _PATIENCE_SECONDS = 0.5
@@ -35,39 +33,33 @@ _PATIENCE_SECONDS = 0.5
 class Input:
     """A stream of bytes, decompressed, at its start.
 
-    place        how errors name it
-    stream       can be peeked at
-    path         the file behind it, if any
-    size         of the plain file in bytes; None for a pipe or a compressed file
-    beneath      what this is the decompressed content of
-    compressed   tells of how many compressed bytes it came so far
+    place       how errors name it
+    stream      can be peeked at
+    path        the file behind it, if any
+    size        of the plain file in bytes; None for a pipe or a compressed file
+    beneath     the stream that this one reads from, which is closed with it
+    compressed  returns how many compressed bytes were read
     """
 
     place: str
     stream: io.BufferedReader
     path: Location | None = None
     size: int | None = None
-    beneath: Input | None = None
+    beneath: io.BufferedReader | None = None
     compressed: Callable[[], int] | None = None
 
     def close(self) -> None:
-        """Let go of the file; standard input stays open, others may read on."""
-        # Interrupted or not, it is closed.
-        with reading(self.place), contextlib.suppress(InterruptedError):
-            if self.place != STANDARD_INPUT:
-                self.stream.close()
-        if self.beneath is not None:
-            self.beneath.close()
+        """Close the file; standard input stays open, as others may read on."""
+        for stream in (self.stream, self.beneath):
+            # An interrupted close has closed it.
+            with reading(self.place), contextlib.suppress(InterruptedError):
+                if stream is not None and self.place != STANDARD_INPUT:
+                    stream.close()
 
     def head(self) -> bytes:
         """Return the first bytes without consuming them."""
         with reading(self.place):
             return self.stream.peek(HEAD_BYTES)
-
-    def check_unchanged(self) -> None:
-        """Raise an error if this plain file has changed since it was opened."""
-        if isinstance(self.stream.raw, ChangeCheckedFile):
-            self.stream.raw.check()
 
     def check_expansion(self, held: int) -> None:
         """Raise an error if so many bytes, to be held whole, came from far too few."""
@@ -79,50 +71,51 @@ class Input:
 
 
 def open_input(token: str) -> Input:
-    """Open a path, or standard input for `-`; what is compressed is decompressed on the way."""
+    """Open a path, or standard input for `-`; compressed input is decompressed."""
     if token == "-":
-        # Named so that writing onto a file that was redirected here is refused.
+        # It has a path: writing onto a file that is redirected to standard input is refused.
         return _plain(Input(STANDARD_INPUT, _standard_input(), Path("/dev/stdin")))
     if is_remote(token):
         from softmax_cli.storage.remote import RemoteFile
 
         file = RemoteFile(token)
-        remote = cast(io.BufferedReader, io.BufferedReader(file, HEAD_BYTES))
-        return _plain(Input(token, remote, token, file.size))
+        return _plain(Input(token, _buffered(file), token, file.size))
     path = Path(token)
     if path.is_dir():
-        raise InputError(
-            "is a directory", "name a file, or a quoted glob such as 'DIR/*.csv'", token
-        )
+        remedy = "name a file, or a quoted glob such as 'DIR/*.csv'"
+        raise InputError("is a directory", remedy, token)
     if path.is_char_device() or path.is_block_device():
         raise InputError("is a device", "name a file, or - for standard input", token)
     with reading(token):
         if path.is_fifo():
             return _named_pipe(path, token)
-        watched = ChangeCheckedFile(path)
+        checked = ChangeCheckedFile(path)
     try:
-        stream = cast(io.BufferedReader, io.BufferedReader(watched, HEAD_BYTES))
-        return _plain(Input(token, stream, path, watched.size))
+        return _plain(Input(token, _buffered(checked), path, checked.size))
     except BaseException:
-        watched.close()
+        checked.close()
         raise
 
 
+def _buffered(raw: io.RawIOBase) -> io.BufferedReader:
+    return cast(io.BufferedReader, io.BufferedReader(raw, HEAD_BYTES))
+
+
 def _named_pipe(path: Path, token: str) -> Input:
-    """Open a named pipe; one without a writer would be waited for without an end."""
+    """Open a named pipe; waiting for one without a writer would never end."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     pipe = cast(io.BufferedReader, os.fdopen(descriptor, "rb", HEAD_BYTES))
     try:
         head, end = b"", monotonic() + _PATIENCE_SECONDS
+        # Reading gives nothing without a writer; with one that has not written yet, it would block.
         with contextlib.suppress(BlockingIOError):
-            # Nothing comes from a pipe without a writer; where there is one, this would block.
             while not (head := os.read(descriptor, HEAD_BYTES)):
                 if monotonic() > end:
                     problem = "is a pipe that nobody writes to"
                     raise InputError(problem, "start what writes to it first", token)
                 sleep(0.01)
         os.set_blocking(descriptor, True)
-        return _plain(Input(token, _with_head(pipe, token, head), path, beneath=Input(token, pipe)))
+        return _plain(Input(token, prepend(head, pipe), path, beneath=pipe))
     except BaseException:
         pipe.close()
         raise
@@ -131,24 +124,18 @@ def _named_pipe(path: Path, token: str) -> Input:
 def _standard_input() -> io.BufferedReader:
     if sys.stdin is None:
         raise InputError("is closed", "name a file, or type numbers", STANDARD_INPUT)
-    return _with_head(sys.stdin.buffer, STANDARD_INPUT)
-
-
-def _with_head(stream: BinaryIO, place: str, head: bytes = b"") -> io.BufferedReader:
-    """Return a stream whose first bytes can be peeked at, however slowly a pipe brings them."""
     check = no_check
     with contextlib.suppress(OSError):
-        check = change_check(stream.fileno(), place)
-    begun = bytearray(head)
-    with reading(place):
-        while len(begun) < HEAD_BYTES and (more := stream.read(HEAD_BYTES - len(begun))):
-            begun += more
-    return prepend(bytes(begun), stream, check)
+        check = change_check(sys.stdin.buffer.fileno(), STANDARD_INPUT)
+    return prepend(b"", sys.stdin.buffer, check)
 
 
 def prepend(head: bytes, rest: BinaryIO, check: Callable[[], None] = no_check) -> io.BufferedReader:
-    """Return a stream of bytes that were read before and the rest; each read is checked."""
-    return io.BufferedReader(_Prepended(head, rest, check), HEAD_BYTES)
+    """Return a stream of bytes that were read before and the rest; each read is checked.
+
+    However slowly a pipe brings them, its first bytes can be peeked at.
+    """
+    return _buffered(_Prepended(head, rest, check))
 
 
 class _Prepended(io.RawIOBase):
@@ -159,12 +146,11 @@ class _Prepended(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        data: bytes | memoryview
-        if not self._head:
-            data = self._rest.read(len(buffer))
+        size = len(buffer)
+        data, self._head = bytes(self._head[:size]), self._head[size:]
+        if len(data) < size:
+            data += self._rest.read(size - len(data))
             self._check()
-        else:
-            data, self._head = self._head[: len(buffer)], self._head[len(buffer) :]
         buffer[: len(data)] = data
         return len(data)
 
@@ -176,7 +162,7 @@ def _plain(source: Input) -> Input:
     if plain is None:
         return source
     return Input(
-        source.place, plain, source.path, beneath=source, compressed=lambda: compressed.count
+        source.place, plain, source.path, beneath=source.stream, compressed=lambda: compressed.count
     )
 
 
@@ -187,20 +173,17 @@ def reading(place: str) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise InputError("no such file", place=place) from error
-    except EOFError as error:
-        raise decompression_error(place, error) from error
     except BrokenPipeError:
         raise
-    except OSError as error:
-        # gzip tells damage by an error of its own, without a number.
-        if error.errno is None:
-            raise decompression_error(place, error) from error
-        raise InputError(f"cannot be read: {error.strerror}", "check it", place) from error
     except Exception as error:
-        # By name: the modules that define these are not imported for every run.
-        if type(error).__name__ not in ("ZstdError", "BadZipFile", "error"):
-            raise
-        raise decompression_error(place, error) from error
+        if isinstance(error, OSError) and error.errno is not None:
+            raise InputError(f"cannot be read: {error.strerror}", "check it", place) from error
+        # gzip raises an OSError without a number, or EOFError. The other errors are known by name:
+        # the modules that define them are not imported for every run.
+        damaged = isinstance(error, OSError | EOFError)
+        if damaged or type(error).__name__ in ("ZstdError", "BadZipFile", "error"):
+            raise decompression_error(place, error) from error
+        raise
 
 
 def read_at(source: Input, offset: int, buffer: memoryview) -> None:
@@ -209,35 +192,18 @@ def read_at(source: Input, offset: int, buffer: memoryview) -> None:
     The file is not mapped: one that shrinks is an error here, and would end a process that maps it.
     """
     filled = 0
-    # Of an address, its own way to read a range.
-    read_into = getattr(source.stream.raw, "read_at", None) or partial(_read_into, source)
+    file = cast(ChangeCheckedFile, source.stream.raw)
     with reading(source.place):
         while filled < len(buffer):
-            count = read_into(offset + filled, buffer[filled:])
-            source.check_unchanged()
+            count = file.read_at(offset + filled, buffer[filled:])
             if not count:
                 raise _cut_short(source.place, filled, len(buffer))
             filled += count
 
 
-if hasattr(os, "preadv"):
-
-    def _read_into(source: Input, offset: int, buffer: memoryview) -> int:
-        return os.preadv(source.stream.fileno(), [buffer], offset)
-
-else:
-    _one_reader = Lock()
-
-    def _read_into(source: Input, offset: int, buffer: memoryview) -> int:
-        with _one_reader:
-            source.stream.seek(offset)
-            return source.stream.readinto(buffer)
-
-
 def _cut_short(place: str, filled: int, size: int) -> InputError:
-    return InputError(
-        f"ends after {filled} of the {size} bytes that should come next", "it is cut short", place
-    )
+    problem = f"ends after {filled} of the {size} bytes that should come next"
+    return InputError(problem, "it is cut short", place)
 
 
 def read_exactly(source: Input, size: int) -> bytearray:
@@ -258,7 +224,7 @@ def read_exactly(source: Input, size: int) -> bytearray:
 
 
 def read_whole(source: Input, check: Callable[[bytes, int], None] | None = None) -> bytearray:
-    """Return all bytes of a stream; the check of each piece is told how much is held by then."""
+    """Return all bytes of a stream; call `check` with each piece and the number of bytes so far."""
     data = bytearray()
     with reading(source.place):
         while piece := source.stream.read(PIECE_BYTES):
@@ -271,15 +237,12 @@ def read_whole(source: Input, check: Callable[[bytes, int], None] | None = None)
 
 def content(token: str) -> bytearray:
     """Return all bytes of a file."""
-    source = open_input(token)
-    try:
+    with contextlib.closing(open_input(token)) as source:
         return read_whole(source)
-    finally:
-        source.close()
 
 
 def read_line(stream: io.BufferedIOBase, place: str, number: int) -> bytes:
-    """Return the next line of a text; one that is too long is an error that names its number."""
+    """Return the next line of a text; a line that is too long is an error with its number."""
     line = stream.readline(LONGEST_LINE)
     if len(line) == LONGEST_LINE and not line.endswith(b"\n"):
         if b"\0" in line:
@@ -292,5 +255,5 @@ def read_line(stream: io.BufferedIOBase, place: str, number: int) -> bytes:
 
 
 def no_rows(place: str) -> InputError:
-    """Return the error for blank lines and comments without an end."""
+    """Return the error for too many blank lines and comments."""
     return InputError(f"more than {MOST_IDLE_LINES} lines without a row", "delete them", place)

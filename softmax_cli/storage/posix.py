@@ -1,4 +1,4 @@
-"""System calls for a file that is written."""
+"""System calls for writing files."""
 
 from __future__ import annotations
 
@@ -34,8 +34,7 @@ def descriptor_of(path: str) -> int | None:
 def copy_owner_and_mode(old: os.stat_result, descriptor: int) -> None:
     """Give a file the owner, the group and the permissions of the one that it will replace.
 
-    Only root may change the owner; where the group cannot be kept, the new group gets the
-    permissions of others.
+    Only root may change the owner. A group that cannot be kept gets the permissions of others.
     """
     mode = stat.S_IMODE(old.st_mode)
     if hasattr(os, "fchown"):
@@ -82,8 +81,7 @@ def flush_all(stream: BinaryIO) -> None:
 def write_back(descriptor: int, offset: int, size: int) -> None:
     """Start writing these bytes to the disk, and drop older ones from the cache.
 
-    The sync at the end then has little left to do, and a large file does not fill the memory,
-    which costs more than writing it.
+    The sync at the end is then short, and a large file does not fill the memory.
     """
     if not hasattr(os, "posix_fadvise"):
         return
