@@ -158,7 +158,7 @@ def write_jacobian(
             if is_alone(write):
                 kernel, split, result = identity, None, replace(result, matrix=False)
         with open_sink(result, write, source.paths) as sink:
-            return run(source, kernel, sink, read.on_bad_row, write, split).read
+            return run(source, kernel, sink.prepare, read.on_bad_row, write, split).read
 
 
 def _steps(row: Row, block: Block, options: JacobianOptions) -> list[Step]:

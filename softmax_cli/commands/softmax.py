@@ -119,7 +119,7 @@ def write_softmax(
             kernel = identity if is_alone(write) else kernel
         kernel = zero_bad_rows(kernel, read.on_bad_row)
         with open_sink(result, write, source.paths) as sink:
-            return run(source, kernel, sink, read.on_bad_row, write).read
+            return run(source, kernel, sink.prepare, read.on_bad_row, write).read
 
 
 def _steps(row: Row, _: Block, options: SoftmaxOptions) -> list[Step]:

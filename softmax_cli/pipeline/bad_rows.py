@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from softmax_cli.core.exact.rows import has_no_softmax
 from softmax_cli.errors import InputError, SoftmaxCliError
@@ -18,29 +18,19 @@ if TYPE_CHECKING:
 Kernel = Callable[[Block], Block]
 
 
-class BadRows(NamedTuple):
-    """How many rows of a block have no softmax; where the first is, and why it has none."""
-
-    rows: int = 0
-    place: str = ""
-    problem: str = ""
-
-
-@dataclass
+@dataclass(frozen=True)
 class Counts:
-    """The rows of a run: how many were read, how many are bad, and the first bad one."""
+    """How many rows were read and how many of them are bad; where the first bad one is, and why."""
 
     read: int = 0
     bad: int = 0
     first_bad_place: str = ""
     first_bad_problem: str = ""
 
-    def add(self, rows: int, bad: BadRows) -> None:
-        """Count the next rows, in order."""
-        self.read += rows
-        if bad.rows and not self.bad:
-            self.first_bad_place, self.first_bad_problem = bad.place, bad.problem
-        self.bad += bad.rows
+    def __add__(self, later: Counts) -> Counts:
+        """Return the counts of these rows and later ones."""
+        first = self if self.bad else later
+        return replace(first, read=self.read + later.read, bad=self.bad + later.bad)
 
     def kept(self, on_bad_row: OnBadRow) -> int:
         """Return how many rows were not skipped."""
@@ -49,8 +39,8 @@ class Counts:
 
 def treat_bad_rows(
     block: Block, on_bad_row: OnBadRow, table: Layout | None
-) -> tuple[Block, BadRows]:
-    """Return the block with its bad rows treated, and the bad rows.
+) -> tuple[Block, Counts]:
+    """Return the block with its bad rows treated, and the counts of its rows.
 
     error      unchanged; the caller raises the error once all rows are counted
     skip       without the bad rows
@@ -58,15 +48,15 @@ def treat_bad_rows(
     """
     bad = has_no_softmax(block.values)
     if not bad.any():
-        return block, BadRows()
-    found = BadRows(int(bad.sum()), *_why_bad(block, int(bad.argmax()), table))
+        return block, Counts(len(bad))
+    counts = Counts(len(bad), int(bad.sum()), *_why_bad(block, int(bad.argmax()), table))
     if on_bad_row == "skip":
-        return block.rows((~bad).nonzero()[0], block.start), found
-    if on_bad_row != "error":
+        block = block.rows((~bad).nonzero()[0], block.start)
+    elif on_bad_row != "error":
         values = block.values.copy(order="K")
         values[bad] = float("nan")
         block = block.with_values(values)
-    return block, found
+    return block, counts
 
 
 def zero_bad_rows(kernel: Kernel, on_bad_row: OnBadRow) -> Kernel:
@@ -116,15 +106,14 @@ def conclude(
     _check_counts(source, on_bad_row, counts, needed_for)
     if check is not None:
         check(source.place)
-    for warning in source.warnings:
-        for line in warning():
-            note(line, options)
+    for line in (line for warning in source.warnings for line in warning()):
+        note(line, options)
     if source.classes == 1 and counts.read > 1:
-        is_array = source.class_names is None and not source.id_names
-        remedy = "--axis 0 takes the column" if is_array else "write the numbers in one line"
-        purpose = "as one vector" if is_array else "if they are one vector"
+        remedy = "write the numbers in one line if they are one vector"
+        if source.class_names is None and not source.id_names:
+            remedy = "--axis 0 takes the column as one vector"
         problem = "every row has one class, and so the probability 1"
-        note(f"{source.place}: {problem}; {remedy} {purpose}", options)
+        note(f"{source.place}: {problem}; {remedy}", options)
     if counts.bad:
         done = {"skip": "skipped", "nan": "set to NaN", "zero": "set to 0"}[on_bad_row]
         rows = "1 row" if counts.bad == 1 else f"{counts.bad} rows"

@@ -15,24 +15,22 @@ from itertools import chain, islice
 from typing import NamedTuple, TypeVar
 
 from softmax_cli.core.exact.rows import to_kernel_layout
-from softmax_cli.formats.model.blocks import Block, Chunk, Source
+from softmax_cli.formats.model.blocks import Block, Chunk, Source, identity
 from softmax_cli.formats.model.options import OnBadRow, WriteOptions
-from softmax_cli.formats.model.sinks import Sink
-from softmax_cli.pipeline.bad_rows import BadRows, Counts, Kernel, conclude, treat_bad_rows
+from softmax_cli.pipeline.bad_rows import Counts, Kernel, conclude, treat_bad_rows
 from softmax_cli.pipeline.reporting import progress
-from softmax_cli.pipeline.row_order import LineOrder, check_row_order
+from softmax_cli.pipeline.row_order import bug, check_row_order
 from softmax_cli.pipeline.threads import in_order, thread_count
 
 T = TypeVar("T")
+Commit = Callable[[], object]
 Split = Callable[[Block], Iterator[Block]]
-Read = Callable[[], tuple[Block, BadRows]]
 
 
 class Piece(NamedTuple):
-    """What one call of the kernel takes: how to read it, and the rows and bytes it counts for."""
+    """What one call of the kernel takes: how to read it, its bytes, and how many to batch."""
 
-    read: Read
-    rows: int
+    read: Callable[[], tuple[Block, Counts]]
     size: int
     at_once: int
 
@@ -40,112 +38,104 @@ class Piece(NamedTuple):
 class Finished(NamedTuple):
     """A piece that only has to be written; `commit` is None if the run ends in an error."""
 
-    piece: Piece
-    bad: BadRows
+    counts: Counts
+    size: int
     first_line: int = 0
     lines: int = 0
-    commit: Callable[[], None] | None = None
+    commit: Commit | None = None
 
 
 def run(
     source: Source,
     kernel: Kernel,
-    sink: Sink,
+    prepare: Callable[[Block], Commit],
     on_bad_row: OnBadRow,
     options: WriteOptions,
     split: Split | None = None,
     needed_for: str = "",
     check: Callable[[str], None] | None = None,
 ) -> Counts:
-    """Send every row of the source through the kernel into the sink, and return the counts.
+    """Send every row of the source through the kernel to an output, and return the counts.
 
+    prepare     a sink's: prepares a block in any thread, and returns what writes it in order
     split       cuts a block into smaller ones, for kernels that make a matrix of each row
     needed_for  what cannot be computed from zero rows, if that is an error
     check       called once all rows are read, with the source's name; may raise an error
     """
-    counts = Counts()
-    line_order = LineOrder(source.place, source.first, 1 if split is None else source.classes)
+    counts, size, lines_written = Counts(), 0, 0
+    lines_per_row = 1 if split is None else source.classes
 
-    def read(chunk: Chunk, start: int) -> tuple[Block, BadRows]:
-        block = chunk.read()
-        check_row_order(block, start, chunk.rows, source.place)
-        block = block.with_values(to_kernel_layout(block.values))
-        return treat_bad_rows(block, on_bad_row, source.table)
+    def lay_out(block: Block) -> Block:
+        return block.with_values(to_kernel_layout(block.values))
 
     def finish(piece: Piece) -> Finished:
-        block, bad = piece.read()
-        if on_bad_row == "error" and (bad.rows or counts.bad):
+        block, found = piece.read()
+        if on_bad_row == "error" and (found.bad or counts.bad):
             # Rows are only counted from here on, for an error that names them all.
-            return Finished(piece, bad)
+            return Finished(found, piece.size)
         result = kernel(block)
-        return Finished(piece, bad, result.start, len(result.values), sink.prepare(result))
+        return Finished(found, piece.size, result.start, len(result.values), prepare(result))
 
     def jobs() -> Iterator[Callable[[], list[Finished]]]:
-        pieces = _pieces(source, read, split, in_sequence=on_bad_row == "skip")
+        pieces = _pieces(source.map(lay_out), on_bad_row, split)
         for piece in pieces:
             batch = [piece, *islice(pieces, piece.at_once - 1)]
-            yield partial(_finish_all, finish, batch)
+            yield partial(list, map(finish, batch))
 
     with (
         progress(source, options) as advance,
         closing(in_order(jobs(), thread_count(options))) as batches,
     ):
-        size = 0
-        for piece, bad, first_line, lines, commit in chain.from_iterable(batches):
-            counts.add(piece.rows, bad)
-            if commit is not None and not (counts.bad and on_bad_row == "error"):
-                line_order.count(first_line, lines)
-                commit()
-            size += piece.size
+        for finished in chain.from_iterable(batches):
+            counts += finished.counts
+            size += finished.size
+            if finished.commit is not None and not (counts.bad and on_bad_row == "error"):
+                if finished.first_line != source.first * lines_per_row + lines_written:
+                    problem = f"line {finished.first_line} came after {lines_written} lines"
+                    raise bug(problem, source.place)
+                lines_written += finished.lines
+                finished.commit()
             advance(counts.read, size)
     conclude(source, on_bad_row, counts, options, needed_for, check)
-    line_order.check_complete(counts.kept(on_bad_row))
+    rows = counts.kept(on_bad_row)
+    if lines_written != rows * lines_per_row:
+        raise bug(f"{lines_written} lines were written for {rows} rows", source.place)
     return counts
 
 
-def _finish_all(finish: Callable[[Piece], Finished], batch: list[Piece]) -> list[Finished]:
-    return [finish(piece) for piece in batch]
-
-
-def _pieces(
-    source: Source,
-    read: Callable[[Chunk, int], tuple[Block, BadRows]],
-    split: Split | None,
-    *,
-    in_sequence: bool,
-) -> Iterator[Piece]:
+def _pieces(source: Source, on_bad_row: OnBadRow, split: Split | None) -> Iterator[Piece]:
     """Yield the pieces of the source.
 
-    They are read here, `in_sequence`, if rows are left out and those after them renumbered, or if
-    a block is split.
+    They are read here, in order, if rows after skipped ones are renumbered or blocks are split.
     """
     start = kept = source.first
     for chunk in source.chunks():
-        read_chunk = partial(read, chunk, start)
+        read = partial(_read, chunk, start, source, on_bad_row)
         start += chunk.rows
-        if split is None and not in_sequence:
-            yield Piece(read_chunk, chunk.rows, chunk.size, chunk.at_once)
+        if split is None and on_bad_row != "skip":
+            yield Piece(read, chunk.size, chunk.at_once)
             continue
-        block, bad = read_chunk()
+        block, found = read()
         block = block.renumbered(kept)
         kept += len(block.values)
-        if split is None:
-            yield Piece(_already_read(block, bad), chunk.rows, chunk.size, chunk.at_once)
-        elif not len(block.values):
-            yield Piece(_already_read(block, bad), chunk.rows, chunk.size, 2)
-        else:
-            bytes_of_row = chunk.size // max(1, chunk.rows)
-            left_out = chunk.rows - len(block.values)
-            for part in split(block):
-                # The rows count with the first lines of their matrices.
-                is_first = part.lines is None or part.lines.start == 0
-                rows = left_out + (len(part.values) if is_first else 0)
-                yield Piece(_already_read(part, bad), rows, rows * bytes_of_row, 2)
-                left_out, bad = 0, BadRows()
+        skipped = chunk.rows - len(block.values)
+        for part in [block] if split is None or not len(block.values) else split(block):
+            # A row counts with the first lines of its matrix.
+            is_first = part.lines is None or part.lines.start == 0
+            found = replace(found, read=skipped + (len(part.values) if is_first else 0))
+            size = chunk.size * found.read // max(1, chunk.rows)
+            yield Piece(partial(_same, part, found), size, 2 if split else chunk.at_once)
+            skipped, found = 0, Counts()
 
 
-def _already_read(block: Block, bad: BadRows) -> Read:
-    return lambda: (block, bad)
+def _read(chunk: Chunk, start: int, source: Source, on_bad_row: OnBadRow) -> tuple[Block, Counts]:
+    block = chunk.read()
+    check_row_order(block, start, chunk.rows, source.place)
+    return treat_bad_rows(block, on_bad_row, source.table)
+
+
+def _same(block: Block, counts: Counts) -> tuple[Block, Counts]:
+    return block, counts
 
 
 def good_blocks(
@@ -156,15 +146,9 @@ def good_blocks(
     Bad rows are treated, counted and reported as in `run`.
     """
     counts = Counts()
-
-    def read(chunk: Chunk, start: int) -> tuple[Block, BadRows]:
-        block = chunk.read()
-        check_row_order(block, start, chunk.rows, source.place)
-        return treat_bad_rows(block, on_bad_row, source.table)
-
-    for piece in _pieces(source, read, None, in_sequence=True):
-        block, bad = piece.read()
-        counts.add(piece.rows, bad)
+    for piece in _pieces(source, on_bad_row, None):
+        block, found = piece.read()
+        counts += found
         if not (counts.bad and on_bad_row == "error"):
             yield block, counts.read
     conclude(source, on_bad_row, counts, options)
@@ -181,13 +165,8 @@ def each_block(
 
     Nothing is written or reported; `merge` is called by the main thread alone.
     """
-    sink = _MergeSink(of, merge)
-    run(source, lambda block: block, sink, on_bad_row, replace(options, quiet=True))
 
+    def prepare(block: Block) -> Commit:
+        return partial(merge, of(block))
 
-class _MergeSink(Sink):
-    def __init__(self, of: Callable[[Block], T], merge: Callable[[T], None]) -> None:
-        self._of, self._merge = of, merge
-
-    def prepare(self, block: Block) -> Callable[[], None]:
-        return partial(self._merge, self._of(block))
+    run(source, identity, prepare, on_bad_row, replace(options, quiet=True))

@@ -92,7 +92,7 @@ def unchanged(block: Block) -> Block:
 
 def results(source: Source, kernel: Kernel, on_bad_row: OnBadRow) -> tuple[Rows, Counts]:
     sink = Collected()
-    counts = run(source, zero_bad_rows(kernel, on_bad_row), sink, on_bad_row, QUIET)
+    counts = run(source, zero_bad_rows(kernel, on_bad_row), sink.prepare, on_bad_row, QUIET)
     return sink.rows(source.classes), counts
 
 
@@ -113,7 +113,7 @@ def test_any_block_size_gives_the_same_numbers(
     with open_source([f"x{suffix}"], ReadOptions()) as source:
         result = Result("softmax", "probabilities", source.classes, source.dtype)
         with open_sink(result, options, source.paths) as sink:
-            assert run(source, softmaxed, sink, "error", options) == Counts(read=50)
+            assert run(source, softmaxed, sink.prepare, "error", options) == Counts(read=50)
     assert same_bits(read(f"y{suffix}").values, softmax(LOGITS))
 
 
@@ -138,7 +138,7 @@ def test_a_block_may_be_split_for_a_kernel() -> None:
         return Block(2 * block.start, np.array([row, -row]), str)
 
     sink = Collected()
-    counts = run(in_blocks([[1, 4], [2, 5]], [1]), doubled, sink, "error", QUIET, rows)
+    counts = run(in_blocks([[1, 4], [2, 5]], [1]), doubled, sink.prepare, "error", QUIET, rows)
     assert counts.read == 2
     assert_array_equal(sink.rows(2).values, [[1, 4], [-1, -4], [2, 5], [-2, -5]])
 
@@ -170,7 +170,7 @@ def test_a_reader_that_loses_rows_is_found_out(
     broken = LOSSES[lost](list(source.chunks()))
     source = replace(source, chunks=lambda: iter(broken))
     with pytest.raises(SoftmaxCliError, match="rows"):
-        run(source, softmaxed, Collected(), on_bad_row, replace(QUIET, threads=threads))
+        run(source, softmaxed, Collected().prepare, on_bad_row, replace(QUIET, threads=threads))
 
 
 def _lost_in_the_middle(block: Block) -> Block:
@@ -186,13 +186,13 @@ def _twice(block: Block) -> Block:
 def test_a_kernel_that_loses_rows_is_found_out(kernel: Kernel, threads: int) -> None:
     source = in_blocks(LOGITS, [10] * 4)
     with pytest.raises(SoftmaxCliError, match="this is a bug in the program"):
-        run(source, kernel, Collected(), "error", replace(QUIET, threads=threads))
+        run(source, kernel, Collected().prepare, "error", replace(QUIET, threads=threads))
 
 
 def test_lines_lost_at_the_end_are_found_out() -> None:
-    source = in_blocks(LOGITS, [49])
+    source, keep = in_blocks(LOGITS, [49]), Collected().prepare
     with pytest.raises(SoftmaxCliError, match="49 lines were written for 50 rows"):
-        run(source, lambda block: block.part(0, 49 - block.start), Collected(), "error", QUIET)
+        run(source, lambda block: block.part(0, 49 - block.start), keep, "error", QUIET)
 
 
 def test_rows_left_out_are_not_lost() -> None:
@@ -211,7 +211,7 @@ def test_rows_behind_a_skipped_row_keep_their_number_in_later_blocks() -> None:
         numbers.extend(block.number(row) for row in range(len(block.values)))
         return block
 
-    run(in_blocks(rows, [10] * 4), kernel, Collected(), "skip", QUIET)
+    run(in_blocks(rows, [10] * 4), kernel, Collected().prepare, "skip", QUIET)
     assert numbers == [row for row in range(50) if row != 3]
 
 
@@ -223,7 +223,7 @@ def test_an_error_in_a_kernel_leaves_no_output() -> None:
 
     result = Result("softmax", "probabilities", 1, np.dtype(float))
     with pytest.raises(KeyError), open_sink(result, WriteOptions(output="y.csv")) as sink:
-        run(in_blocks([[1], [2], [3]], [2]), broken, sink, "error", QUIET)
+        run(in_blocks([[1], [2], [3]], [2]), broken, sink.prepare, "error", QUIET)
     assert list(Path().iterdir()) == []
 
 
@@ -231,7 +231,7 @@ def test_an_error_in_a_kernel_leaves_no_output() -> None:
 def test_rows_that_were_promised(rows: int) -> None:
     source = in_blocks([[1], [2], [3]], [2], rows=rows)
     with pytest.raises(SoftmaxCliError, match=f"^x: 3 of {rows} rows were read$"):
-        run(source, unchanged, Collected(), "error", QUIET)
+        run(source, unchanged, Collected().prepare, "error", QUIET)
 
 
 # Rows without a softmax
@@ -262,7 +262,7 @@ def test_on_bad_row(on_bad_row: OnBadRow, filling: float | None, sizes: list[int
 def test_error_names_the_first_and_counts_the_rest(sizes: list[int]) -> None:
     sink = Collected()
     with pytest.raises(InputError) as error:
-        run(in_blocks(MIXED, sizes), softmaxed, sink, "error", QUIET)
+        run(in_blocks(MIXED, sizes), softmaxed, sink.prepare, "error", QUIET)
     assert str(error.value) == (
         "x:1: has no softmax: it holds NaN, and 2 more rows have none; "
         "--on-bad-row nan, zero or skip goes on without it"
@@ -283,7 +283,7 @@ def test_error_names_the_first_and_counts_the_rest(sizes: list[int]) -> None:
 )
 def test_what_is_wrong_with_a_row(rows: list[list[float]], problem: str) -> None:
     with pytest.raises(InputError) as error:
-        run(in_blocks(rows, []), softmaxed, Collected(), "error", QUIET)
+        run(in_blocks(rows, []), softmaxed, Collected().prepare, "error", QUIET)
     assert str(error.value).startswith(f"x:0: has no softmax: {problem} --on-bad-row ")
 
 
@@ -301,17 +301,17 @@ def test_what_is_wrong_with_a_row(rows: list[list[float]], problem: str) -> None
 def test_the_count_is_noted(
     on_bad_row: OnBadRow, rows: Any, note: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run(in_blocks(rows, []), softmaxed, Collected(), on_bad_row, WriteOptions())
+    run(in_blocks(rows, []), softmaxed, Collected().prepare, on_bad_row, WriteOptions())
     captured = capsys.readouterr()
     assert captured.err == (f"softmax-cli: {note}\n" if note else "")
     assert captured.out == ""
-    run(in_blocks(rows, []), softmaxed, Collected(), on_bad_row, QUIET)
+    run(in_blocks(rows, []), softmaxed, Collected().prepare, on_bad_row, QUIET)
     assert capsys.readouterr().err == ""
 
 
 def test_a_note_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     source = in_blocks([BAD_ROWS["NaN"]], [], place="a\nb\x1b[31m")
-    run(source, softmaxed, Collected(), "nan", WriteOptions())
+    run(source, softmaxed, Collected().prepare, "nan", WriteOptions())
     assert capsys.readouterr().err.count("\n") == 1
 
 
@@ -374,7 +374,7 @@ def test_rows_are_paired_whatever_the_blocks(rows: int, data: st.DataObject) -> 
 def test_sources_of_different_lengths(rows: int, problem: str, sizes: list[int]) -> None:
     left, right = in_blocks(np.ones((3, 2)), [2]), in_blocks(np.ones((rows, 1)), sizes, "y")
     with pytest.raises(InputError, match=f"^y: has {problem} rows than x; "):
-        run(zip_rows(left, right), unchanged, Collected(), "error", QUIET)
+        run(zip_rows(left, right), unchanged, Collected().prepare, "error", QUIET)
 
 
 def test_an_empty_partner() -> None:
@@ -402,7 +402,7 @@ def test_two_rows_are_not_for_every_row() -> None:
 def test_partners_follow_their_rows_when_some_are_skipped(sizes: list[int]) -> None:
     right = in_blocks([[row] for row in range(6)], [4], "y")
     sink = Collected()
-    run(zip_rows(in_blocks(MIXED, sizes), right), unchanged, sink, "skip", QUIET)
+    run(zip_rows(in_blocks(MIXED, sizes), right), unchanged, sink.prepare, "skip", QUIET)
     kept = [np.asarray(block.partner) for block in sink.blocks]
     assert_array_equal(np.concatenate(kept), [[row] for row in GOOD])
 
@@ -444,7 +444,8 @@ def test_progress(
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setattr(reporting, "monotonic", lambda: next(clock))
     monkeypatch.setenv("TERM", "xterm")
-    run(in_blocks(np.ones((4, 2)), [1, 1], rows=4), unchanged, Collected(), "error", options)
+    source = in_blocks(np.ones((4, 2)), [1, 1], rows=4)
+    run(source, unchanged, Collected().prepare, "error", options)
     assert bool(terminal.getvalue()) == shows
     assert ("rows" in terminal.getvalue()) == shows
 
@@ -454,5 +455,5 @@ def test_no_progress_away_from_a_terminal(
 ) -> None:
     clock = iter(range(0, 1000, 10))
     monkeypatch.setattr(reporting, "monotonic", lambda: next(clock))
-    run(in_blocks(np.ones((4, 2)), [1, 1]), unchanged, Collected(), "error", WriteOptions())
+    run(in_blocks(np.ones((4, 2)), [1, 1]), unchanged, Collected().prepare, "error", WriteOptions())
     assert capsys.readouterr().err == ""

@@ -160,23 +160,6 @@ class _Kept(Sink):
         self._losses.append(block.values[:, 0])
 
 
-class _LossSink(Sink):
-    """Computes the losses of blocks, in any thread; merges and passes them on in order."""
-
-    def __init__(self, losses: RunningLoss, sink: Sink) -> None:
-        self._losses, self._sink = losses, sink
-
-    def prepare(self, block: Block) -> Callable[[], None]:
-        losses, gradients, found = self._losses.of(block)
-        commit = self._sink.prepare(replace(block, values=losses[:, None], partner=gradients))
-
-        def merge_and_commit() -> None:
-            self._losses.merge(found)
-            commit()
-
-        return merge_and_commit
-
-
 def compute(
     source: Source,
     losses: RunningLoss,
@@ -191,8 +174,18 @@ def compute(
 
     Blocks in the sink hold losses as values and gradients, if there are any, as partner.
     """
-    sink = _LossSink(losses, sink)
-    return run(source, identity, sink, read.on_bad_row, write, needed_for=needed_for, check=check)
+
+    def prepare(block: Block) -> Callable[[], None]:
+        values, gradients, found = losses.of(block)
+        commit = sink.prepare(replace(block, values=values[:, None], partner=gradients))
+
+        def merge_and_commit() -> None:
+            losses.merge(found)
+            commit()
+
+        return merge_and_commit
+
+    return run(source, identity, prepare, read.on_bad_row, write, None, needed_for, check)
 
 
 def _write_report(

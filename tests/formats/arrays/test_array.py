@@ -50,7 +50,7 @@ def test_axis_goes_back_to_its_place(axis: int, dtype: str) -> None:
         )
         options = WriteOptions(output="y.npy")
         with open_sink(result, options, source.paths) as sink:
-            run(source, lambda block: block, sink, "error", options)
+            run(source, lambda block: block, sink.prepare, "error", options)
     assert same_bits(np.load("y.npy"), array)
 
 
