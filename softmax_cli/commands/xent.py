@@ -138,7 +138,7 @@ def _check_files(
     p: str | None,
 ) -> None:
     """Raise UsageError if two outputs are one file, or if a gradient is not of logits."""
-    from softmax_cli.storage.identity import refuse_the_same
+    from softmax_cli.storage.filesystem import refuse_the_same
 
     if gradient is not None and (p is not None or options.from_ != "logits"):
         raise UsageError("goes with logits alone", "leave it out", "--grad")

@@ -1,13 +1,17 @@
-"""Local paths and remote addresses, and what their file systems say about them."""
+"""Local paths and remote addresses: what their file systems say, and which are the same file."""
 
 from __future__ import annotations
 
 import os
 import re
+import stat
+import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from softmax_cli.errors import OutputError, UsageError
 from softmax_cli.storage.change_check import Status
 
 if TYPE_CHECKING:
@@ -15,6 +19,7 @@ if TYPE_CHECKING:
 
 # A local file, or an address.
 Location = Path | str
+Identity = tuple[int | str, ...]
 # At least two letters: one letter is a drive.
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.ASCII | re.IGNORECASE)
 
@@ -40,11 +45,13 @@ def shown(text: str) -> str:
 
 def path_of(token: str) -> LocalPath | RemotePath:
     """Return a token as a local path or an address; both have the same methods."""
-    if is_remote(token):
-        from softmax_cli.storage.remote import RemotePath
+    return _remote_path(token) if is_remote(token) else LocalPath(token)
 
-        return RemotePath(token)
-    return LocalPath(token)
+
+def _remote_path(url: str) -> RemotePath:
+    from softmax_cli.storage.remote import RemotePath
+
+    return RemotePath(url)
 
 
 class LocalPath:
@@ -114,3 +121,54 @@ class LocalPath:
 
     def name(self) -> str:
         return os.path.basename(self.path)  # noqa: PTH119
+
+
+def identity(name: str) -> Identity | None:
+    """Return what two names of one file have in common; `-` is standard output.
+
+    A file that does not exist yet has the identity of its directory, and its name. Devices and
+    sockets have none: several writers may share them.
+    """
+    if is_remote(name):
+        return _remote_path(name).identity()
+    try:
+        status = os.fstat(sys.stdout.fileno()) if name == "-" else os.stat(name)  # noqa: PTH116
+    except FileNotFoundError:
+        path = Path(os.path.realpath(name))
+        with suppress(OSError):
+            directory = path.parent.stat()
+            return directory.st_dev, directory.st_ino, path.name
+        return (str(path),)
+    except (OSError, ValueError, TypeError, AttributeError):
+        # No file can have this name, or standard output has no descriptor.
+        return None if name == "-" else (os.path.abspath(name),)  # noqa: PTH100
+    if stat.S_ISCHR(status.st_mode) or stat.S_ISSOCK(status.st_mode):
+        return None
+    return status.st_dev, status.st_ino
+
+
+def refuse_input(output: str, inputs: Sequence[Location], *, in_place: bool) -> None:
+    """Refuse to write onto a file that is read, unless it is replaced `in_place`."""
+    is_file = output != "-"
+    if in_place and is_file:
+        return
+    found = identity(output)
+    # The identity of a file that does not exist yet has three parts.
+    if found and len(found) == 2 and any(identity(str(path)) == found for path in inputs):
+        remedy = "name another file" + (", or add --in-place" if is_file else "")
+        place = str(location(output)) if is_file else "standard output"
+        raise OutputError("is also an input, and is left as it is", remedy, place)
+
+
+def refuse_the_same(outputs: Sequence[tuple[str, str]], problem: str, remedy: str) -> None:
+    """Refuse outputs, each an option and its path, that are one file.
+
+    The problem may contain `{path}`, and `{first}` for the option that names it.
+    """
+    seen: dict[Identity, str] = {}
+    for option, path in outputs:
+        found = identity(path)
+        if found in seen:
+            raise UsageError(problem.format(path=path, first=seen[found]), remedy, option)
+        if found is not None:
+            seen[found] = option

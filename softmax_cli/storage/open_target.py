@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 import sys
 import tempfile
@@ -16,11 +17,11 @@ from typing import BinaryIO
 
 from softmax_cli.errors import OutputError
 from softmax_cli.runtime.signals import register_temp, remove_temp
-from softmax_cli.storage.filesystem import Location, is_remote
-from softmax_cli.storage.identity import refuse_input
+from softmax_cli.storage.filesystem import Location, is_remote, refuse_input
 from softmax_cli.storage.output import FileTarget, Target, writing
-from softmax_cli.storage.posix import descriptor_of
 
+# Paths of open files: opening such a path again would truncate a regular file.
+_DESCRIPTOR = re.compile(r"/dev/(?:fd/(\d+)|std(out|err))|/proc/self/fd/(\d+)", re.ASCII)
 _run_tag: ContextVar[str] = ContextVar("run_tag", default="")
 
 
@@ -64,6 +65,19 @@ def open_target(
         return _file(destination, inputs, temporary, upload_to(destination), 0o600)
     with writing(destination):
         return _local_output(destination, inputs, part)
+
+
+def descriptor_of(path: str) -> int | None:
+    """Return the descriptor that a path such as `/dev/fd/3` or `/dev/stdout` names.
+
+    >>> descriptor_of("/dev/fd/3"), descriptor_of("/dev/stdout"), descriptor_of("out.npy")
+    (3, 1, None)
+    """
+    found = _DESCRIPTOR.fullmatch(path)
+    if found is None:
+        return None
+    number, name, process = found.groups()
+    return {"out": 1, "err": 2}[name] if name else int(number or process)
 
 
 def _local_output(

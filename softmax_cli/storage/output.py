@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import select
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,10 +15,13 @@ from typing import BinaryIO
 from softmax_cli.errors import OutputError
 from softmax_cli.storage.compression import compressor_of
 from softmax_cli.storage.filesystem import Location
-from softmax_cli.storage.posix import copy_owner_and_mode, flush_all, sync, write_all, write_back
 
 _HELD_BYTES = 1 << 20
 _WRITEBACK_BYTES = 1 << 23
+# How much of a large file the system may keep in its cache while it is written.
+_CACHED_BYTES = 1 << 26
+# A file system that cannot sync gives one of these errors.
+_NO_SYNC = (errno.EINVAL, errno.ENOSYS, getattr(errno, "ENOTSUP", errno.EINVAL))
 
 
 @contextmanager
@@ -65,7 +70,7 @@ class Target:
     def _put(self, data: bytes | bytearray | memoryview) -> int:
         if self._compressor is not None:
             data = self._compressor.compress(data)
-        write_all(self.stream, data)
+        _write_all(self.stream, data)
         return len(data)
 
     def write_at(self, offset: int, data: memoryview) -> None:
@@ -98,8 +103,8 @@ class Target:
             if self._held:
                 self._put(self._held)
             if self._compressor is not None:
-                write_all(self.stream, self._compressor.flush())
-            flush_all(self.stream)
+                _write_all(self.stream, self._compressor.flush())
+            _flush_all(self.stream)
 
     def close(self) -> None:
         """Close the stream."""
@@ -135,13 +140,13 @@ class FileTarget(Target):
         self._written += count
         if self._written - self._flushed > _WRITEBACK_BYTES:
             self.stream.flush()
-            write_back(self.stream.fileno(), self._flushed, self._written - self._flushed)
+            _write_back(self.stream.fileno(), self._flushed, self._written - self._flushed)
             self._flushed = self._written
         return count
 
     def write_at(self, offset: int, data: memoryview) -> None:
         super().write_at(offset, data)
-        write_back(self.stream.fileno(), offset, len(data))
+        _write_back(self.stream.fileno(), offset, len(data))
 
     def reserve(self, size: int, numbers: int) -> None:
         if not size or not hasattr(os, "posix_fallocate"):
@@ -172,7 +177,65 @@ class FileTarget(Target):
                 if size != end:
                     problem = f"holds {size} bytes, and {end} were written"
                     raise OutputError(problem, "something else changes it", self.place)
-            sync(self.stream.fileno())
+            _sync(self.stream.fileno())
             if self._is_last:
                 self.close()
                 publish(temporary)
+
+
+def copy_owner_and_mode(old: os.stat_result, descriptor: int) -> None:
+    """Give a file the owner, the group and the permissions of the one that it will replace.
+
+    Only root may change the owner. A group that cannot be kept gets the permissions of others.
+    """
+    mode = stat.S_IMODE(old.st_mode)
+    if hasattr(os, "fchown"):
+        for user, group in ((old.st_uid, -1), (-1, old.st_gid)):
+            with suppress(OSError):
+                os.fchown(descriptor, user, group)
+        if os.fstat(descriptor).st_gid != old.st_gid:
+            mode = mode & ~0o2070 | (mode & 0o7) << 3
+    if hasattr(os, "fchmod"):
+        os.fchmod(descriptor, mode)
+
+
+def _sync(descriptor: int) -> None:
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise
+
+
+def _write_all(stream: BinaryIO, data: bytes | bytearray | memoryview) -> None:
+    """Write all bytes to a stream that may take only some of them, or not block."""
+    left = memoryview(data)
+    while left:
+        try:
+            count = stream.write(left)
+        except BlockingIOError as error:
+            count = error.characters_written
+        if not count:
+            select.select([], [stream], [])
+        left = left[count or 0 :]
+
+
+def _flush_all(stream: BinaryIO) -> None:
+    while True:
+        try:
+            return stream.flush()
+        except BlockingIOError:
+            select.select([], [stream], [])
+
+
+def _write_back(descriptor: int, offset: int, size: int) -> None:
+    """Start writing these bytes to the disk, and drop older ones from the cache.
+
+    The sync at the end is then short, and a large file does not fill the memory.
+    """
+    if not hasattr(os, "posix_fadvise"):
+        return
+    with suppress(OSError):
+        os.posix_fadvise(descriptor, offset, size, os.POSIX_FADV_DONTNEED)
+        if offset > _CACHED_BYTES:
+            os.posix_fadvise(descriptor, 0, offset - _CACHED_BYTES, os.POSIX_FADV_DONTNEED)

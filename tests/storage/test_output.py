@@ -20,9 +20,9 @@ from softmax_cli.formats.model.blocks import Block
 from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.formats.model.sinks import Result
 from softmax_cli.formats.opening.sink import open_sink
-from softmax_cli.storage.identity import identity, refuse_the_same
+from softmax_cli.storage.filesystem import identity, refuse_the_same
 from softmax_cli.storage.open_target import open_target
-from softmax_cli.storage.posix import copy_owner_and_mode
+from softmax_cli.storage.output import copy_owner_and_mode
 from tests.formats.rows import read, saved, write
 
 pytestmark = pytest.mark.fast(6)

@@ -19,8 +19,7 @@ from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.formats.registry import output_format
 from softmax_cli.formats.table.picture_file import open_picture, picture_form
 from softmax_cli.formats.text.json_values import json_report
-from softmax_cli.storage.filesystem import Location
-from softmax_cli.storage.identity import refuse_the_same
+from softmax_cli.storage.filesystem import Location, refuse_the_same
 from softmax_cli.storage.open_target import open_target
 from softmax_cli.storage.output import Target
 

@@ -24,8 +24,7 @@ from softmax_cli.losses.running_loss import RunningLoss
 from softmax_cli.pipeline.bad_rows import Counts
 from softmax_cli.pipeline.reporting import note
 from softmax_cli.pipeline.run import run
-from softmax_cli.storage.filesystem import Location
-from softmax_cli.storage.identity import refuse_input
+from softmax_cli.storage.filesystem import Location, refuse_input
 from softmax_cli.storage.open_target import open_target
 from softmax_cli.storage.output import Target
 

@@ -24,8 +24,7 @@ from softmax_cli.shards.plan import Shard, is_file, outputs, planned, suffix_of,
 from softmax_cli.shards.run import Run, new_run
 from softmax_cli.shards.tasks import Engine, OneMachine
 from softmax_cli.storage.compression import COMPRESSIONS
-from softmax_cli.storage.filesystem import is_remote, path_of, shown
-from softmax_cli.storage.identity import identity
+from softmax_cli.storage.filesystem import identity, is_remote, path_of, shown
 from softmax_cli.storage.input import content
 from softmax_cli.storage.open_target import SharedPart, open_target
 

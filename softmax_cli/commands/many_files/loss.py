@@ -41,8 +41,7 @@ from softmax_cli.losses.loss_rows import LossSettings
 from softmax_cli.losses.running_loss import RunningLoss
 from softmax_cli.shards.plan import Shard
 from softmax_cli.shards.run import Run
-from softmax_cli.storage.filesystem import location, shown
-from softmax_cli.storage.identity import refuse_the_same
+from softmax_cli.storage.filesystem import location, refuse_the_same, shown
 
 # By shard, in their order: the files of its losses and of its gradient.
 Files = dict[str, tuple[str | None, str | None]]

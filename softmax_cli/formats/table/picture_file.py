@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from softmax_cli.errors import UsageError
 from softmax_cli.formats.model.options import WriteOptions
-from softmax_cli.storage.filesystem import Location
-from softmax_cli.storage.identity import refuse_the_same
+from softmax_cli.storage.filesystem import Location, refuse_the_same
 from softmax_cli.storage.open_target import open_target
 
 if TYPE_CHECKING:
