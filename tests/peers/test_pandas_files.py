@@ -45,7 +45,7 @@ def test_an_index_is_an_error_that_names_the_option(
 ) -> None:
     what = "the column" if len(columns) == 1 else "the columns"
     verb, it = ("is", "it") if len(columns) == 1 else ("are", "them")
-    shown = ", ".join(map(repr, columns))
+    shown = " and ".join(map(repr, columns))
     problem = f"{name}: {what} {shown} {verb} the index of a data frame"
     said = f"{problem}; --id-columns {called} passes {it} through"
     message = refusal(name)

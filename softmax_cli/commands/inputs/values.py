@@ -119,7 +119,7 @@ def without_suspects(source: Source, names: Names) -> Source:
         return source
 
     def checked(block: Block) -> Block:
-        if suspects.positions and names.count_columns.is_set():
+        if suspects.columns and names.count_columns.is_set():
             problem = f"{suspects.what}, and labels that are numbers count the classes"
             raise InputError(problem, suspects.remedy, source.place)
         return block

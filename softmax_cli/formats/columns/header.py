@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 
 from softmax_cli.errors import InputError, shorten
 from softmax_cli.formats.columns.layout import Layout, choose_layout
-from softmax_cli.formats.columns.selection import are_numbers
+from softmax_cli.formats.columns.selection import are_numbers, pass_through
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 from softmax_cli.formats.text.cell_kinds import (
     cell_kind,
@@ -46,21 +46,19 @@ def detect_layout(
             others = [cells[column] for column in {*range(len(cells))}.difference(layout.classes)]
             has_names = any(not cell.strip() or cell_kind(cell) == "name" for cell in others)
             is_index = len(judged) > 1 and counts_up(judged)
+            remedy = _header_remedy(request.role)
             if has_names and is_index:
-                why = "and some of its other cells are not numbers"
-                raise _ambiguous(judged, why, place, _header_remedy(request.role))
-            if has_names or is_index:
-                shown = f"0 to {judged[-1].strip()}" if counts_up(judged) else _shown(judged)
-                warning = f"{place}: the first line reads {shown} and was taken for a row; "
-                layout = replace(layout, warning=warning + _header_remedy(request.role))
-    if layout.names is not None:
-        for column in layout.classes:
-            if _UNNAMED.fullmatch(cells[column].strip()):
-                raise InputError(
-                    "the header has a column without a name, as the index of a data frame has",
-                    f"--id-columns {column + 1} passes it through",
-                    f"{place}:{column + 1}",
+                raise _ambiguous(
+                    judged, "and some of its other cells are not numbers", place, remedy
                 )
+            if has_names or is_index:
+                warning = f"the first line reads {_shown(judged)} and was taken for a row"
+                layout = replace(layout, warning=f"{place}: {warning}; {remedy}")
+    for column in layout.classes if layout.names else ():
+        if _UNNAMED.fullmatch(cells[column].strip()):
+            problem = "the header has a column without a name, as the index of a data frame has"
+            remedy = pass_through([column], layout.names)
+            raise InputError(problem, remedy, f"{place}:{column + 1}")
     return layout
 
 
@@ -69,21 +67,15 @@ def _options_name_columns(
 ) -> bool:
     """Return true if an option gives a column by name, which needs a header."""
     specs = [*options.columns, *options.id_columns, *([request.labels] if request.labels else [])]
-    parts = [part for spec in specs for part in (spec, *spec.split(","))]
     numbers = {str(number) for number in range(1, len(cells) + 1)}
-    return any(
-        part in cells or (not are_numbers([part]) and _is_name(part, cells))
-        for part in parts
-        if part not in numbers
-    )
-
-
-def _is_name(part: str, cells: Sequence[str]) -> bool:
-    """Return true unless a part is a pattern that matches only cells that are not names."""
-    if not any(mark in part for mark in "*?["):
-        return True
-    found = [cell for cell in cells if fnmatchcase(cell, part)]
-    return not found or any(cell_kind(cell) == "name" for cell in found)
+    for part in (part for spec in specs for part in (spec, *spec.split(","))):
+        if part in numbers or (part not in cells and are_numbers(part)):
+            continue
+        # A pattern that matches only numbers is no name.
+        matched = [cell for cell in cells if fnmatchcase(cell, part)]
+        if part in cells or not matched or any(cell_kind(cell) == "name" for cell in matched):
+            return True
+    return False
 
 
 def is_header(
@@ -100,32 +92,19 @@ def is_header(
     could be either.
     """
     kinds = [cell_kind(cell, missing) for cell in cells]
+    remedy = _header_remedy(request.role)
     for position, (cell, kind) in enumerate(zip(cells, kinds, strict=True)):
         if kind == "name" and not may_be_missing(cell):
-            if "number" in kinds or "number-like" in kinds:
-                column = (columns or range(len(cells)))[position] + 1
-                number = f"{column}-{column}" if str(column) in cells else str(column)
-                remedy = f"--id-columns {number} if that column is no class"
-                raise InputError(
-                    f"the first line is partly numeric: {shorten(cell)!r} is not a number",
-                    f"{_header_remedy(request.role)}; {remedy}",
-                    f"{place}:{column}",
-                )
-            return True
-    if below is not None:
-        _refuse_ambiguous(cells, below, request, missing, place)
-    return False
-
-
-def _refuse_ambiguous(
-    cells: Sequence[str],
-    below: Sequence[str],
-    request: ColumnRequest,
-    missing: Collection[str],
-    place: str,
-) -> None:
-    """Refuse digits above numbers that are not whole: class names, or logits."""
-    remedy = _header_remedy(request.role)
+            if not {"number", "number-like"}.intersection(kinds):
+                return True
+            column = (columns or range(len(cells)))[position] + 1
+            number = f"{column}-{column}" if str(column) in cells else str(column)
+            problem = f"the first line is partly numeric: {shorten(cell)!r} is not a number"
+            remedy += f"; --id-columns {number} if that column is no class"
+            raise InputError(problem, remedy, f"{place}:{column}")
+    if below is None:
+        return False
+    # Digits above numbers that are not whole: class names, or logits.
     if len(cells) > 1 and not cells[0].strip() and could_be_names(cells[1:]):
         # The index of a data frame has no name, and often begins with 0.
         remedy = _header_remedy(request.role, "--header --id-columns 1")
@@ -139,20 +118,19 @@ def _refuse_ambiguous(
             raise _ambiguous(cells, why, place, remedy)
     elif could_be_names(cells) and not (any(whole) or request.distributions or len(cells) == 1):
         raise _ambiguous(cells, "and no number of the line below is whole", place, remedy)
+    return False
 
 
 def _ambiguous(cells: Sequence[str], why: str, place: str, remedy: str) -> InputError:
-    first, last = cells[0].strip(), cells[-1].strip()
+    like = "the header of a data frame" if counts_up(cells) else "names of classes"
     if len(cells) == 1:
-        shown = f"{first}, like the name of a data frame's column"
-    elif counts_up(cells):
-        shown = f"{first} to {last}, like the header of a data frame"
-    else:
-        shown = f"{_shown(cells)}, like names of classes"
-    return InputError(f"the first line reads {shown}, {why}", remedy, place)
+        like = "the name of a data frame's column"
+    return InputError(f"the first line reads {_shown(cells)}, like {like}, {why}", remedy, place)
 
 
 def _shown(cells: Sequence[str]) -> str:
+    if len(cells) > 1 and counts_up(cells):
+        return f"0 to {cells[-1].strip()}"
     return shorten(",".join(cell.strip() for cell in cells))
 
 

@@ -1,4 +1,4 @@
-"""Selects columns of a table by name, number from 1, range or pattern."""
+"""Selects columns of a table by name, number from 1, range or pattern, and names them in errors."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _NUMBERS = re.compile(r"(\d+)(?:-(\d+))?")
 _PLAIN_NAME = re.compile(r"[A-Za-z_]\w{0,39}", re.ASCII)
 
 
-def are_numbers(specs: Sequence[str]) -> bool:
-    """Return true if every spec is a number or a range, which need no header.
+def are_numbers(spec: str) -> bool:
+    """Return true if a spec has only numbers and ranges, which need no header.
 
-    >>> are_numbers(["1", "3-5"]), are_numbers(["id"])
+    >>> are_numbers("1,3-5"), are_numbers("id")
     (True, False)
     """
-    return all(_NUMBERS.fullmatch(part) for spec in specs for part in spec.split(","))
+    return all(map(_NUMBERS.fullmatch, spec.split(",")))
 
 
 def select_columns(
@@ -35,17 +35,6 @@ def select_columns(
     >>> select_columns(["2-3"], None, 3, "--columns")
     [1, 2]
     """
-    _refuse_mixed(specs, names, option)
-    chosen: list[int] = []
-    for spec in specs:
-        parts = [spec] if names is not None and spec in names else spec.split(",")
-        for part in parts:
-            chosen.extend(_positions(part, names, count, option))
-    return list(dict.fromkeys(chosen))
-
-
-def _refuse_mixed(specs: Sequence[str], names: Sequence[str] | None, option: str) -> None:
-    """Refuse numbers if some of them are names of columns and others are not."""
     numbers = [part for spec in specs for part in spec.split(",") if part.isdigit()]
     named = [part for part in numbers if part in (names or ())]
     others = [part for part in numbers if part not in named]
@@ -53,6 +42,36 @@ def _refuse_mixed(specs: Sequence[str], names: Sequence[str] | None, option: str
         problem = f"{named[0]} is the name of a column, and {others[0]} is not"
         remedy = f"give only names, or ranges for numbers: {others[0]}-{others[0]}"
         raise UsageError(problem, remedy, option)
+    chosen: list[int] = []
+    for spec in specs:
+        parts = [spec] if names is not None and spec in names else spec.split(",")
+        for part in parts:
+            chosen += _positions(part, names, count, option)
+    return list(dict.fromkeys(chosen))
+
+
+def _positions(part: str, names: Sequence[str] | None, count: int, option: str) -> Sequence[int]:
+    shown, listed = shorten(part), names or ()
+    number = _NUMBERS.fullmatch(part)
+    first, last = (int(number[1]), int(number[2] or number[1])) if number else (0, 0)
+    is_unnamed = number and not number[2] and "" in listed[first - 1 : first]
+    found = [at for at, name in enumerate(listed) if name == part and not is_unnamed]
+    if len(found) > 1:
+        raise UsageError(f"{len(found)} columns are named {shown!r}", "give a number", option)
+    if found:
+        return found
+    if number:
+        if not 1 <= first <= last <= count:
+            raise UsageError(f"no column {shown}", f"the columns are 1 to {count}", option)
+        return range(first - 1, last)
+    problem = f"no column named {shown!r}"
+    if names is None:
+        remedy = "give numbers, or --header if its first line is one"
+        raise UsageError(f"{problem}, the input has no header", remedy, option)
+    found = [at for at, name in enumerate(names) if fnmatchcase(name, part)]
+    if not found:
+        raise UsageError(problem, "the columns are " + join_names(names), option)
+    return found
 
 
 def column_spec(column: int, names: Sequence[str] | None) -> str:
@@ -73,37 +92,26 @@ def column_spec(column: int, names: Sequence[str] | None) -> str:
     return f"{number}-{number}" if is_taken else number
 
 
-def _positions(part: str, names: Sequence[str] | None, count: int, option: str) -> list[int]:
-    number = _NUMBERS.fullmatch(part)
-    shown = shorten(part)
-    if names is not None and not _is_unnamed(number, names):
-        found = [position for position, name in enumerate(names) if name == part]
-        if len(found) > 1:
-            raise UsageError(f"{len(found)} columns are named {shown!r}", "give a number", option)
-        if found:
-            return found
-    if number:
-        first = int(number[1])
-        last = int(number[2] or first)
-        if not 1 <= first <= last <= count:
-            raise UsageError(f"no column {shown}", f"the columns are 1 to {count}", option)
-        return list(range(first - 1, last))
-    problem = f"no column named {shown!r}"
+def name_columns(columns: Sequence[int], names: Sequence[str] | None) -> str:
+    """Return what errors call columns.
+
+    >>> name_columns([0, 1], ["id", "fold", "a"]), name_columns([2], None)
+    ("the columns 'id' and 'fold'", 'column 3')
+    """
     if names is None:
-        remedy = "give numbers, or --header if its first line is one"
-        raise UsageError(f"{problem}, the input has no header", remedy, option)
-    found = [position for position, name in enumerate(names) if fnmatchcase(name, part)]
-    if not found:
-        raise UsageError(problem, "the columns are " + join_names(names), option)
-    return found
+        return f"column {', '.join(str(column + 1) for column in columns)}"
+    *others, last = [repr(shorten(names[column])) for column in columns]
+    return f"the columns {', '.join(others)} and {last}" if others else f"the column {last}"
 
 
-def _is_unnamed(number: re.Match[str] | None, names: Sequence[str]) -> bool:
-    """Return true if a spec is the number of a column without a name."""
-    if number is None or number[2]:
-        return False
-    position = int(number[1]) - 1
-    return 0 <= position < len(names) and not names[position]
+def pass_through(columns: Sequence[int], names: Sequence[str] | None, what: str = "") -> str:
+    """Return the remedy for columns that are no classes.
+
+    >>> pass_through([0, 1], ["id", "fold", "a"])
+    '--id-columns id,fold passes them through'
+    """
+    specs = ",".join(column_spec(column, names) for column in columns)
+    return f"--id-columns {specs} passes {what or ('it', 'them')[len(columns) > 1]} through"
 
 
 def refuse_all_but_one(columns: int, what: str, place: str) -> None:

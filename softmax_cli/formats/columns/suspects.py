@@ -8,9 +8,8 @@ from dataclasses import replace
 from functools import partial
 from itertools import chain
 
-from softmax_cli.errors import shorten
 from softmax_cli.formats.columns.layout import Layout
-from softmax_cli.formats.columns.selection import column_spec
+from softmax_cli.formats.columns.selection import name_columns, pass_through
 from softmax_cli.formats.model.blocks import Block, Chunk, Source, identity
 
 # A column that rises by one for so many rows looks like an index.
@@ -44,55 +43,38 @@ class SuspectColumns:
     """The columns of a table that were taken for classes and do not look like classes."""
 
     def __init__(self, layout: Layout) -> None:
-        """Judge the names of the columns."""
+        """Judge the names of the classes."""
         self._layout = layout
         names = () if layout.chosen else layout.class_names or ()
-        self.positions = [at for at, name in enumerate(names) if looks_like_no_class(name)]
+        named = zip(layout.classes, names, strict=False)
+        self.columns = [column for column, name in named if looks_like_no_class(name)]
 
     def add_index(self, blocks: Sequence[Block]) -> None:
         """Add the column whose whole numbers rise by one in the first rows, if it is only one."""
         import numpy as np
 
-        if self._layout.chosen or len(self._layout.classes) == 1:
+        rows = np.concatenate([block.values[:_INDEX_ROWS] for block in blocks])[:_INDEX_ROWS]
+        if self._layout.chosen or len(self._layout.classes) == 1 or len(rows) < _INDEX_ROWS:
             return
-        first = np.concatenate([block.values[:_INDEX_ROWS] for block in blocks])[:_INDEX_ROWS]
-        if len(first) < _INDEX_ROWS:
-            return
-        first = first.astype(np.float64)
+        rows = rows.astype(np.float64)
         with np.errstate(invalid="ignore"):
-            rises = (np.diff(first, axis=0) == 1).all(axis=0) & (first[0] == np.floor(first[0]))
+            rises = (np.diff(rows, axis=0) == 1).all(axis=0) & (rows[0] == np.floor(rows[0]))
         found = np.flatnonzero(rises)
-        if len(found) == 1 and found[0] not in self.positions:
-            self.positions = sorted([*self.positions, int(found[0])])
-
-    @property
-    def _columns(self) -> list[int]:
-        return [self._layout.classes[position] for position in self.positions]
+        if len(found) == 1:
+            self.columns = sorted({*self.columns, self._layout.classes[found[0]]})
 
     @property
     def what(self) -> str:
         """Which columns they are, and what they were taken for."""
-        names = self._layout.names
-        shown = [
-            f"column {column + 1}" if names is None else repr(shorten(names[column]))
-            for column in self._columns
-        ]
-        several = len(shown) > 1
-        start = "" if names is None else f"the column{'s' * several} "
-        listed = f"{', '.join(shown[:-1])} and {shown[-1]}" if several else shown[0]
+        several = len(self.columns) > 1
         taken = "are taken for classes and look" if several else "is taken for a class and looks"
-        return f"{start}{listed} {taken} like none"
+        return f"{name_columns(self.columns, self._layout.names)} {taken} like none"
 
     @property
     def remedy(self) -> str:
         """What to do about them."""
-        them = "it" if len(self.positions) == 1 else "them"
-        specs = ",".join(column_spec(column, self._layout.names) for column in self._columns)
-        return f"--id-columns {specs} passes {them} through, --columns names the classes"
-
-    def warnings(self, place: str) -> list[str]:
-        """Return the warning that names them all, if there are any."""
-        return [f"{place}: {self.what}; {self.remedy}"] if self.positions else []
+        remedy = pass_through(self.columns, self._layout.names)
+        return f"{remedy}, --columns names the classes"
 
 
 def warn_of_suspects(source: Source) -> Source:
@@ -108,14 +90,18 @@ def warn_of_suspects(source: Source) -> Source:
         rest = source.chunks()
         first: list[Chunk] = []
         blocks: list[Block] = []
-        while sum(len(block.values) for block in blocks) < _INDEX_ROWS:
-            if (chunk := next(rest, None)) is None:
-                break
+        for chunk in rest:
             blocks.append(chunk.read())
             first.append(replace(chunk, read=partial(identity, blocks[-1])))
+            if sum(len(block.values) for block in blocks) >= _INDEX_ROWS:
+                break
         if blocks and blocks[0].start == 0:
             suspects.add_index(blocks)
         yield from chain(first, rest)
 
-    warning = partial(suspects.warnings, source.place)
-    return replace(source, chunks=chunks, suspects=suspects, warnings=(*source.warnings, warning))
+    def warnings() -> list[str]:
+        if not suspects.columns:
+            return []
+        return [f"{source.place}: {suspects.what}; {suspects.remedy}"]
+
+    return replace(source, chunks=chunks, suspects=suspects, warnings=(*source.warnings, warnings))

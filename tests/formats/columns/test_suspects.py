@@ -112,7 +112,7 @@ def test_option_values() -> None:
     names = ["y", "a b", "id", "id", "row_id", "5", "6"]
     layout = Layout(7, [1, 2, 4, 5], [], None, names)
     suspects = SuspectColumns(layout)
-    suspects.positions = [0, 1, 2]
+    suspects.columns = [1, 2, 4]
     assert "--id-columns 2,3,row_id passes" in suspects.remedy
     assert layout.cell("x.csv:3", 3) == "x.csv:3:6"
 
