@@ -14,7 +14,7 @@ import numpy as np
 from softmax_cli.errors import InputError, shorten
 from softmax_cli.formats.arrays.array import row_place
 from softmax_cli.formats.columns.header import is_header
-from softmax_cli.formats.columns.na_values import mask_na_values, missing_numbers, missing_texts
+from softmax_cli.formats.columns.layout import mask_na_values, missing_numbers, missing_texts
 from softmax_cli.formats.columns.selection import refuse_all_but_one
 from softmax_cli.formats.delimited.first_records import first_records
 from softmax_cli.formats.model.blocks import BLOCK_BYTES, Block, Source, from_blocks, identity

@@ -220,5 +220,5 @@ def test_truth_values_for_labels_and_weights_are_to_be_numbers(line: str) -> Non
 def test_a_flag_beside_numbers_may_be_no_class() -> None:
     outcome = run("softmax-cli softmax z.parquet")
     assert outcome.code == 2
-    assert f"{TRUTH}, or --id-columns flag if it is no class" in outcome.err
+    assert f"{TRUTH}, or --id-columns flag passes it through" in outcome.err
     assert run("softmax-cli softmax z.parquet --id-columns flag").code == 0

@@ -23,7 +23,7 @@ from softmax_cli.core.exact.arrays import checked_temperature
 from softmax_cli.core.loss.reduction import ReducedLoss
 from softmax_cli.core.loss.weights import Weights
 from softmax_cli.errors import ShapeError, UsageError
-from softmax_cli.formats.columns.na_values import missing_texts
+from softmax_cli.formats.columns.layout import missing_texts
 from softmax_cli.formats.model.blocks import RowRange, Source
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions, WriteOptions
 from softmax_cli.losses.class_labels import Names, class_number

@@ -16,12 +16,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from softmax_cli.errors import InputError, join_names, shorten
+from softmax_cli.errors import InputError, shorten
 from softmax_cli.formats.arrays.array import ACCEPT_ROUNDING, INEXACT, first_inexact, row_place
 from softmax_cli.formats.columnar.file import ColumnarFile
 from softmax_cli.formats.columns.layout import Layout, choose_layout
 from softmax_cli.formats.columns.selection import (
-    column_spec,
+    name_columns,
+    pass_through,
     refuse_all_but_one,
     refuse_table_options,
 )
@@ -97,11 +98,9 @@ def _refuse_index(file: ColumnarFile, layout: Layout) -> None:
     noted = frozenset[str]() if layout.chosen else file.index
     index = [at for at in layout.classes if _INDEX.fullmatch(names[at]) or names[at] in noted]
     if index:
-        called = ",".join(column_spec(column, names) for column in index)
-        shown = join_names(repr(shorten(names[column])) for column in index)
-        what, it = ("column {} is", "it") if len(index) == 1 else ("columns {} are", "them")
-        problem = f"the {what.format(shown)} the index of a data frame"
-        raise InputError(problem, f"--id-columns {called} passes {it} through", file.place)
+        verb = "is" if len(index) == 1 else "are"
+        problem = f"{name_columns(index, names)} {verb} the index of a data frame"
+        raise InputError(problem, pass_through(index, names), file.place)
 
 
 def _number_type(file: ColumnarFile, column: int, *, lone: bool) -> type[np.floating[Any]]:
@@ -112,19 +111,17 @@ def _number_type(file: ColumnarFile, column: int, *, lone: bool) -> type[np.floa
         dtype = dtype.inner
     if number := _NUMBERS.get(dtype.base_type()):
         return number
-    called = f"--id-columns {column_spec(column, names)}"
+    held, what = shorten(f"{dtype} values"), "it"
+    if isinstance(dtype, _WORDS):
+        held, what = "words", "a column of words"
+    problem = f"column {shorten(names[column])!r} holds {held}, which are no numbers"
+    remedy = pass_through([column], names, what)
     if isinstance(dtype, pl.Boolean):
-        held, remedy = "truth values (Boolean)", STORE_TRUTH
+        problem = f"column {shorten(names[column])!r} holds truth values (Boolean)"
         # Flags among numbers may be no class; in a table of flags alone they are.
-        if not lone and any(other != pl.Boolean for other in types):
-            remedy += f", or {called} if it is no class"
-    elif isinstance(dtype, _WORDS):
-        held = "words, which are no numbers"
-        remedy = f"{called} passes a column of words through"
-    else:
-        held = f"{shorten(f'{dtype} values')}, which are no numbers"
-        remedy = f"{called} passes it through"
-    raise InputError(f"column {shorten(names[column])!r} holds {held}", remedy, file.place)
+        is_mixed = not lone and any(other != pl.Boolean for other in types)
+        remedy = f"{STORE_TRUTH}, or {remedy}" if is_mixed else STORE_TRUTH
+    raise InputError(problem, remedy, file.place)
 
 
 def _width_of_lists(file: ColumnarFile, name: str) -> int:

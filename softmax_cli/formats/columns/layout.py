@@ -1,16 +1,18 @@
-"""The layout of a table: which columns are classes, ids and labels."""
+"""The layout of a table: which columns are classes, ids and labels, and which texts are missing."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 from softmax_cli.errors import UsageError, shorten
-from softmax_cli.formats.columns.na_values import missing_texts
 from softmax_cli.formats.columns.selection import select_columns
+from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 from softmax_cli.formats.text.cell_kinds import MISSING
+from softmax_cli.formats.text.numbers import is_number
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,11 @@ class Layout:
     missing: Collection[str] = field(default=MISSING, repr=False)
     warning: str = ""
     named_by: Literal["number", "name", "class"] = "number"
+
+    @cached_property
+    def is_all_classes(self) -> bool:
+        """True if all columns are classes, in their order."""
+        return self.classes == list(range(self.columns))
 
     @property
     def class_names(self) -> tuple[str, ...] | None:
@@ -67,21 +74,54 @@ def choose_layout(
 ) -> Layout:
     """Return the layout that the options ask for; all columns that are left over are classes."""
     count = len(cells)
-    label = None
+    label: int | None = None
     if request.labels is not None:
-        found = select_columns([request.labels], names, count, "--label-column")
-        if len(found) != 1:
-            problem = f"{request.labels!r} is {len(found)} columns"
+        label, *others = select_columns([request.labels], names, count, "--label-column")
+        if others:
+            problem = f"{request.labels!r} is {len(others) + 1} columns"
             raise UsageError(problem, place="--label-column")
-        label = found[0]
     ids = select_columns(options.id_columns, names, count, "--id-columns")
-    chosen = list(range(count))
+    every = list(range(count))
+    chosen = every
     if options.columns:
         chosen = select_columns(options.columns, names, count, "--columns")
     classes = [column for column in chosen if column not in ids and column != label]
     if not classes:
         raise UsageError("no column is left for the numbers", place="--id-columns")
-    passed = list(range(count)) if request.every_column else ids
-    return Layout(
-        count, classes, passed, label, names, bool(options.columns), missing_texts(options)
-    )
+    passed = every if request.every_column else ids
+    missing = missing_texts(options)
+    return Layout(count, classes, passed, label, names, bool(options.columns), missing)
+
+
+def missing_texts(options: ReadOptions) -> Collection[str]:
+    """Return the texts of missing values, with those of --na-values."""
+    return MISSING.union(_na_values(options))
+
+
+def missing_numbers(options: ReadOptions) -> list[float]:
+    """Return the numbers that --na-values gives as missing values, in any spelling."""
+    return [float(text) for text in _na_values(options) if is_number(text)]
+
+
+def mask_na_values(source: Source, options: ReadOptions) -> Source:
+    """Return the source with NaN for the numbers of --na-values."""
+    import numpy as np
+
+    from softmax_cli.core.exact.bfloat16 import BFLOAT16, nearest
+
+    numbers = missing_numbers(options)
+    if not numbers:
+        return source
+    stored = np.array(numbers)
+    if BFLOAT16 in source.dtypes:
+        stored = np.concatenate([stored, nearest(stored.astype(np.float32))])
+
+    def mask(block: Block) -> Block:
+        is_missing = np.isin(block.values, stored.astype(block.values.dtype))
+        return block.with_values(np.where(is_missing, np.nan, block.values))
+
+    return source.map(mask)
+
+
+def _na_values(options: ReadOptions) -> list[str]:
+    return [text.strip() for spec in options.na_values for text in spec.split(",")]

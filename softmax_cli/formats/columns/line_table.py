@@ -14,7 +14,7 @@ import numpy as np
 
 from softmax_cli.formats.columns.layout import Layout
 from softmax_cli.formats.model.blocks import Block, Chunk, Source, from_blocks, rows_per_block
-from softmax_cli.formats.text.lines import batches
+from softmax_cli.formats.text.lines import batches, line_place
 from softmax_cli.storage.input import Input, prepend, reading
 from softmax_cli.storage.limits import LONGEST_LINE
 
@@ -26,24 +26,21 @@ _BLANK_END = re.compile(rb"\n\s*\Z")
 _BLANK_LINE = re.compile(rb"^\s*$", re.MULTILINE)
 
 
+# Its numbers, its ids, and its label or "".
+ParsedRow = tuple[list[float], tuple[bytes, ...], str]
+
+
 class LineChunk(NamedTuple):
     """Complete lines of a text, one row each.
 
     text   the lines
-    rows   how many rows they are
-    line   number of the first line in the file, from 1
+    lines  their numbers in the file, from 1
     start  number of the first row, from 0
     """
 
     text: bytes
-    rows: int
-    line: int
+    lines: range
     start: int
-
-    @property
-    def lines(self) -> range:
-        """The numbers of the lines."""
-        return range(self.line, self.line + self.rows)
 
 
 @dataclass(frozen=True)
@@ -64,12 +61,30 @@ class LineTable(ABC):
         """Yield the records of a stream, each with the number of its line."""
 
     @abstractmethod
-    def parse_records(self, records: Iterable[tuple[int, Any]], rows: int, start: int) -> Block:
-        """Return the rows of this number of records; errors name the line and column of a cell."""
+    def parse_record(self, record: Any, place: str) -> ParsedRow:
+        """Return the numbers, the ids and the label of a record; errors name the place."""
 
     @abstractmethod
     def parse_with_polars(self, chunk: LineChunk) -> Block | None:
         """Return the rows of a chunk; None if they must be parsed record by record."""
+
+    def parse_records(self, records: Iterable[tuple[int, Any]], rows: int, start: int) -> Block:
+        """Return the rows of this number of records."""
+        place, layout = self.source.place, self.layout
+        values = np.empty((rows, len(layout.classes)))
+        ids, labels, lines = [], [], []
+        for row, (line, record) in zip(range(rows), records, strict=True):
+            values[row], row_ids, label = self.parse_record(record, f"{place}:{line}")
+            lines.append(line)
+            ids.append(row_ids)
+            labels.append(label)
+        return Block(
+            start,
+            values,
+            line_place(place, lines),
+            ids if layout.ids else None,
+            None if layout.label is None else labels,
+        )
 
     def open(
         self, chunks: Callable[[], Iterator[Chunk]], *warnings: Callable[[], list[str]]
@@ -114,7 +129,7 @@ class LineTable(ABC):
                 yield from self.chunks_of_records(text, line, start)
                 return
             if rows:
-                chunk = LineChunk(lines, rows, line, start)
+                chunk = LineChunk(lines, range(line, line + rows), start)
                 yield Chunk(rows, partial(self._parse_chunk, chunk), size=len(lines))
             head = b""
             line += rows
@@ -135,8 +150,8 @@ class LineTable(ABC):
     def _parse_chunk(self, chunk: LineChunk) -> Block:
         block = self.parse_with_polars(chunk)
         if block is None:
-            records = self.read_records(io.BytesIO(chunk.text), chunk.line)
-            block = self.parse_records(records, chunk.rows, chunk.start)
+            records = self.read_records(io.BytesIO(chunk.text), chunk.lines.start)
+            block = self.parse_records(records, len(chunk.lines), chunk.start)
         return block
 
 

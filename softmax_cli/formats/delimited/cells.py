@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterable, Iterator
+from codecs import BOM_UTF8
+from collections.abc import Iterator
 from dataclasses import dataclass
-
-import numpy as np
 
 from softmax_cli.errors import InputError
 from softmax_cli.formats.columns.layout import Layout
-from softmax_cli.formats.columns.line_table import LineChunk, LineTable
-from softmax_cli.formats.columns.selection import column_spec
+from softmax_cli.formats.columns.line_table import LineChunk, LineTable, ParsedRow
+from softmax_cli.formats.columns.selection import pass_through
 from softmax_cli.formats.model.blocks import Block
 from softmax_cli.formats.text.cell_kinds import number_remedy
 from softmax_cli.formats.text.cells import (
@@ -22,7 +21,7 @@ from softmax_cli.formats.text.cells import (
     refuse_many_cells,
     unquote,
 )
-from softmax_cli.formats.text.lines import Comments, Record, line_place, read_records
+from softmax_cli.formats.text.lines import Comments, Record, read_records
 from softmax_cli.formats.text.numbers import (
     LARGEST_EXACT,
     STORE_TRUTH,
@@ -32,6 +31,8 @@ from softmax_cli.formats.text.numbers import (
     parse_number,
 )
 
+_LONG_CELL = 1 << 12
+
 
 def decode_cell(cell: bytes, place: str) -> str:
     """Return the content of a cell; one that is not UTF-8 is an error."""
@@ -39,6 +40,21 @@ def decode_cell(cell: bytes, place: str) -> str:
         return unquote(cell).decode("utf-8")
     except UnicodeDecodeError:
         raise InputError("is not UTF-8 text", "save it as UTF-8", place) from None
+
+
+def is_misread(chunk: LineChunk, layout: Layout, delimiter: str) -> bool:
+    """Return true if Polars would take too much memory, or misread a cell without an error.
+
+    It drops a byte order mark, splits a cell at a quoted delimiter, and does not keep the text of
+    a column of numbers that is also passed through.
+    """
+    quoted = chunk.text.split(b'"')[1::2] if b'"' in chunk.text else []
+    return (
+        chunk.text.startswith(BOM_UTF8)
+        or len(chunk.text) > _LONG_CELL * len(chunk.lines) * layout.columns
+        or not set(layout.ids).isdisjoint(layout.classes)
+        or any(delimiter.encode() in inside for inside in quoted)
+    )
 
 
 @dataclass(frozen=True)
@@ -55,52 +71,36 @@ class DelimitedTable(LineTable):
     comments: Comments | None = None
 
     def read_records(self, stream: io.BufferedIOBase, line: int) -> Iterator[Record]:
-        """Yield the records of a stream, each with the number of its first line."""
         one_column = self.layout.columns == 1
+        place, comments = self.source.place, self.comments
         return read_records(
-            stream,
-            self.source.place,
-            comments=self.comments,
-            first_line=line,
-            one_column=one_column,
+            stream, place, comments=comments, first_line=line, one_column=one_column
         )
 
     def parse_with_polars(self, chunk: LineChunk) -> Block | None:
-        """Return the rows of a chunk; None if Polars would misread a cell."""
+        assert self.delimiter is not None
+        if is_misread(chunk, self.layout, self.delimiter):
+            return None
+        # It takes memory, and a chunk that would be misread needs none of it.
         from softmax_cli.formats.delimited.polars_chunk import read_with_polars
 
-        assert self.delimiter is not None
         return read_with_polars(chunk, self.layout, self.delimiter, self.source.place)
 
-    def parse_records(self, records: Iterable[Record], rows: int, start: int) -> Block:
-        """Return the rows of this number of records; errors name the line and column of a cell."""
+    def parse_record(self, record: bytes, place: str) -> ParsedRow:
         layout = self.layout
-        values = np.empty((rows, len(layout.classes)))
-        ids: list[tuple[bytes, ...]] = []
-        labels: list[str] = []
-        lines: list[int] = []
-        every_cell = layout.classes == list(range(layout.columns))
-        for row, (line, record) in zip(range(rows), records, strict=True):
-            place = f"{self.source.place}:{line}"
-            # In one column, a blank line is a missing value.
-            cells = self.split(record) or [b""]
-            if len(cells) != layout.columns:
-                refuse_many_cells(len(cells), place)
-                raise _ragged(len(cells), layout, place)
-            chosen = cells if every_cell else [cells[column] for column in layout.classes]
-            values[row] = self._numbers(chosen, place)
-            lines.append(line)
-            if layout.ids:
-                ids.append(tuple(cells[column] for column in layout.ids))
-            if layout.label is not None:
-                labels.append(decode_cell(cells[layout.label], place))
-        return Block(
-            start,
-            values,
-            line_place(self.source.place, lines),
-            ids if layout.ids else None,
-            None if layout.label is None else labels,
-        )
+        # In one column, a blank line is a missing value.
+        cells = self.split(record) or [b""]
+        if len(cells) != layout.columns:
+            refuse_many_cells(len(cells), place)
+            counted = "1 column" if len(cells) == 1 else f"{len(cells)} columns"
+            problem = f"{counted}, and the first line has {layout.columns}"
+            is_one = 1 in (len(cells), layout.columns)
+            remedy = "check --delimiter" if is_one else "every row needs the same columns"
+            raise InputError(problem, remedy, place)
+        chosen = cells if layout.is_all_classes else [cells[column] for column in layout.classes]
+        ids = tuple(cells[column] for column in layout.ids)
+        numbers = self._numbers(chosen, place)
+        return numbers, ids, "" if layout.label is None else decode_cell(cells[layout.label], place)
 
     def _numbers(self, cells: list[bytes], place: str) -> list[float]:
         try:
@@ -131,13 +131,6 @@ def _is_large(number: float) -> bool:
     return not -LARGEST_EXACT < number < LARGEST_EXACT and number == number
 
 
-def _ragged(cells: int, layout: Layout, place: str) -> InputError:
-    counted = "1 column" if cells == 1 else f"{cells} columns"
-    is_one = 1 in (cells, layout.columns)
-    remedy = "check --delimiter" if is_one else "every row needs the same columns"
-    return InputError(f"{counted}, and the first line has {layout.columns}", remedy, place)
-
-
 def _remedy(text: str, layout: Layout, column: int) -> str:
     parts = text.split()
     is_uncut = layout.columns == 1 and len(parts) > 1
@@ -150,7 +143,6 @@ def _remedy(text: str, layout: Layout, column: int) -> str:
         return f"--delimiter '{delimiter}' would split it into cells"
     if len(layout.classes) == 1:
         return "every row needs a number"
-    spec = column_spec(column, layout.names)
     if is_truth(text):
-        return f"{STORE_TRUTH}, or --id-columns {spec} passes the column through"
-    return f"--id-columns {spec} passes a column of words through"
+        return f"{STORE_TRUTH}, or {pass_through([column], layout.names, 'the column')}"
+    return pass_through([column], layout.names, "a column of words")

@@ -6,10 +6,10 @@ refuses or would read differently.
 
 from __future__ import annotations
 
-from codecs import BOM_UTF8
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from softmax_cli.formats.columns.layout import Layout
@@ -19,38 +19,30 @@ from softmax_cli.formats.text.cells import cell_text
 from softmax_cli.formats.text.lines import line_place
 from softmax_cli.formats.text.numbers import LARGEST_EXACT, LONG_WHOLE_NUMBER
 
-if TYPE_CHECKING:
-    import polars as pl
-
 _MANY_COLUMNS = 50
-_LONG_CELL = 1 << 12
 
 
 def read_with_polars(chunk: LineChunk, layout: Layout, delimiter: str, place: str) -> Block | None:
     """Return the rows of a chunk; None if the cell-by-cell reader must read them."""
-    if _is_misread(chunk, layout, delimiter):
-        return None
-    # It takes memory, and a chunk that would be misread needs none of it.
-    import polars as pl
-
+    rows = len(chunk.lines)
     text = chunk.text.replace(b"\r\n", b"\n") if b"\r" in chunk.text else chunk.text
     # Polars ignores an empty cell at the end of a text.
     text = text if text.endswith(b"\n") else text + b"\n"
     row_place = line_place(place, chunk.lines)
-    if layout.columns >= _MANY_COLUMNS and layout.classes == list(range(layout.columns)):
-        numbers = _read_as_one_column(text, chunk.rows, layout, delimiter)
+    if layout.columns >= _MANY_COLUMNS and layout.is_all_classes:
+        numbers = _read_as_one_column(text, rows, layout, delimiter)
         return None if numbers is None else Block(chunk.start, numbers, row_place)
     classes = set(layout.classes)
     types = [pl.Float64 if at in classes else pl.String for at in range(layout.columns)]
     frame = _read_csv(text, types, layout, delimiter)
-    if frame is None or frame.height != chunk.rows:
+    if frame is None or frame.height != rows:
         return None
     words = frame.select(pl.col(pl.String))
     if any(column.null_count() for column in words):
         return None
     # The missing cells of a short row are null, or empty words.
     may_be_ragged = words.width or any(column.null_count() for column in frame)
-    if may_be_ragged and not _is_rectangular(text, chunk.rows, layout.columns, delimiter):
+    if may_be_ragged and not _is_rectangular(text, rows, layout.columns, delimiter):
         return None
     values = frame.select(map(str, layout.classes)).to_numpy(order="fortran", writable=True)
     if not _is_exact(values, text, words):
@@ -62,26 +54,9 @@ def read_with_polars(chunk: LineChunk, layout: Layout, delimiter: str, place: st
     return Block(chunk.start, values, row_place, list(zip(*ids, strict=True)) or None, labels)
 
 
-def _is_misread(chunk: LineChunk, layout: Layout, delimiter: str) -> bool:
-    """Return true if Polars would take too much memory, or misread a cell without an error.
-
-    It drops a byte order mark, splits a cell at a quoted delimiter, and does not keep the text of
-    a column of numbers that is also passed through.
-    """
-    quoted = chunk.text.split(b'"')[1::2] if b'"' in chunk.text else []
-    return (
-        chunk.text.startswith(BOM_UTF8)
-        or len(chunk.text) > _LONG_CELL * chunk.rows * layout.columns
-        or not set(layout.ids).isdisjoint(layout.classes)
-        or any(delimiter.encode() in inside for inside in quoted)
-    )
-
-
 def _read_csv(
     text: bytes, types: list[Any], layout: Layout, separator: str, end: str = "\n"
 ) -> pl.DataFrame | None:
-    import polars as pl
-
     try:
         return pl.read_csv(
             text,
@@ -103,8 +78,6 @@ def _read_as_one_column(
     text: bytes, rows: int, layout: Layout, delimiter: str
 ) -> NDArray[np.float64] | None:
     """Read all cells as one column, because Polars takes time for each column."""
-    import polars as pl
-
     if not _is_rectangular(text, rows, layout.columns, delimiter):
         return None
     cells = text.removesuffix(b"\n").replace(b"\n", delimiter.encode())

@@ -7,7 +7,7 @@ from pathlib import PurePath
 
 from softmax_cli.errors import UsageError
 from softmax_cli.formats.columns.header import detect_layout
-from softmax_cli.formats.columns.na_values import missing_texts
+from softmax_cli.formats.columns.layout import missing_texts
 from softmax_cli.formats.delimited.cells import DelimitedTable, decode_cell
 from softmax_cli.formats.delimited.first_records import first_records
 from softmax_cli.formats.model.blocks import Source

@@ -7,8 +7,7 @@ from dataclasses import replace
 
 from softmax_cli.errors import InputError, join_names
 from softmax_cli.formats.arrays.array import array_source, numeric_array
-from softmax_cli.formats.columns.layout import Layout
-from softmax_cli.formats.columns.na_values import missing_texts
+from softmax_cli.formats.columns.layout import Layout, missing_texts
 from softmax_cli.formats.columns.selection import refuse_table_options
 from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions

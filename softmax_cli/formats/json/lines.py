@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
-
-import numpy as np
 
 from softmax_cli.errors import InputError, UsageError, join_names
 from softmax_cli.formats.arrays.array import json_float, remedy_of_json
 from softmax_cli.formats.columns.layout import choose_layout
-from softmax_cli.formats.columns.line_table import LineChunk, LineTable
+from softmax_cli.formats.columns.line_table import LineChunk, LineTable, ParsedRow
 from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 from softmax_cli.formats.model.sinks import FormatSink
@@ -82,33 +80,16 @@ class _JsonTable(LineTable):
         """Return the rows of a chunk; None unless all cells are numbers."""
         from softmax_cli.formats.json.polars_lines import parse_with_polars
 
-        values = parse_with_polars(chunk.text, chunk.rows, self.layout)
+        values = parse_with_polars(chunk.text, len(chunk.lines), self.layout)
         if values is None:
             return None
         return Block(chunk.start, values, line_place(self.source.place, chunk.lines))
 
-    def parse_records(self, records: Iterable[tuple[int, Any]], rows: int, start: int) -> Block:
-        """Return the rows of this number of lines."""
-        layout = self.layout
-        values = np.empty((rows, len(layout.classes)))
-        lines: list[int] = []
-        ids: list[tuple[bytes, ...]] = []
-        labels: list[str] = []
-        for at, (line, row) in zip(range(rows), records, strict=True):
-            place = f"{self.source.place}:{line}"
-            cells = self._cells(row, place)
-            values[at] = [self._number(cells[column], column, place) for column in layout.classes]
-            lines.append(line)
-            ids.append(tuple(_id_cell(cells[column]) for column in layout.ids))
-            if layout.label is not None:
-                labels.append(label_text(cells[layout.label]))
-        return Block(
-            start,
-            values,
-            line_place(self.source.place, lines),
-            ids if layout.ids else None,
-            None if layout.label is None else labels,
-        )
+    def parse_record(self, record: Any, place: str) -> ParsedRow:
+        layout, cells = self.layout, self._cells(record, place)
+        numbers = [self._number(cells[column], column, place) for column in layout.classes]
+        ids = tuple(_id_cell(cells[column]) for column in layout.ids)
+        return numbers, ids, "" if layout.label is None else label_text(cells[layout.label])
 
     def _cells(self, row: Any, place: str) -> list[Any]:
         names = self.layout.names

@@ -19,8 +19,7 @@ def parse_with_polars(text: bytes, rows: int, layout: Layout) -> NDArray[Any] | 
 
     Errors, strings such as "-inf", ids and columns in another order are for that reader.
     """
-    every_column = layout.classes == list(range(layout.columns))
-    if text.startswith(BOM_UTF8) or not every_column or layout.ids:
+    if text.startswith(BOM_UTF8) or not layout.is_all_classes or layout.ids:
         return None
     if layout.names is None:
         values = _parse_lists(text, rows, layout.columns)

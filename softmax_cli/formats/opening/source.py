@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from softmax_cli.errors import UsageError
+from softmax_cli.formats.columns.layout import mask_na_values
 from softmax_cli.formats.columns.selection import refuse_table_options
 from softmax_cli.formats.columns.suspects import warn_of_suspects
 from softmax_cli.formats.model.blocks import Source
@@ -40,8 +41,6 @@ def open_source(
         paths = [path for token in tokens for path in _expanded(token, place)]
         source = warn_of_suspects(_opened_files(paths, options, request))
     if options.na_values:
-        from softmax_cli.formats.columns.na_values import mask_na_values
-
         source = mask_na_values(source, options)
     if options.axis == -1:
         return source

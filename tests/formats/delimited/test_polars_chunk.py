@@ -18,7 +18,6 @@ from softmax_cli.formats.columns.layout import Layout
 from softmax_cli.formats.columns.line_table import LineChunk, count_rows
 from softmax_cli.formats.delimited import polars_chunk
 from softmax_cli.formats.delimited.cells import DelimitedTable
-from softmax_cli.formats.delimited.polars_chunk import read_with_polars
 from softmax_cli.formats.model.blocks import Block
 from softmax_cli.formats.text.cells import cell_splitter
 from softmax_cli.storage.input import Input
@@ -46,16 +45,21 @@ odd_cells = st.sampled_from(
 cells = numbers | odd_cells
 
 
+def delimited(text: bytes, layout: Layout, delimiter: str) -> DelimitedTable:
+    source = Input("x.csv", io.BufferedReader(io.BytesIO(text)))
+    return DelimitedTable(source, layout, b"", 7, cell_splitter(delimiter), delimiter)
+
+
 def by_polars(text: bytes, layout: Layout, delimiter: str = ",") -> Block | None:
     rows = count_rows(text)
     assert rows is not None
-    return read_with_polars(LineChunk(text, rows, 7, 3), layout, delimiter, "x.csv")
+    chunk = LineChunk(text, range(7, 7 + rows), 3)
+    return delimited(text, layout, delimiter).parse_with_polars(chunk)
 
 
 def by_cells(text: bytes, layout: Layout, delimiter: str = ",") -> Block:
-    source = Input("x.csv", io.BufferedReader(io.BytesIO(text)))
-    table = DelimitedTable(source, layout, b"", 7, cell_splitter(delimiter))
-    records = list(table.read_records(source.stream, 7))
+    table = delimited(text, layout, delimiter)
+    records = list(table.read_records(table.source.stream, 7))
     return table.parse_records(records, len(records), 3)
 
 
