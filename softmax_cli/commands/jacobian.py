@@ -56,7 +56,9 @@ class JacobianOptions:
             "V",
         ),
     ] = None
-    jvp: Annotated[str | None, Flag("J v: the change of the result. As --vjp.", "V")] = None
+    jvp: Annotated[
+        str | None, Flag("J v: the change in the result. Takes what --vjp takes.", "V")
+    ] = None
 
     @property
     def product(self) -> str | None:

@@ -17,7 +17,7 @@ From = Literal["logits", "probabilities", "log-probabilities"]
 
 def _share(value: float) -> float:
     if not 0 <= value <= 1:
-        raise UsageError(f"{value:g} is no share", "give a number from 0 to 1", "--label-smoothing")
+        raise UsageError(f"must be from 0 to 1, got {value:g}", "give a share", "--label-smoothing")
     return value
 
 
@@ -39,17 +39,18 @@ class LossOptions:
     targets: Annotated[str | None, _loss("One-hot or soft targets: a row or a file.", "Y")] = None
     from_: Annotated[From, _loss("What the values are.")] = "logits"
     temperature: Temperature = 1.0
-    reduction: Annotated[Reduction, _loss("How the losses of the rows are put together.")] = "mean"
+    reduction: Annotated[Reduction, _loss("How the losses of rows are combined.")] = "mean"
     class_weights: Annotated[
         str | None,
         _loss(
-            "A weight w for each class: '1,2,0.5', or a file; a header's names decide which is "
-            "whose.",
+            "A weight w for each class: '1,2,0.5', or a file; names in a header are matched to "
+            "classes.",
             "W",
         ),
     ] = None
     sample_weights: Annotated[
-        str | None, _loss("A weight s for each row: '1,0.5', or a file of one number a row.", "W")
+        str | None,
+        _loss("A weight s for each row: '1,0.5', or a file with one number per row.", "W"),
     ] = None
     label_smoothing: Annotated[
         float,
@@ -60,8 +61,8 @@ class LossOptions:
     ignore_label: Annotated[
         list[str],
         _loss(
-            "Leave rows with this label out, before anything else; a number or a name, of a class"
-            " or of none. Repeatable.",
+            "Leave out rows with this label, a number or a name; it need not be a class. "
+            "Repeatable.",
             "L",
         ),
     ] = field(default_factory=list)
@@ -85,7 +86,7 @@ class ReportOptions:
     calibration: Annotated[
         bool,
         _report(
-            "Show how far confidence is from accuracy: ECE, MCE, Brier score, and a reliability "
+            "Show how well confidence matches accuracy: ECE, MCE, Brier score and a reliability "
             "diagram."
         ),
     ] = False
@@ -93,7 +94,7 @@ class ReportOptions:
         int, _report("Bins of equal width of --calibration.", "B", min=1, max=100_000)
     ] = DEFAULT_BINS
     histogram: Annotated[
-        bool, _report("Show how many rows have which loss; a table does so unasked.")
+        bool, _report("Show the distribution of losses; a table shows it anyway.")
     ] = False
     fit_temperature: Annotated[
         bool,

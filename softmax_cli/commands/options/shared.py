@@ -43,11 +43,11 @@ FLAGS: dict[str, Flag] = {
         show_default=False,
     ),
     "header_of": _input(
-        "The same for one input: values, labels, targets, weights, p or q. Repeatable.",
+        "As --header, for one input: values, labels, targets, weights, p or q. Repeatable.",
         "INPUT=yes|no",
     ),
     "na_values": _input(
-        "More texts of a missing value, separated by commas. Always: an empty cell, NA, N/A, "
+        "More texts that mean a missing value, separated by commas, besides an empty cell, NA, N/A, "
         "NaN, null, NULL, None, \\N and #N/A.",
         "TEXTS",
     ),
@@ -63,11 +63,11 @@ FLAGS: dict[str, Flag] = {
     "key": _input("Which array of an NPZ, safetensors or JSON file.", "NAME"),
     "axis": _input("The dimension of an array that holds the classes.", "N"),
     "dtype": _input(
-        "Type of the result. Default: that of the input. bfloat16 also says what the raw "
-        "bytes of an NPY file are."
+        "Type of the result. Default: that of the input. bfloat16 is also how the raw "
+        "bytes of an NPY file are read."
     ),
     "on_bad_row": _input(
-        "What to do with rows without a softmax: with a NaN or +inf, or all -inf."
+        "What to do with rows that have no softmax: those with NaN or +inf, or all -inf."
     ),
     "format": _output(
         f"Format of the output: {', '.join(_TEXT)}. Default: from the suffix of -o; "
@@ -88,7 +88,7 @@ FLAGS: dict[str, Flag] = {
         min=1,
         max=17,
     ),
-    "save": _output("Write a picture of the table or explanation as well: .svg or .html.", "PATH"),
+    "save": _output("Also write a picture of the table or explanation: .svg or .html.", "PATH"),
     "color": _output("Colour in tables."),
     "quiet": _output("Print only errors on standard error.", short="-q"),
     "no_progress": _output("Show no progress bar."),
@@ -119,6 +119,6 @@ Values = Annotated[
     ),
 ]
 Temperature = Annotated[
-    float, Flag("Divides the logits; positive.", "T", short="-t", check=_positive)
+    float, Flag("Divide the logits by T, a positive number.", "T", short="-t", check=_positive)
 ]
 Base = Annotated[Literal["e", "2", "10"], Flag("Base of logarithms: nats, bits or digits.")]

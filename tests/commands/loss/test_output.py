@@ -57,7 +57,7 @@ def test_a_table_of_losses_says_where_the_rest_is_shown() -> None:
             "--bins: requires --calibration or --fit-temperature; add one of them",
         ),
         ("--labels l.npy --top-k-accuracy 0", "--top-k-accuracy"),
-        ("--labels l.npy --label-smoothing 2", "--label-smoothing: 2 is no share"),
+        ("--labels l.npy --label-smoothing 2", "--label-smoothing: must be from 0 to 1, got 2"),
         (
             "--labels l.npy --mask-class 4",
             "--mask-class: there is no class '4'; classes are 0 to 3",
