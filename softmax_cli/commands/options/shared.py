@@ -47,8 +47,8 @@ FLAGS: dict[str, Flag] = {
         "INPUT=yes|no",
     ),
     "na_values": _input(
-        "More texts that mean a missing value, separated by commas, besides an empty cell, NA, N/A, "
-        "NaN, null, NULL, None, \\N and #N/A.",
+        "More texts that mean a missing value, separated by commas, besides an empty cell, NA, "
+        "N/A, NaN, null, NULL, None, \\N and #N/A.",
         "TEXTS",
     ),
     "delimiter": _input("Separator of cells; 'tab' for a tab.", "CHAR"),

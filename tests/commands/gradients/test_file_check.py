@@ -119,7 +119,7 @@ def test_labels_in_a_column_of_the_logits() -> None:
         ("--upstream soft.npy --of softmax --class-weights 1,2 --grad g.npy", "--class-weights"),
         ("--jacobian g.npy --of softmax --base 2", "--base: does not go with --jacobian"),
         (f"{OF_LABELS} --class-weights 1,2 --grad g.npy", "2 weights for the 4 classes"),
-        (f"{OF_LABELS} --label-smoothing 2 --grad g.npy", "--label-smoothing: must be from 0 to 1, got 2"),
+        (f"{OF_LABELS} --label-smoothing 2 --grad g.npy", "smoothing: must be from 0 to 1, got 2"),
         ("--labels -1,-1,-1,-1,-1,-1,-1,-1,-1 --ignore-label -1 --on-bad-row nan --grad g.npy",
          "--on-bad-row"),
     ],
