@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 from softmax_cli.commands.options.flag import CommandLine, Flag
 from softmax_cli.commands.options.gradcheck import (
-    Builtin,
     CheckOptions,
     GivenOptions,
     check_form,
@@ -27,35 +26,35 @@ if TYPE_CHECKING:
 
     from softmax_cli.core.gradcheck.report import Report
     from softmax_cli.formats.model.blocks import Block
+    from softmax_cli.storage.filesystem import Location
 
-DESCRIPTION = """Without values: the built-in derivatives at seeded points; with values: at yours.
+DESCRIPTION = """Without values: the built-in derivatives at random points; with values: at yours.
 
-The values are logits; the report says that nothing of yours was checked. A file that is named like
-a gradient, or whose rows all sum to 0 as those of a gradient do, is an error unless --of is given;
-so is a report for a build (--report, --format github or junit) that checks nothing of yours.
+The values are logits, and the report says that nothing of yours was checked. A file that looks like
+a gradient, by its name or because all its rows sum to 0, is an error unless --of is given; so is a
+report for a build (--report, --format github or junit) that checks nothing of yours.
 
-With --logits and --grad: a gradient that any framework wrote to a file, of a loss with the options
-of xent, or of the result of --of with --upstream; with --jacobian: a Jacobian. It is compared with
-the exact one in float64; the tolerance is that of the file's dtype.
+With --logits and --grad: a gradient file of any framework, of a loss with the options of xent, or
+of the result of --of with --upstream; with --jacobian: a file of Jacobians. It is compared with the
+exact gradient in float64; the tolerance is that of the file's dtype.
 
-With --output-dir or --scheduler as well, --logits is a quoted glob, and what goes with it a
-directory or a glob of files with the same names. The gradients are those of the loss of all files
-together; a file that is left out proves nothing.
+With --output-dir or --scheduler too: --logits is a quoted glob, and its partners are directories or
+globs of files of the same names. The gradients are those of the loss of all files together; nothing
+is proven about files that are skipped.
 
 With module:function: your Python function and gradient. THIS RUNS YOUR CODE: the module is
-imported, from this folder too. The function takes a NumPy vector x and returns a number or a
-vector; --grad names its gradient, or its Jacobian (outputs x inputs); without --grad the function
-returns the pair (value, gradient). Of more than 1024 inputs the derivative is compared along
-directions that together move all of them, and in a sample of its entries.
+imported, from the working directory too. The function takes a NumPy vector x and returns a number
+or a vector; --grad names its gradient, or its Jacobian (outputs x inputs); without --grad the
+function returns the pair (value, gradient). With more than 1024 inputs, the derivative is compared
+along directions that cover all of them, and in a sample of its entries.
 
-A pair agrees when |a - n| <= atol + rtol * max(|a|, |n|); NaN and infinity never agree. Verdicts:
-pass; fail; inconclusive (the reference is not accurate enough here to tell); vacuous (the
-derivative is zero to within rounding, so that a wrong formula would pass as well).
+Entries agree if |a - n| <= atol + rtol * max(|a|, |n|); NaN and infinity never agree. Verdicts:
+pass; fail; inconclusive (the reference is not accurate enough to tell); vacuous (the derivative is
+zero to within rounding, where a wrong one would pass too).
 
-The report is a table, or what --format names; --report writes it to files as well, whatever the
-verdict. Rows, indices and labels count from 0. Checks that are made again and again stand in
-pyproject.toml, as tables [[tool.softmax-cli.gradcheck]]: each has a name, and the options as keys.
-Their functions are imported and run as well, by plain gradcheck beside such a file too.
+Rows, indices and labels count from 0. Keep recurring checks in pyproject.toml, in tables
+[[tool.softmax-cli.gradcheck]] with a name and the options as keys. Plain gradcheck in that folder
+checks them, and runs the functions that they name.
 
 Exit code: 0 all agree, 1 a gradient disagrees, 2 wrong usage or input, 3 nothing was proven."""
 
@@ -80,7 +79,7 @@ def command(
         str | None,
         Flag(
             "Check every [[tool.softmax-cli.gradcheck]] table of this file.  "
-            "[default: of ./pyproject.toml, if it has any and nothing else is to be checked]",
+            "[default: ./pyproject.toml, if it has any and the command line has no other check]",
             "PATH",
         ),
     ] = None,
@@ -88,37 +87,33 @@ def command(
     read: ReadOptions,
     write: VerdictOptions,
 ) -> int:
-    """Choose the form by what is given, compare, and report."""
-    from softmax_cli.commands.gradients.config_checks import (
-        Collected,
-        check_tables,
-        tables_asked_for,
-    )
+    """Make the checks, and write their report."""
+    from softmax_cli.commands.gradients.configuration import check_tables, tables_asked_for
     from softmax_cli.commands.gradients.report import Reporting
     from softmax_cli.formats.opening.source import input_paths
-    from softmax_cli.storage.filesystem import Location
 
-    reporting = Reporting(write)
-    collected: Collected | None = line.passed
-    if collected is None and (tables := tables_asked_for(line, config)):
-        for_a_build = reporting.is_for_a_build
-        return reporting.send(*check_tables(line, tables, write, for_a_build=for_a_build))
+    in_table = line.passed is not None
+    reporting: Reporting = line.passed or Reporting(write)
+    if not in_table and (tables := tables_asked_for(line, config)):
+        return reporting.send(*check_tables(line, tables, reporting))
     check_form(line, values, given, options)
-    if collected.for_a_build if collected else reporting.is_for_a_build:
-        check_subject(values, given, in_table=collected is not None)
+    if reporting.is_for_a_build:
+        check_subject(values, given, in_table=in_table)
     report = _report(values, given, options, check, shards, read, write)
-    report = _repeatable(report, line.arguments)
-    inputs = [
+    seed = [] if "seed" in line.typed else ["--seed", str(report.seed)]
+    repeat = f"softmax-cli gradcheck {shlex.join([*seed, *line.arguments])}"
+    report = replace(report, checks=[replace(each, reproduce=repeat) for each in report.checks])
+    tokens = [
         *(values or ()),
         *(given.logits, given.upstream, given.grad, given.jacobian, *given.at),
         *(options.labels, options.targets, options.class_weights, options.sample_weights),
     ]
-    code = [check.origin.file for check in report.checks if check.origin.file is not None]
-    paths: list[Location] = [*input_paths([token for token in inputs if token]), *map(Path, code)]
-    if collected is not None:
-        collected.report, collected.inputs = report, paths
-        return ExitCode.DONE
-    return reporting.send(report, paths)
+    inputs: list[Location] = input_paths([token for token in tokens if token])
+    inputs += [Path(each.origin.file) for each in report.checks if each.origin.file is not None]
+    if not in_table:
+        return reporting.send(report, inputs)
+    reporting.of_table = report, inputs
+    return ExitCode.DONE
 
 
 def _report(
@@ -130,7 +125,6 @@ def _report(
     read: ReadOptions,
     write: WriteOptions,
 ) -> Report:
-    """Make the checks that were asked for."""
     if given.logits is not None:
         from softmax_cli.commands.gradients.file_check import GradientFile
         from softmax_cli.commands.inputs.loss import LossInputs
@@ -151,14 +145,12 @@ def _report(
         from softmax_cli.commands.gradients.user_function import check_function
 
         return check_function(values[0], given.grad, given.at, check, read)
-    of = None if given.of == "all" else given.of
-    return _builtins(values, of, given.of is not None, options.temperature, check, read, write)
+    return _builtins(values, given, options.temperature, check, read, write)
 
 
 def _builtins(
     values: list[str] | None,
-    of: Builtin | None,
-    is_named: bool,
+    given: GivenOptions,
     temperature: float,
     check: CheckOptions,
     read: ReadOptions,
@@ -167,33 +159,28 @@ def _builtins(
     from softmax_cli.core.gradcheck.gradcheck import gradcheck
     from softmax_cli.core.gradcheck.report import Origin, about_builtins
 
-    at, place = None, None
+    at, origin = None, None
     if values:
-        from softmax_cli.commands.gradients.looks_like_gradient import refuse_gradients, told_rows
+        from softmax_cli.commands.gradients.looks_like_gradient import refuse_gradients
         from softmax_cli.commands.inputs.values import opened
         from softmax_cli.formats.arrays.array import whole_array
         from softmax_cli.formats.model.blocks import from_blocks
         from softmax_cli.pipeline.run import good_blocks
 
         with opened(values, read) as source:
-            blocks = good_blocks(source, read.on_bad_row, write)
-            good: Iterator[Block] = (block for block, _ in blocks)
+            good = good_blocks(source, read.on_bad_row, write)
+            blocks: Iterator[Block] = (block for block, _ in good)
             is_file = bool(source.paths) or "-" in values
-            if is_file and not is_named:
-                good = refuse_gradients(good, source, read.key)
-            at = whole_array(replace(source, chunks=from_blocks(lambda: good), leading=None))
+            if is_file and given.of is None:
+                blocks = refuse_gradients(blocks, source, read.key)
+            at = whole_array(replace(source, chunks=from_blocks(lambda: blocks), leading=None))
             if is_file:
-                place = told_rows(len(at), source, some=read.on_bad_row == "skip")
+                rows = f"{len(at)} row{'s' * (len(at) != 1)} of {source.place}, taken as logits"
+                # Some may have been skipped.
+                place = rows if read.on_bad_row == "skip" else f"the {rows}"
+                origin = Origin("built-in", about_builtins(place))
+    of = None if given.of == "all" else given.of
     report = gradcheck(at=at, of=of, temperature=temperature, dtype=read.dtype, **asdict(check))
-    if place is None:
+    if origin is None:
         return report
-    origin = Origin("built-in", about_builtins(place))
-    return replace(report, checks=[replace(check, origin=origin) for check in report.checks])
-
-
-def _repeatable(report: Report, arguments: list[str]) -> Report:
-    """Return the report with the command that repeats each check."""
-    seeded = any(typed.split("=")[0] == "--seed" for typed in arguments)
-    typed = [*([] if seeded else ["--seed", str(report.seed)]), *arguments]
-    line = f"softmax-cli gradcheck {shlex.join(typed)}"
-    return replace(report, checks=[replace(check, reproduce=line) for check in report.checks])
+    return replace(report, checks=[replace(each, origin=origin) for each in report.checks])

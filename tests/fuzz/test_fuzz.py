@@ -103,7 +103,7 @@ BROKEN: dict[str, tuple[str, Any]] = {
     "weights": ("losses.labels._weights", lambda cells, *_, **__: [0.5] * len(cells)),
     "columns": ("formats.columns.selection._positions", lambda *_: [99]),
     "numbers": ("formats.text.digits._format_with_polars", lambda *_: b""),
-    "config": ("commands.gradients.config_tables._arguments", lambda *_: [1]),
+    "config": ("commands.gradients.configuration._arguments", lambda *_: [1]),
 }
 
 

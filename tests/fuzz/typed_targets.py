@@ -13,7 +13,7 @@ import numpy as np
 
 from softmax_cli.commands.app.app import load
 from softmax_cli.commands.app.parameters import command_line
-from softmax_cli.commands.gradients.config_checks import tables_asked_for
+from softmax_cli.commands.gradients.configuration import tables_asked_for
 from softmax_cli.errors import SoftmaxCliError
 from softmax_cli.formats.columns.selection import select_columns
 from softmax_cli.formats.model.options import ReadOptions
@@ -165,11 +165,11 @@ def config(data: bytes) -> None:
     command = load("gradcheck")
     try:
         with command.make_context("gradcheck", ["--config", name]) as context:
-            tables = tables_asked_for(command_line(context), name) or []
+            tables = tables_asked_for(command_line(context), name)
     except SoftmaxCliError as error:
         said(error, name)
         return
     document: Any = tomllib.loads(choices.rest.decode())
     ours = document["tool"]["softmax-cli"]["gradcheck"]
-    assert [table.name for table in tables] == [table["name"] for table in ours]
-    assert all(isinstance(token, str) for table in tables for token in table.arguments)
+    assert list(tables) == [table["name"] for table in ours]
+    assert all(isinstance(token, str) for tokens in tables.values() for token in tokens)

@@ -5,15 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_cli.commands.gradients.references import Exact, LossReference, derivative_reference
-from softmax_cli.commands.gradients.variants import Variant, variants, weighed_without
+from softmax_cli.commands.gradients.references import (
+    Exact,
+    Variant,
+    derivative_reference,
+    loss_factors,
+    loss_reference,
+    variants,
+    weighed_without,
+)
 from softmax_cli.commands.inputs.loss import LossInputs, is_read_once
 from softmax_cli.commands.inputs.values import opened, opened_partner, without_missing
 from softmax_cli.commands.options.gradcheck import CheckOptions, GivenOptions
@@ -22,7 +30,6 @@ from softmax_cli.core.gradcheck.comparison import Comparison, check_tolerances, 
 from softmax_cli.core.gradcheck.diagnosis import Diagnosis, common_factors, factors_of
 from softmax_cli.core.gradcheck.report import Origin, Report
 from softmax_cli.core.gradcheck.rounding import Rounding
-from softmax_cli.core.loss.log_bases import BASES
 from softmax_cli.errors import InputError, ShapeError, UsageError
 from softmax_cli.formats.arrays.array import row_place
 from softmax_cli.formats.model.blocks import Block, Source, from_blocks
@@ -32,12 +39,17 @@ from softmax_cli.pipeline.reporting import progress
 from softmax_cli.pipeline.run import good_blocks
 from softmax_cli.pipeline.threads import in_order, thread_count
 
-if TYPE_CHECKING:
-    from fractions import Fraction
-
 EXACT = "exact"
-# Entries compared at a time: with more, they leave the cache; with fewer, threads wait.
-_AT_ONCE = 1 << 18
+# With more entries compared at a time, they leave the cache; with fewer, threads wait.
+_ENTRIES_AT_ONCE = 1 << 18
+
+
+class Compared(NamedTuple):
+    """The comparison of some rows, with the file's dtype and the number of classes."""
+
+    comparison: Comparison
+    dtype: str
+    classes: int
 
 
 @dataclass(frozen=True)
@@ -89,11 +101,8 @@ class GradientFile:
 
     def compared(
         self, write: WriteOptions, *, diagnosed: bool, rows: int | None = None
-    ) -> tuple[Comparison, str, int]:
-        """Compare all rows; return the comparison, the file's dtype and the number of classes.
-
-        rows  of all files together, which factors of wrong gradients depend on
-        """
+    ) -> Compared:
+        """Compare all rows; `rows` of all files together are a likely factor in a diagnosis."""
         rtol, atol = self.check.rtol, self.check.atol
         with _without_skip_advice(), ExitStack() as stack:
             source, exact, factors = self._opened(stack, write, diagnosed, rows)
@@ -119,11 +128,13 @@ class GradientFile:
                 return found, block.start
 
             reader = RowReader(claimed)
+            at_once = max(1, _ENTRIES_AT_ONCE // (lines_per_row * source.classes))
             with progress(source, write) as advance:
 
                 def jobs() -> Iterator[Callable[[], tuple[Comparison, int]]]:
                     for block, done in good_blocks(source, "error", write):
-                        for part in _parts(block, lines_per_row):
+                        for row in range(0, len(block.values), at_once):
+                            part = block.part(row, row + at_once)
                             lines = reader.take(len(part.values) * lines_per_row, source.place)
                             yield partial(compare, part, lines)
                         advance(done, 0)
@@ -132,25 +143,24 @@ class GradientFile:
                     for found, start in compared:
                         comparison.merge(found, start)
             reader.finish(source.place)
-        return comparison, dtype, source.classes
+        return Compared(comparison, dtype, source.classes)
 
     def _opened(
         self, stack: ExitStack, write: WriteOptions, diagnosed: bool, rows: int | None
     ) -> tuple[Source, Exact, dict[str, float]]:
         """Return the logits with their partners, the exact gradients, and factors to look for."""
-        inputs, given = self.inputs, self.given
-        options, read = inputs.options, inputs.read
-        T = options.temperature
+        inputs, given, read = self.inputs, self.given, self.inputs.read
         if given.jacobian is None and given.upstream is None:
-            source, form = inputs.opened(stack)
+            source, settings = inputs.opened(stack)
             divisor, left_out = self.divisor, self.variants
             if divisor is None:
-                divisor = inputs.divisor(source, form, write)
+                divisor = inputs.divisor(source, settings, write)
             if left_out is None and diagnosed:
-                left_out = variants(inputs, form, weighed_without(inputs, source, form, write))
-            rows = rows or source.rows or 1
-            loss = LossReference(form, T, BASES[options.base], divisor, rows, left_out or {})
-            return source, loss.of, loss.factors()
+                weights = weighed_without(inputs, source, settings, write)
+                left_out = variants(inputs, settings, weights)
+            settings, rows = replace(settings, gradient_divisor=divisor), rows or source.rows or 1
+            exact = partial(loss_reference, settings, rows, left_out or {})
+            return source, exact, loss_factors(settings, rows)
         others = [token for token in (self.file, given.upstream) if token]
         logits = opened(inputs.values, read, place="--logits", others=others)
         source = stack.enter_context(logits).slice_rows(inputs.rows)
@@ -159,6 +169,7 @@ class GradientFile:
             partner = without_missing(stack.enter_context(partner), read)
             _check_classes(partner, source, "", "--upstream")
             source = zip_rows(source, partner, what="upstream gradients", every_row=True)
+        T = inputs.options.temperature
         return source, partial(derivative_reference, given.of or "softmax", T), {}
 
     def _opened_file(self, stack: ExitStack, logits: Source) -> Source:
@@ -191,14 +202,6 @@ def _without_skip_advice() -> Iterator[None]:
         if error.remedy.startswith("--on-bad-row"):
             error.remedy = "it has no gradient: leave it out of every file"
         raise
-
-
-def _parts(block: Block, lines_per_row: int) -> Iterator[Block]:
-    """Yield parts of a block whose gradients, or Jacobians, fit in a cache."""
-    rows, classes = block.values.shape
-    step = max(1, _AT_ONCE // (lines_per_row * classes))
-    for start in range(0, rows, step):
-        yield block.part(start, min(rows, start + step))
 
 
 def _entries_as_lines(source: Source, N: int) -> Source:

@@ -3,50 +3,39 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_cli.commands.gradients.variants import Variant
+from softmax_cli.commands.inputs.loss import LossInputs
 from softmax_cli.core.exact.arrays import wide
 from softmax_cli.core.exact.double_double import Rows, factor
 from softmax_cli.core.gradcheck.rounding import Rounding, Tolerances
+from softmax_cli.core.loss.log_bases import BASES
+from softmax_cli.core.loss.reduction import ReducedLoss
 from softmax_cli.core.loss.row_losses import row_losses_and_gradients
-from softmax_cli.core.loss.weights import WeightedTargets, Weights
 from softmax_cli.core.softmax import jacobian
 from softmax_cli.core.softmax.softmax import softmax
-from softmax_cli.formats.model.blocks import Block
-from softmax_cli.losses.loss_rows import LossRows, LossSettings
-
-if TYPE_CHECKING:
-    from fractions import Fraction
+from softmax_cli.formats.model.blocks import Block, Source
+from softmax_cli.formats.model.options import WriteOptions
+from softmax_cli.losses.loss_rows import CountedRows, LossRows, LossSettings
 
 Wrong = dict[str, Callable[[], NDArray[Any]]]
-_T_LEFT_OUT = "the temperature left out"
-_JACOBIANS: dict[str, Callable[..., NDArray[Any]]] = {
-    "softmax": jacobian.softmax_jacobian,
-    "log-softmax": jacobian.log_softmax_jacobian,
-}
-_PRODUCTS: dict[str, Callable[..., NDArray[Any]]] = {
-    "softmax": jacobian.softmax_vjp,
-    "log-softmax": jacobian.log_softmax_vjp,
-}
-
-
-class Reference(NamedTuple):
-    """The exact gradients of some rows, their tolerances, and common wrong gradients by name."""
-
-    gradients: NDArray[np.float64]
-    tolerances: Tolerances
-    wrong: Wrong
-
-
+# The exact gradients of some rows, their tolerances, and common wrong gradients by name.
+Reference = tuple[NDArray[np.float64], Tolerances, Wrong]
 # Takes the rows, the lines of the gradient file for these rows, and the rounding of the file.
 Exact = Callable[[Block, NDArray[Any], Rounding], Reference]
+
+_T_LEFT_OUT = "the temperature left out"
+# Of each function, the Jacobian, and the product of an upstream gradient and the Jacobian.
+_DERIVATIVES: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
+    "softmax": (jacobian.softmax_jacobian, jacobian.softmax_vjp),
+    "log-softmax": (jacobian.log_softmax_jacobian, jacobian.log_softmax_vjp),
+}
 
 
 def derivative_reference(
@@ -55,12 +44,10 @@ def derivative_reference(
     """Return Jacobians of softmax or log-softmax, times upstream gradients if the block has any."""
     a = wide(block.values)
     v = None if block.partner is None else np.asarray(block.partner, np.float64)
-    other = "log-softmax" if function == "softmax" else "softmax"
 
     def derivative(of: str, T: float) -> NDArray[np.float64]:
-        if v is None:
-            return wide(_JACOBIANS[of](a, temperature=T))
-        return wide(_PRODUCTS[of](a, v, temperature=T))
+        whole, product = _DERIVATIVES[of]
+        return wide(whole(a, temperature=T) if v is None else product(a, v, temperature=T))
 
     n = derivative(function, T)
     if v is None:
@@ -76,8 +63,9 @@ def derivative_reference(
         wrong = _wrong_products(function, a, v, T)
     if T != 1:
         wrong[_T_LEFT_OUT] = partial(derivative, function, 1.0)
+    other = "log-softmax" if function == "softmax" else "softmax"
     wrong[f"the {kind} of {other}"] = partial(derivative, other, T)
-    return Reference(n, tolerances, wrong)
+    return n, tolerances, wrong
 
 
 def _wrong_products(function: str, a: Rows, v: Rows, T: float) -> Wrong:
@@ -88,112 +76,142 @@ def _wrong_products(function: str, a: Rows, v: Rows, T: float) -> Wrong:
         P = softmax(a, temperature=T)
         return v * (P * (1 - P) if is_softmax else 1 - P) / T
 
-    def without_sum() -> Rows:
-        return v * (softmax(a, temperature=T) if is_softmax else 1) / T
-
     return {
         f"a gradient with respect to the {result}, not the logits": lambda: v,
         "a Jacobian with only its diagonal": only_diagonal,
-        "a missing sum over the classes": without_sum,
+        "a missing sum over the classes": lambda: (
+            v * (softmax(a, temperature=T) if is_softmax else 1) / T
+        ),
     }
 
 
-@dataclass(frozen=True)
-class LossReference:
-    """Gradients of the reduced loss with respect to the logits.
+class Variant(NamedTuple):
+    """A loss with an option left out; `with_samples` unless the sample weights are."""
 
-    rows      of all files together; 1 if unknown
-    variants  losses with an option left out, by name
-    """
+    settings: LossSettings
+    with_samples: bool
 
-    form: LossSettings
-    temperature: float
-    base: float
-    divisor: Fraction | float
-    rows: int
-    variants: dict[str, Variant]
+    def samples(self, rows: CountedRows) -> Rows | None:
+        """Return the sample weights, 0 for ignored rows; None if all are 1."""
+        if self.with_samples:
+            return rows.samples
+        return None if rows.used.all() else rows.used.astype(np.float64)
 
-    def factors(self) -> dict[str, float]:
-        """Return factors by which gradients of this loss are often wrong."""
-        divisor, factors = float(self.divisor), {}
-        if divisor not in (1, self.rows):
-            factors["a missing division by the denominator of the mean"] = divisor
-            factors["a division by all rows, not by what they weigh or by those used"] = (
-                divisor / max(1, self.rows)
-            )
-        if self.base == 10:
-            factors["a factor of ln 10"] = math.log(10)
-        return factors
 
-    def of(self, block: Block, lines: NDArray[Any], rounding: Rounding) -> Reference:
-        """Return the exact gradients of a block."""
-        rows, weights = self.form.rows(block), self.form.weights
-        n = self._gradients(rows, weights, self.divisor, self.temperature)
-        wanted = weights.wanted(rows.targets, rows.samples, slice(None))
-        unit = factor(count=self.divisor, base=self.base).high
-        tolerances = rounding.of_loss(n, wide(rows.values), wanted, unit)
-        return Reference(n, tolerances, self._wrong(rows, wanted, lines, n, unit))
-
-    def _gradients(
-        self, rows: LossRows, weights: Weights, divisor: Fraction | float, T: float
-    ) -> NDArray[np.float64]:
-        result = np.empty_like(rows.values, np.float64)
-        row_losses_and_gradients(
-            rows.values,
-            rows.targets,
-            temperature=T,
-            count=divisor,
-            base=self.base,
-            out=result,
-            weights=weights,
-            samples=rows.samples,
+def variants(
+    inputs: LossInputs, settings: LossSettings, reduced: Mapping[str, ReducedLoss]
+) -> dict[str, Variant]:
+    """Return the variants by name, with divisors from the weights of their rows."""
+    weights = settings.weights
+    plain = replace(weights, smoothing=0.0, of_classes=None)
+    found = {}
+    if weights.smoothing:
+        found["the label smoothing left out"] = replace(weights, smoothing=0.0), True
+    if weights.of_classes is not None:
+        found["the class weights left out"] = replace(weights, of_classes=None), True
+    if inputs.options.sample_weights is not None:
+        found["the sample weights left out"] = weights, False
+    if len(found) > 1:
+        found["all weights and the label smoothing left out"] = plain, False
+    no_rows, reduction = ReducedLoss(), settings.reduction
+    divisors = {name: reduced.get(name, no_rows).divisor(reduction) or 1.0 for name in found}
+    return {
+        name: Variant(
+            replace(settings, weights=kept, gradient_divisor=divisors[name]), with_samples
         )
-        return result
+        for name, (kept, with_samples) in found.items()
+    }
 
-    def _wrong(
-        self,
-        rows: LossRows,
-        wanted: WeightedTargets,
-        lines: NDArray[Any],
-        n: NDArray[np.float64],
-        unit: float,
-    ) -> Wrong:
-        T = self.temperature
-        gradients = partial(self._gradients, weights=self.form.weights, divisor=self.divisor)
 
-        def targets() -> NDArray[Any]:
-            """Return w(j) Y'(j), times the sample weight."""
-            if wanted.is_soft:
-                return wanted.scaled_targets()
-            Y = np.zeros_like(n)
-            np.put_along_axis(Y, wanted.targets, 1.0, -1)
-            return wanted.scaled(Y)
+def weighed_without(
+    inputs: LossInputs, source: Source, settings: LossSettings, write: WriteOptions
+) -> dict[str, ReducedLoss]:
+    """Return the weights of the rows in each variant; this may read labels and weights again."""
+    others = variants(inputs, settings, {})
+    reduced = {name: ReducedLoss() for name in others}
 
-        def shifted_labels(step: int) -> NDArray[Any]:
-            labels = rows.targets
-            if rows.labels() is None:
-                return np.full_like(n, np.nan)
-            moved = (labels + step) % n.shape[-1] if labels.ndim == 1 else np.roll(labels, step, -1)
-            return gradients(replace(rows, targets=moved), T=T)
+    def count(rows: CountedRows) -> None:
+        for name, variant in others.items():
+            weights = variant.settings.weights.of_rows(rows.targets, variant.samples(rows))
+            reduced[name].count(int(rows.used.sum()), weights)
 
-        wrong: Wrong = {
-            "the missing -1 at the label": lambda: n + targets() / (unit * T),
-            "a gradient with respect to the probabilities, not the logits": lambda: (
-                -targets() / (unit * softmax(wide(rows.values), temperature=T))
-            ),
-            "labels off by one: too high": partial(shifted_labels, 1),
-            "labels off by one: too low": partial(shifted_labels, -1),
-        }
-        if T != 1:
-            wrong[_T_LEFT_OUT] = partial(gradients, rows, T=1.0)
-        if self.form.ignores:
-            used = rows.used[:, None]
-            share = float(self.divisor) / max(1, self.rows)
-            wrong["ignored rows that are not zero"] = lambda: np.where(used, n, lines)
-            wrong["ignored rows that are not zero, and count in the mean"] = lambda: np.where(
-                used, n * share, lines
-            )
-        for name, variant in self.variants.items():
-            kept = replace(rows, samples=variant.samples(rows))
-            wrong[name] = partial(self._gradients, kept, variant.weights, variant.divisor, T)
-        return wrong
+    if others and settings.reduction not in ("sum", "none"):
+        inputs.count_rows(source, settings, count, write)
+    return reduced
+
+
+def loss_factors(settings: LossSettings, rows: int) -> dict[str, float]:
+    """Return factors by which gradients of the loss of so many rows are often wrong."""
+    divisor, factors = float(settings.gradient_divisor or 1.0), {}
+    if divisor not in (1, rows):
+        factors["a missing division by the denominator of the mean"] = divisor
+        factors["a division by all rows, not by what they weigh or by those used"] = divisor / rows
+    if BASES[settings.base] == 10:
+        factors["a factor of ln 10"] = math.log(10)
+    return factors
+
+
+def loss_reference(
+    settings: LossSettings,
+    row_count: int,
+    others: Mapping[str, Variant],
+    block: Block,
+    lines: NDArray[Any],
+    rounding: Rounding,
+) -> Reference:
+    """Return gradients of the reduced loss of `row_count` rows with respect to the logits."""
+    rows, T, divisor = settings.rows(block), settings.temperature, settings.gradient_divisor or 1.0
+    n = _gradients(settings, rows)
+    wanted = settings.weights.wanted(rows.targets, rows.samples, slice(None))
+    unit = factor(count=divisor, base=BASES[settings.base]).high
+
+    def targets() -> NDArray[Any]:
+        """Return w(j) Y'(j), times the sample weight."""
+        if wanted.is_soft:
+            return wanted.scaled_targets()
+        Y = np.zeros_like(n)
+        np.put_along_axis(Y, wanted.targets, 1.0, -1)
+        return wanted.scaled(Y)
+
+    def shifted(step: int) -> NDArray[Any]:
+        labels = rows.targets
+        if rows.labels() is None:
+            return np.full_like(n, np.nan)
+        moved = (labels + step) % n.shape[-1] if labels.ndim == 1 else np.roll(labels, step, -1)
+        return _gradients(settings, replace(rows, targets=moved))
+
+    wrong: Wrong = {
+        "the missing -1 at the label": lambda: n + targets() / (unit * T),
+        "a gradient with respect to the probabilities, not the logits": lambda: (
+            -targets() / (unit * softmax(wide(rows.values), temperature=T))
+        ),
+        "labels off by one: too high": partial(shifted, 1),
+        "labels off by one: too low": partial(shifted, -1),
+    }
+    if T != 1:
+        wrong[_T_LEFT_OUT] = partial(_gradients, replace(settings, temperature=1.0), rows)
+    if settings.ignores:
+        used, share = rows.used[:, None], float(divisor) / row_count
+        wrong["ignored rows that are not zero"] = lambda: np.where(used, n, lines)
+        wrong["ignored rows that are not zero, and count in the mean"] = lambda: np.where(
+            used, n * share, lines
+        )
+    for name, variant in others.items():
+        kept = replace(rows, samples=variant.samples(rows))
+        wrong[name] = partial(_gradients, variant.settings, kept)
+    return n, rounding.of_loss(n, wide(rows.values), wanted, unit), wrong
+
+
+def _gradients(settings: LossSettings, rows: LossRows) -> NDArray[np.float64]:
+    result = np.empty_like(rows.values, np.float64)
+    row_losses_and_gradients(
+        rows.values,
+        rows.targets,
+        temperature=settings.temperature,
+        count=settings.gradient_divisor or 1.0,
+        base=BASES[settings.base],
+        out=result,
+        weights=settings.weights,
+        samples=rows.samples,
+    )
+    return result

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import chdir, contextmanager, redirect_stdout
 from dataclasses import asdict
 from functools import wraps
 from importlib import import_module
@@ -49,7 +49,7 @@ def _points(at: Sequence[str], read: ReadOptions) -> NDArray[np.float64]:
             rows = whole_array(without_missing(source, read)).reshape(-1, source.classes)
         if points and rows.shape[1] != points[0].shape[1]:
             problem = f"{token} has {rows.shape[1]} numbers, and {at[0]} {points[0].shape[1]}"
-            raise ShapeError(problem, "points are of one size", "--at")
+            raise ShapeError(problem, "give points of one size", "--at")
         points.append(rows.astype(np.float64))
     return np.concatenate(points)
 
@@ -59,61 +59,59 @@ def _imported(token: str, option: str) -> Callable[..., Any]:
     if not name:
         raise UsageError(f"{token!r} names no function", "write module:function", option)
     if (here := str(Path.cwd())) not in sys.path:
-        # After what the user has put first.
+        # After the entries that the user has put first.
         first = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
         places = [sys.path.index(entry) for entry in first if entry in sys.path]
         sys.path.insert(max(places, default=-1) + 1, here)
     try:
-        with redirect_stdout(sys.stderr):
+        with _user_code(module_name):
             module = import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not module_name.startswith(error.name):
-            raise _told(error, module_name) from error
+    except InputError as error:
+        cause = error.__cause__
+        absent = cause.name if isinstance(cause, ModuleNotFoundError) else None
+        if not absent or not module_name.startswith(absent):
+            raise
         remedy = "run it from the folder that holds it"
         if module_name.endswith(".py"):
             remedy = f"write {module_name.removesuffix('.py')}:{name}"
         raise UsageError(f"no module {module_name!r}", remedy, option) from error
-    except (KeyboardInterrupt, Terminated):
-        raise
-    except BaseException as error:
-        raise _told(error, module_name) from error
-    found = getattr(module, name, None)
-    if found is None:
+    function = getattr(module, name, None)
+    if function is None:
         raise UsageError(f"{module_name} has no {name!r}", "check the name", option)
-    if not callable(found):
-        raise UsageError(f"{token} is no function", "name one", option)
-    return _guarded(found, token)
-
-
-def _guarded(function: Callable[..., Any], token: str) -> Callable[..., Any]:
-    """Return the function so that what it prints is no output, and what it raises is one line."""
+    if not callable(function):
+        raise UsageError(f"{token} is not a function", "name one", option)
 
     @wraps(function)
     def guarded(*arguments: Any) -> Any:
-        here = Path.cwd()
-        try:
-            with redirect_stdout(sys.stderr):
-                return function(*arguments)
-        except (KeyboardInterrupt, Terminated):
-            raise
-        except BaseException as error:
-            # A test framework's outcomes and the like are no Exception.
-            raise _told(error, token) from error
-        finally:
-            os.chdir(here)
+        with chdir("."), _user_code(token):
+            return function(*arguments)
 
     return guarded
 
 
-def _told(error: BaseException, place: str) -> InputError:
-    """Return what the user's code raised, and its traceback, the last calls of it, in a line."""
+@contextmanager
+def _user_code(place: str) -> Iterator[None]:
+    """Send what the user's code prints to standard error; turn what it raises into an InputError.
+
+    A test framework's outcomes, among others, are no Exception.
+    """
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    except (KeyboardInterrupt, Terminated):
+        raise
+    except BaseException as error:
+        raise InputError(*_summary(error), place) from error
+
+
+def _summary(error: BaseException) -> tuple[str, str]:
+    """Return what the user's code raised, and the last calls of its traceback."""
+    if isinstance(error, SyntaxError):
+        place = f"{Path(error.filename or '').name}:{error.lineno}"
+        return f"raised {type(error).__name__}: {error.msg}", place
     frames = traceback.extract_tb(error.__traceback__)
     ours = (__file__, "<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>")
     theirs = [frame for frame in frames if frame.filename not in ours][-_FRAMES:]
     calls = [f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}" for frame in theirs]
-    # What is written in C leaves no frame.
-    said = traceback.format_exception_only(error)[0].strip()
-    if isinstance(error, SyntaxError):
-        said = f"{type(error).__name__}: {error.msg}"
-        calls = [f"{Path(error.filename or '').name}:{error.lineno}"]
-    return InputError(f"raised {said}", " > ".join(calls), place)
+    # Calls of functions written in C leave no frame.
+    return f"raised {traceback.format_exception_only(error)[0].strip()}", " > ".join(calls)

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from softmax_cli.commands.gradients.file_check import EXACT, GradientFile
-from softmax_cli.commands.gradients.variants import Variant, variants, weighed_without
+from softmax_cli.commands.gradients.references import Variant, variants, weighed_without
 from softmax_cli.commands.inputs.loss import LossInputs
 from softmax_cli.commands.many_files.job import (
     ShardJob,

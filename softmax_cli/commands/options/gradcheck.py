@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Annotated, Literal
 
-from softmax_cli.commands.options.flag import CommandLine, Flag
+from softmax_cli.commands.options.flag import CommandLine, Flag, option_name
 from softmax_cli.commands.options.loss import LossOptions
 from softmax_cli.errors import UsageError
 
@@ -19,32 +19,25 @@ _check = partial(Flag, panel="How it is checked")
 
 @dataclass(frozen=True)
 class GivenOptions:
-    """What is checked: a gradient file and what it is of, or a function and where."""
+    """What is checked: a gradient file and its function, or a function at points."""
 
     of: Annotated[
         Of | None,
         _given(
-            "Which built-in derivatives, or what a gradient file is of. It says as well that "
-            "the values are logits, whatever they look like.  [default: all]"
+            "Which built-in derivatives to check, or the function of a gradient file. Also says "
+            "that the values are logits, whatever they look like.  [default: all]"
         ),
     ] = None
     logits: Annotated[str | None, _given("The logits of a gradient file.", "Z")] = None
     upstream: Annotated[
         str | None,
-        _given(
-            "The gradient with respect to the result of --of, which the file carries back to the "
-            "logits.",
-            "V",
-        ),
+        _given("The upstream gradient, with respect to the result of --of: a row or a file.", "V"),
     ] = None
     grad: Annotated[str | None, _given("The gradient: a file, or module:gradient.", "G")] = None
-    jacobian: Annotated[str | None, _given("The Jacobian of --of: a file.", "J")] = None
+    jacobian: Annotated[str | None, _given("A file of Jacobians of --of.", "J")] = None
     at: Annotated[
         list[str],
-        _given(
-            "Where to check module:function: a point 1,2,3, or a file of one a row. Repeatable.",
-            "X",
-        ),
+        _given("A point to check module:function at: 1,2,3, or a file of rows. Repeatable.", "X"),
     ] = field(default_factory=list)
 
 
@@ -66,18 +59,18 @@ class CheckOptions:
     points: Annotated[
         int | None,
         _check(
-            "How many points are drawn: for the built-ins, or around those of --at and "
-            "beside them.  [default: 8 for the built-ins, else none]",
+            "Number of random points: for the built-ins, or around those of --at.  "
+            "[default: 8 for the built-ins, else none]",
             "N",
             min=1,
         ),
     ] = None
-    seed: Annotated[int, _check("Of points, vectors and directions.", min=0)] = 0
+    seed: Annotated[int, _check("Seed of random points, vectors and directions.", min=0)] = 0
     worst: Annotated[int, _check("Worst entries to show.", "K", min=0)] = 3
 
 
 _LOSS = {field.name for field in fields(LossOptions)}
-# Which options belong to which form; what is in none of them belongs to all.
+# Options that apply only to some forms of the command; all others apply to every form.
 FORMS = {
     "--logits": {"logits", "upstream", "grad", "jacobian", "of"} | _LOSS,
     "module:function": {"grad", "at", "method", "step", "points"},
@@ -89,27 +82,22 @@ PARTNERS = ("labels", "label_column", "targets", "upstream")
 def check_form(
     line: CommandLine, values: list[str] | None, given: GivenOptions, options: LossOptions
 ) -> None:
-    """Refuse options that do not make up one of the command's forms."""
+    """Raise UsageError unless the options make up one form of the command."""
     for value in values or ():
-        if ":" in value and given.at and not is_function([value]):
-            raise UsageError("is no module:function", "write package.module:name", value)
-    functions = [value for value in values or () if is_function([value])]
-    if functions and functions != values:
-        raise UsageError("takes no values beside it", "write --at 1,2,3 with commas", functions[0])
-    if functions and not given.at:
-        raise UsageError("no point to check at", "give --at 1,2,3 or a file", functions[0])
+        if is_function([value]):
+            if values != [value]:
+                raise UsageError("takes no other values", "write --at 1,2,3 with commas", value)
+            if not given.at:
+                raise UsageError("no point to check at", "give --at 1,2,3 or a file", value)
+        elif ":" in value and given.at:
+            raise UsageError("is not module:function", "write package.module:name", value)
     typed = [name for name in sorted(set().union(*FORMS.values())) if name in line.typed]
-    if "logits" in typed:
-        form = "--logits"
-    elif values and is_function(values):
-        form = "module:function"
-    else:
-        form = "the built-in derivatives"
+    form = "module:function" if is_function(values) else "the built-in derivatives"
+    form = "--logits" if "logits" in typed else form
     for name in typed:
         if name not in FORMS[form]:
-            forms = [other for other in FORMS if name in FORMS[other]]
-            problem, remedy = f"does not go with {form}", f"it goes with {' and '.join(forms)}"
-            raise UsageError(problem, remedy, _option(name))
+            forms = " and ".join(other for other in FORMS if name in FORMS[other])
+            raise UsageError(f"does not go with {form}", f"it goes with {forms}", option_name(name))
     if values and "points" in typed and form == "the built-in derivatives":
         raise UsageError("your points are checked, none is drawn", "leave it out", "--points")
     if form == "--logits":
@@ -117,58 +105,52 @@ def check_form(
 
 
 def check_subject(values: list[str] | None, given: GivenOptions, *, in_table: bool) -> None:
-    """Refuse a report for a build that checks nothing of the user's: it would always be green."""
-    if given.of is not None or given.logits is not None or (values and is_function(values)):
+    """Raise UsageError if nothing of the user's is checked: a build would always pass."""
+    if given.of is not None or given.logits is not None or is_function(values):
         return
-    forms = "--logits Z --labels L --grad G, module:function, --config PATH"
-    builtins = "--of all"
+    remedy = "give --logits Z --labels L --grad G, module:function, --config PATH, or --of all"
     if in_table:
-        forms, builtins = "function, or logits, labels and grad", 'of = "all"'
+        remedy = 'give function, or logits, labels and grad, or of = "all"'
     raise UsageError(
         "checks nothing of yours, and a report of it would always pass",
-        f"give {forms}, or {builtins} to check the built-in derivatives",
+        f"{remedy} to check the built-in derivatives",
         "" if in_table else "gradcheck",
     )
 
 
-def is_function(values: list[str]) -> bool:
-    """Tell whether the values are one module:function."""
+def is_function(values: list[str] | None) -> bool:
+    """Return whether the values are one module:function."""
+    if values is None or len(values) != 1:
+        return False
     module, _, name = values[0].partition(":")
-    return (
-        len(values) == 1
-        and name.isidentifier()
-        and all(part.isidentifier() for part in module.split("."))
-    )
+    return all(part.isidentifier() for part in (*module.split("."), name))
 
 
 def _check_gradient_file(
     values: list[str] | None, typed: list[str], given: GivenOptions, options: LossOptions
 ) -> None:
     if values:
-        raise UsageError("takes no values beside it", "leave them out", "--logits")
-    if given.grad is None and given.jacobian is None:
-        raise UsageError("nothing to check", "give one of --grad and --jacobian", "--logits")
-    if given.grad is not None and given.jacobian is not None:
-        raise UsageError("goes without --grad", "give one of them", "--jacobian")
+        raise UsageError("takes no other values", "leave them out", "--logits")
+    is_jacobian = given.jacobian is not None
+    if (given.grad is None) != is_jacobian:
+        raise UsageError("takes one gradient file", "give one of --grad and --jacobian", "--logits")
     partners = [name for name in PARTNERS if name in typed]
-    if len(partners) != (given.jacobian is None):
-        remedy = "give one of --labels, --label-column, --targets and --upstream"
-        if given.jacobian is not None:
-            remedy = "a Jacobian takes neither labels, targets nor upstream"
-        raise UsageError("a gradient of what?", remedy, "--grad" if given.grad else "--jacobian")
+    if is_jacobian and partners:
+        problem = "takes neither labels, targets nor upstream gradients"
+        raise UsageError(problem, "leave them out", "--jacobian")
+    if not is_jacobian and len(partners) != 1:
+        remedy = "give exactly one of --labels, --label-column, --targets and --upstream"
+        raise UsageError("does not say what it is the gradient of", remedy, "--grad")
     if options.from_ != "logits":
         raise UsageError("a gradient is with respect to logits", "leave it out", "--from")
     if partners and partners[0] != "upstream":
         if given.of not in (None, "xent"):
-            raise UsageError("labels and targets make a loss", "leave it out", "--of")
+            raise UsageError("labels and targets define a loss", "leave it out", "--of")
         return
-    option = "--jacobian" if given.jacobian is not None else "--upstream"
+    option = "--jacobian" if is_jacobian else "--upstream"
     if given.of not in ("softmax", "log-softmax"):
-        raise UsageError("of which function?", "add --of softmax or --of log-softmax", option)
+        remedy = "add --of softmax or --of log-softmax"
+        raise UsageError("does not say of which function", remedy, option)
     for name in typed:
         if name in _LOSS - {"temperature"}:
-            raise UsageError(f"does not go with {option}", "it goes with a loss", _option(name))
-
-
-def _option(name: str) -> str:
-    return f"--{name.rstrip('_').replace('_', '-')}"
+            raise UsageError(f"does not go with {option}", "it goes with a loss", option_name(name))

@@ -115,7 +115,7 @@ def test_labels_in_a_column_of_the_logits() -> None:
     ("options", "problem"),
     [
         ("--from probabilities --labels 0 --grad g.npy", "--from: a gradient is with respect to"),
-        ("--labels 0 --label-column a --grad g.npy", "--grad: a gradient of what?"),
+        ("--labels 0 --label-column a --grad g.npy", "--grad: does not say what it is the"),
         ("--upstream soft.npy --of softmax --class-weights 1,2 --grad g.npy", "--class-weights"),
         ("--jacobian g.npy --of softmax --base 2", "--base: does not go with --jacobian"),
         (f"{OF_LABELS} --class-weights 1,2 --grad g.npy", "2 weights for the 4 classes"),

@@ -323,4 +323,4 @@ def test_of_all_is_of_no_gradient_file() -> None:
     for partner in ("--labels 0,1,2", "--upstream z.npy"):
         outcome = run(f"{line} {partner}")
         assert (outcome.code, outcome.out) == (2, "")
-        assert "--of" in outcome.err or "of which function?" in outcome.err
+        assert "--of" in outcome.err or "does not say of which function" in outcome.err

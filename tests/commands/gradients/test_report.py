@@ -15,8 +15,13 @@ from xml.etree import ElementTree
 import pytest
 import xmlschema
 
-from softmax_cli.commands.gradients.github import MOST_ANNOTATIONS, MOST_ROWS, github_text, markdown
-from softmax_cli.commands.gradients.junit import junit
+from softmax_cli.commands.gradients.ci_reports import (
+    MOST_ANNOTATIONS,
+    MOST_ROWS,
+    github_text,
+    junit,
+    markdown,
+)
 from softmax_cli.core.gradcheck.report import Check, Counts, Entry, Origin, Report, Setup, Verdict
 from tests.running import run
 
@@ -348,7 +353,7 @@ def test_summary_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None
     assert outcome.code == 2
     assert outcome.err == (
         "softmax-cli: absent/summary.md: cannot be written: No such file or directory; "
-        "GITHUB_STEP_SUMMARY names it: unset that, or mend it\n"
+        "unset GITHUB_STEP_SUMMARY, or name a file that can be written\n"
     )
     assert "verdict: pass" in outcome.out
     assert json.loads(Path("report.json").read_text())["verdict"] == "pass"
@@ -378,18 +383,21 @@ def test_reports_beside_the_output(line: str, code: int) -> None:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ("--report report.csv", "--report: report.csv has no form; name a file .json or .xml"),
-        ("--report report", "--report: report has no form"),
-        ("--report report.xml.gz", "--report: report.xml.gz has no form"),
-        ("--report -", "--report: '-' has no form"),
-        ("--report ''", "--report: '' has no form"),
+        (
+            "--report report.csv",
+            "--report: report.csv is not a report file; name a file .json or .xml",
+        ),
+        ("--report report", "--report: report is not a report file"),
+        ("--report report.xml.gz", "--report: report.xml.gz is not a report file"),
+        ("--report -", "--report: '-' is not a report file"),
+        ("--report ''", "--report: '' is not a report file"),
         ("--report a.xml --report ./a.xml", "--report: ./a.xml is written twice"),
         ("--report a.xml --report link.xml", "--report: link.xml is written twice"),
         ("--report a.json -o a.json", "--report: a.json is written twice"),
         ("--report absent/a.json", "absent/a.json: cannot be written: No such file"),
         ("--report folder.json", "folder.json: cannot be written: Is a directory"),
-        ("--format xml", "--format: a report has no form in xml; one of table, json, junit, gith"),
-        ("-o report.npy", "report.npy: a report has no form in npy"),
+        ("--format xml", "--format: no report is written as xml; use table, json, junit, github"),
+        ("-o report.npy", "report.npy: no report is written as npy"),
     ],
 )
 def test_report_that_cannot_be(options: str, told: str) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from softmax_cli.commands.app.app import load
-from softmax_cli.commands.gradients.config_tables import FILES, NO_CHECK, SETTINGS
+from softmax_cli.commands.gradients.configuration import FILES, NOT_IN_TABLES, SETTINGS
 from tests.running import program, run
 
 pytestmark = pytest.mark.fast(4)
@@ -247,35 +247,38 @@ def test_inputs_of_tables_are_spared(option: str, victim: str) -> None:
         ("", "holds no check; write a table [[tool.softmax-cli.gradcheck]]"),
         ("[tool.softmax-cli]\ngradcheck = []", "holds no check"),
         ("tool = 3", "holds no check"),
-        ("[tool.softmax-cli.gradcheck]\nname = 'f'", "tool.softmax-cli.gradcheck is no list"),
-        ("[tool.softmax-cli]\ngradcheck = [1]", "tool.softmax-cli.gradcheck is no list"),
+        ("[tool.softmax-cli.gradcheck]\nname = 'f'", "tool.softmax-cli.gradcheck is not a list"),
+        ("[tool.softmax-cli]\ngradcheck = [1]", "tool.softmax-cli.gradcheck is not a list"),
         ("[[tool.softmax-cli.gradcheck]", "is not TOML: "),
         ("a = \xff", "is not TOML: "),
         (f"a = {'[' * 9999}", "is not TOML: "),
         (_table("", ""), "gradcheck table 1: has no name; write name = "),
         (_table("", "name = 3"), "gradcheck table 1: its name is 3"),
         (_table("", "name = ' '"), "gradcheck table 1: its name is ' '"),
-        (_table("") + _table(""), "gradcheck table 2: 'f' is the name of two"),
+        (_table("") + _table(""), "gradcheck table 2: another table is called 'f'"),
         (_table("rtoll = 1"), "gradcheck 'f': rtoll: no such option; did you mean rtol?"),
         (_table("'rtol=1' = 1"), "gradcheck 'f': rtol=1: no such option"),
         (_table("help = true"), "gradcheck 'f': help: no such option"),
         (_table("no-header = true"), "gradcheck 'f': no-header: no such option"),
         (_table("t = 1"), "gradcheck 'f': t: no such option"),
-        (_table("on-bad-row = 'nan'\non_bad_row = 'nan'"), "gradcheck 'f': an option is spelt in"),
+        (
+            _table("on-bad-row = 'nan'\non_bad_row = 'nan'"),
+            "gradcheck 'f': an option is given with",
+        ),
         (_table("header = 'yes'"), "gradcheck 'f': header: is a flag; write header = true or"),
-        (_table("rtol = true"), "gradcheck 'f': rtol: True is no value of it"),
+        (_table("rtol = true"), "gradcheck 'f': rtol: True is not a value"),
         (_table("rtol = 'small'"), "gradcheck 'f': --rtol: 'small' is not a valid float"),
         (_table("rtol = [1, 2]"), "gradcheck 'f': --rtol: '1,2' is not a valid float"),
         (_table("rtol = 1979-05-27"), "gradcheck 'f': rtol: datetime.date(1979, 5, 27) is no val"),
-        (_table("of = {a = 1}"), "gradcheck 'f': of: {'a': 1} is no value of it"),
+        (_table("of = {a = 1}"), "gradcheck 'f': of: {'a': 1} is not a value"),
         (_table("of = 'tanh'"), "gradcheck 'f': --of: "),
-        (_table("at = [[1], [[2]]]"), "gradcheck 'f': at: [[2]] is no value of it"),
-        (_table("at = [[]]"), "gradcheck 'f': at: [] is no value of it"),
+        (_table("at = [[1], [[2]]]"), "gradcheck 'f': at: [[2]] is not a value"),
+        (_table("at = [[]]"), "gradcheck 'f': at: [] is not a value"),
         (_table("points = 0"), "gradcheck 'f': --points: "),
-        (_table("values = []"), "gradcheck 'f': values: [] is no value of it"),
+        (_table("values = []"), "gradcheck 'f': values: [] is not a value"),
         (_table("values = ['a.npy']"), "gradcheck 'f': a.npy: neither a number nor a file"),
-        (_table("values = ['--help']"), "gradcheck 'f': --help: is no value"),
-        (_table("function = '--help'"), "gradcheck 'f': function: is no module:function"),
+        (_table("values = ['--help']"), "gradcheck 'f': --help: is not a value"),
+        (_table("function = '--help'"), "gradcheck 'f': function: is not module:function"),
         (_table("grad = '--help'\nlogits = '--help'\nlabels = 'x'"), "gradcheck 'f': --logits: "),
         (_table("function = 'm:f'\nvalues = [1]"), "gradcheck 'f': values: a function takes no"),
         (_table("function = 'm:f'"), "gradcheck 'f': m:f: no point to check at"),
@@ -300,12 +303,12 @@ def test_error_in_the_user_s_code_names_the_table() -> None:
     assert _error("").startswith(f"{place}raised ValueError: not today")
 
 
-@pytest.mark.parametrize("name", sorted(NO_CHECK))
+@pytest.mark.parametrize("name", sorted(NOT_IN_TABLES))
 def test_what_is_no_part_of_a_check_is_refused(name: str) -> None:
     key = name.replace("_", "-")
     Path("checks.toml").write_text(_table(f"{name} = 'x'"))
     told = (
-        f"softmax-cli: checks.toml: gradcheck 'f': {key}: is no part of a check; write --{key} on"
+        f"softmax-cli: checks.toml: gradcheck 'f': {key}: is not part of a check; write --{key} on"
     )
     assert _error("--config checks.toml").startswith(told)
 
@@ -375,7 +378,7 @@ def test_builtins_are_checked_where_no_tables_are(text: str | None) -> None:
         ("[[tool.softmax-cli.gradcheck]\nname = 'f'", "pyproject.toml: is not TOML: "),
         ("keywords = ['softmax-cli'", "pyproject.toml: is not TOML: "),
         (_table("rtoll = 1"), "pyproject.toml: gradcheck 'f': rtoll: no such option"),
-        ("[tool.softmax-cli]\ngradcheck = 1", "pyproject.toml: tool.softmax-cli.gradcheck is no"),
+        ("[tool.softmax-cli]\ngradcheck = 1", "pyproject.toml: tool.softmax-cli.gradcheck is not"),
     ],
 )
 def test_tables_here_that_cannot_be_read_are_no_pass(text: str, told: str) -> None:
@@ -385,7 +388,7 @@ def test_tables_here_that_cannot_be_read_are_no_pass(text: str, told: str) -> No
 
 def test_options_of_the_command_are_all_known() -> None:
     names = {parameter.name for parameter in load("gradcheck").params}
-    assert NO_CHECK | set(SETTINGS) <= names
+    assert NOT_IN_TABLES | set(SETTINGS) <= names
     assert {name.replace("-", "_") for name in FILES} - {"class_weights", "sample_weights"} <= names
 
 
