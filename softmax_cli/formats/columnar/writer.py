@@ -17,6 +17,7 @@ from softmax_cli.formats.columnar.footers import JoinedParts
 from softmax_cli.formats.model.blocks import Block
 from softmax_cli.formats.model.sinks import FormatSink
 from softmax_cli.formats.text.cells import cell_text
+from softmax_cli.formats.text.json_values import name_classes
 
 _PART_BYTES = 1 << 24
 _PART_ROWS = 1 << 18
@@ -43,10 +44,8 @@ class ColumnarSink(FormatSink):
         line_bytes = 32 if self._as_entries else width * self._dtype.itemsize
         self._most = min(_PART_ROWS, max(1, _PART_BYTES // line_bytes))
         self._numbers = np.empty((width, self._most), self._dtype)
-        self._places = np.empty((3 if self._as_entries else 0, self._most), np.int64)
         self._words: list[pl.DataFrame] = []
-        self._held = 0
-        self._is_begun = False
+        self._held = self._written = 0
         self._parts = JoinedParts(self._form, self._target.write)
 
     def _names(self) -> list[str]:
@@ -65,25 +64,15 @@ class ColumnarSink(FormatSink):
     def prepare(self, block: Block) -> Callable[[], None]:
         """Turn the rows of a block into columns; only joining them needs order."""
         self._has_classes = self._has_classes or block.classes is not None
-        numbers = block.values
-        places = np.empty((0, len(numbers)), np.int64)
-        if self._as_entries:
-            places = self._places_of(block)
-            numbers = numbers.reshape(-1, 1)
+        numbers = block.values.reshape(-1, 1) if self._as_entries else block.values
         columns = np.ascontiguousarray(numbers.T, dtype=self._dtype)
-        return partial(self._add, columns, places, self._words_of(block))
+        return partial(self._add, columns, self._words_of(block))
 
     def finish(self) -> None:
         """Write the rows that are left, and the footer."""
-        if self._held or not self._is_begun:
+        if self._held or not self._written:
             self._write_part()
         self._parts.finish()
-
-    def _places_of(self, block: Block) -> NDArray[np.int64]:
-        """Return row, i and j of each entry of lines of matrices."""
-        classes = self._result.columns
-        entries = np.arange(block.values.size) + block.start * classes
-        return np.stack([entries // classes**2, entries // classes % classes, entries % classes])
 
     def _words_of(self, block: Block) -> pl.DataFrame | None:
         """Return the columns of text: ids, and the names of the top k classes."""
@@ -91,27 +80,20 @@ class ColumnarSink(FormatSink):
         if block.ids is not None:
             per_row = self._result.columns if self._as_entries else 1
             for cells in zip(*block.ids, strict=True):
-                words = [cell_text(cell) for cell in cells]
+                words = map(cell_text, cells)
                 columns.append([word for word in words for _ in range(per_row)])
         if block.classes is not None:
-            names = self._result.class_names
-            columns += [
-                [str(number) if names is None else names[number] for number in numbers]
-                for numbers in block.classes.T.tolist()
-            ]
+            names = name_classes(block.classes, self._result.class_names)
+            columns += [list(map(str, rank)) for rank in zip(*names, strict=True)]
         if not columns:
             return None
         return pl.DataFrame([pl.Series(str(place), words) for place, words in enumerate(columns)])
 
-    def _add(
-        self, numbers: NDArray[Any], places: NDArray[np.int64], words: pl.DataFrame | None
-    ) -> None:
+    def _add(self, numbers: NDArray[Any], words: pl.DataFrame | None) -> None:
         done, rows = 0, numbers.shape[1]
         while done < rows:
             count = min(rows - done, self._most - self._held)
-            there, here = slice(self._held, self._held + count), slice(done, done + count)
-            self._numbers[:, there] = numbers[:, here]
-            self._places[:, there] = places[:, here]
+            self._numbers[:, self._held : self._held + count] = numbers[:, done : done + count]
             if words is not None:
                 self._words.append(words.slice(done, count))
             self._held += count
@@ -130,11 +112,17 @@ class ColumnarSink(FormatSink):
             frame.write_ipc(part, record_batch_size=self._most, compat_level=oldest)
         # No view of the stream itself: if writing fails, Python 3.12 crashes when both are freed.
         self._parts.add(memoryview(part.getvalue()))
-        self._held, self._words, self._is_begun = 0, [], True
+        self._written += self._held
+        self._held, self._words = 0, []
 
     def _columns(self) -> list[pl.Series]:
         ids = len(self._result.id_names)
-        lines = [*self._places[:, : self._held], *self._numbers[:, : self._held]]
+        lines = [*self._numbers[:, : self._held]]
+        if self._as_entries:
+            classes = self._result.columns
+            first = self._result.first * classes + self._written
+            entries = np.arange(first, first + self._held)
+            lines[:0] = entries // classes**2, entries // classes % classes, entries % classes
         none = [pl.Series(dtype=pl.String)] * (ids + self._has_classes * len(lines))
         words = pl.concat(self._words).get_columns() if self._words else none
         columns = [*words[:ids], *map(pl.Series, lines)]
