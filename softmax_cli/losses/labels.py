@@ -16,7 +16,7 @@ from softmax_cli.formats.arrays.array import row_place
 from softmax_cli.formats.columns.header import is_header
 from softmax_cli.formats.columns.layout import mask_na_values, missing_numbers, missing_texts
 from softmax_cli.formats.columns.selection import refuse_all_but_one
-from softmax_cli.formats.delimited.first_records import first_records
+from softmax_cli.formats.delimited.reader import first_records
 from softmax_cli.formats.model.blocks import BLOCK_BYTES, Block, Source, from_blocks, identity
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 from softmax_cli.formats.opening.detection import detected_format, refuse_pickle

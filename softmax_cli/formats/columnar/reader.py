@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -49,18 +49,6 @@ _WORDS = (pl.String, pl.Categorical, pl.Enum)
 _INDEX = re.compile(r"|Unnamed: \d+|__index_level_\d+__")
 
 
-@dataclass(frozen=True)
-class _Table:
-    """The columns of a file that are classes, or the one column that holds them as lists."""
-
-    file: ColumnarFile
-    layout: Layout
-    names: list[str]
-    listed: bool
-    classes: int
-    dtype: np.dtype[Any]
-
-
 def read(source: Input, form: str, options: ReadOptions, request: ColumnRequest) -> Source:
     """Open a Parquet or Arrow IPC file; its schema is read, and no row."""
     unfit = ReadOptions(delimiter=options.delimiter, header=options.header)
@@ -70,26 +58,18 @@ def read(source: Input, form: str, options: ReadOptions, request: ColumnRequest)
     if not columns:
         raise InputError("has no columns", "a row needs a number", source.place)
     layout = choose_layout(columns, columns, options, request)
-    table = _table(file, layout)
+    _refuse_index(file, layout)
+    table = _Table(file, layout)
     return Source(
         source.place,
         table.classes,
         table.dtype,
-        partial(_chunks, table),
+        table.chunks,
         rows=file.rows,
-        class_names=None if table.listed else tuple(table.names),
+        class_names=None if table.listed else layout.class_names,
         id_names=layout.id_names,
         table=None if table.listed else replace(layout, named_by="name"),
     )
-
-
-def _table(file: ColumnarFile, layout: Layout) -> _Table:
-    _refuse_index(file, layout)
-    names = list(layout.class_names or ())
-    types = [_number_type(file, column, lone=len(names) == 1) for column in layout.classes]
-    listed = len(names) == 1 and isinstance(file.schema[names[0]], (pl.List, pl.Array))
-    classes = _width_of_lists(file, names[0]) if listed else len(names)
-    return _Table(file, layout, names, listed, classes, np.result_type(*types))
 
 
 def _refuse_index(file: ColumnarFile, layout: Layout) -> None:
@@ -101,6 +81,81 @@ def _refuse_index(file: ColumnarFile, layout: Layout) -> None:
         verb = "is" if len(index) == 1 else "are"
         problem = f"{name_columns(index, names)} {verb} the index of a data frame"
         raise InputError(problem, pass_through(index, names), file.place)
+
+
+class _Table:
+    """The columns of a file that are classes, or the one column that holds them as lists."""
+
+    def __init__(self, file: ColumnarFile, layout: Layout) -> None:
+        self._file, self._layout = file, layout
+        names = file.schema.names()
+        self._names = [names[column] for column in layout.classes]
+        self._label = None if layout.label is None else names[layout.label]
+        types = [_number_type(file, at, lone=len(self._names) == 1) for at in layout.classes]
+        self.dtype = np.result_type(*types)
+        first = file.schema[self._names[0]]
+        self.listed = len(types) == 1 and isinstance(first, (pl.List, pl.Array))
+        self.classes = _width_of_lists(file, self._names[0]) if self.listed else len(types)
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Yield chunks, each of copies of the numbers in the window."""
+        file, row_bytes = self._file, self.classes * self.dtype.itemsize
+        most = max(1, _WINDOW_BYTES // row_bytes // (3 if self.listed else 1))
+        step = max(1, min(_WINDOW_ROWS, most, file.rows))
+        size = rows_per_block(self.classes, self.dtype.itemsize)
+        window = np.empty((self.classes, step), self.dtype)
+        passed = (*self._layout.id_names, self._label)
+        words = list(dict.fromkeys(name for name in passed if name is not None))
+        if not file.rows:
+            # Reading no rows still finds damage.
+            file.part(self._names, 0, 0)
+        for start in range(0, file.rows, step):
+            count = min(step, file.rows - start)
+            self._fill(window[:, :count], start)
+            cells = file.words(words, start, count) if words else pl.DataFrame()
+            for first in range(0, count, size):
+                values = window[:, first : min(first + size, count)].copy().T
+                part = cells.slice(first, len(values))
+                yield Chunk(len(values), partial(self._block, start + first, values, part))
+
+    def _fill(self, window: NDArray[Any], start: int) -> None:
+        """Fill the window, which has one row per class."""
+        count = window.shape[1]
+        if self.listed:
+            window[:] = self._from_lists(start, count).reshape(count, self.classes).T
+            return
+        for first in range(0, self.classes, _COLUMNS_AT_ONCE):
+            names = self._names[first : first + _COLUMNS_AT_ONCE]
+            for line, column in enumerate(self._file.part(names, start, count), first):
+                window[line] = _numbers(column, self._file.place, lambda row: start + row)
+
+    def _from_lists(self, start: int, count: int) -> NDArray[Any]:
+        """Return the numbers of lists, row after row; a missing list is all NaN."""
+        place, classes = self._file.place, self.classes
+        column = self._file.part(self._names, start, count).to_series()
+        if isinstance(column.dtype, pl.List):
+            lengths = column.list.len()
+            odd = (lengths != classes).arg_true()
+            if len(odd):
+                problem = f"a list of {lengths[odd[0]]} numbers, and the first row has {classes}"
+                remedy = "all rows need the same classes"
+                raise InputError(problem, remedy, row_place(place, start)(odd[0]))
+        present = column.is_not_null().to_numpy()
+        rows = np.flatnonzero(present) + start
+        entries = column.drop_nulls().explode()
+        numbers = _numbers(entries, place, lambda entry: rows[entry // classes])
+        if present.all():
+            return numbers
+        values = np.full((count, classes), np.nan, self.dtype)
+        values[present] = numbers.reshape(-1, classes)
+        return values
+
+    def _block(self, start: int, values: NDArray[Any], cells: pl.DataFrame) -> Block:
+        names = self._layout.id_names
+        ids = [[quote(cell.encode()) for cell in cells[name].to_list()] for name in names]
+        labels = None if self._label is None else cells[self._label].to_list()
+        place = row_place(self._file.place, start)
+        return Block(start, values, place, list(zip(*ids, strict=True)) or None, labels)
 
 
 def _number_type(file: ColumnarFile, column: int, *, lone: bool) -> type[np.floating[Any]]:
@@ -137,63 +192,6 @@ def _width_of_lists(file: ColumnarFile, name: str) -> int:
     return int(width)
 
 
-def _chunks(table: _Table) -> Iterator[Chunk]:
-    file, row_bytes = table.file, table.classes * table.dtype.itemsize
-    most = max(1, _WINDOW_BYTES // row_bytes // (3 if table.listed else 1))
-    step = max(1, min(_WINDOW_ROWS, most, file.rows))
-    size = rows_per_block(table.classes, table.dtype.itemsize)
-    # Used again and again: blocks hold copies.
-    window = np.empty((table.classes, step), table.dtype)
-    names = file.schema.names()
-    label = [] if table.layout.label is None else [names[table.layout.label]]
-    words = list(dict.fromkeys([*table.layout.id_names, *label]))
-    if not file.rows:
-        # Reading no rows still finds damage.
-        file.part(table.names, 0, 0)
-    for start in range(0, file.rows, step):
-        count = min(step, file.rows - start)
-        _fill(window[:, :count], table, start)
-        cells = file.words(words, start, count) if words else pl.DataFrame()
-        for first in range(0, count, size):
-            values = window[:, first : min(first + size, count)].copy().T
-            part = cells.slice(first, len(values))
-            yield Chunk(len(values), partial(_block, table, start + first, values, part))
-
-
-def _fill(window: NDArray[Any], table: _Table, start: int) -> None:
-    """Fill the window, which has one row per column of the file."""
-    count = window.shape[1]
-    if table.listed:
-        window[:] = _from_lists(table, start, count).reshape(count, table.classes).T
-        return
-    for first in range(0, len(table.names), _COLUMNS_AT_ONCE):
-        names = table.names[first : first + _COLUMNS_AT_ONCE]
-        for line, column in enumerate(table.file.part(names, start, count), first):
-            window[line] = _numbers(column, table.file.place, lambda row: start + row)
-
-
-def _from_lists(table: _Table, start: int, count: int) -> NDArray[Any]:
-    """Return the numbers of lists, row after row; a missing list is all NaN."""
-    file, classes = table.file, table.classes
-    column = file.part(table.names, start, count).to_series()
-    if isinstance(column.dtype, pl.List):
-        lengths = column.list.len()
-        odd = (lengths != classes).arg_true()
-        if len(odd):
-            problem = f"a list of {lengths[odd[0]]} numbers, and the first row has {classes}"
-            place = row_place(file.place, start)(odd[0])
-            raise InputError(problem, "all rows need the same classes", place)
-    present = column.is_not_null().to_numpy()
-    rows = np.flatnonzero(present) + start
-    entries = column.drop_nulls().explode()
-    numbers = _numbers(entries, file.place, lambda entry: rows[entry // classes])
-    if present.all():
-        return numbers
-    values = np.full((count, classes), np.nan, table.dtype)
-    values[present] = numbers.reshape(-1, classes)
-    return values
-
-
 def _numbers(column: pl.Series, place: str, row_of: Callable[[int], int]) -> NDArray[Any]:
     """Return the numbers of a column, NaN for null; `row_of` gives the row of an entry."""
     if column.dtype == pl.Null:
@@ -204,16 +202,6 @@ def _numbers(column: pl.Series, place: str, row_of: Callable[[int], int]) -> NDA
             problem = f"column {shorten(column.name)!r} holds {column[entry]}, {INEXACT}"
             raise InputError(problem, ACCEPT_ROUNDING, f"{place}: row {row_of(entry)}")
     return column.to_numpy()
-
-
-def _block(table: _Table, start: int, values: NDArray[Any], cells: pl.DataFrame) -> Block:
-    layout = table.layout
-    ids = [[quote(cell.encode()) for cell in cells[name].to_list()] for name in layout.id_names]
-    labels = None
-    if layout.label is not None:
-        labels = cells[table.file.schema.names()[layout.label]].to_list()
-    place = row_place(table.file.place, start)
-    return Block(start, values, place, list(zip(*ids, strict=True)) or None, labels)
 
 
 def read_words(source: Input, form: str, what: str) -> Iterator[tuple[str, str]]:

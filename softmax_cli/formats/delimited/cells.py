@@ -42,21 +42,6 @@ def decode_cell(cell: bytes, place: str) -> str:
         raise InputError("is not UTF-8 text", "save it as UTF-8", place) from None
 
 
-def is_misread(chunk: LineChunk, layout: Layout, delimiter: str) -> bool:
-    """Return true if Polars would take too much memory, or misread a cell without an error.
-
-    It drops a byte order mark, splits a cell at a quoted delimiter, and does not keep the text of
-    a column of numbers that is also passed through.
-    """
-    quoted = chunk.text.split(b'"')[1::2] if b'"' in chunk.text else []
-    return (
-        chunk.text.startswith(BOM_UTF8)
-        or len(chunk.text) > _LONG_CELL * len(chunk.lines) * layout.columns
-        or not set(layout.ids).isdisjoint(layout.classes)
-        or any(delimiter.encode() in inside for inside in quoted)
-    )
-
-
 @dataclass(frozen=True)
 class DelimitedTable(LineTable):
     """Reads the rows of delimited text.
@@ -78,13 +63,22 @@ class DelimitedTable(LineTable):
         )
 
     def parse_with_polars(self, chunk: LineChunk) -> Block | None:
+        layout, text = self.layout, chunk.text
         assert self.delimiter is not None
-        if is_misread(chunk, self.layout, self.delimiter):
+        mark = self.delimiter.encode()
+        # Polars takes much memory for long cells. It drops a byte order mark, splits a cell at a
+        # quoted delimiter, and does not keep the text of numbers that are also passed through.
+        if (
+            len(text) > _LONG_CELL * len(chunk.lines) * layout.columns
+            or text.startswith(BOM_UTF8)
+            or any(mark in inside for inside in text.split(b'"')[1::2])
+            or not set(layout.ids).isdisjoint(layout.classes)
+        ):
             return None
-        # It takes memory, and a chunk that would be misread needs none of it.
+        # The import takes memory too.
         from softmax_cli.formats.delimited.polars_chunk import read_with_polars
 
-        return read_with_polars(chunk, self.layout, self.delimiter, self.source.place)
+        return read_with_polars(chunk, layout, self.delimiter, self.source.place)
 
     def parse_record(self, record: bytes, place: str) -> ParsedRow:
         layout = self.layout
@@ -105,12 +99,11 @@ class DelimitedTable(LineTable):
     def _numbers(self, cells: list[bytes], place: str) -> list[float]:
         try:
             row = list(map(float, cells))
-        except ValueError:
-            pass
-        else:
             # float() accepts 1_000 and rounds large numbers: both need a closer look.
             if not any(b"_" in cell for cell in cells) and not any(map(_is_large, row)):
                 return row
+        except ValueError:
+            pass
         if all(is_truth(cell_text(cell).strip()) for cell in cells):
             shown, where = decode_cell(cells[0], place), f"{place}:{self.layout.classes[0] + 1}"
             raise InputError(f"{shown!r} is not a number", STORE_TRUTH, where)

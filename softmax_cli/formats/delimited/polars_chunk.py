@@ -38,11 +38,11 @@ def read_with_polars(chunk: LineChunk, layout: Layout, delimiter: str, place: st
     if frame is None or frame.height != rows:
         return None
     words = frame.select(pl.col(pl.String))
-    if any(column.null_count() for column in words):
-        return None
     # The missing cells of a short row are null, or empty words.
-    may_be_ragged = words.width or any(column.null_count() for column in frame)
-    if may_be_ragged and not _is_rectangular(text, rows, layout.columns, delimiter):
+    nulls = words.width or any(column.null_count() for column in frame)
+    if any(column.null_count() for column in words) or (
+        nulls and not _is_rectangular(text, rows, layout.columns, delimiter)
+    ):
         return None
     values = frame.select(map(str, layout.classes)).to_numpy(order="fortran", writable=True)
     if not _is_exact(values, text, words):

@@ -1,15 +1,17 @@
-"""Reads CSV, TSV and whitespace-separated text."""
+"""Reads CSV, TSV and whitespace-separated text; the first two records decide on a header."""
 
 from __future__ import annotations
 
+import io
+from codecs import BOM_UTF8
 from functools import partial
 from pathlib import PurePath
+from typing import NamedTuple
 
-from softmax_cli.errors import UsageError
+from softmax_cli.errors import InputError, UsageError
 from softmax_cli.formats.columns.header import detect_layout
 from softmax_cli.formats.columns.layout import missing_texts
 from softmax_cli.formats.delimited.cells import DelimitedTable, decode_cell
-from softmax_cli.formats.delimited.first_records import first_records
 from softmax_cli.formats.model.blocks import Source
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 from softmax_cli.formats.text.cells import (
@@ -18,8 +20,12 @@ from softmax_cli.formats.text.cells import (
     detected_delimiter,
     refuse_many_cells,
 )
-from softmax_cli.formats.text.lines import Comments
-from softmax_cli.storage.input import Input
+from softmax_cli.formats.text.lines import Comments, read_records
+from softmax_cli.storage.input import Input, no_rows, read_line, reading
+from softmax_cli.storage.limits import MOST_IDLE_LINES
+
+# The first so many bytes of the second record are enough to judge the first.
+_SECOND_BYTES = 1 << 20
 
 
 def read(source: Input, form: str, options: ReadOptions, request: ColumnRequest) -> Source:
@@ -43,11 +49,8 @@ def read(source: Input, form: str, options: ReadOptions, request: ColumnRequest)
     chunks = partial(table.chunks, unless=(b"#", b'"') if anywhere else ())
     if delimiter is None:
         chunks = partial(table.chunks_of_records, head, line)
-    return table.open(
-        chunks,
-        lambda: [layout.warning] if layout.warning else [],
-        partial(comments.warnings, source.place),
-    )
+    warning = [layout.warning] if layout.warning else []
+    return table.open(chunks, lambda: warning, partial(comments.warnings, source.place))
 
 
 def _delimiter(asked: str | None, form: str, place: str, first: bytes) -> str | None:
@@ -58,10 +61,79 @@ def _delimiter(asked: str | None, form: str, place: str, first: bytes) -> str | 
             problem = f"{asked!r} cannot separate cells"
             raise UsageError(problem, "give one character, or 'tab'", "--delimiter")
         return None if delimiter == " " else delimiter
-    if form == "txt":
-        return None
-    if form == "tsv":
-        return "\t"
+    if form != "csv":
+        return "\t" if form == "tsv" else None
     if ".csv" in PurePath(place.lower()).suffixes[-2:]:
         return ","
     return detected_delimiter(first.decode("utf-8", errors="replace")) or ","
+
+
+class FirstRecords(NamedTuple):
+    """The first two records of a text.
+
+    line    number of the first record's line
+    record  the first record
+    below   the second record, or the beginning of a long one; None if there is none
+    read    the bytes read from the stream, from the first record on
+    end     where the first record ends in them
+    """
+
+    line: int
+    record: bytes
+    below: bytes | None
+    read: bytes
+    end: int
+
+    def rows(self, *, is_header: bool) -> tuple[bytes, int]:
+        """Return the bytes of rows that were read, and the number of their first line."""
+        if not is_header:
+            return self.read, self.line
+        return self.read[self.end :], self.line + self.record.count(b"\n") + 1
+
+
+def first_records(source: Input, comments: Comments, what: str, *, anywhere: bool) -> FirstRecords:
+    """Read the first two records, or raise an error that asks for `what` is missing.
+
+    Comments above the first record are counted. With `anywhere`, more may follow below it.
+    """
+    number, is_comment = 0, True
+    while is_comment:
+        if number == MOST_IDLE_LINES:
+            raise no_rows(f"{source.place}:{number + 1}")
+        number += 1
+        with reading(source.place):
+            line = read_line(source.stream, source.place, number)
+        is_comment = comments.take(line.removeprefix(BOM_UTF8) if number == 1 else line)
+    stream = _Recorder(line, source.stream)
+    # The lines below the first record are read again, and their comments counted then.
+    below = Comments(comments.missing) if anywhere else None
+    records = read_records(stream, source.place, comments=below, first_line=number)
+    first = next(records, None)
+    if first is None:
+        raise InputError("is empty", f"give {what}", source.place)
+    end = sum(map(len, stream.held))
+    stream.left = _SECOND_BYTES
+    try:
+        second = next(records, (0, None))[1]
+    except InputError:
+        # An error in the first record comes before one in the second.
+        second = None
+    return FirstRecords(*first, second, b"".join(stream.held), end)
+
+
+class _Recorder(io.BufferedIOBase):
+    """Reads a first line and then a stream, at most `left` bytes of it, and holds every line."""
+
+    def __init__(self, first: bytes, rest: io.BufferedReader) -> None:
+        self._first, self._rest = first, rest
+        self.held: list[bytes] = []
+        self.left: int | None = None
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        line, self._first = self._first, b""
+        if not line:
+            line = self._rest.readline(size if self.left is None else self.left)
+        if self.left is not None:
+            self.left -= len(line)
+        self.held.append(line)
+        return line
