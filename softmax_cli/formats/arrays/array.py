@@ -25,6 +25,7 @@ from softmax_cli.formats.text.numbers import (
 )
 
 T = TypeVar("T")
+_MOST_DIMENSIONS = 32
 INEXACT = "which float64 cannot hold exactly"
 ACCEPT_ROUNDING = "store it as float64 to accept rounding"
 
@@ -33,7 +34,7 @@ def array_source(
     array: NDArray[Any], place: str, class_names: tuple[str, ...] | None = None
 ) -> Source:
     """Return the rows of an array: 1-D is one row, leading dimensions are flattened."""
-    checked_dtype(array.dtype, place, "bfloat16")
+    check_dtype(array.dtype, place, "bfloat16")
     shape = checked_shape(array.shape, place)
     stored = array.reshape(-1, shape[-1])
     check_exact(stored, place)
@@ -60,21 +61,22 @@ def row_place(place: str, start: int) -> Callable[[int], str]:
     return lambda row: f"{place}: row {start + row}"
 
 
-def checked_dtype(dtype: np.dtype[Any], place: str, asked: DTypeName | None = None) -> None:
-    """Refuse a dtype that is no real number; bfloat16 must be requested."""
+def check_dtype(dtype: np.dtype[Any], place: str, asked: DTypeName | None) -> None:
+    """Refuse a dtype that holds no real numbers; bfloat16 must be the value of --dtype."""
     if dtype.kind in "fiu" and dtype.itemsize <= 8:
         return
     if dtype == BFLOAT16:
         if asked == "bfloat16":
             return
-        problem = "holds two raw bytes a number (dtype |V2), as bfloat16 is kept"
-        raise InputError(problem, "--dtype bfloat16 takes them for that", place)
+        problem = "holds raw pairs of bytes (dtype |V2), as bfloat16 is stored"
+        raise InputError(problem, "--dtype bfloat16 reads them as bfloat16", place)
     kinds = {"O": "objects", "c": "complex numbers", "b": "truth values", "V": "raw bytes"}
     what = "records of several fields" if dtype.names else kinds.get(dtype.kind, f"{dtype} values")
     if dtype.subdtype is not None:
         what = "arrays within the array"
-    read = "integers or float16, float32 or float64 are read"
-    remedy = STORE_TRUTH if dtype.kind == "b" else read
+    remedy = "integers or float16, float32 or float64 are read"
+    if dtype.kind == "b":
+        remedy = STORE_TRUTH
     raise InputError(f"holds {what} (dtype {shorten(str(dtype))})", remedy, place)
 
 
@@ -141,10 +143,8 @@ def whole_array(source: Source) -> NDArray[Any]:
     """Read all rows of a source into one array, with its leading dimensions."""
     blocks = [block.values for block in source.blocks()]
     none = np.empty((0, source.classes), in_memory(source.dtype))
-    rows = np.concatenate(blocks) if blocks else none
-    leading = (len(rows),) if source.leading is None else source.leading
-    array: NDArray[Any] = rows.reshape(*leading, source.classes)
-    return array
+    array: NDArray[Any] = np.concatenate(blocks or [none])
+    return array if source.leading is None else array.reshape(*source.leading, source.classes)
 
 
 def along_axis(source: Source, axis: int) -> Source:
@@ -169,26 +169,21 @@ class AlongAxisSink(Sink):
     """Holds all rows, and passes them on with the axes in the order of the input."""
 
     def __init__(self, result: Result, open_inner: Callable[[Result], Sink]) -> None:
-        """Keep what opens the inner sink after the last row."""
         self._result, self._open_inner = result, open_inner
         self._blocks: list[NDArray[Any]] = []
 
     def write(self, block: Block) -> None:
-        """Hold the rows."""
         self._blocks.append(block.values)
 
     def finish(self) -> None:
-        """Move the axis back and write all rows."""
         result = self._result
         none = np.empty((0, result.columns), in_memory(result.dtype))
-        moved = np.concatenate([none, *self._blocks])
-        moved = moved.reshape(*(result.leading or ()), result.columns)
-        array = np.moveaxis(moved, -1, result.axis)
+        rows = np.concatenate([none, *self._blocks])
+        array = np.moveaxis(rows.reshape(*(result.leading or ()), result.columns), -1, result.axis)
         *leading, columns = array.shape
         facts = {**result.facts, "axis": result.axis}
-        inner = self._open_inner(
-            replace(result, columns=columns, leading=tuple(leading), axis=-1, facts=facts)
-        )
+        shape = {"columns": columns, "leading": tuple(leading), "axis": -1}
+        inner = self._open_inner(replace(result, facts=facts, **shape))
         for block in array_source(array, "").blocks():
             inner.write(block)
         inner.finish()
@@ -210,11 +205,29 @@ def numeric_array(
         shape.append(len(level))
         level = level[0] if level else None
     flat: list[float] = []
-    _flatten(nested, tuple(shape), place, "", flat, missing)
+
+    def flatten(value: object, depth: int, index: str) -> None:
+        where = f"{place}: {index}" if index else place
+        if depth == len(shape):
+            if isinstance(value, list):
+                raise InputError("a list among numbers", "rows are lists of numbers", where)
+            try:
+                flat.append(json_float(value, missing))
+            except NotANumberError as error:
+                raise InputError(str(error), remedy_of_json(value), where) from None
+            return
+        if not isinstance(value, list):
+            raise InputError("a number among lists", "rows are lists of numbers", where)
+        if len(value) != shape[depth]:
+            problem = f"a row of {len(value)} entries, and the first has {shape[depth]}"
+            raise InputError(problem, "all rows need the same classes", where)
+        for position, entry in enumerate(value):
+            flatten(entry, depth + 1, f"{index}[{position}]")
+
+    flatten(nested, 0, "")
     return np.array(flat, dtype=np.float64).reshape(shape)
 
 
-_MOST_DIMENSIONS = 32
 NON_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 
@@ -245,29 +258,3 @@ def remedy_of_json(value: object) -> str:
     if isinstance(value, str) and is_number(value):
         return "write it without quotes"
     return number_remedy(str(value)) or "give a number"
-
-
-def _flatten(
-    value: object,
-    shape: tuple[int, ...],
-    place: str,
-    index: str,
-    flat: list[float],
-    missing: Collection[str],
-) -> None:
-    where = f"{place}: {index}" if index else place
-    if not shape:
-        if isinstance(value, list):
-            raise InputError("a list among numbers", "rows are lists of numbers", where)
-        try:
-            flat.append(json_float(value, missing))
-        except NotANumberError as error:
-            raise InputError(str(error), remedy_of_json(value), where) from None
-        return
-    if not isinstance(value, list):
-        raise InputError("a number among lists", "rows are lists of numbers", where)
-    if len(value) != shape[0]:
-        problem = f"a row of {len(value)} entries, and the first has {shape[0]}"
-        raise InputError(problem, "all rows need the same classes", where)
-    for position, entry in enumerate(value):
-        _flatten(entry, shape[1:], place, f"{index}[{position}]", flat, missing)

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,9 @@ from softmax_cli.core.exact.bfloat16 import BFLOAT16, packed
 from softmax_cli.errors import InputError, UsageError, shorten
 from softmax_cli.formats.arrays.array import (
     array_source,
+    check_dtype,
     check_exact,
     check_size,
-    checked_dtype,
     checked_shape,
     numbers_in,
     row_place,
@@ -39,47 +39,50 @@ MAGIC = b"\x93NUMPY"
 _MOST_DIMENSIONS = 64
 
 
+class Header(NamedTuple):
+    """What a file says about an array; the header takes `length` bytes."""
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    fortran_order: bool = False
+    length: int = 0
+
+    @property
+    def size(self) -> int:
+        """The size of the array in bytes."""
+        return self.dtype.itemsize * math.prod(self.shape)
+
+
 def read(source: Input, form: str, options: ReadOptions, request: ColumnRequest) -> Source:
     """Open an NPY file or stream; only its header is read."""
     refuse_table_options(form, options, request)
-    dtype, shape, fortran_order, header_size = read_header(source, options.dtype)
-    size = dtype.itemsize * math.prod(shape)
-    check_size(source.size, header_size + size, source.place)
-    first_byte = None if source.size is None else header_size
-    return rows_of(
-        source, dtype, shape, request, fortran_order=fortran_order, first_byte=first_byte
-    )
+    header = read_header(source, options.dtype)
+    check_size(source.size, header.length + header.size, source.place)
+    return rows_of(source, header, request, None if source.size is None else header.length)
 
 
 def rows_of(
-    source: Input,
-    dtype: np.dtype[Any],
-    shape: tuple[int, ...],
-    request: ColumnRequest,
-    *,
-    fortran_order: bool,
-    first_byte: int | None = None,
+    source: Input, header: Header, request: ColumnRequest, first_byte: int | None = None
 ) -> Source:
     """Return the rows of the array that the stream yields next.
 
     In a plain file they start at `first_byte`, and are read in any order.
     """
-    column = (math.prod(shape), 1)
-    classes = 1 if request.one_column else checked_shape(shape, source.place)[-1]
-    by_columns = fortran_order and len(shape) == 2 and first_byte is not None
-    if fortran_order and len(shape) > 1 and (not by_columns or request.one_column):
-        data = read_exactly(source, dtype.itemsize * math.prod(shape))
+    dtype, shape, place = header.dtype, header.shape, source.place
+    classes = 1 if request.one_column else checked_shape(shape, place)[-1]
+    by_columns = header.fortran_order and len(shape) == 2 and first_byte is not None
+    if header.fortran_order and len(shape) > 1 and (not by_columns or request.one_column):
+        data = read_exactly(source, header.size)
         _refuse_more(source)
         try:
             array = np.frombuffer(data, dtype).reshape(shape, order="F")
         except ValueError as error:
-            raise InputError(f"has the shape {shape}", "it is damaged", source.place) from error
+            raise InputError(f"has the shape {shape}", "it is damaged", place) from error
         if request.one_column:
-            return replace(array_source(array.reshape(column), source.place), leading=shape)
-        return array_source(array, source.place)
+            return replace(array_source(array.reshape(-1, 1), place), leading=shape)
+        return array_source(array, place)
     leading = shape if request.one_column else shape[:-1]
     rows = math.prod(leading)
-    in_memory = numbers_in(np.empty(0, dtype)).dtype
     step = rows_per_block(classes, dtype.itemsize)
 
     def chunks() -> Iterator[Chunk]:
@@ -88,32 +91,26 @@ def rows_of(
             size = count * classes * dtype.itemsize
             if first_byte is None:
                 values = np.frombuffer(read_exactly(source, size), dtype)
-                yield Chunk(count, partial(block, start, values), size=size)
+                yield Chunk(count, partial(block, start, values.reshape(-1, classes)), size=size)
             else:
                 read = partial(read_block, first_byte, start, count)
                 yield Chunk(count, read, at_once=2, size=size)
         _refuse_more(source)
 
     def read_block(first_byte: int, start: int, count: int) -> Block:
-        if by_columns:
-            columns = np.empty((classes, count), dtype)
-            for column, numbers in enumerate(columns):
-                offset = first_byte + (column * rows + start) * dtype.itemsize
-                read_at(source, offset, numbers.view(np.uint8).data)
-            check_exact(columns.T, source.place, start)
-            return Block(start, numbers_in(columns).T, row_place(source.place, start))
-        values = np.empty(count * classes, dtype)
-        offset = first_byte + start * classes * dtype.itemsize
-        read_at(source, offset, values.view(np.uint8).data)
-        return block(start, values)
+        stored = np.empty((classes, count) if by_columns else (1, count * classes), dtype)
+        for column, numbers in enumerate(stored):
+            at = column * rows + start if by_columns else start * classes
+            read_at(source, first_byte + at * dtype.itemsize, numbers.view(np.uint8).data)
+        return block(start, stored.T if by_columns else stored.reshape(-1, classes))
 
-    def block(start: int, values: NDArray[Any]) -> Block:
-        table = values.reshape(-1, classes)
-        check_exact(table, source.place, start)
-        return Block(start, numbers_in(table), row_place(source.place, start))
+    def block(start: int, table: NDArray[Any]) -> Block:
+        check_exact(table, place, start)
+        numbers = numbers_in(table.T).T if by_columns else numbers_in(table)
+        return Block(start, numbers, row_place(place, start))
 
-    size = rows * classes * dtype.itemsize
-    return Source(source.place, classes, in_memory, chunks, rows=rows, leading=leading, size=size)
+    in_memory = numbers_in(np.empty(0, dtype)).dtype
+    return Source(place, classes, in_memory, chunks, rows=rows, leading=leading, size=header.size)
 
 
 def _refuse_more(source: Input) -> None:
@@ -122,13 +119,8 @@ def _refuse_more(source: Input) -> None:
         raise InputError("goes on after its array", "it is damaged", source.place)
 
 
-def read_header(
-    source: Input, asked: DTypeName | None
-) -> tuple[np.dtype[Any], tuple[int, ...], bool, int]:
-    """Return dtype, shape, Fortran order and the size of the header, with every part checked.
-
-    `asked` is the value of `--dtype`; bfloat16 must be requested.
-    """
+def read_header(source: Input, asked: DTypeName | None) -> Header:
+    """Return what the header says, with every part checked; `asked` is the value of `--dtype`."""
     start = read_exactly(source, 8)
     if not start.startswith(MAGIC):
         raise InputError("is not an NPY file", "--input-format names another format", source.place)
@@ -141,29 +133,28 @@ def read_header(
         raise InputError(f"has a header of {length} bytes", "the file is damaged", source.place)
     text = read_exactly(source, length).decode("utf-8" if start[6] == 3 else "latin-1", "replace")
     try:
-        header = ast.literal_eval(text.strip(" \n"))
-        descr, shape, fortran_order = header["descr"], header["shape"], header["fortran_order"]
+        fields = ast.literal_eval(text.strip(" \n"))
+        descr, shape, fortran_order = fields["descr"], fields["shape"], fields["fortran_order"]
         if not isinstance(descr, (str, list)) or not isinstance(fortran_order, bool):
             raise TypeError
-        if len(header) != 3:
+        if len(fields) != 3:
             raise KeyError
         with warnings.catch_warnings(action="error"):
             dtype: np.dtype[Any] = np.dtype(descr)
     except _HEADER_ERRORS as error:
         problem = "has a header that cannot be read"
         raise InputError(problem, "the file is damaged", source.place) from error
-    checked_dtype(dtype, source.place, asked)
+    check_dtype(dtype, source.place, asked)
     sizes = isinstance(shape, tuple) and all(type(size) is int and size >= 0 for size in shape)
     most = max(8, dtype.itemsize) * math.prod(max(1, size) for size in shape) if sizes else 0
     if not sizes or most >= 1 << 63 or len(shape) > _MOST_DIMENSIONS:
-        raise InputError(
-            f"has a header with the shape {shorten(str(shape))}", "it is damaged", source.place
-        )
-    return dtype, shape, fortran_order, 8 + width + length
+        problem = f"has a header with the shape {shorten(str(shape))}"
+        raise InputError(problem, "it is damaged", source.place)
+    return Header(dtype, shape, fortran_order, 8 + width + length)
 
 
 def header_bytes(dtype: np.dtype[Any], shape: tuple[int, ...], *, room: int = 0) -> bytes:
-    """Return the header of a C-ordered array, padded to `room` bytes and to a multiple of 64."""
+    """Return the header of a C-ordered array, of at least `room` bytes and a multiple of 64."""
     fields = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
     text = repr(fields).encode("latin-1")
     size = max(room, len(MAGIC) + 4 + len(text) + 1)
@@ -181,7 +172,7 @@ class NpySink(FormatSink):
     """Writes an array; its header follows when the number of rows is known."""
 
     def header(self, shape: tuple[int, ...], *, room: int = 0) -> bytes:
-        """Return the header of an array of this shape, padded to `room` bytes."""
+        """Return the header of an array of this shape, of at least `room` bytes."""
         return header_bytes(self._result.dtype, shape, room=room)
 
     def begin(self) -> None:
@@ -203,7 +194,7 @@ class NpySink(FormatSink):
             target.reserve(self._room + lines * self._line_bytes, rows * result.columns)
 
     def prepare(self, block: Block) -> Callable[[], None]:
-        """Write the numbers of a block; its position does not depend on other blocks."""
+        """Write the numbers of a block at once: their position depends on no other block."""
         values = stored_as(self._result.dtype, block.values)
         offset = self._room + block.start * self._line_bytes
         self._target.write_at(offset, values.reshape(-1).view(np.uint8).data)

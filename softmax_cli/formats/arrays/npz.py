@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 import zipfile
 from typing import Any, cast
 
@@ -48,17 +47,17 @@ def read(source: Input, form: str, options: ReadOptions, request: ColumnRequest)
     place = f"{source.place}[{shorten(member.filename.removesuffix('.npy'))}]"
     plain: io.BufferedReader = io.BufferedReader(cast(Any, opened))
     array = Input(place, plain, compressed=lambda: member.compress_size)
-    dtype, shape, fortran_order, header_size = read_header(array, options.dtype)
-    check_size(member.file_size, header_size + dtype.itemsize * math.prod(shape), place)
+    header = read_header(array, options.dtype)
+    check_size(member.file_size, header.length + header.size, place)
     if member.file_size > MOST_DEFLATED * (member.compress_size + 1):
         problem = f"{member.compress_size} bytes cannot hold the {member.file_size} they declare"
         remedy = "the file is damaged"
         if member.compress_type in (zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
             problem, remedy = f"grows to over {MOST_DEFLATED} times its size", _AGAIN
         raise InputError(problem, remedy, place)
-    if fortran_order or options.axis != -1:
+    if header.fortran_order or options.axis != -1:
         array.check_expansion(member.file_size)
-    return rows_of(array, dtype, shape, request, fortran_order=fortran_order)
+    return rows_of(array, header, request)
 
 
 def _check_method(member: zipfile.ZipInfo, place: str) -> None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from softmax_cli.core.exact.bfloat16 import BFLOAT16
 from softmax_cli.errors import InputError, shorten
-from softmax_cli.formats.arrays.array import check_size, checked_dtype, chosen_array
-from softmax_cli.formats.arrays.npy import NpySink, rows_of
+from softmax_cli.formats.arrays.array import check_size, chosen_array
+from softmax_cli.formats.arrays.npy import Header, NpySink, rows_of
 from softmax_cli.formats.columns.selection import refuse_table_options
 from softmax_cli.formats.model.blocks import Source
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
@@ -29,8 +29,7 @@ _DTYPES: dict[str, np.dtype[Any]] = {
 _PIECE = 1 << 20
 
 
-@dataclass(frozen=True)
-class _Tensor:
+class _Tensor(NamedTuple):
     """An array of the file; its bytes run from `begin` to before `end`."""
 
     name: str
@@ -57,15 +56,12 @@ def read(source: Input, form: str, options: ReadOptions, request: ColumnRequest)
         read = "integers, F16, BF16, F32 or F64 are read"
         raise InputError(problem, STORE_TRUTH if tensor.dtype == "BOOL" else read, place)
     dtype = _DTYPES[tensor.dtype]
-    checked_dtype(dtype, place, "bfloat16")
-    check_size(tensor.end - tensor.begin, dtype.itemsize * math.prod(tensor.shape), place)
+    array = Header(dtype, tensor.shape)
+    check_size(tensor.end - tensor.begin, array.size, place)
     if source.size is None:
         _skip(source, tensor, size)
-    array = replace(source, place=place)
     first_byte = None if source.size is None else 8 + length + tensor.begin
-    opened = rows_of(
-        array, dtype, tensor.shape, request, fortran_order=False, first_byte=first_byte
-    )
+    opened = rows_of(replace(source, place=place), array, request, first_byte)
     return replace(opened, dtype=BFLOAT16) if dtype == BFLOAT16 else opened
 
 

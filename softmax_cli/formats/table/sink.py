@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 from softmax_cli.display.alignment import (
     DEFAULT_PRECISION,
@@ -17,10 +19,13 @@ from softmax_cli.display.steps import step_parts
 from softmax_cli.formats.model.blocks import Block
 from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.formats.model.sinks import Result, Sink
-from softmax_cli.formats.table.kept_rows import SHOWN_MATRICES, SHOWN_ROWS, KeptRow, KeptRows
+from softmax_cli.formats.text.cells import cell_text
+from softmax_cli.formats.text.json_values import name_classes
 from softmax_cli.storage.output import Target
 
-SHOWN_CLASSES = 40
+_SHOWN_CLASSES = 40
+_SHOWN_ROWS = 10
+_SHOWN_MATRICES = 3
 
 _SINGULAR = {"probabilities": "probability", "log_probabilities": "log-probability"}
 
@@ -34,6 +39,15 @@ def open_table(result: Result, _: str, target: Target, options: WriteOptions) ->
     return TableSink(result, show, options)
 
 
+class _Row(NamedTuple):
+    """A row to show: its number, its name, its values, and their classes in a top-K result."""
+
+    number: int
+    name: str
+    values: list[float]
+    classes: list[object] | None
+
+
 class TableSink(Sink):
     """Keeps the first and the last rows, and shows them after the last."""
 
@@ -43,12 +57,38 @@ class TableSink(Sink):
         """Keep no rows yet; `show` prints the parts of the table."""
         self._result, self._show = result, show
         self._precision = options.precision or DEFAULT_PRECISION
-        self._rows = KeptRows(result)
         self._has_bars = result.name == "probabilities"
         self._has_top = result.name in _SINGULAR
+        self._count = 0
+        self._first: list[_Row] = []
+        self._last: deque[_Row] = deque(maxlen=_SHOWN_ROWS)
 
     def write(self, block: Block) -> None:
-        self._rows.add(block)
+        """Keep the rows of the block that may be shown."""
+        count = len(block.values)
+        if self._result.matrix:
+            kept = (row for row in range(count) if self._is_kept(block.start + row))
+            self._first.extend(self._row(block, row) for row in kept)
+        else:
+            ahead = min(max(0, _SHOWN_ROWS - self._count), count)
+            self._first.extend(self._row(block, row) for row in range(ahead))
+            behind = range(max(ahead, count - _SHOWN_ROWS), count)
+            self._last.extend(self._row(block, row) for row in behind)
+        self._count += count
+
+    def _is_kept(self, line: int) -> bool:
+        columns = self._result.columns
+        matrix, i = divmod(line, columns)
+        return matrix < _SHOWN_MATRICES and (i < _SHOWN_ROWS or i >= columns - _SHOWN_ROWS)
+
+    def _row(self, block: Block, row: int) -> _Row:
+        number, classes = block.start + row, None
+        name = str(number)
+        if block.ids is not None:
+            name = " ".join(map(cell_text, block.ids[row]))
+        if block.classes is not None:
+            classes = name_classes(block.classes[row : row + 1], self._result.class_names)[0]
+        return _Row(number, name, block.values[row].tolist(), classes)
 
     def finish(self) -> None:
         """Show the table, or the steps that explain the result."""
@@ -58,17 +98,17 @@ class TableSink(Sink):
             return
         if result.matrix:
             parts = self._matrices()
-        elif self._rows.count == 1 and result.columns > 1:
+        elif self._count == 1 and result.columns > 1:
             parts = self._one_row()
         else:
             parts = self._all_rows()
         self._show([*parts, *(result.after() if result.after else ())])
 
     def _one_row(self) -> Iterator[Part]:
-        result, row = self._result, self._rows.first[0]
+        result, row = self._result, self._first[0]
         count = len(row.values)
         names = row.classes or result.class_names or range(count)
-        shown = first_and_last(count, SHOWN_CLASSES)
+        shown = first_and_last(count, _SHOWN_CLASSES)
         texts = align_numbers([self._number(row.values[column]) for column in shown])
         top = _largest(row.values) if self._has_top else None
         if top is not None:
@@ -90,12 +130,12 @@ class TableSink(Sink):
             yield Line(f"{len(shown)} of {count} classes shown{where}", "dim")
 
     def _all_rows(self) -> Iterator[Part]:
-        rows = [*self._rows.first, *self._rows.last]
+        rows = [*self._first, *self._last]
         if not rows:
             yield Line("no rows", "dim")
             return
-        result, total = self._result, self._rows.count
-        gap = len(self._rows.first) if total > len(rows) else None
+        result, total = self._result, self._count
+        gap = len(self._first) if total > len(rows) else None
         columns = first_and_last(result.columns, SHOWN_COLUMNS)
         names: Sequence[object] = result.class_names or range(result.columns)
         is_top_k = rows[0].classes is not None
@@ -122,7 +162,7 @@ class TableSink(Sink):
         )
 
     def _cells(
-        self, row: KeptRow, columns: Sequence[int], texts: Sequence[str], top: int | None
+        self, row: _Row, columns: Sequence[int], texts: Sequence[str], top: int | None
     ) -> list[Cell]:
         return [
             Cell(
@@ -136,21 +176,21 @@ class TableSink(Sink):
 
     def _matrices(self) -> Iterator[Part]:
         classes = self._result.columns
-        total = self._rows.count // classes
+        total = self._count // classes
         names = [str(name) for name in self._result.class_names or range(classes)]
-        for matrix in range(min(total, SHOWN_MATRICES)):
-            rows = self._rows.of_matrix(matrix)
+        for matrix in range(min(total, _SHOWN_MATRICES)):
+            rows = [row for row in self._first if row.number // classes == matrix]
             if matrix:
                 yield Line()
             if total > 1:
                 yield Line(f"row {matrix}", "bold")
-            gap = SHOWN_ROWS if classes > len(rows) else None
+            gap = _SHOWN_ROWS if classes > len(rows) else None
             note = "" if gap is None else f"{len(rows)} of {classes} lines"
             labels = [names[row.number % classes] for row in rows]
             values = [row.values for row in rows]
             yield matrix_grid(names, labels, values, self._number, gap, note)
-        if total > SHOWN_MATRICES:
-            yield Line(f"{SHOWN_MATRICES} of {total} rows shown", "dim")
+        if total > _SHOWN_MATRICES:
+            yield Line(f"{_SHOWN_MATRICES} of {total} rows shown", "dim")
 
     def _number(self, value: float) -> str:
         return f"{value:.{self._precision}g}"
