@@ -8,7 +8,7 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from softmax_cli.errors import UsageError
 from softmax_cli.formats.model.options import WriteOptions
@@ -27,7 +27,7 @@ class Format:
     reader   module with read(source, form, options, request) -> Source; none if empty
     sink     what makes its Sink of (result, form, target, options)
     text     can be written compressed, and to standard output
-    keyed    holds arrays by name
+    holds    a table, an array or arrays by name
     guarded  its library may crash
     """
 
@@ -36,7 +36,7 @@ class Format:
     reader: str
     sink: str
     text: bool = True
-    keyed: bool = False
+    holds: Literal["table", "array", "arrays"] = "table"
     guarded: bool = False
 
     def load_reader(self) -> ModuleType:
@@ -62,17 +62,17 @@ FORMATS = (
     _delimited("csv", (".csv",)),
     _delimited("tsv", (".tsv",)),
     _delimited("txt", (".txt",)),
-    Format("json", (".json",), "json.document", "json.document.JsonSink", keyed=True),
+    Format("json", (".json",), "json.document", "json.document.JsonSink", holds="arrays"),
     Format("jsonl", (".jsonl", ".ndjson"), "json.lines", "json.lines.JsonLinesSink"),
-    Format("npy", (".npy",), "arrays.npy", "arrays.npy.NpySink", text=False),
-    Format("npz", (".npz",), "arrays.npz", "arrays.npz.NpzSink", text=False, keyed=True),
+    Format("npy", (".npy",), "arrays.npy", "arrays.npy.NpySink", text=False, holds="array"),
+    Format("npz", (".npz",), "arrays.npz", "arrays.npz.NpzSink", text=False, holds="arrays"),
     Format(
         "safetensors",
         (".safetensors",),
         "arrays.safetensors",
         "arrays.safetensors.SafetensorsSink",
         text=False,
-        keyed=True,
+        holds="arrays",
     ),
     _columnar("parquet", (".parquet",)),
     _columnar("arrow", (".arrow", ".feather")),

@@ -282,7 +282,7 @@ def test_a_whole_number_is_never_rounded(line: str) -> None:
 def test_leading_comments_are_counted() -> None:
     outcome = run(r"printf '# made by R\n# 2 classes\na,b\n1,2\n' | softmax-cli softmax")
     assert outcome.out == "a,b\n0.2689414213699951,0.7310585786300049\n"
-    assert "standard input: 2 lines that begin with # were ignored" in outcome.err
+    assert "standard input: ignored 2 lines that begin with #" in outcome.err
 
 
 def test_a_column_of_a_table_is_not_told_to_take_axis_0() -> None:

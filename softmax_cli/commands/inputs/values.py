@@ -60,7 +60,7 @@ def opened_option(
         chosen = ReadOptions(dtype=read.dtype, na_values=read.na_values)
     else:
         form = suffix_format(token)
-        by_name = form is not None and form.keyed
+        by_name = form is not None and form.holds == "arrays"
         header = read.header if _has_text_suffix(token) else None
         chosen = replace(read, key=read.key if by_name else None, axis=-1, header=header)
         if option in _ROLES:

@@ -24,7 +24,6 @@ from softmax_cli.formats.arrays.array import (
     numbers_in,
     row_place,
 )
-from softmax_cli.formats.columns.selection import refuse_table_options
 from softmax_cli.formats.model.blocks import Block, Chunk, Source, rows_per_block
 from softmax_cli.formats.model.options import ColumnRequest, DTypeName, ReadOptions
 from softmax_cli.formats.model.sinks import FormatSink
@@ -53,9 +52,8 @@ class Header(NamedTuple):
         return self.dtype.itemsize * math.prod(self.shape)
 
 
-def read(source: Input, form: str, options: ReadOptions, request: ColumnRequest) -> Source:
+def read(source: Input, _: str, options: ReadOptions, request: ColumnRequest) -> Source:
     """Open an NPY file or stream; only its header is read."""
-    refuse_table_options(form, options, request)
     header = read_header(source, options.dtype)
     check_size(source.size, header.length + header.size, source.place)
     return rows_of(source, header, request, None if source.size is None else header.length)

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from softmax_cli.errors import InputError, shorten
 from softmax_cli.formats.arrays.array import check_size, chosen_array
 from softmax_cli.formats.arrays.npy import header_bytes, read_header, rows_of, stored_as
-from softmax_cli.formats.columns.selection import refuse_table_options
 from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 from softmax_cli.formats.model.sinks import FormatSink
@@ -28,9 +27,8 @@ _READ_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zi
 _ENCRYPTED = 0x41
 
 
-def read(source: Input, form: str, options: ReadOptions, request: ColumnRequest) -> Source:
+def read(source: Input, _: str, options: ReadOptions, request: ColumnRequest) -> Source:
     """Open the array that `--key` names, or the only one."""
-    refuse_table_options(form, options, request)
     try:
         # A zip is read from its end.
         stream = source.stream if source.size is not None else io.BytesIO(read_whole(source))

@@ -13,7 +13,6 @@ from softmax_cli.core.exact.bfloat16 import BFLOAT16
 from softmax_cli.errors import InputError, shorten
 from softmax_cli.formats.arrays.array import check_size, chosen_array
 from softmax_cli.formats.arrays.npy import Header, NpySink, rows_of
-from softmax_cli.formats.columns.selection import refuse_table_options
 from softmax_cli.formats.model.blocks import Source
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 from softmax_cli.formats.text.numbers import STORE_TRUTH
@@ -39,9 +38,8 @@ class _Tensor(NamedTuple):
     end: int
 
 
-def read(source: Input, form: str, options: ReadOptions, request: ColumnRequest) -> Source:
+def read(source: Input, _: str, options: ReadOptions, request: ColumnRequest) -> Source:
     """Open the array that `--key` names, or the only one; only the header is read."""
-    refuse_table_options(form, options, request)
     length = int.from_bytes(read_exactly(source, 8), "little")
     most = LONGEST_TENSOR_LIST if source.size is None else min(LONGEST_TENSOR_LIST, source.size - 8)
     if length > most:
@@ -71,18 +69,18 @@ def _tensors(source: Input, header: bytes) -> list[_Tensor]:
         entries = json.loads(header)
         if not isinstance(entries, dict):
             raise TypeError
-        tensors = [
-            _tensor(name, entry) for name, entry in entries.items() if name != "__metadata__"
-        ]
+        entries.pop("__metadata__", None)
+        tensors = [_tensor(*entry) for entry in entries.items()]
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise _damaged(source, "has a header that cannot be read") from error
     tensors.sort(key=lambda tensor: (tensor.begin, tensor.end))
-    ends = [0, *(tensor.end for tensor in tensors)]
-    for tensor, end in zip(tensors, ends, strict=False):
+    end = 0
+    for tensor in tensors:
         if tensor.begin != end:
             name = shorten(tensor.name)
             problem = f"its array {name!r} begins at byte {tensor.begin}, not at {end}"
             raise _damaged(source, problem)
+        end = tensor.end
     return tensors
 
 

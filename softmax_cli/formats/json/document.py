@@ -8,7 +8,6 @@ from dataclasses import replace
 from softmax_cli.errors import InputError, join_names
 from softmax_cli.formats.arrays.array import array_source, numeric_array
 from softmax_cli.formats.columns.layout import Layout, missing_texts
-from softmax_cli.formats.columns.selection import refuse_table_options
 from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 from softmax_cli.formats.model.sinks import FormatSink
@@ -19,9 +18,8 @@ from softmax_cli.storage.input import Input
 _KEYS = ("logits", "probabilities", "log_probabilities", "jacobian")
 
 
-def read(source: Input, form: str, options: ReadOptions, request: ColumnRequest) -> Source:
+def read(source: Input, _: str, options: ReadOptions, request: ColumnRequest) -> Source:
     """Read nested lists, or an object that this program wrote; the document is held whole."""
-    refuse_table_options(form, options, request)
     document = read_document(source)
     names = None
     if isinstance(document, dict):

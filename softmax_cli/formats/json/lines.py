@@ -23,7 +23,7 @@ from softmax_cli.storage.input import Input, no_rows, read_line, reading
 from softmax_cli.storage.limits import MOST_CELLS, MOST_IDLE_LINES
 
 
-def read(source: Input, form: str, options: ReadOptions, request: ColumnRequest) -> Source:  # noqa: ARG001
+def read(source: Input, _: str, options: ReadOptions, request: ColumnRequest) -> Source:
     """Open JSON lines; only the first line is read."""
     with reading(source.place):
         number, line = _next_line(source.stream, source.place, 0)

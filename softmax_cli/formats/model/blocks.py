@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from operator import methodcaller
+from operator import itemgetter, methodcaller
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -61,11 +61,10 @@ class Block:
 
     def part(self, start: int, stop: int) -> Block:
         """Return the rows from position `start` to before `stop`, without a copy."""
-
-        def place(row: int) -> str:
-            return self.place(start + row)
-
-        return self._take(lambda entries: entries[start:stop], self.start + start, place)
+        place = self.place
+        return self._take(
+            itemgetter(slice(start, stop)), self.start + start, lambda row: place(start + row)
+        )
 
     def rows(self, chosen: NDArray[np.intp], start: int) -> Block:
         """Return a copy of the chosen rows, numbered from `start`."""
@@ -126,17 +125,9 @@ class RowRange(NamedTuple):
         return RowRange(self.start * lines, self.stop * lines, self.of * lines)
 
 
-Chunks = Callable[[], Iterator[Chunk]]
-
-
-def from_blocks(blocks: Callable[[], Iterator[Block]]) -> Chunks:
-    """Return blocks as chunks that are already read."""
-
-    def chunks() -> Iterator[Chunk]:
-        for block in blocks():
-            yield Chunk(len(block.values), partial(identity, block))
-
-    return chunks
+def from_blocks(blocks: Callable[[], Iterator[Block]]) -> Callable[[], Iterator[Chunk]]:
+    """Return a function that yields blocks as chunks that are already read."""
+    return lambda: (Chunk(len(block.values), partial(identity, block)) for block in blocks())
 
 
 def identity(block: Block) -> Block:
@@ -170,7 +161,7 @@ class Source:
     place: str
     classes: int
     dtype: np.dtype[Any]
-    chunks: Chunks
+    chunks: Callable[[], Iterator[Chunk]]
     rows: int | None = None
     leading: tuple[int, ...] | None = None
     class_names: tuple[str, ...] | None = None

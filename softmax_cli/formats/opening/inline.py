@@ -14,73 +14,66 @@ from softmax_cli.storage.filesystem import is_remote, path_of
 def read_inline(tokens: Sequence[str], place: str) -> Source | None:
     """Return the rows that the tokens give; None if they are paths.
 
-    `1 2 3` is one row; a token `1,2,3` or `[1,2,3]` is a row, `[[1,2],[3,4]]` two.
+    `1 2 3` is one row; a token `1,2,3` or `[1,2,3]` is a row, `[[1,2],[3,4]]` is two.
     """
-    typed = [token for token in tokens if _is_typed(token)]
-    if not typed:
+    others = [token for token in tokens if not _is_typed(token)]
+    if len(others) == len(tokens):
         return None
-    if len(typed) < len(tokens):
-        other = next(token for token in tokens if token not in typed)
-        if other != "-" and not path_of(other).exists():
-            raise unknown_token(other, place)
-        raise InputError(
-            "is a path among numbers, and the two do not mix", "give one or the other", other
-        )
-    if all(is_number(token) for token in tokens):
-        return array_source(
-            numeric_array([_number(token, place) for token in tokens], place), place
-        )
+    if others:
+        if others[0] != "-" and not path_of(others[0]).exists():
+            raise unknown_token(others[0], place)
+        raise InputError("is a path among numbers", "give only paths or only numbers", others[0])
     rows: list[object] = []
-    for token in tokens:
-        if token.startswith("["):
-            row = _json(token)
-            rows.extend(row if row and isinstance(row[0], list) else [row])
-        else:
-            rows.append([_number(part, place) for part in token.split(",")])
+    if all(map(is_number, tokens)):
+        rows.extend(_number(token, place) for token in tokens)
+    else:
+        for token in tokens:
+            if token.startswith("["):
+                row = _json_list(token)
+                rows.extend(row if row and isinstance(row[0], list) else [row])
+            else:
+                rows.append([_number(part, place) for part in token.split(",")])
     return array_source(numeric_array(rows, place), place)
 
 
 def _is_typed(token: str) -> bool:
+    """Return true if a token gives numbers; refuse one that is neither numbers nor a file."""
     if is_number(token):
         return True
     if path_of(token).exists():
         return False
     if token.startswith("["):
         return token.endswith("]")
-    parts = token.split(",")
-    if len(parts) > 1 and is_number(parts[0]):
-        for part in parts:
-            if not is_number(part):
-                raise InputError(
-                    f"{shorten(part)!r} is not a number, and no file has this name",
-                    "a row is numbers with commas between, without spaces",
-                    shorten_token(token),
-                )
-        return True
-    return False
+    first, *others = token.split(",")
+    if not others or not is_number(first):
+        return False
+    for part in others:
+        if not is_number(part):
+            problem = f"{shorten(part)!r} is not a number, and no file has this name"
+            remedy = "separate numbers with commas and no spaces"
+            raise InputError(problem, remedy, shorten_token(token))
+    return True
 
 
 def _number(text: str, place: str) -> float:
     try:
         return parse_number(text)
     except NotANumberError as error:
-        raise InputError(str(error), "type a number that float64 can hold", place) from None
+        raise InputError(str(error), "give a number that float64 can hold", place) from None
 
 
-def _json(token: str) -> list[object]:
+def _json_list(token: str) -> list[object]:
     from softmax_cli.formats.text.json_values import parse_json
 
     try:
-        row = parse_json(token)
+        row: list[object] = parse_json(token)
     except ValueError as error:
         raise InputError(f"not JSON: {error}", "a row is [1, 2, 3]", shorten_token(token)) from None
-    if not isinstance(row, list):
-        raise InputError("not a list of numbers", "a row is [1, 2, 3]", shorten_token(token))
     return row
 
 
 def unknown_token(token: str, place: str) -> InputError:
-    """Return the error for a token that is neither a number nor a file, with its option."""
+    """Return the error for a token that is neither a number nor a file; it names an option."""
     shown = shorten_token(token)
     if is_remote(token):
         return InputError("no such file", "check the spelling", shown)

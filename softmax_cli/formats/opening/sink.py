@@ -17,10 +17,7 @@ from softmax_cli.storage.open_target import open_target
 def open_sink(
     result: Result, options: WriteOptions, inputs: Sequence[Location] = ()
 ) -> Iterator[Sink]:
-    """Open the output of a result, and its picture; the files appear when the block ends.
-
-    After an error, no file appears.
-    """
+    """Open the output of a result, and its picture; the files appear if the block succeeds."""
     form = output_format(options)
     part = options.part if isinstance(options, PartOptions) else None
     with (

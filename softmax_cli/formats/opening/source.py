@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
+from itertools import chain
+from threading import Lock
 
-from softmax_cli.errors import UsageError
+from softmax_cli.errors import InputError, UsageError
 from softmax_cli.formats.columns.layout import mask_na_values
 from softmax_cli.formats.columns.selection import refuse_table_options
 from softmax_cli.formats.columns.suspects import warn_of_suspects
-from softmax_cli.formats.model.blocks import Source
+from softmax_cli.formats.model.blocks import Block, Chunk, Source
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 from softmax_cli.formats.opening.detection import detected_format, refuse_pickle
 from softmax_cli.formats.opening.inline import read_inline, unknown_token
@@ -18,19 +21,17 @@ from softmax_cli.formats.registry import named_format
 from softmax_cli.storage.filesystem import Location, location, path_of
 from softmax_cli.storage.input import open_input
 
-NO_REQUEST = ColumnRequest()
-
 
 def open_source(
     tokens: Sequence[str],
     options: ReadOptions,
-    request: ColumnRequest = NO_REQUEST,
+    request: ColumnRequest = ColumnRequest(),
     *,
     place: str = "arguments",
 ) -> Source:
-    """Open what was typed: numbers, rows of numbers, paths, globs, or `-` for standard input.
+    """Open tokens: numbers, rows of numbers, paths, globs, or `-` for standard input.
 
-    Headers are read, rows are not. Errors in typed numbers name `place`.
+    Only headers are read. Errors in typed numbers name `place`.
     """
     source = read_inline(tokens, place)
     if source is not None:
@@ -38,8 +39,8 @@ def open_source(
         if options.input_format is not None:
             raise UsageError("typed numbers have no format", "it goes with files", "--input-format")
     else:
-        paths = [path for token in tokens for path in _expanded(token, place)]
-        source = warn_of_suspects(_opened_files(paths, options, request))
+        paths = [path for token in tokens for path in _expand_glob(token, place)]
+        source = warn_of_suspects(_open_files(paths, options, request))
     if options.na_values:
         source = mask_na_values(source, options)
     if options.axis == -1:
@@ -53,40 +54,7 @@ def open_source(
         raise
 
 
-def _opened_files(paths: Sequence[str], options: ReadOptions, request: ColumnRequest) -> Source:
-    first = open_file(paths[0], options, request)
-    if len(paths) == 1:
-        return first
-    from softmax_cli.core.exact.bfloat16 import limits_of
-    from softmax_cli.formats.opening.concatenated import check_alike, concatenated
-
-    rest: list[Callable[[], Source]] = []
-    opened = [first]
-    try:
-        for path in paths[1:]:
-            source = open_file(path, options, request)
-            opened.append(source)
-            check_alike(first, source, any_dtype=options.dtype is not None)
-            if path_of(path).is_file():
-                # There may be more files than can be open at once.
-                source.close()
-                rest.append(partial(open_file, path, options, request))
-            else:
-                rest.append(partial(_the_same, source))
-    except BaseException:
-        for source in opened:
-            source.close()
-        raise
-    joined = concatenated(first, rest, [location(path) for path in paths if path != "-"])
-    least_exact = max((source.dtype for source in opened), key=lambda dtype: limits_of(dtype)[0])
-    return replace(joined, stored=least_exact)
-
-
-def _the_same(source: Source) -> Source:
-    return source
-
-
-def open_file(path: str, options: ReadOptions, request: ColumnRequest = NO_REQUEST) -> Source:
+def open_file(path: str, options: ReadOptions, request: ColumnRequest = ColumnRequest()) -> Source:
     """Open one file, in the format of `--input-format`, its suffix or its first bytes."""
     refuse_pickle(path)
     source = open_input(path)
@@ -95,7 +63,9 @@ def open_file(path: str, options: ReadOptions, request: ColumnRequest = NO_REQUE
             form = detected_format(path, source)
         else:
             form = named_format(options.input_format, "--input-format", reads=True)
-        if not form.keyed and options.key is not None:
+        if form.holds != "table":
+            refuse_table_options(form.name, options, request)
+        if form.holds != "arrays" and options.key is not None:
             raise UsageError(f"{form.name} holds no arrays by name", "leave it out", "--key")
         opened: Source = form.load_reader().read(source, form.name, options, request)
     except BaseException:
@@ -105,7 +75,7 @@ def open_file(path: str, options: ReadOptions, request: ColumnRequest = NO_REQUE
     return replace(opened, paths=paths, close=source.close)
 
 
-def _expanded(token: str, place: str) -> list[str]:
+def _expand_glob(token: str, place: str) -> list[str]:
     if token == "-" or path_of(token).exists():
         return [token]
     if any(character in token for character in "*?[") and (found := path_of(token).glob()):
@@ -114,7 +84,130 @@ def _expanded(token: str, place: str) -> list[str]:
 
 
 def input_paths(tokens: Sequence[str]) -> list[Location]:
-    """Return the files that tokens name, which no output may overwrite."""
+    """Return the files that the tokens name; no output may overwrite them."""
     found = [name for token in tokens for name in path_of(token).glob()]
     plain = [token for token in tokens if token != "-" and path_of(token).exists()]
     return [location(name) for name in (*found, *plain, *(["/dev/stdin"] if "-" in tokens else []))]
+
+
+def _open_files(paths: Sequence[str], options: ReadOptions, request: ColumnRequest) -> Source:
+    first = open_file(paths[0], options, request)
+    if len(paths) == 1:
+        return first
+    from softmax_cli.core.exact.bfloat16 import limits_of
+
+    reopen = partial(open_file, options=options, request=request)
+    rest: list[str | Source] = []
+    dtypes = {first.dtype}
+    with ExitStack() as on_error:
+        on_error.callback(first.close)
+        for path in paths[1:]:
+            source = reopen(path)
+            on_error.callback(source.close)
+            _check_alike(first, source, any_dtype=options.dtype is not None)
+            dtypes.add(source.dtype)
+            if path_of(path).is_file():
+                # There may be more files than can be open at once.
+                source.close()
+                rest.append(path)
+            else:
+                rest.append(source)
+        on_error.pop_all()
+    locations = [location(path) for path in paths if path != "-"]
+    joined = _concatenate(first, rest, reopen, locations)
+    return replace(joined, stored=max(dtypes, key=lambda dtype: limits_of(dtype)[0]))
+
+
+def _concatenate(
+    first: Source,
+    rest: Sequence[Source | str],
+    open_path: Callable[[str], Source],
+    paths: Sequence[Location],
+) -> Source:
+    """Return the rows of all sources, in order; a path is opened when its turn comes."""
+    # Sources with a chunk yet to be read, to close after an error.
+    unfinished: set[_OpenSource] = set()
+    later: list[Callable[[], list[str]]] = []
+
+    def chunks() -> Iterator[Chunk]:
+        start = 0
+        for item in (first, *rest):
+            source = open_path(item) if isinstance(item, str) else item
+            if source is not first:
+                later.extend(source.warnings)
+            opened = _OpenSource(source, unfinished)
+            try:
+                _check_alike(first, source, any_dtype=True)
+                first_row = start
+                for chunk in source.chunks():
+                    yield opened.until_read(chunk, first_row)
+                    start += chunk.rows
+            finally:
+                opened.end()
+
+    def close() -> None:
+        first.close()
+        for opened in list(unfinished):
+            opened.close()
+
+    return replace(
+        first,
+        place=f"{first.place} and {len(rest)} more",
+        chunks=chunks,
+        rows=None,
+        leading=None,
+        size=None,
+        paths=tuple(paths),
+        warnings=(*first.warnings, lambda: list(chain.from_iterable(each() for each in later))),
+        close=close,
+    )
+
+
+class _OpenSource:
+    """Keeps a source open until its last chunk is read, in any thread."""
+
+    def __init__(self, source: Source, unfinished: set[_OpenSource]) -> None:
+        self._source, self._unfinished = source, unfinished
+        self._left = 1
+        self._lock = Lock()
+        unfinished.add(self)
+
+    def close(self) -> None:
+        """Close the source, even if chunks are left."""
+        self._unfinished.discard(self)
+        self._source.close()
+
+    def until_read(self, chunk: Chunk, first_row: int) -> Chunk:
+        """Return the chunk, numbered from the first row of the source; reading it may close it."""
+        with self._lock:
+            self._left += 1
+
+        def read() -> Block:
+            try:
+                block = chunk.read()
+                return replace(block, start=first_row + block.start)
+            finally:
+                self.end()
+
+        return replace(chunk, read=read)
+
+    def end(self) -> None:
+        """Close the source if no chunk is left to read."""
+        with self._lock:
+            self._left -= 1
+            is_over = not self._left
+        if is_over:
+            self.close()
+
+
+def _check_alike(first: Source, other: Source, *, any_dtype: bool) -> None:
+    """Refuse a source whose rows cannot follow those of the first."""
+    if other.classes != first.classes:
+        problem = f"{other.classes} columns, and {first.place} has {first.classes}"
+        raise InputError(problem, "all files need the same columns", other.place)
+    if other.class_names != first.class_names or other.id_names != first.id_names:
+        problem = f"its header differs from that of {first.place}"
+        raise InputError(problem, "all files need the same columns in the same order", other.place)
+    if other.dtype != first.dtype and not any_dtype:
+        problem = f"holds {other.dtype}, and {first.place} holds {first.dtype}"
+        raise InputError(problem, "choose the type of the result with --dtype", other.place)

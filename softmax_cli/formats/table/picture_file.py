@@ -17,15 +17,10 @@ if TYPE_CHECKING:
 
     Save = Callable[[Iterable[Part]], None]
 
-_FORMS = {".svg": "svg", ".html": "html"}
-
 
 @contextmanager
 def open_picture(options: WriteOptions, inputs: Sequence[Location] = ()) -> Iterator[Save | None]:
-    """Open the file of `--save`; yield a function that draws parts into it, or None without one.
-
-    The file appears when the block is left without an error.
-    """
+    """Open the file of `--save`; yield a function that draws parts into it, or None without it."""
     path = options.save
     if path is None:
         yield None
@@ -50,8 +45,8 @@ def picture_form(path: str) -> str:
     >>> picture_form("table.svg")
     'svg'
     """
-    form = _FORMS.get(Path(path).suffix.lower())
-    if form is None:
+    form = Path(path).suffix.lower().removeprefix(".")
+    if form not in ("svg", "html"):
         given = repr(path) if path in ("", "-") else path
         raise UsageError(f"{given} is not a picture", "name a file .svg or .html", "--save")
     return form

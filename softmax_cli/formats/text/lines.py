@@ -28,7 +28,6 @@ class Comments:
     """
 
     def __init__(self, missing: Collection[str] = MISSING) -> None:
-        """Start at zero; `missing` holds the texts of missing values."""
         self.missing = missing
         self.count = 0
 
@@ -45,11 +44,8 @@ class Comments:
 
     def warnings(self, place: str) -> list[str]:
         """Return a warning with the number of comments, if there are any."""
-        if not self.count:
-            return []
-        one = self.count == 1
-        lines = "line that begins with # was" if one else "lines that begin with # were"
-        return [f"{place}: {self.count} {lines} ignored"]
+        lines = "line that begins" if self.count == 1 else "lines that begin"
+        return [f"{place}: ignored {self.count} {lines} with #"] if self.count else []
 
 
 def read_records(
@@ -122,18 +118,17 @@ def _read_quoted(
 
 def batches(items: Iterator[T], size: int) -> Iterator[list[T]]:
     """Yield the items in batches; an InputError is raised after the items before it."""
-    failed: InputError | None = None
-    while failed is None:
+    while True:
         batch: list[T] = []
         try:
             batch.extend(islice(items, size))
-        except InputError as error:
-            failed = error
-        if batch:
-            yield batch
-        elif failed is None:
+        except InputError:
+            if batch:
+                yield batch
+            raise
+        if not batch:
             return
-    raise failed
+        yield batch
 
 
 def line_place(place: str, lines: Sequence[int]) -> Callable[[int], str]:

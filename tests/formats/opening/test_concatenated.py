@@ -72,8 +72,8 @@ def test_a_file_name_with_a_pattern_in_it_is_that_file() -> None:
     ("content", "words"),
     [
         ("a,b,c\n1,2,3\n", ["3 columns", "1.csv has 2"]),
-        ("b,a\n1,2\n", ["header is not that of 1.csv"]),
-        ("1,2\n", ["header is not that of 1.csv"]),
+        ("b,a\n1,2\n", ["header differs from that of 1.csv"]),
+        ("1,2\n", ["header differs from that of 1.csv"]),
         ("a,b\n1,x\n", ["'x' is not a number"]),
         ("", ["empty"]),
     ],

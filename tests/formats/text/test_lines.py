@@ -24,4 +24,4 @@ def test_a_carriage_return_alone_is_refused(name: str, data: bytes, message: str
 def test_a_comment_above_commas_is_counted() -> None:
     back = read(saved("x", "# numpy\n1,2\n"))
     assert back.values.tolist() == [[1, 2]]
-    assert warnings_of(back.source) == ["x: 1 line that begins with # was ignored"]
+    assert warnings_of(back.source) == ["x: ignored 1 line that begins with #"]
