@@ -215,8 +215,8 @@ def test_raw_bytes_are_numbers_only_if_that_is_said() -> None:
     outcome = run("softmax-cli softmax bfloat16.npy -o out.npy")
     assert outcome.code == 2
     assert outcome.err == (
-        "softmax-cli: bfloat16.npy: holds raw pairs of bytes (dtype |V2), as bfloat16 is "
-        "stored; --dtype bfloat16 reads them as bfloat16\n"
+        "softmax-cli: bfloat16.npy: holds raw bytes, two per number (dtype |V2), like bfloat16; "
+        "--dtype bfloat16 reads them as bfloat16\n"
     )
     assert not Path("out.npy").exists()
     outcome = run("softmax-cli gradcheck --dtype bfloat16")

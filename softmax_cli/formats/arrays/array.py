@@ -68,7 +68,7 @@ def check_dtype(dtype: np.dtype[Any], place: str, asked: DTypeName | None) -> No
     if dtype == BFLOAT16:
         if asked == "bfloat16":
             return
-        problem = "holds raw pairs of bytes (dtype |V2), as bfloat16 is stored"
+        problem = "holds raw bytes, two per number (dtype |V2), like bfloat16"
         raise InputError(problem, "--dtype bfloat16 reads them as bfloat16", place)
     kinds = {"O": "objects", "c": "complex numbers", "b": "truth values", "V": "raw bytes"}
     what = "records of several fields" if dtype.names else kinds.get(dtype.kind, f"{dtype} values")
@@ -131,9 +131,7 @@ def numbers_in(stored: NDArray[Any]) -> NDArray[Any]:
 
 def checked_shape(shape: tuple[int, ...], place: str) -> tuple[int, ...]:
     """Refuse an array without classes."""
-    if not shape:
-        raise InputError("holds a single number of no dimension", "a row needs classes", place)
-    if shape[-1] == 0:
+    if not shape or not shape[-1]:
         problem = f"holds an array of shape {shape}, without classes"
         raise InputError(problem, "a row needs a number", place)
     return shape

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ast
+import io
 import math
 import warnings
 from collections.abc import Callable, Iterator
@@ -129,16 +129,13 @@ def read_header(source: Input, asked: DTypeName | None) -> Header:
     length = int.from_bytes(read_exactly(source, width), "little")
     if length > LONGEST_NPY_HEADER:
         raise InputError(f"has a header of {length} bytes", "the file is damaged", source.place)
-    text = read_exactly(source, length).decode("utf-8" if start[6] == 3 else "latin-1", "replace")
+    # Version 3 differs in names of fields alone, and arrays with fields are not read.
+    text = length.to_bytes(4, "little") + read_exactly(source, length)
     try:
-        fields = ast.literal_eval(text.strip(" \n"))
-        descr, shape, fortran_order = fields["descr"], fields["shape"], fields["fortran_order"]
-        if not isinstance(descr, (str, list)) or not isinstance(fortran_order, bool):
-            raise TypeError
-        if len(fields) != 3:
-            raise KeyError
         with warnings.catch_warnings(action="error"):
-            dtype: np.dtype[Any] = np.dtype(descr)
+            shape, fortran_order, dtype = np.lib.format.read_array_header_2_0(
+                io.BytesIO(text), max_header_size=length
+            )
     except _HEADER_ERRORS as error:
         problem = "has a header that cannot be read"
         raise InputError(problem, "the file is damaged", source.place) from error

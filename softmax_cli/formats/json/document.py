@@ -18,7 +18,7 @@ from softmax_cli.storage.input import Input
 _KEYS = ("logits", "probabilities", "log_probabilities", "jacobian")
 
 
-def read(source: Input, _: str, options: ReadOptions, request: ColumnRequest) -> Source:
+def read(source: Input, _: str, options: ReadOptions, request: ColumnRequest) -> Source:  # noqa: ARG001
     """Read nested lists, or an object that this program wrote; the document is held whole."""
     document = read_document(source)
     names = None

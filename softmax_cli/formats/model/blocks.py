@@ -61,10 +61,8 @@ class Block:
 
     def part(self, start: int, stop: int) -> Block:
         """Return the rows from position `start` to before `stop`, without a copy."""
-        place = self.place
-        return self._take(
-            itemgetter(slice(start, stop)), self.start + start, lambda row: place(start + row)
-        )
+        take = itemgetter(slice(start, stop))
+        return self._take(take, self.start + start, lambda row: self.place(start + row))
 
     def rows(self, chosen: NDArray[np.intp], start: int) -> Block:
         """Return a copy of the chosen rows, numbered from `start`."""

@@ -106,13 +106,17 @@ class FormatSink(Sink):
 
 
 class Sinks(Sink):
-    """Gives each block to several sinks; whoever opened them finishes them."""
+    """Gives each block to several sinks."""
 
     def __init__(self, sinks: Sequence[Sink]) -> None:
         self._sinks = sinks
 
     def prepare(self, block: Block) -> Callable[[], None]:
         return partial(call_each, [sink.prepare(block) for sink in self._sinks])
+
+    def finish(self) -> None:
+        for sink in self._sinks:
+            sink.finish()
 
 
 def call_each(commits: Sequence[Callable[[], None]]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from softmax_cli.formats.model.options import PartOptions, WriteOptions
@@ -24,20 +24,20 @@ def open_sink(
         open_target(options.output or "-", inputs, in_place=options.in_place, part=part) as target,
         open_picture(options, inputs) as save,
     ):
-        opened = [lambda shaped: form.open_sink(shaped, target, options)]
-        if save is not None:
-            from softmax_cli.formats.table.sink import TableSink
 
-            opened.append(lambda shaped: TableSink(shaped, save, options))
-        sinks = [_along_axis(result, open_inner) for open_inner in opened]
-        yield Sinks(sinks) if len(sinks) > 1 else sinks[0]
-        for sink in sinks:
-            sink.finish()
+        def open_all(result: Result) -> Sink:
+            sinks = [form.open_sink(result, target, options)]
+            if save is not None:
+                from softmax_cli.formats.table.sink import TableSink
 
+                sinks.append(TableSink(result, save, options))
+            return Sinks(sinks)
 
-def _along_axis(result: Result, open_inner: Callable[[Result], Sink]) -> Sink:
-    if result.axis == -1:
-        return open_inner(result)
-    from softmax_cli.formats.arrays.array import AlongAxisSink
+        if result.axis == -1:
+            sink = open_all(result)
+        else:
+            from softmax_cli.formats.arrays.array import AlongAxisSink
 
-    return AlongAxisSink(result, open_inner)
+            sink = AlongAxisSink(result, open_all)
+        yield sink
+        sink.finish()

@@ -54,8 +54,6 @@ def parse_json(text: str) -> Any:
             json.dumps(value, ensure_ascii=False).encode()
     except RecursionError:
         raise ValueError("nested too deep") from None
-    except json.JSONDecodeError:
-        raise
     except UnicodeEncodeError:
         raise ValueError("it holds half a character") from None
     except ValueError as error:

@@ -105,7 +105,7 @@ def test_numpy_reads_what_is_written(dtype: str) -> None:
 @pytest.mark.parametrize(
     ("array", "words"),
     [
-        (np.float64(3), ["no dimension"]),
+        (np.float64(3), ["shape ()"]),
         (np.array([(1, 2.0)], "i4,f8"), ["records of several fields"]),
         (np.array([1, "a"], object), ["objects"]),
         (np.array([1j]), ["complex"]),

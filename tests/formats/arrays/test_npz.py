@@ -73,7 +73,7 @@ def test_standard_input() -> None:
     ("data", "words"),
     [
         (zipped(a=npy(np.array([1j]))), "complex"),
-        (zipped(a=npy(np.float64(1))), "no dimension"),
+        (zipped(a=npy(np.float64(1))), "shape ()"),
         (zipped(a=npy(A) + b"more"), "and its header declares"),
         (zipped(a=npy(A)[:-1]), "and its header declares"),
         (zipped(a=b"abc"), "ends after"),

@@ -119,7 +119,7 @@ DATA = ROWS.tobytes()
         (with_header(_entry(), DATA[:-1]), "and its header declares"),
         (with_header(_entry(shape=[2, 3]), DATA), "and its header declares"),
         (with_header(_entry(dtype="F8_E4M3"), DATA), "holds F8_E4M3 values"),
-        (with_header(_entry(shape=[], data_offsets=[0, 8]), DATA[:8]), "of no dimension"),
+        (with_header(_entry(shape=[], data_offsets=[0, 8]), DATA[:8]), "of shape ()"),
         (with_header({}), "holds 0 arrays; it is empty"),
     ],
 )

@@ -76,7 +76,7 @@ def test_key_and_class_names() -> None:
         ("", ":1:1", ["not JSON"]),
         ("[" * 100_000, "", ["not JSON", "too deep"]),
         ("[" * 65 + "1" + "]" * 65, "", ["too deep"]),
-        ("5", "", ["no dimension"]),
+        ("5", "", ["shape ()"]),
         ('"x"', "", ["'x' is not a number"]),
         ("[]", "", ["without classes"]),
         ("[[]]", "", ["without classes"]),
