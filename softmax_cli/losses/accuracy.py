@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -15,14 +15,13 @@ from softmax_cli.losses.metric import Metric, Scored, needed_labels
 
 @dataclass
 class Accuracy(Metric):
-    """Counts rows whose label is the likeliest class, the first of several; not soft targets."""
+    """Counts rows whose label is the likeliest class, the first of equals; not soft targets."""
 
     right: int = 0
     is_soft: bool = False
     merged = ("right", "is_soft")
 
     def of(self, scored: Scored) -> Accuracy:
-        """Count rows; soft targets have no accuracy."""
         if scored.labels is None or scored.predicted is None:
             return Accuracy(is_soft=True)
         return Accuracy(int(((scored.predicted == scored.labels) & scored.counted).sum()))
@@ -42,7 +41,6 @@ class TopK(Metric):
     merged = ("right", "used")
 
     def of(self, scored: Scored) -> TopK:
-        """Count rows."""
         labels = needed_labels(scored, "--top-k-accuracy")
         values, label = scored.rows.values, labels[:, None]
         of_label = np.take_along_axis(values, label, -1)
@@ -59,7 +57,6 @@ class TopK(Metric):
         return self.right / self.used if self.used else None
 
     def report(self) -> dict[str, object]:
-        """Return K and the share."""
         return {"top_k": self.k, "top_k_accuracy": self.share}
 
 
@@ -86,36 +83,33 @@ class PerClass(Metric):
     @classmethod
     def empty(cls, names: Sequence[str | int]) -> PerClass:
         """Return the counts of no row, for classes of these names."""
-        zeros, N = np.zeros(len(names), np.int64), len(names)
+        N = len(names)
+        zeros = np.zeros(N, np.int64)
         return cls(names, zeros, zeros.copy(), GroupedSums(N), GroupedSums(N))
 
     def of(self, scored: Scored) -> PerClass:
-        """Count rows."""
         labels, used = needed_labels(scored, "--per-class"), scored.rows.used
         right, N = (scored.predicted == labels) & scored.counted, len(self.names)
-        found = replace(
-            self,
-            rows=np.bincount(labels[used], minlength=N),
-            right=np.bincount(labels[right], minlength=N),
-            losses=GroupedSums(N),
-            weights=GroupedSums(N),
-        )
+        found = self.empty(self.names)
+        found.rows = np.bincount(labels[used], minlength=N)
+        found.right = np.bincount(labels[right], minlength=N)
         found.losses.add(scored.losses[used], labels[used])
         for part in scored.rows.weights or (np.ones(len(labels)),):
             found.weights.add(part[used], labels[used])
         return found
 
     def classes(self) -> list[OfClass]:
-        """Return the counts of each class."""
-        return [self._of_class(number) for number in range(len(self.names))]
-
-    def _of_class(self, number: int) -> OfClass:
-        rows = int(self.rows[number])
-        loss = self.losses.total(number, self.weights) if self.weights.total(number) else None
-        accuracy = int(self.right[number]) / rows if rows else None
-        return OfClass(self.names[number], rows, loss, accuracy)
+        """Return the rows, mean loss and accuracy of each class."""
+        return [
+            OfClass(
+                name,
+                rows,
+                self.losses.total(number, self.weights) if self.weights.total(number) else None,
+                int(self.right[number]) / rows if rows else None,
+            )
+            for number, (name, rows) in enumerate(zip(self.names, self.rows.tolist(), strict=True))
+        ]
 
     def report(self) -> dict[str, object]:
-        """Return an object for each class."""
         keys = ("class", "rows", "loss", "accuracy")
         return {"per_class": [dict(zip(keys, each, strict=True)) for each in self.classes()]}

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_cli.core.exact.arrays import FloatArray, wide
+from softmax_cli.core.exact.arrays import wide
 from softmax_cli.core.exact.double_double import Rows
 from softmax_cli.core.exact.sums import ExactSum, GroupedSums, summed
 from softmax_cli.core.loss.row_losses import Source as Kind
@@ -78,20 +79,21 @@ class Calibration(Metric):
         zeros, sums = np.zeros(bins, np.int64), GroupedSums(bins)
         return cls(kind, temperature, is_asked, zeros, zeros.copy(), sums, ExactSum())
 
+    def _like(self, **counts: Any) -> Calibration:
+        empty = self.empty(len(self.rows), self.kind, self.temperature, is_asked=self.is_asked)
+        return replace(empty, **counts)
+
     def of(self, scored: Scored) -> Calibration:
-        """Count rows."""
         if scored.labels is None and not self.is_asked:
-            empty = self.empty(len(self.rows), self.kind, self.temperature, is_asked=False)
-            return replace(empty, is_soft=True)
+            return self._like(is_soft=True)
         counted, labels = scored.counted, needed_labels(scored, "--calibration")
         predicted = np.asarray(scored.predicted)[counted]
-        P = self._probabilities(scored.rows.chosen(counted).values)
-        return self.of_probabilities(P, labels[counted], predicted)
-
-    def _probabilities(self, values: FloatArray) -> Rows:
+        values = wide(scored.rows.chosen(counted).values)
         if self.kind == "logits":
-            return wide(softmax(wide(values), temperature=self.temperature))
-        return np.exp(wide(values)) if self.kind == "log-probabilities" else wide(values).copy()
+            P = wide(softmax(values, temperature=self.temperature))
+        else:
+            P = np.exp(values) if self.kind == "log-probabilities" else values.copy()
+        return self.of_probabilities(P, labels[counted], predicted)
 
     def of_probabilities(
         self, P: Rows, labels: NDArray[np.intp], likeliest: NDArray[np.intp]
@@ -105,12 +107,9 @@ class Calibration(Metric):
         bins = len(self.rows)
         confidences = np.take_along_axis(P, likeliest[:, None], -1)[:, 0]
         of = np.searchsorted(self._edges[1:-1], confidences, side="left")
-        found = replace(
-            self,
-            rows=np.bincount(of, minlength=bins),
-            right=np.bincount(of[likeliest == labels], minlength=bins),
-            confidences=GroupedSums(bins),
-            squares=ExactSum(),
+        right = of[likeliest == labels]
+        found = self._like(
+            rows=np.bincount(of, minlength=bins), right=np.bincount(right, minlength=bins)
         )
         found.confidences.add(confidences, of)
         # 1 - P of the label is the sum of the others, and loses no digit as that.
@@ -125,13 +124,11 @@ class Calibration(Metric):
         return np.arange(bins + 1) / bins
 
     def state(self) -> dict[str, Any]:
-        """Return the counts and sums."""
         state = super().state()
         is_soft, brier = state.pop("is_soft"), state.pop("squares")
         return {"calibration": state | {"brier": brier}, "is_soft": is_soft}
 
     def from_state(self, state: dict[str, Any], first: int = 0) -> Calibration:
-        """Return the counts and sums of a state."""
         counts = state["calibration"]
         flat = counts | {"squares": counts["brier"], "is_soft": state["is_soft"]}
         return super().from_state(flat, first)
@@ -143,15 +140,13 @@ class Calibration(Metric):
 
     def bins(self) -> list[Bin]:
         """Return the bins, from the least confidence on."""
-        return [self._bin(number) for number in range(len(self.rows))]
-
-    def _bin(self, number: int) -> Bin:
-        low, high = self._edges[number : number + 2].tolist()
-        rows = int(self.rows[number])
-        if not rows:
-            return Bin(low, high, 0, None, None)
-        confidence = self.confidences.total(number, rows)
-        return Bin(low, high, rows, confidence, int(self.right[number]) / rows)
+        edges = self._edges.tolist()
+        bins = []
+        for number, (low, high) in enumerate(pairwise(edges)):
+            rows, right = int(self.rows[number]), int(self.right[number])
+            confidence = self.confidences.total(number, rows) if rows else None
+            bins.append(Bin(low, high, rows, confidence, right / rows if rows else None))
+        return bins
 
     def ece(self) -> float:
         """Return the expected calibration error; NaN of no rows."""
@@ -168,16 +163,14 @@ class Calibration(Metric):
         return self.squares.total(self.count) if self.count else math.nan
 
     def report(self) -> dict[str, object]:
-        """Return the scores and the bins, if they are asked for."""
         if not self.is_asked:
             return {}
-        keys = ("low", "high", "rows", "confidence", "accuracy")
         return {
             "calibration": {
                 "bins": len(self.rows),
                 "ece": self.ece(),
                 "mce": self.mce(),
                 "brier": self.brier(),
-                "reliability": [dict(zip(keys, each, strict=True)) for each in self.bins()],
+                "reliability": [each._asdict() for each in self.bins()],
             }
         }

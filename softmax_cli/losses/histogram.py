@@ -19,11 +19,11 @@ FEWEST_ROWS = 8
 
 
 class Bin(NamedTuple):
-    """The numbers from `low` to below `high`; 0 and infinity have bins with low = high."""
+    """The losses from `low` to below `high`; 0 and infinity have bins with low = high."""
 
     low: float
     high: float
-    held: int
+    rows: int
 
 
 @dataclass
@@ -35,7 +35,7 @@ class Histogram(Metric):
     [(0.2, 0.5, 2), (0.5, 1.0, 0), (1.0, 2.0, 1), (inf, inf, 1)]
 
     is_asked  whether --histogram asks for it; else tables alone show it
-    counts    how many numbers each bin holds
+    counts    how many losses each bin holds
     """
 
     is_asked: bool = True
@@ -43,19 +43,15 @@ class Histogram(Metric):
     merged = ("counts",)
 
     def of(self, scored: Scored) -> Histogram:
-        """Count the losses of rows."""
         return self.of_numbers(scored.losses[scored.counted])
 
-    def of_numbers(self, values: NDArray[Any]) -> Histogram:
-        """Count numbers; NaN is left out."""
-        values = np.asarray(values, np.float64)
-        inner = values[(values > 0) & (values < np.inf)]
-        found = np.bincount(np.searchsorted(EDGES, inner, "right") - 1, minlength=1)
-        used = np.flatnonzero(found)
-        counts = Counter(dict(zip(used.tolist(), found[used].tolist(), strict=True)))
-        counts[_ZERO] = int((values == 0).sum())
-        counts[_BELOW] = int((values < 0).sum())
-        counts[_INFINITE] = int((values == np.inf).sum())
+    def of_numbers(self, losses: NDArray[Any]) -> Histogram:
+        """Count losses; NaN is left out."""
+        inner = losses[(losses > 0) & (losses < np.inf)]
+        found = np.bincount(np.searchsorted(EDGES, inner, "right") - 1)
+        counts = Counter({bin: int(found[bin]) for bin in np.flatnonzero(found).tolist()})
+        ends = {_ZERO: losses == 0, _BELOW: losses < 0, _INFINITE: losses == np.inf}
+        counts.update({bin: int(held.sum()) for bin, held in ends.items()})
         return replace(self, counts=counts)
 
     @property
@@ -65,33 +61,26 @@ class Histogram(Metric):
 
     @property
     def count(self) -> int:
-        """How many numbers there are."""
+        """How many losses there are."""
         return self.counts.total()
 
     def bins(self, most: int | None = None) -> list[Bin]:
-        """Return the bins from the first to the last that hold a number.
+        """Return the bins from the first to the last that hold a loss.
 
-        Of more bins than `most`, the ones with the least numbers are combined into one.
+        Of more bins than `most`, the ones with the least losses are combined into one.
         """
-        inner = sorted(place for place in +self.counts if 0 <= place < _INFINITE)
-        between = range(inner[0], inner[-1] + 1) if inner else range(0)
+        inner = [number for number in +self.counts if 0 <= number < _INFINITE]
+        between = range(min(inner), max(inner) + 1) if inner else range(0)
         shown = between[-most:] if most is not None else between
-        found = [self._bin(place) for place in shown]
-        below, zero, infinite = (self.counts[place] for place in (_BELOW, _ZERO, _INFINITE))
+        edges = [*EDGES.tolist(), np.inf]
+        found = [Bin(edges[each], edges[each + 1], self.counts[each]) for each in shown]
+        below, zero, infinite = (self.counts[each] for each in (_BELOW, _ZERO, _INFINITE))
         ends = [Bin(-np.inf, 0.0, below), Bin(0.0, 0.0, zero)]
         if len(shown) < len(between):
-            rest = self.count - sum(each.held for each in found) - infinite
+            rest = self.count - sum(each.rows for each in found) - infinite
             ends = [Bin(-np.inf if below else 0.0, found[0].low, rest)]
-        ends = [each for each in ends if each.held]
+        ends = [each for each in ends if each.rows]
         return [*ends, *found, *([Bin(np.inf, np.inf, infinite)] if infinite else [])]
 
-    def _bin(self, place: int) -> Bin:
-        high = np.append(EDGES, np.inf)[place + 1]
-        return Bin(float(EDGES[place]), float(high), self.counts[place])
-
     def report(self) -> dict[str, object]:
-        """Return an object for each bin, if it is asked for."""
-        if not self.is_asked:
-            return {}
-        keys = ("low", "high", "rows")
-        return {"histogram": [dict(zip(keys, each, strict=True)) for each in self.bins()]}
+        return {"histogram": [each._asdict() for each in self.bins()]} if self.is_asked else {}

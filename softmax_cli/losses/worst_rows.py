@@ -32,7 +32,6 @@ class Worst(Metric):
     rows: list[WorstRow] = field(default_factory=list)
 
     def of(self, scored: Scored) -> Worst:
-        """Return the worst of these rows."""
         chosen = np.flatnonzero(scored.counted & ~np.isnan(scored.losses))
         losses = scored.losses[chosen]
         if len(chosen) > self.k:
@@ -53,29 +52,22 @@ class Worst(Metric):
         )
 
     def merge(self, other: Worst) -> None:
-        """Keep the worst of both."""
         worst = sorted([*self.rows, *other.rows], key=lambda each: (-each.loss, each.row))
         self.rows = worst[: self.k]
 
     def report(self) -> dict[str, object]:
-        """Return an object for each row; with id columns, their cells by name."""
-        rows = []
-        for each in self.rows:
-            known: dict[str, object] = each._asdict()
-            ids = known.pop("ids")
-            rows.append(known | ({"ids": ids} if self.id_names else {}))
-        return {"worst": rows}
+        hidden = () if self.id_names else ("ids",)
+        rows = [each._asdict().items() for each in self.rows]
+        return {"worst": [{key: cell for key, cell in row if key not in hidden} for row in rows]}
 
     def state(self) -> dict[str, Any]:
-        """Return the rows."""
         return {"worst": [each._asdict() for each in self.rows]}
 
     def from_state(self, state: dict[str, Any], first: int = 0) -> Worst:
-        """Return the rows of a state, which counts them from row number `first` on."""
+        rows = [WorstRow(**row) for row in state["worst"]]
+        # JSON has no tuples, and infinities as strings.
         rows = [
-            WorstRow(**row)._replace(
-                row=row["row"] + first, loss=float(row["loss"]), ids=tuple(row["ids"])
-            )
-            for row in state["worst"]
+            each._replace(row=each.row + first, loss=float(each.loss), ids=tuple(each.ids))
+            for each in rows
         ]
         return replace(self, rows=rows)

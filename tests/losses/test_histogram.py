@@ -26,7 +26,7 @@ def test_each_number_is_in_its_bin(values: np.ndarray[tuple[int], np.dtype[np.fl
     for low, high, held in bins:
         inside = (values == low) if low == high else (values >= low) & (values < high)
         assert held == inside.sum()
-    assert sum(each.held for each in bins) == (~np.isnan(values)).sum()
+    assert sum(each.rows for each in bins) == (~np.isnan(values)).sum()
     assert [each.low for each in bins] == sorted(each.low for each in bins)
 
 
@@ -36,7 +36,7 @@ def test_the_last_bins_hold_the_rest_as_well(
 ) -> None:
     histogram = of(*values)
     bins = histogram.bins(most)
-    assert sum(each.held for each in bins) == histogram.count
+    assert sum(each.rows for each in bins) == histogram.count
     assert len([each for each in bins if 0 < each.low < np.inf]) <= most
     for low, high, held in bins:
         inside = (values == low) if low == high else (values >= low) & (values < high)

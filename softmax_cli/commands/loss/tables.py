@@ -164,8 +164,8 @@ def _fit(losses: RunningLoss, fit: Fit, number: Number) -> list[Part]:
 def histogram_parts(losses: Histogram) -> list[Part]:
     """Return a table with a bar for the rows in each range of losses."""
     bins = losses.bins(SHOWN_BINS)
-    most = max(each.held for each in bins)
-    rows = [(_range(each), str(each.held), Gauge(each.held / most)) for each in bins]
+    most = max(each.rows for each in bins)
+    rows = [(_range(each), str(each.rows), Gauge(each.rows / most)) for each in bins]
     return [Table(("losses", "rows", ""), rows)]
 
 
