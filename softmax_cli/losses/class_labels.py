@@ -56,14 +56,8 @@ class Names:
         return Event()
 
     def number(self, text: str, place: str) -> float | None:
-        """Return the class of a label, or another whole number; None if it is neither."""
-        if text in self._repeated:
-            raise InputError(f"several columns are named {shorten(text)!r}", "give numbers", place)
-        return self._found(text)
-
-    def _found(self, text: str) -> float | None:
-        number = self._known.get(text)
-        return self._by_value(float(text)) if number is None and _is_whole(text) else number
+        """Return the class of a label, or another whole number; NaN if ignored, else None."""
+        return self._number(text, _value(text), place)
 
     def numbers(self, labels: Sequence[Label]) -> list[float]:
         """Return the number of each label's class, and NaN for one that is ignored.
@@ -73,72 +67,61 @@ class Names:
         [2.0, 1.0, nan]
         """
         seen: dict[str, float] = {}
-        numbers = []
         for text, place in labels:
-            number = seen.get(text)
-            if number is None:
-                number = seen[text] = self._class_or_ignored(text, place)
-            numbers.append(number)
-        return numbers
+            if text not in seen:
+                number = self.number(text, place)
+                if number is None:
+                    raise self._no_class(text, place)
+                seen[text] = number
+        return [seen[text] for text, _ in labels]
 
     def of_array(self, block: Block) -> Block:
         """Return the same for a block of labels from an array."""
         labels = block.values.astype(np.float64)
         distinct = np.unique(labels)
-        found = [self._of_value(value) for value in distinct.tolist()]
+        found = [self._number(None, value, "") for value in distinct.tolist()]
         numbers = np.array(found, np.float64)
         if None not in found and np.array_equal(numbers, distinct):
             return block.with_values(labels)
         of_rows = np.searchsorted(distinct, labels)
-        unknown = np.array([number is None for number in found])[of_rows]
+        unknown = np.array([number is None for number in found])[of_rows].any(axis=-1)
         if unknown.any():
-            row = int(unknown.any(axis=-1).argmax())
-            if math.isnan(labels[row, 0]):
-                remedy = "fill it in, or --ignore-label nan leaves such rows out"
-                raise InputError("the label is missing: nan", remedy, block.place(row))
+            row = int(unknown.argmax())
             raise self._no_class(f"{labels[row, 0]:g}", block.place(row))
         return block.with_values(numbers[of_rows])
 
-    def _of_value(self, value: float) -> float | None:
-        """Return the class of a label in an array; NaN if it is ignored, None if there is none."""
-        if self._ignores(value):
+    def _number(self, text: str | None, value: float | None, place: str) -> float | None:
+        """Return the same for a label that has a text, a value, or both."""
+        if text in self.ignored or value in self._ignored_values:
             return math.nan
-        number = None if math.isnan(value) else self._by_value(value)
-        if number is not None and value not in self._numeric:
+        if value is not None and math.isnan(value) and self._ignores_nan:
+            return math.nan
+        if text is not None and text in self._repeated:
+            raise InputError(f"several columns are named {shorten(text)!r}", "give numbers", place)
+        number = self._found(text, value)
+        if number is not None and text not in self._known and value not in self._numeric:
             self.count_columns.set()
         return math.nan if number in self._ignored_classes else number
 
-    def _by_value(self, value: float) -> float | None:
-        return self._numeric.get(value, None if self._are_numbers else value)
+    def _found(self, text: str | None, value: float | None) -> float | None:
+        number = self._known.get(text)
+        if number is None and value is not None and value.is_integer():
+            number = self._numeric.get(value, None if self._are_numbers else value)
+        return number
 
-    def _ignores(self, value: float) -> bool:
-        return value in self._ignored_values or (math.isnan(value) and self._ignores_nan)
-
-    def _class_or_ignored(self, text: str, place: str) -> float:
-        value = float(text) if is_number(text) else None
-        if text in self.ignored or (value is not None and self._ignores(value)):
-            return math.nan
-        number = self.number(text, place)
-        if number is None and cell_kind(text, self.missing) == "missing":
+    def _no_class(self, text: str, place: str) -> InputError:
+        label = repr(shorten(text))
+        if cell_kind(text, self.missing) == "missing":
             remedy = f"fill it in, or --ignore-label '{text}' leaves such rows out"
-            raise InputError(f"the label is missing: {shorten(text)!r}", remedy, place)
-        if number is None:
-            raise self._no_class(repr(shorten(text)), place)
-        if text not in self._known and value not in self._numeric:
-            self.count_columns.set()
-        return math.nan if number in self._ignored_classes else number
-
-    def _no_class(self, label: str, place: str) -> InputError:
-        if is_truth(label.strip("'")):
-            return InputError(f"the label {label} is no class", STORE_TRUTH, place)
-        names = self.class_names or ()
-        remedy = "labels are " + ("" if self._are_numbers else "class numbers from 0")
-        if names:
-            remedy += ("" if self._are_numbers else " or ") + f"names: {join_names(names[:8])}"
+            return InputError(f"the label is missing: {label}", remedy, place)
+        remedies = [] if self._are_numbers else ["class numbers from 0"]
+        if self.class_names:
+            remedies.append(f"names: {join_names(self.class_names[:8])}")
+        remedy = STORE_TRUTH if is_truth(text) else f"labels are {' or '.join(remedies)}"
         return InputError(f"the label {label} is no class", remedy, place)
 
     @cached_property
-    def _known(self) -> dict[str, float]:
+    def _known(self) -> dict[str | None, float]:
         return {name: float(number) for number, name in enumerate(self.class_names or ())}
 
     @cached_property
@@ -151,15 +134,12 @@ class Names:
         return bool(self.class_names) and all(map(_is_whole, self.class_names or ()))
 
     @cached_property
-    def _numeric(self) -> dict[float, float]:
+    def _numeric(self) -> dict[float | None, float]:
         """The numbers of the classes whose names are whole numbers, by value, if it is unique."""
-        values = [float(name) if _is_whole(name) else None for name in self.class_names or ()]
-        times = Counter(values)
-        return {
-            value: float(number)
-            for number, value in enumerate(values)
-            if value is not None and times[value] == 1
-        }
+        names = enumerate(self.class_names or ())
+        values = {number: float(name) for number, name in names if _is_whole(name)}
+        times = Counter(values.values())
+        return {value: float(number) for number, value in values.items() if times[value] == 1}
 
     @cached_property
     def _ignores_nan(self) -> bool:
@@ -168,13 +148,18 @@ class Names:
     @cached_property
     def _ignored_classes(self) -> set[float]:
         """The classes, and other whole numbers, of the ignored labels."""
-        return {number for text in self.ignored if (number := self._found(text)) is not None}
+        found = (self._found(text, _value(text)) for text in self.ignored)
+        return {number for number in found if number is not None}
 
     @cached_property
     def _ignored_values(self) -> set[float]:
         """The ignored labels that are numbers, but of no class."""
-        values = [text for text in self.ignored if is_number(text) and self._found(text) is None]
-        return set(map(float, values))
+        values = {text: float(text) for text in self.ignored if is_number(text)}
+        return {value for text, value in values.items() if self._found(text, value) is None}
+
+
+def _value(text: str) -> float | None:
+    return float(text) if is_number(text) else None
 
 
 def _is_whole(text: str) -> bool:

@@ -10,13 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.core.exact.arrays import FloatArray, wide
-from softmax_cli.core.exact.bfloat16 import BFLOAT16, limits_of, nearest
+from softmax_cli.core.exact.bfloat16 import BFLOAT16, limits_of, name_of, nearest
 from softmax_cli.core.exact.double_double import LARGEST, Rows
 from softmax_cli.core.exact.sums import row_sums
 from softmax_cli.errors import InputError
 
 Dtypes = Sequence[np.dtype[Any]]
-Place = Callable[[int], str]
 
 # A distribution typed with four digits still sums to 1 within this.
 _TYPED = 1e-3
@@ -40,15 +39,14 @@ def sum_tolerance(dtypes: Dtypes, classes: int, *, logs: bool = False) -> float:
     >>> print(f"{sum_tolerance([BFLOAT16], 1000, logs=True):.4f}")
     0.0554
     """
-    tolerance = _TYPED
+    tolerances = [_TYPED]
     for dtype in dtypes:
         eps, smallest = limits_of(dtype)
         if logs:
-            off = math.expm1(_ROUNDINGS * eps / 2 * math.log(max(1, classes)))
+            tolerances.append(math.expm1(_ROUNDINGS * eps / 2 * math.log(max(1, classes))))
         else:
-            off = _ROUNDINGS * (eps + classes * smallest) / 2
-        tolerance = max(tolerance, off)
-    return tolerance
+            tolerances.append(_ROUNDINGS * (eps + classes * smallest) / 2)
+    return max(tolerances)
 
 
 def rounded_to(values: NDArray[Any], off: float, *, logs: bool = False) -> str:
@@ -57,25 +55,20 @@ def rounded_to(values: NDArray[Any], off: float, *, logs: bool = False) -> str:
     >>> rounded_to(np.array([-0.69140625, -0.6953125]), 0.002, logs=True)
     'bfloat16'
     """
-    halves: dict[str, tuple[np.dtype[Any], Any]] = {
-        "bfloat16": (BFLOAT16, nearest),
-        "float16": (np.dtype(np.float16), lambda row: row.astype(np.float16)),
-    }
     with np.errstate(over="ignore"):
         # Text has the shortest digits of a float32.
         single = values.astype(np.float32)
-    for name, (dtype, rounded) in halves.items():
-        with np.errstate(over="ignore"):
-            is_rounded = bool((rounded(single) == single).all())
-        if is_rounded and off <= sum_tolerance([dtype], len(values), logs=logs):
-            return name
+        halves = {BFLOAT16: nearest(single), np.dtype(np.float16): single.astype(np.float16)}
+    for dtype, half in halves.items():
+        if (half == single).all() and off <= sum_tolerance([dtype], len(values), logs=logs):
+            return name_of(dtype)
     return ""
 
 
 def check_distributions(
     values: NDArray[Any],
     name: str,
-    place: Place,
+    place: Callable[[int], str],
     used: NDArray[np.bool_],
     dtypes: Dtypes,
     *,
@@ -104,13 +97,9 @@ def check_distributions(
     wrong = wrong & used & ~(np.isnan(sums) & may_be_nan)
     if wrong.any():
         row = int(wrong.argmax())
-        remedy = f"--normalize divides by the sum{remedy}"
-        if normalize or np.isnan(sums[row]):
-            remedy = "they are finite, and not all 0"
-        elif another := _another_problem(rows[row], name):
-            remedy = another
-        elif dtype := rounded_to(rows[row], float(abs(sums[row] - 1))):
-            remedy = f"--dtype {dtype} if they were rounded to that, else {remedy}"
+        usual, remedy = f"--normalize divides by the sum{remedy}", "they are finite, and not all 0"
+        if not normalize and not np.isnan(sums[row]):
+            remedy = _remedy(rows[row], sums[row], name, usual)
         raise InputError(f"{name} with the sum {sums[row]:.6g}, not 1", remedy, place(row))
     if not normalize:
         return rows, 0
@@ -118,21 +107,16 @@ def check_distributions(
 
 
 def check_log_probabilities(
-    values: NDArray[Any], place: Place, used: NDArray[np.bool_], dtypes: Dtypes
+    values: NDArray[Any], place: Callable[[int], str], used: NDArray[np.bool_], dtypes: Dtypes
 ) -> None:
     """Raise InputError at the first used row whose exponentials do not sum to 1."""
     with np.errstate(over="ignore"):
         sums = np.exp(wide(values)).sum(axis=-1)
-    off = np.abs(sums - 1)
-    wrong = (off > sum_tolerance(dtypes, values.shape[-1], logs=True)) & used
+    wrong = (np.abs(sums - 1) > sum_tolerance(dtypes, values.shape[-1], logs=True)) & used
     if wrong.any():
-        row = int(wrong.argmax())
-        problem = f"log-probabilities whose exponentials sum to {sums[row]:.6g}, not to 1"
-        remedy = "--from says what the values are"
-        if values.shape[-1] == 1:
-            remedy = _another_problem(values[row], "log-probabilities") or remedy
-        elif dtype := rounded_to(values[row], float(off[row]), logs=True):
-            remedy = f"--dtype {dtype} if they were rounded to that, else {remedy}"
+        row, name = int(wrong.argmax()), "log-probabilities"
+        remedy = _remedy(values[row], sums[row], name, "--from says what the values are")
+        problem = f"{name} whose exponentials sum to {sums[row]:.6g}, not to 1"
         raise InputError(problem, remedy, place(row))
 
 
@@ -140,14 +124,15 @@ def like_probabilities(values: FloatArray, dtypes: Dtypes) -> bool:
     """Return true if all rows look like probabilities: entries in 0..1 that sum to 1."""
     if not ((values >= 0) & (values <= 1)).all():
         return False
-    tolerance = sum_tolerance(dtypes, values.shape[-1])
-    return bool((np.abs(wide(values).sum(axis=-1) - 1) < tolerance).all())
+    off = np.abs(wide(values).sum(axis=-1) - 1)
+    return bool((off < sum_tolerance(dtypes, values.shape[-1])).all())
 
 
-def _another_problem(row: NDArray[Any], name: str) -> str | None:
-    """Return a remedy for a row that `--normalize` would not help."""
+def _remedy(row: NDArray[Any], total: float, name: str, usual: str) -> str:
+    """Return the remedy for a row with the wrong sum."""
+    logs = name == "log-probabilities"
     if len(row) == 1:
-        other = "log(1 - p)" if name == "log-probabilities" else "1 - p"
+        other = "log(1 - p)" if logs else "1 - p"
         return f"{name} of one column are of one class of two: the other's, {other}, is needed"
     if name in ("p", "the targets") and np.isin(row, (0, 1)).all():
         if row.any():
@@ -156,4 +141,7 @@ def _another_problem(row: NDArray[Any], name: str) -> str | None:
                 "here: one label a row is needed"
             )
         return "they are not all 0: each row needs a label, or leave the row out"
-    return None if row.any() else "they are not all 0"
+    if not logs and not row.any():
+        return "they are not all 0"
+    dtype = rounded_to(row, abs(total - 1), logs=logs)
+    return f"--dtype {dtype} if they were rounded to that, else {usual}" if dtype else usual

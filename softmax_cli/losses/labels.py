@@ -56,38 +56,27 @@ def open_weights(
     """
     missing, numbers = missing_texts(options), missing_numbers(options)
 
-    def weights(cells: Sequence[Label]) -> list[float]:
-        return _weights(cells, missing, numbers, may_be_missing=may_be_missing)
+    def weight(cell: Label) -> float:
+        text, place = cell
+        try:
+            number = math.nan if text in missing else parse_number(text)
+        except NotANumberError as error:
+            remedy = number_remedy(text) or "a weight is a number"
+            raise InputError(str(error), remedy, place) from None
+        if not math.isnan(number) and number not in numbers:
+            return number
+        if may_be_missing:
+            return math.nan
+        remedy = "every row needs one; 0 leaves a row out"
+        raise InputError(f"the weight is missing: {shorten(text)!r}", remedy, place)
 
-    column = _Column("weights", "1,0.5,2", "--sample-weights", weights, identity, options)
+    column = _Column(
+        *("weights", "1,0.5,2", "--sample-weights"),
+        lambda cells: list(map(weight, cells)),
+        identity,
+        options,
+    )
     return column.opened(token)
-
-
-def _weights(
-    cells: Sequence[Label],
-    missing: Collection[str],
-    numbers: Collection[float],
-    *,
-    may_be_missing: bool,
-) -> list[float]:
-    weights = []
-    for text, place in cells:
-        weight = math.nan if text in missing else _weight(text, place)
-        if weight != weight or weight in numbers:
-            if not may_be_missing:
-                remedy = "every row needs one; 0 leaves a row out"
-                raise InputError(f"the weight is missing: {shorten(text)!r}", remedy, place)
-            weight = math.nan
-        weights.append(weight)
-    return weights
-
-
-def _weight(text: str, place: str) -> float:
-    try:
-        return parse_number(text)
-    except NotANumberError as error:
-        remedy = number_remedy(text) or "a weight is a number"
-        raise InputError(str(error), remedy, place) from None
 
 
 @dataclass(frozen=True)
@@ -112,36 +101,36 @@ class _Column:
 
     def opened(self, token: str) -> Source:
         if token != "-" and not path_of(token).exists():
-            return self._source(self._typed(token))
+            return self._source(self._typed(token), self.option)
         refuse_pickle(token)
         source = open_input(token)
+        place = source.place
+        warnings: tuple[Callable[[], list[str]], ...] = ()
         try:
             form = detected_format(token, source)
-            name = form.name
-            if name in ("npy", "npz", "safetensors"):
+            if form.name in ("npy", "npz", "safetensors"):
                 source.close()
-                key = None if name == "npy" else self.options.key
-                options = ReadOptions(key=key)
+                options = ReadOptions(key=self.options.key if form.keyed else None)
                 array = open_file(token, options, ColumnRequest(one_column=True))
                 return mask_na_values(array, self.options).map(self.array)
-            if name in ("parquet", "arrow"):
-                words = form.load_reader().read_words(source, name, self.name)
-                return self._source(words, source)
-            if name in ("json", "jsonl"):
-                cells = self._from_json(source) if name == "json" else self._from_lines(source)
-                return self._source(cells, source)
-            cells, header, comments = self._from_text(source, blanks=name == "txt")
+            if form.name in ("parquet", "arrow"):
+                cells = form.load_reader().read_words(source, form.name, self.name)
+            elif form.name == "json":
+                cells = self._from_json(source)
+            elif form.name == "jsonl":
+                cells = self._from_lines(source)
+            else:
+                cells, header, comments = self._from_text(source, blanks=form.name == "txt")
+                place += f", below its header {shorten(header)!r}" if header else ""
+                warnings = (partial(comments.warnings, source.place),)
         except BaseException:
             source.close()
             raise
-        place = source.place
-        place += f", below its header {shorten(header)!r}" if header else ""
-        warnings = (partial(comments.warnings, source.place),)
-        return replace(self._source(cells, source), place=place, warnings=warnings)
+        paths = () if source.path is None else (source.path,)
+        opened = self._source(cells, source.place)
+        return replace(opened, place=place, paths=paths, warnings=warnings, close=source.close)
 
-    def _source(self, cells: Iterator[Label], opened: Input | None = None) -> Source:
-        place = self.option if opened is None else opened.place
-
+    def _source(self, cells: Iterator[Label], place: str) -> Source:
         def blocks() -> Iterator[Block]:
             start = 0
             for batch in batches(cells, _CELLS_PER_BLOCK):
@@ -149,22 +138,17 @@ class _Column:
                 yield Block(start, values, row_place(place, start))
                 start += len(batch)
 
-        source = Source(place, 1, np.dtype(np.float64), from_blocks(blocks))
-        if opened is None:
-            return source
-        paths = () if opened.path is None else (opened.path,)
-        return replace(source, paths=paths, close=opened.close)
+        return Source(place, 1, np.dtype(np.float64), from_blocks(blocks))
 
     def _typed(self, token: str) -> Iterator[Label]:
-        name = self.name
         if not token:
-            raise InputError(f"no {name}", f"name a file, or type {self.example}", self.option)
+            problem, remedy = f"no {self.name}", f"name a file, or type {self.example}"
+            raise InputError(problem, remedy, self.option)
         texts = self._typed_texts(token)
-        looks_like_a_path = len(texts) == 1 and ("/" in token or suffix_format(token) is not None)
-        if looks_like_a_path:
+        if len(texts) == 1 and ("/" in token or suffix_format(token) is not None):
             raise InputError("no such file", "check the spelling", f"{self.option}: {token}")
-        one = name.removesuffix("s")
-        return ((text, f"{self.option}, {one} {number}") for number, text in enumerate(texts))
+        one = f"{self.option}, {self.name[:-1]}"
+        return ((text, f"{one} {number}") for number, text in enumerate(texts))
 
     def _typed_texts(self, token: str) -> list[str]:
         """Return what was typed: a JSON list, or cells with commas between."""
@@ -212,11 +196,18 @@ class _Column:
         comments = Comments(missing_texts(self.options))
         first = first_records(source, comments, f"one {self.name[:-1]} a line", anywhere=blanks)
         texts = [text for text, _ in cells(first.line, first.record)]
-        below = None
-        if first.below is not None:
-            below = [cell_text(cell) for cell in split(first.below)]
-        is_header = self._is_header(texts, below, comments.missing, f"{source.place}:{first.line}")
-        head, line = first.rows(is_header=is_header)
+        is_named = self.options.header
+        if is_named is None:
+            below = (
+                None if first.below is None else [cell_text(cell) for cell in split(first.below)]
+            )
+            request, place = ColumnRequest(role=self.name), f"{source.place}:{first.line}"
+            is_named = (
+                len(texts) == 1
+                and texts[0] not in self.words
+                and is_header(texts, below, request, comments.missing, place)
+            )
+        head, line = first.rows(is_header=is_named)
         lines = read_records(
             prepend(head, source.stream),
             source.place,
@@ -225,14 +216,4 @@ class _Column:
             one_column=not blanks,
         )
         rows = chain.from_iterable(cells(*record) for record in lines)
-        return rows, texts[0] if is_header else "", comments
-
-    def _is_header(
-        self, texts: list[str], below: list[str] | None, missing: Collection[str], place: str
-    ) -> bool:
-        """Return true if the first line is a name above a column, and not the first cell of it."""
-        if self.options.header is not None:
-            return self.options.header
-        if len(texts) > 1 or texts[0] in self.words:
-            return False
-        return is_header(texts, below, ColumnRequest(role=self.name), missing, place)
+        return rows, texts[0] if is_named else "", comments
