@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from threading import Event
 
 import numpy as np
 
 from softmax_cli.errors import InputError, join_names, shorten
-from softmax_cli.formats.model.blocks import Block
+from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.formats.text.cell_kinds import MISSING, cell_kind
 from softmax_cli.formats.text.numbers import STORE_TRUTH, is_number, is_truth
 
@@ -89,6 +89,32 @@ class Names:
             row = int(unknown.argmax())
             raise self._no_class(f"{labels[row, 0]:g}", block.place(row))
         return block.with_values(numbers[of_rows])
+
+    def of_column(self, source: Source) -> Source:
+        """Return a source with the numbers of its label column as partner."""
+        table = source.table
+
+        def add_numbers(block: Block) -> Block:
+            rows = map(block.place, range(len(block.values)))
+            places = rows if table is None else map(table.label_cell, rows)
+            labels = list(zip(block.labels or (), places, strict=True))
+            return replace(block, partner=np.array(self.numbers(labels))[:, None])
+
+        return source.map(add_numbers)
+
+    def refuse_suspects(self, source: Source) -> Source:
+        """Return a source that refuses columns that may be no classes if labels count them."""
+        suspects = source.suspects
+        if suspects is None:
+            return source
+
+        def check(block: Block) -> Block:
+            if suspects.columns and self.count_columns.is_set():
+                problem = f"{suspects.what}, and labels that are numbers count the classes"
+                raise InputError(problem, suspects.remedy, source.place)
+            return block
+
+        return source.map(check)
 
     def _number(self, text: str | None, value: float | None, place: str) -> float | None:
         """Return the same for a label that has a text, a value, or both."""

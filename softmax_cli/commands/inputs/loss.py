@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING
 
 from softmax_cli.commands.inputs.class_weights import in_order_of, read_class_weights
 from softmax_cli.commands.inputs.values import (
-    labelled,
     opened,
     opened_option,
     opened_partner,
     with_header_of,
     without_missing,
-    without_suspects,
 )
 from softmax_cli.commands.options.loss import LossOptions
 from softmax_cli.core.exact.arrays import checked_temperature
@@ -93,7 +91,7 @@ class LossInputs:
         settings, weights_paths = self._settings(source)
         names = self._names(source)
         if options.label_column is not None:
-            source = labelled(source, names)
+            source = names.of_column(source)
         else:
             partner = stack.enter_context(self._partner(source, names))
             settings = replace(settings, partner_dtypes=partner.dtypes)
@@ -103,7 +101,7 @@ class LossInputs:
             weights = stack.enter_context(self._sample_weights(options.sample_weights))
             source = zip_rows(source, weights, what="weights")
         source = replace(source, paths=(*source.paths, *weights_paths))
-        return settings.mask(without_suspects(source, names)), settings
+        return settings.mask(names.refuse_suspects(source)), settings
 
     def _names(self, source: Source) -> Names:
         options = self.options

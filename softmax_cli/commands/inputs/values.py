@@ -6,14 +6,16 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+import numpy as np
+
+from softmax_cli.core.exact.bfloat16 import dtype_named, in_memory
 from softmax_cli.errors import InputError, NothingGivenError, SoftmaxCliError, UsageError
 from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
-
-if TYPE_CHECKING:
-    from softmax_cli.losses.class_labels import Names
+from softmax_cli.formats.opening.source import open_source
+from softmax_cli.formats.registry import suffix_format
+from softmax_cli.storage.filesystem import path_of
 
 
 def opened(
@@ -31,8 +33,6 @@ def opened(
     Raises:
         NothingGivenError: there are no values and standard input is a terminal.
     """
-    from softmax_cli.formats.opening.source import open_source
-
     if read.axis != -1 and read.on_bad_row == "skip":
         raise UsageError(
             "an array without some of its rows has no shape along another axis",
@@ -53,9 +53,6 @@ def opened_option(
     token: str, option: str, read: ReadOptions, request: ColumnRequest = ColumnRequest()
 ) -> Source:
     """Open the value of an option: rows typed inline, or a file."""
-    from softmax_cli.formats.opening.source import open_source
-    from softmax_cli.formats.registry import suffix_format
-
     if _is_typed(token):
         chosen = ReadOptions(dtype=read.dtype, na_values=read.na_values)
     else:
@@ -82,7 +79,7 @@ def opened_partner(
 ) -> Source:
     """Open a second input; options that choose columns apply if they leave `classes` columns."""
     plain = replace(read, columns=[], id_columns=[], delimiter=None, input_format=None)
-    if plain == read or not _is_file(token):
+    if plain == read or token == "-" or not path_of(token).is_file():
         return opened_option(token, option, plain, request)
     with suppress(SoftmaxCliError):
         source = opened_option(token, option, read, request)
@@ -112,21 +109,6 @@ def without_missing(source: Source, read: ReadOptions) -> Source:
     return source.map(checked)
 
 
-def without_suspects(source: Source, names: Names) -> Source:
-    """Return the source; it refuses columns that look like no class if labels are class numbers."""
-    suspects = source.suspects
-    if suspects is None:
-        return source
-
-    def checked(block: Block) -> Block:
-        if suspects.columns and names.count_columns.is_set():
-            problem = f"{suspects.what}, and labels that are numbers count the classes"
-            raise InputError(problem, suspects.remedy, source.place)
-        return block
-
-    return source.map(checked)
-
-
 ROLES = ("values", "labels", "targets", "weights", "p", "q")
 _ROLES = {"--targets": "targets", "--class-weights": "weights", "--p": "p", "--q": "q"}
 
@@ -151,54 +133,24 @@ def _is_text_table(token: str) -> bool:
 
 def _has_text_suffix(token: str) -> bool:
     """Return true for the suffix of CSV, TSV or text, or an unknown one."""
-    from softmax_cli.formats.registry import suffix_format
-
     form = suffix_format(token)
     return form is None or form.name in ("csv", "tsv", "txt")
 
 
 def _is_typed(token: str) -> bool:
-    from softmax_cli.storage.filesystem import path_of
-
     if token == "-" or path_of(token).exists():
         return False
     return not (any(mark in token for mark in "*?[") and path_of(token).glob())
-
-
-def _is_file(token: str) -> bool:
-    from softmax_cli.storage.filesystem import path_of
-
-    return token != "-" and path_of(token).is_file()
 
 
 def _retyped(source: Source, read: ReadOptions) -> Source:
     """Return the source with the requested dtype; values are narrowed only in the result."""
     if read.dtype is None:
         return source
-    import numpy as np
-
-    from softmax_cli.core.exact.bfloat16 import dtype_named, in_memory
-
     dtype = dtype_named(read.dtype)
 
-    def widened(block: Block) -> Block:
+    def widen(block: Block) -> Block:
         wide = np.promote_types(in_memory(dtype), block.values.dtype)
         return block.with_values(block.values.astype(wide, copy=False))
 
-    stored = source.dtype if source.stored is None else source.stored
-    return source.map(widened, dtype=dtype, stored=stored)
-
-
-def labelled(source: Source, names: Names) -> Source:
-    """Return the source with the class numbers of its label column as partner; NaN if ignored."""
-    import numpy as np
-
-    table = source.table
-
-    def numbered(block: Block) -> Block:
-        rows = (block.place(row) for row in range(len(block.values)))
-        places = rows if table is None else map(table.label_cell, rows)
-        labels = list(zip(block.labels or (), places, strict=True))
-        return replace(block, partner=np.array(names.numbers(labels))[:, None])
-
-    return source.map(numbered)
+    return source.map(widen, dtype=dtype, stored=source.dtypes[0])
