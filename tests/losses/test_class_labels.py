@@ -79,14 +79,14 @@ def test_a_label_that_is_nan_can_be_ignored_by_name_alone() -> None:
     np.save("l.npy", np.array([0, np.nan]))
     line = "1,2 3,1 --labels l.npy --ignore-label"
     assert run(f"softmax-cli xent {line} nan").code == 0
-    refused(f"{line} 1", "l.npy: row 1: the label is missing: nan")
+    refused(f"{line} 1", "l.npy: row 1: the label is missing: 'nan'")
 
 
 def test_nan_in_labels_is_never_taken_for_ignored() -> None:
     np.save("l.npy", np.where(np.arange(60) == 5, np.nan, LABELS))
     outcome = run("softmax-cli xent z.npy --labels l.npy --ignore-label -100")
     assert outcome.code == 2
-    assert "l.npy: row 5: the label is missing: nan" in outcome.err
+    assert "l.npy: row 5: the label is missing: 'nan'" in outcome.err
 
 
 @pytest.mark.parametrize("spelling", ["nan", "NaN"])

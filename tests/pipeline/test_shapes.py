@@ -167,6 +167,6 @@ def test_class_weights_in_a_square(shape: tuple[int, ...]) -> None:
     Path("c.csv").write_text("1,2\n3,4\n")
     for name, shown in (("c.npy", shape), ("c.csv", (2, 2))):
         outcome = run(f"softmax-cli xent z.npy --labels l.npy --class-weights {name}")
-        said = f"--class-weights: weights of shape {shown} for the 4 classes of z.npy"
+        said = f"--class-weights: 4 weights of shape {shown} for the 4 classes of z.npy"
         assert (outcome.code, outcome.out) == (2, "")
-        assert f"{said}; give a row of numbers, or one number a line\n" in outcome.err
+        assert f"{said}; give a number for each class, in a row or one a line\n" in outcome.err

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from softmax_cli.commands.inputs.class_weights import in_order_of, read_class_weights
 from softmax_cli.commands.inputs.values import (
+    in_order_of,
     opened,
     opened_option,
     opened_partner,
+    read_class_weights,
     with_header_of,
     without_missing,
 )

@@ -6,11 +6,18 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
 from softmax_cli.core.exact.bfloat16 import dtype_named, in_memory
-from softmax_cli.errors import InputError, NothingGivenError, SoftmaxCliError, UsageError
+from softmax_cli.errors import (
+    InputError,
+    NothingGivenError,
+    ShapeError,
+    SoftmaxCliError,
+    UsageError,
+)
 from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 from softmax_cli.formats.opening.source import open_source
@@ -107,6 +114,61 @@ def without_missing(source: Source, read: ReadOptions) -> Source:
         return block
 
     return source.map(checked)
+
+
+def in_order_of(source: Source, other: Source, option: str) -> Source:
+    """Return the other with its columns in the order of the source's, if both have names."""
+    wanted, names = source.class_names, other.class_names
+    if not wanted or not names or wanted == names:
+        return other
+    if sorted(wanted) != sorted(names) or len(set(names)) < len(names):
+        problem = f"the columns of {other.place} are not named as those of {source.place}"
+        raise ShapeError(problem, "the same names are needed, in any order", option)
+    order = [names.index(name) for name in wanted]
+    return other.map(lambda block: block.with_values(block.values[:, order]), class_names=wanted)
+
+
+def read_class_weights(
+    token: str, source: Source, read: ReadOptions
+) -> tuple[list[float], tuple[Path | str, ...]]:
+    """Read the weights of the classes: a row, or a number a line; names decide the order.
+
+    Return them, and the files that were read.
+    """
+    from softmax_cli.core.loss.weights import WEIGHTS_ARE, are_weights
+
+    option, classes = "--class-weights", source.classes
+    remedy = "give a number for each class, in a row or one a line"
+    plain = ReadOptions(
+        key=read.key, header=read.header, header_of=read.header_of, na_values=read.na_values
+    )
+    weights: list[float] = []
+    try:
+        with opened_option(token, option, plain, ColumnRequest(role="weights")) as given:
+            if given.classes == classes > 1:
+                given = in_order_of(source, given, option)
+            for block in without_missing(given, read).blocks():
+                weights += block.values.reshape(-1).tolist()
+                if len(weights) > classes:
+                    break
+    except InputError as error:
+        if error.remedy.startswith("--id-columns"):
+            # That is an option of the logits.
+            error.remedy, error.place = remedy, f"{option}: {error.place}"
+        raise
+    shape = (*(given.leading or (len(weights) // given.classes,)), given.classes)
+    if len(weights) != classes or max(shape) != classes:
+        held = f"more than {classes}" if len(weights) > classes else str(len(weights))
+        of_shape = f" of shape {shape}" if len(weights) == classes else ""
+        problem = f"{held} weights{of_shape} for the {classes} classes of {source.place}"
+        raise ShapeError(problem, remedy, option)
+    wrong = ~are_weights(np.array(weights))
+    if wrong.any():
+        number = int(wrong.argmax())
+        raise InputError(
+            f"the weight of class {number} is {weights[number]:g}", WEIGHTS_ARE, option
+        )
+    return weights, given.paths
 
 
 ROLES = ("values", "labels", "targets", "weights", "p", "q")

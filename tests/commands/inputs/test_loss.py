@@ -106,7 +106,7 @@ def test_remedies_help() -> None:
     refused("--p nan,0.5 --q 0.5,0.5", "p with the sum nan, not 1; they are finite, and not all 0")
     refused("--p 0,0 --q 0.5,0.5 --normalize", "they are finite, and not all 0")
     Path("w.csv").write_text("class,weight\nc,10\n")
-    message = "--class-weights: w.csv:2:1: 'c' is not a number; give a row of numbers, or one"
+    message = "--class-weights: w.csv:2:1: 'c' is not a number; give a number for each class"
     refused("1,2 --labels 0 --class-weights w.csv", message)
     message = "--class-weights: no.csv: neither a number nor a file that exists; check"
     refused("1,2 --labels 0 --class-weights no.csv", message)
