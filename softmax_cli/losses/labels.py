@@ -110,7 +110,7 @@ class _Column:
             form = detected_format(token, source)
             if form.name in ("npy", "npz", "safetensors"):
                 source.close()
-                options = ReadOptions(key=self.options.key if form.keyed else None)
+                options = ReadOptions(key=self.options.key if form.holds == "arrays" else None)
                 array = open_file(token, options, ColumnRequest(one_column=True))
                 return mask_na_values(array, self.options).map(self.array)
             if form.name in ("parquet", "arrow"):
