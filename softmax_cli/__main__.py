@@ -21,20 +21,18 @@ from softmax_cli.runtime.standard_streams import (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program and return its exit code, one of ExitCode whatever happens."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
     is_program = argv is None
     allow_fork(is_program)
-    if not is_program:
-        return _exit_code(arguments)
-    open_standard_streams()
-    code = _exit_code(arguments)
-    ignore_output_errors()
+    if is_program:
+        open_standard_streams()
+    code = _exit_code(list(sys.argv[1:] if argv is None else argv))
+    if is_program:
+        ignore_output_errors()
     return code
 
 
 def _exit_code(arguments: list[str]) -> int:
-    # The pipeline has threads of its own; those of NumPy's BLAS would compete with them, and
-    # starting them slows the import.
+    # The threads of NumPy's BLAS slow its import, and would compete with those of the pipeline.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ.setdefault("MKL_NUM_THREADS", "1")
     # Modules are never freed; collecting garbage during imports only slows the start.
@@ -55,14 +53,11 @@ def _exit_code(arguments: list[str]) -> int:
     except BrokenPipeError:
         silence_standard_output()
         return ExitCode.PIPE_CLOSED
-    except Terminated as end:
-        if end.number != signal.SIGINT:
+    except (Terminated, KeyboardInterrupt) as end:
+        if isinstance(end, Terminated) and end.number != signal.SIGINT:
             # The files are cleaned up: now end by the signal, as its sender expects.
             signal.signal(end.number, signal.SIG_DFL)
             signal.raise_signal(end.number)
-        silence_standard_output()
-        return ExitCode.INTERRUPTED
-    except KeyboardInterrupt:
         silence_standard_output()
         return ExitCode.INTERRUPTED
     except SoftmaxCliError as error:
@@ -70,7 +65,7 @@ def _exit_code(arguments: list[str]) -> int:
     except MemoryError:
         return _report("out of memory; the input or the result is too large", arguments)
     except OSError as error:
-        # The commands turn errors of their files into OutputError; this one is from printing help.
+        # Commands raise OutputError for their files; this error comes from printing help.
         return _report(f"standard output: {error.strerror or error}", arguments)
     except Exception as error:
         text = f"internal error: {type(error).__name__}: {error}; --debug shows where"

@@ -27,11 +27,8 @@ class SoftmaxCliError(Exception):
     """An error that the user can fix: what is wrong, how to fix it, and where it is."""
 
     def __init__(self, problem: str, remedy: str = "", place: str = "") -> None:
-        """Keep the three parts; `str()` joins them into one line."""
         super().__init__(problem, remedy, place)
-        self.problem = problem
-        self.remedy = remedy
-        self.place = place
+        self.problem, self.remedy, self.place = problem, remedy, place
 
     def __str__(self) -> str:
         """Return `PLACE: what is wrong; how to fix it`."""
@@ -60,14 +57,13 @@ class DomainError(SoftmaxCliError, ValueError):
 
 
 class NothingGivenError(Exception):
-    """A person at a terminal gave a command nothing to work on: the command's help is shown."""
+    """A command at a terminal has nothing to work on: its help is shown."""
 
 
 class Terminated(BaseException):
     """A signal asked the program to end."""
 
     def __init__(self, number: int) -> None:
-        """Keep the signal's number."""
         self.number = number
 
 
@@ -104,7 +100,7 @@ def shorten_token(token: str) -> str:
 
 
 def join_names(names: Iterable[str]) -> str:
-    """Return the names joined by commas: the first 20, and how many others there are.
+    """Return the first 20 names joined by commas, and how many others there are.
 
     >>> join_names(["a", "b"]), join_names(map(str, range(23)))[-19:]
     ('a, b', '18, 19 and 3 others')

@@ -44,9 +44,9 @@ def progress(source: Source, options: WriteOptions) -> Iterator[Advance]:
     """
     if (listener := _listener.get()) is not None:
         yield listener.advance
-        return
-    with progress_bar(source.place, source.rows, source.size, options) as advance:
-        yield advance
+    else:
+        with progress_bar(source.place, source.rows, source.size, options) as advance:
+            yield advance
 
 
 @contextmanager

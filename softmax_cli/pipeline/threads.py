@@ -33,7 +33,7 @@ def in_order(jobs: Iterator[Callable[[], T]], threads: int) -> Generator[T, None
     under_way: deque[Future[T]] = deque()
 
     def next_result() -> T:
-        # A wait without an end cannot be interrupted on every platform.
+        # An endless wait cannot be interrupted on every platform.
         while not under_way[0].done():
             with suppress(TimeoutError):
                 under_way[0].exception(timeout=0.2)
@@ -51,10 +51,9 @@ def in_order(jobs: Iterator[Callable[[], T]], threads: int) -> Generator[T, None
 
 
 def _keep_freed_memory() -> None:
-    """Let the blocks that jobs free be used for the next ones, not given back to the system.
+    """Let the next blocks use the memory of freed ones, which is slow to get from the system.
 
-    The GNU C library learns from the largest piece that was freed; what it gives back page by page
-    costs as much time as the arithmetic. Elsewhere this does nothing.
+    The GNU C library learns from the largest piece that was freed. Elsewhere this does nothing.
     """
     import numpy as np
 

@@ -1,7 +1,6 @@
 """Fork guard: run a crash-prone library in a child process, and clean up after a crash.
 
-Polars aborts the process over some damaged files, without an exception: a page that declares
-exabytes ends in "memory allocation of 2305843009213693848 bytes failed" and SIGABRT. Before Polars
+Polars aborts the process over some damaged files, such as a page that declares exabytes. Before it
 reads a file the process forks, which takes a millisecond. The child continues as if nothing had
 happened; the parent waits for it, reports a crash and returns the exit code 2.
 """
@@ -46,6 +45,7 @@ def fork_guard() -> None:
     # Threads do not survive a fork, and a lock that one holds is never released.
     if "polars" in sys.modules or threading.active_count() > 1:
         return
+    import ctypes
     import mmap
 
     board = mmap.mmap(-1, _BOARD_BYTES)
@@ -56,7 +56,8 @@ def fork_guard() -> None:
     if child:
         os._exit(_outcome(child, board))
     _board = board
-    _end_with_the_parent()
+    # End when the parent is killed.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def report_current_file(place: str) -> None:
@@ -78,13 +79,6 @@ def _write(at: int, text: str) -> None:
 def _read(board: mmap.mmap, at: int) -> str:
     length = int.from_bytes(board[at : at + 4], "little")
     return os.fsdecode(board[at + 4 : at + 4 + length])
-
-
-def _end_with_the_parent() -> None:
-    """End the child when the parent is killed."""
-    import ctypes
-
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _outcome(child: int, board: mmap.mmap) -> int:

@@ -10,17 +10,13 @@ import io
 import os
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, TextIO
-
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
+from typing import Any, TextIO
 
 
 class _Lossy(io.FileIO):
     """Standard output or standard error that drops what it cannot write."""
 
-    def write(self, data: ReadableBuffer, /) -> int:
-        """Write the bytes if possible, and count them as written."""
+    def write(self, data: Any, /) -> int:
         size = memoryview(data).nbytes
         try:
             written = super().write(data)
@@ -33,8 +29,7 @@ class _Lossy(io.FileIO):
 def open_standard_streams() -> None:
     """Open the standard streams that are closed, and ignore errors of standard error.
 
-    Otherwise a file could get the descriptor of a closed stream, and messages, such as those of
-    Polars, would damage it.
+    Otherwise a file could get the descriptor of a closed stream, and messages would damage it.
     """
     for number in range(3):
         try:
@@ -48,10 +43,7 @@ def open_standard_streams() -> None:
 
 
 def ignore_output_errors() -> None:
-    """Ignore errors of standard output from now on: the results are written.
-
-    A function of the user's may still print when the interpreter ends.
-    """
+    """Ignore errors of standard output from now on: the results are written."""
     if sys.stdout is sys.__stdout__ and sys.stdout is not None:
         sys.stdout = _lossy(1, sys.stdout)
 

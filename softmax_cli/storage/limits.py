@@ -3,8 +3,6 @@
 Each is far above what rows of numbers need, and each error says what to use instead.
 """
 
-from __future__ import annotations
-
 # Text: bytes of a line, or of a record of quoted cells that hold newlines; cells of a line; and
 # consecutive lines without a row: blank ones, comments, lines of one record.
 LONGEST_LINE = 12 << 20
