@@ -79,7 +79,7 @@ def zero_bad_rows(kernel: Kernel, on_bad_row: OnBadRow) -> Kernel:
 
 
 def _why_bad(block: Block, position: int, table: Layout | None) -> tuple[str, str]:
-    """Return where a row is, or its cell that is missing, and why it has no softmax."""
+    """Return the place of a row, or of its missing cell, and why it has no softmax."""
     row, place = block.values[position], block.place(position)
     missing = (row != row).nonzero()[0]
     if not missing.size:
@@ -132,9 +132,7 @@ def _check_counts(source: Source, on_bad_row: OnBadRow, counts: Counts, needed_f
         remedy = "--on-bad-row nan, zero or skip goes on without it"
         raise InputError(counts.first_bad_problem + others, remedy, counts.first_bad_place)
     if needed_for and not counts.kept(on_bad_row):
-        problem = "has no rows"
-        if counts.bad:
-            problem = f"every row was skipped, {counts.first_bad_place} first: it "
-            problem += counts.first_bad_problem
+        place, why = counts.first_bad_place, counts.first_bad_problem
+        problem = f"every row was skipped, {place} first: it {why}" if why else "has no rows"
         remedy = "give at least one row that has a softmax"
         raise InputError(f"{problem}, so there is no {needed_for}", remedy, source.place)

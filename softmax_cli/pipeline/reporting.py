@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from time import monotonic
 from typing import Any, NamedTuple
@@ -36,17 +36,14 @@ def report_to(listener: Listener) -> Iterator[None]:
         _listener.reset(token)
 
 
-@contextmanager
-def progress(source: Source, options: WriteOptions) -> Iterator[Advance]:
-    """Show a bar for the rows of a source, or report to the listener.
+def progress(source: Source, options: WriteOptions) -> AbstractContextManager[Advance]:
+    """Return the context of a bar for the rows of a source, or of reports to the listener.
 
-    Yields a function to call with the rows, and the bytes of the input, done so far.
+    It yields a function to call with the rows, and the bytes of the input, done so far.
     """
     if (listener := _listener.get()) is not None:
-        yield listener.advance
-    else:
-        with progress_bar(source.place, source.rows, source.size, options) as advance:
-            yield advance
+        return nullcontext(listener.advance)
+    return progress_bar(source.place, source.rows, source.size, options)
 
 
 @contextmanager

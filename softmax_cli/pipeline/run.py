@@ -28,7 +28,7 @@ Split = Callable[[Block], Iterator[Block]]
 
 
 class Piece(NamedTuple):
-    """What one call of the kernel takes: how to read it, its bytes, and how many to batch."""
+    """The input of one call of the kernel, its bytes, and how many are done together."""
 
     read: Callable[[], tuple[Block, Counts]]
     size: int
@@ -40,8 +40,7 @@ class Finished(NamedTuple):
 
     counts: Counts
     size: int
-    first_line: int = 0
-    lines: int = 0
+    lines: range = range(0)
     commit: Commit | None = None
 
 
@@ -74,7 +73,8 @@ def run(
             # Rows are only counted from here on, for an error that names them all.
             return Finished(found, piece.size)
         result = kernel(block)
-        return Finished(found, piece.size, result.start, len(result.values), prepare(result))
+        lines = range(result.start, result.start + len(result.values))
+        return Finished(found, piece.size, lines, prepare(result))
 
     def jobs() -> Iterator[Callable[[], list[Finished]]]:
         pieces = _pieces(source.map(lay_out), on_bad_row, split)
@@ -90,10 +90,10 @@ def run(
             counts += finished.counts
             size += finished.size
             if finished.commit is not None and not (counts.bad and on_bad_row == "error"):
-                if finished.first_line != source.first * lines_per_row + lines_written:
-                    problem = f"line {finished.first_line} came after {lines_written} lines"
-                    raise bug(problem, source.place)
-                lines_written += finished.lines
+                start = finished.lines.start
+                if start != source.first * lines_per_row + lines_written:
+                    raise bug(f"line {start} came after {lines_written} lines", source.place)
+                lines_written += len(finished.lines)
                 finished.commit()
             advance(counts.read, size)
     conclude(source, on_bad_row, counts, options, needed_for, check)
@@ -120,11 +120,11 @@ def _pieces(source: Source, on_bad_row: OnBadRow, split: Split | None) -> Iterat
         kept += len(block.values)
         skipped = chunk.rows - len(block.values)
         for part in [block] if split is None or not len(block.values) else split(block):
-            # A row counts with the first lines of its matrix.
+            # A row counts with the first lines of its matrix, a skipped one with the first piece.
             is_first = part.lines is None or part.lines.start == 0
             found = replace(found, read=skipped + (len(part.values) if is_first else 0))
             size = chunk.size * found.read // max(1, chunk.rows)
-            yield Piece(partial(_same, part, found), size, 2 if split else chunk.at_once)
+            yield Piece(partial(_pair, part, found), size, 2 if split else chunk.at_once)
             skipped, found = 0, Counts()
 
 
@@ -134,7 +134,7 @@ def _read(chunk: Chunk, start: int, source: Source, on_bad_row: OnBadRow) -> tup
     return treat_bad_rows(block, on_bad_row, source.table)
 
 
-def _same(block: Block, counts: Counts) -> tuple[Block, Counts]:
+def _pair(block: Block, counts: Counts) -> tuple[Block, Counts]:
     return block, counts
 
 

@@ -187,9 +187,9 @@ def reading(place: str) -> Iterator[None]:
 
 
 def read_at(source: Input, offset: int, buffer: memoryview) -> None:
-    """Fill the buffer with the bytes of a plain file from `offset` on; any thread may.
+    """Fill the buffer with the bytes of a plain file from an offset on, in any thread.
 
-    The file is not mapped: one that shrinks is an error here, and would end a process that maps it.
+    A mapped file that shrinks would end the process; here it is an error.
     """
     filled = 0
     file = cast(ChangeCheckedFile, source.stream.raw)

@@ -21,7 +21,7 @@ from softmax_cli.storage.filesystem import Location, is_remote, refuse_input
 from softmax_cli.storage.output import FileTarget, Target, writing
 
 # Paths of open files: opening such a path again would truncate a regular file.
-_DESCRIPTOR = re.compile(r"/dev/(?:fd/(\d+)|std(out|err))|/proc/self/fd/(\d+)", re.ASCII)
+_DESCRIPTOR = re.compile(r"(?:/dev|/proc/self)/fd/(\d+)|/dev/std(?:out|err)", re.ASCII)
 _run_tag: ContextVar[str] = ContextVar("run_tag", default="")
 
 
@@ -46,9 +46,8 @@ def open_target(
 ) -> AbstractContextManager[Target]:
     """Return a context that opens a path, or standard output for `-`.
 
-    A file appears when the block ends without an error; otherwise nothing is left behind. A file
-    that is written in parts appears with the last one. Writing onto one of the inputs is an error,
-    unless it is replaced `in_place`.
+    A file appears when the block ends without an error, or with its last part; otherwise nothing is
+    left behind. Writing onto one of the inputs is an error, unless it is replaced `in_place`.
     """
     descriptor = descriptor_of(destination)
     if descriptor == 1:
@@ -73,11 +72,9 @@ def descriptor_of(path: str) -> int | None:
     >>> descriptor_of("/dev/fd/3"), descriptor_of("/dev/stdout"), descriptor_of("out.npy")
     (3, 1, None)
     """
-    found = _DESCRIPTOR.fullmatch(path)
-    if found is None:
+    if (found := _DESCRIPTOR.fullmatch(path)) is None:
         return None
-    number, name, process = found.groups()
-    return {"out": 1, "err": 2}[name] if name else int(number or process)
+    return {"/dev/stdout": 1, "/dev/stderr": 2}.get(path) or int(found[1])
 
 
 def _local_output(
@@ -103,10 +100,7 @@ def _local_output(
 
 @contextmanager
 def tag_temporary_files(run: str) -> Iterator[None]:
-    """Put the name of a run into the names of temporary files made in this thread.
-
-    The files of a killed process can then be found.
-    """
+    """Put the name of a run into the names of this thread's temporary files, to find them later."""
     token = _run_tag.set(f"{run}.")
     try:
         yield

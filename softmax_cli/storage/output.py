@@ -45,7 +45,6 @@ class Target:
     is_terminal = False
 
     def __init__(self, place: str, stream: BinaryIO, *, is_seekable: bool) -> None:
-        """Write to an open stream, compressed if the suffix of the place says it."""
         self.place, self.stream = place, stream
         self._compressor = compressor_of(Path(place).suffix.lower())
         self._is_seekable = is_seekable
@@ -88,10 +87,9 @@ class Target:
             return self.stream.write(data)
 
     def reserve(self, size: int, numbers: int) -> None:
-        """Allocate the whole file before it is written, where the system can.
+        """Allocate the whole file, where the system can: a full disk is found before the work.
 
-        A full disk is then found before the work, and threads leave no holes to fill. The inputs
-        must be large enough to hold `numbers`, or a forged header could claim the whole disk.
+        The inputs must be large enough to hold `numbers`: a forged header could claim the disk.
         """
 
     def truncate(self, size: int) -> None:
@@ -107,14 +105,13 @@ class Target:
             _flush_all(self.stream)
 
     def close(self) -> None:
-        """Close the stream."""
         # An interrupted close has closed it.
         with writing(self.place), suppress(InterruptedError):
             self.stream.close()
 
 
 class FileTarget(Target):
-    """A temporary file that is open; its last part completes it."""
+    """A temporary file, or a part of one, which gets the owner and permissions of the old file."""
 
     def __init__(
         self,
@@ -125,7 +122,6 @@ class FileTarget(Target):
         *,
         is_last: bool,
     ) -> None:
-        """Give the complete file the owner and the permissions of the old one."""
         super().__init__(place, stream, is_seekable=True)
         self._held = None
         self._inputs, self._is_last = inputs, is_last
