@@ -37,7 +37,7 @@ class Input:
     stream      can be peeked at
     path        the file behind it, if any
     size        of the plain file in bytes; None for a pipe or a compressed file
-    beneath     the stream that this one reads from, which is closed with it
+    beneath     the input that this one reads from, which is closed with it
     compressed  returns how many compressed bytes were read
     """
 
@@ -45,16 +45,17 @@ class Input:
     stream: io.BufferedReader
     path: Location | None = None
     size: int | None = None
-    beneath: io.BufferedReader | None = None
+    beneath: Input | None = None
     compressed: Callable[[], int] | None = None
 
     def close(self) -> None:
         """Close the file; standard input stays open, as others may read on."""
-        for stream in (self.stream, self.beneath):
-            # An interrupted close has closed it.
-            with reading(self.place), contextlib.suppress(InterruptedError):
-                if stream is not None and self.place != STANDARD_INPUT:
-                    stream.close()
+        # An interrupted close has closed it.
+        with reading(self.place), contextlib.suppress(InterruptedError):
+            if self.place != STANDARD_INPUT:
+                self.stream.close()
+        if self.beneath is not None:
+            self.beneath.close()
 
     def head(self) -> bytes:
         """Return the first bytes without consuming them."""
@@ -78,8 +79,8 @@ def open_input(token: str) -> Input:
     if is_remote(token):
         from softmax_cli.storage.remote import RemoteFile
 
-        file = RemoteFile(token)
-        return _plain(Input(token, _buffered(file), token, file.size))
+        remote = RemoteFile(token)
+        return _plain(Input(token, _buffered(remote), token, remote.size))
     path = Path(token)
     if path.is_dir():
         remedy = "name a file, or a quoted glob such as 'DIR/*.csv'"
@@ -87,13 +88,15 @@ def open_input(token: str) -> Input:
     if path.is_char_device() or path.is_block_device():
         raise InputError("is a device", "name a file, or - for standard input", token)
     with reading(token):
-        if path.is_fifo():
-            return _named_pipe(path, token)
-        checked = ChangeCheckedFile(path)
+        file = io.FileIO(path, opener=_unblocked) if path.is_fifo() else ChangeCheckedFile(path)
     try:
-        return _plain(Input(token, _buffered(checked), path, checked.size))
+        stream = _buffered(file)
+        if isinstance(file, ChangeCheckedFile):
+            return _plain(Input(token, stream, path, file.size))
+        head = _first_bytes(file, token)
+        return _plain(Input(token, prepend(head, stream), path, beneath=Input(token, stream)))
     except BaseException:
-        checked.close()
+        file.close()
         raise
 
 
@@ -101,24 +104,20 @@ def _buffered(raw: io.RawIOBase) -> io.BufferedReader:
     return cast(io.BufferedReader, io.BufferedReader(raw, HEAD_BYTES))
 
 
-def _named_pipe(path: Path, token: str) -> Input:
-    """Open a named pipe; waiting for one without a writer would never end."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    pipe = cast(io.BufferedReader, os.fdopen(descriptor, "rb", HEAD_BYTES))
-    try:
-        head, end = b"", monotonic() + _PATIENCE_SECONDS
-        # Reading gives nothing without a writer; with one that has not written yet, it would block.
-        with contextlib.suppress(BlockingIOError):
-            while not (head := os.read(descriptor, HEAD_BYTES)):
-                if monotonic() > end:
-                    problem = "is a pipe that nobody writes to"
-                    raise InputError(problem, "start what writes to it first", token)
-                sleep(0.01)
-        os.set_blocking(descriptor, True)
-        return _plain(Input(token, prepend(head, pipe), path, beneath=pipe))
-    except BaseException:
-        pipe.close()
-        raise
+def _unblocked(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+def _first_bytes(pipe: io.FileIO, place: str) -> bytes:
+    """Wait for a pipe's writer: without one, the pipe would be waited for without an end."""
+    end = monotonic() + _PATIENCE_SECONDS
+    # None: there is a writer, which has written nothing yet.
+    while (head := cast(bytes | None, pipe.read(HEAD_BYTES))) == b"":
+        if monotonic() > end:
+            raise InputError("is a pipe that nobody writes to", "start its writer first", place)
+        sleep(0.01)
+    os.set_blocking(pipe.fileno(), True)
+    return head or b""
 
 
 def _standard_input() -> io.BufferedReader:
@@ -161,9 +160,7 @@ def _plain(source: Input) -> Input:
     plain = decompressed(source.head(), compressed)
     if plain is None:
         return source
-    return Input(
-        source.place, plain, source.path, beneath=source.stream, compressed=lambda: compressed.count
-    )
+    return Input(source.place, plain, source.path, None, source, lambda: compressed.count)
 
 
 @contextlib.contextmanager

@@ -146,7 +146,7 @@ def test_a_pipe_without_a_writer_is_not_waited_for() -> None:
     os.mkfifo("x.csv")
     with mock.patch.object(streams, "_PATIENCE_SECONDS", 0.05):
         assert refusal("x.csv") == (
-            "x.csv: is a pipe that nobody writes to; start what writes to it first"
+            "x.csv: is a pipe that nobody writes to; start its writer first"
         )
 
 

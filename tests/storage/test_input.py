@@ -14,6 +14,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from unittest import mock
 
@@ -376,6 +377,16 @@ def unclosed(use: Callable[[], object]) -> list[str]:
 def test_a_file_that_was_read_is_closed(suffix: str, compression: str) -> None:
     path = write(f"x{suffix}{compression}", VALUES)
     assert unclosed(lambda: read(path)) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are none here")
+def test_a_compressed_pipe_that_was_read_is_closed() -> None:
+    data = write("x.csv.gz", VALUES).read_bytes()
+    os.mkfifo("pipe.csv.gz")
+    writer = Thread(target=lambda: Path("pipe.csv.gz").write_bytes(data))
+    writer.start()
+    assert unclosed(lambda: read("pipe.csv.gz")) == []
+    writer.join()
 
 
 @pytest.mark.parametrize("suffix", ARRAYS)
