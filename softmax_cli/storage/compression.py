@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import Any, BinaryIO, Protocol, cast
+from typing import Any, Protocol, cast
 
 from softmax_cli.errors import InputError
 
@@ -45,25 +45,13 @@ def compressor_of(suffix: str) -> Compressor | None:
     return None
 
 
-class CountingReader:
-    """A stream of compressed bytes that counts how many were read."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream, self.count = stream, 0
-
-    def read(self, size: int = -1) -> bytes:
-        data = self._stream.read(size)
-        self.count += len(data)
-        return data
-
-
-def decompressed(head: bytes, compressed: CountingReader) -> io.BufferedReader | None:
+def decompressed(head: bytes, compressed: io.BufferedReader) -> io.BufferedReader | None:
     """Return the content of a stream that begins with `head`; None if it is not compressed."""
     plain: Any
     if head.startswith(_GZIP_MAGIC):
         import gzip
 
-        plain = gzip.GzipFile(fileobj=cast(BinaryIO, compressed))
+        plain = gzip.GzipFile(fileobj=compressed)
     elif head.startswith(_ZSTD_MAGIC) or (head[1:4] == _ZSTD_SKIPPABLE and head[0] >> 4 == 5):
         plain = _ZstandardReader(compressed)
     else:
@@ -74,7 +62,7 @@ def decompressed(head: bytes, compressed: CountingReader) -> io.BufferedReader |
 class _ZstandardReader(io.RawIOBase):
     """Decompresses frame by frame; the library's own reader does not notice a cut file."""
 
-    def __init__(self, compressed: CountingReader) -> None:
+    def __init__(self, compressed: io.BufferedReader) -> None:
         import zstandard
 
         self._compressed = compressed

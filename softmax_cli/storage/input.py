@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, cast
 
 from softmax_cli.errors import InputError
 from softmax_cli.storage.change_check import ChangeCheckedFile, change_check, no_check
-from softmax_cli.storage.compression import CountingReader, decompressed, decompression_error
+from softmax_cli.storage.compression import decompressed, decompression_error
 from softmax_cli.storage.filesystem import Location, is_remote
 from softmax_cli.storage.limits import LONGEST_LINE, MOST_EXPANSION, MOST_IDLE_LINES, SMALL_ENOUGH
 
@@ -140,6 +140,7 @@ def prepend(head: bytes, rest: BinaryIO, check: Callable[[], None] = no_check) -
 class _Prepended(io.RawIOBase):
     def __init__(self, head: bytes, rest: BinaryIO, check: Callable[[], None]) -> None:
         self._head, self._rest, self._check = memoryview(head), rest, check
+        self._position = 0
 
     def readable(self) -> bool:
         return True
@@ -151,16 +152,19 @@ class _Prepended(io.RawIOBase):
             data += self._rest.read(size - len(data))
             self._check()
         buffer[: len(data)] = data
+        self._position += len(data)
         return len(data)
+
+    def tell(self) -> int:
+        return self._position
 
 
 def _plain(source: Input) -> Input:
     """Return what the input holds, decompressed."""
-    compressed = CountingReader(source.stream)
-    plain = decompressed(source.head(), compressed)
+    plain = decompressed(source.head(), source.stream)
     if plain is None:
         return source
-    return Input(source.place, plain, source.path, None, source, lambda: compressed.count)
+    return Input(source.place, plain, source.path, None, source, source.stream.tell)
 
 
 @contextlib.contextmanager
