@@ -54,9 +54,7 @@ def widened(halves: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def nearest(values: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
-    """Round to the nearest bfloat16, ties to even; returned as float32.
-
-    Rounds float64 directly; a float32 in between would round twice.
+    """Return numbers as float32, rounded once to the nearest bfloat16, ties to even.
 
     >>> nearest(np.array([1 + 2.0**-8 + 2.0**-40, 1 + 2.0**-8, 1e39]))
     array([1.0078125, 1.       ,       inf], dtype=float32)

@@ -79,7 +79,7 @@ def reciprocal(high: Rows, low: Rows) -> tuple[Rows, Rows]:
 
 
 def quotient(high: Rows, low: Rows, by: Any, by_rest: Any) -> tuple[Rows, Rows]:
-    """Return (high + low) / (by + by_rest) as a double-double; the rest is 0 where it overflows."""
+    """Return (high + low) / (by + by_rest) as a double-double; its rest is 0 where it overflows."""
     result = high / by
     head, rest = halves(result)
     by_head, by_tail = halves(by)

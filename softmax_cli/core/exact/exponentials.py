@@ -1,7 +1,6 @@
 """exp(a / T) for rows of float64, accurate to about 0.5 ULP however large a / T is.
 
-The usual exp((a - max a) / T) rounds a difference and a quotient first. Their error, half an ULP
-of numbers up to 700, becomes hundreds of ULP of the exponential.
+exp((a - max a) / T) would round a difference and a quotient first, which costs hundreds of ULP.
 """
 
 from __future__ import annotations
@@ -33,13 +32,10 @@ _STEPS = 64
 def exponentials(
     a: FloatArray, T: float, out: Rows, sizes: Rows | None = None
 ) -> tuple[Rows, Rows]:
-    """Return exp(a / T) and its approximate row sums; a row may be scaled by a power of two.
+    """Return exp(a / T), each row perhaps scaled by a power of two, and approximate row sums.
 
-    a        (rows, classes) of any float; -inf is a masked class
-    out      buffer of that shape, not `a` itself
-    sizes    (rows, 1) the largest exponential of each row, if it is known
-    returns  `out`, accurate to 0.53 ULP for normal entries that matter in their row, with NaN in
-             rows that have no softmax; and (rows, 1) the sums, or the given sizes
+    a, out (rows, classes); sizes (rows, 1), the largest exponentials, are returned as the sums.
+    Normal entries that matter are accurate to 0.53 ULP; a row without a softmax is NaN.
     """
     if not is_exact_divisor(T):
         whole = in_parts(a, T).whole(out)
@@ -84,9 +80,7 @@ def is_exact_divisor(T: float) -> bool:
 class Parts:
     """exp(a / T) = (head + rest) 2^power, each row scaled by a power of two; relative error 2^-59.
 
-    head   (rows, classes) of 26 bits: products with numbers of 26 bits are exact
-    rest   (rows, classes) less than 1/100 of the head
-    power  (rows, classes) 0 or less
+    Heads have 26 bits, whose products are exact; rests are below 1/100 of them, powers at most 0.
     """
 
     head: Rows
@@ -94,15 +88,11 @@ class Parts:
     power: NDArray[np.int32]
 
     def whole(self, out: Rows | None = None) -> Rows:
-        """Return the exponentials, rounded."""
         result: Rows = np.ldexp(self.head + self.rest, self.power, out=out)
         return result
 
     def over_their_sum(self, divisor: Factor, raised: int = 0) -> Rows:
-        """Return the exponentials over (row sum * divisor), accurate to 0.6 ULP.
-
-        The result is multiplied by 2^raised, which keeps the digits of small numbers.
-        """
+        """Return the exponentials over (row sum * divisor), times 2^raised, accurate to 0.6 ULP."""
         fraction, power = math.frexp(divisor.high)
         with np.errstate(invalid="ignore", over="ignore"):
             heads = np.ldexp(self.head, self.power)

@@ -25,10 +25,7 @@ _LONG_ODDS = 55.0
 
 
 def distances(a: Rows, maximum: Rows, divisor: Factor) -> Rows:
-    """Return (maximum - a) / divisor, as for the temperature.
-
-    Subtracting first is the most accurate; where the difference overflows, division comes first.
-    """
+    """Return (maximum - a) / divisor; where the difference overflows, division comes first."""
     with np.errstate(invalid="ignore", over="ignore"):
         result: Rows = over(maximum - a, divisor)
         if divisor.high > 1 and np.isinf(result).any():
@@ -38,13 +35,11 @@ def distances(a: Rows, maximum: Rows, divisor: Factor) -> Rows:
 
 
 class Odds(NamedTuple):
-    """The odds against the likeliest class m of each row, as a double-double.
+    """The odds against the likeliest class m of each row, (rows, 1) as a double-double.
 
         odds = sum_{k != m} exp((a_k - a_m) / T) = (1 - S_m) / S_m
 
-    top   (rows, 1) the likeliest class
-    high  (rows, 1) NaN for a row without a softmax; as accurate as the logits' dtype needs
-    low   (rows, 1) its rounding error
+    They are as accurate as the logits' dtype needs, and NaN for a row without a softmax.
     """
 
     top: NDArray[np.intp]
@@ -73,7 +68,6 @@ def odds_against_likeliest(a: FloatArray, T: float, top: NDArray[np.intp] | None
 class SplitExponentials:
     """exp(a / T), each row scaled by a factor, with the likeliest class apart from the others.
 
-    a, T    the logits and the temperature
     top     (rows, 1) the likeliest class
     others  (rows, classes) 0 for the likeliest class, NaN in a row without a softmax
     of_top  (rows, 1) the likeliest class, as a double-double
@@ -107,10 +101,7 @@ class SplitExponentials:
         return (high, low), (np.where(short, high, plain), np.where(short, low, 0))
 
     def sums_for_logarithms(self) -> tuple[Rows, Rows]:
-        """Return the sums of the others, exact where log1p(odds) needs it.
-
-        For long odds the error of the logarithm is a fraction of their own.
-        """
+        """Return the sums of the others, exact where log1p(odds) needs it: for short odds."""
         high = summed(self.others)
         short = self._has_short_odds(high)
         if short.all():

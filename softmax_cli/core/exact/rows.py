@@ -21,11 +21,7 @@ _BUFFER = 8192
 
 
 def rows_of(array: FloatArray, axis: int) -> FloatArray:
-    """Return the array as (rows, classes); a view if possible.
-
-    Irregular memory layouts and many classes in column order are copied: NumPy would add them in
-    another order and give other digits.
-    """
+    """Return the array as (rows, classes), copied if NumPy would add its rows in another order."""
     rows = np.moveaxis(array, axis, -1).reshape(-1, array.shape[axis])
     by_columns = rows.flags.f_contiguous and rows.shape[-1] < FEW_CLASSES
     return rows if by_columns else np.ascontiguousarray(rows)
@@ -38,11 +34,9 @@ def as_it_was(rows: FloatArray, array: FloatArray, axis: int) -> FloatArray:
 
 
 def parts(rows: NDArray[Any]) -> Iterator[slice]:
-    """Yield slices of rows that fit into the cache.
-
-    Their length is not a power of two: such columns would share cache lines.
-    """
+    """Yield slices of rows that fit into the cache."""
     count, classes = rows.shape
+    # Columns whose length is a power of two would share cache lines.
     step = max(1, _PART // classes - (16 if classes < FEW_CLASSES else 0))
     for start in range(0, count, step):
         yield slice(start, min(count, start + step))
@@ -50,10 +44,7 @@ def parts(rows: NDArray[Any]) -> Iterator[slice]:
 
 @contextmanager
 def whole_rows(classes: int) -> Iterator[None]:
-    """Make NumPy process row by row if an operand has one number per row; silence overflow and NaN.
-
-    Otherwise NumPy copies that number into a buffer, which is faster only for short rows.
-    """
+    """Silence overflow and NaN, and keep NumPy from copying a number per row into buffers."""
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         if 100 <= classes <= _BUFFER:
             np.setbufsize(classes // 16 * 16)
@@ -84,9 +75,8 @@ def likeliest(logits: FloatArray) -> NDArray[np.intp]:
 def to_kernel_layout(rows: NDArray[Any]) -> NDArray[Any]:
     """Return rows in the memory order that is fastest for operations along the classes.
 
-    Rows of few classes are stored by columns, because NumPy spends most of its time starting each
-    short row. From FEW_CLASSES on, the copy costs more than it saves (measured: 50 in float64, 80
-    in float32).
+    Few classes are stored by columns, because NumPy spends most of its time starting each short
+    row (measured: up to 50 classes in float64, 80 in float32).
     """
     if rows.shape[-1] >= FEW_CLASSES:
         return np.ascontiguousarray(rows)

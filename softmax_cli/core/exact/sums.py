@@ -24,11 +24,7 @@ _SMALLEST = -1074
 
 
 def summed(values: NDArray[Any]) -> NDArray[Any]:
-    """Return the sum of each row, (rows, 1).
-
-    Few entries are added one by one: the digits of NumPy's sums depend on the number of rows and
-    on their memory order.
-    """
+    """Return the sum of each row, (rows, 1); its digits do not depend on the other rows."""
     if values.shape[-1] >= FEW_CLASSES:
         result: NDArray[Any] = values.sum(axis=-1, keepdims=True)
         return result
@@ -47,10 +43,8 @@ def sums_in_parts(
     Each term is split on a grid: coarse enough for the first parts to add without rounding, fine
     enough for errors in the second parts not to matter (Rump, Ogita, Oishi 2008).
 
-    terms    (rows, classes)
-    sizes    (rows, 1) the approximate sums of absolute values, if known
-    room     buffer of the shape of the terms, if there is one
-    returns  (rows, 1) twice; sums that are not finite, or above 2^1000, are plain ones
+    sizes are approximate sums of absolute values, (rows, 1), if known; room is a buffer. Sums
+    that are not finite, or above 2^1000, are plain ones.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         if sizes is None:
@@ -95,7 +89,6 @@ class ExactSum:
     """
 
     def __init__(self) -> None:
-        """Start at 0."""
         self._units = 0
         self._not_finite = 0.0
 
@@ -111,7 +104,6 @@ class ExactSum:
             self._units += int(multiples.sum()) << (power - _SMALLEST)
 
     def __iadd__(self, other: Self) -> Self:
-        """Add the terms of another sum."""
         self._units += other._units
         self._not_finite += other._not_finite
         return self
@@ -149,7 +141,6 @@ class ExactSum:
 
     @classmethod
     def from_state(cls, state: str) -> Self:
-        """Return the sum that a state holds."""
         total = cls()
         total._units, total._not_finite = _from_hex(state)
         return total
@@ -165,7 +156,6 @@ class GroupedSums:
     """
 
     def __init__(self, groups: int) -> None:
-        """Start at 0 in every group."""
         self._units: NDArray[np.object_] = np.full(groups, 0, dtype=object)
         self._not_finite = np.zeros(groups)
 
@@ -184,7 +174,6 @@ class GroupedSums:
             self._units[hit] += multiples_hit * (1 << (power - _SMALLEST))
 
     def __iadd__(self, other: Self) -> Self:
-        """Add the terms of another's sums, which has as many groups."""
         self._units += other._units
         with np.errstate(invalid="ignore"):
             self._not_finite += other._not_finite
@@ -200,12 +189,10 @@ class GroupedSums:
         return _quotient(self._units[group] * under, over << -_SMALLEST)
 
     def state(self) -> list[str]:
-        """Return the exact sums, which `from_state` reads."""
         return list(map(_to_hex, self._units.tolist(), self._not_finite.tolist()))
 
     @classmethod
     def from_state(cls, state: list[str]) -> Self:
-        """Return the sums that a state holds."""
         sums = cls(len(state))
         for group, each in enumerate(state):
             sums._units[group], sums._not_finite[group] = _from_hex(each)

@@ -46,8 +46,7 @@ def cross_entropy(
     which is -log P(y) for a label y, without weights and smoothing (Bendersky 2016).
 
     logits           (..., classes) real
-    targets          (...) integer labels y from 0, or (..., classes) one-hot or soft targets Y,
-                     with 0 log 0 = 0
+    targets          (...) integer labels y from 0, or (..., classes) soft targets Y; 0 log 0 = 0
     axis             the dimension of the classes, in logits and in soft targets
     temperature      T, positive, in the unit of the logits
     reduction        "mean" divides the sum of losses by the sum of the used rows' weights: s w(y)
@@ -57,15 +56,14 @@ def cross_entropy(
     class_weights    (classes,) w, 0 or more; default 1
     sample_weights   (...) s, 0 or more; default 1
     label_smoothing  E, from 0 to 1
-    ignore_labels    labels whose rows have loss 0 and do not count; they need not be classes.
-                     Targets must then be labels or one-hot
+    ignore_labels    labels, of any number, whose rows have loss 0 and do not count; then targets
+                     must be labels or one-hot
     mask_classes     classes left out of the softmax, like a logit of -inf, and of N
     returns          a scalar, or (...) with reduction "none", in the dtype of the logits, at least
                      float32; off by at most 4 units in the last place
     raises           ShapeError for shapes that do not fit; DomainError for labels, weights or
                      smoothing out of range, and if no row is used
-    source           weighted mean as torch.nn.functional.cross_entropy; smoothing as Szegedy et
-                     al. 2016
+    source           mean as torch.nn.functional.cross_entropy; smoothing as Szegedy et al. 2016
 
     >>> cross_entropy([[1.0, 2.0, 3.0], [0.0, 0.0, 0.0]], [2, 0], reduction="none")
     array([0.40760596, 1.09861229])
@@ -114,13 +112,9 @@ def cross_entropy_gradient(
     divided by the divisor of the reduction. At a label y, P_y - 1 is computed as minus the sum of
     the other probabilities, without cancellation.
 
-    logits       (..., classes) real
-    targets      labels or soft targets, as in cross_entropy
-    axis, temperature, reduction, base, class_weights, sample_weights, label_smoothing,
-    ignore_labels, mask_classes   as in cross_entropy; ignored rows and masked classes get 0
-    returns      the shape and dtype of the logits, in units of the loss per unit of logit; off by
-                 at most 4 units in the last place, of P_j sum_k Y'_k + Y'_j for soft targets
-    raises       as cross_entropy
+    arguments, raises   as in cross_entropy; ignored rows and masked classes get the gradient 0
+    returns   the shape and dtype of the logits, in units of the loss per unit of logit; off by
+              at most 4 units in the last place, of P_j sum_k Y'_k + Y'_j for soft targets
 
     >>> cross_entropy_gradient([[0.0, 0.0]], [1])
     array([[ 0.5, -0.5]])
@@ -143,14 +137,11 @@ def cross_entropy_gradient(
 
 
 class _Given(NamedTuple):
-    """The checked arguments as rows.
+    """The checked arguments as rows; masked logits are -inf, those of ignored rows 0.
 
     array    the logits in their original shape
-    rows     (rows, classes) logits: -inf for masked classes, 0 for ignored rows
     Y        (rows,) labels, or (rows, classes) soft targets
-    weights  of classes
     samples  (rows,) sample weights, 0 for ignored rows; None for 1
-    used     the number of rows that are not ignored
     """
 
     array: FloatArray
@@ -170,7 +161,6 @@ class _Given(NamedTuple):
         sample_weights: ArrayLike | None,
         ignored: Collection[int],
     ) -> _Given:
-        """Check the arguments and return them as rows."""
         array = with_classes(logits, axis)
         rows, Y = rows_of(array, axis), target_rows(targets, array, axis)
         weights = weights.over(rows.shape[-1])

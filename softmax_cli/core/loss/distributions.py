@@ -22,8 +22,7 @@ def distribution_cross_entropy(
 
         xent(p, q) = -sum_k p(k) log q(k),  with 0 log 0 = 0      (Bendersky 2016)
 
-    p, q         (..., classes) probabilities that sum to 1 along the axis (not checked)
-    axis         the dimension of the classes
+    p, q         (..., classes) probabilities that sum to 1 along `axis` (not checked)
     base         of the logarithm: e gives nats, 2 bits, 10 decimal digits
     returns      (...): H(p) + KL(p||q); inf where q is 0 and p is not
     raises       ShapeError if the shapes differ, DomainError for a negative probability
@@ -44,10 +43,8 @@ def kl_divergence(
 
         KL(p||q) = sum_k p(k) log (p(k) / q(k)) = xent(p, q) - H(p),  with 0 log 0 = 0
 
-    p, q, axis, base   as in distribution_cross_entropy
-    returns            (...): at least 0 for distributions; inf where q is 0 and p is not
-    raises             as distribution_cross_entropy
-    source             Bendersky 2016
+    p, q, axis, base, raises   as in distribution_cross_entropy (Bendersky 2016)
+    returns   (...): at least 0 for distributions; inf where q is 0 and p is not
 
     >>> print(f"{kl_divergence([0.5, 0.5], [0.25, 0.75], base=2):.12f}")
     0.207518749639
@@ -78,13 +75,11 @@ def _distributions(p: ArrayLike, q: ArrayLike, axis: int) -> tuple[Rows, Rows, F
 def entropies_and_divergences(
     p: Rows, q: Rows, *, base: float, weights: Weights, samples: Rows | None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the entropy of p and the divergence KL(p||q) of each row.
+    """Return the entropy of p and the divergence KL(p||q) of each row, (rows,) each.
 
         H(p) = -s sum_k w(k) p'(k) log p'(k),  KL(p||q) = s sum_k w(k) p'(k) log (p'(k) / q(k))
 
-    p, q     (rows, classes)
-    weights  class weights w, and the smoothing that turns p into p'
-    samples  (rows,) s; None for 1
+    with sample weights s, class weights w, and p' smoothed; p and q (rows, classes).
     """
     smoothed = weights.smoothed(p)
     entropies = row_losses(

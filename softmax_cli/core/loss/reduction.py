@@ -17,13 +17,11 @@ Reduction = Literal["mean", "batch-mean", "sum", "none"]
 
 
 class ReducedLoss:
-    """Running exact sums of losses and weights, rounded once at the end.
+    """Running exact sums of weighted losses and of weights, rounded once at the end.
 
         mean        sum of the losses / sum of the weights of the rows used
         batch-mean  sum of the losses / number of the rows used
         sum         sum of the losses
-
-    where the losses are already multiplied by their weights.
 
     >>> import numpy as np
     >>> reduced = ReducedLoss()
@@ -34,7 +32,6 @@ class ReducedLoss:
     """
 
     def __init__(self) -> None:
-        """Start with no rows."""
         self.used = 0
         self._losses, self._weights = ExactSum(), ExactSum()
 
@@ -45,17 +42,14 @@ class ReducedLoss:
             self._weights.add(part)
 
     def add(self, losses: ArrayLike) -> None:
-        """Add weighted losses of rows."""
         self._losses.add(losses)
 
     def state(self) -> dict[str, Any]:
-        """Return the count and the exact sums, which `from_state` reads."""
         losses, weights = self._losses.state(), self._weights.state()
         return {"used": self.used, "losses": losses, "weights": weights}
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Self:
-        """Return the count and the sums that a state holds."""
         reduced = cls()
         reduced.used = state["used"]
         reduced._losses = ExactSum.from_state(state["losses"])
@@ -63,7 +57,6 @@ class ReducedLoss:
         return reduced
 
     def __iadd__(self, other: Self) -> Self:
-        """Add the losses and weights of other rows."""
         self.used += other.used
         self._losses += other._losses
         self._weights += other._weights

@@ -79,9 +79,9 @@ def row_losses_and_gradients(
     weights: Weights = UNWEIGHTED,
     samples: Rows | None = None,
 ) -> NDArray[np.float64]:
-    """Return the loss of every row and write its gradient, divided by the count, into `out`.
+    """Return the loss of every row and write its gradient over the count to `out`, rounded once.
 
-    The arguments are those of `row_losses`. `out` may be the logits; entries are rounded once.
+    Other arguments as of `row_losses`; `out` may be the logits.
     """
     losses = np.empty((len(logits), 1))
     exact = out.dtype.itemsize == 8

@@ -39,24 +39,20 @@ class Slopes:
     """
 
     def __init__(self, temperature: float) -> None:
-        """Start at 0."""
         self._temperature = temperature
         self.first, self.second = ExactSum(), ExactSum()
         self.coldest, self.hottest = ExactSum(), ExactSum()
 
     def state(self) -> dict[str, str]:
-        """Return the exact sums, which `from_state` reads."""
         return {name: getattr(self, name).state() for name in _SLOPES}
 
     def from_state(self, state: dict[str, str]) -> Slopes:
-        """Return the slopes at the same temperature that a state holds."""
         slopes = Slopes(self._temperature)
         for name in _SLOPES:
             setattr(slopes, name, ExactSum.from_state(state[name]))
         return slopes
 
     def __iadd__(self, other: Self) -> Self:
-        """Add the slopes of other rows."""
         self.first += other.first
         self.second += other.second
         self.coldest += other.coldest
@@ -81,10 +77,7 @@ class Slopes:
 
 
 def _slopes(a: Rows, wanted: WeightedTargets, T: float) -> tuple[Rows, Rows, Rows, Rows]:
-    """Return the derivatives of rows, (rows, 1) each: first, second, coldest, hottest.
-
-    The largest logit is subtracted to avoid overflow; masked classes do not count.
-    """
+    """Return the derivatives of rows, (rows, 1) each: first, second, coldest, hottest."""
     lower = a - np.take_along_axis(a, likeliest(a)[:, None], -1)
     if wanted.is_soft:
         Y = wide(wanted.targets)
@@ -105,23 +98,19 @@ def _slopes(a: Rows, wanted: WeightedTargets, T: float) -> tuple[Rows, Rows, Row
 
 
 class Fitted(NamedTuple):
-    """The fitted temperature and the number of steps."""
-
     temperature: float
     steps: int
 
 
 def fitted_temperature(slopes_at: Callable[[float], Slopes], start: float) -> Fitted:
-    """Return the temperature where the first derivative of the loss is 0.
+    """Return the temperature where the first derivative of the loss is 0, by Newton's method.
 
         b <- b - (d loss / db) / (d2 loss / db2)
 
     within the bracket of inverse temperatures where the slope changes its sign, and by a factor
-    of at most 16 per step.
+    of at most 16 per step. Each call of `slopes_at` reads all rows.
 
-    slopes_at   the slopes at a temperature; each call reads all rows
-    start       the temperature to begin with
-    raises      DomainError if the loss has no minimum at a positive, finite temperature
+    raises   DomainError if the loss has no minimum at a positive, finite temperature
 
     >>> def slopes_at(T: float) -> Slopes:
     ...     slopes = Slopes(T)

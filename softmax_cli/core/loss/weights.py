@@ -102,10 +102,7 @@ class Weights:
     def of_rows(self, targets: NDArray[Any], samples: Rows | None) -> Parts | None:
         """Return the weight of each row in a mean, (rows,) as a double-double; None for 1.
 
-        It is the sample weight, times the class weight of the label if there are labels.
-
-        targets  (rows,) labels or (rows, classes) soft targets
-        samples  (rows,) sample weights, or None
+        It is the sample weight, times the class weight of the label (rows,) if there are labels.
         """
         if targets.ndim == 2 or self.of_classes is None:
             return _exact(samples)

@@ -27,12 +27,9 @@ def softmax_jacobian(logits: ArrayLike, *, axis: int = -1, temperature: float = 
 
         dS_i/da_j = S_i (delta_ij - S_j) / T      (Bendersky 2016)
 
-    logits       (..., classes) real
-    axis         the dimension of the classes; in the result they are the last two dimensions
-    temperature  T, positive, in the unit of the logits
-    returns      (..., classes, classes): [..., i, j] is dS_i/da_j, per unit of logit; symmetric,
-                 its rows sum to 0
-    raises       as softmax
+    logits, axis, temperature, raises   as in softmax
+    returns   (..., classes, classes), whatever the axis: [..., i, j] is dS_i/da_j, per unit of
+              logit; symmetric, its rows sum to 0
 
     >>> softmax_jacobian([0.0, 0.0])
     array([[ 0.25, -0.25],
@@ -48,11 +45,8 @@ def log_softmax_jacobian(
 
         d log S_i/da_j = (delta_ij - S_j) / T
 
-    logits       (..., classes) real
-    axis         the dimension of the classes; in the result they are the last two dimensions
-    temperature  T, positive, in the unit of the logits
-    returns      (..., classes, classes), in nats per unit of logit; its rows sum to 0
-    raises       as softmax
+    logits, axis, temperature, raises   as in softmax
+    returns   (..., classes, classes), in nats per unit of logit; its rows sum to 0
 
     >>> log_softmax_jacobian([0.0, 0.0], temperature=2.0)
     array([[ 0.25, -0.25],
@@ -64,11 +58,7 @@ def log_softmax_jacobian(
 def softmax_jacobian_lines(
     a: FloatArray, start: int, stop: int, *, temperature: float, out: FloatArray
 ) -> None:
-    """Write the lines `start:stop` of the softmax Jacobian of every row.
-
-    a    (rows, classes)
-    out  (rows, stop - start, classes), of any float dtype; each entry is rounded once
-    """
+    """Write lines `start:stop` of every row's softmax Jacobian, (rows, stop - start, classes)."""
     with whole_rows(a.shape[-1]):
         S, quotients, raised = probabilities_and_quotients(a, temperature)
         lines = out if raised == 0 else np.empty(out.shape)
@@ -110,12 +100,9 @@ def softmax_jvp(
 
         (J v)_i = S_i (v_i - sum_k S_k v_k) / T
 
-    logits       (..., classes) real
-    vector       (classes,) or the shape of the logits: a change of the logits
-    axis         the dimension of the classes
-    temperature  T, positive, in the unit of the logits
-    returns      (..., classes): the change of the probabilities
-    raises       ShapeError if the vector does not fit; else as softmax
+    logits, axis, temperature, raises   as in softmax; ShapeError if the vector does not fit
+    vector    (classes,) or the shape of the logits: a change of the logits
+    returns   (..., classes): the change of the probabilities
 
     >>> softmax_jvp([0.0, 0.0], [1.0, 0.0])
     array([ 0.25, -0.25])
@@ -130,12 +117,9 @@ def softmax_vjp(
 
         (v J)_j = S_j (v_j - sum_k S_k v_k) / T      (J is symmetric: v J = J v)
 
-    logits       (..., classes) real
-    vector       (classes,) or the shape of the logits: a gradient for the probabilities
-    axis         the dimension of the classes
-    temperature  T, positive, in the unit of the logits
-    returns      (..., classes): the gradient for the logits
-    raises       ShapeError if the vector does not fit; else as softmax
+    logits, axis, temperature, raises   as in softmax; ShapeError if the vector does not fit
+    vector    (classes,) or the shape of the logits: a gradient for the probabilities
+    returns   (..., classes): the gradient for the logits
 
     >>> softmax_vjp([0.0, 0.0], [1.0, 0.0])
     array([ 0.25, -0.25])
@@ -150,12 +134,9 @@ def log_softmax_jvp(
 
         (J v)_i = (v_i - sum_k S_k v_k) / T
 
-    logits       (..., classes) real
-    vector       (classes,) or the shape of the logits: a change of the logits
-    axis         the dimension of the classes
-    temperature  T, positive, in the unit of the logits
-    returns      (..., classes): the change of the log-probabilities, in nats
-    raises       ShapeError if the vector does not fit; else as softmax
+    logits, axis, temperature, raises   as in softmax; ShapeError if the vector does not fit
+    vector    (classes,) or the shape of the logits: a change of the logits
+    returns   (..., classes): the change of the log-probabilities, in nats
 
     >>> log_softmax_jvp([0.0, 0.0], [1.0, 0.0])
     array([ 0.5, -0.5])
@@ -170,12 +151,9 @@ def log_softmax_vjp(
 
         (v J)_j = (v_j - S_j sum_i v_i) / T
 
-    logits       (..., classes) real
-    vector       (classes,) or the shape of the logits: a gradient for the log-probabilities
-    axis         the dimension of the classes
-    temperature  T, positive, in the unit of the logits
-    returns      (..., classes): the gradient for the logits
-    raises       ShapeError if the vector does not fit; else as softmax
+    logits, axis, temperature, raises   as in softmax; ShapeError if the vector does not fit
+    vector    (classes,) or the shape of the logits: a gradient for the log-probabilities
+    returns   (..., classes): the gradient for the logits
 
     >>> log_softmax_vjp([0.0, 0.0], [1.0, 0.0])
     array([ 0.5, -0.5])

@@ -86,9 +86,7 @@ def share_over(a: FloatArray, v: Rows, T: float, divisor: Factor, sums: Sums) ->
 
 
 def less_its_mean(S: Rows, v: Rows, sums: Sums, raised: int = 0) -> Rows:
-    """Return v_i - sum_k S_k v_k, without cancellation for the likeliest class.
-
-    S and the result are multiplied by 2^raised.
+    """Return v_i - sum_k S_k v_k without cancellation; S and the result are times 2^raised.
 
     >>> less_its_mean(np.array([[1.0, 1e-20]]), np.array([[1.0, 3.0]]), sums_in_parts)
     array([[-2.e-20,  2.e+00]])
@@ -133,9 +131,7 @@ def less_its_share(S: Rows, v: Rows, v_alone: Rows, sums: Sums) -> Rows:
 
 
 def complement(S: Rows, raised: int = 0) -> Rows:
-    """Return 1 - S; for the likeliest class it is the sum of the others, without cancellation.
-
-    S and the result are multiplied by 2^raised.
+    """Return 1 - S without cancellation, by sums of others; S and the result are times 2^raised.
 
     >>> complement(np.array([[1.0, 1e-20]]))
     array([[1.e-20, 1.e+00]])
@@ -168,10 +164,7 @@ def _plain_sums(terms: Rows) -> tuple[Rows, Rows]:
 def probabilities_and_quotients(
     a: FloatArray, T: float, *, S_alone: bool = False
 ) -> tuple[Rows, Rows, int]:
-    """Return S and S / T, each rounded once, and the power of two that multiplies them.
-
-    It is not 0 if a probability is subnormal: results made of it may be normal numbers.
-    """
+    """Return S and S / T, times 2^n, and n, which is 0 unless a probability is subnormal."""
     divisors = (ONE,) if T == 1 or S_alone else (ONE, factor(T))
     found, raised = probabilities(a, T, *divisors), 0
     if _has_small(found[0], a):

@@ -35,8 +35,7 @@ def softmax(
     returns      the shape and dtype of the logits (float64 for integers), off by at most 4 units
                  in the last place; each row sums to 1, and is NaN where it has no softmax (a NaN,
                  a +inf, or every entry -inf)
-    raises       ShapeError if there is no class; DomainError for logits that are not real or
-                 a temperature that is not positive
+    raises       ShapeError without a class; DomainError unless logits are real, T positive
 
     >>> softmax([1.0, 2.0, 3.0])
     array([0.09003057, 0.24472847, 0.66524096])
@@ -69,15 +68,11 @@ def log_softmax(logits: ArrayLike, *, axis: int = -1, temperature: float = 1.0) 
 
         log S[i, j] = (a[i, j] - m[i]) / T - log1p(sum_{k != argmax} exp((a[i, k] - m[i]) / T))
 
-    where m is the largest logit of the row; its own term is the 1 in log1p.
+    where m is the largest logit of the row (Bendersky 2016, shifted; scipy#19521 explains log1p).
 
-    logits       (..., classes) real; -inf is a masked class
-    axis         the dimension of the classes
-    temperature  T, positive, in the unit of the logits
-    returns      the shape and dtype of the logits, in nats, off by at most 4 units in the last
-                 place; NaN where a row has no softmax
-    raises       as softmax
-    source       Bendersky 2016, shifted; scipy#19521 explains log1p
+    logits, axis, temperature, raises   as in softmax
+    returns   the shape and dtype of the logits, in nats, off by at most 4 units in the last place;
+              NaN where a row has no softmax
 
     >>> log_softmax([60.0, 0.0])
     array([-8.75651076e-27, -6.00000000e+01])
@@ -95,13 +90,10 @@ def logsumexp(logits: ArrayLike, *, axis: int = -1, temperature: float = 1.0) ->
 
         L[i] = log sum_k exp(a[i, k] / T)
 
-    logits       (..., classes) real
-    axis         the dimension of the classes
-    temperature  T, positive, in the unit of the logits
-    returns      the shape of the logits without `axis`, in nats, off by at most 4 units in the
-                 last place of |max a / T| + |L - max a / T|; -inf for a row of -inf, +inf for a
-                 row with a +inf, NaN for a row with a NaN
-    raises       as softmax
+    logits, axis, temperature, raises   as in softmax
+    returns   the shape of the logits without `axis`, in nats, off by at most 4 units in the last
+              place of |max a / T| + |L - max a / T|; -inf for a row of -inf, +inf for a row with
+              a +inf, NaN for a row with a NaN
 
     >>> logsumexp([[1000.0, 1000.0], [0.0, -np.inf]])
     array([1000.69314718,    0.        ])
@@ -120,10 +112,7 @@ def logsumexp(logits: ArrayLike, *, axis: int = -1, temperature: float = 1.0) ->
 
 
 def probabilities(a: FloatArray, T: float, *divisors: Factor, raised: int = 0) -> list[Rows]:
-    """Return softmax / divisor for each divisor, to 0.6 ULP of the logits' dtype; (rows, classes).
-
-    The results are multiplied by 2^raised, which keeps the digits of small ones.
-    """
+    """Return softmax / divisor * 2^raised for each divisor, to 0.6 ULP of the logits' dtype."""
     if a.dtype.itemsize == 8:
         exponentials_ = in_parts(wide(a), T)
         return [exponentials_.over_their_sum(divisor, raised) for divisor in divisors]
