@@ -73,18 +73,15 @@ def _gradient(a: Array, T: float, targets: Array) -> Array:
     return cross_entropy_gradient(a, targets, temperature=T, reduction="sum")
 
 
-def _family(
-    of: Of,
-    formula: Formula,
-    jacobian: Callable[..., Array],
-    jvp: Callable[..., Array],
-    vjp: Callable[..., Array],
-    lines: Callable[..., None],
-) -> tuple[Builtin, ...]:
-    """Return the Jacobian and the two products of a function."""
+def _family(of: Of, formula: Formula) -> tuple[Builtin, ...]:
+    """Return the Jacobian and the two products of a function, by their names in core.softmax."""
+    jacobian, lines, jvp, vjp = (
+        getattr(jacobians, f"{of.replace('-', '_')}_{name}")
+        for name in ("jacobian", "jacobian_lines", "jvp", "vjp")
+    )
 
     def whole(a: Array, T: float, _: Array) -> Array:
-        return jacobian(a, temperature=T)
+        return np.asarray(jacobian(a, temperature=T))
 
     def product(by: Callable[..., Array]) -> Formula:
         return lambda a, T, v: by(a, v, temperature=T)
@@ -101,22 +98,8 @@ def _family(
 
 
 BUILTINS = (
-    *_family(
-        "softmax",
-        _softmax,
-        jacobians.softmax_jacobian,
-        jacobians.softmax_jvp,
-        jacobians.softmax_vjp,
-        jacobians.softmax_jacobian_lines,
-    ),
-    *_family(
-        "log-softmax",
-        _log_softmax,
-        jacobians.log_softmax_jacobian,
-        jacobians.log_softmax_jvp,
-        jacobians.log_softmax_vjp,
-        jacobians.log_softmax_jacobian_lines,
-    ),
+    *_family("softmax", _softmax),
+    *_family("log-softmax", _log_softmax),
     Builtin(
         "xent gradient (labels)",
         "xent",

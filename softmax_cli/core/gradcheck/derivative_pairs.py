@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from softmax_cli.core.gradcheck.comparison import Comparison, tolerance
 from softmax_cli.core.gradcheck.diagnosis import Array, Diagnosis
-from softmax_cli.core.gradcheck.numerical.noise import EPS
+from softmax_cli.core.gradcheck.numerical.noise import EPS, largest
 from softmax_cli.core.gradcheck.numerical.reference import STEPS, Method, Reference
-from softmax_cli.core.gradcheck.report import Check, Entry
+from softmax_cli.core.gradcheck.report import Check
 
 # The absolute tolerance is at most this part of the relative one, times the largest derivative.
 _ATOL_SHARE = 0.5
@@ -118,24 +118,15 @@ def check_pairs(
             doubt=doubt[None],
             wrong=pair.wrong,
         )
+        if pair.inputs is not None:
+            # Entries are numbered among all inputs, not those of the sample.
+            for entry in found.worst:
+                entry.index[-1] = int(pair.inputs[entry.index[-1]])
         comparison.merge(found, number)
         has_kink |= bool((np.isinf(error) & np.isfinite(n)).any())
     steps = [pair.reference.step for pair in pairs]
     step = max(steps, default=settings.step or STEPS[settings.method])
     check = comparison.check(name, method=settings.method, step=step, dtype=dtype)
-    check = replace(check, worst=[_with_number_of_input(entry, pairs) for entry in check.worst])
     if check.verdict == "inconclusive" and (has_kink or too_small):
         return replace(check, diagnosis=_KINK if has_kink else _TOO_SMALL)
     return check
-
-
-def _with_number_of_input(entry: Entry, pairs: Sequence[DerivativePair]) -> Entry:
-    """Return the entry numbered among all inputs, not those of a sample."""
-    *leading, column = entry.index
-    inputs = pairs[leading[0] if len(pairs) > 1 else 0].inputs
-    return entry if inputs is None else replace(entry, index=[*leading, int(inputs[column])])
-
-
-def largest(array: Array) -> float:
-    """Return the largest absolute value of the finite entries, or 0."""
-    return float(np.abs(array[np.isfinite(array)]).max(initial=0.0))

@@ -102,10 +102,8 @@ def _source(function: UserFunction) -> tuple[str | None, int | None]:
 
 def _value_and_gradient(returned: Any) -> tuple[Any, Any]:
     if not isinstance(returned, tuple) or len(returned) != 2:
-        raise ShapeError(
-            "the function does not return a pair",
-            "without a gradient it must return (value, gradient)",
-        )
+        remedy = "without a gradient it must return (value, gradient)"
+        raise ShapeError("the function does not return a pair", remedy)
     return returned
 
 

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.core.gradcheck.comparison import tolerance
-from softmax_cli.core.gradcheck.derivative_pairs import DerivativePair, Settings, largest
+from softmax_cli.core.gradcheck.derivative_pairs import DerivativePair, Settings
 from softmax_cli.core.gradcheck.diagnosis import Array, wrong_matrices
-from softmax_cli.core.gradcheck.numerical.noise import Evaluated, Noise, noise_at
+from softmax_cli.core.gradcheck.numerical.noise import Evaluated, Noise, largest, noise_at
 from softmax_cli.core.gradcheck.numerical.reference import closer_looks, reference_jacobian
 from softmax_cli.core.gradcheck.report import Check
 
@@ -66,14 +66,14 @@ class Point:
         if settings.step is None and method != "complex":
             error = self._doubted(np.asarray(analytic, np.float64), J, error, noise, rtol)
         claimed = noise_at(Evaluated(lambda x: self.claimed(x).ravel(), self.dtype), self.at)
-        eps = max(noise.eps, float(np.finfo(analytic.dtype).eps))
+        eps, size = max(noise.eps, float(np.finfo(analytic.dtype).eps)), largest(noise.value)
         # A claim of a few units of the function's value, or of 1, may be a rest of them, as P - 1.
-        units = 4 * noise.eps * max(1.0, largest(noise.value))
+        units = 4 * noise.eps * max(1.0, size)
         return DerivativePair(
             analytic,
             found._replace(jacobian=J, error=error),
             wrong,
-            zero=max(4 * eps * largest(noise.value), _SMALLEST),
+            zero=max(4 * eps * size, _SMALLEST),
             slack=claimed.level.reshape(analytic.shape),
             rounding=claimed.rounding,
             rest=max(units, claimed.rounding / (_REST_UNITS * claimed.eps)),

@@ -90,7 +90,7 @@ def noise_at(function: Evaluated, at: Vector) -> Noise:
     along = uneven * _SPACING * np.maximum(unit_of(at), np.abs(at))
     value = function(at)
     values, level = _along(function, value, at, along)
-    size = float(np.abs(value[np.isfinite(value)]).max(initial=1.0))
+    size = max(1.0, largest(value))
     # If the values take few steps, widen the line until it shows how high the steps are.
     for _ in range(_WIDENINGS):
         coarse = _are_few(values)
@@ -105,9 +105,14 @@ def noise_at(function: Evaluated, at: Vector) -> Noise:
     for narrow in (np.float32, np.float16):
         if (values.astype(narrow) == values).all() and not _are_few(values).all():
             eps = max(eps, float(np.finfo(narrow).eps))
-    largest = max(size, float(np.abs(at).max(initial=0.0)))
-    noisy = bool((level > _ROUNDING * eps * largest).any())
+    scale = max(size, float(np.abs(at).max(initial=0.0)))
+    noisy = bool((level > _ROUNDING * eps * scale).any())
     return Noise(value, np.maximum(eps * np.abs(value) / 2, level), eps, noisy)
+
+
+def largest(values: Vector) -> float:
+    """Return the largest absolute value of the finite entries, or 0."""
+    return float(np.abs(values[np.isfinite(values)]).max(initial=0.0))
 
 
 def unit_of(at: Vector) -> float:

@@ -15,6 +15,7 @@ from softmax_cli.core.gradcheck.numerical.noise import (
     Evaluated,
     Noise,
     Vector,
+    largest,
     noise_at,
     unit_of,
 )
@@ -138,8 +139,7 @@ def _hidden_slope(function: Evaluated, at: Vector, value: Vector, still: Vector)
 
 def _refined(columns: list[Column], found: list[Estimate], rtol: float) -> list[Estimate]:
     """Return the derivatives, extrapolated where a difference is not accurate enough."""
-    sizes = [np.abs(derivative)[np.isfinite(derivative)] for derivative, _ in found]
-    scale = max((float(size.max(initial=0.0)) for size in sizes), default=0.0)
+    scale = max(largest(derivative) for derivative, _ in found)
     result = []
     for column, (derivative, error) in zip(columns, found, strict=True):
         unclear = error > _WANTED * rtol * (np.abs(derivative) + _SHARE * scale)
