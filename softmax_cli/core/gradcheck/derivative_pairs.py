@@ -70,8 +70,7 @@ class DerivativePair:
     ) -> tuple[Array | float, Array]:
         """Return the absolute tolerance and the doubt of each entry.
 
-        The tolerance is what the reference needs, within bounds: where the reference is exact,
-        wrong entries that are much smaller than the others are found.
+        A tight tolerance finds wrong entries that are much smaller than the others.
         """
         error = self.reference.error
         if atol is not None:

@@ -30,11 +30,7 @@ def check_function(
     dtype: str | None,
     settings: Settings,
 ) -> list[Check]:
-    """Compare the gradient of a user's function with differences of the function.
-
-    With many inputs, the derivative is compared along directions that cover all of them, and in
-    a sample of its entries.
-    """
+    """Compare the gradient of a user's function with differences of the function."""
     # A step may leave the function's domain; its values show this, so no warning is needed.
     accepted: type[np.floating[Any]] = np.dtype(dtype or np.float64).type
     if dtype is None and len(rows):

@@ -83,10 +83,7 @@ class Point:
 
     @np.errstate(all="ignore")
     def _doubted(self, a: Array, J: Array, error: Array, noise: Noise, rtol: float) -> Array:
-        """Return the error, infinite where smaller steps agree with the claim, not the reference.
-
-        Then the step is too long for the function, and a right claim must not fail.
-        """
+        """Return the error, infinite where the claim is right over smaller steps alone."""
         apart = np.abs(a - J) > rtol * np.maximum(np.abs(a), np.abs(J)) + 4 * error
         inputs = np.flatnonzero(np.atleast_2d(apart).any(axis=0))
         if not inputs.size:
@@ -102,24 +99,20 @@ class Point:
         return result
 
     def along_directions(self, rng: np.random.Generator) -> Point:
-        """Return the point with directions as inputs; each input is part of one direction.
-
-        Signs are random, so errors do not cancel, and sizes differ from input to input.
-        """
+        """Return the point with directions as inputs; each input is part of one direction."""
         inputs = self.at.size
         count = min(_DIRECTIONS, -(-inputs // _INPUTS_PER_DIRECTION))
         group = rng.permutation(inputs) % count
         size = rng.uniform(0.5, 1.5, inputs) * np.maximum(1, np.abs(self.at))
+        # Signs are random, so errors do not cancel.
         vector = size * rng.choice([-1.0, 1.0], inputs)
 
         def moved(t: Array) -> Array:
             return self.function(self._typed(self.at + vector * t[group]))
 
         def product(t: Array) -> Array:
-            claimed = self.claimed(self.at + vector * t[group])
-            weighted = np.atleast_2d(claimed * vector)
-            sums = np.stack([np.bincount(group, row, minlength=count) for row in weighted])
-            return sums.reshape(*claimed.shape[:-1], count)
+            terms = self.claimed(self.at + vector * t[group]) * vector
+            return np.apply_along_axis(lambda row: np.bincount(group, row, count), -1, terms)
 
         return Point(moved, product, np.zeros(count), self.is_scalar)
 

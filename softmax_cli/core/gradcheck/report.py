@@ -203,7 +203,6 @@ class Report:
             raise AssertionError(str(self))
 
     def __str__(self) -> str:
-        """Return the report as plain text."""
         return "\n".join(self.lines())
 
     def lines(self) -> list[str]:

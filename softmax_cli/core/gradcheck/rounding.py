@@ -108,10 +108,7 @@ class Rounding:
         return _UNITS + math.sqrt(classes) if self.eps < _HALF else _UNITS_OF_HALVES
 
     def _floor(self, size: Array, undivided: Array) -> Array:
-        """Return the tolerance for entries that are tiny compared with their terms.
-
-        Subnormal intermediate results are multiplied by weights and 1 / T.
-        """
+        """Return the tolerance of tiny entries: subnormal terms times weights and 1 / T."""
         if self.eps < _HALF:
             # Many processors flush subnormal numbers to 0.
             return np.asarray(self.smallest / self.eps * np.maximum(1, undivided))
@@ -136,7 +133,7 @@ class Rounding:
         return np.asarray(np.maximum(np.where(matters, moved, 0) * np.abs(terms), unknown))
 
     def _tolerances(self, n: Array, atol: Array, size: Array, doubt: Array | float) -> Tolerances:
-        """Return tolerances; rows that are zero to within rounding may hold any value so small."""
+        """Return tolerances, higher for rows that are zero to within rounding."""
         inner = tuple(range(1, n.ndim))
         zero = _ZERO * self.eps * size + self.smallest
         largest = np.abs(n).max(axis=inner, initial=0)

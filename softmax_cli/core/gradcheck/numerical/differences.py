@@ -90,10 +90,7 @@ class Column:
         return np.asarray((above == self.noise.value) & (below == self.noise.value))
 
     def _has_kink(self) -> Vector:
-        """Return where the one-sided slopes differ however small the step is.
-
-        A central difference would return their mean.
-        """
+        """Return where one-sided slopes differ at any step; a central difference is their mean."""
         jumps = []
         for step in (4 * self.h, self.h, self.h / 4):
             above, below, _ = self._values(step)

@@ -121,10 +121,8 @@ def unit_of(at: Vector) -> float:
 
 
 def _along(function: Evaluated, value: Vector, at: Vector, along: Vector) -> tuple[Vector, Vector]:
-    """Return values along a line, (evaluations, outputs), and their noise, (outputs,).
-
-    The spacing is uneven, because rounding may repeat itself over an even one.
-    """
+    """Return values along a line, (evaluations, outputs), and their noise, (outputs,)."""
+    # Rounding may repeat itself over an even spacing.
     places = np.sort(np.random.default_rng(1).uniform(0, _EVALUATIONS, _EVALUATIONS - 1))
     values = np.stack([value, *(function(at + place * along) for place in places)])
     scaled = np.concatenate([[0.0], places]) / _EVALUATIONS * 2 - 1

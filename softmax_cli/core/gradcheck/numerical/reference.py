@@ -179,10 +179,8 @@ def _complex_jacobian(function: Function, at: Vector, h: float) -> Estimate:
 
 
 def _is_analytic(function: Evaluated, at: Vector, noise: Noise, jacobian: Matrix) -> Vector:
-    """Return for which outputs complex steps agree with a central difference along a line.
-
-    Functions that take conjugates or real parts accept complex numbers but are not analytic.
-    """
+    """Return for which outputs complex steps agree with a central difference along a line."""
+    # Functions that take conjugates or real parts accept complex numbers but are not analytic.
     rng = np.random.default_rng(2)
     h = STEPS["central"]
     along = rng.uniform(0.5, 1.5, at.shape) * np.maximum(unit_of(at), np.abs(at))
