@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from softmax_cli.core.gradcheck.comparison import tolerance
 from softmax_cli.core.gradcheck.derivative_pairs import DerivativePair, Settings
 from softmax_cli.core.gradcheck.diagnosis import Array, wrong_matrices
+from softmax_cli.core.gradcheck.numerical.differences import Differences
 from softmax_cli.core.gradcheck.numerical.noise import Evaluated, Noise, largest, noise_at
-from softmax_cli.core.gradcheck.numerical.reference import closer_looks, reference_jacobian
+from softmax_cli.core.gradcheck.numerical.reference import SMALLER, reference_jacobian
 from softmax_cli.core.gradcheck.report import Check
 
 # With more inputs than this, only some entries are compared.
@@ -90,7 +91,10 @@ class Point:
             return error
         result = np.array(error)
         claimed, reference = a[..., inputs], J[..., inputs]
-        for look in closer_looks(self.function, self.at, inputs, noise, self.dtype):
+        evaluated = Evaluated(self.function, self.dtype)
+        for part in SMALLER:
+            steps = part * noise.eps ** (1 / 3) * np.maximum(1.0, np.abs(self.at[inputs]))
+            look = Differences(evaluated, self.at, noise, inputs, steps).settled()
             closer, unsure = (each.reshape(*J.shape[:-1], -1) for each in look)
             agrees = np.abs(claimed - closer) <= rtol * np.abs(claimed) + 4 * unsure
             agrees &= np.abs(closer - reference) > 4 * (unsure + error[..., inputs])

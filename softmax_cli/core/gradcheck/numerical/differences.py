@@ -1,14 +1,14 @@
-"""Derivatives with respect to one input, by finite differences."""
+"""Derivatives with respect to some inputs, by finite differences."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from softmax_cli.core.gradcheck.numerical.noise import Evaluated, Noise, Vector
 
-# A derivative and its estimated error.
+# Derivatives and their estimated errors, (outputs, inputs) each.
 Estimate = tuple[Vector, Vector]
 
 # Differences that deviate by this many times the noise indicate a kink.
@@ -17,53 +17,59 @@ _HALVINGS = 6
 
 
 @dataclass
-class Column:
-    """Derivatives of all outputs with respect to input k, over steps of about h."""
+class Differences:
+    """Derivatives of all outputs with respect to some inputs, over steps of about h.
+
+    inputs  their numbers
+    h       (inputs,)
+    """
 
     function: Evaluated
     at: Vector
     noise: Noise
-    k: int
-    h: float
+    inputs: Vector
+    h: Vector
 
     def __post_init__(self) -> None:
-        """Start a cache of function values by step."""
-        self._known: dict[float, tuple[Vector, Vector, float]] = {}
+        self._value = self.noise.value[:, None]
+        self._known: dict[float, tuple[Vector, Vector, Vector]] = {}
+
+    def over(self, h: Vector, chosen: Vector | slice = slice(None)) -> Differences:
+        """Return differences over other steps, (inputs,), for chosen ones of the inputs."""
+        return Differences(self.function, self.at, self.noise, self.inputs[chosen], h[chosen])
 
     def central(self) -> Estimate:
-        """Return the central difference; its error is estimated by doubling the step twice."""
-        h, rounding = self.h, self._rounding(self.h)
-        once, doubled, again = (self._difference(step) for step in (h, 2 * h, 4 * h))
+        """Return central differences; their error is estimated by doubling the step twice."""
+        once, doubled, again = (self._difference(scale) for scale in (1, 2, 4))
         change, next_change = np.abs(again - doubled), np.abs(doubled - once)
         # An error in O(h^2) shrinks to a quarter when h is halved. If it does not, the step is too
         # large for the function, or the function is noisy.
-        converges = next_change <= np.maximum(0.4 * change, NOISY * rounding)
-        error = next_change / 3 + rounding
+        converges = next_change <= np.maximum(0.4 * change, NOISY * self._rounding())
+        error = next_change / 3 + self._rounding()
         # A function that oscillates within the step may converge by chance, but not to h / 4.
-        finer = np.abs(self._difference(h / 4) - once)
-        converges &= finer <= 2 * error + NOISY * self._rounding(h / 4)
+        finer = np.abs(self._difference(1 / 4) - once)
+        converges &= finer <= 2 * error + NOISY * self._rounding(1 / 4)
         return once, np.where(converges, error, np.inf)
 
     def settled(self, *, extrapolate: bool = False) -> Estimate:
-        """Return the difference, central or extrapolated, with an infinite error at a kink."""
-        derivative, error = self.extrapolated(self.h) if extrapolate else self.central()
+        """Return differences, central or extrapolated, with an infinite error at a kink."""
+        derivative, error = self.extrapolated() if extrapolate else self.central()
         return derivative, np.where(self._has_kink(), np.inf, error)
 
     def extrapolated_once(self) -> Estimate:
-        """Return the central difference, extrapolated to remove errors in h^2 and h^4."""
-        once, doubled, again = (self._difference(step * self.h) for step in (1, 2, 4))
+        """Return central differences, extrapolated to remove errors in h^2 and h^4."""
+        once, doubled, again = (self._difference(scale) for scale in (1, 2, 4))
         finer, coarser = (4 * once - doubled) / 3, (4 * doubled - again) / 3
         best = (16 * finer - coarser) / 15
-        return best, np.abs(best - finer) + 2 * self._rounding(self.h)
+        return best, np.abs(best - finer) + 2 * self._rounding()
 
-    def extrapolated(self, h: float) -> Estimate:
-        """Return the best entry of Ridders' table of extrapolated differences, from h down."""
-        h = max(h, self.h)
-        table = [self._difference(h)]
+    def extrapolated(self) -> Estimate:
+        """Return the best entries of Ridders' table of extrapolated differences, from h down."""
+        table = [self._difference()]
         best, error = table[0], np.full_like(table[0], np.inf)
         for halving in range(1, _HALVINGS + 1):
-            row = [self._difference(h / 2**halving)]
-            rounding = self._rounding(h / 2**halving)
+            row = [self._difference(0.5**halving)]
+            rounding = self._rounding(0.5**halving)
             for order, coarser in enumerate(table, 1):
                 finer = row[-1]
                 row.append(finer + (finer - coarser) / (4**order - 1))
@@ -73,54 +79,58 @@ class Column:
                 error = np.where(estimate < error, estimate, error)
             table = row
         # The spread within the table proves little: a function may oscillate within h.
-        size = max(1.0, abs(float(self.at[self.k])))
-        nearby = replace(self, h=min(h, size * 2.0 ** round(np.log2(self.function.eps) / 3)))
+        size = np.maximum(1.0, np.abs(self.at[self.inputs]))
+        nearby = self.over(np.minimum(self.h, size * 2.0 ** round(np.log2(self.function.eps) / 3)))
         central, uncertain = nearby.central()
-        allowed = 4 * (error + uncertain) + NOISY * self._rounding(nearby.h)
+        allowed = 4 * (error + uncertain) + NOISY * nearby._rounding()
         return best, np.where(np.abs(best - central) <= allowed, error, np.inf)
 
-    def agrees_closer_by(self, derivative: Vector, error: Vector) -> Vector:
-        """Return where a derivative agrees with the difference over a quarter of the step."""
-        allowed = error + NOISY * self._rounding(self.h / 4)
-        return np.asarray(np.abs(self._difference(self.h / 4) - derivative) <= allowed)
+    def agree_closer_by(self, derivative: Vector, error: Vector) -> Vector:
+        """Return where derivatives agree with differences over a quarter of the step."""
+        allowed = error + NOISY * self._rounding(1 / 4)
+        return np.asarray(np.abs(self._difference(1 / 4) - derivative) <= allowed)
 
-    def is_unchanged(self, h: float) -> Vector:
+    def are_unchanged(self, scale: float = 1) -> Vector:
         """Return which outputs do not change within the step."""
-        above, below, _ = self._values(h)
-        return np.asarray((above == self.noise.value) & (below == self.noise.value))
+        above, below, _ = self._values(scale)
+        return np.asarray((above == self._value) & (below == self._value))
 
     def _has_kink(self) -> Vector:
         """Return where one-sided slopes differ at any step; a central difference is their mean."""
         jumps = []
-        for step in (4 * self.h, self.h, self.h / 4):
-            above, below, _ = self._values(step)
-            jumps.append(np.abs(above + below - 2 * self.noise.value) / step)
-        here = jumps[2] > np.maximum(jumps[1] / 2, NOISY * self._rounding(self.h / 4))
+        for scale in (4, 1, 1 / 4):
+            above, below, _ = self._values(scale)
+            jumps.append(np.abs(above + below - 2 * self._value) / (scale * self.h))
+        here = jumps[2] > np.maximum(jumps[1] / 2, NOISY * self._rounding(1 / 4))
         # For a smooth function, four times the step makes the jump 4 times as large, or 64 times at
         # a point of inflection.
-        within = jumps[0] > np.maximum(256 * jumps[1], NOISY * self._rounding(self.h))
+        within = jumps[0] > np.maximum(256 * jumps[1], NOISY * self._rounding())
         return np.asarray(here | within)
 
-    def _rounding(self, h: float) -> Vector:
-        """Return the rounding error of a difference over 2h."""
-        above, below, taken = self._values(h)
+    def _rounding(self, scale: float = 1) -> Vector:
+        """Return the rounding errors of differences."""
+        above, below, taken = self._values(scale)
         # Values that do not change may hide a slope below their last digit.
-        size = np.maximum(1.0, np.abs(self.noise.value))
-        hidden = np.where(self.is_unchanged(h), 4 * self.function.eps * size, 0)
+        size = np.maximum(1.0, np.abs(self._value))
+        hidden = np.where(self.are_unchanged(scale), 4 * self.function.eps * size, 0)
         digits = self.function.eps * (np.abs(above) + np.abs(below))
-        return np.asarray(np.maximum(np.maximum(digits, 2 * self.noise.level), hidden) / taken)
+        level = 2 * self.noise.level[:, None]
+        return np.asarray(np.maximum(np.maximum(digits, level), hidden) / taken)
 
-    def _difference(self, h: float) -> Vector:
-        above, below, taken = self._values(h)
+    def _difference(self, scale: float = 1) -> Vector:
+        above, below, taken = self._values(scale)
         return (above - below) / taken
 
-    def _values(self, h: float) -> tuple[Vector, Vector, float]:
-        """Return the values ahead and behind, and the actual step between the two points."""
-        if h not in self._known:
-            ahead, behind = self.at.copy(), self.at.copy()
-            ahead[self.k] += h
-            behind[self.k] -= h
-            ahead, behind = self.function.rounded(ahead), self.function.rounded(behind)
-            taken = float(ahead[self.k] - behind[self.k])
-            self._known[h] = self.function(ahead), self.function(behind), taken
-        return self._known[h]
+    def _values(self, scale: float) -> tuple[Vector, Vector, Vector]:
+        """Return the values ahead and behind, and the actual steps between the two points."""
+        if scale not in self._known:
+            found = []
+            for k, step in zip(self.inputs, scale * self.h, strict=True):
+                ahead, behind = self.at.copy(), self.at.copy()
+                ahead[k] += step
+                behind[k] -= step
+                ahead, behind = self.function.rounded(ahead), self.function.rounded(behind)
+                found.append((self.function(ahead), self.function(behind), ahead[k] - behind[k]))
+            above, below, taken = (np.stack(each, axis=-1) for each in zip(*found, strict=True))
+            self._known[scale] = above, below, taken
+        return self._known[scale]

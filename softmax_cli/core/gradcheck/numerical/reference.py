@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_cli.core.gradcheck.numerical.differences import NOISY, Column, Estimate
+from softmax_cli.core.gradcheck.numerical.differences import NOISY, Differences, Estimate
 from softmax_cli.core.gradcheck.numerical.noise import (
     EPS,
     Evaluated,
@@ -31,7 +30,7 @@ STEPS: dict[Method, float] = {"central": EPS ** (1 / 3), "richardson": 2.0**-5, 
 # First step of an extrapolation that refines a difference: for float64, and for less.
 _WIDE = (2.0**-5, 2.0**-2)
 # Fractions of the step that are tried where a difference does not converge.
-_SMALLER = (2.0**-6, 2.0**-12)
+SMALLER = (2.0**-6, 2.0**-12)
 # Distance at which a function that does not change is checked for being constant.
 _FAR = 0.25
 # A reference is refined unless its error is at most this part of the tolerance.
@@ -98,34 +97,16 @@ def reference_jacobian(
     steps = relative * np.maximum(1.0, np.abs(at))
     if (evaluated.rounded(at + steps) == at).any():
         raise DomainError(f"a step of {relative:g} changes nothing at this point", "take more")
-    columns = [Column(evaluated, at, noise, k, float(h)) for k, h in enumerate(steps)]
-    found = [column.settled(extrapolate=method == "richardson") for column in columns]
+    differences = Differences(evaluated, at, noise, np.arange(at.size), steps)
+    J, error = differences.settled(extrapolate=method == "richardson")
     if method == "central" and noise.is_noisy:
         # A jump at a kink nearby is not uniform noise.
-        found = [(derivative, NOISY * error) for derivative, error in found]
+        error = NOISY * error
     elif method == "central" and rtol is not None and step is None:
-        found = _refined(columns, found, rtol)
-    jacobian, error = _side_by_side(found)
-    still = np.all([column.is_unchanged(column.h) for column in columns], axis=0)
-    error += _hidden_slope(evaluated, at, noise.value, still)[:, None]
-    return Reference(jacobian, error, noise, relative)
-
-
-def closer_looks(
-    function: Function, at: Vector, inputs: Vector, noise: Noise, dtype: type[np.floating[Any]]
-) -> Iterator[Estimate]:
-    """Yield derivatives for some inputs over ever smaller steps, with estimated errors."""
-    evaluated = Evaluated(function, dtype)
-    for part in _SMALLER:
-        steps = part * noise.eps ** (1 / 3) * np.maximum(1.0, np.abs(at))
-        columns = [Column(evaluated, at, noise, k, float(steps[k])) for k in inputs]
-        yield _side_by_side([column.settled() for column in columns])
-
-
-def _side_by_side(found: list[Estimate]) -> Estimate:
-    """Return derivatives and errors as matrices (outputs, inputs)."""
-    derivatives, errors = zip(*found, strict=True)
-    return np.stack(derivatives, axis=-1), np.stack(errors, axis=-1)
+        J, error = _refined(differences, J, error, rtol)
+    still = np.all(differences.are_unchanged(), axis=-1)
+    error = error + _hidden_slope(evaluated, at, noise.value, still)[:, None]
+    return Reference(J, error, noise, relative)
 
 
 def _hidden_slope(function: Evaluated, at: Vector, value: Vector, still: Vector) -> Vector:
@@ -137,33 +118,36 @@ def _hidden_slope(function: Evaluated, at: Vector, value: Vector, still: Vector)
     return np.where(still, 4 * np.nan_to_num(np.maximum(*moves)) / _FAR, 0)
 
 
-def _refined(columns: list[Column], found: list[Estimate], rtol: float) -> list[Estimate]:
+def _refined(differences: Differences, J: Matrix, error: Matrix, rtol: float) -> Estimate:
     """Return the derivatives, extrapolated where a difference is not accurate enough."""
-    scale = max(largest(derivative) for derivative, _ in found)
-    result = []
-    for column, (derivative, error) in zip(columns, found, strict=True):
-        unclear = error > _WANTED * rtol * (np.abs(derivative) + _SHARE * scale)
-        others: list[Estimate] = []
-        is_kink = np.isinf(error)
-        if (unclear & ~is_kink).any():
-            wide = _WIDE[column.function.eps > EPS] * max(1.0, abs(float(column.at[column.k])))
-            others = [column.extrapolated_once(), column.extrapolated(wide)]
-        elif unclear.any():
-            # A function may turn within the step, mostly where its inputs are small.
-            smaller = [part for part in (unit_of(column.at), *_SMALLER) if part < 1]
-            others = [replace(column, h=column.h * part).settled() for part in smaller]
-        coarse, its_doubt = derivative, error
-        for better, its_error in others:
-            closer = unclear & (its_error < error)
-            if not is_kink.all():
-                # It must lie within the error of the difference, and closer to the difference
-                # over a quarter of the step, whose error is a sixteenth.
-                closer &= ~is_kink & (np.abs(better - coarse) <= 2 * its_doubt)
-                closer &= column.agrees_closer_by(better, its_error + its_doubt / 8)
-            derivative = np.where(closer, better, derivative)
-            error = np.where(closer, its_error, error)
-        result.append((derivative, error))
-    return result
+    J, error = J.copy(), error.copy()
+    at, h = differences.at, differences.h
+
+    def improve(chosen: Vector, closer: Vector, better: Vector, its_error: Vector) -> None:
+        closer &= its_error < error[:, chosen]
+        J[:, chosen] = np.where(closer, better, J[:, chosen])
+        error[:, chosen] = np.where(closer, its_error, error[:, chosen])
+
+    is_kink = np.isinf(error)
+    unclear = (error > _WANTED * rtol * (np.abs(J) + _SHARE * largest(J))) & ~is_kink
+    rough, kinks = np.any(unclear, axis=0), np.all(is_kink, axis=0)
+    if rough.any():
+        coarse, doubt = J[:, rough], error[:, rough]
+        wide = _WIDE[differences.function.eps > EPS] * np.maximum(1.0, np.abs(at))
+        some = differences.over(h, rough)
+        extrapolated = differences.over(np.maximum(h, wide), rough).extrapolated()
+        for better, its_error in (some.extrapolated_once(), extrapolated):
+            # It must lie within the error of the difference, and closer to the difference over a
+            # quarter of the step, whose error is a sixteenth.
+            closer = unclear[:, rough] & (np.abs(better - coarse) <= 2 * doubt)
+            closer &= some.agree_closer_by(better, its_error + doubt / 8)
+            improve(rough, closer, better, its_error)
+    if kinks.any():
+        # A function may turn within the step, mostly where its inputs are small.
+        for part in (unit_of(at), *SMALLER):
+            if part < 1:
+                improve(kinks, is_kink[:, kinks], *differences.over(h * part, kinks).settled())
+    return J, error
 
 
 def _complex_jacobian(function: Function, at: Vector, h: float) -> Estimate:
