@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -35,7 +35,7 @@ from softmax_cli.formats.arrays.array import row_place
 from softmax_cli.formats.model.blocks import Block, Source, from_blocks
 from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.pipeline.pairing import RowReader, check_shapes, zip_rows
-from softmax_cli.pipeline.reporting import progress
+from softmax_cli.pipeline.reporting import Advance, progress
 from softmax_cli.pipeline.run import good_blocks
 from softmax_cli.pipeline.threads import in_order, thread_count
 
@@ -108,9 +108,8 @@ class GradientFile:
             source, exact, factors = self._opened(stack, write, diagnosed, rows)
             lines_per_row = 1 if self.given.jacobian is None else source.classes
             claimed = self._opened_file(stack, source)
+            claimed = claimed.slice_rows(source.within and source.within.times(lines_per_row))
             source = replace(source, warnings=(*source.warnings, *claimed.warnings))
-            if source.within is not None:
-                claimed = claimed.slice_rows(source.within.times(lines_per_row))
             dtype, T = name_of(claimed.dtype), self.inputs.options.temperature
             is_given = rtol is not None or atol is not None
             rtol = tolerance(dtype, rtol)
@@ -128,18 +127,10 @@ class GradientFile:
                 return found, block.start
 
             reader = RowReader(claimed)
-            at_once = max(1, _ENTRIES_AT_ONCE // (lines_per_row * source.classes))
             with progress(source, write) as advance:
-
-                def jobs() -> Iterator[Callable[[], tuple[Comparison, int]]]:
-                    for block, done in good_blocks(source, "error", write):
-                        for row in range(0, len(block.values), at_once):
-                            part = block.part(row, row + at_once)
-                            lines = reader.take(len(part.values) * lines_per_row, source.place)
-                            yield partial(compare, part, lines)
-                        advance(done, 0)
-
-                with closing(in_order(jobs(), thread_count(write))) as compared:
+                parts = _parts(source, reader, lines_per_row, write, advance)
+                jobs = (partial(compare, part, lines) for part, lines in parts)
+                with closing(in_order(jobs, thread_count(write))) as compared:
                     for found, start in compared:
                         comparison.merge(found, start)
             reader.finish(source.place)
@@ -185,6 +176,18 @@ class GradientFile:
         _check_classes(claimed, logits, "a gradient has the shape of its logits", claimed.place)
         check_shapes(logits, claimed, "Jacobians" if is_jacobian else "gradients")
         return claimed
+
+
+def _parts(
+    source: Source, reader: RowReader, lines_per_row: int, write: WriteOptions, advance: Advance
+) -> Iterator[tuple[Block, NDArray[Any]]]:
+    """Yield the rows, a few at a time, with their lines of the gradient file."""
+    at_once = max(1, _ENTRIES_AT_ONCE // (lines_per_row * source.classes))
+    for block, done in good_blocks(source, "error", write):
+        for row in range(0, len(block.values), at_once):
+            part = block.part(row, row + at_once)
+            yield part, reader.take(len(part.values) * lines_per_row, source.place)
+        advance(done, 0)
 
 
 def _check_classes(source: Source, logits: Source, remedy: str, place: str) -> None:

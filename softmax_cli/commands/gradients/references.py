@@ -52,11 +52,11 @@ def derivative_reference(
     n = derivative(function, T)
     if v is None:
         kind, tolerances = "Jacobian", rounding.of_jacobian(n, a, function)
-        identity = np.eye(a.shape[-1])
+        N = a.shape[-1]
         wrong: Wrong = {
-            "a Jacobian with only its diagonal": lambda: n * identity,
+            "a Jacobian with only its diagonal": lambda: n * np.eye(N),
             "a transposed matrix": lambda: np.swapaxes(n, 1, 2),
-            "a Jacobian without its diagonal term": lambda: n * (1 - identity),
+            "a Jacobian without its diagonal term": lambda: n * (1 - np.eye(N)),
         }
     else:
         kind, tolerances = "gradient", rounding.of_product(n, a, v, function)

@@ -269,7 +269,7 @@ def test_inputs_of_tables_are_spared(option: str, victim: str) -> None:
         (_table("rtol = true"), "gradcheck 'f': rtol: True is not a value"),
         (_table("rtol = 'small'"), "gradcheck 'f': --rtol: 'small' is not a valid float"),
         (_table("rtol = [1, 2]"), "gradcheck 'f': --rtol: '1,2' is not a valid float"),
-        (_table("rtol = 1979-05-27"), "gradcheck 'f': rtol: datetime.date(1979, 5, 27) is no val"),
+        (_table("rtol = 1979-05-27"), "gradcheck 'f': rtol: datetime.date(1979, 5, 27) is not "),
         (_table("of = {a = 1}"), "gradcheck 'f': of: {'a': 1} is not a value"),
         (_table("of = 'tanh'"), "gradcheck 'f': --of: "),
         (_table("at = [[1], [[2]]]"), "gradcheck 'f': at: [[2]] is not a value"),
