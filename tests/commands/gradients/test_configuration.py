@@ -1,4 +1,4 @@
-"""The checks of a configuration file: its tables, its errors, and what repeats them."""
+"""The checks of a configuration file: tables, errors, and the commands that repeat them."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_a_list_of_numbers_is_one_point() -> None:
     assert check["reproduce"].endswith("--at 1,-2,3")
 
 
-def test_what_repeats_a_check() -> None:
+def test_command_that_repeats_a_check() -> None:
     _write_inputs(Path())
     Path("pyproject.toml").write_text(TABLES)
     repeats = [check["reproduce"] for check in _report("")[1]["checks"]]
@@ -138,7 +138,7 @@ def test_what_repeats_a_check() -> None:
 
 @pytest.mark.parametrize("folder", [".", "deep", "two words"])
 @pytest.mark.slow
-def test_what_repeats_a_check_does(
+def test_repeating_a_check_gives_the_same_result(
     folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(program(tmp_path / "bin")), prepend=os.pathsep)
@@ -164,7 +164,7 @@ def test_what_repeats_a_check_does(
         assert (check["about"] or "").endswith(found["about"] or "")
 
 
-def test_settings_hold_for_tables_that_set_none() -> None:
+def test_settings_of_the_command_line_apply_to_tables_without_their_own() -> None:
     Path("pyproject.toml").write_text(
         _table('of = "softmax"\npoints = 1', 'name = "a"')
         + _table('of = "softmax"\npoints = 1\nseed = 3\nworst = 0', 'name = "b"')
@@ -186,7 +186,7 @@ def test_values_of_every_kind() -> None:
         + _table("values = [[1, 2], [3, 4]]\nof = 'softmax'\nrtol = 1e-3", 'name = "rows"')
         + _table("", 'name = "all"')
     )
-    # That typed rows have no header is told as at the command line.
+    # The error about a header of typed rows is that of the command line.
     assert "gradcheck 'inline': --no-header: typed input has no such columns" in _error("")
     Path("pyproject.toml").write_text(
         Path("pyproject.toml").read_text().replace("= false", "= true")
@@ -207,7 +207,7 @@ def test_values_of_every_kind() -> None:
     assert repeats["all"] == "softmax-cli gradcheck --seed 0"
 
 
-def test_path_is_beside_the_file_if_it_is_there() -> None:
+def test_paths_are_searched_in_the_folder_of_the_file_first() -> None:
     _write_inputs(Path("deep"))
     np.save("G.npy", -G)
     np.save("here.npy", G)
@@ -220,7 +220,7 @@ def test_path_is_beside_the_file_if_it_is_there() -> None:
     assert _report(f"--config {config}")[1]["checks"][0]["entries"] == 4 * 9
 
 
-def test_module_is_that_of_the_folder() -> None:
+def test_modules_are_searched_in_the_folder_of_the_file_first() -> None:
     _write_inputs(Path("deep"))
     Path("checked_functions.py").write_text(MODULE.replace("2 * x", "3 * x"))
     Path("deep/pyproject.toml").write_text(_table(ENERGY))
@@ -231,7 +231,7 @@ def test_module_is_that_of_the_folder() -> None:
 
 @pytest.mark.parametrize("option", ["-o", "--report"])
 @pytest.mark.parametrize("victim", ["deep/checks.json", "deep/values.json"])
-def test_inputs_of_tables_are_spared(option: str, victim: str) -> None:
+def test_inputs_of_tables_are_not_overwritten(option: str, victim: str) -> None:
     Path("deep").mkdir()
     Path("deep/values.json").write_text("[[1, 2]]")
     text = _table('values = "values.json"\nof = "softmax"')
@@ -242,7 +242,7 @@ def test_inputs_of_tables_are_spared(option: str, victim: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("", "holds no check; write a table [[tool.softmax-cli.gradcheck]]"),
         ("[tool.softmax-cli]\ngradcheck = []", "holds no check"),
@@ -290,9 +290,9 @@ def test_inputs_of_tables_are_spared(option: str, victim: str) -> None:
         ),
     ],
 )
-def test_error_in_a_file(text: str, told: str) -> None:
+def test_error_in_a_file(text: str, message: str) -> None:
     Path("checks.toml").write_bytes(text.encode("latin-1"))
-    assert _error("--config checks.toml").startswith(f"softmax-cli: checks.toml: {told}")
+    assert _error("--config checks.toml").startswith(f"softmax-cli: checks.toml: {message}")
 
 
 def test_error_in_the_user_s_code_names_the_table() -> None:
@@ -304,26 +304,26 @@ def test_error_in_the_user_s_code_names_the_table() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(NOT_IN_TABLES))
-def test_what_is_no_part_of_a_check_is_refused(name: str) -> None:
+def test_options_that_are_not_part_of_a_check_are_refused(name: str) -> None:
     key = name.replace("_", "-")
     Path("checks.toml").write_text(_table(f"{name} = 'x'"))
-    told = (
+    message = (
         f"softmax-cli: checks.toml: gradcheck 'f': {key}: is not part of a check; write --{key} on"
     )
-    assert _error("--config checks.toml").startswith(told)
+    assert _error("--config checks.toml").startswith(message)
 
 
 @pytest.mark.parametrize(
-    ("path", "told"),
+    ("path", "message"),
     [
         ("absent.toml", "absent.toml: no such file"),
         ("folder", "folder: is a directory"),
         ("''", ".: is a directory"),
     ],
 )
-def test_file_that_cannot_be_read(path: str, told: str) -> None:
+def test_file_that_cannot_be_read(path: str, message: str) -> None:
     Path("folder").mkdir()
-    assert _error(f"--config {path}").startswith(f"softmax-cli: {told}")
+    assert _error(f"--config {path}").startswith(f"softmax-cli: {message}")
 
 
 @pytest.mark.parametrize(
@@ -336,24 +336,24 @@ def test_file_that_cannot_be_read(path: str, told: str) -> None:
         ("--no-header", "--header"),
     ],
 )
-def test_a_check_beside_the_file_is_refused(line: str, option: str) -> None:
+def test_config_excludes_a_check_on_the_command_line(line: str, option: str) -> None:
     Path("checks.toml").write_text(_table(""))
-    told = f"softmax-cli: {option}: does not go with --config; write it in the file\n"
-    assert _error(f"{line} --config checks.toml") == told
+    message = f"softmax-cli: {option}: does not go with --config; write it in the file\n"
+    assert _error(f"{line} --config checks.toml") == message
 
 
-# The file that is here
+# ./pyproject.toml
 
 
 @pytest.mark.parametrize("line", ["", "--seed 0", "--worst 1", "--quiet --precision 3", "--debug"])
-def test_tables_here_are_found(line: str) -> None:
+def test_tables_in_the_working_directory_are_found(line: str) -> None:
     _write_inputs(Path())
     Path("pyproject.toml").write_text(_table(ENERGY))
     assert [check["name"] for check in _report(line)[1]["checks"]] == ["f"]
 
 
 @pytest.mark.parametrize("line", ["1 2", "--of softmax", "--points 3", "--method central"])
-def test_a_check_of_its_own_comes_before_the_tables(line: str) -> None:
+def test_a_check_on_the_command_line_comes_before_the_tables(line: str) -> None:
     Path("pyproject.toml").write_text(_table("rtol = 'broken'"))
     code, report = _report(line)
     assert code == 0
@@ -363,7 +363,7 @@ def test_a_check_of_its_own_comes_before_the_tables(line: str) -> None:
 @pytest.mark.parametrize(
     "text", ["", "[project]\nname = 'x'", "[tool.other]\nx = 1", "no TOML at all", None]
 )
-def test_builtins_are_checked_where_no_tables_are(text: str | None) -> None:
+def test_builtins_are_checked_without_tables(text: str | None) -> None:
     if text is None:
         Path("pyproject.toml").mkdir()
     else:
@@ -373,7 +373,7 @@ def test_builtins_are_checked_where_no_tables_are(text: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("[[tool.softmax-cli.gradcheck]\nname = 'f'", "pyproject.toml: is not TOML: "),
         ("keywords = ['softmax-cli'", "pyproject.toml: is not TOML: "),
@@ -381,12 +381,12 @@ def test_builtins_are_checked_where_no_tables_are(text: str | None) -> None:
         ("[tool.softmax-cli]\ngradcheck = 1", "pyproject.toml: tool.softmax-cli.gradcheck is not"),
     ],
 )
-def test_tables_here_that_cannot_be_read_are_no_pass(text: str, told: str) -> None:
+def test_invalid_tables_in_the_working_directory_are_an_error(text: str, message: str) -> None:
     Path("pyproject.toml").write_text(text)
-    assert _error("").startswith(f"softmax-cli: {told}")
+    assert _error("").startswith(f"softmax-cli: {message}")
 
 
-def test_options_of_the_command_are_all_known() -> None:
+def test_named_options_exist() -> None:
     names = {parameter.name for parameter in load("gradcheck").params}
     assert NOT_IN_TABLES | set(SETTINGS) <= names
     assert {name.replace("-", "_") for name in FILES} - {"class_weights", "sample_weights"} <= names
@@ -395,7 +395,7 @@ def test_options_of_the_command_are_all_known() -> None:
 @pytest.mark.parametrize(
     "table", ["tool.softmax-cli", "tool.softmax_cli", "tool.softmax_cli.gradcheck"]
 )
-def test_tables_under_another_name_are_not_passed_over(table: str) -> None:
+def test_tables_under_a_wrong_name_are_an_error(table: str) -> None:
     # A build in which nothing of the project is checked must not be green.
     brackets = ("[[", "]]") if table.endswith("gradcheck") else ("[", "]")
     Path("pyproject.toml").write_text(f'{brackets[0]}{table}{brackets[1]}\nname = "x"\n')
@@ -411,7 +411,7 @@ def test_tables_under_another_name_are_not_passed_over(table: str) -> None:
     ],
     ids=["deep", "large", "no text"],
 )
-def test_a_configuration_that_is_hostile(written: str, said: str) -> None:
+def test_hostile_configuration(written: str, said: str) -> None:
     Path("p.toml").write_text(written, encoding="latin-1")
     outcome = run("softmax-cli gradcheck --config p.toml")
     assert (outcome.code, outcome.out) == (2, "")
@@ -419,7 +419,7 @@ def test_a_configuration_that_is_hostile(written: str, said: str) -> None:
     assert said in outcome.err
 
 
-def test_numbers_with_points_are_no_deep_key() -> None:
+def test_decimal_points_are_not_a_deep_key() -> None:
     numbers = ",".join(["0.5"] * 100)
     Path("p.toml").write_text(f"[tool.other]\nat = [{numbers}]\nat2 = '{numbers}'\n")
     assert "64 parts" not in run("softmax-cli gradcheck --config p.toml").err
@@ -434,14 +434,14 @@ def test_numbers_with_points_are_no_deep_key() -> None:
         'values = "dlogits.csv"\nrtol = 1e-3',
     ],
 )
-def test_a_gradient_for_logits_in_a_table(table: str) -> None:
+def test_a_gradient_given_as_logits_in_a_table(table: str) -> None:
     _write_inputs(Path())
     Path("dlogits.csv").write_text("1,2,3\n")
     Path("pyproject.toml").write_text(TABLES + _table(table))
-    told = _error("--config pyproject.toml")
-    assert "pyproject.toml: gradcheck 'f': " in told
-    assert "would be taken for logits" in told
-    assert "--of all" in told
+    message = _error("--config pyproject.toml")
+    assert "pyproject.toml: gradcheck 'f': " in message
+    assert "would be taken for logits" in message
+    assert "--of all" in message
     Path("pyproject.toml").write_text(TABLES + _table(f"{table}\nof = 'softmax'"))
     assert _report("")[0] == 0
 
@@ -454,16 +454,16 @@ BUILDS = ["--format github", "--format junit", "--report r.xml", "--report r.jso
 def test_a_table_without_a_subject_in_a_build(build: str, table: str) -> None:
     _write_inputs(Path())
     Path("pyproject.toml").write_text(TABLES + _table(table))
-    told = _error(f"--config pyproject.toml {build}")
-    assert "pyproject.toml: gradcheck 'f': checks nothing of yours" in told
-    assert 'give function, or logits, labels and grad, or of = "all"' in told
+    message = _error(f"--config pyproject.toml {build}")
+    assert "pyproject.toml: gradcheck 'f': checks nothing of yours" in message
+    assert 'give function, or logits, labels and grad, or of = "all"' in message
     assert not list(Path().glob("r.*"))
     assert run("softmax-cli gradcheck --config pyproject.toml").code == 0
     Path("pyproject.toml").write_text(TABLES + _table(f'{table}\nof = "all"'))
     assert run(f"softmax-cli gradcheck --config pyproject.toml {build}").code == 0
 
 
-def test_what_was_checked_by_tables_is_said_of_each() -> None:
+def test_report_says_what_each_table_checked() -> None:
     _write_inputs(Path())
     Path("pyproject.toml").write_text(TABLES)
     _, report = _report("")

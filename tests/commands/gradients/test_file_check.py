@@ -1,4 +1,4 @@
-"""Gradient files with the options of xent: what is right, what is wrong, and what it looks like."""
+"""Gradient files with the options of xent: right ones, wrong ones, and their diagnosis."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _written(options: str, path: str = "g.npy") -> Array:
-    """Return the gradient that xent writes, which is compared with torch elsewhere."""
+    """Return the gradient that xent writes; other tests compare it with torch."""
     outcome = run(f"softmax-cli xent z.npy {options} --grad {path} --quiet")
     assert outcome.code == 0, outcome.err
     G: Array = np.load(path)
@@ -255,7 +255,7 @@ def test_saturated_rows_are_counted_and_all_of_them_are_vacuous() -> None:
     assert _check("--labels 0,2 --grad g.npy")["verdict"] == "fail"
 
 
-def test_rows_that_weigh_little_are_judged_by_themselves() -> None:
+def test_rows_of_small_weight_have_small_tolerances() -> None:
     weights = "--sample-weights 1,1,1,1e-9,1,1,1,1,1"
     G = _written(f"{ALL} {weights}").astype(np.float32)
     np.save("g.npy", G)
@@ -285,7 +285,7 @@ def test_report_does_not_depend_on_threads(threads: int) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
-def test_pipe_is_read_once_and_diagnosed_all_the_same() -> None:
+def test_a_wrong_gradient_in_a_pipe_is_diagnosed() -> None:
     G = _written(ALL)
     os.mkfifo("pipe")
 

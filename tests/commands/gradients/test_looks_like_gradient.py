@@ -1,4 +1,4 @@
-"""A gradient file that is given as logits is refused; logits, whatever they are like, are not."""
+"""A gradient file given as logits is refused; logits are not."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ LOGITS = [
 
 @pytest.mark.fast(8)
 @pytest.mark.parametrize("name", GRADIENTS)
-def test_a_file_that_is_named_like_a_gradient_is_refused(name: str) -> None:
+def test_file_named_like_a_gradient_is_refused(name: str) -> None:
     assert is_named_like_a_gradient(name)
     Path(name).write_text("1,2,3\n4,5,6\n")
     if Path(name).suffix.lower() == ".npy":
@@ -97,7 +97,7 @@ def test_a_file_that_is_named_like_a_gradient_is_refused(name: str) -> None:
 
 @pytest.mark.fast(8)
 @pytest.mark.parametrize("name", LOGITS)
-def test_a_file_that_is_named_like_something_else_is_not(name: str) -> None:
+def test_other_file_names_are_accepted(name: str) -> None:
     assert not is_named_like_a_gradient(name)
 
 
@@ -107,7 +107,7 @@ def test_the_folder_does_not_count() -> None:
     _passes("gradcheck-run/z.npy")
 
 
-def test_the_name_of_an_array_and_of_all_columns_count() -> None:
+def test_names_of_the_array_and_of_all_columns_count() -> None:
     np.savez("step3.npz", dlogits=_logits(2, 3), z=_logits(2, 3))
     outcome = run("softmax-cli gradcheck step3.npz --key dlogits")
     _refused(outcome, "step3.npz: its array 'dlogits' is named like a gradient")
@@ -165,7 +165,7 @@ def test_rows_that_all_sum_to_0_are_refused(case: str) -> None:
 
 @pytest.mark.parametrize("narrow", ["float16", "bfloat16"])
 @pytest.mark.parametrize("wide", ["float32", "float64"])
-def test_a_narrow_type_is_known_in_a_wide_one(narrow: str, wide: str) -> None:
+def test_16_bit_gradient_is_recognized_in_a_wider_dtype(narrow: str, wide: str) -> None:
     G = _gradient(_logits(50, 10))
     G = nearest(G) if narrow == "bfloat16" else G.astype(np.float16)
     np.save("g.npy", G.astype(wide))
@@ -204,7 +204,7 @@ def test_every_way_to_give_a_file() -> None:
 
 
 @pytest.mark.parametrize("of", ["softmax", "log-softmax", "xent", "all"])
-def test_of_settles_it(of: str) -> None:
+def test_of_says_that_the_values_are_logits(of: str) -> None:
     np.save("g.npy", _gradient(_logits(4, 3)))
     _passes(f"g.npy --of {of}")
 
@@ -218,7 +218,7 @@ RIGHT: dict[str, Array] = {
     "probabilities": _softmax(_logits(5, 3)),
     "float16": _logits(5, 10).astype(np.float16),
     "one row of float16": np.array([[1.5, 0.25, -1.0]], np.float16),
-    "large ones beside small ones": np.array([[1e6, -1e6], [0.5, -0.25]]),
+    "large and small rows": np.array([[1e6, -1e6], [0.5, -0.25]]),
 }
 
 
@@ -230,18 +230,18 @@ def test_logits_are_not_refused(case: str) -> None:
     assert outcome.out.startswith("built-in derivatives, at the ")
 
 
-def test_what_is_typed_is_no_file() -> None:
+def test_typed_rows_are_not_refused() -> None:
     for line in ("1 -1", "1,-1 0.5,-0.5", "0 0", "'[1,-1]'"):
         _passes(line)
 
 
-def test_no_rows_are_none_of_a_gradient() -> None:
+def test_zero_rows_are_not_refused() -> None:
     np.save("z.npy", np.empty((0, 3)))
     outcome = run("softmax-cli gradcheck z.npy")
     assert (outcome.code, outcome.err) == (3, "")
 
 
-# What was checked is said first and last
+# The first and last lines say what was checked
 
 
 @pytest.mark.parametrize(
@@ -313,11 +313,11 @@ def test_a_report_with_a_subject_is_written(build: str) -> None:
 
 
 @pytest.mark.parametrize("build", ["--format json", "--format table", "-o r.json", "-o r.txt"])
-def test_other_forms_need_none(build: str) -> None:
+def test_other_forms_need_no_subject(build: str) -> None:
     assert run(f"softmax-cli gradcheck {build}").code == 0
 
 
-def test_of_all_is_of_no_gradient_file() -> None:
+def test_of_all_does_not_apply_to_gradient_files() -> None:
     np.save("z.npy", _logits(3, 3))
     line = "softmax-cli gradcheck --logits z.npy --grad z.npy --of all"
     for partner in ("--labels 0,1,2", "--upstream z.npy"):

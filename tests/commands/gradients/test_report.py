@@ -1,4 +1,4 @@
-"""The forms of gradcheck's report: JUnit, annotations, the summary of a job, files beside."""
+"""The forms of gradcheck's report: JUnit, annotations, the summary of a job, more files."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ def test_junit_from_the_command_line(line: str) -> None:
 
 
 def _obeyed(text: str) -> list[str]:
-    """Return the lines that the runner takes for commands, the new ones and the old."""
+    """Return the lines that the runner takes for commands, in the new or the old syntax."""
     return [line for line in text.split("\n") if re.match(r"\s*::", line) or "##[" in line]
 
 
@@ -223,7 +223,7 @@ def test_place_of_an_annotation(file: str | None, line: int | None, keys: str) -
     assert annotation.startswith(f"::error {keys}title=gradcheck fail%3A f::")
 
 
-def test_place_is_told_from_the_root_of_the_checkout(
+def test_place_is_relative_to_the_root_of_the_checkout(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GITHUB_WORKSPACE", str(tmp_path))
@@ -238,7 +238,7 @@ def test_place_is_told_from_the_root_of_the_checkout(
 
 @pytest.mark.parametrize("name", HARD_NAMES)
 @pytest.mark.parametrize("verdict", ["fail", "pass"])
-def test_no_name_is_a_command(name: str, verdict: Verdict) -> None:
+def test_no_name_acts_as_a_command(name: str, verdict: Verdict) -> None:
     check = _made(name, verdict, diagnosis=name, reproduce=name, file=name)
     text = github_text(_report([check]))
     lines = text.split("\n")
@@ -266,7 +266,7 @@ def test_at_most_ten_annotations(count: int) -> None:
     assert (f"::and {count - 9} more checks" in obeyed[-1]) == (count > MOST_ANNOTATIONS)
 
 
-def test_more_failures_are_an_error() -> None:
+def test_annotation_of_more_failures_is_an_error() -> None:
     obeyed = _obeyed(github_text(_report([_made(f"f{n}") for n in range(11)])))
     assert obeyed[-1].startswith("::error title=gradcheck::and 2 more checks")
 
@@ -317,7 +317,7 @@ def test_summary_takes_any_name(name: str) -> None:
         assert _table(row)[0][0] == name.strip()
 
 
-def test_summary_has_an_end() -> None:
+def test_summary_is_limited() -> None:
     checks = [_made(f"f{n}", reproduce="x" * 5000) for n in range(3000)]
     text = markdown(_report(checks))
     assert len(_table(text)) == 2 + MOST_ROWS
@@ -341,7 +341,7 @@ def test_summary_is_appended(form: str, monkeypatch: pytest.MonkeyPatch) -> None
     assert [len(_table(part)) for part in rest] == [3, 3]
 
 
-def test_no_summary_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_summary_without_a_file_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", "")
     outcome = run(f"softmax-cli gradcheck {PASS}")
     assert (outcome.code, outcome.err) == (0, "")
@@ -365,11 +365,11 @@ def test_wrong_input_leaves_no_summary(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not Path("summary.md").exists()
 
 
-# Files beside
+# More files
 
 
 @pytest.mark.parametrize(("line", "code"), [(PASS, 0), (FAIL, 1), (VACUOUS, 3)])
-def test_reports_beside_the_output(line: str, code: int) -> None:
+def test_reports_in_addition_to_the_output(line: str, code: int) -> None:
     shown = run(f"softmax-cli gradcheck {line} --seed 0")
     reports = "--report a.json --report b.xml --report=c.JSON"
     outcome = run(f"softmax-cli gradcheck {line} --seed 0 {reports} --quiet")
@@ -381,7 +381,7 @@ def test_reports_beside_the_output(line: str, code: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         (
             "--report report.csv",
@@ -400,18 +400,18 @@ def test_reports_beside_the_output(line: str, code: int) -> None:
         ("-o report.npy", "report.npy: no report is written as npy"),
     ],
 )
-def test_report_that_cannot_be(options: str, told: str) -> None:
+def test_invalid_report_options(options: str, message: str) -> None:
     Path("link.xml").symlink_to("a.xml")
     Path("folder.json").mkdir()
     before = sorted(Path().rglob("*.*"))
     outcome = run(f"softmax-cli gradcheck {PASS} {options}")
     assert (outcome.code, outcome.out) == (2, "")
-    assert outcome.err.startswith(f"softmax-cli: {told}")
+    assert outcome.err.startswith(f"softmax-cli: {message}")
     assert [path for path in sorted(Path().rglob("*.*")) if path.suffix != ".pyc"] == before
 
 
 @pytest.mark.parametrize("in_place", ["", "--in-place"])
-def test_report_spares_an_input(in_place: str) -> None:
+def test_report_does_not_overwrite_an_input(in_place: str) -> None:
     Path("x.json").write_text("[[1, 2, 3]]")
     outcome = run(
         f"softmax-cli gradcheck x.json --of all --report y.xml --report x.json {in_place}"
@@ -422,7 +422,7 @@ def test_report_spares_an_input(in_place: str) -> None:
     assert not Path("y.xml").exists()
 
 
-def test_report_replaces_an_older_one_and_an_error_leaves_it() -> None:
+def test_report_replaces_an_older_one_but_not_after_an_error() -> None:
     Path("a.json").write_text("old")
     assert run("softmax-cli gradcheck absent.npy --report a.json").code == 2
     assert Path("a.json").read_text() == "old"
@@ -430,7 +430,7 @@ def test_report_replaces_an_older_one_and_an_error_leaves_it() -> None:
     assert json.loads(Path("a.json").read_text())["verdict"] == "pass"
 
 
-def test_json_takes_a_name_that_is_no_text(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_form_takes_any_name(monkeypatch: pytest.MonkeyPatch) -> None:
     from softmax_cli.commands.gradients import report as verdict
     from softmax_cli.commands.options.report import VerdictOptions
 
@@ -467,7 +467,7 @@ def test_every_form_says_that_the_built_in_derivatives_were_checked(
     ("line", "subject"),
     [(PASS, "function"), ("--logits 1,0 --labels 0 --grad 0,0", "gradient-file")],
 )
-def test_of_what_is_the_user_s_nothing_more_is_said(line: str, subject: str) -> None:
+def test_report_of_the_user_s_gradient_has_no_introduction(line: str, subject: str) -> None:
     report = json.loads(run(f"softmax-cli gradcheck {line} --format json").out)
     assert (report["subject"], report["checks"][0]["subject"]) == (subject, subject)
     assert report["checks"][0]["about"] is None

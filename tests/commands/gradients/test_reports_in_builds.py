@@ -1,4 +1,4 @@
-"""What docs/ci.md tells to paste, the action and the hook: parsed, and run as far as they go."""
+"""The snippets of docs/ci.md, the action and the hook: parsed, and run as far as possible."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_a_build_without_tables_does_not_pass() -> None:
 
 
 def test_a_build_that_checks_nothing_of_the_user_does_not_pass() -> None:
-    """Not with a table of points alone, nor where the tables are gone and the name with them."""
+    """Neither a table of points alone, nor a file without tables, is enough."""
     scripts = [
         *_scripts(WORKFLOW["jobs"]["gradcheck"]["steps"]),
         *(line for line in GITLAB["gradcheck"]["script"] if "pip install" not in line),
@@ -129,7 +129,7 @@ def test_a_build_that_checks_nothing_of_the_user_does_not_pass() -> None:
     assert _act("--of all").returncode == 0
 
 
-def test_no_page_tells_to_report_on_nothing() -> None:
+def test_example_reports_name_what_is_checked() -> None:
     """A line that asks for a report names what is checked."""
     texts = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *(ROOT / "softmax_cli").rglob("*.py")]
     lines = [
@@ -155,7 +155,7 @@ def test_the_job_on_gitlab() -> None:
     [("", True), (UNPROVEN, True), ("[", False), (f"{UNPROVEN}grad = 1", False), (FAILS, False)],
 )
 @pytest.mark.slow
-def test_the_line_that_lets_nothing_proven_pass(tables: str, passes: bool) -> None:
+def test_the_line_that_accepts_unproven_gradients(tables: str, passes: bool) -> None:
     Path("pyproject.toml").write_text(Path("pyproject.toml").read_text() + tables)
     (line,) = re.findall(r"`(softmax-cli gradcheck [^`]* \|\| .*)`", PAGE)
     assert (_ran(line).returncode == 0) == passes
@@ -166,7 +166,7 @@ def _act(args: str) -> subprocess.CompletedProcess[str]:
     return _ran(script, ARGS=args)
 
 
-def test_no_input_is_a_part_of_a_script() -> None:
+def test_inputs_are_never_part_of_a_script() -> None:
     steps = ACTION["runs"]["steps"]
     assert ACTION["runs"]["using"] == "composite"
     for step in steps:
@@ -216,7 +216,7 @@ def test_the_words_of_the_action(args: str, words: list[str] | None, tmp_path: P
     assert not Path("hacked").exists()
 
 
-def test_a_quotation_that_is_not_closed() -> None:
+def test_unclosed_quotation() -> None:
     done = _act("--config 'pyproject.toml")
     assert (done.returncode, done.stdout) == (2, "::error::args: a quotation is not closed\n")
 
@@ -227,7 +227,7 @@ def test_the_exit_code_of_the_action(args: str, code: int) -> None:
 
 
 @pytest.mark.slow
-def test_a_module_here_does_not_stand_in_the_action_s_way() -> None:
+def test_a_local_module_does_not_shadow_those_of_the_action() -> None:
     Path("shlex.py").write_text("raise SystemExit(9)")
     assert _act("--seed 0").returncode == 0
 

@@ -1,4 +1,4 @@
-"""What a function that the user names may do, and how it is told."""
+"""Functions of the user: what they may do, and how their errors are shown."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.parametrize(
-    ("functions", "told"),
+    ("functions", "message"),
     [
         ("theirs:deep --grad theirs:squares",
          "theirs:deep: raised numpy.linalg.LinAlgError: Singular matrix; "
@@ -70,14 +70,14 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         ("theirs:cube.x --grad theirs:squares", "theirs:cube.x: is not module:function"),
     ],
 )  # fmt: skip
-def test_what_is_raised_or_returned_is_told_in_a_line(functions: str, told: str) -> None:
+def test_errors_of_the_function_are_one_line(functions: str, message: str) -> None:
     outcome = run(f"softmax-cli gradcheck {functions} --at 1,2")
     assert (outcome.code, outcome.out) == (2, "")
-    assert told in outcome.err
+    assert message in outcome.err
     assert outcome.err.count("\n") == 1
 
 
-def test_folder_stays_where_it_was() -> None:
+def test_a_function_cannot_change_the_working_directory() -> None:
     here = Path.cwd()
     outcome = run(
         "softmax-cli gradcheck theirs:moves --grad theirs:squares --at 1,2 --report r.json"
@@ -87,15 +87,15 @@ def test_folder_stays_where_it_was() -> None:
     assert Path("r.json").exists()
 
 
-def test_masked_entries_are_no_numbers() -> None:
+def test_masked_entries_are_wrong() -> None:
     assert run("softmax-cli gradcheck theirs:cube --grad theirs:masked --at 1,2").code == 1
 
 
-def test_derivatives_below_the_normal_numbers_prove_nothing() -> None:
+def test_subnormal_derivatives_prove_nothing() -> None:
     assert run("softmax-cli gradcheck theirs:tiny --grad theirs:tiny_ones --at 1,2").code == 3
 
 
-def test_modules_are_found_where_the_user_put_them_first() -> None:
+def test_pythonpath_comes_before_the_working_directory() -> None:
     Path("first").mkdir()
     Path("first/theirs.py").write_text(FUNCTIONS.replace("3 * x**2", "2 * x**2"))
     line = [sys.executable, "-P", "-m", "softmax_cli", "gradcheck", "theirs:cube"]
@@ -107,12 +107,12 @@ def test_modules_are_found_where_the_user_put_them_first() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_two_gradients_are_one_too_many() -> None:
+def test_gradient_and_jacobian_exclude_each_other() -> None:
     outcome = run("softmax-cli gradcheck --logits 1,2 --of softmax --grad 1,2 --jacobian 1,2")
     assert (outcome.code, "give one of --grad and --jacobian" in outcome.err) == (2, True)
 
 
-def test_no_report_appears_if_one_cannot() -> None:
+def test_no_report_appears_if_one_cannot_be_written() -> None:
     outcome = run("softmax-cli gradcheck --of xent --report one.json --report nowhere/two.xml")
     assert (outcome.code, outcome.out) == (2, "")
     assert not Path("one.json").exists()
