@@ -62,14 +62,12 @@ class ColumnarSink(FormatSink):
         return [*ids, *(result.column_names or result.class_names or numbered)]
 
     def prepare(self, block: Block) -> Callable[[], None]:
-        """Turn the rows of a block into columns; only joining them needs order."""
         self._has_classes = self._has_classes or block.classes is not None
         numbers = block.values.reshape(-1, 1) if self._as_entries else block.values
         columns = np.ascontiguousarray(numbers.T, dtype=self._dtype)
         return partial(self._add, columns, self._words_of(block))
 
     def finish(self) -> None:
-        """Write the rows that are left, and the footer."""
         if self._held or not self._written:
             self._write_part()
         self._parts.finish()

@@ -5,15 +5,23 @@ from __future__ import annotations
 import io
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from softmax_cli.formats.columns.layout import Layout
-from softmax_cli.formats.model.blocks import Block, Chunk, Source, from_blocks, rows_per_block
+from softmax_cli.formats.model.blocks import (
+    Block,
+    Chunk,
+    Chunks,
+    Source,
+    from_blocks,
+    rows_per_block,
+)
 from softmax_cli.formats.text.lines import batches, line_place
 from softmax_cli.storage.input import Input, prepend, reading
 from softmax_cli.storage.limits import LONGEST_LINE
@@ -25,22 +33,9 @@ _MANY_QUOTES = 1 << 19
 _BLANK_END = re.compile(rb"\n\s*\Z")
 _BLANK_LINE = re.compile(rb"^\s*$", re.MULTILINE)
 
-
-# Its numbers, its ids, and its label or "".
+# The numbers, ids and label of a row, "" for none; or those of several rows, by Polars.
 ParsedRow = tuple[list[float], tuple[bytes, ...], str]
-
-
-class LineChunk(NamedTuple):
-    """Complete lines of a text, one row each.
-
-    text   the lines
-    lines  their numbers in the file, from 1
-    start  number of the first row, from 0
-    """
-
-    text: bytes
-    lines: range
-    start: int
+ParsedRows = tuple[NDArray[Any], list[tuple[bytes, ...]], list[str]]
 
 
 @dataclass(frozen=True)
@@ -62,33 +57,31 @@ class LineTable(ABC):
 
     @abstractmethod
     def parse_record(self, record: Any, place: str) -> ParsedRow:
-        """Return the numbers, the ids and the label of a record; errors name the place."""
+        """Return the row of a record; errors name the place."""
 
     @abstractmethod
-    def parse_with_polars(self, chunk: LineChunk) -> Block | None:
-        """Return the rows of a chunk; None if they must be parsed record by record."""
+    def parse_with_polars(self, text: bytes, rows: int) -> ParsedRows | None:
+        """Return the rows of complete lines; None if they must be parsed record by record."""
 
     def parse_records(self, records: Iterable[tuple[int, Any]], rows: int, start: int) -> Block:
         """Return the rows of this number of records."""
-        place, layout = self.source.place, self.layout
-        values = np.empty((rows, len(layout.classes)))
+        place = self.source.place
+        values = np.empty((rows, len(self.layout.classes)))
         ids, labels, lines = [], [], []
         for row, (line, record) in zip(range(rows), records, strict=True):
             values[row], row_ids, label = self.parse_record(record, f"{place}:{line}")
             lines.append(line)
             ids.append(row_ids)
             labels.append(label)
-        return Block(
-            start,
-            values,
-            line_place(place, lines),
-            ids if layout.ids else None,
-            None if layout.label is None else labels,
-        )
+        return self._block(start, lines, (values, ids, labels))
 
-    def open(
-        self, chunks: Callable[[], Iterator[Chunk]], *warnings: Callable[[], list[str]]
-    ) -> Source:
+    def _block(self, start: int, lines: Sequence[int], rows: ParsedRows) -> Block:
+        values, ids, labels = rows
+        place, layout = line_place(self.source.place, lines), self.layout
+        label_cells = None if layout.label is None else labels
+        return Block(start, values, place, ids if layout.ids else None, label_cells)
+
+    def open(self, chunks: Chunks, *warnings: Callable[[], list[str]]) -> Source:
         """Return a source of these chunks."""
         return Source(
             self.source.place,
@@ -129,8 +122,8 @@ class LineTable(ABC):
                 yield from self.chunks_of_records(text, line, start)
                 return
             if rows:
-                chunk = LineChunk(lines, range(line, line + rows), start)
-                yield Chunk(rows, partial(self._parse_chunk, chunk), size=len(lines))
+                numbers = range(line, line + rows)
+                yield Chunk(rows, partial(self.parse_lines, lines, numbers, start), size=len(lines))
             head = b""
             line += rows
             start += rows
@@ -147,12 +140,13 @@ class LineTable(ABC):
 
         return from_blocks(blocks)()
 
-    def _parse_chunk(self, chunk: LineChunk) -> Block:
-        block = self.parse_with_polars(chunk)
-        if block is None:
-            records = self.read_records(io.BytesIO(chunk.text), chunk.lines.start)
-            block = self.parse_records(records, len(chunk.lines), chunk.start)
-        return block
+    def parse_lines(self, text: bytes, lines: range, start: int) -> Block:
+        """Return the rows of complete lines, given their numbers and that of the first row."""
+        parsed = self.parse_with_polars(text, len(lines))
+        if parsed is not None:
+            return self._block(start, lines, parsed)
+        records = self.read_records(io.BytesIO(text), lines.start)
+        return self.parse_records(records, len(lines), start)
 
 
 def count_rows(lines: bytes, *, quotes: bool = True) -> int | None:

@@ -93,11 +93,7 @@ def column_spec(column: int, names: Sequence[str] | None) -> str:
 
 
 def name_columns(columns: Sequence[int], names: Sequence[str] | None) -> str:
-    """Return what errors call columns.
-
-    >>> name_columns([0, 1], ["id", "fold", "a"]), name_columns([2], None)
-    ("the columns 'id' and 'fold'", 'column 3')
-    """
+    """Return what errors call columns: `column 3`, `the columns 'id' and 'fold'`."""
     if names is None:
         return f"column {', '.join(str(column + 1) for column in columns)}"
     *others, last = [repr(shorten(names[column])) for column in columns]
@@ -105,11 +101,7 @@ def name_columns(columns: Sequence[int], names: Sequence[str] | None) -> str:
 
 
 def pass_through(columns: Sequence[int], names: Sequence[str] | None, what: str = "") -> str:
-    """Return the remedy for columns that are no classes.
-
-    >>> pass_through([0, 1], ["id", "fold", "a"])
-    '--id-columns id,fold passes them through'
-    """
+    """Return the remedy for columns that are no classes, which errors call `what`."""
     specs = ",".join(column_spec(column, names) for column in columns)
     return f"--id-columns {specs} passes {what or ('it', 'them')[len(columns) > 1]} through"
 

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 
 from softmax_cli.errors import InputError
 from softmax_cli.formats.columns.layout import Layout
-from softmax_cli.formats.columns.line_table import LineChunk, LineTable, ParsedRow
+from softmax_cli.formats.columns.line_table import LineTable, ParsedRow, ParsedRows
 from softmax_cli.formats.columns.selection import pass_through
-from softmax_cli.formats.model.blocks import Block
 from softmax_cli.formats.text.cell_kinds import number_remedy
 from softmax_cli.formats.text.cells import (
     Split,
@@ -62,14 +61,14 @@ class DelimitedTable(LineTable):
             stream, place, comments=comments, first_line=line, one_column=one_column
         )
 
-    def parse_with_polars(self, chunk: LineChunk) -> Block | None:
-        layout, text = self.layout, chunk.text
+    def parse_with_polars(self, text: bytes, rows: int) -> ParsedRows | None:
+        layout = self.layout
         assert self.delimiter is not None
         mark = self.delimiter.encode()
         # Polars takes much memory for long cells. It drops a byte order mark, splits a cell at a
         # quoted delimiter, and does not keep the text of numbers that are also passed through.
         if (
-            len(text) > _LONG_CELL * len(chunk.lines) * layout.columns
+            len(text) > _LONG_CELL * rows * layout.columns
             or text.startswith(BOM_UTF8)
             or any(mark in inside for inside in text.split(b'"')[1::2])
             or not set(layout.ids).isdisjoint(layout.classes)
@@ -78,7 +77,7 @@ class DelimitedTable(LineTable):
         # The import takes memory too.
         from softmax_cli.formats.delimited.polars_chunk import read_with_polars
 
-        return read_with_polars(chunk, layout, self.delimiter, self.source.place)
+        return read_with_polars(text, rows, layout, self.delimiter)
 
     def parse_record(self, record: bytes, place: str) -> ParsedRow:
         layout = self.layout

@@ -6,6 +6,7 @@ refuses or would read differently.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -13,25 +14,21 @@ import polars as pl
 from numpy.typing import NDArray
 
 from softmax_cli.formats.columns.layout import Layout
-from softmax_cli.formats.columns.line_table import LineChunk
-from softmax_cli.formats.model.blocks import Block
+from softmax_cli.formats.columns.line_table import ParsedRows
 from softmax_cli.formats.text.cells import cell_text
-from softmax_cli.formats.text.lines import line_place
 from softmax_cli.formats.text.numbers import LARGEST_EXACT, LONG_WHOLE_NUMBER
 
 _MANY_COLUMNS = 50
 
 
-def read_with_polars(chunk: LineChunk, layout: Layout, delimiter: str, place: str) -> Block | None:
-    """Return the rows of a chunk; None if the cell-by-cell reader must read them."""
-    rows = len(chunk.lines)
-    text = chunk.text.replace(b"\r\n", b"\n") if b"\r" in chunk.text else chunk.text
+def read_with_polars(text: bytes, rows: int, layout: Layout, delimiter: str) -> ParsedRows | None:
+    """Return the rows of complete lines; None if the cell-by-cell reader must read them."""
+    text = text.replace(b"\r\n", b"\n") if b"\r" in text else text
     # Polars ignores an empty cell at the end of a text.
     text = text if text.endswith(b"\n") else text + b"\n"
-    row_place = line_place(place, chunk.lines)
     if layout.columns >= _MANY_COLUMNS and layout.is_all_classes:
         numbers = _read_as_one_column(text, rows, layout, delimiter)
-        return None if numbers is None else Block(chunk.start, numbers, row_place)
+        return None if numbers is None else (numbers, [], [])
     classes = set(layout.classes)
     types = [pl.Float64 if at in classes else pl.String for at in range(layout.columns)]
     frame = _read_csv(text, types, layout, delimiter)
@@ -48,10 +45,8 @@ def read_with_polars(chunk: LineChunk, layout: Layout, delimiter: str, place: st
     if not _is_exact(values, text, words):
         return None
     ids = [[cell.encode() for cell in frame[str(column)]] for column in layout.ids]
-    labels = None
-    if layout.label is not None:
-        labels = [cell_text(cell.encode()) for cell in frame[str(layout.label)]]
-    return Block(chunk.start, values, row_place, list(zip(*ids, strict=True)) or None, labels)
+    label: Iterable[str] = () if layout.label is None else frame[str(layout.label)]
+    return values, list(zip(*ids, strict=True)), [cell_text(cell.encode()) for cell in label]
 
 
 def _read_csv(

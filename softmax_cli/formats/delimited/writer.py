@@ -27,11 +27,14 @@ class DelimitedSink(FormatSink):
             if self._as_entries:
                 names = ("row", "i", "j", "value")
             header = list(map(self._name, (*result.id_names, *names)))
-            header[0] = self._quote_comment(header[0])
+            if header[0].startswith(b"#"):
+                if self._delimiter == b" ":
+                    problem = f"a line that begins with {header[0].decode()!r} reads as a comment"
+                    raise OutputError(problem, "write csv", self._target.place)
+                header[0] = b'"' + header[0] + b'"'
             self._target.write(self._delimiter.join(header) + b"\n")
 
     def prepare(self, block: Block) -> Callable[[], None]:
-        """Format the rows of a block, or the entries of a batch of matrices."""
         return partial(self._target.write, self._format(block))
 
     def _format(self, block: Block) -> bytes:
@@ -70,24 +73,12 @@ class DelimitedSink(FormatSink):
                 yield ids + self._delimiter.join([*place, cell])
 
     def _name(self, name: str) -> bytes:
-        return self._check_blanks(quote(name.encode(), self._delimiter))
+        return self._fit(quote(name.encode(), self._delimiter))
 
     def _fit(self, cell: bytes) -> bytes:
-        return requote(self._check_blanks(cell), self._delimiter)
-
-    def _check_blanks(self, cell: bytes) -> bytes:
-        """Refuse a cell that blanks would split: quotes do not help there."""
+        """Return a cell, quoted if the delimiter would split it; blanks split even a quoted one."""
         if self._delimiter == b" " and (b" " in cell or not cell):
             shown = shorten(cell.decode("utf-8", "replace"))
             problem = f"blanks separate its cells, and {shown!r} has one"
             raise OutputError(problem, "write csv", self._target.place)
-        return cell
-
-    def _quote_comment(self, first: bytes) -> bytes:
-        """Return the first cell of a header, quoted if the line would read as a comment."""
-        if not first.startswith(b"#"):
-            return first
-        if self._delimiter == b" ":
-            problem = f"a line that begins with {first.decode()!r} reads as a comment"
-            raise OutputError(problem, "write csv", self._target.place)
-        return b'"' + first + b'"'
+        return requote(cell, self._delimiter)

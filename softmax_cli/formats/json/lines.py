@@ -11,13 +11,12 @@ from typing import Any
 from softmax_cli.errors import InputError, UsageError, join_names
 from softmax_cli.formats.arrays.array import json_float, remedy_of_json
 from softmax_cli.formats.columns.layout import choose_layout
-from softmax_cli.formats.columns.line_table import LineChunk, LineTable, ParsedRow
+from softmax_cli.formats.columns.line_table import LineTable, ParsedRow, ParsedRows
 from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 from softmax_cli.formats.model.sinks import FormatSink
 from softmax_cli.formats.text.cells import cell_text, quote, refuse_many_cells
 from softmax_cli.formats.text.json_values import json_rows, label_text, name_classes, parse_json
-from softmax_cli.formats.text.lines import line_place
 from softmax_cli.formats.text.numbers import NotANumberError
 from softmax_cli.storage.input import Input, no_rows, read_line, reading
 from softmax_cli.storage.limits import MOST_CELLS, MOST_IDLE_LINES
@@ -76,14 +75,11 @@ class _JsonTable(LineTable):
                 yield number, _parse_line(text, number, place)
                 number, text = _next_line(stream, place, number)
 
-    def parse_with_polars(self, chunk: LineChunk) -> Block | None:
-        """Return the rows of a chunk; None unless all cells are numbers."""
+    def parse_with_polars(self, text: bytes, rows: int) -> ParsedRows | None:
         from softmax_cli.formats.json.polars_lines import parse_with_polars
 
-        values = parse_with_polars(chunk.text, len(chunk.lines), self.layout)
-        if values is None:
-            return None
-        return Block(chunk.start, values, line_place(self.source.place, chunk.lines))
+        values = parse_with_polars(text, rows, self.layout)
+        return None if values is None else (values, [], [])
 
     def parse_record(self, record: Any, place: str) -> ParsedRow:
         layout, cells = self.layout, self._cells(record, place)

@@ -15,7 +15,7 @@ from numpy.testing import assert_array_equal
 from softmax_cli.errors import SoftmaxCliError
 from softmax_cli.formats.columns import line_table
 from softmax_cli.formats.columns.layout import Layout
-from softmax_cli.formats.columns.line_table import LineChunk, count_rows
+from softmax_cli.formats.columns.line_table import count_rows
 from softmax_cli.formats.delimited import polars_chunk
 from softmax_cli.formats.delimited.cells import DelimitedTable
 from softmax_cli.formats.model.blocks import Block
@@ -53,8 +53,10 @@ def delimited(text: bytes, layout: Layout, delimiter: str) -> DelimitedTable:
 def by_polars(text: bytes, layout: Layout, delimiter: str = ",") -> Block | None:
     rows = count_rows(text)
     assert rows is not None
-    chunk = LineChunk(text, range(7, 7 + rows), 3)
-    return delimited(text, layout, delimiter).parse_with_polars(chunk)
+    table = delimited(text, layout, delimiter)
+    if table.parse_with_polars(text, rows) is None:
+        return None
+    return table.parse_lines(text, range(7, 7 + rows), 3)
 
 
 def by_cells(text: bytes, layout: Layout, delimiter: str = ",") -> Block:
