@@ -78,7 +78,7 @@ def _refused(token: str) -> Input:
 # For each target a part of its reader, and something wrong in the place of that.
 BROKEN: dict[str, tuple[str, Any]] = {
     "csv": ("formats.delimited.polars_chunk._is_exact", lambda *_: True),
-    "tsv": ("formats.columns.line_table.batches", lambda records, size: iter([list(records)[:1]])),
+    "tsv": ("formats.columns.line_table.batches", lambda records, _: iter([list(records)[:1]])),
     "txt": (
         "formats.delimited.cells.DelimitedTable._numbers",
         lambda _, cells, __: [*map(float, cells)][::-1],

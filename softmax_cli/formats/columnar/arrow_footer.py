@@ -55,10 +55,7 @@ def _string(data: bytes, pointer: int, number: int) -> str:
     if field is None:
         return ""
     start = _target(data, field) + 4
-    end = start + _uint32(data, start - 4)
-    if end > len(data):
-        raise IndexError
-    return data[start:end].decode()
+    return data[start : start + _uint32(data, start - 4)].decode()
 
 
 def _field(data: bytes, pointer: int, *path: int) -> int | None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import polars as pl
+from polars.exceptions import PanicException, PolarsError
 
 from softmax_cli.errors import InputError, shorten
 from softmax_cli.formats.columnar.arrow_footer import schema_metadata
@@ -36,11 +37,7 @@ _LACKS = re.compile(
     r"not (yet )?(supported|implemented)|unsupported|could not import from|unknown codec", re.I
 )
 _UNKNOWN = re.compile(r"thrift out of range|unknown type", re.I)
-_ERRORS = (
-    pl.exceptions.PolarsError,
-    pl.exceptions.PanicException,
-    *(OSError, OverflowError, ValueError),
-)
+_ERRORS = (PolarsError, PanicException, OSError, OverflowError, ValueError)
 
 
 class ColumnarFile:
@@ -108,7 +105,7 @@ class ColumnarFile:
         for column in self.part(names, start, count).get_columns():
             try:
                 columns[column.name] = column.cast(pl.String).fill_null("")
-            except pl.exceptions.PolarsError:
+            except PolarsError:
                 held = f"{shorten(str(column.dtype))} values, which are no text"
                 problem = f"column {shorten(column.name)!r} holds {held}"
                 raise InputError(problem, "leave it out", self.place) from None

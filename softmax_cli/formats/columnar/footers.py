@@ -21,10 +21,7 @@ T = TypeVar("T")
 MAGIC = {"parquet": b"PAR1", "arrow": b"ARROW1"}
 _BEFORE_FOOTER = {"parquet": b"", "arrow": b"\xff\xff\xff\xff\0\0\0\0"}
 # What parsing a damaged footer raises. Polars then decides whether the file is damaged.
-_ERRORS = (
-    *(struct.error, IndexError, KeyError, TypeError, ValueError),
-    *(RecursionError, StopIteration),
-)
+_ERRORS = (struct.error, LookupError, TypeError, ValueError, RecursionError, StopIteration)
 
 
 def parse_footer(source: Input, form: str, parse: Callable[[bytes], T]) -> T | None:
@@ -64,7 +61,6 @@ class JoinedParts:
     """Joins files of the same columns, of a few rows each, into one."""
 
     def __init__(self, form: str, write: Callable[[bytes | memoryview], None]) -> None:
-        """Keep the function that writes."""
         self._magic, self._before_footer, self._write = MAGIC[form], _BEFORE_FOOTER[form], write
         self._footers = parquet_footer if form == "parquet" else arrow_footer
         self._first = b""

@@ -208,11 +208,11 @@ def read_words(source: Input, form: str, what: str) -> Iterator[tuple[str, str]]
     """Return the cells of a file of one column, each with its place for errors."""
     file = ColumnarFile(source, form)
     refuse_all_but_one(len(file.schema), what, source.place)
-    return _words(file)
 
+    def words() -> Iterator[tuple[str, str]]:
+        for start in range(0, file.rows, _WINDOW_ROWS):
+            cells = file.words(file.schema.names(), start, min(_WINDOW_ROWS, file.rows - start))
+            place = row_place(file.place, start)
+            yield from ((cell, place(row)) for row, cell in enumerate(cells.to_series().to_list()))
 
-def _words(file: ColumnarFile) -> Iterator[tuple[str, str]]:
-    for start in range(0, file.rows, _WINDOW_ROWS):
-        cells = file.words(file.schema.names(), start, min(_WINDOW_ROWS, file.rows - start))
-        place = row_place(file.place, start)
-        yield from ((cell, place(row)) for row, cell in enumerate(cells.to_series().to_list()))
+    return words()

@@ -14,14 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.formats.columns.layout import Layout
-from softmax_cli.formats.model.blocks import (
-    Block,
-    Chunk,
-    Chunks,
-    Source,
-    from_blocks,
-    rows_per_block,
-)
+from softmax_cli.formats.model.blocks import Block, Chunk, Chunks, Source, identity, rows_per_block
 from softmax_cli.formats.text.lines import batches, line_place
 from softmax_cli.storage.input import Input, prepend, reading
 from softmax_cli.storage.limits import LONGEST_LINE
@@ -131,14 +124,10 @@ class LineTable(ABC):
     def chunks_of_records(self, head: bytes, line: int, start: int = 0) -> Iterator[Chunk]:
         """Yield chunks parsed record by record, from bytes that begin with this line and row on."""
         records = self.read_records(prepend(head, self.source.stream), line)
-
-        def blocks() -> Iterator[Block]:
-            first = start
-            for batch in batches(records, rows_per_block(self.layout.columns, 8)):
-                yield self.parse_records(batch, len(batch), first)
-                first += len(batch)
-
-        return from_blocks(blocks)()
+        for batch in batches(records, rows_per_block(self.layout.columns, 8)):
+            block = self.parse_records(batch, len(batch), start)
+            yield Chunk(len(batch), partial(identity, block))
+            start += len(batch)
 
     def parse_lines(self, text: bytes, lines: range, start: int) -> Block:
         """Return the rows of complete lines, given their numbers and that of the first row."""
