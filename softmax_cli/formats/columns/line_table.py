@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.formats.columns.layout import Layout
-from softmax_cli.formats.model.blocks import Block, Chunk, Chunks, Source, identity, rows_per_block
+from softmax_cli.formats.model.blocks import Block, Chunk, Source, identity, rows_per_block
 from softmax_cli.formats.text.lines import batches, line_place
 from softmax_cli.storage.input import Input, prepend, reading
 from softmax_cli.storage.limits import LONGEST_LINE
@@ -74,7 +74,9 @@ class LineTable(ABC):
         label_cells = None if layout.label is None else labels
         return Block(start, values, place, ids if layout.ids else None, label_cells)
 
-    def open(self, chunks: Chunks, *warnings: Callable[[], list[str]]) -> Source:
+    def open(
+        self, chunks: Callable[[], Iterator[Chunk]], *warnings: Callable[[], list[str]]
+    ) -> Source:
         """Return a source of these chunks."""
         return Source(
             self.source.place,
