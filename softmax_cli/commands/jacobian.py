@@ -81,7 +81,7 @@ def command(
     if explain:
         write = explanation(write, shards)
     if shards.are_given:
-        from softmax_cli.commands.many_files.job import convert_files
+        from softmax_cli.commands.many_files.convert import convert_files
 
         settings = asdict(options)
         vectors = {name: settings.pop(name) for name in ("vjp", "jvp")}

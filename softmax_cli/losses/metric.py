@@ -75,7 +75,7 @@ class Mergeable:
 
 def _to_json(count: Any) -> Any:
     if isinstance(count, Counter):
-        return {str(key): number for key, number in count.items() if number}
+        return {str(key): number for key, number in sorted(count.items()) if number}
     if isinstance(count, np.ndarray):
         return count.tolist()
     return count if isinstance(count, (int, list)) else count.state()

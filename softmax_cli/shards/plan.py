@@ -1,126 +1,161 @@
-"""Which files make up a run, which belong together, and what their outputs are called."""
+"""Which files make up a run, which of them belong together, and how their outputs are named."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import pairwise, takewhile
 
-from softmax_cli.errors import InputError, UsageError, shorten
+from softmax_cli.errors import InputError, SoftmaxCliError, UsageError, shorten
+from softmax_cli.formats.model.blocks import RowRange
+from softmax_cli.formats.model.options import ReadOptions
 from softmax_cli.formats.opening.inline import unknown_token
-from softmax_cli.formats.registry import FORMATS, suffix_format
+from softmax_cli.formats.opening.source import open_source
+from softmax_cli.formats.registry import suffix_format
 from softmax_cli.formats.text.numbers import is_number
 from softmax_cli.storage.compression import COMPRESSIONS
-from softmax_cli.storage.filesystem import path_of, shown
+from softmax_cli.storage.filesystem import is_remote, path_of
 
-_WILD = "*?["
+# Formats in which the position of a row does not depend on the rows before it.
+_FIXED_SIZE = ("npy", "safetensors")
 
 
 @dataclass(frozen=True)
 class Shard:
-    """A file of a run, and those that go with it.
+    """A file of a run, and the files that belong to it.
 
-    path      the file
-    name      its path below what all files of the run have in common; outputs are named so
-    partners  by option, the file of the same name, or what all shards have in common
+    name      its path below the directory that all files of the run share; names its outputs
+    partners  by option, the file of the same name, or the token that all shards share
+    outputs   by kind, the files that its tasks write
+    report    the file that is written once its tasks are done
     """
 
     path: str
     name: str
     partners: Mapping[str, str] = field(default_factory=dict)
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    report: str | None = None
 
     @property
     def files(self) -> list[str]:
-        """All files that it is made of."""
-        return [self.path, *(path for path in self.partners.values() if is_file(path))]
+        """All files that are read for it."""
+        return [self.path, *filter(is_file, self.partners.values())]
 
     @property
-    def shown(self) -> str:
-        """Its path as it is named here."""
-        return shown(self.path)
-
-    @property
-    def stem(self) -> str:
-        """Its name without the suffixes that tell the format."""
-        return stem(self.name)
+    def written(self) -> list[str]:
+        """All files that are written for it."""
+        return [*self.outputs.values(), *([] if self.report is None else [self.report])]
 
 
-def planned(tokens: Sequence[str], place: str) -> list[Shard]:
-    """Return the shards that paths and globs stand for, in order."""
-    found: dict[str, None] = {}
-    bases: list[str] = []
+def plan_shards(tokens: Sequence[str], place: str) -> list[Shard]:
+    """Return the shards that paths and globs name, in order."""
+    paths: dict[str, None] = {}
+    directories: list[list[str]] = []
     for token in tokens:
-        paths, base = _expanded(token, place)
-        found |= dict.fromkeys(paths)
-        bases.append(base)
-    base = _common(bases)
-    return [Shard(path, _below(base, path)) for path in found]
+        if token == "-":
+            raise UsageError("is not a file, and has no name", "name files", "standard input")
+        if path_of(token).is_directory():
+            raise InputError("is a directory", f"quote a glob such as '{token}/*.npy'", token)
+        if is_file(token):
+            paths[token] = None
+            directories.append(_parts(token)[:-1])
+        elif _is_pattern(token) and (found := path_of(token).files()):
+            paths |= dict.fromkeys(found)
+            directories.append(_fixed_directories(token))
+        elif is_number(token.split(",")[0]):
+            problem = "numbers are not a file, and their output would have no name"
+            raise UsageError(problem, "name files", shorten(token))
+        else:
+            raise unknown_token(token, place)
+    common = takewhile(lambda parts: len(set(parts)) == 1, zip(*directories, strict=False))
+    base = "/".join(parts[0] for parts in common)
+    return [Shard(path, _below(base, path)) for path in paths]
 
 
 def with_partners(
     shards: Sequence[Shard], option: str, token: str, *, shared: bool = False
 ) -> list[Shard]:
-    """Return the shards with the file of the same name among those that an option names.
+    """Return the shards, each with its partner among the files that an option names.
 
-    A directory or a glob names many. What is one file, or typed, goes with one shard, or with all
-    of them if it may be `shared`.
+    A directory or a glob names many files, which are matched by name, or else by stem. One file,
+    or a typed row, is the partner of a single shard, or of all shards if it may be shared.
     """
-    name = option.lstrip("-")
     if path_of(token).is_directory():
-        base = token.rstrip("/")
-        pattern = path_of(path_of(token).literal()).join("**")
-    elif any(character in token for character in _WILD) and not is_file(token):
-        base, pattern = _fixed(token), token
+        base, pattern = token.rstrip("/"), path_of(path_of(token).literal()).join("**")
+    elif _is_pattern(token) and not is_file(token):
+        base, pattern = "/".join(_fixed_directories(token)), token
     elif shared or len(shards) == 1:
-        return [replace(each, partners={**each.partners, name: token}) for each in shards]
+        return [_with_partner(shard, option, token) for shard in shards]
     else:
-        problem = f"one for {len(shards)} files, and each needs its own"
-        remedy = "name a directory, or a quoted glob, of files that have the same names"
+        problem = f"one for {len(shards)} files, but each needs its own"
+        remedy = "name a directory, or a quoted glob, of files with the same names"
         raise UsageError(problem, remedy, option)
-    paths = path_of(pattern).files()
-    if not paths:
+    by_name = {_below(base, path): path for path in path_of(pattern).files()}
+    if not by_name:
         raise InputError("no files", "check the spelling", f"{option}: {token}")
-    by_name = {_below(base, path): path for path in paths}
-    by_stem: dict[str, list[str]] = {}
-    for path in paths:
-        by_stem.setdefault(stem(_below(base, path)), []).append(path)
+    by_stem: dict[str, list[str]] = defaultdict(list)
+    for name, path in by_name.items():
+        by_stem[stem(name)].append(path)
     matched = []
     for shard in shards:
-        alike = by_stem.get(shard.stem, [])
-        path = by_name.get(shard.name, alike[0] if len(alike) == 1 else "")
-        if not path:
+        same_stem = by_stem[stem(shard.name)]
+        found = [by_name[shard.name]] if shard.name in by_name else same_stem
+        if len(found) != 1:
             problem = f"no file in {token} goes with {shard.path}"
-            if alike:
-                problem = f"{' and '.join(alike[:2])} go with {shard.path}"
-            raise InputError(problem, f"one named {shard.name} is needed", option)
-        matched.append(replace(shard, partners={**shard.partners, name: path}))
+            if found:
+                problem = f"{' and '.join(found[:2])} go with {shard.path}"
+            raise InputError(problem, f"give a file named {shard.name}", option)
+        matched.append(_with_partner(shard, option, found[0]))
     return matched
 
 
-def outputs(shards: Sequence[Shard], directory: str, suffix: str | None) -> dict[str, str]:
-    """Return the output of each shard in a directory, by its path, with another suffix or its own.
+def _with_partner(shard: Shard, option: str, token: str) -> Shard:
+    return replace(shard, partners={**shard.partners, option.lstrip("-"): token})
 
-    Two that would be the same are an error.
-    """
-    named: dict[str, str] = {}
-    of: dict[str, str] = {}
+
+def output_paths(
+    shards: Sequence[Shard], directory: str, name_of: Callable[[Shard], str]
+) -> list[str]:
+    """Return the output of each shard in a directory; two that are the same are an error."""
+    inputs: dict[str, str] = {}
     for shard in shards:
-        output = path_of(directory).join(shard.name if suffix is None else shard.stem + suffix)
-        if output in of:
-            problem = f"{of[output]} and {shard.path} would both be written to {output}"
-            raise UsageError(problem, "give each file a name of its own", "--output-dir")
-        of[output] = shard.path
-        named[shard.path] = output
-    return named
+        output = path_of(directory).join(name_of(shard))
+        if output in inputs:
+            problem = f"{inputs[output]} and {shard.path} would both be written to {output}"
+            raise UsageError(problem, "give each file its own name", "--output-dir")
+        inputs[output] = shard.path
+    return list(inputs)
 
 
-def suffix_of(form: str) -> str | None:
-    """Return the suffix of the files of a format; None if they have none."""
-    return next((each.suffixes[0] for each in FORMATS if each.name == form and each.suffixes), None)
+def row_ranges(shard: Shard, read: ReadOptions, task_bytes: int) -> list[RowRange]:
+    """Return the ranges of rows that the tasks of a large shard read; none if it is one task.
+
+    Ranges are read and written independently of each other.
+    """
+    status = path_of(shard.path).status()
+    if status is None or status["size"] <= task_bytes:
+        return []
+    if read.on_bad_row == "skip" or read.axis != -1 or shard.path.lower().endswith(COMPRESSIONS):
+        return []
+    # Several processes cannot write one file of an object store.
+    outputs = shard.outputs.values()
+    formats = [None if is_remote(path) else suffix_format(path) for path in outputs]
+    if not all(form is not None and form.name in _FIXED_SIZE for form in formats):
+        return []
+    # The task of the shard reports errors.
+    with suppress(SoftmaxCliError), open_source([shard.path], read) as source:
+        if (rows := source.rows) is not None and rows > 1:
+            count = min(rows, -(-status["size"] // task_bytes))
+            edges = [rows * number // count for number in range(count + 1)]
+            return [RowRange(*edge, rows) for edge in pairwise(edges)]
+    return []
 
 
 def stem(name: str) -> str:
-    """Return a name without the suffixes that tell its format.
+    """Return a name without the suffixes of its format.
 
     >>> stem("2026/part-0.csv.gz"), stem("a.b/part.7")
     ('2026/part-0', 'a.b/part.7')
@@ -134,53 +169,26 @@ def stem(name: str) -> str:
 
 
 def is_file(token: str) -> bool:
-    """Tell whether a token names a file."""
+    """Return whether a token names a file."""
     return path_of(token).exists() and not path_of(token).is_directory()
 
 
-def _expanded(token: str, place: str) -> tuple[list[str], str]:
-    """Return the files that a token stands for, and the directory that they are named below."""
-    if token == "-":
-        raise UsageError("is no file, and has no name", "name files", "standard input")
-    if path_of(token).is_directory():
-        raise InputError("is a directory", f"quote a glob such as '{token}/*.npy'", token)
-    if is_file(token):
-        return [token], _joined(_parts(token)[:-1])
-    if any(character in token for character in _WILD) and (found := path_of(token).files()):
-        return found, _fixed(token)
-    if is_number(token.split(",")[0]):
-        problem = "typed numbers are no file, and their output would have no name"
-        raise UsageError(problem, "name files", shorten(token))
-    raise unknown_token(token, place)
-
-
-def _fixed(pattern: str) -> str:
-    """Return the directories in front of the first name that is a pattern, or of the last name.
-
-    >>> _fixed("logits/2026-*/part-?.npy"), _fixed("a.npy"), _fixed("/a.npy")
-    ('logits', '', '/')
-    """
-    *directories, _ = _parts(pattern)
-    wild = (at for at, part in enumerate(directories) if any(c in part for c in _WILD))
-    return _joined(directories[: next(wild, len(directories))])
-
-
-def _common(directories: Sequence[str]) -> str:
-    shortest, *others = sorted((_parts(each) if each else [] for each in directories), key=len)
-    count = 0
-    while count < len(shortest) and all(o[count] == shortest[count] for o in others):
-        count += 1
-    return _joined(shortest[:count])
+def _is_pattern(text: str) -> bool:
+    return any(character in text for character in "*?[")
 
 
 def _parts(path: str) -> list[str]:
     return path.replace(os.sep, "/").split("/")
 
 
-def _joined(parts: Sequence[str]) -> str:
-    return "/" if list(parts) == [""] else "/".join(parts)
+def _fixed_directories(pattern: str) -> list[str]:
+    """Return the directories before the first part that is a pattern.
+
+    >>> _fixed_directories("logits/2026-*/part-?.npy"), _fixed_directories("a.npy")
+    (['logits'], [])
+    """
+    return list(takewhile(lambda part: not _is_pattern(part), _parts(pattern)[:-1]))
 
 
 def _below(base: str, path: str) -> str:
-    path = path.replace(os.sep, "/")
-    return path.removeprefix(base).lstrip("/") if base else path
+    return path.replace(os.sep, "/").removeprefix(base).lstrip("/")

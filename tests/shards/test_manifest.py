@@ -1,4 +1,4 @@
-"""The manifest: what it holds is read back, and what is not as it was counts for nothing."""
+"""The manifest: done shards are read back, unless a file or an option has changed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from softmax_cli.errors import InputError
-from softmax_cli.shards.manifest import NAME, Manifest, opened
+from softmax_cli.shards.manifest import NAME, Manifest, open_manifest
 from softmax_cli.storage.change_check import Status
 from softmax_cli.storage.filesystem import path_of
 
@@ -25,7 +25,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _again(options: Any = OPTIONS, command: str = "softmax", **how: Any) -> Manifest:
-    return opened(".", "second", command, options, **({"fresh": False} | how))[0]
+    return open_manifest(".", "second", command, options, **({"fresh": False} | how))[0]
 
 
 def _status(path: str) -> Status:
@@ -36,10 +36,10 @@ def _status(path: str) -> Status:
 
 @pytest.fixture
 def _done() -> None:
-    manifest, unfinished = opened(".", "first", "softmax", OPTIONS, fresh=False)
+    manifest, unfinished = open_manifest(".", "first", "softmax", OPTIONS, fresh=False)
     assert unfinished is None
     record = {"rows": 1, "inputs": [_status("in")], "outputs": [_status("out")]}
-    manifest.done("in", record)
+    manifest.add("in", record)
     manifest.ended = True
     manifest.facts = {"loss": float("inf")}
     manifest.write()
@@ -47,36 +47,36 @@ def _done() -> None:
 
 @pytest.mark.usefixtures("_done")
 class TestReadBack:
-    def test_what_is_unchanged_is_known(self) -> None:
-        record = _again().unchanged([_status("in")], "in", ["out"])
-        assert record is not None
-        assert record["rows"] == 1
+    def test_an_unchanged_shard_is_done(self) -> None:
+        manifest = _again()
+        assert manifest.is_done("in", [_status("in")], ["out"])
+        assert manifest.shards["in"]["rows"] == 1
         assert json.loads(Path(NAME).read_text())["loss"] == "inf"
 
-    def test_an_input_that_changed_is_not(self) -> None:
+    def test_a_shard_with_a_changed_input_is_not(self) -> None:
         os.utime("in", ns=(1, 1))
-        assert _again().unchanged([_status("in")], "in", ["out"]) is None
+        assert not _again().is_done("in", [_status("in")], ["out"])
 
-    def test_nor_one_of_another_size(self) -> None:
+    def test_nor_one_with_an_input_of_another_size(self) -> None:
         at = Path("in").stat().st_mtime_ns
         Path("in").write_text("1,20")
         os.utime("in", ns=(at, at))
-        assert _again().unchanged([_status("in")], "in", ["out"]) is None
+        assert not _again().is_done("in", [_status("in")], ["out"])
 
-    def test_nor_one_whose_output_is_gone_or_changed_or_another(self) -> None:
+    def test_nor_one_whose_output_is_missing_or_changed_or_renamed(self) -> None:
         manifest = _again()
-        assert manifest.unchanged([_status("in")], "in", ["other"]) is None
+        assert not manifest.is_done("in", [_status("in")], ["other"])
         Path("out").write_text("1,0")
-        assert manifest.unchanged([_status("in")], "in", ["out"]) is None
+        assert not manifest.is_done("in", [_status("in")], ["out"])
         Path("out").unlink()
-        assert manifest.unchanged([_status("in")], "in", ["out"]) is None
+        assert not manifest.is_done("in", [_status("in")], ["out"])
 
     @pytest.mark.parametrize(
         "how",
         [{"options": OPTIONS | {"temperature": 1.0}}, {"command": "jacobian"}, {"fresh": True}],
         ids=str,
     )
-    def test_other_options_count_for_nothing(self, how: dict[str, Any]) -> None:
+    def test_shards_done_with_other_options_are_forgotten(self, how: dict[str, Any]) -> None:
         assert _again(**how).shards == {}
 
     @pytest.mark.parametrize(
@@ -86,23 +86,23 @@ class TestReadBack:
             '{"manifest":1,"ended":true,"run":"a","command":"softmax","options":{},"shards":[1]}',
         ],
     )
-    def test_damage_is_an_error_that_says_what_helps(self, text: str) -> None:
+    def test_a_damaged_manifest_is_an_error_with_a_remedy(self, text: str) -> None:
         good = json.loads(Path(NAME).read_text())
         if text.endswith("[1]}"):
             text = json.dumps(good | {"shards": [{"input": "in", "inputs": 3}]})
         Path(NAME).write_bytes(text.encode("latin-1"))
-        with pytest.raises(InputError, match="--fresh does all anew"):
+        with pytest.raises(InputError, match="add --fresh to recompute everything"):
             _again()
         assert _again(fresh=True).shards == {}
 
 
-def test_a_run_that_did_not_end_is_told() -> None:
-    opened(".", "first", "softmax", OPTIONS, fresh=False)[0].write()
-    assert opened(".", "second", "softmax", OPTIONS, fresh=False)[1] == "first"
+def test_a_run_that_did_not_end_is_returned() -> None:
+    open_manifest(".", "first", "softmax", OPTIONS, fresh=False)[0].write()
+    assert open_manifest(".", "second", "softmax", OPTIONS, fresh=False)[1] == "first"
 
 
 def test_it_is_written_as_shards_finish() -> None:
     manifest = _again()
-    manifest.done("in", {"rows": 1, "inputs": [], "outputs": []})
+    manifest.add("in", {"rows": 1, "inputs": [], "outputs": []})
     assert [each["input"] for each in json.loads(Path(NAME).read_text())["shards"]] == ["in"]
     assert not json.loads(Path(NAME).read_text())["ended"]

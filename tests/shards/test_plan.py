@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from softmax_cli.errors import InputError, SoftmaxCliError, UsageError
-from softmax_cli.shards.plan import outputs, planned, with_partners
+from softmax_cli.shards.plan import output_paths, plan_shards, stem, with_partners
 
 
 @pytest.fixture(autouse=True)
@@ -34,60 +34,58 @@ def _files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ],
     ids=str,
 )
-def test_the_names_are_what_the_paths_do_not_have_in_common(
-    tokens: list[str], names: list[str]
-) -> None:
-    assert [shard.name for shard in planned(tokens, "arguments")] == names
+def test_names_are_below_the_common_directory(tokens: list[str], names: list[str]) -> None:
+    assert [shard.name for shard in plan_shards(tokens, "arguments")] == names
 
 
 def test_absolute_paths_have_the_same_names(tmp_path: Path) -> None:
-    shards = planned([f"{tmp_path}/z/*.npy", f"{tmp_path}/z/2026/*"], "arguments")
+    shards = plan_shards([f"{tmp_path}/z/*.npy", f"{tmp_path}/z/2026/*"], "arguments")
     assert [shard.name for shard in shards] == ["a.npy", "b.npy", "2026/c.npy"]
 
 
 @pytest.mark.parametrize(
     ("token", "said"),
     [
-        ("-", "is no file"),
+        ("-", "is not a file"),
         ("z", "is a directory; quote a glob such as 'z/"),
-        ("1,2,3", "typed numbers"),
-        ("-2", "typed numbers"),
+        ("1,2,3", "numbers are not a file"),
+        ("-2", "numbers are not a file"),
         ("no/*.npy", "neither a number nor a file"),
         ("", "neither a number nor a file"),
     ],
 )
-def test_what_is_no_file_is_refused(token: str, said: str) -> None:
+def test_a_token_that_is_not_a_file_is_refused(token: str, said: str) -> None:
     with pytest.raises(SoftmaxCliError, match=said):
-        planned([token], "arguments")
+        plan_shards([token], "arguments")
 
 
 @pytest.mark.parametrize("token", ["y", "y/", "y/**"])
 def test_partners_have_the_same_names_or_stems(token: str) -> None:
-    shards = planned(["z/**/*.npy"], "arguments")
+    shards = plan_shards(["z/**/*.npy"], "arguments")
     found = [Path(each.partners["labels"]) for each in with_partners(shards, "--labels", token)]
     wanted = [Path("y/2026/c.npy"), Path("y/a.npy"), Path("y/b.csv")]
     assert [path.resolve() for path in found] == [path.resolve() for path in wanted]
 
 
 def test_the_same_suffix_comes_before_another() -> None:
-    (shard,) = with_partners(planned(["z/a.npy"], "arguments"), "--labels", "other")
+    (shard,) = with_partners(plan_shards(["z/a.npy"], "arguments"), "--labels", "other")
     assert shard.partners == {"labels": "other/a.npy"}
     assert shard.files == ["z/a.npy", "other/a.npy"]
 
 
-def test_a_partner_that_is_missing_or_not_the_only_one_is_named() -> None:
+def test_a_missing_or_ambiguous_partner_is_an_error() -> None:
     with pytest.raises(InputError, match=r"no file in other goes with z/b\.npy"):
-        with_partners(planned(["z/*.npy"], "arguments"), "--labels", "other")
+        with_partners(plan_shards(["z/*.npy"], "arguments"), "--labels", "other")
     Path("z/a.tsv").write_bytes(b"")
     with pytest.raises(InputError, match=r"go with z/a\.tsv"):
-        with_partners(planned(["z/a.tsv"], "arguments"), "--labels", "other")
+        with_partners(plan_shards(["z/a.tsv"], "arguments"), "--labels", "other")
     Path("y/no").mkdir()
     with pytest.raises(InputError, match="--labels: y/no: no files"):
-        with_partners(planned(["z/*.npy"], "arguments"), "--labels", "y/no")
+        with_partners(plan_shards(["z/*.npy"], "arguments"), "--labels", "y/no")
 
 
 def test_one_partner_goes_with_one_shard_or_is_shared() -> None:
-    several = planned(["z/*.npy"], "arguments")
+    several = plan_shards(["z/*.npy"], "arguments")
     with pytest.raises(UsageError, match="one for 2 files"):
         with_partners(several, "--labels", "y/a.npy")
     with pytest.raises(UsageError, match="one for 2 files"):
@@ -95,17 +93,18 @@ def test_one_partner_goes_with_one_shard_or_is_shared() -> None:
     shared = with_partners(several, "--vjp", "1,0,0", shared=True)
     assert [each.partners for each in shared] == [{"vjp": "1,0,0"}] * 2
     assert [each.files for each in shared] == [["z/a.npy"], ["z/b.npy"]]
-    (alone,) = with_partners(planned(["z/a.npy"], "arguments"), "--labels", "y/b.csv")
+    (alone,) = with_partners(plan_shards(["z/a.npy"], "arguments"), "--labels", "y/b.csv")
     assert alone.partners == {"labels": "y/b.csv"}
 
 
 def test_outputs_keep_the_names_and_are_distinct() -> None:
-    shards = planned(["z/**/*.npy"], "arguments")
-    assert list(outputs(shards, "out", None).values()) == [
+    shards = plan_shards(["z/**/*.npy"], "arguments")
+    assert output_paths(shards, "out", lambda shard: shard.name) == [
         "out/2026/c.npy",
         "out/a.npy",
         "out/b.npy",
     ]
-    assert outputs(shards, "out", ".csv")["z/a.npy"] == "out/a.csv"
+    assert output_paths(shards, "out", lambda shard: f"{stem(shard.name)}.csv")[1] == "out/a.csv"
+    shards = plan_shards(["other/*"], "arguments")
     with pytest.raises(UsageError, match=r"would both be written to out/a\.json"):
-        outputs(planned(["other/*"], "arguments"), "out", ".json")
+        output_paths(shards, "out", lambda shard: f"{stem(shard.name)}.json")

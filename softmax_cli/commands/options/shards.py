@@ -53,7 +53,7 @@ class ShardOptions:
         ),
     ] = 1_000_000_000
 
-    def reached(self, token: str) -> str:
+    def worker_path(self, token: str) -> str:
         """Return a token, with a path made absolute for workers in another directory."""
         if not self._is_elsewhere:
             return token
@@ -64,7 +64,7 @@ class ShardOptions:
         is_path = token != "-" and not is_remote(token) and (path.exists() or path.glob())
         return path.absolute() if is_path else token
 
-    def at(self, directory: str) -> str:
+    def worker_directory(self, directory: str) -> str:
         """Return an output directory, made absolute for workers in another directory."""
         if not self._is_elsewhere:
             return directory
@@ -72,10 +72,14 @@ class ShardOptions:
 
         return path_of(directory).absolute()
 
-    def placed(self) -> ShardOptions:
+    def for_workers(self) -> ShardOptions:
         """Return the options with an output directory that workers find."""
         directory = self.output_dir
-        return self if directory is None else replace(self, output_dir=self.at(directory))
+        return (
+            self
+            if directory is None
+            else replace(self, output_dir=self.worker_directory(directory))
+        )
 
     @property
     def _is_elsewhere(self) -> bool:

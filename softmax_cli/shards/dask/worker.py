@@ -1,8 +1,10 @@
-"""Runs tasks on a Dask worker, and knows which runs were stopped."""
+"""Performs tasks on a Dask worker, and stops those of a run that was given up."""
 
 from __future__ import annotations
 
+import asyncio
 import threading
+from collections import Counter
 from contextlib import suppress
 from functools import cache
 from time import monotonic
@@ -11,43 +13,42 @@ from softmax_cli.errors import SoftmaxCliError
 from softmax_cli.shards.tasks import Outcome, Task, perform
 
 # How often a task reports its progress.
-_EVENT_SECONDS = 0.5
-# Of the GNU C library: from which size on, and how much at the top, memory is given back at once.
+_REPORT_SECONDS = 0.5
+# Parameters of the GNU C library: freed memory beyond these sizes goes back to the system at once.
 _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -3, -1
 _KEPT_BYTES = 1 << 25
 
-# The runs that were stopped, and the number of running tasks by run.
+# The runs that were stopped, and how many tasks of each run this worker is performing.
 _stopped: set[str] = set()
-_doing: dict[str, int] = {}
+_running: Counter[str] = Counter()
 _lock = threading.Lock()
 
 
 class _Stopped(BaseException):
-    """The run was given up: nothing catches it on its way out of a task."""
+    """The run was given up; no task catches this."""
 
 
 def version() -> str:
-    """Return the version of this program that a worker has."""
+    """Return the version of this program on the worker."""
     from softmax_cli import __version__
 
     return __version__
 
 
-def stop(run: str) -> None:
-    """Stop the tasks of a run at their next block."""
+async def stop(run: str, patience: float) -> None:
+    """Stop the tasks of a run at their next block, and wait until they have ended."""
     _stopped.add(run)
-
-
-def running_tasks(run: str) -> int:
-    """Return the number of tasks of a run that this worker is performing."""
-    return _doing.get(run, 0)
+    end = monotonic() + patience
+    while _running[run] and monotonic() < end:
+        await asyncio.sleep(0.1)
 
 
 @cache
 def _keep_freed_memory() -> None:
-    """Let the blocks that were freed be used for the next ones, once for this worker.
+    """Let freed blocks be used again, once per worker.
 
-    Dask lets its workers give back all of it, and to get it again costs as much as the arithmetic.
+    Dask lets its workers return them to the system; getting them back costs as much as the
+    arithmetic.
     """
     import ctypes
 
@@ -58,26 +59,24 @@ def _keep_freed_memory() -> None:
 
 
 def run_on_worker(task: Task, run: str) -> Outcome:
-    """Perform a task on a worker, and report its progress to the scheduler."""
+    """Perform a task, and report its progress to the scheduler."""
     from distributed import get_worker
 
-    worker, topic = get_worker(), f"softmax-cli-{run}"
-    told = 0.0
+    worker, reported = get_worker(), 0.0
 
-    def advance(rows: int | None, size: int) -> None:
-        nonlocal told
+    def report(name: str, rows: int | None, size: int) -> None:
+        nonlocal reported
         if run in _stopped:
             raise _Stopped
-        if rows is None or monotonic() - told > _EVENT_SECONDS:
-            told = monotonic()
-            worker.log_event(topic, {"name": task.name, "rows": rows, "size": size})
+        if rows is None or monotonic() - reported > _REPORT_SECONDS:
+            reported = monotonic()
+            worker.log_event(f"softmax-cli-{run}", (name, rows, size))
 
     with _lock:
-        _doing[run] = _doing.get(run, 0) + 1
+        _running[run] += 1
     _keep_freed_memory()
     try:
-        advance(None, 0)
-        return perform(task, run, advance)
+        return perform(task, run, report)
     except _Stopped:
         return Outcome(task)
     except MemoryError:
@@ -87,4 +86,4 @@ def run_on_worker(task: Task, run: str) -> Outcome:
         return Outcome(task, error=SoftmaxCliError(problem, place=error.filename or task.name))
     finally:
         with _lock:
-            _doing[run] -= 1
+            _running[run] -= 1

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from threading import Thread
@@ -21,30 +21,29 @@ import pytest
 from softmax_cli.errors import InputError, SoftmaxCliError
 from softmax_cli.shards.dask.cluster import Cluster, cluster
 from softmax_cli.shards.manifest import NAME
-from softmax_cli.shards.run import new_run
-from softmax_cli.shards.tasks import OneMachine, Outcome, Task, Watcher
+from softmax_cli.shards.tasks import OneMachine, Task
 from tests.running import ROOT, run
 from tests.shards import work
 
 PATIENCE = 60
 
 
-class Recorded(Watcher):
-    """Remembers what it was told."""
+class Recorded:
+    """Keeps the progress of tasks."""
 
     def __init__(self) -> None:
-        self.begun: list[str] = []
+        self.started: list[str] = []
         self.rows: dict[str, int] = {}
-        self.ended: list[str] = []
 
-    def started(self, name: str) -> None:
-        self.begun.append(name)
+    def __call__(self, name: str, rows: int | None, size: int) -> None:  # noqa: ARG002
+        if rows is None:
+            self.started.append(name)
+        else:
+            self.rows[name] = rows
 
-    def advanced(self, name: str, rows: int, size: int) -> None:  # noqa: ARG002
-        self.rows[name] = rows
 
-    def finished(self, outcome: Outcome) -> None:
-        self.ended.append(outcome.task.name)
+def _ignored(name: str, rows: int | None, size: int) -> None:
+    """Ignore the progress of a task."""
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +55,7 @@ def shared() -> Iterator[Cluster]:
 @pytest.fixture
 def engine(shared: Cluster) -> Cluster:
     """Return an engine for a run of its own, once those that were killed have successors."""
-    engine = Cluster(shared._client, "tcp://somewhere", new_run(), 1)
+    engine = Cluster(shared._client, "tcp://somewhere", os.urandom(6).hex(), 1)
     _until(lambda: engine.slots == 2)
     return engine
 
@@ -78,13 +77,13 @@ def _squares(count: int) -> list[Task]:
 
 
 def test_it_does_what_one_machine_does(engine: Cluster) -> None:
-    watcher = Recorded()
-    found = {each.task.name: each for each in engine.outcomes(_squares(20), watcher)}
-    alone = {each.task.name: each for each in OneMachine("run").outcomes(_squares(20), Watcher())}
+    recorded = Recorded()
+    found = {each.task.name: each for each in engine.outcomes(_squares(20), recorded)}
+    alone = {each.task.name: each for each in OneMachine("run").outcomes(_squares(20), _ignored)}
     assert {name: (each.result, each.notes) for name, each in found.items()} == {
         name: (each.result, each.notes) for name, each in alone.items()
     }
-    assert sorted(watcher.ended) == sorted(found)
+    assert sorted(recorded.started) == sorted(found)
     assert engine.slots == 2
 
 
@@ -97,14 +96,14 @@ def test_it_begins_no_more_than_it_needs(engine: Cluster) -> None:
             begun.append(task.name)
             yield task
 
-    for done, _ in enumerate(engine.outcomes(tasks(), Watcher())):
+    for done, _ in enumerate(engine.outcomes(tasks(), _ignored)):
         assert len(begun) - done <= 8
     assert len(begun) == done + 1 == 200
 
 
 def test_what_is_wrong_with_a_file_is_an_outcome(engine: Cluster) -> None:
     tasks = [Task("a", partial(work.bad, "a")), *_squares(2)]
-    found = {each.task.name: each for each in engine.outcomes(tasks, Watcher())}
+    found = {each.task.name: each for each in engine.outcomes(tasks, _ignored)}
     assert isinstance(found["a"].error, InputError)
     assert str(found["a"].error) == "a:3: holds words; give numbers"
     assert found["a"].is_bad_shard
@@ -112,14 +111,14 @@ def test_what_is_wrong_with_a_file_is_an_outcome(engine: Cluster) -> None:
 
 
 def test_a_full_disk_is_no_fault_of_the_file(engine: Cluster) -> None:
-    (outcome,) = engine.outcomes([Task("a", work.full)], Watcher())
+    (outcome,) = engine.outcomes([Task("a", work.full)], _ignored)
     assert str(outcome.error) == "out.npy: No space left on device"
     assert not outcome.is_bad_shard
 
 
 def test_what_should_not_happen_names_the_task(engine: Cluster) -> None:
     with pytest.raises(SoftmaxCliError, match=r"a: KeyError: 'lost'"):
-        list(engine.outcomes([Task("a", work.wrong)], Watcher()))
+        list(engine.outcomes([Task("a", work.wrong)], _ignored))
 
 
 def test_a_task_whose_worker_is_killed_is_done_by_another(engine: Cluster, tmp_path: Path) -> None:
@@ -129,14 +128,14 @@ def test_a_task_whose_worker_is_killed_is_done_by_another(engine: Cluster, tmp_p
 
     killer = Thread(target=kill)
     killer.start()
-    watcher = Recorded()
+    recorded = Recorded()
     tasks = [Task("a", partial(work.wait_once, str(tmp_path))), *_squares(6)]
-    found = {each.task.name: each for each in engine.outcomes(tasks, watcher)}
+    found = {each.task.name: each for each in engine.outcomes(tasks, recorded)}
     killer.join()
     assert found["a"].error is None
     assert found["a"].result == int((tmp_path / "worker").read_text())
     assert found["5.npy"].result == 25
-    assert watcher.begun.count("a") == 2
+    assert recorded.started.count("a") == 2
 
 
 @pytest.mark.slow
@@ -144,9 +143,9 @@ def test_a_task_that_ends_its_worker_each_time_is_bad_and_the_others_are_not(
     engine: Cluster,
 ) -> None:
     tasks = [*_squares(3), Task("deadly.parquet", work.die), *_squares(12)[3:]]
-    found = {each.task.name: each for each in engine.outcomes(tasks, Watcher())}
+    found = {each.task.name: each for each in engine.outcomes(tasks, _ignored)}
     deadly = found.pop("deadly.parquet")
-    assert str(deadly.error).startswith("deadly.parquet: every worker that it was given to died")
+    assert str(deadly.error).startswith("deadly.parquet: crashes every worker that opens it")
     assert deadly.is_bad_shard
     assert [found[f"{n}.npy"].result for n in range(12)] == [n * n for n in range(12)]
 
@@ -156,13 +155,20 @@ def test_who_gives_up_leaves_nothing_half_written(engine: Cluster, tmp_path: Pat
         Task(name, partial(work.write_without_end, str(tmp_path / name)))
         for name in ("a", "b", "c")
     ]
-    with closing(engine.outcomes([*_squares(1), *tasks], watcher := Recorded())) as outcomes:
-        assert next(outcomes).result == 0
-        _until(lambda: len(list(tmp_path.glob(".*.tmp"))) == 2)
-        end = monotonic() + PATIENCE
-        while len(watcher.rows) < 2 and monotonic() < end:
-            engine._next(watcher)
-    assert set(watcher.rows) <= {"a", "b", "c"}
+    recorded = Recorded()
+
+    def interrupt(name: str, rows: int | None, size: int) -> None:
+        recorded(name, rows, size)
+        if len(recorded.rows) == 2:
+            raise KeyboardInterrupt
+
+    outcomes = engine.outcomes([*_squares(1), *tasks], interrupt)
+    assert next(outcomes).result == 0
+    _until(lambda: len(list(tmp_path.glob(".*.tmp"))) == 2)
+    with pytest.raises(KeyboardInterrupt):
+        next(outcomes)
+    engine.give_up()
+    assert set(recorded.rows) <= {"a", "b", "c"}
     assert list(tmp_path.iterdir()) == []
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
+from time import monotonic
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +18,7 @@ from distributed.versions import VersionMismatchWarning
 
 from softmax_cli.errors import SoftmaxCliError
 from softmax_cli.shards.dask import cluster as module
+from softmax_cli.shards.dask import worker
 from softmax_cli.shards.dask.cluster import cluster
 from softmax_cli.shards.dask.scheduler import find_scheduler
 from softmax_cli.shards.tasks import Task
@@ -47,11 +50,14 @@ def _refusal(address: str, patience: float = PATIENCE) -> str:
 @pytest.mark.parametrize(
     ("address", "said"),
     [
-        ("", "--scheduler: is no address: missing port number"),
-        ("LOCAL", "LOCAL: is no address: missing port number"),
-        ("tcp://127.0.0.1:x", "tcp://127.0.0.1:x: is no address"),
-        ("nonsense://1", "nonsense://1: is no address: unknown address scheme"),
-        ("tls://127.0.0.1:9", "tls://127.0.0.1:9: Dask is not set up for this: TLS expects"),
+        ("", "--scheduler: not an address: missing port number"),
+        ("LOCAL", "LOCAL: not an address: missing port number"),
+        ("tcp://127.0.0.1:x", "tcp://127.0.0.1:x: not an address"),
+        ("nonsense://1", "nonsense://1: not an address: unknown address scheme"),
+        (
+            "tls://127.0.0.1:9",
+            "tls://127.0.0.1:9: Dask is not set up for this protocol: TLS expects",
+        ),
         ("absent.json", "absent.json: cannot be read: No such file"),
     ],
 )
@@ -66,7 +72,7 @@ def test_the_program_ends_at_once_and_in_one_line(tmp_path: Path) -> None:
     outcome = run(line)
     assert outcome.code == 2
     assert outcome.err.count("\n") == 1
-    assert outcome.err.startswith("softmax-cli: nowhere: is no address")
+    assert outcome.err.startswith("softmax-cli: nowhere: not an address")
 
 
 def test_a_worker_is_no_scheduler(scheduler: LocalCluster) -> None:
@@ -121,7 +127,7 @@ def test_workers_of_another_version(
     scheduler: LocalCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "version", _old)
-    said = "has softmax-cli 0.0.1, and this is .*; the same is needed everywhere"
+    said = "has softmax-cli 0.0.1, but this is .*; install the same version everywhere"
     with (
         pytest.raises(SoftmaxCliError, match=said),
         cluster(scheduler.scheduler_address, "run", workers=None),
@@ -153,17 +159,30 @@ def test_without_dask(monkeypatch: pytest.MonkeyPatch) -> None:
         pass
 
 
-def test_who_gives_up_tells_workers_though_one_cannot_be_reached() -> None:
-    asked: list[tuple[str, str | None]] = []
+def test_giving_up_stops_all_workers_though_one_cannot_be_reached() -> None:
+    asked: list[tuple[str, str]] = []
 
-    def client_run(function: Any, run: str, on_error: str = "raise") -> dict[str, int]:  # noqa: ARG001
+    def client_run(function: Any, run: str, patience: float, on_error: str = "raise") -> None:
+        assert (run, patience) == ("run", 5)
         asked.append((function.__name__, on_error))
         if on_error != "ignore":
             raise OSError("a worker died")
-        return {"tcp://other": len(asked) < 3}
 
     client: Any = SimpleNamespace(status="running", cancel=lambda *_, **__: None, run=client_run)
     engine = module.Cluster(client, "tcp://somewhere", "run", 1)
     engine._under_way["future"] = Task("a", print)
     engine.give_up()
-    assert asked == [("stop", "ignore"), ("running_tasks", "ignore"), ("running_tasks", "ignore")]
+    assert asked == [("stop", "ignore")]
+    assert not engine._under_way
+
+
+def test_a_worker_waits_for_its_stopped_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(worker._running, "run", 1)
+    started = monotonic()
+    asyncio.run(worker.stop("run", 0.2))
+    assert monotonic() - started >= 0.2
+    assert "run" in worker._stopped
+    worker._stopped.discard("run")
+    asyncio.run(worker.stop("other", PATIENCE))
+    assert monotonic() - started < PATIENCE
+    worker._stopped.discard("other")

@@ -366,7 +366,7 @@ class TestBadShards:
         line = "xent 'z/*.npy' --labels y --on-bad-shard skip --grad g --output-dir out"
         outcome = run(f"softmax-cli {line}")
         assert outcome.code == 2
-        assert "z/b.npy: is damaged, and the mean that the other gradients" in outcome.err
+        assert "z/b.npy: is damaged, but the gradients of the other files" in outcome.err
         assert _ok(f"{line} --reduction sum").out
 
     def test_nothing_is_left_if_all_are_bad(self) -> None:
@@ -386,8 +386,8 @@ class TestBadShards:
         ("softmax 'z/*.npy' --task-bytes 3", "--task-bytes: applies only to many files"),
         ("softmax 'z/*.npy' --output-dir out --workers 2", "requires --scheduler local"),
         ("xent 'z/*.npy' --labels y --scheduler local --fresh", "add --output-dir"),
-        ("softmax 1 2 3 --output-dir out", "typed numbers"),
-        ("softmax --output-dir out", "is no file, and has no name"),
+        ("softmax 1 2 3 --output-dir out", "numbers are not a file"),
+        ("softmax --output-dir out", "is not a file, and has no name"),
         ("softmax 'z/*.npy' --output-dir out --format table", "a table is for people"),
         ("softmax 'z/*.npy' --output-dir out --format no", "no format 'no'"),
         ("softmax 'z/*.npy' z.npy.no --output-dir out", "neither a number nor a file"),
