@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import io
 import json
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from softmax_cli.errors import InputError, UsageError, join_names
 from softmax_cli.formats.arrays.array import json_float, remedy_of_json
-from softmax_cli.formats.columns.layout import choose_layout
+from softmax_cli.formats.columns.layout import Layout, choose_layout
 from softmax_cli.formats.columns.line_table import LineTable, ParsedRow, ParsedRows
 from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 from softmax_cli.formats.model.sinks import FormatSink
 from softmax_cli.formats.text.cells import cell_text, quote, refuse_many_cells
 from softmax_cli.formats.text.json_values import json_rows, label_text, name_classes, parse_json
-from softmax_cli.formats.text.numbers import NotANumberError
+from softmax_cli.formats.text.numbers import LARGEST_EXACT, LONG_WHOLE_NUMBER, NotANumberError
 from softmax_cli.storage.input import Input, no_rows, read_line, reading
 from softmax_cli.storage.limits import MOST_CELLS, MOST_IDLE_LINES
 
@@ -67,7 +71,6 @@ class _JsonTable(LineTable):
     """Reads the rows of JSON lines."""
 
     def read_records(self, stream: io.BufferedIOBase, line: int) -> Iterator[tuple[int, Any]]:
-        """Yield the list or object of each line, with the number of the line."""
         place = self.source.place
         with reading(place):
             number, text = _next_line(stream, place, line - 1)
@@ -76,9 +79,7 @@ class _JsonTable(LineTable):
                 number, text = _next_line(stream, place, number)
 
     def parse_with_polars(self, text: bytes, rows: int) -> ParsedRows | None:
-        from softmax_cli.formats.json.polars_lines import parse_with_polars
-
-        values = parse_with_polars(text, rows, self.layout)
+        values = read_with_polars(text, rows, self.layout)
         return None if values is None else (values, [], [])
 
     def parse_record(self, record: Any, place: str) -> ParsedRow:
@@ -111,6 +112,44 @@ def _id_cell(value: object) -> bytes:
     """Return a value as a cell of CSV, as blocks hold ids."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return quote(text.encode())
+
+
+def read_with_polars(text: bytes, rows: int, layout: Layout) -> NDArray[Any] | None:
+    """Return rows of lists or objects of numbers; None if they must be read line by line.
+
+    Errors, strings such as "-inf", ids and columns in another order are for that reader.
+    """
+    names = layout.names
+    # With each name once and no other, a missing one is null.
+    mark, count = (b"[", rows) if names is None else (b'"', 2 * len(names) * rows)
+    is_plain = layout.is_all_classes and not layout.ids and text.count(mark) == count
+    if not is_plain or text.startswith(BOM_UTF8):
+        return None
+    import polars as pl
+
+    objects = text
+    schema: dict[str, Any] = dict.fromkeys(names or (), pl.Float64)
+    if names is None:
+        # Polars reads only objects.
+        objects = text.replace(b"[", b'{"":[').replace(b"]", b"]}")
+        schema = {"": pl.List(pl.Float64)}
+    try:
+        frame = pl.read_ndjson(io.BytesIO(objects), schema=schema)
+    except pl.exceptions.PolarsError:
+        return None
+    if frame.height != rows or frame.null_count().sum_horizontal().item():
+        return None
+    if names is None:
+        lists = frame.to_series()
+        numbers = lists.explode()
+        if (lists.list.len() != layout.columns).any() or numbers.null_count():
+            return None
+        values = numbers.to_numpy().reshape(rows, layout.columns).copy()
+    else:
+        values = frame.to_numpy(order="fortran", writable=True)
+    # The line-by-line reader refuses what float64 would round.
+    is_rounded = (np.abs(values) >= LARGEST_EXACT).any() and LONG_WHOLE_NUMBER.search(text)
+    return None if is_rounded else values
 
 
 class JsonLinesSink(FormatSink):

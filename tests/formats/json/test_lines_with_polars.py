@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from softmax_cli.errors import SoftmaxCliError
 from softmax_cli.formats.columns import line_table
 from softmax_cli.formats.columns.layout import Layout
-from softmax_cli.formats.json.lines import _JsonTable
-from softmax_cli.formats.json.polars_lines import parse_with_polars
+from softmax_cli.formats.json.lines import _JsonTable, read_with_polars
 from softmax_cli.formats.model.options import ColumnRequest
 from tests.formats.conftest import folder
 from tests.formats.rows import examples, read, same_bits, saved
@@ -75,11 +74,11 @@ def test_objects(rows: list[tuple[str, str]], size: int, end: str, data: st.Data
 def test_numbers_are_read_bit_for_bit() -> None:
     values = np.array([[0.1, -2.5e-308], [5e-324, 1.7976931348623157e308], [-0.0, 1e23]])
     lists = "".join(f"{json.dumps(row)}\n" for row in values.tolist()).encode()
-    found = parse_with_polars(lists, 3, LISTS)
+    found = read_with_polars(lists, 3, LISTS)
     assert found is not None
     assert same_bits(found, values)
     objects = "".join(f"{json.dumps({'a': a, 'b': b})}\n" for a, b in values.tolist()).encode()
-    found = parse_with_polars(objects, 3, OBJECTS)
+    found = read_with_polars(objects, 3, OBJECTS)
     assert found is not None
     assert same_bits(found, values)
 
@@ -88,7 +87,7 @@ def test_numbers_are_read_bit_for_bit() -> None:
     "line", ["[1]", "[1,2,3]", "[1,null]", '[1,"inf"]', "[1,[2]]", "[]", "[1,2] [3,4]", "[1,1e999]"]
 )
 def test_lists_that_are_not_just_numbers(line: str) -> None:
-    assert parse_with_polars(f"[1,2]\n{line}\n".encode(), 2, LISTS) is None
+    assert read_with_polars(f"[1,2]\n{line}\n".encode(), 2, LISTS) is None
 
 
 @pytest.mark.parametrize(
@@ -104,7 +103,7 @@ def test_lists_that_are_not_just_numbers(line: str) -> None:
     ],
 )
 def test_objects_that_are_not_just_numbers(line: str) -> None:
-    assert parse_with_polars(f'{{"a":1,"b":2}}\n{line}\n'.encode(), 2, OBJECTS) is None
+    assert read_with_polars(f'{{"a":1,"b":2}}\n{line}\n'.encode(), 2, OBJECTS) is None
 
 
 def test_a_large_file_is_read_by_polars(monkeypatch: pytest.MonkeyPatch) -> None:
