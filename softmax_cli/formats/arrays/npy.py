@@ -137,9 +137,9 @@ def read_header(source: Input, asked: DTypeName | None) -> Header:
         problem = "has a header that cannot be read"
         raise InputError(problem, "the file is damaged", source.place) from error
     check_dtype(dtype, source.place, asked)
-    sizes = isinstance(shape, tuple) and all(type(size) is int and size >= 0 for size in shape)
-    most = max(8, dtype.itemsize) * math.prod(max(1, size) for size in shape) if sizes else 0
-    if not sizes or most >= 1 << 63 or len(shape) > _MOST_DIMENSIONS:
+    most = max(8, dtype.itemsize) * math.prod(max(1, size) for size in shape)
+    are_sizes = all(type(size) is int and size >= 0 for size in shape)
+    if not are_sizes or most >= 1 << 63 or len(shape) > _MOST_DIMENSIONS:
         problem = f"has a header with the shape {shorten(str(shape))}"
         raise InputError(problem, "it is damaged", source.place)
     return Header(dtype, shape, fortran_order, 8 + width + length)

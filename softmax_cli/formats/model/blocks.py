@@ -29,14 +29,12 @@ class Block:
     """Consecutive rows, on their way from a source through a kernel to a sink.
 
     start    number of the first row, from 0
-    values   (rows, ...) numbers
     place    names the row at a position of the block, for errors
-    ids      one tuple per row: cells that pass through, as the bytes of the input
-    labels   cells of the label column
+    ids      cells that pass through, as the bytes of the input
     classes  (rows, k) class numbers of the values, for the top k classes
     partner  (rows, ...) labels, targets or vectors from a second input
     weights  (rows, 1) weights of the rows in a sum
-    numbers  (rows,) numbers of the rows in the input, if rows before them were skipped
+    numbers  numbers of the rows in the input, if rows before them were skipped
     lines    which lines of the rows' matrices to compute; None for all
     """
 
@@ -56,7 +54,6 @@ class Block:
         return self.start + row if self.numbers is None else int(self.numbers[row])
 
     def with_values(self, values: NDArray[Any]) -> Block:
-        """Return the block with other values."""
         return replace(self, values=values)
 
     def part(self, start: int, stop: int) -> Block:
@@ -95,7 +92,6 @@ class Block:
 class Chunk:
     """The next rows of a source; the sequential part of the read is done.
 
-    rows     number of rows
     read     does the rest, in any thread; the caller may change the values
     at_once  how many such chunks are worth handing to a thread together
     size     bytes of the input that the rows take, if the source knows its size
@@ -137,23 +133,19 @@ def identity(block: Block) -> Block:
 class Source:
     """Rows of numbers that can be read once, a block at a time.
 
-    place        its name in errors
-    classes      number of columns of numbers
-    dtype        of the blocks, and the default dtype of the result
-    chunks       starts reading, in order
-    rows         number of rows, if known before they are read
-    leading      dimensions to restore on output, if the rows came from an array
-    class_names  names of the columns, if the input names them
-    id_names     names of the pass-through columns; empty strings where there is no header
-    paths        the files that are read
-    axis         axis of the classes in the input, counted from the end
-    size         bytes of the input, if known before it is read
-    within       the range of the input's rows that is read, if not all are
-    table        its columns, if it is a table
-    suspects     columns that may be no classes, known once the first row is read
-    warnings     return warnings to print once all rows are read
-    stored       dtype of the numbers in the file, if it is not `dtype`
-    close        closes the file; leaving the source's `with` block calls it
+    place     its name in errors
+    dtype     of the blocks, and the default dtype of the result
+    chunks    starts reading, in order
+    rows      number of rows, if known before they are read
+    leading   dimensions to restore on output, if the rows came from an array
+    id_names  names of the pass-through columns; empty strings where there is no header
+    axis      axis of the classes in the input, counted from the end
+    size      bytes of the input, if known before it is read
+    within    the range of the input's rows that is read, if not all are
+    suspects  columns that may be no classes, known once the first row is read
+    warnings  return warnings to print once all rows are read
+    stored    dtype of the numbers in the file, if it is not `dtype`
+    close     closes the file; leaving the source's `with` block calls it
     """
 
     place: str

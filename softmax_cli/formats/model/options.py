@@ -1,4 +1,4 @@
-"""How inputs are read and results written: what the options of the commands say."""
+"""Options of reading and writing that the commands share."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ class ReadOptions:
 
 @dataclass(frozen=True)
 class ColumnRequest:
-    """What a command wants of a table beside its numbers.
+    """The columns that a command needs, and what it knows about them.
 
     labels         the column of labels, which is then no class
-    every_column   pass all columns through, not the id columns alone
-    one_column     of an array: its numbers, whatever its shape, are rows of one, as labels are
-    distributions  rows are probabilities, whose first row may well read 1,0
-    role           what --header-of calls this input, where the command has several
+    every_column   pass all columns through, not only the id columns
+    one_column     each number of an array is a row, whatever the shape, as for labels
+    distributions  rows are probabilities: a first row 1,0 is no header
+    role           the input's name in --header-of, if the command has several inputs
     """
 
     labels: str | None = None
@@ -51,7 +51,7 @@ class ColumnRequest:
 
 @dataclass(frozen=True)
 class WriteOptions:
-    """Where the result goes, how it looks there, and what is done on the way."""
+    """Where the result goes and how it looks there; how the run reports and uses threads."""
 
     format: str | None = None
     output: str | None = None

@@ -23,19 +23,15 @@ if TYPE_CHECKING:
 class Result:
     """What a sink needs to know before the first row.
 
-    command       the subcommand, for JSON
     name          of the values, plural: the JSON key and the title of a table
     columns       values per line
-    dtype         of the values
-    class_names   names of the classes, if the input names them
     column_names  names of the columns of text files, if a header is written
-    id_names      names of the pass-through columns
     facts         further keys of the JSON object
     matrix        each row is a matrix, and its `columns` lines are written one by one
     single        there is one row
     leading       dimensions of an array before the columns
     axis          axis of the classes in the output, counted from the end
-    text_columns  name of the columns of text, which an array cannot hold; empty if there are none
+    text_columns  what an array cannot hold, if there are columns of text
     first         number of the first line, if other tasks write those before it
     flat          an array of the result has no axis of columns: one number per row, or only one
     steps         returns the steps of --explain, once all rows are read
@@ -62,7 +58,7 @@ class Result:
 
     @classmethod
     def of(cls, source: Source, command: str, name: str, **fields: Any) -> Result:
-        """Return a result of the shape, names and dtype of the source, but for these fields."""
+        """Return a result with the shape, names and dtype of the source, except these fields."""
         shared = ("dtype", "class_names", "id_names", "leading", "axis", "first")
         shape = {name: getattr(source, name) for name in shared}
         return cls(command, name, **{"columns": source.classes, **shape, **fields})

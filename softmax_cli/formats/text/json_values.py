@@ -26,8 +26,8 @@ def read_document(source: Input) -> Any:
             problem = f"holds {PIECE_BYTES >> 20} MiB without a comma"
             raise InputError(problem, "give rows of numbers", place)
         if held > LARGEST_DOCUMENT:
-            problem = f"is larger than {LARGEST_DOCUMENT >> 30} GiB, and would be held whole"
-            raise InputError(problem, "JSON lines and .npy are read in parts", place)
+            problem = f"is larger than {LARGEST_DOCUMENT >> 30} GiB"
+            raise InputError(problem, "use JSON lines or .npy, which are read in parts", place)
 
     data = read_whole(source, check)
     try:
