@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import struct
 
+MAGIC = b"ARROW1"
+BEFORE_FOOTER = b"\xff\xff\xff\xff\0\0\0\0"
 # Offset of a message, size of its header, padding, size of its body.
 _PLACE = struct.Struct("<qi4xq")
 _SCHEMA, _BATCHES = 1, 3

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+import struct
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import TypeVar
 
 import polars as pl
 from polars.exceptions import PanicException, PolarsError
 
 from softmax_cli.errors import InputError, shorten
-from softmax_cli.formats.columnar.arrow_footer import schema_metadata
-from softmax_cli.formats.columnar.footers import MAGIC, index_columns, parse_footer
-from softmax_cli.formats.columnar.parquet_footer import rows_of_groups
+from softmax_cli.formats.columnar import arrow_footer, parquet_footer
 from softmax_cli.runtime.fork_guard import report_current_file
 from softmax_cli.storage.change_check import change_check
-from softmax_cli.storage.input import Input
+from softmax_cli.storage.input import Input, read_at
+from softmax_cli.storage.limits import LONGEST_FOOTER
 
+T = TypeVar("T")
+_MAGIC = {"parquet": parquet_footer.MAGIC, "arrow": arrow_footer.MAGIC}
 _TITLES = {"parquet": "Parquet", "arrow": "Arrow IPC"}
 _DECRYPT = "is an encrypted Parquet file", "write it again without encryption"
 # Related formats by their first bytes: problem and remedy.
@@ -37,7 +41,9 @@ _LACKS = re.compile(
     r"not (yet )?(supported|implemented)|unsupported|could not import from|unknown codec", re.I
 )
 _UNKNOWN = re.compile(r"thrift out of range|unknown type", re.I)
-_ERRORS = (PolarsError, PanicException, OSError, OverflowError, ValueError)
+_POLARS_ERRORS = (PolarsError, PanicException, OSError, OverflowError, ValueError)
+# What parsing a damaged footer raises. Polars then decides whether the file is damaged.
+_ERRORS = (struct.error, LookupError, TypeError, ValueError, RecursionError, StopIteration)
 
 
 class ColumnarFile:
@@ -52,7 +58,7 @@ class ColumnarFile:
     def __init__(self, source: Input, form: str) -> None:
         """Open a file: read its schema and its number of rows."""
         self.place, self._title = source.place, _TITLES[form]
-        head, magic = source.head(), MAGIC[form]
+        head, magic = source.head(), _MAGIC[form]
         if other := _OTHERS.get((form, head[:4])):
             raise InputError(*other, self.place)
         if not head.startswith(magic):
@@ -81,7 +87,7 @@ class ColumnarFile:
                 metadata = pl.read_parquet_metadata(path)
             else:
                 held = self.rows
-                metadata = parse_footer(source, form, schema_metadata) or {}
+                metadata = parse_footer(source, form, arrow_footer.schema_metadata) or {}
         if held != self.rows:
             why = f"its footer declares {self.rows} rows, and its row groups hold {held}"
             raise self._refusal(why)
@@ -115,7 +121,7 @@ class ColumnarFile:
         """Return how many rows the row groups of a Parquet file hold: those that Polars reads."""
         if not self.rows:
             # Polars trusts a footer that declares no rows.
-            return parse_footer(source, "parquet", rows_of_groups) or 0
+            return parse_footer(source, "parquet", parquet_footer.rows_of_groups) or 0
         unused = "row" + max(self.schema, key=len, default="")
         numbered = self._lazy.with_row_index(unused).select(pl.col(unused).max())
         last = numbered.collect(engine="streaming").item()
@@ -128,7 +134,7 @@ class ColumnarFile:
         try:
             with _without_panic_messages():
                 yield
-        except _ERRORS as error:
+        except _POLARS_ERRORS as error:
             # The file may only look damaged because it changed meanwhile.
             self._check()
             lines = str(error).splitlines() or [type(error).__name__]
@@ -164,3 +170,36 @@ def _without_panic_messages() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nothing)
+
+
+def parse_footer(source: Input, form: str, parse: Callable[[bytes], T]) -> T | None:
+    """Return what a function finds in the footer of a plain file; None if the footer is damaged."""
+    with suppress(*_ERRORS):
+        return parse(_footer_of(source, _MAGIC[form]))
+    return None
+
+
+def _footer_of(source: Input, magic: bytes) -> bytes:
+    """Return the footer; empty if its declared size is impossible."""
+    size, tail = source.size or 0, bytearray(4 + len(magic))
+    if size < 2 * len(tail):
+        return b""
+    read_at(source, size - len(tail), memoryview(tail))
+    length = int.from_bytes(tail[:4], "little")
+    if not tail.endswith(magic) or length > min(size - 2 * len(tail), LONGEST_FOOTER):
+        return b""
+    footer = bytearray(length)
+    read_at(source, size - len(tail) - length, memoryview(footer))
+    return bytes(footer)
+
+
+def index_columns(metadata: Mapping[str, str]) -> frozenset[str]:
+    """Return the columns that pandas wrote as the index of a data frame.
+
+    >>> index_columns({"pandas": '{"index_columns": ["sample", {"kind": "range"}]}'})
+    frozenset({'sample'})
+    """
+    with suppress(*_ERRORS):
+        noted = json.loads(metadata.get("pandas", "{}"))["index_columns"]
+        return frozenset(name for name in noted if isinstance(name, str))
+    return frozenset()

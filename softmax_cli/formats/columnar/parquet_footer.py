@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
+MAGIC = b"PAR1"
+BEFORE_FOOTER = b""
 # The fields of a struct: type and value by number.
 Fields = dict[int, tuple[int, Any]]
 
@@ -31,7 +33,7 @@ def entries_of(footer: bytes, size: int) -> tuple[int, list[tuple[int, bytes]]]:
 
     The offsets are those of a file that holds `size` bytes before these rows.
     """
-    start = len(b"PAR1") if size else 0
+    start = len(MAGIC) if size else 0
     entries = []
     for group in _row_groups(footer):
         _move(group, size - start)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from softmax_cli.core.exact.bfloat16 import in_memory
 from softmax_cli.errors import UsageError
-from softmax_cli.formats.columnar.footers import JoinedParts
+from softmax_cli.formats.columnar import arrow_footer, parquet_footer
 from softmax_cli.formats.model.blocks import Block
 from softmax_cli.formats.model.sinks import FormatSink
 from softmax_cli.formats.text.cells import cell_text
@@ -26,7 +26,9 @@ _PART_ROWS = 1 << 18
 class ColumnarSink(FormatSink):
     """Writes one column per class, after the id columns, as text.
 
-    The rows that are written together do not depend on the blocks, and neither do the bytes.
+    Polars writes a file at once, or keeps several parts of it in memory. But rows have the same
+    bytes in every file of the same columns; only offsets in the footer differ. So each part is
+    written as a file, and all of them are joined. Parts do not depend on the blocks.
     """
 
     def begin(self) -> None:
@@ -45,8 +47,10 @@ class ColumnarSink(FormatSink):
         self._most = min(_PART_ROWS, max(1, _PART_BYTES // line_bytes))
         self._numbers = np.empty((width, self._most), self._dtype)
         self._words: list[pl.DataFrame] = []
-        self._held = self._written = 0
-        self._parts = JoinedParts(self._form, self._target.write)
+        self._held = self._written = self._size = 0
+        self._footers = parquet_footer if self._form == "parquet" else arrow_footer
+        self._first_footer = b""
+        self._entries: list[Any] = []
 
     def _names(self) -> list[str]:
         result = self._result
@@ -70,7 +74,9 @@ class ColumnarSink(FormatSink):
     def finish(self) -> None:
         if self._held or not self._written:
             self._write_part()
-        self._parts.finish()
+        footer = self._footers.join_entries(self._first_footer, self._entries)
+        length = len(footer).to_bytes(4, "little")
+        self._target.write(self._footers.BEFORE_FOOTER + footer + length + self._footers.MAGIC)
 
     def _words_of(self, block: Block) -> pl.DataFrame | None:
         """Return the columns of text: ids, and the names of the top k classes."""
@@ -101,17 +107,29 @@ class ColumnarSink(FormatSink):
 
     def _write_part(self) -> None:
         frame = pl.DataFrame(self._columns())
-        part = io.BytesIO()
+        stream = io.BytesIO()
         if self._form == "parquet":
-            frame.write_parquet(part, row_group_size=self._most, statistics=False)
+            frame.write_parquet(stream, row_group_size=self._most, statistics=False)
         else:
             # Older readers do not know the strings that Polars writes by default.
             oldest = pl.CompatLevel.oldest()
-            frame.write_ipc(part, record_batch_size=self._most, compat_level=oldest)
+            frame.write_ipc(stream, record_batch_size=self._most, compat_level=oldest)
         # No view of the stream itself: if writing fails, Python 3.12 crashes when both are freed.
-        self._parts.add(memoryview(part.getvalue()))
+        self._append(memoryview(stream.getvalue()))
         self._written += self._held
         self._held, self._words = 0, []
+
+    def _append(self, part: memoryview) -> None:
+        """Write the rows of a file; the first file also gives what comes before them."""
+        tail = len(part) - len(self._footers.MAGIC) - 4
+        end = tail - int.from_bytes(part[tail : tail + 4], "little")
+        footer = bytes(part[end:tail])
+        start, entries = self._footers.entries_of(footer, self._size)
+        self._first_footer = self._first_footer or footer
+        self._entries += entries
+        rows = part[start : end - len(self._footers.BEFORE_FOOTER)]
+        self._target.write(rows)
+        self._size += len(rows)
 
     def _columns(self) -> list[pl.Series]:
         ids = len(self._result.id_names)

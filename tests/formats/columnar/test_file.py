@@ -16,7 +16,7 @@ import pytest
 from softmax_cli.formats.columnar.parquet_footer import decode, encode
 from tests.formats.arrays.test_npy import npy
 from tests.formats.arrays.test_safetensors import with_header
-from tests.formats.columnar.test_footers import patch, with_footer
+from tests.formats.columnar.test_parquet_footer import patch, with_footer
 from tests.formats.rows import NO_ZSTANDARD, read, refusal, saved
 from tests.peers.make_pandas_files import HERE
 

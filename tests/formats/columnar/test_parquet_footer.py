@@ -17,7 +17,7 @@ from numpy.testing import assert_array_equal
 
 from softmax_cli.formats.columnar import reader as columnar
 from softmax_cli.formats.columnar.arrow_footer import schema_metadata
-from softmax_cli.formats.columnar.footers import index_columns, parse_footer
+from softmax_cli.formats.columnar.file import index_columns, parse_footer
 from softmax_cli.formats.columnar.parquet_footer import (
     _LIST,
     Fields,
