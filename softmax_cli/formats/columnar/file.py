@@ -174,23 +174,19 @@ def _without_panic_messages() -> Iterator[None]:
 
 def parse_footer(source: Input, form: str, parse: Callable[[bytes], T]) -> T | None:
     """Return what a function finds in the footer of a plain file; None if the footer is damaged."""
-    with suppress(*_ERRORS):
-        return parse(_footer_of(source, _MAGIC[form]))
-    return None
-
-
-def _footer_of(source: Input, magic: bytes) -> bytes:
-    """Return the footer; empty if its declared size is impossible."""
-    size, tail = source.size or 0, bytearray(4 + len(magic))
+    magic, size = _MAGIC[form], source.size or 0
+    tail = bytearray(4 + len(magic))
     if size < 2 * len(tail):
-        return b""
+        return None
     read_at(source, size - len(tail), memoryview(tail))
     length = int.from_bytes(tail[:4], "little")
     if not tail.endswith(magic) or length > min(size - 2 * len(tail), LONGEST_FOOTER):
-        return b""
+        return None
     footer = bytearray(length)
     read_at(source, size - len(tail) - length, memoryview(footer))
-    return bytes(footer)
+    with suppress(*_ERRORS):
+        return parse(bytes(footer))
+    return None
 
 
 def index_columns(metadata: Mapping[str, str]) -> frozenset[str]:

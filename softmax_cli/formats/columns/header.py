@@ -48,9 +48,7 @@ def detect_layout(
             is_index = len(judged) > 1 and counts_up(judged)
             remedy = _header_remedy(request.role)
             if has_names and is_index:
-                raise _ambiguous(
-                    judged, "and some of its other cells are not numbers", place, remedy
-                )
+                raise _ambiguous(judged, "and other cells are not numbers", place, remedy)
             if has_names or is_index:
                 warning = f"the first line reads {_shown(judged)} and was taken for a row"
                 layout = replace(layout, warning=f"{place}: {warning}; {remedy}")

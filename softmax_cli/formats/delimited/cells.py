@@ -99,7 +99,10 @@ class DelimitedTable(LineTable):
         try:
             row = list(map(float, cells))
             # float() accepts 1_000 and rounds large numbers: both need a closer look.
-            if not any(b"_" in cell for cell in cells) and not any(map(_is_large, row)):
+            is_exact = all(
+                -LARGEST_EXACT < number < LARGEST_EXACT or number != number for number in row
+            )
+            if is_exact and not any(b"_" in cell for cell in cells):
                 return row
         except ValueError:
             pass
@@ -117,10 +120,6 @@ class DelimitedTable(LineTable):
         except NotANumberError as error:
             remedy = _remedy(text, self.layout, column)
             raise InputError(str(error), remedy, f"{place}:{column + 1}") from None
-
-
-def _is_large(number: float) -> bool:
-    return not -LARGEST_EXACT < number < LARGEST_EXACT and number == number
 
 
 def _remedy(text: str, layout: Layout, column: int) -> str:

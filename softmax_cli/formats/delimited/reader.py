@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from codecs import BOM_UTF8
 from functools import partial
 from pathlib import PurePath
@@ -127,13 +128,11 @@ class _Recorder(io.BufferedIOBase):
     def __init__(self, first: bytes, rest: io.BufferedReader) -> None:
         self._first, self._rest = first, rest
         self.held: list[bytes] = []
-        self.left: int | None = None
+        self.left = sys.maxsize
 
     def readline(self, size: int | None = -1, /) -> bytes:
-        line, self._first = self._first, b""
-        if not line:
-            line = self._rest.readline(size if self.left is None else self.left)
-        if self.left is not None:
-            self.left -= len(line)
+        line = self._first or self._rest.readline(min(size or self.left, self.left))
+        self._first = b""
+        self.left -= len(line)
         self.held.append(line)
         return line
