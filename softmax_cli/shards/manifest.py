@@ -10,8 +10,7 @@ from typing import Any
 
 from softmax_cli.errors import InputError
 from softmax_cli.formats.text.json_values import json_report
-from softmax_cli.storage.change_check import Status
-from softmax_cli.storage.filesystem import path_of, shown
+from softmax_cli.storage.filesystem import Status, path_of, shown
 from softmax_cli.storage.input import content
 from softmax_cli.storage.open_target import open_target
 

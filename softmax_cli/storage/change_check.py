@@ -8,20 +8,12 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
-from typing import Any, TypedDict
+from typing import Any
 
 from softmax_cli.errors import InputError
 
 _COMPARED = ("st_dev", "st_ino", "st_size", "st_mtime_ns")
 _READER = Lock()
-
-
-class Status(TypedDict):
-    """The path, size and version of a file; it differs once the file is written again."""
-
-    path: str
-    size: int
-    modified: str
 
 
 def change_check(file: int | Path, place: str) -> Callable[[], None]:

@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import re
 import stat
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, TypedDict
 
-from softmax_cli.errors import OutputError, UsageError
-from softmax_cli.storage.change_check import Status
-
-if TYPE_CHECKING:
-    from softmax_cli.storage.remote import RemotePath
+from softmax_cli.errors import InputError, OutputError, SoftmaxCliError, UsageError
 
 # A local file, or an address.
 Location = Path | str
 Identity = tuple[int | str, ...]
 # At least two letters: one letter is a drive.
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.ASCII | re.IGNORECASE)
+# Keys of fsspec whose values change when a file is written again.
+_VERSIONS = (
+    *("LastModified", "last_modified", "updated", "mtime", "created"),
+    *("ETag", "etag", "md5Hash"),
+)
+
+
+class Status(TypedDict):
+    """The path, size and version of a file; it differs once the file is written again."""
+
+    path: str
+    size: int
+    modified: str
 
 
 def is_remote(token: str) -> bool:
@@ -43,19 +53,15 @@ def shown(text: str) -> str:
     return text.replace(str(Path.cwd()) + os.sep, "")
 
 
-def path_of(token: str) -> LocalPath | RemotePath:
-    """Return a token as a local path or an address; both have the same methods."""
-    return _remote_path(token) if is_remote(token) else LocalPath(token)
-
-
-def _remote_path(url: str) -> RemotePath:
-    from softmax_cli.storage.remote import RemotePath
-
-    return RemotePath(url)
+def path_of(token: str) -> LocalPath:
+    """Return a token as a local path or an address."""
+    return RemotePath(token) if is_remote(token) else LocalPath(token)
 
 
 class LocalPath:
     """A path of this machine: of a file or a directory, or a pattern."""
+
+    _paths: Any = os.path
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -114,13 +120,84 @@ class LocalPath:
         return escape(self.path)
 
     def join(self, name: str) -> str:
-        return os.path.join(self.path, name)  # noqa: PTH118
+        return str(self._paths.join(self.path, name))
 
     def parent(self) -> str:
-        return os.path.dirname(self.path) or "."  # noqa: PTH120
+        return self._paths.dirname(self.path) or "."
 
     def name(self) -> str:
-        return os.path.basename(self.path)  # noqa: PTH119
+        return str(self._paths.basename(self.path))
+
+
+class RemotePath(LocalPath):
+    """An address in an object store or on another machine."""
+
+    _paths = posixpath
+
+    def _opened(
+        self, kind: type[InputError] | type[OutputError] = InputError
+    ) -> AbstractContextManager[tuple[Any, str]]:
+        from softmax_cli.storage.remote import filesystem_at
+
+        return filesystem_at(self.path, kind)
+
+    def exists(self) -> bool:
+        with self._opened() as (fs, path):
+            return bool(fs.exists(path))
+
+    def is_file(self) -> bool:
+        with self._opened() as (fs, path):
+            return bool(fs.isfile(path))
+
+    def is_directory(self) -> bool:
+        # Also where only files whose names begin with it exist.
+        with self._opened() as (fs, path):
+            return bool(fs.isdir(path))
+
+    def glob(self) -> list[str]:
+        with self._opened() as (fs, path):
+            found = fs.glob(path, detail=True).items()
+            names = [name for name, info in found if info["type"] == "file"]
+        scheme = self.path[: self.path.index("://") + 3]
+        # As the user typed it: an absolute path begins with a slash, a bucket's name does not.
+        slash = "/" if self.path.startswith(f"{scheme}/") else ""
+        return sorted(f"{scheme}{slash}{name.lstrip('/')}" for name in names)
+
+    files = glob
+
+    def status(self) -> Status | None:
+        try:
+            with self._opened() as (fs, path):
+                info = fs.info(path)
+        except InputError:
+            if self.is_file():
+                raise
+            return None
+        known = [str(info[name]).strip('"') for name in _VERSIONS if info.get(name) is not None]
+        return Status(path=self.path, size=int(info.get("size") or 0), modified=" ".join(known))
+
+    def identity(self) -> Identity | None:
+        """Return a value that all addresses of one file share."""
+        with suppress(SoftmaxCliError), self._opened() as (fs, path):
+            return str(fs.protocol), str(path)
+        return None
+
+    def remove(self) -> None:
+        with suppress(SoftmaxCliError), self._opened(OutputError) as (fs, path):
+            fs.rm_file(path)
+
+    def make_directory(self) -> list[str]:
+        from softmax_cli.storage.remote import appears_whole
+
+        with self._opened(OutputError) as (fs, path):
+            if not appears_whole(fs):
+                fs.makedirs(path, exist_ok=True)
+        return []
+
+    def absolute(self) -> str:
+        return self.path
+
+    literal = absolute
 
 
 def identity(name: str) -> Identity | None:
@@ -130,7 +207,7 @@ def identity(name: str) -> Identity | None:
     sockets have none: several writers may share them.
     """
     if is_remote(name):
-        return _remote_path(name).identity()
+        return RemotePath(name).identity()
     try:
         status = os.fstat(sys.stdout.fileno()) if name == "-" else os.stat(name)  # noqa: PTH116
     except FileNotFoundError:

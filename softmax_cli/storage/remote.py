@@ -13,98 +13,18 @@ from typing import Any
 
 from softmax_cli.errors import InputError, OutputError, SoftmaxCliError, UsageError
 from softmax_cli.runtime.signals import register_temp, remove_temp
-from softmax_cli.storage.change_check import Status
 
 # Sequential reads fetch ranges that grow from the first size to the second.
 _FIRST_BYTES = 1 << 16
 _MOST_BYTES = 1 << 23
 # How often to check whether a file has changed; also done at its end.
 _CHECK_SECONDS = 5.0
-# On these file systems an upload appears only once it is complete.
+# File systems on which an upload appears only once it is complete.
 _WHOLE = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss"}
 # Uploads have parts of this size, or larger ones if there would be more parts than stores allow.
 _PART_BYTES = 1 << 23
 _MOST_PARTS = 9000
-# Keys of fsspec whose values change when a file is written again.
-_VERSIONS = (
-    *("LastModified", "last_modified", "updated", "mtime", "created"),
-    *("ETag", "etag", "md5Hash"),
-)
-
 _Kind = type[InputError] | type[OutputError]
-
-
-class RemotePath:
-    """An address in an object store or on another machine; it has the methods of a LocalPath."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-
-    def exists(self) -> bool:
-        with _filesystem(self.url) as (fs, path):
-            return bool(fs.exists(path))
-
-    def is_file(self) -> bool:
-        with _filesystem(self.url) as (fs, path):
-            return bool(fs.isfile(path))
-
-    def is_directory(self) -> bool:
-        """Return whether a directory, or files whose names begin with it, exist."""
-        with _filesystem(self.url) as (fs, path):
-            return bool(fs.isdir(path))
-
-    def glob(self) -> list[str]:
-        with _filesystem(self.url) as (fs, path):
-            found = fs.glob(path, detail=True).items()
-            names = [name for name, info in found if info["type"] == "file"]
-        scheme = self.url[: self.url.index("://") + 3]
-        # As the user typed it: an absolute path begins with a slash, a bucket's name does not.
-        slash = "/" if self.url.startswith(f"{scheme}/") else ""
-        return sorted(f"{scheme}{slash}{name.lstrip('/')}" for name in names)
-
-    files = glob
-
-    def status(self) -> Status | None:
-        try:
-            with _filesystem(self.url) as (fs, path):
-                info = fs.info(path)
-        except InputError:
-            if self.is_file():
-                raise
-            return None
-        known = [str(info[name]).strip('"') for name in _VERSIONS if info.get(name) is not None]
-        return Status(path=self.url, size=int(info.get("size") or 0), modified=" ".join(known))
-
-    def identity(self) -> tuple[int | str, ...] | None:
-        """Return a value that all addresses of one file share."""
-        with suppress(SoftmaxCliError), _filesystem(self.url) as (fs, path):
-            return str(fs.protocol), str(path)
-        return None
-
-    def remove(self) -> None:
-        with suppress(SoftmaxCliError), _filesystem(self.url, OutputError) as (fs, path):
-            fs.rm_file(path)
-
-    def make_directory(self) -> list[str]:
-        """Create a directory, where there are directories; return none to remove again."""
-        with _filesystem(self.url, OutputError) as (fs, path):
-            if not _WHOLE & _protocols(fs):
-                fs.makedirs(path, exist_ok=True)
-        return []
-
-    def absolute(self) -> str:
-        return self.url
-
-    literal = absolute
-
-    def join(self, name: str) -> str:
-        return f"{self.url.rstrip('/')}/{name}"
-
-    def parent(self) -> str:
-        return self.url.rpartition("/")[0]
-
-    def name(self) -> str:
-        return self.url.rpartition("/")[2]
 
 
 class RemoteFile(io.RawIOBase):
@@ -215,7 +135,7 @@ def upload_to(url: str) -> Callable[[Path], None]:
         by_protocol = {"s3": {"chunksize": part, "max_concurrency": 4}, "gs": {"chunksize": part}}
         settings = next((by_protocol[name] for name in by_protocol if name in protocols), {})
         with _errors_at(url, OutputError):
-            if _WHOLE & protocols:
+            if appears_whole(fs):
                 fs.put_file(str(file), path, **settings)
                 return
             parent, _, name = path.rpartition("/")
@@ -244,8 +164,14 @@ def _protocols(fs: Any) -> set[str]:
     return {fs.protocol} if isinstance(fs.protocol, str) else set(fs.protocol)
 
 
+def appears_whole(fs: Any) -> bool:
+    """Return whether an upload to a file system appears only once it is complete."""
+    return not _WHOLE.isdisjoint(_protocols(fs))
+
+
 @contextmanager
-def _filesystem(url: str, kind: _Kind = InputError) -> Iterator[tuple[Any, str]]:
+def filesystem_at(url: str, kind: _Kind = InputError) -> Iterator[tuple[Any, str]]:
+    """Yield the file system of an address, and the path in it."""
     with _errors_at(url, kind):
         yield _located(url)
 

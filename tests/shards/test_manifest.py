@@ -11,8 +11,7 @@ import pytest
 
 from softmax_cli.errors import InputError
 from softmax_cli.shards.manifest import NAME, Manifest, open_manifest
-from softmax_cli.storage.change_check import Status
-from softmax_cli.storage.filesystem import path_of
+from softmax_cli.storage.filesystem import Status, path_of
 
 OPTIONS = {"temperature": 2.0, "columns": ("a", "b"), "least": float("-inf")}
 

@@ -21,8 +21,7 @@ from softmax_cli.pipeline.reporting import note, progress_bar
 from softmax_cli.shards.manifest import REMEDY, Manifest, open_manifest
 from softmax_cli.shards.plan import Shard, is_file, row_ranges
 from softmax_cli.shards.tasks import Engine, OneMachine, Outcome, Progress, Task
-from softmax_cli.storage.change_check import Status
-from softmax_cli.storage.filesystem import identity, path_of, refuse_the_same, shown
+from softmax_cli.storage.filesystem import Status, identity, path_of, refuse_the_same, shown
 from softmax_cli.storage.input import content
 from softmax_cli.storage.open_target import open_target
 
