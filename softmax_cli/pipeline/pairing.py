@@ -1,4 +1,8 @@
-"""Pairs two inputs row by row: values with their labels, targets, weights or vectors."""
+"""Rows in order, alone and in pairs: values with their labels, targets, weights or vectors.
+
+Every row that goes in comes out once, in its place. A failed check of that is a bug in the program;
+no result is better than one that lacks a row.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +18,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.core.exact.bfloat16 import in_memory
-from softmax_cli.errors import InputError, ShapeError
-from softmax_cli.formats.model.blocks import Chunk, Source
-from softmax_cli.pipeline.row_order import blocks_in_order
+from softmax_cli.errors import InputError, ShapeError, SoftmaxCliError
+from softmax_cli.formats.model.blocks import Block, Chunk, Source
 
 _AXIS = re.compile(r": along axis -?\d+$")
 ONE_TO_ONE = "give one row for each row of the values"
 What = Literal[
     "labels", "weights", "targets", "p", "vectors", "upstream gradients", "gradients", "Jacobians"
 ]
+
+
+def check_row_order(block: Block, start: int, rows: int, place: str) -> None:
+    """Raise SoftmaxCliError unless the block holds this many rows, from row `start` on."""
+    if (block.start, len(block.values)) != (start, rows):
+        came = f"{len(block.values)} rows from row {block.start} on"
+        raise bug(f"read {came}, expected {rows} from row {start} on", place)
+
+
+def blocks_in_order(source: Source) -> Iterator[Block]:
+    """Yield the blocks of the source, each checked to hold the rows that come next."""
+    start = source.first
+    for chunk in source.chunks():
+        block = chunk.read()
+        check_row_order(block, start, chunk.rows, source.place)
+        start += chunk.rows
+        yield block
+
+
+def bug(problem: str, place: str) -> SoftmaxCliError:
+    """Return the error for a bug of this program."""
+    return SoftmaxCliError(problem, "this is a bug in the program: please report it", place)
 
 
 def peeked(source: Source) -> tuple[Source, bool]:

@@ -18,8 +18,8 @@ from softmax_cli.core.exact.rows import to_kernel_layout
 from softmax_cli.formats.model.blocks import Block, Chunk, Source, identity
 from softmax_cli.formats.model.options import OnBadRow, WriteOptions
 from softmax_cli.pipeline.bad_rows import Counts, Kernel, conclude, treat_bad_rows
+from softmax_cli.pipeline.pairing import bug, check_row_order
 from softmax_cli.pipeline.reporting import progress
-from softmax_cli.pipeline.row_order import bug, check_row_order
 from softmax_cli.pipeline.threads import in_order, thread_count
 
 T = TypeVar("T")

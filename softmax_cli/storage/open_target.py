@@ -18,7 +18,7 @@ from typing import BinaryIO
 from softmax_cli.errors import OutputError
 from softmax_cli.runtime.signals import register_temp, remove_temp
 from softmax_cli.storage.filesystem import Location, is_remote, refuse_input
-from softmax_cli.storage.output import FileTarget, Target, writing
+from softmax_cli.storage.output import Target, copy_owner_and_mode, writing
 
 # Paths of open files: opening such a path again would truncate a regular file.
 _DESCRIPTOR = re.compile(r"(?:/dev|/proc/self)/fd/(\d+)|/dev/std(?:out|err)", re.ASCII)
@@ -155,7 +155,10 @@ def _file(
         with writing(place):
             stream = open(temporary, "wb", opener=open_part_or_create)
         with _closed_in_the_end(stream):
-            target = FileTarget(place, stream, inputs, old, is_last=is_last)
+            if old is not None and is_last:
+                with writing(place):
+                    copy_owner_and_mode(old, stream.fileno())
+            target = Target(place, stream, inputs=inputs, is_last=is_last)
             yield target
             target.publish(temporary, publish)
     finally:

@@ -37,18 +37,34 @@ def writing(place: str) -> Iterator[None]:
 
 
 class Target:
-    """An open destination of bytes; errors name it by its `place`.
+    """An open destination of bytes: a stream, or a file that is not complete yet.
 
     The first bytes for a stream are held back: an error in a short input then writes nothing.
     """
 
     is_terminal = False
 
-    def __init__(self, place: str, stream: BinaryIO, *, is_seekable: bool) -> None:
+    def __init__(
+        self,
+        place: str,
+        stream: BinaryIO,
+        *,
+        is_seekable: bool = True,
+        inputs: Sequence[Location] | None = None,
+        is_last: bool = True,
+    ) -> None:
+        """Write to an open stream, compressed if the suffix of the place says it.
+
+        place    how errors name it
+        inputs   the inputs that become a file; None for a stream
+        is_last  whether the file is complete after these bytes
+        """
         self.place, self.stream = place, stream
         self._compressor = compressor_of(Path(place).suffix.lower())
-        self._is_seekable = is_seekable
-        self._held: bytearray | None = bytearray()
+        self._is_seekable, self._inputs, self._is_last = is_seekable, inputs, is_last
+        self._held = bytearray() if inputs is None else None
+        self._written = self._flushed = 0
+        self._end: int | None = None
         self._lock = Lock()
 
     @property
@@ -66,86 +82,37 @@ class Target:
         with writing(self.place):
             self._put(data)
 
-    def _put(self, data: bytes | bytearray | memoryview) -> int:
+    def _put(self, data: bytes | bytearray | memoryview) -> None:
         if self._compressor is not None:
             data = self._compressor.compress(data)
         _write_all(self.stream, data)
-        return len(data)
+        self._written += len(data)
+        if self._inputs is not None and self._written - self._flushed > _WRITEBACK_BYTES:
+            self.stream.flush()
+            _write_back(self.stream.fileno(), self._flushed, self._written - self._flushed)
+            self._flushed = self._written
 
     def write_at(self, offset: int, data: memoryview) -> None:
         """Write bytes at an offset of a seekable output, in any thread."""
+        start, size = offset, len(data)
         with writing(self.place):
             while data:
-                count = self._write_at(offset, data)
+                if hasattr(os, "pwrite"):
+                    count = os.pwrite(self.stream.fileno(), data, offset)
+                else:
+                    with self._lock:
+                        self.stream.seek(offset)
+                        count = self.stream.write(data)
                 offset, data = offset + count, data[count:]
-
-    def _write_at(self, offset: int, data: memoryview) -> int:
-        if hasattr(os, "pwrite"):
-            return os.pwrite(self.stream.fileno(), data, offset)
-        with self._lock:
-            self.stream.seek(offset)
-            return self.stream.write(data)
+        if self._inputs is not None:
+            _write_back(self.stream.fileno(), start, size)
 
     def reserve(self, size: int, numbers: int) -> None:
         """Allocate the whole file, where the system can: a full disk is found before the work.
 
         The inputs must be large enough to hold `numbers`: a forged header could claim the disk.
         """
-
-    def truncate(self, size: int) -> None:
-        """Set the final size of a file, once all of its parts are written."""
-
-    def finish(self) -> None:
-        """Pass everything on that is held back or buffered."""
-        with writing(self.place):
-            if self._held:
-                self._put(self._held)
-            if self._compressor is not None:
-                _write_all(self.stream, self._compressor.flush())
-            _flush_all(self.stream)
-
-    def close(self) -> None:
-        # An interrupted close has closed it.
-        with writing(self.place), suppress(InterruptedError):
-            self.stream.close()
-
-
-class FileTarget(Target):
-    """A temporary file, or a part of one, which gets the owner and permissions of the old file."""
-
-    def __init__(
-        self,
-        place: str,
-        stream: BinaryIO,
-        inputs: Sequence[Location],
-        old: os.stat_result | None,
-        *,
-        is_last: bool,
-    ) -> None:
-        super().__init__(place, stream, is_seekable=True)
-        self._held = None
-        self._inputs, self._is_last = inputs, is_last
-        self._written = self._flushed = 0
-        self._end: int | None = None
-        if old is not None and is_last:
-            with writing(place):
-                copy_owner_and_mode(old, stream.fileno())
-
-    def _put(self, data: bytes | bytearray | memoryview) -> int:
-        count = super()._put(data)
-        self._written += count
-        if self._written - self._flushed > _WRITEBACK_BYTES:
-            self.stream.flush()
-            _write_back(self.stream.fileno(), self._flushed, self._written - self._flushed)
-            self._flushed = self._written
-        return count
-
-    def write_at(self, offset: int, data: memoryview) -> None:
-        super().write_at(offset, data)
-        _write_back(self.stream.fileno(), offset, len(data))
-
-    def reserve(self, size: int, numbers: int) -> None:
-        if not size or not hasattr(os, "posix_fallocate"):
+        if self._inputs is None or not size or not hasattr(os, "posix_fallocate"):
             return
         local = [path for path in self._inputs if isinstance(path, Path)]
         if numbers > sum(path.stat().st_size for path in local if path.is_file()):
@@ -158,10 +125,26 @@ class FileTarget(Target):
                     raise
 
     def truncate(self, size: int) -> None:
-        if self._is_last:
+        """Set the final size of a file, once all of its parts are written."""
+        if self._inputs is not None and self._is_last:
             with writing(self.place):
                 self.stream.truncate(size)
             self._end = size
+
+    def finish(self) -> None:
+        """Pass everything on that is held back or buffered."""
+        with writing(self.place):
+            if self._held:
+                self._put(self._held)
+            if self._compressor is not None:
+                _write_all(self.stream, self._compressor.flush())
+            _flush_all(self.stream)
+
+    def close(self) -> None:
+        """Close the stream."""
+        # An interrupted close has closed it.
+        with writing(self.place), suppress(InterruptedError):
+            self.stream.close()
 
     def publish(self, temporary: Path, publish: Callable[[Path], object]) -> None:
         """Wait until the disk has the file, and let it appear if it is complete."""

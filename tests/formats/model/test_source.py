@@ -13,7 +13,7 @@ from softmax_cli.formats.model import blocks as blocks_module
 from softmax_cli.formats.model.blocks import RowRange, Source
 from softmax_cli.formats.model.options import ReadOptions
 from softmax_cli.formats.opening.source import open_source
-from softmax_cli.pipeline.row_order import blocks_in_order
+from softmax_cli.pipeline.pairing import blocks_in_order
 from tests.formats.rows import ARRAYS, COLUMNAR, TEXTS
 from tests.running import run
 
