@@ -22,7 +22,11 @@ def in_order(jobs: Iterator[Callable[[], T]], threads: int) -> Generator[T, None
     first = list(islice(jobs, 2))
     jobs = chain(first, jobs)
     if len(first) > 1:
-        _keep_freed_memory()
+        import numpy as np
+
+        # Getting memory from the system takes as long as the arithmetic. The GNU C library learns
+        # from the largest freed piece how much to keep for the next blocks.
+        np.empty(_LARGEST_KEPT, np.uint8)
     if threads == 1 or len(first) < 2:
         for job in jobs:
             yield job()
@@ -48,16 +52,6 @@ def in_order(jobs: Iterator[Callable[[], T]], threads: int) -> Generator[T, None
             yield next_result()
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _keep_freed_memory() -> None:
-    """Let the next blocks use the memory of freed ones, which is slow to get from the system.
-
-    The GNU C library learns from the largest piece that was freed. Elsewhere this does nothing.
-    """
-    import numpy as np
-
-    np.empty(_LARGEST_KEPT, np.uint8)
 
 
 def thread_count(options: WriteOptions) -> int:

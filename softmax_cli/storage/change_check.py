@@ -35,13 +35,11 @@ def no_check() -> None:
 
 
 class ChangeCheckedFile(io.FileIO):
-    """A file whose reads fail once it has changed; `size` is None if it is no regular file."""
+    """A regular file whose reads fail once it has changed."""
 
     def __init__(self, path: Path) -> None:
-        """Open the file and note its state."""
         super().__init__(path)
-        status = os.fstat(self.fileno())
-        self.size = status.st_size if stat.S_ISREG(status.st_mode) else None
+        self.size = os.fstat(self.fileno()).st_size
         self._check = change_check(self.fileno(), str(path))
 
     def readinto(self, buffer: Any) -> int:

@@ -37,8 +37,7 @@ class RemoteFile(io.RawIOBase):
         """Ask for the size; read nothing."""
         super().__init__()
         self._url = url
-        with _errors_at(url):
-            self._fs, self._path = _located(url)
+        with filesystem_at(url) as (self._fs, self._path):
             info = self._fs.info(self._path)
             self._version = self._fs.ukey(self._path)
         if info.get("type") == "directory":
@@ -123,11 +122,10 @@ def upload_to(url: str) -> Callable[[Path], None]:
 
     An address that cannot be written to is an error at once.
     """
-    with _errors_at(url, OutputError):
-        fs, path = _located(url)
-    protocols = _protocols(fs)
-    if not hasattr(fs, "put_file") or "http" in protocols:
-        raise OutputError("cannot be written to", "name a place that can be", url)
+    with filesystem_at(url, OutputError) as (fs, path):
+        protocols = _protocols(fs)
+        if not hasattr(fs, "put_file") or "http" in protocols:
+            raise OutputError("cannot be written to", "name a place that can be", url)
 
     def upload(file: Path) -> None:
         part = max(_PART_BYTES, file.stat().st_size // _MOST_PARTS)
@@ -151,15 +149,6 @@ def upload_to(url: str) -> Callable[[Path], None]:
     return upload
 
 
-def _located(url: str) -> tuple[Any, str]:
-    """Return the file system of an address, and the path in it."""
-    from fsspec.core import url_to_fs
-
-    # An earlier listing may be out of date.
-    fs, path = url_to_fs(url, use_listings_cache=False)
-    return fs, str(path)
-
-
 def _protocols(fs: Any) -> set[str]:
     return {fs.protocol} if isinstance(fs.protocol, str) else set(fs.protocol)
 
@@ -173,7 +162,11 @@ def appears_whole(fs: Any) -> bool:
 def filesystem_at(url: str, kind: _Kind = InputError) -> Iterator[tuple[Any, str]]:
     """Yield the file system of an address, and the path in it."""
     with _errors_at(url, kind):
-        yield _located(url)
+        from fsspec.core import url_to_fs
+
+        # An earlier listing may be out of date.
+        fs, path = url_to_fs(url, use_listings_cache=False)
+        yield fs, str(path)
 
 
 @contextmanager
