@@ -106,8 +106,9 @@ def conclude(
     _check_counts(source, on_bad_row, counts, needed_for)
     if check is not None:
         check(source.place)
-    for line in (line for warning in source.warnings for line in warning()):
-        note(line, options)
+    for warning in source.warnings:
+        for line in warning():
+            note(line, options)
     if source.classes == 1 and counts.read > 1:
         remedy = "write the numbers in one line if they are one vector"
         if source.class_names is None and not source.id_names:

@@ -64,9 +64,6 @@ def run(
     counts, size, lines_written = Counts(), 0, 0
     lines_per_row = 1 if split is None else source.classes
 
-    def lay_out(block: Block) -> Block:
-        return block.with_values(to_kernel_layout(block.values))
-
     def finish(piece: Piece) -> Finished:
         block, found = piece.read()
         if on_bad_row == "error" and (found.bad or counts.bad):
@@ -77,7 +74,8 @@ def run(
         return Finished(found, piece.size, lines, prepare(result))
 
     def jobs() -> Iterator[Callable[[], list[Finished]]]:
-        pieces = _pieces(source.map(lay_out), on_bad_row, split)
+        laid_out = source.map(lambda block: block.with_values(to_kernel_layout(block.values)))
+        pieces = _pieces(laid_out, on_bad_row, split)
         for piece in pieces:
             batch = [piece, *islice(pieces, piece.at_once - 1)]
             yield partial(list, map(finish, batch))
@@ -124,7 +122,7 @@ def _pieces(source: Source, on_bad_row: OnBadRow, split: Split | None) -> Iterat
             is_first = part.lines is None or part.lines.start == 0
             found = replace(found, read=skipped + (len(part.values) if is_first else 0))
             size = chunk.size * found.read // max(1, chunk.rows)
-            yield Piece(partial(_pair, part, found), size, 2 if split else chunk.at_once)
+            yield Piece(partial(_as_read, part, found), size, 2 if split else chunk.at_once)
             skipped, found = 0, Counts()
 
 
@@ -134,7 +132,7 @@ def _read(chunk: Chunk, start: int, source: Source, on_bad_row: OnBadRow) -> tup
     return treat_bad_rows(block, on_bad_row, source.table)
 
 
-def _pair(block: Block, counts: Counts) -> tuple[Block, Counts]:
+def _as_read(block: Block, counts: Counts) -> tuple[Block, Counts]:
     return block, counts
 
 
@@ -165,8 +163,5 @@ def each_block(
 
     Nothing is written or reported; `merge` is called by the main thread alone.
     """
-
-    def prepare(block: Block) -> Commit:
-        return partial(merge, of(block))
-
-    run(source, identity, prepare, on_bad_row, replace(options, quiet=True))
+    quiet = replace(options, quiet=True)
+    run(source, identity, lambda block: partial(merge, of(block)), on_bad_row, quiet)

@@ -64,9 +64,7 @@ class Input:
 
     def check_expansion(self, held: int) -> None:
         """Raise an error if so many bytes, to be held whole, came from far too few."""
-        if self.compressed is None or held <= SMALL_ENOUGH:
-            return
-        if held > MOST_EXPANSION * self.compressed():
+        if self.compressed and held > max(SMALL_ENOUGH, MOST_EXPANSION * self.compressed()):
             problem = f"grows to over {MOST_EXPANSION} times its size, and is held whole"
             raise InputError(problem, "decompress it first", self.place)
 
@@ -74,8 +72,14 @@ class Input:
 def open_input(token: str) -> Input:
     """Open a path, or standard input for `-`; compressed input is decompressed."""
     if token == "-":
+        if sys.stdin is None:
+            raise InputError("is closed", "name a file, or type numbers", STANDARD_INPUT)
+        check = no_check
+        with contextlib.suppress(OSError):
+            check = change_check(sys.stdin.buffer.fileno(), STANDARD_INPUT)
+        stream = prepend(b"", sys.stdin.buffer, check)
         # It has a path: writing onto a file that is redirected to standard input is refused.
-        return _plain(Input(STANDARD_INPUT, _standard_input(), Path("/dev/stdin")))
+        return _plain(Input(STANDARD_INPUT, stream, Path("/dev/stdin")))
     if is_remote(token):
         from softmax_cli.storage.remote import RemoteFile
 
@@ -88,7 +92,7 @@ def open_input(token: str) -> Input:
     if path.is_char_device() or path.is_block_device():
         raise InputError("is a device", "name a file, or - for standard input", token)
     with reading(token):
-        file = io.FileIO(path, opener=_unblocked) if path.is_fifo() else ChangeCheckedFile(path)
+        file = _unblocked(path) if path.is_fifo() else ChangeCheckedFile(path)
     try:
         stream = _buffered(file)
         if isinstance(file, ChangeCheckedFile):
@@ -104,8 +108,8 @@ def _buffered(raw: io.RawIOBase) -> io.BufferedReader:
     return cast(io.BufferedReader, io.BufferedReader(raw, HEAD_BYTES))
 
 
-def _unblocked(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK)
+def _unblocked(path: Path) -> io.FileIO:
+    return io.FileIO(path, opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))
 
 
 def _first_bytes(pipe: io.FileIO, place: str) -> bytes:
@@ -118,15 +122,6 @@ def _first_bytes(pipe: io.FileIO, place: str) -> bytes:
         sleep(0.01)
     os.set_blocking(pipe.fileno(), True)
     return head or b""
-
-
-def _standard_input() -> io.BufferedReader:
-    if sys.stdin is None:
-        raise InputError("is closed", "name a file, or type numbers", STANDARD_INPUT)
-    check = no_check
-    with contextlib.suppress(OSError):
-        check = change_check(sys.stdin.buffer.fileno(), STANDARD_INPUT)
-    return prepend(b"", sys.stdin.buffer, check)
 
 
 def prepend(head: bytes, rest: BinaryIO, check: Callable[[], None] = no_check) -> io.BufferedReader:

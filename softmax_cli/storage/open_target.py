@@ -63,7 +63,22 @@ def open_target(
         temporary = Path(tempfile.gettempdir(), f".softmax-cli.{os.urandom(8).hex()}.tmp")
         return _file(destination, inputs, temporary, upload_to(destination), 0o600)
     with writing(destination):
-        return _local_output(destination, inputs, part)
+        old = None
+        with suppress(FileNotFoundError):
+            old = os.stat(destination)  # noqa: PTH116
+        if old is None and destination.endswith("/"):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if old is not None and not stat.S_ISREG(old.st_mode):
+            return _stream(destination)
+        # A symbolic link stays; the file that it names is replaced, if it may be written.
+        final = Path(os.path.realpath(destination))
+        if old is not None and not os.access(final, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    name = f".{final.name[:40]}.{_run_tag.get()}{os.urandom(8).hex()}.tmp"
+    temporary = final.with_name(name) if part is None else Path(part.path)
+    # Private until it has the permissions of the file that it replaces.
+    mode = 0o600 if old is not None and part is None else 0o666
+    return _file(destination, inputs, temporary, lambda file: file.replace(final), mode, old, part)
 
 
 def descriptor_of(path: str) -> int | None:
@@ -75,27 +90,6 @@ def descriptor_of(path: str) -> int | None:
     if (found := _DESCRIPTOR.fullmatch(path)) is None:
         return None
     return {"/dev/stdout": 1, "/dev/stderr": 2}.get(path) or int(found[1])
-
-
-def _local_output(
-    destination: str, inputs: Sequence[Location], part: SharedPart | None
-) -> AbstractContextManager[Target]:
-    old = None
-    with suppress(FileNotFoundError):
-        old = os.stat(destination)  # noqa: PTH116
-    if old is None and destination.endswith("/"):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    if old is not None and not stat.S_ISREG(old.st_mode):
-        return _stream(destination)
-    # A symbolic link stays; the file that it names is replaced, if it may be written.
-    final = Path(os.path.realpath(destination))
-    if old is not None and not os.access(final, os.W_OK):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    name = f".{final.name[:40]}.{_run_tag.get()}{os.urandom(8).hex()}.tmp"
-    temporary = final.with_name(name) if part is None else Path(part.path)
-    # Private until it has the permissions of the file that it replaces.
-    mode = 0o600 if old is not None and part is None else 0o666
-    return _file(destination, inputs, temporary, lambda file: file.replace(final), mode, old, part)
 
 
 @contextmanager
