@@ -44,7 +44,7 @@ class Manifest:
     _earlier: bytearray | None = None
     _next_write: float = 0.0
 
-    def is_done(self, shard: str, inputs: Sequence[Status], outputs: Sequence[str]) -> bool:
+    def has(self, shard: str, inputs: Sequence[Status], outputs: Sequence[str]) -> bool:
         """Return whether a shard is done, and its inputs and outputs are unchanged since."""
         if (record := self.shards.get(shown(shard))) is None or record["inputs"] != inputs:
             return False

@@ -162,9 +162,8 @@ def stem(name: str) -> str:
     """
     if suffix_format(name) is None:
         return name
-    for compression in COMPRESSIONS:
-        if name.lower().endswith(compression):
-            name = name[: -len(compression)]
+    if name.lower().endswith(COMPRESSIONS):
+        name = os.path.splitext(name)[0]  # noqa: PTH122
     return os.path.splitext(name)[0]  # noqa: PTH122
 
 

@@ -48,27 +48,27 @@ def _done() -> None:
 class TestReadBack:
     def test_an_unchanged_shard_is_done(self) -> None:
         manifest = _again()
-        assert manifest.is_done("in", [_status("in")], ["out"])
+        assert manifest.has("in", [_status("in")], ["out"])
         assert manifest.shards["in"]["rows"] == 1
         assert json.loads(Path(NAME).read_text())["loss"] == "inf"
 
     def test_a_shard_with_a_changed_input_is_not(self) -> None:
         os.utime("in", ns=(1, 1))
-        assert not _again().is_done("in", [_status("in")], ["out"])
+        assert not _again().has("in", [_status("in")], ["out"])
 
     def test_nor_one_with_an_input_of_another_size(self) -> None:
         at = Path("in").stat().st_mtime_ns
         Path("in").write_text("1,20")
         os.utime("in", ns=(at, at))
-        assert not _again().is_done("in", [_status("in")], ["out"])
+        assert not _again().has("in", [_status("in")], ["out"])
 
     def test_nor_one_whose_output_is_missing_or_changed_or_renamed(self) -> None:
         manifest = _again()
-        assert not manifest.is_done("in", [_status("in")], ["other"])
+        assert not manifest.has("in", [_status("in")], ["other"])
         Path("out").write_text("1,0")
-        assert not manifest.is_done("in", [_status("in")], ["out"])
+        assert not manifest.has("in", [_status("in")], ["out"])
         Path("out").unlink()
-        assert not manifest.is_done("in", [_status("in")], ["out"])
+        assert not manifest.has("in", [_status("in")], ["out"])
 
     @pytest.mark.parametrize(
         "how",

@@ -1,4 +1,4 @@
-"""Which files make up a run, and which belong together."""
+"""Which files make up a run, which belong together, and the names of their outputs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of engines let workers do: found by name in the processes of a cluster."""
+"""The work of test tasks; the processes of a cluster find it by name."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ from softmax_cli.storage.open_target import open_target
 
 
 def square(number: int) -> int:
-    """Return a square, and say so."""
+    """Return a square, and print a note."""
     note(f"the square of {number}", WriteOptions())
     return number * number
 
 
 def bad(place: str) -> None:
-    """Find a fault in a file."""
+    """Raise the error of a damaged file."""
     raise InputError("holds words", "give numbers", f"{place}:3")
 
 
 def wrong() -> None:
-    """Fail as no command should."""
+    """Raise an error that no command should."""
     raise KeyError("lost")
 
 
 def full() -> None:
-    """Fail as a disk does that is full."""
+    """Raise the error of a full disk."""
     raise OSError(28, "No space left on device", "out.npy")
 
 
 def die() -> None:
-    """End the worker, as a library that ends its process does."""
+    """Kill the worker, as a library that crashes does."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 def wait_once(folder: str) -> int:
-    """Tell who does this and wait without an end, but return at once the second time."""
+    """Write the id of the worker to a file, and wait forever; return it the second time."""
     path = Path(folder, "worker")
     if path.exists():
         return int(path.read_text())
@@ -55,7 +55,7 @@ def wait_once(folder: str) -> int:
 
 
 def write_without_end(path: str) -> None:
-    """Write a file block by block for as long as nobody says stop."""
+    """Write a file block by block until the task is stopped."""
     source = open_source(["1,2", "3,4"], ReadOptions())
     with open_target(path) as target, progress(_of_file(source, path), WriteOptions()) as advance:
         rows = 0

@@ -89,9 +89,8 @@ def with_outputs(
         if read.input_format is None:
             remedy = "name the format of the outputs with --format"
             raise UsageError("no format has this suffix", remedy, shard.path)
-        return (
-            shard.name + named_format(read.input_format, "--input-format", reads=True).suffixes[0]
-        )
+        typed = named_format(read.input_format, "--input-format", reads=True)
+        return shard.name + typed.suffixes[0]
 
     return [
         replace(shard, outputs={**shard.outputs, kind: path})

@@ -12,13 +12,13 @@ from typing import Any
 
 from softmax_cli.commands.gradients.file_check import EXACT, GradientFile
 from softmax_cli.commands.gradients.references import Variant, variants, weighed_without
-from softmax_cli.commands.inputs.loss import LossInputs
 from softmax_cli.commands.many_files.inputs import (
     common_options,
     gradient_divisor,
     inputs_for_workers,
     loss_run,
     shard_inputs,
+    weigh_shards,
 )
 from softmax_cli.commands.many_files.run import Run, State
 from softmax_cli.commands.options.shards import ShardOptions
@@ -149,14 +149,11 @@ class _GradientShards:
     def _variants(self) -> dict[str, Variant]:
         if not self._is_of_loss:
             return {}
-        inputs, write = self.form.inputs, self.write
         reduced: dict[str, ReducedLoss] = defaultdict(ReducedLoss)
-        for _, parts in self.run.sweep(
-            lambda shard, rows: partial(_weights, shard_inputs(inputs, shard, rows), write)
-        ):
-            for name, weights in (item for part in parts for item in part.items()):
+        for part in weigh_shards(self.run, self.form.inputs, weighed_without, self.write):
+            for name, weights in part.items():
                 reduced[name] += weights
-        inputs = shard_inputs(inputs, self.run.good[0], None)
+        inputs = shard_inputs(self.form.inputs, self.run.good[0], None)
         with ExitStack() as stack:
             return variants(inputs, inputs.opened(stack)[1], reduced)
 
@@ -167,9 +164,3 @@ def _joined(parts: list[Compared]) -> Compared:
     for part, *_ in others:
         whole.merge(part)
     return whole, dtype, classes
-
-
-def _weights(inputs: LossInputs, write: WriteOptions) -> dict[str, ReducedLoss]:
-    """Return the weights of the loss with one thing left out, by the name of the variant."""
-    with ExitStack() as stack:
-        return weighed_without(inputs, *inputs.opened(stack), write)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from fractions import Fraction
@@ -80,14 +80,21 @@ def gradient_divisor(run: Run, inputs: LossInputs, write: WriteOptions) -> Fract
     if inputs.options.reduction in ("sum", "none"):
         return 1.0
     whole = ReducedLoss()
-    for _, parts in run.sweep(
-        lambda shard, rows: partial(_weights, shard_inputs(inputs, shard, rows), write)
-    ):
-        for part in parts:
-            whole += part
+    for weights in weigh_shards(run, inputs, LossInputs.weighed, write):
+        whole += weights
     return inputs.divided_by(whole, run.place)
 
 
-def _weights(inputs: LossInputs, write: WriteOptions) -> ReducedLoss:
+def weigh_shards(
+    run: Run, inputs: LossInputs, weigh: Callable[..., Any], write: WriteOptions
+) -> Iterator[Any]:
+    """Yield weigh(inputs, source, settings, write) for the rows of each task, in any order."""
+    for _, parts in run.sweep(
+        lambda shard, rows: partial(_weigh, shard_inputs(inputs, shard, rows), weigh, write)
+    ):
+        yield from parts
+
+
+def _weigh(inputs: LossInputs, weigh: Callable[..., Any], write: WriteOptions) -> Any:
     with ExitStack() as stack:
-        return inputs.weighed(*inputs.opened(stack), write)
+        return weigh(inputs, *inputs.opened(stack), write)

@@ -124,8 +124,7 @@ class Run:
         """
         from softmax_cli import __version__
 
-        directory = self.options.output_dir
-        if directory is None:
+        if (directory := self.options.output_dir) is None:
             return
         partners = self.shards[0].partners.items()
         settings = {
@@ -182,9 +181,7 @@ class Run:
         """Sweep the shards that are missing or have changed, and publish their outputs."""
         changed, manifest, statuses = self.good, self._manifest, self._statuses
         if manifest is not None:
-            changed = [
-                s for s in changed if not manifest.is_done(s.path, statuses[s.path], s.written)
-            ]
+            changed = [s for s in changed if not manifest.has(s.path, statuses[s.path], s.written)]
         self._skipped = len(self.good) - len(changed)
         for shard, results in self.sweep(calls, changed):
             if shard.outputs and (ranges := self._ranges.get(shard.path)):
@@ -263,7 +260,7 @@ class Run:
         manifest.write()
         if not manifest.ended:
             done = f"{self._done + self._skipped} of {_shards(len(self.shards))} done"
-            note(f"{done}; the same command does the rest", self.write)
+            note(f"{done}; run the same command to finish", self.write)
 
     def _report(self) -> None:
         """Print how many shards were done, and the error of each that was left out."""
@@ -272,7 +269,7 @@ class Run:
         if self._manifest is not None:
             parts = [f"{_shards(self._done)} done"]
             if self._skipped:
-                parts.append(f"{self._skipped} skipped (done before, and unchanged)")
+                parts.append(f"{self._skipped} skipped (done before, unchanged)")
             if self.bad:
                 parts.append(f"{len(self.bad)} left out")
             note(", ".join(parts), self.write)

@@ -1,4 +1,4 @@
-"""Many files as one run: each as one alone, all together as one long file, and nothing twice."""
+"""Many files: each output as from its file alone, the loss as of one long file, nothing twice."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _refused(line: str, said: str) -> None:
 
 @contextmanager
 def _in_ranges() -> Iterator[None]:
-    """Let this process stand in for a cluster, which is given ranges of rows."""
+    """Let this process stand in for a cluster, whose tasks are ranges of rows."""
 
     class Engine(OneMachine):
         threads = 1
@@ -110,7 +110,7 @@ COMMANDS = [
 
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("form", ["", ".csv", ".parquet"])
-def test_each_file_is_done_as_one_alone(command: str, form: str) -> None:
+def test_each_output_is_that_of_its_file_alone(command: str, form: str) -> None:
     name, _, options = command.partition(" ")
     chosen = f"--format {form[1:]}" if form else ""
     err = _ok(f"{name} 'z/*.npy' {options.format('t')} --output-dir out {chosen}").err
@@ -149,7 +149,7 @@ def test_subfolders_and_columns_pass_through() -> None:
     assert Path("out/a.csv").read_bytes() == Path("one.csv").read_bytes()
 
 
-def test_what_is_done_and_unchanged_is_skipped() -> None:
+def test_unchanged_shards_are_skipped() -> None:
     line = "softmax 'z/*.npy' --output-dir out"
     _ok(line)
     first = {path.name: path.stat().st_ino for path in Path("out").glob("*.npy")}
@@ -166,6 +166,13 @@ def test_what_is_done_and_unchanged_is_skipped() -> None:
     assert "1 shard done, 3 skipped" in _ok(f"{line} -t 2").err
     assert "0 shards done, 1 skipped" in _ok("softmax z/b.npy -t 2 --output-dir out").err
     assert _ok(f"{line} -t 2 --quiet").err == ""
+
+
+def test_unchanged_outputs_are_recognised_by_their_address() -> None:
+    pytest.importorskip("fsspec")
+    line = f"softmax 'z/*.npy' --output-dir file://{Path.cwd()}/out"
+    _ok(line)
+    assert "0 shards done, 3 skipped" in _ok(line).err
 
 
 @pytest.mark.parametrize(
@@ -238,11 +245,11 @@ def test_losses_and_gradients_have_a_file_each(cut: bool) -> None:
     assert sorted(path.name for path in Path("g").iterdir()) == [f"{name}.npy" for name in NAMES]
     assert "3 skipped" in _ok(many).err
     np.save("y/b.npy", [-100])
-    # One row less: the mean is divided by something else, and all gradients are others.
+    # One row less: the divisor of the mean changes, and all gradients with it.
     assert "3 shards done" in _ok(many).err
 
 
-def test_a_loss_a_row_is_a_file_a_shard() -> None:
+def test_one_loss_per_row_is_a_file_per_shard() -> None:
     _ok("xent z.npy --labels y.npy --ignore-label -100 --reduction none --losses l.npy")
     outcome = _ok("xent 'z/*.npy' --labels y --ignore-label -100 --reduction none --output-dir out")
     assert outcome.out == ""
@@ -313,13 +320,13 @@ class TestBadShards:
     def _bad(self) -> None:
         Path("z/b.npy").write_bytes(Path("z/b.npy").read_bytes()[:-8])
 
-    def test_it_ends_the_run_which_a_second_one_goes_on_with(self) -> None:
+    def test_it_ends_the_run_and_a_second_run_continues(self) -> None:
         good = np.ones((1, CLASSES))
         outcome = run("softmax-cli softmax 'z/*.npy' --output-dir out")
         assert outcome.code == 2
         last = outcome.err.splitlines()[-1]
         assert last.startswith("softmax-cli: z/b.npy: holds 160 bytes, and its header declares 168")
-        assert "1 of 3 shards done; the same command does the rest" in outcome.err
+        assert "1 of 3 shards done; run the same command to finish" in outcome.err
         assert [each["input"] for each in _manifest()["bad"]] == ["z/b.npy"]
         np.save("z/b.npy", good)
         assert "2 shards done, 1 skipped" in _ok("softmax 'z/*.npy' --output-dir out").err
@@ -340,7 +347,7 @@ class TestBadShards:
         wanted = _ok("xent z/a.npy z/c.npy --labels y/ac.npy --ignore-label -100 --format json")
         assert outcome.out == wanted.out
 
-    def test_a_check_without_it_proves_nothing(self) -> None:
+    def test_gradcheck_without_it_is_inconclusive(self) -> None:
         Path("g").mkdir()
         np.save("y/ac.npy", np.concatenate([np.load("y/a.npy"), np.load("y/c.npy")]))
         _ok("xent z/a.npy z/c.npy --labels y/ac.npy --ignore-label -100 --grad g.npy")
@@ -359,8 +366,8 @@ class TestBadShards:
             ("z/b.npy", "inconclusive"),
         ]
 
-    def test_a_mean_gradient_that_counted_it_is_no_gradient(self) -> None:
-        # Its header is right, so that its rows are counted.
+    def test_a_mean_gradient_that_counts_its_rows_is_an_error(self) -> None:
+        # Its header is valid: its rows are counted.
         np.save("z/b.npy", np.full((1, CLASSES), np.nan))
         np.save("y/c.npy", np.zeros(ROWS[2], int))
         line = "xent 'z/*.npy' --labels y --on-bad-shard skip --grad g --output-dir out"
@@ -369,7 +376,7 @@ class TestBadShards:
         assert "z/b.npy: is damaged, but the gradients of the other files" in outcome.err
         assert _ok(f"{line} --reduction sum").out
 
-    def test_nothing_is_left_if_all_are_bad(self) -> None:
+    def test_no_file_is_left_if_all_are_bad(self) -> None:
         _refused("softmax z/b.npy --output-dir out/deep", "z/b.npy: holds 160")
         outcome = run("softmax-cli softmax z/b.npy --output-dir out --on-bad-shard skip")
         assert outcome.code == 2
@@ -406,11 +413,11 @@ class TestBadShards:
         ("softmax 'z/*.npy' --output-dir z.npy", "z.npy"),
     ],
 )
-def test_what_cannot_be_is_refused_and_leaves_nothing(line: str, said: str) -> None:
+def test_a_refused_command_leaves_no_file(line: str, said: str) -> None:
     _refused(line, said)
 
 
-def test_files_of_other_columns_are_no_part_of_one_loss() -> None:
+def test_files_with_different_columns_have_no_common_loss() -> None:
     np.save("z/b.npy", np.ones((1, 3)))
     outcome = run("softmax-cli xent 'z/*.npy' --labels y --ignore-label -100 --output-dir out")
     assert outcome.code == 2
@@ -432,7 +439,7 @@ def test_names_that_look_like_patterns() -> None:
     assert not left.exists()
 
 
-def test_what_a_killed_run_left_is_taken_away() -> None:
+def test_temporary_files_of_a_killed_run_are_removed() -> None:
     _ok("softmax 'z/*.npy' --output-dir out")
     manifest = _manifest()
     Path("out", NAME).write_text(json.dumps(manifest | {"ended": False}))
@@ -444,7 +451,7 @@ def test_what_a_killed_run_left_is_taken_away() -> None:
     ]
 
 
-def test_a_run_that_does_nothing_leaves_what_was_known() -> None:
+def test_a_run_that_finishes_no_shard_restores_the_manifest() -> None:
     _ok("softmax 'z/*.npy' --output-dir out")
     before = Path("out", NAME).read_bytes()
     Path("z/a.npy").rename("z/kept")
@@ -455,7 +462,7 @@ def test_a_run_that_does_nothing_leaves_what_was_known() -> None:
     assert "3 skipped" in _ok("softmax 'z/*.npy' --output-dir out").err
 
 
-def test_an_interrupted_run_is_gone_on_with() -> None:
+def test_a_second_run_continues_an_interrupted_one() -> None:
     done: list[str] = []
     performed = OneMachine.outcomes
 
@@ -473,5 +480,5 @@ def test_an_interrupted_run_is_gone_on_with() -> None:
     assert "2 shards done, 1 skipped" in _ok("softmax 'z/*.npy' --output-dir out").err
 
 
-def test_no_status_of_what_is_not_there() -> None:
+def test_a_missing_file_has_no_status() -> None:
     assert path_of("no").status() is None

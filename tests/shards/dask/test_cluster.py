@@ -1,4 +1,4 @@
-"""A cluster of processes: it comes to what one machine does, whoever dies on the way."""
+"""A cluster of processes has the results of one machine, whichever process dies."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def shared() -> Iterator[Cluster]:
 
 @pytest.fixture
 def engine(shared: Cluster) -> Cluster:
-    """Return an engine for a run of its own, once those that were killed have successors."""
+    """Return an engine for its own run, once killed workers are replaced."""
     engine = Cluster(shared._client, "tcp://somewhere", os.urandom(6).hex(), 1)
     _until(lambda: engine.slots == 2)
     return engine
@@ -76,7 +76,7 @@ def _squares(count: int) -> list[Task]:
     return [Task(f"{n}.npy", partial(work.square, n), 8) for n in range(count)]
 
 
-def test_it_does_what_one_machine_does(engine: Cluster) -> None:
+def test_its_results_are_those_of_one_machine(engine: Cluster) -> None:
     recorded = Recorded()
     found = {each.task.name: each for each in engine.outcomes(_squares(20), recorded)}
     alone = {each.task.name: each for each in OneMachine("run").outcomes(_squares(20), _ignored)}
@@ -88,7 +88,7 @@ def test_it_does_what_one_machine_does(engine: Cluster) -> None:
 
 
 @pytest.mark.slow
-def test_it_begins_no_more_than_it_needs(engine: Cluster) -> None:
+def test_only_a_few_tasks_are_sent_ahead(engine: Cluster) -> None:
     begun: list[str] = []
 
     def tasks() -> Iterator[Task]:
@@ -101,7 +101,7 @@ def test_it_begins_no_more_than_it_needs(engine: Cluster) -> None:
     assert len(begun) == done + 1 == 200
 
 
-def test_what_is_wrong_with_a_file_is_an_outcome(engine: Cluster) -> None:
+def test_the_error_of_a_file_is_an_outcome(engine: Cluster) -> None:
     tasks = [Task("a", partial(work.bad, "a")), *_squares(2)]
     found = {each.task.name: each for each in engine.outcomes(tasks, _ignored)}
     assert isinstance(found["a"].error, InputError)
@@ -110,18 +110,18 @@ def test_what_is_wrong_with_a_file_is_an_outcome(engine: Cluster) -> None:
     assert found["1.npy"].result == 1
 
 
-def test_a_full_disk_is_no_fault_of_the_file(engine: Cluster) -> None:
+def test_a_full_disk_is_not_a_bad_shard(engine: Cluster) -> None:
     (outcome,) = engine.outcomes([Task("a", work.full)], _ignored)
     assert str(outcome.error) == "out.npy: No space left on device"
     assert not outcome.is_bad_shard
 
 
-def test_what_should_not_happen_names_the_task(engine: Cluster) -> None:
+def test_an_unexpected_error_names_the_task(engine: Cluster) -> None:
     with pytest.raises(SoftmaxCliError, match=r"a: KeyError: 'lost'"):
         list(engine.outcomes([Task("a", work.wrong)], _ignored))
 
 
-def test_a_task_whose_worker_is_killed_is_done_by_another(engine: Cluster, tmp_path: Path) -> None:
+def test_another_worker_performs_the_task_of_a_killed_one(engine: Cluster, tmp_path: Path) -> None:
     def kill() -> None:
         _until((tmp_path / "worker").exists)
         os.kill(int((tmp_path / "worker").read_text()), signal.SIGKILL)
@@ -139,9 +139,7 @@ def test_a_task_whose_worker_is_killed_is_done_by_another(engine: Cluster, tmp_p
 
 
 @pytest.mark.slow
-def test_a_task_that_ends_its_worker_each_time_is_bad_and_the_others_are_not(
-    engine: Cluster,
-) -> None:
+def test_only_the_task_that_kills_every_worker_is_bad(engine: Cluster) -> None:
     tasks = [*_squares(3), Task("deadly.parquet", work.die), *_squares(12)[3:]]
     found = {each.task.name: each for each in engine.outcomes(tasks, _ignored)}
     deadly = found.pop("deadly.parquet")
@@ -150,7 +148,7 @@ def test_a_task_that_ends_its_worker_each_time_is_bad_and_the_others_are_not(
     assert [found[f"{n}.npy"].result for n in range(12)] == [n * n for n in range(12)]
 
 
-def test_who_gives_up_leaves_nothing_half_written(engine: Cluster, tmp_path: Path) -> None:
+def test_giving_up_leaves_no_unfinished_file(engine: Cluster, tmp_path: Path) -> None:
     tasks = [
         Task(name, partial(work.write_without_end, str(tmp_path / name)))
         for name in ("a", "b", "c")
@@ -188,7 +186,7 @@ def test_no_scheduler(address: str, said: str, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.slow
 class TestThroughTheProgram:
-    """The program as it is installed, in processes that are really killed."""
+    """The whole program, in processes that are killed."""
 
     SHARDS = 24
 
@@ -210,7 +208,7 @@ class TestThroughTheProgram:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            # What one leaves that is killed is to be under the folder of the test.
+            # Files that a killed process leaves stay in the folder of the test.
             env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(Path("t").absolute())},
             start_new_session=True,
         )
@@ -228,7 +226,7 @@ class TestThroughTheProgram:
             psutil.wait_procs(children, PATIENCE)
 
     def _check_the_rest(self) -> None:
-        """A second run goes on, and every file is as one machine makes it."""
+        """Check that a second run continues, with the same bytes as one machine."""
         before = {path: path.stat().st_mtime_ns for path in Path("out").glob("*.npy")}
         outcome = run("softmax-cli softmax 'z/*.npy' --output-dir out")
         assert outcome.code == 0
@@ -256,13 +254,13 @@ class TestThroughTheProgram:
         )
         self._check_the_rest()
 
-    def test_a_key_interrupts_all_of_its_processes(self) -> None:
+    def test_ctrl_c_ends_all_processes(self) -> None:
         with self._running("local") as program:
             os.killpg(program.pid, signal.SIGINT)
             out, err = program.communicate(timeout=PATIENCE)
         assert program.returncode == 130
         assert out == ""
-        assert err.endswith("the same command does the rest\n")
+        assert err.endswith("run the same command to finish\n")
         assert err.count("\n") == 1
         assert list(Path("out").glob(".*")) == []
         self._check_the_rest()
@@ -291,7 +289,7 @@ class TestThroughTheProgram:
             stderr=subprocess.DEVNULL,
             text=True,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
-            # Workers of a cluster work elsewhere.
+            # Workers of a cluster have another working directory.
             cwd="z",
         ) as scheduler:
             assert scheduler.stdout is not None
@@ -302,7 +300,7 @@ class TestThroughTheProgram:
         assert program.returncode == 2
         assert out == ""
         first, last = err.splitlines()
-        assert first.endswith(f"of {self.SHARDS} shards done; the same command does the rest")
+        assert first.endswith(f"of {self.SHARDS} shards done; run the same command to finish")
         assert last == (
             f"softmax-cli: {address}: the scheduler went away; run again once it is back"
         )

@@ -1,4 +1,4 @@
-"""What stands where a scheduler should: each is told apart, in one line, and soon."""
+"""Whatever is at the address of a scheduler is recognised soon, with a one-line error."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PATIENCE = 60
 
 @pytest.fixture(scope="module")
 def scheduler() -> Iterator[LocalCluster]:
-    """A scheduler with one worker, in this process: nothing here ends either."""
+    """A scheduler with one worker, in this process: no test here stops them."""
     with LocalCluster(
         n_workers=1,
         threads_per_worker=1,
@@ -61,12 +61,12 @@ def _refusal(address: str, patience: float = PATIENCE) -> str:
         ("absent.json", "absent.json: cannot be read: No such file"),
     ],
 )
-def test_what_is_no_address(address: str, said: str) -> None:
+def test_an_invalid_address(address: str, said: str) -> None:
     assert _refusal(address).startswith(said)
 
 
-def test_the_program_ends_at_once_and_in_one_line(tmp_path: Path) -> None:
-    """Dask's client would wait for what it could not begin, and print where."""
+def test_the_program_ends_at_once_with_one_line(tmp_path: Path) -> None:
+    """Dask's client would wait, and print a traceback."""
     (tmp_path / "a.csv").write_text("1,2\n")
     line = f"softmax-cli softmax {tmp_path}/a.csv --output-dir {tmp_path}/out --scheduler nowhere"
     outcome = run(line)
@@ -75,7 +75,7 @@ def test_the_program_ends_at_once_and_in_one_line(tmp_path: Path) -> None:
     assert outcome.err.startswith("softmax-cli: nowhere: not an address")
 
 
-def test_a_worker_is_no_scheduler(scheduler: LocalCluster) -> None:
+def test_a_worker_is_not_a_scheduler(scheduler: LocalCluster) -> None:
     (worker,) = scheduler.workers.values()
     assert _refusal(worker.address) == (
         f"{worker.address}: is a worker; give the address of its scheduler"
@@ -92,7 +92,7 @@ def test_a_file_may_name_the_scheduler(scheduler: LocalCluster, tmp_path: Path) 
 
 
 @pytest.mark.slow
-def test_another_program_that_listens_is_not_waited_for() -> None:
+def test_another_program_that_listens_is_not_a_scheduler() -> None:
     from http.server import BaseHTTPRequestHandler, HTTPServer
 
     with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
@@ -139,7 +139,7 @@ def _old() -> str:
     return "0.0.1"
 
 
-def test_what_dask_warns_of_is_not_shown(
+def test_warnings_of_dask_are_not_shown(
     scheduler: LocalCluster, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
 ) -> None:
     def differing(*_: Any) -> dict[str, str]:
