@@ -110,8 +110,8 @@ class Names:
 
         def check(block: Block) -> Block:
             if suspects.columns and self.count_columns.is_set():
-                problem = f"{suspects.what}, and labels that are numbers count the classes"
-                raise InputError(problem, suspects.remedy, source.place)
+                why = ", and labels that are numbers count the classes"
+                raise suspects.error(source.place, why)
             return block
 
         return source.map(check)

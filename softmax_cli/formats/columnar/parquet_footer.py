@@ -56,10 +56,7 @@ def _row_groups(footer: bytes) -> list[Fields]:
 
 
 def _move(group: Fields, by: int) -> None:
-    """Move the offsets in a row group.
-
-    What is optional goes: the group's number, and page indexes, which hold offsets themselves.
-    """
+    """Move the offsets in a row group; drop its number and page indexes, which are optional."""
     _, chunks = group[_CHUNKS][1]
     columns = [chunk[_CHUNK_METADATA][1] for chunk in chunks]
     for structs, moved, dropped in (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -78,7 +79,7 @@ class ColumnarSink(FormatSink):
         length = len(footer).to_bytes(4, "little")
         self._target.write(self._footers.BEFORE_FOOTER + footer + length + self._footers.MAGIC)
 
-    def _words_of(self, block: Block) -> pl.DataFrame | None:
+    def _words_of(self, block: Block) -> pl.DataFrame:
         """Return the columns of text: ids, and the names of the top k classes."""
         columns: list[list[str]] = []
         if block.ids is not None:
@@ -89,17 +90,14 @@ class ColumnarSink(FormatSink):
         if block.classes is not None:
             names = name_classes(block.classes, self._result.class_names)
             columns += [list(map(str, rank)) for rank in zip(*names, strict=True)]
-        if not columns:
-            return None
         return pl.DataFrame([pl.Series(str(place), words) for place, words in enumerate(columns)])
 
-    def _add(self, numbers: NDArray[Any], words: pl.DataFrame | None) -> None:
+    def _add(self, numbers: NDArray[Any], words: pl.DataFrame) -> None:
         done, rows = 0, numbers.shape[1]
         while done < rows:
             count = min(rows - done, self._most - self._held)
             self._numbers[:, self._held : self._held + count] = numbers[:, done : done + count]
-            if words is not None:
-                self._words.append(words.slice(done, count))
+            self._words.append(words.slice(done, count))
             self._held += count
             done += count
             if self._held == self._most:
@@ -143,6 +141,5 @@ class ColumnarSink(FormatSink):
         words = pl.concat(self._words).get_columns() if self._words else none
         columns = [*words[:ids], *map(pl.Series, lines)]
         if self._has_classes:
-            pairs = zip(words[ids:], columns[ids:], strict=True)
-            columns[ids:] = [column for pair in pairs for column in pair]
+            columns[ids:] = chain.from_iterable(zip(words[ids:], columns[ids:], strict=True))
         return [column.alias(name) for column, name in zip(columns, self._names(), strict=True)]

@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import chain
 
+from softmax_cli.errors import InputError
 from softmax_cli.formats.columns.layout import Layout
 from softmax_cli.formats.columns.selection import name_columns, pass_through
 from softmax_cli.formats.model.blocks import Block, Chunk, Source, identity
@@ -43,7 +44,6 @@ class SuspectColumns:
     """The columns of a table that were taken for classes and do not look like classes."""
 
     def __init__(self, layout: Layout) -> None:
-        """Judge the names of the classes."""
         self._layout = layout
         names = () if layout.chosen else layout.class_names or ()
         named = zip(layout.classes, names, strict=False)
@@ -63,18 +63,13 @@ class SuspectColumns:
         if len(found) == 1:
             self.columns = sorted({*self.columns, self._layout.classes[found[0]]})
 
-    @property
-    def what(self) -> str:
-        """Which columns they are, and what they were taken for."""
+    def error(self, place: str, why: str = "") -> InputError:
+        """Return the error about them; as text, it is the warning."""
         several = len(self.columns) > 1
         taken = "are taken for classes and look" if several else "is taken for a class and looks"
-        return f"{name_columns(self.columns, self._layout.names)} {taken} like none"
-
-    @property
-    def remedy(self) -> str:
-        """What to do about them."""
+        problem = f"{name_columns(self.columns, self._layout.names)} {taken} like none{why}"
         remedy = pass_through(self.columns, self._layout.names)
-        return f"{remedy}, --columns names the classes"
+        return InputError(problem, f"{remedy}, --columns names the classes", place)
 
 
 def warn_of_suspects(source: Source) -> Source:
@@ -100,8 +95,6 @@ def warn_of_suspects(source: Source) -> Source:
         yield from chain(first, rest)
 
     def warnings() -> list[str]:
-        if not suspects.columns:
-            return []
-        return [f"{source.place}: {suspects.what}; {suspects.remedy}"]
+        return [str(suspects.error(source.place))] if suspects.columns else []
 
     return replace(source, chunks=chunks, suspects=suspects, warnings=(*source.warnings, warnings))

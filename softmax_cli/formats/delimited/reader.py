@@ -25,7 +25,7 @@ from softmax_cli.formats.text.lines import Comments, read_records
 from softmax_cli.storage.input import Input, no_rows, read_line, reading
 from softmax_cli.storage.limits import MOST_IDLE_LINES
 
-# The first so many bytes of the second record are enough to judge the first.
+# So many bytes of the second record are enough to judge the first.
 _SECOND_BYTES = 1 << 20
 
 
@@ -93,7 +93,7 @@ class FirstRecords(NamedTuple):
 
 
 def first_records(source: Input, comments: Comments, what: str, *, anywhere: bool) -> FirstRecords:
-    """Read the first two records, or raise an error that asks for `what` is missing.
+    """Read the first two records; the error for an empty text asks for `what`.
 
     Comments above the first record are counted. With `anywhere`, more may follow below it.
     """

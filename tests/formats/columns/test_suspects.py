@@ -113,7 +113,7 @@ def test_option_values() -> None:
     layout = Layout(7, [1, 2, 4, 5], [], None, names)
     suspects = SuspectColumns(layout)
     suspects.columns = [1, 2, 4]
-    assert "--id-columns 2,3,row_id passes" in suspects.remedy
+    assert "--id-columns 2,3,row_id passes" in suspects.error("x.csv").remedy
     assert layout.cell("x.csv:3", 3) == "x.csv:3:6"
 
 
