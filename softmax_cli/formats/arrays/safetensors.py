@@ -70,7 +70,12 @@ def _tensors(source: Input, header: bytes) -> list[_Tensor]:
         if not isinstance(entries, dict):
             raise TypeError
         entries.pop("__metadata__", None)
-        tensors = [_tensor(*entry) for entry in entries.items()]
+        tensors = [
+            _Tensor(name, entry["dtype"], tuple(entry["shape"]), *entry["data_offsets"])
+            for name, entry in entries.items()
+        ]
+        if not all(map(_is_valid, tensors)):
+            raise ValueError
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise _damaged(source, "has a header that cannot be read") from error
     tensors.sort(key=lambda tensor: (tensor.begin, tensor.end))
@@ -84,15 +89,15 @@ def _tensors(source: Input, header: bytes) -> list[_Tensor]:
     return tensors
 
 
-def _tensor(name: str, entry: Any) -> _Tensor:
-    shape, (begin, end) = entry["shape"], entry["data_offsets"]
-    numbers = [*shape, begin, end]
-    sized = all(type(number) is int and 0 <= number < 1 << 63 for number in numbers)
-    if not isinstance(entry["dtype"], str) or not sized or begin > end or len(shape) > 64:
-        raise ValueError
-    if math.prod(max(1, size) for size in shape) >= 1 << 60:
-        raise ValueError
-    return _Tensor(name, entry["dtype"], tuple(shape), begin, end)
+def _is_valid(tensor: _Tensor) -> bool:
+    numbers = (*tensor.shape, tensor.begin, tensor.end)
+    return (
+        isinstance(tensor.dtype, str)
+        and all(type(number) is int and 0 <= number < 1 << 63 for number in numbers)
+        and tensor.begin <= tensor.end
+        and len(tensor.shape) <= 64
+        and math.prod(max(1, size) for size in tensor.shape) < 1 << 60
+    )
 
 
 def _skip(source: Input, tensor: _Tensor, size: int) -> None:

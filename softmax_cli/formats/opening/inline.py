@@ -23,16 +23,11 @@ def read_inline(tokens: Sequence[str], place: str) -> Source | None:
         if others[0] != "-" and not path_of(others[0]).exists():
             raise unknown_token(others[0], place)
         raise InputError("is a path among numbers", "give only paths or only numbers", others[0])
-    rows: list[object] = []
+    rows: list[object]
     if all(map(is_number, tokens)):
-        rows.extend(_number(token, place) for token in tokens)
+        rows = [_number(token, place) for token in tokens]
     else:
-        for token in tokens:
-            if token.startswith("["):
-                row = _json_list(token)
-                rows.extend(row if row and isinstance(row[0], list) else [row])
-            else:
-                rows.append([_number(part, place) for part in token.split(",")])
+        rows = [row for token in tokens for row in _rows(token, place)]
     return array_source(numeric_array(rows, place), place)
 
 
@@ -62,14 +57,16 @@ def _number(text: str, place: str) -> float:
         raise InputError(str(error), "give a number that float64 can hold", place) from None
 
 
-def _json_list(token: str) -> list[object]:
+def _rows(token: str, place: str) -> list[object]:
+    if not token.startswith("["):
+        return [[_number(part, place) for part in token.split(",")]]
     from softmax_cli.formats.text.json_values import parse_json
 
     try:
         row: list[object] = parse_json(token)
     except ValueError as error:
         raise InputError(f"not JSON: {error}", "a row is [1, 2, 3]", shorten_token(token)) from None
-    return row
+    return row if row and isinstance(row[0], list) else [row]
 
 
 def unknown_token(token: str, place: str) -> InputError:

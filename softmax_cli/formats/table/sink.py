@@ -49,12 +49,11 @@ class _Row(NamedTuple):
 
 
 class TableSink(Sink):
-    """Keeps the first and the last rows, and shows them after the last."""
+    """Keeps the first and the last rows; `show` prints the parts of the table after the last."""
 
     def __init__(
         self, result: Result, show: Callable[[Sequence[Part]], None], options: WriteOptions
     ) -> None:
-        """Keep no rows yet; `show` prints the parts of the table."""
         self._result, self._show = result, show
         self._precision = options.precision or DEFAULT_PRECISION
         self._has_bars = result.name == "probabilities"
@@ -146,33 +145,29 @@ class TableSink(Sink):
         texts = align_columns(
             [[self._number(row.values[column]) for column in columns] for row in rows]
         )
+        cells = [
+            [
+                Cell(
+                    text,
+                    height=row.values[column] if self._has_bars else None,
+                    strong=column == top,
+                    name=None if row.classes is None else str(row.classes[column]),
+                )
+                for column, text in zip(columns, row_texts, strict=True)
+            ]
+            for row, row_texts, top in zip(rows, texts, tops, strict=True)
+        ]
         yield Grid(
             " ".join(result.id_names).strip() or "row",
             [str(names[column]) for column in columns],
             result.columns,
             [row.name for row in rows],
-            [
-                self._cells(row, columns, row_texts, top)
-                for row, row_texts, top in zip(rows, texts, tops, strict=True)
-            ],
+            cells,
             ["" if top is None else str(names[top]) for top in tops],
             gap,
             "" if gap is None else f"{len(rows)} of {total} rows",
             "likeliest" if is_top_k else "classes",
         )
-
-    def _cells(
-        self, row: _Row, columns: Sequence[int], texts: Sequence[str], top: int | None
-    ) -> list[Cell]:
-        return [
-            Cell(
-                text,
-                height=row.values[column] if self._has_bars else None,
-                strong=column == top,
-                name=None if row.classes is None else str(row.classes[column]),
-            )
-            for column, text in zip(columns, texts, strict=True)
-        ]
 
     def _matrices(self) -> Iterator[Part]:
         classes = self._result.columns
