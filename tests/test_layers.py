@@ -36,7 +36,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "formats.columnar": (*ROWS, "formats.arrays", "core.exact", "storage", "runtime", "errors"),
     "formats.table": (*ROWS, *BELOW),
     "formats": ("formats.model", "storage", "runtime", "errors"),
-    "formats.opening": (*OPENED, "core.exact", "storage", "errors"),
+    "formats.opening": (*OPENED, "core.exact", "storage", "display", "display.rich", "errors"),
     "pipeline": ("formats.model", "core.exact", "display.rich", "errors"),
     "losses": (*OPENED, "formats.delimited", *CORE, "storage", "errors"),
     "explain": ("formats.model", *CORE, "display", "errors"),

@@ -31,13 +31,7 @@ from softmax_cli.storage import output as target
 OTHERS = ("concurrent.futures.thread", "gzip", "softmax_cli.display.rich.export", "zstandard")
 NOT_YET = ("columnar.", ".polars_", "__main__")
 TRACED = (
-    *(
-        "storage/open_target.py",
-        "storage/output.py",
-        "formats/opening/sink.py",
-        "formats/table/picture_file.py",
-        "contextlib.py",
-    ),
+    *("storage/open_target.py", "storage/output.py", "formats/opening/sink.py", "contextlib.py"),
     *("commands/loss/output.py", "commands/loss/row_outputs.py"),
 )
 

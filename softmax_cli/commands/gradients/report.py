@@ -21,8 +21,8 @@ from softmax_cli.display.parts import Line, Part, Table
 from softmax_cli.display.rich.console import render_text
 from softmax_cli.display.rich.names import cut_name
 from softmax_cli.errors import ExitCode, UsageError
+from softmax_cli.formats.opening.sink import open_picture, picture_form
 from softmax_cli.formats.registry import output_format
-from softmax_cli.formats.table.picture_file import open_picture, picture_form
 from softmax_cli.formats.text.json_values import json_report
 from softmax_cli.storage.filesystem import Location, refuse_the_same
 from softmax_cli.storage.open_target import open_target

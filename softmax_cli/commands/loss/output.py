@@ -16,9 +16,8 @@ from softmax_cli.display.parts import Line, Part
 from softmax_cli.formats.model.blocks import Block, Source, identity
 from softmax_cli.formats.model.options import ReadOptions, WriteOptions
 from softmax_cli.formats.model.sinks import Result, Sink
-from softmax_cli.formats.opening.sink import open_sink
+from softmax_cli.formats.opening.sink import open_picture, open_sink
 from softmax_cli.formats.registry import output_format
-from softmax_cli.formats.table.picture_file import open_picture
 from softmax_cli.losses.histogram import Histogram
 from softmax_cli.losses.running_loss import RunningLoss
 from softmax_cli.pipeline.bad_rows import Counts
