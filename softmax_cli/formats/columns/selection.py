@@ -64,13 +64,13 @@ def _positions(part: str, names: Sequence[str] | None, count: int, option: str) 
         if not 1 <= first <= last <= count:
             raise UsageError(f"no column {shown}", f"the columns are 1 to {count}", option)
         return range(first - 1, last)
-    problem = f"no column named {shown!r}"
-    if names is None:
-        remedy = "give numbers, or --header if its first line is one"
-        raise UsageError(f"{problem}, the input has no header", remedy, option)
-    found = [at for at, name in enumerate(names) if fnmatchcase(name, part)]
+    found = [at for at, name in enumerate(listed) if fnmatchcase(name, part)]
     if not found:
-        raise UsageError(problem, "the columns are " + join_names(names), option)
+        problem, remedy = f"no column named {shown!r}", f"the columns are {join_names(listed)}"
+        if names is None:
+            problem += ", the input has no header"
+            remedy = "give numbers, or --header if its first line is one"
+        raise UsageError(problem, remedy, option)
     return found
 
 

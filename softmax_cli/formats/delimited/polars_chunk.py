@@ -27,8 +27,15 @@ def read_with_polars(text: bytes, rows: int, layout: Layout, delimiter: str) -> 
     # Polars ignores an empty cell at the end of a text.
     text = text if text.endswith(b"\n") else text + b"\n"
     if layout.columns >= _MANY_COLUMNS and layout.is_all_classes:
-        numbers = _read_as_one_column(text, rows, layout, delimiter)
-        return None if numbers is None else (numbers, [], [])
+        # Polars takes time for each column, so all cells are read as one.
+        if not _is_rectangular(text, rows, layout.columns, delimiter):
+            return None
+        cells = text.removesuffix(b"\n").replace(b"\n", delimiter.encode())
+        frame = _read_csv(cells, [pl.Float64], layout, separator="\n", end=delimiter)
+        if frame is None or frame.height != rows * layout.columns:
+            return None
+        values = frame.to_series().to_numpy(writable=True).reshape(rows, layout.columns)
+        return (values, [], []) if _is_exact(values, text, pl.DataFrame()) else None
     classes = set(layout.classes)
     types = [pl.Float64 if at in classes else pl.String for at in range(layout.columns)]
     frame = _read_csv(text, types, layout, delimiter)
@@ -36,13 +43,11 @@ def read_with_polars(text: bytes, rows: int, layout: Layout, delimiter: str) -> 
         return None
     words = frame.select(pl.col(pl.String))
     # The missing cells of a short row are null, or empty words.
-    nulls = words.width or any(column.null_count() for column in frame)
-    if any(column.null_count() for column in words) or (
-        nulls and not _is_rectangular(text, rows, layout.columns, delimiter)
-    ):
+    has_missing = words.width or any(column.null_count() for column in frame)
+    if has_missing and not _is_rectangular(text, rows, layout.columns, delimiter):
         return None
     values = frame.select(map(str, layout.classes)).to_numpy(order="fortran", writable=True)
-    if not _is_exact(values, text, words):
+    if any(column.null_count() for column in words) or not _is_exact(values, text, words):
         return None
     ids = [[cell.encode() for cell in frame[str(column)]] for column in layout.ids]
     label: Iterable[str] = () if layout.label is None else frame[str(layout.label)]
@@ -67,20 +72,6 @@ def _read_csv(
         )
     except pl.exceptions.PolarsError:
         return None
-
-
-def _read_as_one_column(
-    text: bytes, rows: int, layout: Layout, delimiter: str
-) -> NDArray[np.float64] | None:
-    """Read all cells as one column, because Polars takes time for each column."""
-    if not _is_rectangular(text, rows, layout.columns, delimiter):
-        return None
-    cells = text.removesuffix(b"\n").replace(b"\n", delimiter.encode())
-    frame = _read_csv(cells, [pl.Float64], layout, separator="\n", end=delimiter)
-    if frame is None or frame.height != rows * layout.columns:
-        return None
-    values = frame.to_series().to_numpy(writable=True).reshape(rows, layout.columns)
-    return values if _is_exact(values, text, pl.DataFrame()) else None
 
 
 def _is_rectangular(text: bytes, rows: int, columns: int, delimiter: str) -> bool:
