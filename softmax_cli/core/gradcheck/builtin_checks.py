@@ -54,15 +54,7 @@ def check_builtin(
         samples = [input_sample(row.at.size, softmax(row.at), rng) for row in rows]
         pairs = [row.columns(inputs) for row, inputs in zip(rows, samples, strict=True)]
         return [check(pairs, " (columns)")]
-
-    def check_scalars(points: list[Point], part: str) -> Check:
-        pairs = [
-            replace(point.pair(settings), floor=row.floor)
-            for point, row in zip(points, rows, strict=True)
-        ]
-        return check(pairs, part)
-
-    return check_parts([row.scalar() for row in rows], rng, check_scalars)
+    return check_parts([row.scalar() for row in rows], rng, settings, check)
 
 
 class _Row:
@@ -148,7 +140,7 @@ class _Row:
             a[self.kept] = x
             return self.analytic(a)[self.kept]
 
-        return Point(function, claimed, self.at, is_scalar=True)
+        return Point(function, claimed, self.at, is_scalar=True, floor=self.floor)
 
     def _pair(
         self,

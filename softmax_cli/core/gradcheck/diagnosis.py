@@ -90,8 +90,9 @@ class Diagnosis:
             for name, gradient in wrong.items()
             if self.explains.get(name, True)
         }
-        part = (0, a.copy(), n.copy(), np.broadcast_to(atol, n.shape))
-        kept = None if self.kept is None else [part]
+        kept = None
+        if self.kept is not None:
+            kept = [(0, a.copy(), n.copy(), np.broadcast_to(atol, n.shape))]
         return Diagnosis(self.factors, self.counted, low, high, explains, kept, n.size)
 
     def merge(self, other: Diagnosis, start: int = 0) -> None:

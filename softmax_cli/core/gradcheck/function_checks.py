@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_cli.core.gradcheck.derivative_pairs import Settings, check_pairs
+from softmax_cli.core.gradcheck.derivative_pairs import DerivativePair, Settings, check_pairs
 from softmax_cli.core.gradcheck.diagnosis import Array, Diagnosis, common_factors, factors_of
 from softmax_cli.core.gradcheck.point import LARGE, Point, check_parts
 from softmax_cli.core.gradcheck.report import Check, Origin
@@ -47,9 +47,6 @@ def check_function(
         result = _value_and_gradient(function(x))[1] if gradient is None else gradient(x)
         return _numbers(result, f"the gradient of {name}")
 
-    def values(x: Array) -> Array:
-        return np.atleast_1d(value(x)).ravel()
-
     def point(row: NDArray[np.float64]) -> Point:
         at, inputs = row.astype(accepted), row.size
         at_row, shape = value(at), claimed(at).shape
@@ -57,19 +54,21 @@ def check_function(
         if shape != expected and not (at_row.size == 1 and shape == (inputs,)):
             problem = f"the gradient of {name} has the shape {shape}"
             raise ShapeError(problem, f"the derivative at this point has the shape {expected}")
-        return Point(values, claimed, at.astype(np.float64), not at_row.ndim, accepted)
+        return Point(value, claimed, at.astype(np.float64), not at_row.ndim, accepted)
 
-    def check(points: list[Point], part: str = "") -> Check:
-        pairs = [point.pair(settings) for point in points]
+    def check(pairs: list[DerivativePair], part: str = "") -> Check:
         eps = max((pair.eps for pair in pairs), default=0.0)
         dtypes = ("float64", "float32", "float16")
         dtype = next((one for one in dtypes if np.finfo(one).eps >= eps), dtypes[-1])
-        inputs = points[0].at.size if points else 1
-        factors = common_factors(len(points)) | factors_of(inputs, "inputs")
+        inputs = pairs[0].analytic.shape[-1] if pairs else 1
+        factors = common_factors(len(pairs)) | factors_of(inputs, "inputs")
         return check_pairs(name + part, pairs, dtype, settings, Diagnosis(factors, "entries"))
 
     points = [point(row) for row in rows]
-    checks = check_parts(points, rng, check) if rows.shape[1] > LARGE else [check(points)]
+    if rows.shape[1] > LARGE:
+        checks = check_parts(points, rng, settings, check)
+    else:
+        checks = [check([point.pair(settings) for point in points])]
     file, line = _source(gradient or function)
     return [replace(check, origin=Origin("function", file=file, line=line)) for check in checks]
 

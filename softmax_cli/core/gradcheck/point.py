@@ -38,6 +38,7 @@ class Point:
     at         (inputs,)
     is_scalar  whether the function returns a number, whose derivative is a vector
     dtype      of the points that the function takes
+    floor      absolute tolerance that rounding needs
     inputs     numbers of the inputs, if they are a sample
     """
 
@@ -46,6 +47,7 @@ class Point:
     at: NDArray[np.float64]
     is_scalar: bool
     dtype: type[np.floating[Any]] = np.float64
+    floor: float = 0.0
     inputs: NDArray[np.intp] | None = None
 
     def pair(self, settings: Settings) -> DerivativePair:
@@ -75,6 +77,7 @@ class Point:
             found._replace(jacobian=J, error=error),
             wrong,
             zero=max(4 * eps * size, _SMALLEST),
+            floor=self.floor,
             slack=claimed.level.reshape(analytic.shape),
             rounding=claimed.rounding,
             rest=max(units, claimed.rounding / (_REST_UNITS * claimed.eps)),
@@ -118,7 +121,7 @@ class Point:
             terms = self.claimed(self.at + vector * t[group]) * vector
             return np.apply_along_axis(lambda row: np.bincount(group, row, count), -1, terms)
 
-        return Point(moved, product, np.zeros(count), self.is_scalar)
+        return replace(self, function=moved, claimed=product, at=np.zeros(count), dtype=np.float64)
 
     def at_sample(self, rng: np.random.Generator) -> Point:
         """Return the point with those inputs that have the largest claimed entries, and others."""
@@ -141,12 +144,16 @@ class Point:
 
 
 def check_parts(
-    points: list[Point], rng: np.random.Generator, check: Callable[[list[Point], str], Check]
+    points: list[Point],
+    rng: np.random.Generator,
+    settings: Settings,
+    check: Callable[[list[DerivativePair], str], Check],
 ) -> list[Check]:
     """Return checks along directions that cover all inputs, and of a sample of the entries."""
     along = [point.along_directions(rng) for point in points]
     samples = [point.at_sample(rng) for point in points]
-    return [check(along, " (directions)"), check(samples, " (entries)")]
+    parts = ((along, " (directions)"), (samples, " (entries)"))
+    return [check([point.pair(settings) for point in part], name) for part, name in parts]
 
 
 def input_sample(inputs: int, sizes: Array, rng: np.random.Generator) -> NDArray[np.intp]:

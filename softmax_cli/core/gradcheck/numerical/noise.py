@@ -25,7 +25,7 @@ _HIDDEN = 64
 
 
 class Evaluated:
-    """A function evaluated at points rounded to its dtype, with values in float64 or complex128.
+    """A function of points rounded to its dtype, with a vector of float64 or complex128 values.
 
     eps  machine epsilon of the lowest precision seen
     """
@@ -50,7 +50,7 @@ class Evaluated:
             raise ShapeError(problem, "return the same shape at every point")
         if value.dtype.kind == "f":
             self.eps = max(self.eps, float(np.finfo(value.dtype).eps))
-        return value.astype(np.promote_types(value.dtype, np.float64))
+        return value.astype(np.promote_types(value.dtype, np.float64)).ravel()
 
 
 class Noise(NamedTuple):

@@ -69,7 +69,7 @@ def reference_jacobian(
         richardson  central at h, h/2, h/4, ... extrapolated to 0      (Ridders 1982)
         complex     Im f(x + ih) / h                          no subtraction (Squire, Trapp 1998)
 
-    function  takes (inputs,) and returns (outputs,)
+    function  takes (inputs,) and returns any number of outputs
     at        (inputs,) float64
     step      h relative to max(1, |x|), for complex steps h itself; the default is STEPS[method],
               or larger for a function that computes in low precision
@@ -185,4 +185,4 @@ def _complex(function: Function, at: Vector, k: int, h: float) -> Vector:
         raise not_complex from error
     if value.dtype.kind != "c":
         raise not_complex
-    return value.imag / h
+    return value.imag.ravel() / h
