@@ -26,7 +26,7 @@ _SLACK = 5
 _INDISTINCT = 8192
 _SMALLEST_STEP = 5e-3
 _KINK = "a kink or noise in the function"
-_TOO_SMALL = "a derivative too small to be told from the rounding of the function"
+_TOO_SMALL = "a derivative too small to distinguish from the rounding of the function"
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,6 @@ from softmax_cli.core.gradcheck.numerical.reference import STEPS, Method
 from softmax_cli.core.gradcheck.report import Origin, Report, about_builtins
 from softmax_cli.errors import DomainError, ShapeError
 
-DEFAULT_POINTS = 8
-DEFAULT_WORST = 3
 DTYPES = ("float16", "float32", "float64")
 
 
@@ -37,7 +35,7 @@ def gradcheck(
     dtype: str | None = None,
     points: int | None = None,
     seed: int = 0,
-    worst: int = DEFAULT_WORST,
+    worst: int = 3,
     name: str | None = None,
 ) -> Report:
     """Compare analytic derivatives with independent numerical ones.
@@ -54,22 +52,19 @@ def gradcheck(
     at           (inputs,) or (points, inputs): where to compare
     of           "softmax", "log-softmax" or "xent": check only these built-in derivatives
     temperature  of the built-in derivatives
-    method       "central" (default for a function; extrapolated where a difference is not exact
-                 enough), "richardson", or "complex" (default for the built-in derivatives) for
-                 functions that accept complex numbers
+    method       "central" (default for a function; extrapolated where needed), "richardson", or
+                 "complex" (default for built-in derivatives) if it accepts complex numbers
     step         relative to max(1, |x|); the default depends on the method
     rtol, atol   tolerances; the defaults depend on the dtype and on each point's derivatives
-    dtype        of the points and of the built-in derivatives; the default is float64, or
-                 float32 for a function that accepts nothing else
+    dtype        of the points; by default float64, or float32 if the function accepts only that
     points       number of random points: for the built-in derivatives 8 by default, without `at`;
                  for a function, points to add around those of `at`
     seed         of the random points, and of the vectors in products
     worst        how many of the worst entries to keep
     name         of the function in the report
-    returns      a Report. Its verdict is "pass", "fail", "inconclusive" (the reference is not
+    returns      a Report with a verdict: "pass", "fail", "inconclusive" (the reference is not
                  accurate enough) or "vacuous" (the derivative is zero to within rounding, where a
-                 wrong one would agree too). `str(report)` is what the command prints;
-                 `report.raise_on_failure()` is for tests.
+                 wrong one would agree too); `report.raise_on_failure()` is for tests
     raises       ShapeError if a gradient does not have the shape of its reference; DomainError
                  for a setting out of range; any error of the function
 
@@ -95,7 +90,7 @@ def gradcheck(
     rng = np.random.default_rng(seed)
     if function is None:
         # Drawn points have 2 to 10 classes, and are neither uniform nor saturated.
-        sizes = [2 + number % 9 for number in range(points or DEFAULT_POINTS)]
+        sizes = [2 + number % 9 for number in range(points or 8)]
         drawn = [2 * rng.standard_normal(size) for size in sizes] if rows is None else list(rows)
         checks = [
             check

@@ -33,7 +33,7 @@ _REST_UNITS = 1024
 class Point:
     """A function and its claimed derivative at one point.
 
-    function   takes (inputs,) and returns (outputs,)
+    function   takes (inputs,) and returns a number or (outputs,)
     claimed    takes (inputs,) and returns (inputs,), or (outputs, inputs)
     at         (inputs,)
     is_scalar  whether the function returns a number, whose derivative is a vector
@@ -152,8 +152,8 @@ def check_parts(
     """Return checks along directions that cover all inputs, and of a sample of the entries."""
     along = [point.along_directions(rng) for point in points]
     samples = [point.at_sample(rng) for point in points]
-    parts = ((along, " (directions)"), (samples, " (entries)"))
-    return [check([point.pair(settings) for point in part], name) for part, name in parts]
+    parts = {" (directions)": along, " (entries)": samples}
+    return [check([p.pair(settings) for p in points], part) for part, points in parts.items()]
 
 
 def input_sample(inputs: int, sizes: Array, rng: np.random.Generator) -> NDArray[np.intp]:

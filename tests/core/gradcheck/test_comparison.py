@@ -228,13 +228,13 @@ def test_worst_entries_in_order(
     assert found == expected
 
 
-def test_what_is_not_finite_is_worst() -> None:
+def test_non_finite_entries_are_worst() -> None:
     n = np.array([1.0, 1.0, 1.0, 1.0])
     check = _check(_compared(np.array([2.0, NAN, 1.0, 1e6]), n, worst=3))
     assert [entry.index for entry in check.worst] == [[1], [3], [0]]
 
 
-def test_worst_is_by_what_is_allowed_not_by_the_difference() -> None:
+def test_worst_entries_exceed_their_tolerance_the_most() -> None:
     check = _check(_compared([1000.1, 1e-3], [1000.0, 2e-3], worst=2))
     assert [entry.index for entry in check.worst] == [[1], [0]]
 
@@ -253,7 +253,7 @@ WRONG: dict[str, Callable[[Array], Array]] = {
 @pytest.mark.parametrize("wrong", WRONG)
 @given(cuts=st.lists(st.integers(0, 40)))
 @pytest.mark.fast(2)
-def test_blocks_one_at_a_time_are_the_whole(wrong: str, cuts: list[int]) -> None:
+def test_merged_blocks_equal_the_whole(wrong: str, cuts: list[int]) -> None:
     n = _matrix(40, 3)
     a = WRONG[wrong](n)
     whole = _compared(a, n, 1e-12, worst=5)
@@ -327,7 +327,7 @@ def test_derivative_of_zero_proves_nothing(a: Any, n: Any, verdict: Verdict) -> 
 
 
 @pytest.mark.parametrize(("doubt", "verdict"), [(0.0, "vacuous"), (1.0, "vacuous")])
-def test_doubt_about_what_is_zero_is_none(doubt: float, verdict: Verdict) -> None:
+def test_vacuous_points_are_not_in_doubt(doubt: float, verdict: Verdict) -> None:
     assert _compared([[1e-18, 0.0]], [[0.0, 0.0]], doubt, zero=1e-15).counts.verdict == verdict
 
 
@@ -372,7 +372,7 @@ DIAGNOSES: dict[str, Callable[[Array], Array]] = {
 
 
 @pytest.mark.parametrize("diagnosis", DIAGNOSES)
-def test_diagnosis_that_explains_all(diagnosis: str) -> None:
+def test_diagnosis_explains_every_entry(diagnosis: str) -> None:
     n = _matrix(1, 4, 4)
     check = _check(_compared(DIAGNOSES[diagnosis](n), n))
     assert (check.verdict, check.diagnosis) == ("fail", diagnosis)
@@ -422,7 +422,7 @@ def test_transposed_symmetric_matrix_is_right() -> None:
     assert (check.verdict, check.diagnosis) == ("pass", None)
 
 
-def test_every_way_to_be_wrong_that_explains_it_is_named() -> None:
+def test_every_mistake_that_explains_the_difference_is_named() -> None:
     n = np.array([[1.0, 2.0]])
     diagnosis = Diagnosis({"a factor of 2": 2.0, "a factor of N": 2.0})
     diagnosis.merge(diagnosis.of(2 * n, n, ATOL, RTOL, {"two of them": lambda: n + n}))
@@ -439,7 +439,7 @@ def test_shuffled_rows_are_found_whatever_the_order_of_blocks() -> None:
     assert _check(comparison).diagnosis == "shuffled rows"
 
 
-def test_outcome_holds_what_was_said() -> None:
+def test_check_has_its_name_and_setup() -> None:
     comparison = _compared([1.0], [1.0])
     check = comparison.check("softmax", method="central", step=1e-5, dtype="float32")
     said = (check.name, check.setup, check.reproduce)

@@ -75,7 +75,7 @@ def test_gradient_in_single_precision_of_a_function_in_double() -> None:
     assert _only(gradcheck(lambda x: (x**3).sum(), wrong, AT)).verdict == "fail"
 
 
-def test_dtype_of_the_points_is_the_one_that_is_asked_for() -> None:
+def test_points_have_the_dtype_asked_for() -> None:
     seen: set[str] = set()
 
     def recorded(x: Array) -> Any:
@@ -86,7 +86,7 @@ def test_dtype_of_the_points_is_the_one_that_is_asked_for() -> None:
     assert seen == {"float32"}
 
 
-def test_error_of_a_function_that_takes_neither_type_is_its_first() -> None:
+def test_function_that_accepts_neither_dtype_raises_its_first_error() -> None:
     def picky(x: Array) -> float:
         raise TypeError(f"no {x.dtype}")
 
@@ -114,14 +114,14 @@ UNSETTLED: dict[str, tuple[Callable[[Array], Any], Callable[[Array], Any], list[
 
 
 @pytest.mark.parametrize("name", UNSETTLED)
-def test_what_is_not_settled_is_never_a_pass(name: str) -> None:
+def test_undecided_derivative_never_passes(name: str) -> None:
     function, gradient, at = UNSETTLED[name]
     verdict = gradcheck(function, gradient, at).verdict
     told = {"random gradient": "fail"}
     assert verdict in ("inconclusive", told.get(name))
 
 
-SMALL = "a derivative too small to be told from the rounding of the function"
+SMALL = "a derivative too small to distinguish from the rounding of the function"
 
 
 def _on_top_of(base: float) -> Callable[[Array], Any]:
@@ -130,7 +130,7 @@ def _on_top_of(base: float) -> Callable[[Array], Any]:
 
 @pytest.mark.parametrize("base", [1e6, -1e6, 1e7, 1e8])
 @pytest.mark.parametrize("method", ["central", "richardson"])
-def test_what_is_not_zero_but_unknown_is_inconclusive(base: float, method: Method) -> None:
+def test_nonzero_claim_below_the_noise_is_inconclusive(base: float, method: Method) -> None:
     function = _on_top_of(base)
     check = _only(gradcheck(function, lambda x: 2e-6 * x, [1.5, 2.5], method=method))
     assert (check.verdict, check.diagnosis, check.counts.vacuous) == ("inconclusive", SMALL, 0)
@@ -139,7 +139,7 @@ def test_what_is_not_zero_but_unknown_is_inconclusive(base: float, method: Metho
     assert wrong.verdict == "fail"
 
 
-def test_a_complex_step_knows_it() -> None:
+def test_complex_step_has_no_such_noise() -> None:
     at = [1.5, 2.5]
     right = gradcheck(_on_top_of(1e6), lambda x: 2e-6 * x, at, method="complex")
     wrong = gradcheck(_on_top_of(1e6), lambda x: 4e-6 * x, at, method="complex")
@@ -160,7 +160,7 @@ def _saturated(x: Array) -> Any:
 
 
 @pytest.mark.parametrize("first", [30.0, 60.0, 700.0])
-def test_what_is_zero_to_within_rounding_is_vacuous(first: float) -> None:
+def test_zero_to_within_rounding_is_vacuous(first: float) -> None:
     def gradient(x: Array) -> Array:
         P: Array = _softmax(x) - np.eye(x.size)[0]
         return P
@@ -179,7 +179,7 @@ def test_kink_is_named() -> None:
 
 @pytest.mark.parametrize("x", [-6e-6, -5e-6, 2.5e-7, 6e-7, 1e-6, 1e-5, -1e-5, 3e-5])
 @pytest.mark.parametrize("power", [1, 2])
-def test_kink_within_the_steps_never_fails_what_is_right(x: float, power: int) -> None:
+def test_kink_within_the_steps_never_fails_a_right_gradient(x: float, power: int) -> None:
     def gradient(x: Array) -> Array:
         return power * np.maximum(x, 0) ** (power - 1) * (x > 0)
 
@@ -207,7 +207,7 @@ def test_steps_longer_than_a_wave_in_single_precision(size: float) -> None:
     assert gradcheck(waves, lambda x: -np.cos(x), at).verdict != "pass"
 
 
-def test_function_that_is_not_analytic_is_no_matter_for_complex_steps() -> None:
+def test_complex_steps_do_not_judge_a_function_that_is_not_analytic() -> None:
     def norm(x: Array) -> Any:
         return (x * x.conj()).sum()
 
@@ -248,13 +248,13 @@ def test_scale_of_the_function_does_not_matter(scale: float, error: float) -> No
 
 
 @pytest.mark.parametrize("offset", [1e3, 1e6])
-def test_function_that_is_large_beside_its_changes(offset: float) -> None:
+def test_function_much_larger_than_its_changes(offset: float) -> None:
     gradient = _first_off(np.cos, 1e-4)
     assert gradcheck(lambda x: offset + np.sin(x).sum(), np.cos, AT).verdict == "pass"
     assert gradcheck(lambda x: offset + np.sin(x).sum(), gradient, AT).verdict == "fail"
 
 
-def test_points_that_are_drawn_lie_around_the_given_ones() -> None:
+def test_drawn_points_lie_around_the_given_ones() -> None:
     seen: list[Array] = []
 
     def recorded(x: Array) -> Array:
@@ -369,7 +369,7 @@ def test_diagnosis_of_a_jacobian(jacobian: Array, diagnosis: str) -> None:
 @pytest.mark.parametrize(
     ("gradient", "verdict"), [(np.cos, "pass"), (lambda x: np.cos(x) + 1e-3, "fail")]
 )
-def test_where_the_gradient_is_written_is_told(
+def test_report_has_the_file_and_line_of_the_gradient(
     gradient: Callable[[Array], Array], verdict: Verdict
 ) -> None:
     check = _only(gradcheck(lambda x: np.sin(x).sum(), gradient, AT))

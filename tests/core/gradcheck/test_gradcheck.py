@@ -558,7 +558,7 @@ def test_wrong_shape(function: UserFunction, gradient: UserFunction | None, prob
         gradcheck(function, gradient, [1.0, 2.0])
 
 
-def test_complex_is_refused_for_a_function_that_does_not_take_it() -> None:
+def test_complex_method_needs_a_function_of_complex_numbers() -> None:
     with pytest.raises(DomainError, match="does not take complex numbers"):
         gradcheck(lambda x: np.abs(x).sum(), np.sign, [1.0, 2.0], method="complex")
 

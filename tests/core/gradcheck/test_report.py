@@ -30,7 +30,7 @@ def test_failure_raises_an_error_whose_message_is_the_report() -> None:
 
 
 @pytest.mark.parametrize("of", ["softmax", None])
-def test_what_proves_nothing_raises_too(of: str | None) -> None:
+def test_check_that_proves_nothing_raises_too(of: str | None) -> None:
     if of is None:
         report = gradcheck(lambda x: np.abs(x).sum(), np.sign, [0.0])
     else:
@@ -43,7 +43,7 @@ def test_success_raises_nothing() -> None:
     gradcheck().raise_on_failure()
 
 
-def test_settings_that_differ_are_told_with_their_checks() -> None:
+def test_different_settings_name_their_checks() -> None:
     one = gradcheck(np.sum, np.ones_like, [1.0], name="one")
     other = gradcheck(of="softmax", points=1)
     both = type(one)(0, [*one.checks, *other.checks])

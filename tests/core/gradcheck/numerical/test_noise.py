@@ -1,4 +1,4 @@
-"""The noise of functions: what is measured is what is there, and rounding is told from it."""
+"""The noise of functions: added noise is measured, and rounding is not taken for noise."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ AT = np.array([1.3, -0.7, 2.1])
 
 
 @pytest.mark.parametrize("size", [1e-12, 1e-9, 1e-6, 1e-3])
-def test_noise_that_is_put_in_is_measured(size: float) -> None:
+def test_added_noise_is_measured(size: float) -> None:
     rng = np.random.default_rng(5)
 
     def noisy(x: Vector) -> Vector:
@@ -40,7 +40,7 @@ def test_smooth_function_has_the_noise_of_rounding(function: Callable[[Vector], 
     assert noise.eps == EPS
 
 
-def test_rounding_of_what_cancels_is_seen_in_a_small_value() -> None:
+def test_rounding_of_cancelled_terms_shows_in_a_small_value() -> None:
     # log(1 + 2e-9): the 1 is rounded, and what is left of it is as exact as the 1 was.
     noise = noise_at(Evaluated(lambda x: np.log(1 + np.exp(-20 * x))), np.array([1.0]))
     assert noise.value[0] < 1e-8
@@ -59,11 +59,13 @@ def test_rounding_of_what_cancels_is_seen_in_a_small_value() -> None:
     ],
     ids=["float32", "float32 inside", "float16 inside", "identity", "constant", "steps"],
 )
-def test_type_that_a_function_works_in(function: Callable[[Vector], Vector], eps: float) -> None:
+def test_precision_in_which_a_function_computes(
+    function: Callable[[Vector], Vector], eps: float
+) -> None:
     assert noise_at(Evaluated(function), AT).eps == eps
 
 
-def test_points_are_rounded_to_the_type_that_is_taken() -> None:
+def test_points_are_rounded_to_the_dtype() -> None:
     seen: list[np.dtype[Any]] = []
 
     def recorded(x: Vector) -> Vector:

@@ -135,7 +135,7 @@ def test_complex_step_loses_nothing_to_its_size(step: float) -> None:
 
 
 @every_method
-def test_default_step_is_the_listed_one(method: Method) -> None:
+def test_default_step(method: Method) -> None:
     at = np.array([0.7, -40.0])
     default = reference_jacobian(np.sin, at, method)
     listed = reference_jacobian(np.sin, at, method, STEPS[method])
@@ -184,21 +184,21 @@ def test_richardson_leaves_out_steps_beyond_the_domain() -> None:
 
 
 @pytest.mark.parametrize("method", ["central", "richardson"])
-def test_outside_the_domain_there_is_no_number(method: Method) -> None:
+def test_derivative_outside_the_domain_is_unknown(method: Method) -> None:
     J, *_ = reference_jacobian(lambda x: np.where(x > 0, x, np.nan), np.array([-1.0]), method)
     assert np.isnan(J).all()
 
 
-def _tells_no_type(x: Vector) -> Any:
+def _raises_type_error(x: Vector) -> Any:
     raise TypeError(f"{x.dtype} is not what this takes")
 
 
 @pytest.mark.parametrize(
     "function",
-    [np.abs, np.floor, lambda x: x.real**2, lambda _: np.ones(1), _tells_no_type],
+    [np.abs, np.floor, lambda x: x.real**2, lambda _: np.ones(1), _raises_type_error],
     ids=["abs", "floor", "real part", "constant", "TypeError"],
 )
-def test_complex_is_refused_for_what_takes_no_complex_numbers(function: Function) -> None:
+def test_complex_steps_need_a_function_of_complex_numbers(function: Function) -> None:
     with pytest.raises(DomainError, match="does not take complex numbers; use --method central"):
         reference_jacobian(function, np.array([1.5]), "complex")
 
