@@ -14,8 +14,8 @@ from softmax_cli.core.gradcheck import diagnosis
 from softmax_cli.core.gradcheck.builtins import Builtin
 from softmax_cli.core.gradcheck.comparison import tolerance
 from softmax_cli.core.gradcheck.derivative_pairs import DerivativePair, Settings, check_pairs
-from softmax_cli.core.gradcheck.diagnosis import Array, Diagnosis
-from softmax_cli.core.gradcheck.numerical.noise import EPS
+from softmax_cli.core.gradcheck.diagnosis import Diagnosis
+from softmax_cli.core.gradcheck.numerical.noise import EPS, Array
 from softmax_cli.core.gradcheck.numerical.reference import reference_jacobian
 from softmax_cli.core.gradcheck.point import LARGE, Point, check_parts, input_sample, with_inputs
 from softmax_cli.core.gradcheck.report import Check

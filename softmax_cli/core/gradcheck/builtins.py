@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from softmax_cli.core.gradcheck.diagnosis import Array
+from softmax_cli.core.gradcheck.numerical.noise import Array
 from softmax_cli.core.loss.cross_entropy import cross_entropy_gradient
 from softmax_cli.core.softmax import jacobian as jacobians
 

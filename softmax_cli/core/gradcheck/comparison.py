@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from softmax_cli.core.gradcheck.diagnosis import Array, Diagnosis
+from softmax_cli.core.gradcheck.diagnosis import Diagnosis
+from softmax_cli.core.gradcheck.numerical.noise import Array
 from softmax_cli.core.gradcheck.report import Check, Counts, Entry, Setup
 from softmax_cli.errors import DomainError
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.core.gradcheck.comparison import Comparison, tolerance
-from softmax_cli.core.gradcheck.diagnosis import Array, Diagnosis
-from softmax_cli.core.gradcheck.numerical.noise import EPS, largest
+from softmax_cli.core.gradcheck.diagnosis import Diagnosis
+from softmax_cli.core.gradcheck.numerical.noise import EPS, Array, largest
 from softmax_cli.core.gradcheck.numerical.reference import STEPS, Method, Reference
 from softmax_cli.core.gradcheck.report import Check
 

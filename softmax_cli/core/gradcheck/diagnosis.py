@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from softmax_cli.core.gradcheck.numerical.noise import Array
 
 # Up to this many entries are kept to look for shuffled ones.
 _KEPT = 1 << 21

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.core.gradcheck.derivative_pairs import DerivativePair, Settings, check_pairs
-from softmax_cli.core.gradcheck.diagnosis import Array, Diagnosis, common_factors, factors_of
+from softmax_cli.core.gradcheck.diagnosis import Diagnosis, common_factors, factors_of
+from softmax_cli.core.gradcheck.numerical.noise import Array
 from softmax_cli.core.gradcheck.point import LARGE, Point, check_parts
 from softmax_cli.core.gradcheck.report import Check, Origin
 from softmax_cli.errors import DomainError, ShapeError

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from softmax_cli.core.gradcheck.comparison import tolerance
 from softmax_cli.core.gradcheck.derivative_pairs import DerivativePair, Settings
-from softmax_cli.core.gradcheck.diagnosis import Array, wrong_matrices
+from softmax_cli.core.gradcheck.diagnosis import wrong_matrices
 from softmax_cli.core.gradcheck.numerical.differences import Differences
-from softmax_cli.core.gradcheck.numerical.noise import Evaluated, Noise, largest, noise_at
-from softmax_cli.core.gradcheck.numerical.reference import SMALLER, reference_jacobian
+from softmax_cli.core.gradcheck.numerical.noise import Array, Evaluated, Noise, largest, noise_at
+from softmax_cli.core.gradcheck.numerical.reference import SMALLER, Reference, reference_jacobian
 from softmax_cli.core.gradcheck.report import Check
 
 # With more inputs than this, only some entries are compared.
@@ -55,10 +55,9 @@ class Point:
         method = settings.method
         analytic = self.claimed(self.at)
         rtol = tolerance(analytic.dtype.name, settings.rtol)
-        found = reference_jacobian(
+        J, error, noise, step = reference_jacobian(
             self.function, self.at, method, settings.step, rtol=rtol, dtype=self.dtype
         )
-        J, error, noise, _ = found
         is_gradient = self.is_scalar or (analytic.shape == self.at.shape and len(J) == 1)
         if is_gradient:
             J, error = J[0], error[0]
@@ -74,7 +73,7 @@ class Point:
         units = 4 * noise.eps * max(1.0, size)
         return DerivativePair(
             analytic,
-            found._replace(jacobian=J, error=error),
+            Reference(J, error, noise, step),
             wrong,
             zero=max(4 * eps * size, _SMALLEST),
             floor=self.floor,

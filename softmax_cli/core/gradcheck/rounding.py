@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.core.exact.double_double import Rows
-from softmax_cli.core.gradcheck.diagnosis import Array
+from softmax_cli.core.gradcheck.numerical.noise import Array
 from softmax_cli.core.loss.weights import WeightedTargets
 from softmax_cli.core.softmax.softmax import softmax
 

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_equal
 
 from softmax_cli.core.gradcheck.comparison import Comparison, check_tolerances, tolerance
-from softmax_cli.core.gradcheck.diagnosis import Array, Diagnosis
+from softmax_cli.core.gradcheck.diagnosis import Diagnosis
+from softmax_cli.core.gradcheck.numerical.noise import Array
 from softmax_cli.core.gradcheck.report import Check, Setup, Verdict, overall
 from softmax_cli.errors import DomainError
 

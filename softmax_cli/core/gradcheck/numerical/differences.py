@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from softmax_cli.core.gradcheck.numerical.noise import Evaluated, Noise, Vector
+from softmax_cli.core.gradcheck.numerical.noise import Array, Evaluated, Noise
 
 # Derivatives and their estimated errors, (outputs, inputs) each.
-Estimate = tuple[Vector, Vector]
+Estimate = tuple[Array, Array]
 
 # Differences that deviate by this many times the noise indicate a kink.
 NOISY = 32
@@ -25,16 +25,16 @@ class Differences:
     """
 
     function: Evaluated
-    at: Vector
+    at: Array
     noise: Noise
-    inputs: Vector
-    h: Vector
+    inputs: Array
+    h: Array
 
     def __post_init__(self) -> None:
         self._value = self.noise.value[:, None]
-        self._known: dict[float, tuple[Vector, Vector, Vector]] = {}
+        self._known: dict[float, tuple[Array, Array, Array]] = {}
 
-    def over(self, h: Vector, chosen: Vector | slice = slice(None)) -> Differences:
+    def over(self, h: Array, chosen: Array | slice = slice(None)) -> Differences:
         """Return differences over other steps, (inputs,), for chosen ones of the inputs."""
         return Differences(self.function, self.at, self.noise, self.inputs[chosen], h[chosen])
 
@@ -85,17 +85,17 @@ class Differences:
         allowed = 4 * (error + uncertain) + NOISY * nearby._rounding()
         return best, np.where(np.abs(best - central) <= allowed, error, np.inf)
 
-    def agree_closer_by(self, derivative: Vector, error: Vector) -> Vector:
+    def agree_closer_by(self, derivative: Array, error: Array) -> Array:
         """Return where derivatives agree with differences over a quarter of the step."""
         allowed = error + NOISY * self._rounding(1 / 4)
         return np.asarray(np.abs(self._difference(1 / 4) - derivative) <= allowed)
 
-    def are_unchanged(self, scale: float = 1) -> Vector:
+    def are_unchanged(self, scale: float = 1) -> Array:
         """Return which outputs do not change within the step."""
         above, below, _ = self._values(scale)
         return np.asarray((above == self._value) & (below == self._value))
 
-    def _has_kink(self) -> Vector:
+    def _has_kink(self) -> Array:
         """Return where one-sided slopes differ at any step; a central difference is their mean."""
         jumps = []
         for scale in (4, 1, 1 / 4):
@@ -107,7 +107,7 @@ class Differences:
         within = jumps[0] > np.maximum(256 * jumps[1], NOISY * self._rounding())
         return np.asarray(here | within)
 
-    def _rounding(self, scale: float = 1) -> Vector:
+    def _rounding(self, scale: float = 1) -> Array:
         """Return the rounding errors of differences."""
         above, below, taken = self._values(scale)
         # Values that do not change may hide a slope below their last digit.
@@ -117,11 +117,11 @@ class Differences:
         level = 2 * self.noise.level[:, None]
         return np.asarray(np.maximum(np.maximum(digits, level), hidden) / taken)
 
-    def _difference(self, scale: float = 1) -> Vector:
+    def _difference(self, scale: float = 1) -> Array:
         above, below, taken = self._values(scale)
         return (above - below) / taken
 
-    def _values(self, scale: float) -> tuple[Vector, Vector, Vector]:
+    def _values(self, scale: float) -> tuple[Array, Array, Array]:
         """Return the values ahead and behind, and the actual steps between the two points."""
         if scale not in self._known:
             found = []

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from softmax_cli.errors import ShapeError
 
-Vector = NDArray[Any]
+Array = NDArray[Any]
 
 EPS = float(np.finfo(np.float64).eps)
 # Relative spacing of the points: smooth functions hardly curve over it, it exceeds the precision of
@@ -31,17 +31,17 @@ class Evaluated:
     """
 
     def __init__(
-        self, function: Callable[[Vector], Vector], dtype: type[np.floating[Any]] = np.float64
+        self, function: Callable[[Array], Array], dtype: type[np.floating[Any]] = np.float64
     ) -> None:
         self._function, self._dtype = function, dtype
         self.eps = float(np.finfo(dtype).eps)
         self._shape: tuple[int, ...] | None = None
 
-    def rounded(self, x: Vector) -> Vector:
+    def rounded(self, x: Array) -> Array:
         """Return the point that the function receives, as float64."""
         return x.astype(self._dtype).astype(np.float64)
 
-    def __call__(self, x: Vector) -> Vector:
+    def __call__(self, x: Array) -> Array:
         # Copies: a function may change its argument, or return the same buffer each time.
         value = np.array(self._function(x.astype(self._dtype)))
         self._shape = self._shape or value.shape
@@ -62,8 +62,8 @@ class Noise(NamedTuple):
     is_noisy  whether the values jump by more than rounding explains
     """
 
-    value: Vector
-    level: Vector
+    value: Array
+    level: Array
     eps: float
     is_noisy: bool
 
@@ -73,7 +73,7 @@ class Noise(NamedTuple):
         return 0.0 if self.is_noisy else float(self.level.max(initial=0.0))
 
 
-def noise_at(function: Evaluated, at: Vector) -> Noise:
+def noise_at(function: Evaluated, at: Array) -> Noise:
     """Return the noise of a function, estimated from its values along a short line.
 
     A smooth function is a polynomial there, and the residual of the fit is noise. (More and Wild,
@@ -110,17 +110,17 @@ def noise_at(function: Evaluated, at: Vector) -> Noise:
     return Noise(value, np.maximum(eps * np.abs(value) / 2, level), eps, noisy)
 
 
-def largest(values: Vector) -> float:
+def largest(values: Array) -> float:
     """Return the largest absolute value of the finite entries, or 0."""
     return float(np.abs(values[np.isfinite(values)]).max(initial=0.0))
 
 
-def unit_of(at: Vector) -> float:
+def unit_of(at: Array) -> float:
     """Return the largest absolute value of a point's numbers, at most 1, or 1 for zeros."""
     return min(1.0, float(np.abs(at).max(initial=0.0))) or 1.0
 
 
-def _along(function: Evaluated, value: Vector, at: Vector, along: Vector) -> tuple[Vector, Vector]:
+def _along(function: Evaluated, value: Array, at: Array, along: Array) -> tuple[Array, Array]:
     """Return values along a line, (evaluations, outputs), and their noise, (outputs,)."""
     # Rounding may repeat itself over an even spacing.
     places = np.sort(np.random.default_rng(1).uniform(0, _EVALUATIONS, _EVALUATIONS - 1))
@@ -133,7 +133,7 @@ def _along(function: Evaluated, value: Vector, at: Vector, along: Vector) -> tup
     return values, np.where(np.isfinite(level), level, 0.0)
 
 
-def _are_few(values: Vector) -> Vector:
+def _are_few(values: Array) -> Array:
     """Return which outputs take few different values along the line."""
     moves = (np.diff(np.sort(values, axis=0), axis=0) > 0).sum(axis=0)
     return np.asarray(moves < _EVALUATIONS // 2)

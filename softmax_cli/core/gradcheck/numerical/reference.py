@@ -6,14 +6,13 @@ from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmax_cli.core.gradcheck.numerical.differences import NOISY, Differences, Estimate
 from softmax_cli.core.gradcheck.numerical.noise import (
     EPS,
+    Array,
     Evaluated,
     Noise,
-    Vector,
     largest,
     noise_at,
     unit_of,
@@ -21,8 +20,7 @@ from softmax_cli.core.gradcheck.numerical.noise import (
 from softmax_cli.errors import DomainError, SoftmaxCliError
 
 Method = Literal["central", "complex", "richardson"]
-Function = Callable[[Vector], Vector]
-Matrix = NDArray[np.float64]
+Function = Callable[[Array], Array]
 
 # Relative to max(1, |x|). Central differences balance truncation and rounding, extrapolated ones
 # start wider, and complex steps have no rounding and need no truncation error.
@@ -47,8 +45,8 @@ class Reference(NamedTuple):
     step      the step that was used, relative to max(1, |x|)
     """
 
-    jacobian: Matrix
-    error: Matrix
+    jacobian: Array
+    error: Array
     noise: Noise
     step: float
 
@@ -56,7 +54,7 @@ class Reference(NamedTuple):
 @np.errstate(all="ignore")
 def reference_jacobian(
     function: Function,
-    at: Vector,
+    at: Array,
     method: Method = "central",
     step: float | None = None,
     *,
@@ -109,7 +107,7 @@ def reference_jacobian(
     return Reference(J, error, noise, relative)
 
 
-def _hidden_slope(function: Evaluated, at: Vector, value: Vector, still: Vector) -> Vector:
+def _hidden_slope(function: Evaluated, at: Array, value: Array, still: Array) -> Array:
     """Return the possible slope of outputs that change only beyond the steps (rounded values)."""
     if not still.any():
         return np.zeros(value.shape)
@@ -118,12 +116,12 @@ def _hidden_slope(function: Evaluated, at: Vector, value: Vector, still: Vector)
     return np.where(still, 4 * np.nan_to_num(np.maximum(*moves)) / _FAR, 0)
 
 
-def _refined(differences: Differences, J: Matrix, error: Matrix, rtol: float) -> Estimate:
+def _refined(differences: Differences, J: Array, error: Array, rtol: float) -> Estimate:
     """Return the derivatives, extrapolated where a difference is not accurate enough."""
     J, error = J.copy(), error.copy()
     at, h = differences.at, differences.h
 
-    def improve(chosen: Vector, closer: Vector, better: Vector, its_error: Vector) -> None:
+    def improve(chosen: Array, closer: Array, better: Array, its_error: Array) -> None:
         closer &= its_error < error[:, chosen]
         J[:, chosen] = np.where(closer, better, J[:, chosen])
         error[:, chosen] = np.where(closer, its_error, error[:, chosen])
@@ -150,7 +148,7 @@ def _refined(differences: Differences, J: Matrix, error: Matrix, rtol: float) ->
     return J, error
 
 
-def _complex_jacobian(function: Function, at: Vector, h: float) -> Estimate:
+def _complex_jacobian(function: Function, at: Array, h: float) -> Estimate:
     """Return derivatives by complex steps; their error is the change a few ULP away."""
     rng = np.random.default_rng(1)
     nearby = [at * (1 + EPS * rng.integers(-4, 5, size=at.shape)) for _ in range(2)]
@@ -162,7 +160,7 @@ def _complex_jacobian(function: Function, at: Vector, h: float) -> Estimate:
     return J, 8 * EPS * np.abs(J) + 2 * spread
 
 
-def _is_analytic(function: Evaluated, at: Vector, noise: Noise, jacobian: Matrix) -> Vector:
+def _is_analytic(function: Evaluated, at: Array, noise: Noise, jacobian: Array) -> Array:
     """Return for which outputs complex steps agree with a central difference along a line."""
     # Functions that take conjugates or real parts accept complex numbers but are not analytic.
     rng = np.random.default_rng(2)
@@ -175,7 +173,7 @@ def _is_analytic(function: Evaluated, at: Vector, noise: Noise, jacobian: Matrix
     return np.asarray(~(np.abs(difference - expected) > allowed))
 
 
-def _complex(function: Function, at: Vector, k: int, h: float) -> Vector:
+def _complex(function: Function, at: Array, k: int, h: float) -> Array:
     shifted = at.astype(np.complex128)
     shifted[k] += 1j * h
     not_complex = DomainError("the function does not take complex numbers", "use --method central")

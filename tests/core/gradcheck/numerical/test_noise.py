@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from softmax_cli.core.gradcheck.numerical.noise import EPS, Evaluated, noise_at
 
-Vector = NDArray[Any]
+Array = NDArray[Any]
 AT = np.array([1.3, -0.7, 2.1])
 
 
@@ -19,7 +19,7 @@ AT = np.array([1.3, -0.7, 2.1])
 def test_added_noise_is_measured(size: float) -> None:
     rng = np.random.default_rng(5)
 
-    def noisy(x: Vector) -> Vector:
+    def noisy(x: Array) -> Array:
         return np.array([np.sin(x).sum() + size * rng.standard_normal()])
 
     noise = noise_at(Evaluated(noisy), AT)
@@ -33,7 +33,7 @@ def test_added_noise_is_measured(size: float) -> None:
     [np.exp, np.sin, lambda x: x**3 + 1e3, lambda x: np.tanh(30 * x), lambda x: 1e-6 * x],
     ids=["exp", "sin", "offset", "steep", "small"],
 )
-def test_smooth_function_has_the_noise_of_rounding(function: Callable[[Vector], Vector]) -> None:
+def test_smooth_function_has_the_noise_of_rounding(function: Callable[[Array], Array]) -> None:
     noise = noise_at(Evaluated(function), AT)
     assert not noise.is_noisy
     assert np.all(noise.level <= 64 * EPS * np.maximum(1, np.abs(noise.value)))
@@ -60,7 +60,7 @@ def test_rounding_of_cancelled_terms_shows_in_a_small_value() -> None:
     ids=["float32", "float32 inside", "float16 inside", "identity", "constant", "steps"],
 )
 def test_precision_in_which_a_function_computes(
-    function: Callable[[Vector], Vector], eps: float
+    function: Callable[[Array], Array], eps: float
 ) -> None:
     assert noise_at(Evaluated(function), AT).eps == eps
 
@@ -68,7 +68,7 @@ def test_precision_in_which_a_function_computes(
 def test_points_are_rounded_to_the_dtype() -> None:
     seen: list[np.dtype[Any]] = []
 
-    def recorded(x: Vector) -> Vector:
+    def recorded(x: Array) -> Array:
         seen.append(x.dtype)
         return x
 

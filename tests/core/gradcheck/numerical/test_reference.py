@@ -11,11 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from softmax_cli.core.gradcheck.numerical.noise import EPS, Vector
+from softmax_cli.core.gradcheck.numerical.noise import EPS, Array
 from softmax_cli.core.gradcheck.numerical.reference import (
     STEPS,
     Function,
-    Matrix,
     Method,
     reference_jacobian,
 )
@@ -32,15 +31,15 @@ every_method = pytest.mark.parametrize("method", METHODS)
 A = np.array([[1.0, -2.0], [0.5, 3.0], [0.0, 7.0]])
 
 
-def _softmax(x: Vector) -> Vector:
+def _softmax(x: Array) -> Array:
     exponentials = np.exp(x - x.real.max())
-    S: Vector = exponentials / exponentials.sum()
+    S: Array = exponentials / exponentials.sum()
     return S
 
 
-def _softmax_jacobian(x: Vector) -> Vector:
+def _softmax_jacobian(x: Array) -> Array:
     S = _softmax(x)
-    J: Vector = np.diag(S) - np.outer(S, S)
+    J: Array = np.diag(S) - np.outer(S, S)
     return J
 
 
@@ -48,7 +47,7 @@ class Case(NamedTuple):
     """A function, its exact Jacobian, and a point."""
 
     function: Function
-    jacobian: Callable[[Vector], Vector]
+    jacobian: Callable[[Array], Array]
     at: tuple[float, ...]
 
 
@@ -106,8 +105,8 @@ def test_error_is_bounded_at_any_step(name: str, step: float, method: Method) ->
 def test_error_is_bounded_for_polynomials(
     method: Method, coefficients: tuple[float, ...], at: float, exponent: float
 ) -> None:
-    def polynomial(x: Vector) -> Vector:
-        value: Vector = sum((c * x**k for k, c in enumerate(coefficients)), 0 * x)
+    def polynomial(x: Array) -> Array:
+        value: Array = sum((c * x**k for k, c in enumerate(coefficients)), 0 * x)
         return value
 
     step = None if method == "complex" else 10**exponent
@@ -148,9 +147,9 @@ def test_default_step(method: Method) -> None:
 @every_method
 def test_one_coordinate_moves_at_a_time_by_its_own_step(method: Method) -> None:
     at = np.array([0.0, -0.5, 8.0, -1024.0])
-    seen: list[Vector] = []
+    seen: list[Array] = []
 
-    def recorded(x: Vector) -> Vector:
+    def recorded(x: Array) -> Array:
         seen.append(x.copy())
         return x
 
@@ -176,7 +175,7 @@ def test_derivative_is_over_the_step_that_was_taken() -> None:
 
 
 def test_richardson_leaves_out_steps_beyond_the_domain() -> None:
-    def root(x: Vector) -> Vector:
+    def root(x: Array) -> Array:
         return np.where(x > 0, np.sqrt(np.abs(x)), np.nan)
 
     J, error, *_ = reference_jacobian(root, np.array([0.02]), "richardson")
@@ -189,7 +188,7 @@ def test_derivative_outside_the_domain_is_unknown(method: Method) -> None:
     assert np.isnan(J).all()
 
 
-def _raises_type_error(x: Vector) -> Any:
+def _raises_type_error(x: Array) -> Any:
     raise TypeError(f"{x.dtype} is not what this takes")
 
 
@@ -213,5 +212,5 @@ def test_bad_step(method: Method, step: float) -> None:
 def test_reference_is_independent_of_other_coordinates() -> None:
     at = np.array([0.3, -1.2, 2.5])
     J, *_ = reference_jacobian(np.tanh, at, "central")
-    off_diagonal: Matrix = J[~np.eye(3, dtype=bool)]
+    off_diagonal: Array = J[~np.eye(3, dtype=bool)]
     assert_array_equal(off_diagonal, 0.0)
