@@ -7,6 +7,7 @@ from dataclasses import replace
 from operator import matmul
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 
 from softmax_cli.core.exact.rows import has_no_softmax
@@ -15,7 +16,7 @@ from softmax_cli.core.gradcheck.builtins import Builtin
 from softmax_cli.core.gradcheck.comparison import tolerance
 from softmax_cli.core.gradcheck.derivative_pairs import DerivativePair, Settings, check_pairs
 from softmax_cli.core.gradcheck.diagnosis import Diagnosis
-from softmax_cli.core.gradcheck.numerical.noise import EPS, Array
+from softmax_cli.core.gradcheck.numerical.noise import EPS, Array, Function
 from softmax_cli.core.gradcheck.numerical.reference import reference_jacobian
 from softmax_cli.core.gradcheck.point import LARGE, Point, check_parts, input_sample, with_inputs
 from softmax_cli.core.gradcheck.report import Check
@@ -27,12 +28,7 @@ _AT_ONCE = 1 << 22
 
 
 def check_builtin(
-    builtin: Builtin,
-    points: list[NDArray[np.float64]],
-    rng: np.random.Generator,
-    T: float,
-    dtype: str,
-    settings: Settings,
+    builtin: Builtin, points: list[Array], rng: Generator, T: float, dtype: str, settings: Settings
 ) -> list[Check]:
     """Compare a built-in derivative with the differentiated formula at all points.
 
@@ -71,7 +67,7 @@ class _Row:
     """
 
     def __init__(
-        self, builtin: Builtin, a: Array, rng: np.random.Generator, T: float, settings: Settings
+        self, builtin: Builtin, a: Array, rng: Generator, T: float, settings: Settings
     ) -> None:
         if has_no_softmax(a):
             problem = "a point has no softmax"
@@ -143,16 +139,12 @@ class _Row:
         return Point(function, claimed, self.at, is_scalar=True, floor=self.floor)
 
     def _pair(
-        self,
-        formula: Callable[[Array], Array],
-        at: Array,
-        analytic: Array,
-        expected: Callable[[Array, Array], Array],
+        self, f: Function, at: Array, analytic: Array, expected: Callable[[Array, Array], Array]
     ) -> DerivativePair:
         """Compare with what is expected of the formula's Jacobian and of its error."""
         settings, extra = self.settings, self.extra
         rtol = tolerance("float64", settings.rtol)
-        found = reference_jacobian(formula, at, settings.method, settings.step, rtol=rtol)
+        found = reference_jacobian(f, at, settings.method, settings.step, rtol=rtol)
         J, error = expected(found.jacobian, extra), expected(found.error, np.abs(extra))
         reference = found._replace(jacobian=J, error=error)
         wrong = diagnosis.wrong_matrices(J)

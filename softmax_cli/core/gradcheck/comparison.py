@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
 from dataclasses import asdict, astuple, dataclass, field, fields, replace
 from operator import add
 from typing import Any
 
 import numpy as np
 
-from softmax_cli.core.gradcheck.diagnosis import Diagnosis
+from softmax_cli.core.gradcheck.diagnosis import Diagnosis, Mistakes
 from softmax_cli.core.gradcheck.numerical.noise import Array
 from softmax_cli.core.gradcheck.report import Check, Counts, Entry, Setup
 from softmax_cli.errors import DomainError
@@ -64,7 +63,7 @@ class Comparison:
         atol: Array | float = 0.0,
         vacuous: Array | bool = False,
         doubt: Array | float = 0.0,
-        wrong: Mapping[str, Callable[[], Array]] | None = None,
+        wrong: Mistakes | None = None,
     ) -> Comparison:
         """Return the comparison of some points alone, to be merged; any thread may call this.
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.core.gradcheck.comparison import Comparison, tolerance
-from softmax_cli.core.gradcheck.diagnosis import Diagnosis
+from softmax_cli.core.gradcheck.diagnosis import Diagnosis, Mistakes
 from softmax_cli.core.gradcheck.numerical.noise import EPS, Array, largest
 from softmax_cli.core.gradcheck.numerical.reference import STEPS, Method, Reference
 from softmax_cli.core.gradcheck.report import Check
@@ -56,7 +56,7 @@ class DerivativePair:
 
     analytic: Array
     reference: Reference
-    wrong: Mapping[str, Callable[[], Array]]
+    wrong: Mistakes
     zero: float
     floor: float = 0.0
     slack: Array | float = 0.0

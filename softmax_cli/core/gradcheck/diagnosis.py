@@ -10,6 +10,9 @@ import numpy as np
 
 from softmax_cli.core.gradcheck.numerical.noise import Array
 
+# Gradients with a common mistake, by its name.
+Mistakes = Mapping[str, Callable[[], Array]]
+
 # Up to this many entries are kept to look for shuffled ones.
 _KEPT = 1 << 21
 # At most this many mistakes are named.
@@ -74,12 +77,7 @@ class Diagnosis:
 
     @np.errstate(all="ignore")
     def of(
-        self,
-        a: Array,
-        n: Array,
-        atol: Array | float,
-        rtol: float,
-        wrong: Mapping[str, Callable[[], Array]],
+        self, a: Array, n: Array, atol: Array | float, rtol: float, wrong: Mistakes
     ) -> Diagnosis:
         """Return the diagnosis of some points alone; arguments as in Comparison.of."""
         low, high = _factors_between(a, n, atol + rtol * np.abs(a))

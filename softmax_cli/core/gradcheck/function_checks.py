@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from softmax_cli.core.gradcheck.derivative_pairs import DerivativePair, Settings, check_pairs
 from softmax_cli.core.gradcheck.diagnosis import Diagnosis, common_factors, factors_of
-from softmax_cli.core.gradcheck.numerical.noise import Array
+from softmax_cli.core.gradcheck.numerical.noise import Array, FloatType
 from softmax_cli.core.gradcheck.point import LARGE, Point, check_parts
 from softmax_cli.core.gradcheck.report import Check, Origin
 from softmax_cli.errors import DomainError, ShapeError
@@ -33,7 +33,7 @@ def check_function(
 ) -> list[Check]:
     """Compare the gradient of a user's function with differences of the function."""
     # A step may leave the function's domain; its values show this, so no warning is needed.
-    accepted: type[np.floating[Any]] = np.dtype(dtype or np.float64).type
+    accepted: FloatType = np.dtype(dtype or np.float64).type
     if dtype is None and len(rows):
         accepted = _accepted_dtype(function, rows[0])
 
@@ -74,7 +74,7 @@ def check_function(
     return [replace(check, origin=Origin("function", file=file, line=line)) for check in checks]
 
 
-def _accepted_dtype(function: UserFunction, x: NDArray[np.float64]) -> type[np.floating[Any]]:
+def _accepted_dtype(function: UserFunction, x: NDArray[np.float64]) -> FloatType:
     """Return float32 if the function accepts only those points, else float64."""
     try:
         function(x.copy())

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 
 from softmax_cli.core.gradcheck.comparison import tolerance
 from softmax_cli.core.gradcheck.derivative_pairs import DerivativePair, Settings
 from softmax_cli.core.gradcheck.diagnosis import wrong_matrices
 from softmax_cli.core.gradcheck.numerical.differences import Differences
-from softmax_cli.core.gradcheck.numerical.noise import Array, Evaluated, Noise, largest, noise_at
+from softmax_cli.core.gradcheck.numerical.noise import (
+    Array,
+    Evaluated,
+    FloatType,
+    Function,
+    Noise,
+    largest,
+    noise_at,
+)
 from softmax_cli.core.gradcheck.numerical.reference import SMALLER, Reference, reference_jacobian
 from softmax_cli.core.gradcheck.report import Check
 
@@ -42,11 +50,11 @@ class Point:
     inputs     numbers of the inputs, if they are a sample
     """
 
-    function: Callable[[Array], Array]
-    claimed: Callable[[Array], Array]
+    function: Function
+    claimed: Function
     at: NDArray[np.float64]
     is_scalar: bool
-    dtype: type[np.floating[Any]] = np.float64
+    dtype: FloatType = np.float64
     floor: float = 0.0
     inputs: NDArray[np.intp] | None = None
 
@@ -104,7 +112,7 @@ class Point:
             result[..., inputs] = np.where(agrees, np.inf, result[..., inputs])
         return result
 
-    def along_directions(self, rng: np.random.Generator) -> Point:
+    def along_directions(self, rng: Generator) -> Point:
         """Return the point with directions as inputs; each input is part of one direction."""
         inputs = self.at.size
         count = min(_DIRECTIONS, -(-inputs // _INPUTS_PER_DIRECTION))
@@ -122,7 +130,7 @@ class Point:
 
         return replace(self, function=moved, claimed=product, at=np.zeros(count), dtype=np.float64)
 
-    def at_sample(self, rng: np.random.Generator) -> Point:
+    def at_sample(self, rng: Generator) -> Point:
         """Return the point with those inputs that have the largest claimed entries, and others."""
         sizes = np.abs(np.atleast_2d(self.claimed(self.at))).max(axis=0)
         inputs = input_sample(self.at.size, sizes, rng)
@@ -144,7 +152,7 @@ class Point:
 
 def check_parts(
     points: list[Point],
-    rng: np.random.Generator,
+    rng: Generator,
     settings: Settings,
     check: Callable[[list[DerivativePair], str], Check],
 ) -> list[Check]:
@@ -155,7 +163,7 @@ def check_parts(
     return [check([p.pair(settings) for p in points], part) for part, points in parts.items()]
 
 
-def input_sample(inputs: int, sizes: Array, rng: np.random.Generator) -> NDArray[np.intp]:
+def input_sample(inputs: int, sizes: Array, rng: Generator) -> NDArray[np.intp]:
     """Return the numbers of the inputs with the largest sizes, and of random others."""
     biggest = np.argsort(-sizes, kind="stable")[: _SAMPLE // 4]
     others = rng.permutation(np.setdiff1d(np.arange(inputs), biggest))

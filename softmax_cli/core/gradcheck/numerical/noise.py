@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from softmax_cli.errors import ShapeError
 
 Array = NDArray[Any]
+Function = Callable[[Array], Array]
+FloatType = type[np.floating[Any]]
 
 EPS = float(np.finfo(np.float64).eps)
 # Relative spacing of the points: smooth functions hardly curve over it, it exceeds the precision of
@@ -30,9 +32,7 @@ class Evaluated:
     eps  machine epsilon of the lowest precision seen
     """
 
-    def __init__(
-        self, function: Callable[[Array], Array], dtype: type[np.floating[Any]] = np.float64
-    ) -> None:
+    def __init__(self, function: Function, dtype: FloatType = np.float64) -> None:
         self._function, self._dtype = function, dtype
         self.eps = float(np.finfo(dtype).eps)
         self._shape: tuple[int, ...] | None = None

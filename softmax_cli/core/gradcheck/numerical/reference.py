@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -12,6 +11,8 @@ from softmax_cli.core.gradcheck.numerical.noise import (
     EPS,
     Array,
     Evaluated,
+    FloatType,
+    Function,
     Noise,
     largest,
     noise_at,
@@ -20,7 +21,6 @@ from softmax_cli.core.gradcheck.numerical.noise import (
 from softmax_cli.errors import DomainError, SoftmaxCliError
 
 Method = Literal["central", "complex", "richardson"]
-Function = Callable[[Array], Array]
 
 # Relative to max(1, |x|). Central differences balance truncation and rounding, extrapolated ones
 # start wider, and complex steps have no rounding and need no truncation error.
@@ -59,7 +59,7 @@ def reference_jacobian(
     step: float | None = None,
     *,
     rtol: float | None = None,
-    dtype: type[np.floating[Any]] = np.float64,
+    dtype: FloatType = np.float64,
 ) -> Reference:
     """Return the numerical Jacobian of a function at a point, with estimated errors.
 

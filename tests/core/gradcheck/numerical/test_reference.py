@@ -11,13 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from softmax_cli.core.gradcheck.numerical.noise import EPS, Array
-from softmax_cli.core.gradcheck.numerical.reference import (
-    STEPS,
-    Function,
-    Method,
-    reference_jacobian,
-)
+from softmax_cli.core.gradcheck.numerical.noise import EPS, Array, Function
+from softmax_cli.core.gradcheck.numerical.reference import STEPS, Method, reference_jacobian
 from softmax_cli.errors import DomainError
 
 pytestmark = pytest.mark.fast(8)
