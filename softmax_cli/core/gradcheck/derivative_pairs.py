@@ -68,13 +68,11 @@ class DerivativePair:
     def tolerances(
         self, scale: float, rtol: float, atol: float | None
     ) -> tuple[Array | float, Array]:
-        """Return the absolute tolerance and the doubt of each entry.
-
-        A tight tolerance finds wrong entries that are much smaller than the others.
-        """
+        """Return the absolute tolerance and the doubt of each entry."""
         error = self.reference.error
         if atol is not None:
             return atol, error + self.slack
+        # A tight tolerance finds wrong entries that are much smaller than the others.
         least = max(self.floor, self.zero if scale <= self.zero else 0.0)
         needed = np.clip(4 * error, _UNITS * EPS * scale, rtol * _ATOL_SHARE * scale)
         slack = np.minimum(4 * np.asarray(self.slack), _SLACK * rtol * scale)

@@ -43,7 +43,6 @@ class Point:
 
     function   takes (inputs,) and returns a number or (outputs,)
     claimed    takes (inputs,) and returns (inputs,), or (outputs, inputs)
-    at         (inputs,)
     is_scalar  whether the function returns a number, whose derivative is a vector
     dtype      of the points that the function takes
     floor      absolute tolerance that rounding needs

@@ -18,11 +18,7 @@ _HALVINGS = 6
 
 @dataclass
 class Differences:
-    """Derivatives of all outputs with respect to some inputs, over steps of about h.
-
-    inputs  their numbers
-    h       (inputs,)
-    """
+    """Derivatives with respect to some inputs, given by number, over steps h, (inputs,)."""
 
     function: Evaluated
     at: Array

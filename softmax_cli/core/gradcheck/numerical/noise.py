@@ -27,10 +27,7 @@ _HIDDEN = 64
 
 
 class Evaluated:
-    """A function of points rounded to its dtype, with a vector of float64 or complex128 values.
-
-    eps  machine epsilon of the lowest precision seen
-    """
+    """A function of points rounded to its dtype; eps is that of the lowest precision seen."""
 
     def __init__(self, function: Function, dtype: FloatType = np.float64) -> None:
         self._function, self._dtype = function, dtype
