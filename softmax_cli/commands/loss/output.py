@@ -11,18 +11,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_cli.commands.loss.row_outputs import RowFiles, RowSinks, row_result
+from softmax_cli.commands.loss.row_outputs import RowFiles, RowOutputs, compute, row_result
 from softmax_cli.display.parts import Line, Part
-from softmax_cli.formats.model.blocks import Block, Source, identity
+from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.formats.model.options import ReadOptions, WriteOptions
-from softmax_cli.formats.model.sinks import Result, Sink
+from softmax_cli.formats.model.sinks import Result
 from softmax_cli.formats.opening.sink import open_picture, open_sink
 from softmax_cli.formats.registry import output_format
 from softmax_cli.losses.histogram import Histogram
 from softmax_cli.losses.running_loss import RunningLoss
-from softmax_cli.pipeline.bad_rows import Counts
 from softmax_cli.pipeline.reporting import note
-from softmax_cli.pipeline.run import run
 from softmax_cli.storage.filesystem import Location, refuse_input
 from softmax_cli.storage.open_target import open_target
 from softmax_cli.storage.output import Target
@@ -69,20 +67,21 @@ def write_losses(
         if each is not None:
             refuse_input(each.output or "-", source.paths, in_place=each.in_place)
     with ExitStack() as stack:
-        sinks = RowSinks(stack, source, files)
+        outputs = RowOutputs.opened(stack, source, files)
         if keeps_rows and not is_report:
             result = replace(row_result(source), after=partial(_histogram, losses))
-            sinks.of_losses.append(stack.enter_context(open_sink(result, write, source.paths)))
+            sink = stack.enter_context(open_sink(result, write, source.paths))
+            outputs.losses.append(sink.prepare)
         else:
             finish = stack.enter_context(_opened(losses, extras, source.paths, write))
         if keeps_rows and is_report:
-            sinks.of_losses.append(_Kept(extras.losses))
+            outputs.losses.append(lambda block: partial(extras.losses.append, block.values[:, 0]))
             if extras.explanation is not None:
                 from softmax_cli.formats.table.sink import TableSink
 
                 table = TableSink(row_result(source), extras.of_rows.extend, write)
-                sinks.of_losses.append(table)
-        compute(source, losses, sinks, read, write, needed_for="loss", check=losses.check)
+                outputs.losses.append(table.prepare)
+        compute(source, losses, outputs, read, write, needed_for="loss", check=losses.check)
         if table is not None:
             table.finish()
         if is_report or not keeps_rows:
@@ -146,44 +145,6 @@ def _histogram(losses: RunningLoss) -> list[Part]:
 
     shown = [each for each in losses.metrics if isinstance(each, Histogram) and each.is_shown]
     return [part for each in shown for part in (Line(), *histogram_parts(each))]
-
-
-class _Kept(Sink):
-    """Keeps the losses of the rows for a report that lists them."""
-
-    def __init__(self, losses: list[NDArray[Any]]) -> None:
-        self._losses = losses
-
-    def write(self, block: Block) -> None:
-        self._losses.append(block.values[:, 0])
-
-
-def compute(
-    source: Source,
-    losses: RunningLoss,
-    sink: Sink,
-    read: ReadOptions,
-    write: WriteOptions,
-    *,
-    needed_for: str = "",
-    check: Callable[[str], None] | None = None,
-) -> Counts:
-    """Add the losses of all rows to the running loss, and write them into the sink.
-
-    Blocks in the sink hold losses as values and gradients, if there are any, as partner.
-    """
-
-    def prepare(block: Block) -> Callable[[], None]:
-        values, gradients, found = losses.of(block)
-        commit = sink.prepare(replace(block, values=values[:, None], partner=gradients))
-
-        def merge_and_commit() -> None:
-            losses.merge(found)
-            commit()
-
-        return merge_and_commit
-
-    return run(source, identity, prepare, read.on_bad_row, write, None, needed_for, check)
 
 
 def _write_report(

@@ -11,8 +11,8 @@ from typing import Any
 
 from softmax_cli.commands.inputs.loss import LossInputs
 from softmax_cli.commands.loss.metrics import running_loss
-from softmax_cli.commands.loss.output import ReportExtras, compute, write_loss
-from softmax_cli.commands.loss.row_outputs import RowFiles, RowSinks
+from softmax_cli.commands.loss.output import ReportExtras, write_loss
+from softmax_cli.commands.loss.row_outputs import RowFiles, RowOutputs, compute
 from softmax_cli.commands.loss.temperature_fit import Fit, Sums, fit, summed_slopes
 from softmax_cli.commands.many_files.convert import output_options, with_outputs
 from softmax_cli.commands.many_files.inputs import (
@@ -110,7 +110,8 @@ def _compute(
     """Read rows, write their losses and gradients, and return the sums."""
     with ExitStack() as stack:
         source, losses, columns = _opened(stack, inputs, report, divisor)
-        counts = compute(source, losses, RowSinks(stack, source, files), inputs.read, write)
+        outputs = RowOutputs.opened(stack, source, files)
+        counts = compute(source, losses, outputs, inputs.read, write)
         return losses, counts.read, columns
 
 
