@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 from softmax_cli.core.exact.arrays import wide
 from softmax_cli.core.exact.double_double import Rows
 from softmax_cli.core.exact.sums import ExactSum, GroupedSums, summed
-from softmax_cli.core.loss.row_losses import Source as Kind
 from softmax_cli.core.softmax.softmax import softmax
 from softmax_cli.losses.metric import Metric, Scored, needed_labels
 
 
-class Bin(NamedTuple):
+class ConfidenceBin(NamedTuple):
     """The rows with a confidence above `low` and up to `high`; None where there is no row."""
 
     low: float
@@ -45,7 +44,6 @@ class Calibration(Metric):
     over B bins of equal width, the b-th of confidences above (b - 1) / B and up to b / B, with
     confidence_b and accuracy_b the means of its n_b rows; rows count alike, whatever they weigh.
 
-    kind, temperature  of the values
     is_asked           whether --calibration asks for it; if not, soft targets are no error
     source             ECE and MCE: Naeini et al. 2015, Guo et al. 2017; the score: Brier 1950
 
@@ -56,8 +54,6 @@ class Calibration(Metric):
     (0.25, 0.25, 0.625)
     """
 
-    kind: Kind
-    temperature: float
     is_asked: bool
     rows: NDArray[np.int64]
     right: NDArray[np.int64]
@@ -67,32 +63,21 @@ class Calibration(Metric):
     merged = ("rows", "right", "confidences", "squares", "is_soft")
 
     @classmethod
-    def empty(
-        cls,
-        bins: int,
-        kind: Kind = "probabilities",
-        temperature: float = 1.0,
-        *,
-        is_asked: bool = True,
-    ) -> Calibration:
+    def empty(cls, bins: int, *, is_asked: bool = True) -> Calibration:
         """Return the counts of no row in so many bins."""
-        zeros, sums = np.zeros(bins, np.int64), GroupedSums(bins)
-        return cls(kind, temperature, is_asked, zeros, zeros.copy(), sums, ExactSum())
-
-    def _like(self, **counts: Any) -> Calibration:
-        empty = self.empty(len(self.rows), self.kind, self.temperature, is_asked=self.is_asked)
-        return replace(empty, **counts)
+        zeros = np.zeros(bins, np.int64)
+        return cls(is_asked, zeros, zeros.copy(), GroupedSums(bins), ExactSum())
 
     def of(self, scored: Scored) -> Calibration:
         if scored.labels is None and not self.is_asked:
-            return self._like(is_soft=True)
+            return replace(self.empty(len(self.rows), is_asked=False), is_soft=True)
         counted, labels = scored.counted, needed_labels(scored, "--calibration")
         predicted = np.asarray(scored.predicted)[counted]
-        values = wide(scored.rows.chosen(counted).values)
-        if self.kind == "logits":
-            P = wide(softmax(values, temperature=self.temperature))
+        kind, values = scored.settings.kind, wide(scored.rows.chosen(counted).values)
+        if kind == "logits":
+            P = wide(softmax(values, temperature=scored.settings.temperature))
         else:
-            P = np.exp(values) if self.kind == "log-probabilities" else values.copy()
+            P = np.exp(values) if kind == "log-probabilities" else values.copy()
         return self.of_probabilities(P, labels[counted], predicted)
 
     def of_probabilities(
@@ -105,12 +90,11 @@ class Calibration(Metric):
         likeliest  (rows,) the class with the largest probability
         """
         bins = len(self.rows)
+        found = self.empty(bins, is_asked=self.is_asked)
         confidences = np.take_along_axis(P, likeliest[:, None], -1)[:, 0]
         of = np.searchsorted(self._edges[1:-1], confidences, side="left")
-        right = of[likeliest == labels]
-        found = self._like(
-            rows=np.bincount(of, minlength=bins), right=np.bincount(right, minlength=bins)
-        )
+        found.rows = np.bincount(of, minlength=bins)
+        found.right = np.bincount(of[likeliest == labels], minlength=bins)
         found.confidences.add(confidences, of)
         # 1 - P of the label is the sum of the others, and loses no digit as that.
         np.put_along_axis(P, labels[:, None], 0, -1)
@@ -138,14 +122,14 @@ class Calibration(Metric):
         """How many rows there are."""
         return int(self.rows.sum())
 
-    def bins(self) -> list[Bin]:
+    def bins(self) -> list[ConfidenceBin]:
         """Return the bins, from the least confidence on."""
         edges = self._edges.tolist()
         bins = []
         for number, (low, high) in enumerate(pairwise(edges)):
             rows, right = int(self.rows[number]), int(self.right[number])
             confidence = self.confidences.total(number, rows) if rows else None
-            bins.append(Bin(low, high, rows, confidence, right / rows if rows else None))
+            bins.append(ConfidenceBin(low, high, rows, confidence, right / rows if rows else None))
         return bins
 
     def ece(self) -> float:

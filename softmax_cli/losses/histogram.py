@@ -18,7 +18,7 @@ _BELOW, _ZERO, _INFINITE = -2, -1, len(EDGES)
 FEWEST_ROWS = 8
 
 
-class Bin(NamedTuple):
+class LossBin(NamedTuple):
     """The losses from `low` to below `high`; 0 and infinity have bins with low = high."""
 
     low: float
@@ -64,7 +64,7 @@ class Histogram(Metric):
         """How many losses there are."""
         return self.counts.total()
 
-    def bins(self, most: int | None = None) -> list[Bin]:
+    def bins(self, most: int | None = None) -> list[LossBin]:
         """Return the bins from the first to the last that hold a loss.
 
         Of more bins than `most`, the ones with the least losses are combined into one.
@@ -73,14 +73,14 @@ class Histogram(Metric):
         between = range(min(inner), max(inner) + 1) if inner else range(0)
         shown = between[-most:] if most is not None else between
         edges = [*EDGES.tolist(), np.inf]
-        found = [Bin(edges[each], edges[each + 1], self.counts[each]) for each in shown]
+        found = [LossBin(edges[each], edges[each + 1], self.counts[each]) for each in shown]
         below, zero, infinite = (self.counts[each] for each in (_BELOW, _ZERO, _INFINITE))
-        ends = [Bin(-np.inf, 0.0, below), Bin(0.0, 0.0, zero)]
+        ends = [LossBin(-np.inf, 0.0, below), LossBin(0.0, 0.0, zero)]
         if len(shown) < len(between):
             rest = self.count - sum(each.rows for each in found) - infinite
-            ends = [Bin(-np.inf if below else 0.0, found[0].low, rest)]
+            ends = [LossBin(-np.inf if below else 0.0, found[0].low, rest)]
         ends = [each for each in ends if each.rows]
-        return [*ends, *found, *([Bin(np.inf, np.inf, infinite)] if infinite else [])]
+        return [*ends, *found, *([LossBin(np.inf, np.inf, infinite)] if infinite else [])]
 
     def report(self) -> dict[str, object]:
         return {"histogram": [each._asdict() for each in self.bins()]} if self.is_asked else {}

@@ -14,7 +14,7 @@ from softmax_cli.core.exact.arrays import FloatArray
 from softmax_cli.core.loss.targets import are_one_hot
 from softmax_cli.errors import InputError
 from softmax_cli.formats.model.blocks import Block
-from softmax_cli.losses.loss_rows import LossRows
+from softmax_cli.losses.loss_rows import LossRows, LossSettings
 
 
 class Scored(NamedTuple):
@@ -26,6 +26,7 @@ class Scored(NamedTuple):
     counted    (rows,) which rows are neither ignored nor without a softmax
     """
 
+    settings: LossSettings
     block: Block
     rows: LossRows
     labels: NDArray[np.intp] | None

@@ -71,7 +71,7 @@ class RunningLoss(Mergeable):
             for results in (losses, gradients):
                 if results is not None:
                     results[bad] = np.nan if on_bad_row == "nan" else 0
-        scored = Scored(block, rows, labels, largest, losses, rows.used & ~bad)
+        scored = Scored(settings, block, rows, labels, largest, losses, rows.used & ~bad)
         infinite = np.flatnonzero(np.isinf(losses)).tolist()
         found = RunningLoss(
             settings,

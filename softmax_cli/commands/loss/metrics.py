@@ -33,8 +33,7 @@ def running_loss(
     if report.worst:
         metrics.append(Worst(report.worst, names, source.id_names))
     if report.calibration or report.fit_temperature:
-        kind, temperature, is_asked = settings.kind, settings.temperature, report.calibration
-        metrics.append(Calibration.empty(report.bins, kind, temperature, is_asked=is_asked))
+        metrics.append(Calibration.empty(report.bins, is_asked=report.calibration))
     if has_histogram or report.histogram:
         metrics.append(Histogram(report.histogram))
     return RunningLoss(settings, [*metrics, *others])

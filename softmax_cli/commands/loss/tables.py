@@ -10,8 +10,8 @@ from softmax_cli.core.loss.log_bases import UNITS
 from softmax_cli.display.alignment import DEFAULT_PRECISION, align_numbers
 from softmax_cli.display.parts import Gauge, Line, Part, Table
 from softmax_cli.losses.accuracy import OfClass, PerClass, TopK
-from softmax_cli.losses.calibration import Calibration
-from softmax_cli.losses.histogram import Bin, Histogram
+from softmax_cli.losses.calibration import Calibration, ConfidenceBin
+from softmax_cli.losses.histogram import Histogram, LossBin
 from softmax_cli.losses.running_loss import RunningLoss
 from softmax_cli.losses.worst_rows import Worst
 
@@ -36,11 +36,11 @@ def report_parts(losses: RunningLoss, fit: Fit | None, precision: int | None) ->
         elif isinstance(metric, PerClass):
             tables.append(_classes(metric.classes(), number))
         elif isinstance(metric, Calibration) and metric.is_asked:
-            tables += [_scores(metric, number), _reliability(metric, number)]
+            tables += [_scores(metric, number), _reliability(metric.bins(), number)]
         elif isinstance(metric, Histogram) and metric.is_shown:
             tables.append(histogram_parts(metric))
     if fit is not None:
-        tables.append(_fit(losses, fit, number))
+        tables.append(_fit(fit, Scores.of(losses), number))
     return [part for table in tables for part in (Line(), *table)][1:]
 
 
@@ -77,19 +77,13 @@ def _summary(losses: RunningLoss, number: Number) -> list[Part]:
 
 
 def _worst(worst: Worst, number: Number) -> list[Part]:
-    ids = [name or f"id {place}" for place, name in enumerate(worst.id_names, 1)]
+    ids = [name or f"id {position}" for position, name in enumerate(worst.id_names, 1)]
     headings = ("worst rows", "loss", "label", "predicted", *ids)
     losses = align_numbers([number(each.loss) for each in worst.rows])
-    rows = [
-        (
-            str(each.row),
-            loss,
-            "-" if each.label is None else str(each.label),
-            str(each.predicted),
-            *each.ids,
-        )
-        for each, loss in zip(worst.rows, losses, strict=True)
-    ]
+    rows = []
+    for each, loss in zip(worst.rows, losses, strict=True):
+        label = "-" if each.label is None else str(each.label)
+        rows.append((str(each.row), loss, label, str(each.predicted), *each.ids))
     names = range(2, len(headings))
     return [Table(headings, rows, left=[0, *names], names=names)]
 
@@ -101,16 +95,11 @@ def _classes(classes: list[OfClass], number: Number) -> list[Part]:
         shown = shown[:SHOWN_CLASSES]
         note = f"{len(shown)} of {len(classes)} classes shown, those with the largest loss"
         notes = [Line(note, "dim")]
-    rows = [
-        (
-            str(each.name),
-            str(each.rows),
-            number(each.loss),
-            number(each.accuracy),
-            "" if each.accuracy is None else Gauge(each.accuracy),
-        )
-        for each in shown
-    ]
+    rows = []
+    for each in shown:
+        bar = "" if each.accuracy is None else Gauge(each.accuracy)
+        numbers = (str(each.rows), number(each.loss), number(each.accuracy))
+        rows.append((str(each.name), *numbers, bar))
     return [Table(("class", "rows", "mean loss", "accuracy", ""), rows, names=(0,)), *notes]
 
 
@@ -120,29 +109,23 @@ def _descending_loss(each: OfClass) -> float:
 
 
 def _scores(calibration: Calibration, number: Number) -> list[Part]:
-    count = len(calibration.bins())
+    bins = f"{len(calibration.rows)} bins"
     rows = [
-        ("ECE", number(calibration.ece()), f"expected calibration error, {count} bins"),
+        ("ECE", number(calibration.ece()), f"expected calibration error, {bins}"),
         ("MCE", number(calibration.mce()), "largest gap of a bin"),
         ("Brier", number(calibration.brier()), "mean of sum_k (P(k) - Y(k))^2, 0 to 2"),
     ]
     return [Table(("", "", ""), rows, left=(0, 2))]
 
 
-def _reliability(calibration: Calibration, number: Number) -> list[Part]:
-    bins = calibration.bins()
+def _reliability(bins: list[ConfidenceBin], number: Number) -> list[Part]:
     digits = max(3, len(str(len(bins))) + 1)
-    rows = [
-        (
-            f"{each.low:.{digits}g} to {each.high:.{digits}g}",
-            str(each.rows),
-            number(each.confidence),
-            number(each.accuracy),
-            Gauge(each.accuracy, each.confidence),
-        )
-        for each in bins
-        if each.accuracy is not None and each.confidence is not None
-    ]
+    rows = []
+    for low, high, count, confidence, accuracy in bins:
+        if accuracy is not None and confidence is not None:
+            interval = f"{low:.{digits}g} to {high:.{digits}g}"
+            gauge = Gauge(accuracy, confidence)
+            rows.append((interval, str(count), number(confidence), number(accuracy), gauge))
     empty = len(bins) - len(rows)
     notes = [Line(f"{empty} of {len(bins)} bins hold no row", "dim")] if empty else []
     headings = ("bin", "rows", "confidence", "accuracy", "")
@@ -150,15 +133,11 @@ def _reliability(calibration: Calibration, number: Number) -> list[Part]:
     return [Table(headings, rows, legend=legend), *notes]
 
 
-def _fit(losses: RunningLoss, fit: Fit, number: Number) -> list[Part]:
-    before, after = fit.before, Scores.of(losses)
-    rows = [
-        ("temperature", number(before.temperature), number(after.temperature)),
-        ("loss", number(before.loss), number(after.loss)),
-        ("ECE", number(before.ece), number(after.ece)),
-    ]
+def _fit(fit: Fit, after: Scores, number: Number) -> list[Part]:
+    names = ("temperature", "loss", "ECE")
+    scores = zip(names, map(number, fit.before), map(number, after), strict=True)
     note = f"the temperature that minimises the loss, found in {fit.steps} steps"
-    return [Table(("fit", "before", "after"), rows), Line(note, "dim")]
+    return [Table(("fit", "before", "after"), list(scores)), Line(note, "dim")]
 
 
 def histogram_parts(losses: Histogram) -> list[Part]:
@@ -169,7 +148,7 @@ def histogram_parts(losses: Histogram) -> list[Part]:
     return [Table(("losses", "rows", ""), rows)]
 
 
-def _range(each: Bin) -> str:
+def _range(each: LossBin) -> str:
     if each.low == each.high:
         return f"{each.low:g}"
     return f"below {each.high:g}" if each.low <= 0 else f"{each.low:g} to {each.high:g}"

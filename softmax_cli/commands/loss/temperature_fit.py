@@ -115,8 +115,7 @@ def no_slopes(settings: LossSettings, bins: int, *, scored: bool) -> Sums:
     slopes = LossSlopes(settings, Slopes(settings.temperature))
     if not scored:
         return slopes
-    calibration = Calibration.empty(bins, settings.kind, settings.temperature, is_asked=False)
-    return RunningLoss(settings, [slopes, calibration])
+    return RunningLoss(settings, [slopes, Calibration.empty(bins, is_asked=False)])
 
 
 def summed_slopes(
