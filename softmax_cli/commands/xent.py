@@ -90,9 +90,8 @@ def command(
     from contextlib import ExitStack
 
     from softmax_cli.commands.inputs.loss import LossInputs
-    from softmax_cli.commands.loss.metrics import running_loss
+    from softmax_cli.commands.loss.computation import RowFiles, running_loss
     from softmax_cli.commands.loss.output import ReportExtras, write_losses
-    from softmax_cli.commands.loss.row_outputs import RowFiles
     from softmax_cli.formats.registry import output_format
 
     if explain:

@@ -32,7 +32,7 @@ OTHERS = ("concurrent.futures.thread", "gzip", "softmax_cli.display.rich.export"
 NOT_YET = ("columnar.", ".polars_", "__main__")
 TRACED = (
     *("storage/open_target.py", "storage/output.py", "formats/opening/sink.py", "contextlib.py"),
-    *("commands/loss/output.py", "commands/loss/row_outputs.py"),
+    *("commands/loss/output.py", "commands/loss/computation.py"),
 )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from softmax_cli.commands.inputs.values import (
@@ -58,13 +57,6 @@ class LossInputs:
         return replace(self, options=replace(self.options, temperature=temperature))
 
     @property
-    def form(self) -> Form:
-        """Which of the command's forms it is."""
-        if self.p is not None:
-            return "distributions"
-        return "labels" if self.options.targets is None else "targets"
-
-    @property
     def _tokens(self) -> list[str | None]:
         """All that was given to be read."""
         options, typed = self.options, self.values or ([] if self.p is not None else ["-"])
@@ -80,16 +72,19 @@ class LossInputs:
             q = opened_option(self.q, "--q", read, ColumnRequest(distributions=True, role="q"))
             source = stack.enter_context(q)
         else:
-            distributions = options.from_ == "probabilities"
+            is_probabilities = options.from_ == "probabilities"
             request = ColumnRequest(
-                options.label_column, distributions=distributions, role="values"
+                options.label_column, distributions=is_probabilities, role="values"
             )
             others = [token for token in self._tokens if token is not None]
             values = opened(self.values, read, request, self.place, others)
             source = stack.enter_context(values)
         source = source.slice_rows(self.rows)
-        settings, weights_paths = self._settings(source)
-        names = self._names(source)
+        of_classes = None
+        if options.class_weights is not None:
+            of_classes, paths = read_class_weights(options.class_weights, source, read)
+            source = replace(source, paths=(*source.paths, *paths))
+        settings, names = self._settings(source, of_classes), self._names(source)
         if options.label_column is not None:
             source = names.of_column(source)
         else:
@@ -100,7 +95,6 @@ class LossInputs:
         if options.sample_weights is not None:
             weights = stack.enter_context(self._sample_weights(options.sample_weights))
             source = zip_rows(source, weights, what="weights")
-        source = replace(source, paths=(*source.paths, *weights_paths))
         return settings.mask(names.refuse_suspects(source)), settings
 
     def _names(self, source: Source) -> Names:
@@ -108,15 +102,26 @@ class LossInputs:
         return Names(source.class_names, tuple(options.ignore_label), missing_texts(self.read))
 
     def _partner(self, source: Source, names: Names) -> Source:
-        """Open the labels or targets of the values, or p."""
-        options = self.options
+        """Open labels; or targets or p, with columns in the order of the source's names."""
+        options, read = self.options, self.read
         if options.labels is not None:
-            return open_labels(options.labels, names, with_header_of("labels", self.read))
-        if self.p is not None:
-            return self._targets(self.p, "--p", source)
-        if options.targets is not None:
-            return self._targets(options.targets, "--targets", source)
-        raise UsageError("no labels", "give --labels, --label-column or --targets", "xent")
+            return open_labels(options.labels, names, with_header_of("labels", read))
+        option, token = ("--p", self.p) if self.p is not None else ("--targets", options.targets)
+        if token is None:
+            raise UsageError("no labels", "give --labels, --label-column or --targets", "xent")
+        request = ColumnRequest(distributions=True, role=option.strip("-"))
+        partner = opened_partner(token, option, read, source.classes, request)
+        partner = without_missing(partner, read)
+        try:
+            if partner.classes != source.classes:
+                problem = f"{partner.classes} classes, and {source.place} has {source.classes}"
+                is_one = partner.classes == 1
+                remedy = "write 1,0,0 with commas" if is_one else "they go class by class"
+                raise ShapeError(problem, remedy, option)
+            return in_order_of(source, partner, option)
+        except BaseException:
+            partner.close()
+            raise
 
     def _sample_weights(self, token: str) -> Source:
         read, may_be_missing = with_header_of("weights", self.read), bool(self.options.ignore_label)
@@ -201,55 +206,32 @@ class LossInputs:
             remedy = "name a file" + (", or add --reduction sum" if option == "--grad" else "")
             raise UsageError(f"{why}, and {what} is read once", remedy, option)
 
-    def _settings(self, source: Source) -> tuple[LossSettings, tuple[Path | str, ...]]:
-        """Return what the rows hold, and the files that were read for it."""
-        options, form = self.options, self.form
-        names, classes = source.class_names, source.classes
-        masked = tuple(
-            class_number(token, names, classes, "--mask-class") for token in options.mask_class
-        )
-        of_classes: list[float] | None = None
-        paths: tuple[Path | str, ...] = ()
-        if options.class_weights is not None:
-            of_classes, paths = read_class_weights(options.class_weights, source, self.read)
-        weights = Weights.of(of_classes, options.label_smoothing, masked).over(classes)
+    def _settings(self, source: Source, of_classes: list[float] | None) -> LossSettings:
+        options, names = self.options, source.class_names
+        form: Form = "labels" if options.targets is None else "targets"
+        partner, option, kind = options.targets or "", "--targets", options.from_
+        if self.p is not None:
+            form, partner, option, kind = "distributions", self.p, "--p", "probabilities"
+        masked = [
+            class_number(token, names, source.classes, "--mask-class")
+            for token in options.mask_class
+        ]
         tokens = options.ignore_label if form != "labels" else []
-        numbers = [Names(names).number(token, "--ignore-label") for token in tokens]
-        ignored = tuple(int(number) for number in numbers if number is not None)
-        partner = self.p or options.targets or ""
-        settings = LossSettings(
+        ignored = [Names(names).number(token, "--ignore-label") for token in tokens]
+        return LossSettings(
             form=form,
-            kind="probabilities" if form == "distributions" else options.from_,
+            kind=kind,
             normalize=options.normalize,
-            partner=_named(partner, "--p" if form == "distributions" else "--targets"),
-            weights=weights,
+            partner=partner if path_of(partner).is_file() else option,
+            weights=Weights.of(of_classes, options.label_smoothing, masked).over(source.classes),
             temperature=checked_temperature(options.temperature),
             reduction=options.reduction,
             base=options.base,
             on_bad_row=self.read.on_bad_row,
             ignores=bool(options.ignore_label),
-            ignored=ignored,
+            ignored=tuple(int(number) for number in ignored if number is not None),
             dtypes=source.dtypes,
         )
-        return settings, paths
-
-    def _targets(self, token: str, option: str, source: Source) -> Source:
-        """Open targets, one column a class in the order of the values; names decide it."""
-        request = ColumnRequest(distributions=True, role=option.strip("-"))
-        other = without_missing(
-            opened_partner(token, option, self.read, source.classes, request), self.read
-        )
-        try:
-            if other.classes != source.classes:
-                remedy = (
-                    "write 1,0,0 with commas" if other.classes == 1 else "they go class by class"
-                )
-                problem = f"{other.classes} classes, and {source.place} has {source.classes}"
-                raise ShapeError(problem, remedy, option)
-            return in_order_of(source, other, option)
-        except BaseException:
-            other.close()
-            raise
 
 
 def is_read_once(token: str | None) -> bool:
@@ -257,8 +239,3 @@ def is_read_once(token: str | None) -> bool:
     return token is not None and (
         token == "-" or (path_of(token).exists() and not path_of(token).is_file())
     )
-
-
-def _named(token: str, option: str) -> str:
-    """Return how errors name the rows of an option: by its file, or by the option itself."""
-    return token if path_of(token).is_file() else option

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_cli.commands.loss.row_outputs import RowFiles, RowOutputs, compute, row_result
+from softmax_cli.commands.loss.computation import RowFiles, RowOutputs, compute, row_result
 from softmax_cli.display.parts import Line, Part
 from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.formats.model.options import ReadOptions, WriteOptions

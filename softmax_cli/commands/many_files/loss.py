@@ -10,9 +10,8 @@ from functools import partial
 from typing import Any
 
 from softmax_cli.commands.inputs.loss import LossInputs
-from softmax_cli.commands.loss.metrics import running_loss
+from softmax_cli.commands.loss.computation import RowFiles, RowOutputs, compute, running_loss
 from softmax_cli.commands.loss.output import ReportExtras, write_loss
-from softmax_cli.commands.loss.row_outputs import RowFiles, RowOutputs, compute
 from softmax_cli.commands.loss.temperature_fit import Fit, Sums, fit, summed_slopes
 from softmax_cli.commands.many_files.convert import output_options, with_outputs
 from softmax_cli.commands.many_files.inputs import (

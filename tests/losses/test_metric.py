@@ -18,8 +18,8 @@ DRAW = np.random.default_rng(22)
 
 
 @pytest.fixture(autouse=True)
-def _inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def _inputs(folder: Path) -> None:
+    assert folder.is_dir()
     save_inputs()
 
 
