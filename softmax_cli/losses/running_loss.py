@@ -119,18 +119,15 @@ class RunningLoss(Mergeable):
         return losses, narrowed(out, dtype)
 
     def merge(self, other: RunningLoss) -> None:
-        """Add the losses of other rows."""
         super().merge(other)
         self.infinite_rows = sorted(self.infinite_rows)[:NAMED]
         for metric, others in zip(self.metrics, other.metrics, strict=True):
             metric.merge(others)
 
     def state(self) -> dict[str, Any]:
-        """Return the sums and counts for JSON, which loses no digit of them."""
         return super().state() | {"tallies": [metric.state() for metric in self.metrics]}
 
     def from_state(self, state: dict[str, Any], first: int = 0) -> RunningLoss:
-        """Return the losses that a state holds, of rows from row number `first` on."""
         each = zip(self.metrics, state["tallies"], strict=True)
         return replace(
             super().from_state(state, first),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
@@ -16,7 +15,6 @@ from softmax_cli.explain.loss import loss_steps, reduction_step
 from softmax_cli.explain.loss_row import LossRow
 from softmax_cli.explain.row import Digits, Row
 from softmax_cli.explain.rows import EXPLAINED, rows_left
-from softmax_cli.formats.model.blocks import Source
 from softmax_cli.losses.loss_rows import LossRows, LossSettings
 from softmax_cli.losses.metric import Metric, Scored
 from softmax_cli.losses.running_loss import RunningLoss
@@ -27,18 +25,10 @@ class Explanation(Metric):
     """The first rows, as the formula takes them, and their losses."""
 
     names: tuple[str, ...] | None
-    dtype: np.dtype[Any]
-    digits: Digits
+    precision: int | None
     kept: dict[int, tuple[LossRows, float]] = field(default_factory=dict)
 
-    @classmethod
-    def of_source(cls, source: Source, precision: int | None) -> Explanation:
-        """Return an explanation of no row yet."""
-        digits = Digits(precision or DEFAULT_PRECISION)
-        return cls(source.class_names, source.dtype, digits)
-
     def of(self, scored: Scored) -> Explanation:
-        """Keep the rows of a block that are among the first."""
         kept = {}
         for place, loss in enumerate(scored.losses[:EXPLAINED].tolist()):
             number = scored.block.number(place)
@@ -51,30 +41,33 @@ class Explanation(Metric):
         return replace(self, kept=kept)
 
     def merge(self, other: Explanation) -> None:
-        """Keep the rows of both."""
         self.kept |= other.kept
 
     def steps(self, losses: RunningLoss) -> list[Step]:
         """Return the steps to the loss of each kept row, and to the loss of all rows."""
         settings, reduced = losses.settings, losses.reduced
-        reduction, base = settings.reduction, settings.base
-        rows = [self._row(number, *kept, settings) for number, kept in sorted(self.kept.items())]
+        reduction, digits = settings.reduction, Digits(self.precision or DEFAULT_PRECISION)
+        rows = [
+            self._row(number, digits, *kept, settings) for number, kept in sorted(self.kept.items())
+        ]
         total, denominator = reduced.loss("sum"), reduced.denominator(reduction)
         return [
             *(step for row in rows for step in loss_steps(row)),
             *rows_left(len(rows), losses.rows),
-            reduction_step(reduction, total, denominator, losses.loss(), self.digits, base),
+            reduction_step(reduction, total, denominator, losses.loss(), digits, settings.base),
         ]
 
-    def _row(self, number: int, rows: LossRows, loss: float, settings: LossSettings) -> LossRow:
+    def _row(
+        self, number: int, digits: Digits, rows: LossRows, loss: float, settings: LossSettings
+    ) -> LossRow:
         label, are_logits = rows.label(0), settings.kind == "logits"
         row = Row(
             number,
             wide(rows.values[0]),
-            self.dtype,
+            settings.dtypes[-1],
             settings.temperature if are_logits else 1.0,
             class_name(self.names),
-            self.digits,
+            digits,
             settings.on_bad_row,
             also=() if label is None else (label,),
             masked=settings.weights.masked if are_logits else (),

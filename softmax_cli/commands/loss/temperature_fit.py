@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -59,20 +58,18 @@ class Fit(NamedTuple):
 class LossSlopes(Metric):
     """Sums the derivatives of the loss with respect to the inverse temperature."""
 
-    settings: LossSettings
     slopes: Slopes
     merged = ("slopes",)
 
     def of(self, scored: Scored) -> LossSlopes:
-        """Return the slopes of these rows."""
-        return self.of_rows(scored.rows)
+        return self.of_rows(scored.settings, scored.rows)
 
-    def of_rows(self, rows: LossRows) -> LossSlopes:
+    def of_rows(self, settings: LossSettings, rows: LossRows) -> LossSlopes:
         """Return the slopes of these rows, whose losses need not be known."""
-        slopes = Slopes(self.settings.temperature)
+        slopes = Slopes(settings.temperature)
         good = rows.chosen(rows.used & ~np.isnan(rows.values[:, 0]))
-        slopes.add(good.values, good.targets, self.settings.weights, good.samples)
-        return replace(self, slopes=slopes)
+        slopes.add(good.values, good.targets, settings.weights, good.samples)
+        return LossSlopes(slopes)
 
 
 # The running slopes, within the running loss if that is asked for.
@@ -110,28 +107,22 @@ def fit(sums_at: Callable[[float, bool], tuple[Sums, str]], temperature: float) 
     return Fit(found.temperature, found.steps, before[0])
 
 
-def no_slopes(settings: LossSettings, bins: int, *, scored: bool) -> Sums:
-    """Return the sums of no rows, at the temperature of the settings."""
-    slopes = LossSlopes(settings, Slopes(settings.temperature))
-    if not scored:
-        return slopes
-    return RunningLoss(settings, [slopes, Calibration.empty(bins, is_asked=False)])
-
-
 def summed_slopes(
     inputs: LossInputs, bins: int, write: WriteOptions, *, scored: bool
 ) -> tuple[Sums, str]:
-    """Read all rows; return their sums, and how errors name the rows."""
+    """Read all rows; return their sums, with the loss if `scored`, and how errors name them."""
     with ExitStack() as stack:
         source, settings = inputs.opened(stack)
-        sums = no_slopes(settings, bins, scored=scored)
-        merge: Callable[[Any], None] = sums.merge
-        each_block(source, partial(_of_block, sums), merge, settings.on_bad_row, write)
-    return sums, source.place
+        slopes = LossSlopes(Slopes(settings.temperature))
+        losses = RunningLoss(settings, [slopes, Calibration.empty(bins, is_asked=False)])
 
+        def slopes_of(block: Block) -> LossSlopes:
+            return slopes.of_rows(settings, settings.rows(block))
 
-def _of_block(sums: Sums, block: Block) -> Sums:
-    if isinstance(sums, LossSlopes):
-        return sums.of_rows(sums.settings.rows(block))
-    _, _, found = sums.of(block)
-    return found
+        if scored:
+            each_block(
+                source, lambda block: losses.of(block)[-1], losses.merge, settings.on_bad_row, write
+            )
+        else:
+            each_block(source, slopes_of, slopes.merge, settings.on_bad_row, write)
+    return losses if scored else slopes, source.place
