@@ -30,9 +30,7 @@ INEXACT = "which float64 cannot hold exactly"
 ACCEPT_ROUNDING = "store it as float64 to accept rounding"
 
 
-def array_source(
-    array: NDArray[Any], place: str, class_names: tuple[str, ...] | None = None
-) -> Source:
+def array_source(array: NDArray[Any], place: str) -> Source:
     """Return the rows of an array: 1-D is one row, leading dimensions are flattened."""
     check_dtype(array.dtype, place, "bfloat16")
     shape = checked_shape(array.shape, place)
@@ -45,15 +43,8 @@ def array_source(
         for start in range(0, len(rows), step):
             yield Block(start, rows[start : start + step], row_place(place, start))
 
-    return Source(
-        place,
-        shape[-1],
-        rows.dtype,
-        from_blocks(blocks),
-        rows=len(rows),
-        leading=shape[:-1],
-        class_names=class_names,
-    )
+    chunks = from_blocks(blocks)
+    return Source(place, shape[-1], rows.dtype, chunks, rows=len(rows), leading=shape[:-1])
 
 
 def row_place(place: str, start: int) -> Callable[[int], str]:

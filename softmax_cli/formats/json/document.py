@@ -39,10 +39,10 @@ def read(source: Input, _: str, options: ReadOptions, request: ColumnRequest) ->
         if len(class_names) != array.shape[-1]:
             problem = f"has {len(class_names)} class names and {array.shape[-1]} classes"
             raise InputError(problem, "every class needs one name", source.place)
-    opened = array_source(array, source.place, class_names)
+    opened = array_source(array, source.place)
     classes = list(range(opened.classes))
     layout = Layout(len(classes), classes, [], None, None, named_by="class")
-    return replace(opened, table=layout)
+    return replace(opened, class_names=class_names, table=layout)
 
 
 class JsonSink(FormatSink):
@@ -53,8 +53,7 @@ class JsonSink(FormatSink):
         self._lines = 0
         self._ids: list[list[str]] = []
         self._classes: list[list[object]] = []
-        names = None if result.class_names is None else list(result.class_names)
-        facts = {"command": result.command, **result.facts, "class_names": names}
+        facts = {"command": result.command, **result.facts, "class_names": result.class_names}
         opening = json.dumps(facts, ensure_ascii=False, allow_nan=False)
         self._target.write(f'{opening[:-1]}, "{result.name}": ['.encode())
 

@@ -117,7 +117,7 @@ def _id_cell(value: object) -> bytes:
 def read_with_polars(text: bytes, rows: int, layout: Layout) -> NDArray[Any] | None:
     """Return rows of lists or objects of numbers; None if they must be read line by line.
 
-    Errors, strings such as "-inf", ids and columns in another order are for that reader.
+    That is so for errors, strings such as "-inf", ids, and columns in another order.
     """
     names = layout.names
     # With each name once and no other, a missing one is null.
@@ -160,10 +160,8 @@ class JsonLinesSink(FormatSink):
         self._names = result.column_names or result.class_names
         self._id_names = [name or f"id_{at}" for at, name in enumerate(result.id_names, 1)]
         keys = [*self._id_names, *(self._names or ())]
-        members = dict.fromkeys(
-            (_json(name).replace("%", "%%") for name in self._names or ()), "%s"
-        )
-        self._template = _object(members)
+        escaped = (_json(name).replace("%", "%%") for name in self._names or ())
+        self._template = _object(dict.fromkeys(escaped, "%s"))
         if len(set(keys)) < len(keys) and not result.matrix:
             problem = "two columns have the same name, which an object cannot hold"
             raise UsageError(problem, "write csv", self._target.place)

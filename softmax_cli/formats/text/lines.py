@@ -59,8 +59,7 @@ def read_records(
     """Yield each record with the number of its first line.
 
     A quoted cell may hold newlines, but with `comments` quotes mean nothing. Blank lines at the
-    end are ignored. Between rows they are missing values in a table of one column, and an error
-    elsewhere.
+    end are ignored. Between rows they are missing values if there is `one_column`, else an error.
     """
     number, idle = first_line - 1, 0
     blank: list[int] = []
@@ -109,8 +108,7 @@ def _read_quoted(
         size += len(line)
         is_open ^= line.count(b'"') % 2 == 1
         if not line or size > LONGEST_LINE or number - first > MOST_IDLE_LINES:
-            problem = "a quote is opened and "
-            problem += "not closed for far too long" if line else "never closed"
+            problem = f"a quote is opened and {'closed too late' if line else 'never closed'}"
             remedy = "close it, or double it to keep it as text"
             raise InputError(problem, remedy, f"{place}:{first}")
     return b"".join(lines), number
