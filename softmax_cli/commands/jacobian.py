@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from softmax_cli.commands.options.explain import Explain, explained, explanation, is_alone
+from softmax_cli.commands.options.explain import Explain, explanation
 from softmax_cli.commands.options.flag import Flag
 from softmax_cli.commands.options.shards import ShardOptions
 from softmax_cli.commands.options.shared import ReadOptions, Temperature, Values, WriteOptions
@@ -113,14 +113,11 @@ def write_jacobian(
 ) -> int:
     """Write the Jacobians or products of all rows, or of a range; return how many were read."""
     from softmax_cli.commands.inputs.values import opened, opened_partner, without_missing
-    from softmax_cli.formats.model.blocks import identity
+    from softmax_cli.commands.row_results import write_rows
     from softmax_cli.formats.model.sinks import Result
-    from softmax_cli.formats.opening.sink import open_sink
-    from softmax_cli.pipeline.bad_rows import zero_bad_rows
     from softmax_cli.pipeline.pairing import peeked, zip_rows
-    from softmax_cli.pipeline.run import run
 
-    product, T = options.product, options.temperature
+    product = options.product
     vector = options.vjp if product == "vjp" else options.jvp
     split = None
     with ExitStack() as stack:
@@ -147,20 +144,14 @@ def write_jacobian(
             "jacobian",
             product or "jacobian",
             column_names=source.class_names,
-            facts={"of": options.of, "temperature": T},
+            facts={"of": options.of, "temperature": options.temperature},
             matrix=product is None,
             single=single,
             axis=source.axis if product else -1,
             first=source.first * (1 if product else source.classes),
         )
-        kernel = zero_bad_rows(kernel, read.on_bad_row)
-        if explain:
-            steps_of = partial(_steps, options=options)
-            source, result = explained(source, result, T, read.on_bad_row, write, steps_of)
-            if is_alone(write):
-                kernel, split, result = identity, None, replace(result, matrix=False)
-        with open_sink(result, write, source.paths) as sink:
-            return run(source, kernel, sink.prepare, read.on_bad_row, write, split).read
+        steps = partial(_steps, options=options) if explain else None
+        return write_rows(source, result, kernel, read, write, steps, split)
 
 
 def _steps(row: Row, block: Block, options: JacobianOptions) -> list[Step]:

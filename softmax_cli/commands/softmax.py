@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
-from softmax_cli.commands.options.explain import Explain, explained, explanation, is_alone
+from softmax_cli.commands.options.explain import Explain, explanation
 from softmax_cli.commands.options.flag import Flag
 from softmax_cli.commands.options.shards import ShardOptions
 from softmax_cli.commands.options.shared import Base, ReadOptions, Temperature, Values, WriteOptions
@@ -87,12 +87,9 @@ def write_softmax(
 ) -> int:
     """Write the softmax of all rows, or of a range; return how many were read."""
     from softmax_cli.commands.inputs.values import opened
-    from softmax_cli.formats.model.blocks import identity
+    from softmax_cli.commands.row_results import write_rows
     from softmax_cli.formats.model.options import ColumnRequest
     from softmax_cli.formats.model.sinks import Result
-    from softmax_cli.formats.opening.sink import open_sink
-    from softmax_cli.pipeline.bad_rows import zero_bad_rows
-    from softmax_cli.pipeline.run import run
 
     log, T = options.log, options.temperature
     with opened(values, read, ColumnRequest(every_column=options.append)) as source:
@@ -112,14 +109,8 @@ def write_softmax(
             if options.top_k
             else text_columns,
         )
-        kernel = _kernel(source, options)
-        if explain:
-            steps_of = partial(_steps, options=options)
-            source, result = explained(source, result, T, read.on_bad_row, write, steps_of)
-            kernel = identity if is_alone(write) else kernel
-        kernel = zero_bad_rows(kernel, read.on_bad_row)
-        with open_sink(result, write, source.paths) as sink:
-            return run(source, kernel, sink.prepare, read.on_bad_row, write).read
+        steps = partial(_steps, options=options) if explain else None
+        return write_rows(source, result, _kernel(source, options), read, write, steps)
 
 
 def _steps(row: Row, _: Block, options: SoftmaxOptions) -> list[Step]:

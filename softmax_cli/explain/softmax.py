@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from softmax_cli.core.softmax.softmax import log_softmax, write_log_probabilities
+from softmax_cli.display.parts import Part
 from softmax_cli.display.steps import Step
 from softmax_cli.explain.row import EXACT, Row, Values
 
@@ -13,20 +14,15 @@ _NAMED_CLASSES = 12
 
 def softmax_steps(row: Row) -> list[Step]:
     """Return the formula, the exponentials, the shift by the maximum and the probabilities."""
-    if not row.has_softmax:
-        return [_no_softmax(row)]
-    return [_formula(row), _exponentials(row), _shift(row), _probabilities(row)]
-
-
-def _no_softmax(row: Row) -> Step:
+    if row.has_softmax:
+        return [_formula(row), _exponentials(row), _shift(row), _probabilities(row)]
+    why = "every logit is -inf, and 0 / 0 is undefined"
     if np.isnan(row.logits).any():
         why = "it contains NaN"
     elif np.isposinf(row.logits).any():
         why = "a logit is +inf, and inf / inf is undefined"
-    else:
-        why = "every logit is -inf, and 0 / 0 is undefined"
     table = row.by_class([("a_j", row.logits)])
-    return row.no_result("no-softmax", f"The row has no softmax: {why}", table)
+    return [row.no_result("no-softmax", f"The row has no softmax: {why}", table)]
 
 
 def _formula(row: Row) -> Step:
@@ -153,13 +149,12 @@ def log_step(row: Row, base: str, unit: float) -> Step:
         columns.append((f"log{base} S_j", values[0]))
     with np.errstate(all="ignore"):
         logarithms = np.log(row.naive[1].astype(np.float64))
-    notes = [
-        f"the naive logarithm of the naive probability is {number(logarithms[wrong[0]])} "
-        f"for class {row.name(wrong[0])}{_and_more(wrong)}"
-        for wrong in [row.misprinted(logarithms, in_nats)]
-        if wrong
-    ]
-    parts = [*row.by_class(columns), *notes]
+    parts: list[Part | str] = [*row.by_class(columns)]
+    if wrong := row.misprinted(logarithms, in_nats):
+        parts.append(
+            f"the naive logarithm of the naive probability is {number(logarithms[wrong[0]])} "
+            f"for class {row.name(wrong[0])}{_and_more(wrong)}"
+        )
     facts = row.facts(log_probabilities=values[0])
     return row.step("log-probabilities", "The log-probabilities", formula, facts, parts)
 
