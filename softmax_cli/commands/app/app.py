@@ -108,13 +108,13 @@ def run(arguments: list[str]) -> int:
         # The parser empties its list.
         with root.make_context(PROGRAM, list(arguments)) as context:
             return int(root.invoke(context) or ExitCode.DONE)
-    except typer.Exit as end:
-        return _ended(end.exit_code)
-    except SystemExit as end:
-        # --show-completion and --install-completion.
-        return _ended(end.code)
+    except (typer.Exit, SystemExit) as end:
+        # SystemExit: --show-completion and --install-completion.
+        return _ended(end.exit_code if isinstance(end, typer.Exit) else end.code)
     except NothingGivenError:
-        return _show_help(arguments[0])
+        with load(arguments[0]).make_context(f"{PROGRAM} {arguments[0]}", ["x"]) as context:
+            print(context.get_help(), file=sys.stderr)
+        return ExitCode.ERROR
     except SoftmaxCliError as error:
         error.place = error.place or arguments[0]
         raise
@@ -145,10 +145,3 @@ def _check_command(name: str) -> None:
     else:
         remedy = f"the commands are {', '.join(COMMANDS)}"
     raise UsageError("no such command", remedy, name)
-
-
-def _show_help(command: str) -> int:
-    """Print the help of a command that has no input."""
-    with load(command).make_context(f"{PROGRAM} {command}", ["x"]) as context:
-        print(context.get_help(), file=sys.stderr)
-    return ExitCode.ERROR

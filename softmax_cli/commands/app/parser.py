@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from typer.core import TyperCommand, TyperOption
@@ -54,7 +53,8 @@ class NumbersCommand(TyperCommand):
         """Return true if the next token is the value of this option."""
         flags = {
             name: option.is_flag
-            for option in self._options()
+            for option in self.params
+            if isinstance(option, TyperOption)
             for name in (*option.opts, *option.secondary_opts)
         }
         if token.startswith("--"):
@@ -64,6 +64,3 @@ class NumbersCommand(TyperCommand):
             if not flags.get(f"-{letter}", True):
                 return position == len(token)
         return False
-
-    def _options(self) -> Iterator[TyperOption]:
-        return (parameter for parameter in self.params if isinstance(parameter, TyperOption))
