@@ -18,13 +18,14 @@ from softmax_cli.core.exact.rows import to_kernel_layout
 from softmax_cli.formats.model.blocks import Block, Chunk, Source, identity
 from softmax_cli.formats.model.options import OnBadRow, WriteOptions
 from softmax_cli.pipeline.bad_rows import Counts, Kernel, conclude, treat_bad_rows
-from softmax_cli.pipeline.pairing import bug, check_row_order
+from softmax_cli.pipeline.pairing import blocks_in_order, bug, check_row_order
 from softmax_cli.pipeline.reporting import progress
 from softmax_cli.pipeline.threads import in_order, thread_count
 
 T = TypeVar("T")
 Commit = Callable[[], object]
 Split = Callable[[Block], Iterator[Block]]
+Read = Callable[[Chunk, int], tuple[Block, Counts]]
 
 
 class Piece(NamedTuple):
@@ -64,6 +65,12 @@ def run(
     counts, size, lines_written = Counts(), 0, 0
     lines_per_row = 1 if split is None else source.classes
 
+    def read(chunk: Chunk, start: int) -> tuple[Block, Counts]:
+        block = chunk.read()
+        check_row_order(block, start, chunk.rows, source.place)
+        block = block.with_values(to_kernel_layout(block.values))
+        return treat_bad_rows(block, on_bad_row, source.table)
+
     def finish(piece: Piece) -> Finished:
         block, found = piece.read()
         if on_bad_row == "error" and (found.bad or counts.bad):
@@ -74,8 +81,7 @@ def run(
         return Finished(found, piece.size, lines, prepare(result))
 
     def jobs() -> Iterator[Callable[[], list[Finished]]]:
-        laid_out = source.map(lambda block: block.with_values(to_kernel_layout(block.values)))
-        pieces = _pieces(laid_out, on_bad_row, split)
+        pieces = _pieces(source, read, split, skips=on_bad_row == "skip")
         for piece in pieces:
             batch = [piece, *islice(pieces, piece.at_once - 1)]
             yield partial(list, map(finish, batch))
@@ -101,19 +107,19 @@ def run(
     return counts
 
 
-def _pieces(source: Source, on_bad_row: OnBadRow, split: Split | None) -> Iterator[Piece]:
+def _pieces(source: Source, read: Read, split: Split | None, *, skips: bool) -> Iterator[Piece]:
     """Yield the pieces of the source.
 
     They are read here, in order, if rows after skipped ones are renumbered or blocks are split.
     """
     start = kept = source.first
     for chunk in source.chunks():
-        read = partial(_read, chunk, start, source, on_bad_row)
+        read_chunk = partial(read, chunk, start)
         start += chunk.rows
-        if split is None and on_bad_row != "skip":
-            yield Piece(read, chunk.size, chunk.at_once)
+        if split is None and not skips:
+            yield Piece(read_chunk, chunk.size, chunk.at_once)
             continue
-        block, found = read()
+        block, found = read_chunk()
         block = block.renumbered(kept)
         kept += len(block.values)
         skipped = chunk.rows - len(block.values)
@@ -124,12 +130,6 @@ def _pieces(source: Source, on_bad_row: OnBadRow, split: Split | None) -> Iterat
             size = chunk.size * found.read // max(1, chunk.rows)
             yield Piece(partial(_as_read, part, found), size, 2 if split else chunk.at_once)
             skipped, found = 0, Counts()
-
-
-def _read(chunk: Chunk, start: int, source: Source, on_bad_row: OnBadRow) -> tuple[Block, Counts]:
-    block = chunk.read()
-    check_row_order(block, start, chunk.rows, source.place)
-    return treat_bad_rows(block, on_bad_row, source.table)
 
 
 def _as_read(block: Block, counts: Counts) -> tuple[Block, Counts]:
@@ -144,8 +144,9 @@ def good_blocks(
     Bad rows are treated, counted and reported as in `run`.
     """
     counts = Counts()
-    for piece in _pieces(source, on_bad_row, None):
-        block, found = piece.read()
+    for read in blocks_in_order(source):
+        block, found = treat_bad_rows(read, on_bad_row, source.table)
+        block = block.renumbered(source.first + counts.kept(on_bad_row))
         counts += found
         if not (counts.bad and on_bad_row == "error"):
             yield block, counts.read

@@ -115,6 +115,11 @@ class Progress:
         self._known: dict[str, tuple[int, int]] = {}
         self._rows = self._size = self._retried = self._done = 0
 
+    @property
+    def unfinished(self) -> list[str]:
+        """The shards with tasks that have not ended."""
+        return [shard for shard, left in self._left.items() if left]
+
     def advance(self, name: str, rows: int | None, size: int) -> None:
         """Note the rows and bytes that a task has read so far."""
         self._retried += rows is None and name in self._known

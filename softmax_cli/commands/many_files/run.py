@@ -17,6 +17,7 @@ from softmax_cli.errors import InputError, OutputError, SoftmaxCliError, UsageEr
 from softmax_cli.formats.model.blocks import RowRange
 from softmax_cli.formats.model.options import ReadOptions, WriteOptions
 from softmax_cli.formats.text.json_values import json_report
+from softmax_cli.pipeline.pairing import bug
 from softmax_cli.pipeline.reporting import note, progress_bar
 from softmax_cli.shards.manifest import REMEDY, Manifest, open_manifest
 from softmax_cli.shards.plan import Shard, is_file, row_ranges
@@ -176,6 +177,8 @@ class Run:
                 if is_complete:
                     parts = sorted(outcomes.pop(path), key=lambda part: part.task.rows or ())
                     yield by_path[path], [part.result for part in parts]
+            if progress.unfinished:
+                raise bug("a task did not come back", progress.unfinished[0])
 
     def process(self, calls: Calls) -> Iterator[tuple[Shard, list[Any]]]:
         """Sweep the shards that are missing or have changed, and publish their outputs."""

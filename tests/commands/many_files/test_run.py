@@ -482,3 +482,18 @@ def test_a_second_run_continues_an_interrupted_one() -> None:
 
 def test_a_missing_file_has_no_status() -> None:
     assert path_of("no").status() is None
+
+
+def test_a_task_that_does_not_come_back_is_a_bug_not_a_result(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    every_outcome = OneMachine.outcomes
+
+    def all_but_the_last(self: OneMachine, tasks: list[Task], on_progress: Any) -> Any:
+        return every_outcome(self, tasks[:-1], on_progress)
+
+    monkeypatch.setattr(OneMachine, "outcomes", all_but_the_last)
+    outcome = run("softmax-cli xent 'z/*.npy' --labels y --ignore-label -100 --output-dir out")
+    assert outcome.code == 2
+    assert not outcome.out
+    assert "a task did not come back; this is a bug in the program" in outcome.err
