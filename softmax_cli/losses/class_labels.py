@@ -52,11 +52,11 @@ class Names:
 
     @cached_property
     def count_columns(self) -> Event:
-        """Set once a label is a class number, which depends on the columns that come before."""
+        """Set once a label is a class number, which counts all columns as classes."""
         return Event()
 
     def number(self, text: str, place: str) -> float | None:
-        """Return the class of a label, or another whole number; NaN if ignored, else None."""
+        """Return the class of a label or its whole number; NaN if it is ignored; None otherwise."""
         return self._number(text, _value(text), place)
 
     def numbers(self, labels: Sequence[Label]) -> list[float]:
@@ -76,7 +76,7 @@ class Names:
         return [seen[text] for text, _ in labels]
 
     def of_array(self, block: Block) -> Block:
-        """Return the same for a block of labels from an array."""
+        """Return a block of labels from an array as class numbers, and NaN where ignored."""
         labels = block.values.astype(np.float64)
         distinct = np.unique(labels)
         found = [self._number(None, value, "") for value in distinct.tolist()]
@@ -91,7 +91,7 @@ class Names:
         return block.with_values(numbers[of_rows])
 
     def of_column(self, source: Source) -> Source:
-        """Return a source with the numbers of its label column as partner."""
+        """Return the source with the class numbers of its label column as partner."""
         table = source.table
 
         def add_numbers(block: Block) -> Block:
@@ -103,7 +103,7 @@ class Names:
         return source.map(add_numbers)
 
     def refuse_suspects(self, source: Source) -> Source:
-        """Return a source that refuses columns that may be no classes if labels count them."""
+        """Return the source; it refuses columns that may not be classes if labels are numbers."""
         suspects = source.suspects
         if suspects is None:
             return source
@@ -117,7 +117,7 @@ class Names:
         return source.map(check)
 
     def _number(self, text: str | None, value: float | None, place: str) -> float | None:
-        """Return the same for a label that has a text, a value, or both."""
+        """Return the number of a label that has a text, a value, or both."""
         if text in self.ignored or value in self._ignored_values:
             return math.nan
         if value is not None and math.isnan(value) and self._ignores_nan:

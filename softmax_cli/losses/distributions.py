@@ -24,13 +24,13 @@ _ROUNDINGS = 2
 
 
 def sum_tolerance(dtypes: Dtypes, classes: int, *, logs: bool = False) -> float:
-    """Return how far from 1 the sum may be, in the least exact of the dtypes.
+    """Return how far from 1 the sum may be, in the dtype with the lowest precision.
 
     With u = eps / 2, rounding changes p by at most u p, or by half the smallest subnormal s:
 
         |sum_k p'(k) - 1| <= u + N s / 2
 
-    and log p by at most u |log p|, so that the sum of the exponentials is at most
+    and log p by at most u |log p|; the sum of the exponentials is then at most
 
         sum_k p(k)^(1 - u) <= N^u
 
@@ -50,7 +50,7 @@ def sum_tolerance(dtypes: Dtypes, classes: int, *, logs: bool = False) -> float:
 
 
 def rounded_to(values: NDArray[Any], off: float, *, logs: bool = False) -> str:
-    """Return the dtype that a row was rounded to before it was widened, if its sum is off by that.
+    """Return the name of the dtype whose rounding explains how far the sum is off, or nothing.
 
     >>> rounded_to(np.array([-0.69140625, -0.6953125]), 0.002, logs=True)
     'bfloat16'

@@ -38,9 +38,9 @@ def open_labels(token: str, names: Names, options: ReadOptions = ReadOptions()) 
     """Open labels as rows of one class number each; NaN for a label that is ignored.
 
     The token is a file, or the labels themselves: `2,0,1`, `setosa,virginica` or `[2,0,1]`.
-    CSV holds one label a line, text any number between blanks; the first line is a header if it is
-    a name that no class has and --ignore-label does not give. Of the options, those of headers,
-    missing values and keys hold.
+    CSV has one label per line, text any number separated by blanks. The first line is a header if
+    it is a name, but not that of a class or an ignored label. Of the options, only headers,
+    missing values and keys apply.
     """
     words = {*(names.class_names or ()), *names.ignored}
     column = _Column("labels", "2,0,1", "--labels", names.numbers, names.of_array, options, words)
@@ -52,7 +52,7 @@ def open_weights(
 ) -> Source:
     """Open sample weights as rows of one number each, from a file or typed: `1,0.5,2`.
 
-    Where rows are ignored, a weight `may_be_missing`, and is NaN.
+    Where rows are ignored, a weight `may_be_missing`; it is then NaN.
     """
     missing, numbers = missing_texts(options), missing_numbers(options)
 

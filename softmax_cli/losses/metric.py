@@ -37,10 +37,10 @@ class Scored(NamedTuple):
 
 @dataclass
 class Mergeable:
-    """Settings, and counts of some rows that are added to the counts of other rows.
+    """Settings, and counts of rows that can be added to the counts of other rows.
 
-    Counts are numbers, arrays, lists, exact sums, or truths of which one is enough. The order in
-    which they are merged makes no difference.
+    Counts are numbers, arrays, lists, exact sums, or truth values, of which one is enough. The
+    order in which they are merged does not matter.
 
     merged  the names of the fields that are counts
     """
@@ -82,13 +82,13 @@ def _to_json(count: Any) -> Any:
     return count if isinstance(count, (int, list)) else count.state()
 
 
-def _from_json(alike: Any, state: Any) -> Any:
-    """Return the count that `_to_json` wrote; `alike` is of its type."""
-    if isinstance(alike, Counter):
+def _from_json(like: Any, state: Any) -> Any:
+    """Return the count that `_to_json` wrote; `like` has its type."""
+    if isinstance(like, Counter):
         return Counter({int(key): number for key, number in state.items()})
-    if isinstance(alike, np.ndarray):
-        return np.array(state, alike.dtype)
-    return state if isinstance(alike, (int, list)) else alike.from_state(state)
+    if isinstance(like, np.ndarray):
+        return np.array(state, like.dtype)
+    return state if isinstance(like, (int, list)) else like.from_state(state)
 
 
 class Metric(Mergeable, ABC):
@@ -96,7 +96,10 @@ class Metric(Mergeable, ABC):
 
     @abstractmethod
     def of(self, scored: Scored) -> Self:
-        """Return the counts of these rows alone, with the same settings; in any thread."""
+        """Return the counts of these rows alone, with the same settings.
+
+        It may be called in any thread.
+        """
 
     def report(self) -> dict[str, object]:
         """Return the keys of the command's JSON object."""

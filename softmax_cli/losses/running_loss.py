@@ -31,7 +31,7 @@ NAMED = 10
 
 @dataclass
 class RunningLoss(Mergeable):
-    """Sums and counts over the rows so far.
+    """Sums and counts of the rows so far.
 
     divided               distributions that were divided by their sum
     infinite              rows of infinite loss
@@ -56,9 +56,9 @@ class RunningLoss(Mergeable):
     )
 
     def of(self, block: Block) -> tuple[FloatArray, FloatArray | None, RunningLoss]:
-        """Return the losses, gradients and counts of a block's rows; in any thread.
+        """Return the losses of a block's rows, their gradients if any, and the counts.
 
-        There are gradients if the settings have a divisor for them.
+        It may be called in any thread.
         """
         settings, on_bad_row = self.settings, self.settings.on_bad_row
         rows = settings.rows(block)
@@ -80,8 +80,7 @@ class RunningLoss(Mergeable):
             divided=rows.divided,
             infinite=len(infinite),
             infinite_rows=[(block.number(row), block.place(row)) for row in infinite[:NAMED]],
-            unlike_probabilities=settings.kind == "logits"
-            and _unlike_probabilities(rows, settings),
+            unlike_probabilities=_unlike_probabilities(rows, settings),
             accuracy=self.accuracy.of(scored),
         )
         found.reduced.count(int(rows.used.sum()), rows.weights)
@@ -195,7 +194,7 @@ class RunningLoss(Mergeable):
 
 
 def _unlike_probabilities(rows: LossRows, settings: LossSettings) -> bool:
-    """Return true if a row of logits does not look like probabilities; often the first."""
+    """Return true if a row of logits does not look like probabilities; often the first one."""
     used = np.flatnonzero(rows.used)
     return (
         settings.kind == "logits"

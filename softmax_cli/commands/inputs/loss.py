@@ -58,7 +58,7 @@ class LossInputs:
 
     @property
     def _tokens(self) -> list[str | None]:
-        """All that was given to be read."""
+        """All inputs, `-` for standard input."""
         options, typed = self.options, self.values or ([] if self.p is not None else ["-"])
         weights = [options.class_weights, options.sample_weights]
         return [*typed, self.p, self.q, options.labels, options.targets, *weights]
@@ -130,18 +130,18 @@ class LossInputs:
     def divisor(
         self, source: Source, settings: LossSettings, write: WriteOptions
     ) -> Fraction | float:
-        """Return what the gradients are divided by, which a mean needs before the first row."""
+        """Return the divisor of the gradients, which a mean needs before the first row."""
         return self.divided_by(self.weighed(source, settings, write), source.place)
 
     def divided_by(self, reduced: ReducedLoss, place: str) -> Fraction | float:
-        """Return what the gradients are divided by, from the counts of all rows."""
+        """Return the divisor of the gradients, from the counts of all rows."""
         if self.options.ignore_label and not reduced.used:
             raise every_row_is_ignored(place)
         # Of no rows there is nothing to divide, and an error is to come.
         return reduced.divisor(self.options.reduction) or 1.0
 
     def weighed(self, source: Source, settings: LossSettings, write: WriteOptions) -> ReducedLoss:
-        """Return how many rows count and what they weigh, as far as the reduction needs it."""
+        """Return the number and weights of the rows used, as far as the reduction needs them."""
         reduced, weights = ReducedLoss(), settings.weights
         of_labels = settings.form == "labels" and weights.of_classes is not None
         weighs = of_labels or self.options.sample_weights is not None
@@ -163,11 +163,10 @@ class LossInputs:
         count: Callable[[CountedRows], None],
         write: WriteOptions,
     ) -> None:
-        """Call `count` with what the rows weigh, some rows at a time, in order.
+        """Call `count` with the weights of some rows at a time, in order.
 
-        Labels or targets and weights are opened and read for it, and the logits only if they hold
-        the labels or decide which rows are skipped. An error that the logits' rows have a part in
-        is left to the reading of these.
+        This reads labels or targets and weights again; and the logits only if they hold the labels
+        or decide which rows are skipped. Errors that name rows of logits are left to the main read.
 
         source, settings  as `opened` returned them
         """
@@ -199,7 +198,7 @@ class LossInputs:
     def check_read_again(
         self, option: str, why: str, tokens: Sequence[str | None] | None = None
     ) -> None:
-        """Refuse a pipe among the inputs, or these of them, which an option reads repeatedly."""
+        """Refuse a pipe among these inputs, or all: the option reads them again."""
         tokens = self._tokens if tokens is None else tokens
         if any(map(is_read_once, tokens)):
             what = "standard input" if "-" in tokens else "a pipe"

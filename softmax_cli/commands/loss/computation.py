@@ -46,7 +46,7 @@ class RowFiles(NamedTuple):
 
 
 class RowOutputs(NamedTuple):
-    """What prepares the losses of a block for each output, and the gradients for theirs."""
+    """Functions that prepare a block of losses, or of gradients, for an output."""
 
     losses: list[Callable[[Block], Commit]]
     gradients: list[Callable[[Block], Commit]]
@@ -85,7 +85,7 @@ def running_loss(
     *,
     has_histogram: bool = True,
 ) -> RunningLoss:
-    """Return the loss of no rows, with the metrics of the report, a histogram, and others."""
+    """Return a running loss without rows: with the metrics of the report, and others."""
     names = source.class_names or range(source.classes)
     metrics: list[Metric] = []
     if report.top_k_accuracy is not None:

@@ -56,14 +56,14 @@ def write_losses(
     read: ReadOptions,
     write: WriteOptions,
 ) -> None:
-    """Read all rows, and write the loss: a report for people and JSON, else the number alone."""
+    """Read all rows, and write the loss: a report as a table or JSON, else only the number."""
     if write.output in (None, "-") and files != RowFiles():
         # --in-place is about the files of the rows.
         write = replace(write, in_place=False)
     keeps_rows, table = losses.settings.reduction == "none", None
     is_report = _is_report(losses, extras, write)
     for each in (files.losses, files.gradient, write):
-        # Before the first of them is opened.
+        # This comes before any of them is opened.
         if each is not None:
             refuse_input(each.output or "-", source.paths, in_place=each.in_place)
     with ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""The report of xent for people: the loss, and under it what the options ask for."""
+"""The tables of xent: the loss, and below it what the options ask for."""
 
 from __future__ import annotations
 
