@@ -21,6 +21,7 @@ Dtypes = Sequence[np.dtype[Any]]
 _TYPED = 1e-3
 # Other programs round a result to a wider dtype first.
 _ROUNDINGS = 2
+_LOGS = "log-probabilities"
 
 
 def sum_tolerance(dtypes: Dtypes, classes: int, *, logs: bool = False) -> float:
@@ -73,51 +74,40 @@ def check_distributions(
     dtypes: Dtypes,
     *,
     normalize: bool = False,
-    remedy: str = "",
+    remedy: str = "--normalize divides by the sum",
     may_be_nan: bool = False,
 ) -> tuple[Rows, int]:
-    """Return values as rows that sum to 1, and how many rows were divided by their sum.
+    """Return rows whose sums are 1, and how many rows were divided by their sum.
 
-    name        what errors call the rows
+    name        what errors call the rows; the exponentials of log-probabilities sum to 1
     used        (rows,) which rows are not ignored; the others are not checked
     normalize   divide rows by their sum, whatever it is
-    remedy      what else an error suggests
+    remedy      what an error usually suggests
     may_be_nan  whether --on-bad-row lets rows of NaN pass
     """
-    rows = wide(values)
+    rows, logs = wide(values), name == _LOGS
     negative = (rows < 0).any(axis=-1)
-    if negative.any():
+    if not logs and negative.any():
         row = int(negative.argmax())
         raise InputError(f"{name} with a negative entry", "they are 0 or more", place(row))
     if normalize and (rows > LARGEST).any():
         rows = np.where((rows > LARGEST).any(axis=-1, keepdims=True), rows / LARGEST, rows)
-    sums = row_sums(rows)[:, 0]
-    is_off = ~(np.abs(sums - 1) <= sum_tolerance(dtypes, rows.shape[-1]))
+    with np.errstate(over="ignore"):
+        sums = np.exp(rows).sum(axis=-1) if logs else row_sums(rows)[:, 0]
+    is_off = ~(np.abs(sums - 1) <= sum_tolerance(dtypes, rows.shape[-1], logs=logs))
     wrong = ~((sums > 0) & np.isfinite(sums)) if normalize else is_off
     wrong = wrong & used & ~(np.isnan(sums) & may_be_nan)
     if wrong.any():
         row = int(wrong.argmax())
-        usual, remedy = f"--normalize divides by the sum{remedy}", "they are finite, and not all 0"
-        if not normalize and not np.isnan(sums[row]):
-            remedy = _remedy(rows[row], sums[row], name, usual)
-        raise InputError(f"{name} with the sum {sums[row]:.6g}, not 1", remedy, place(row))
+        if normalize or np.isnan(sums[row]):
+            remedy = "they are finite, and not all 0"
+        else:
+            remedy = _remedy(values[row], sums[row], name, remedy)
+        having = "whose exponentials sum to" if logs else "with the sum"
+        raise InputError(f"{name} {having} {sums[row]:.6g}, not 1", remedy, place(row))
     if not normalize:
         return rows, 0
     return rows / np.where(used, sums, 1)[:, None], int((used & is_off).sum())
-
-
-def check_log_probabilities(
-    values: NDArray[Any], place: Callable[[int], str], used: NDArray[np.bool_], dtypes: Dtypes
-) -> None:
-    """Raise InputError at the first used row whose exponentials do not sum to 1."""
-    with np.errstate(over="ignore"):
-        sums = np.exp(wide(values)).sum(axis=-1)
-    wrong = (np.abs(sums - 1) > sum_tolerance(dtypes, values.shape[-1], logs=True)) & used
-    if wrong.any():
-        row, name = int(wrong.argmax()), "log-probabilities"
-        remedy = _remedy(values[row], sums[row], name, "--from says what the values are")
-        problem = f"{name} whose exponentials sum to {sums[row]:.6g}, not to 1"
-        raise InputError(problem, remedy, place(row))
 
 
 def like_probabilities(values: FloatArray, dtypes: Dtypes) -> bool:
@@ -130,7 +120,7 @@ def like_probabilities(values: FloatArray, dtypes: Dtypes) -> bool:
 
 def _remedy(row: NDArray[Any], total: float, name: str, usual: str) -> str:
     """Return the remedy for a row with the wrong sum."""
-    logs = name == "log-probabilities"
+    logs = name == _LOGS
     if len(row) == 1:
         other = "log(1 - p)" if logs else "1 - p"
         return f"{name} of one column are of one class of two: the other's, {other}, is needed"

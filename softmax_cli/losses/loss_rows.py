@@ -21,7 +21,7 @@ from softmax_cli.core.softmax.softmax import log_softmax
 from softmax_cli.errors import InputError
 from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.formats.model.options import OnBadRow
-from softmax_cli.losses.distributions import Dtypes, check_distributions, check_log_probabilities
+from softmax_cli.losses.distributions import Dtypes, check_distributions
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -182,24 +182,22 @@ class LossSettings:
 
     def _values(self, block: Block, used: NDArray[np.bool_]) -> tuple[FloatArray, int]:
         """Return the values without masked classes, and how many rows were divided by their sum."""
-        values, divided = block.values, 0
         if self.kind == "logits":
-            return values, divided
-        are_logs = self.kind == "log-probabilities"
-        if are_logs:
-            check_log_probabilities(values, block.place, used, self.dtypes)
-        else:
-            is_q = self.form == "distributions"
-            values, divided = check_distributions(
-                values,
-                "q" if is_q else "probabilities",
-                block.place,
-                used,
-                self.dtypes,
-                normalize=self.normalize,
-                remedy="" if is_q else ", --from says what the values are",
-                may_be_nan=True,
-            )
+            return block.values, 0
+        are_logs, remedy = self.kind == "log-probabilities", "--normalize divides by the sum"
+        if self.form != "distributions":
+            from_ = "--from says what the values are"
+            remedy = from_ if are_logs else f"{remedy}, {from_}"
+        values, divided = check_distributions(
+            block.values,
+            "q" if self.form == "distributions" else self.kind,
+            block.place,
+            used,
+            self.dtypes,
+            normalize=self.normalize and not are_logs,
+            remedy=remedy,
+            may_be_nan=True,
+        )
         if not self.weights.masked:
             return values, divided
         of_masked = -np.inf if are_logs else 0.0

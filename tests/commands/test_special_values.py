@@ -130,7 +130,7 @@ def test_zeros_have_no_sign() -> None:
     [
         (
             "xent 1000,2 --from log-probabilities --labels 0",
-            "arguments: row 0: log-probabilities whose exponentials sum to inf, not to 1; "
+            "arguments: row 0: log-probabilities whose exponentials sum to inf, not 1; "
             "--from says what the values are",
         ),
         (

@@ -167,7 +167,7 @@ def test_the_remedy_for_logarithms_that_were_widened() -> None:
         outcome = run(line)
         assert outcome.code == 2
         said = "--dtype bfloat16 if they were rounded to that, else --from says what the values"
-        assert f"not to 1; {said} are\n" in outcome.err
+        assert f"not 1; {said} are\n" in outcome.err
         assert run(f"{line} --dtype bfloat16").code == 0
 
 
