@@ -18,7 +18,7 @@ from softmax_cli.formats.model.options import ReadOptions, WriteOptions
 from softmax_cli.formats.model.sinks import Result
 from softmax_cli.formats.opening.sink import open_picture, open_sink
 from softmax_cli.formats.registry import output_format
-from softmax_cli.losses.histogram import Histogram
+from softmax_cli.losses.loss_spread import Histogram
 from softmax_cli.losses.running_loss import RunningLoss
 from softmax_cli.pipeline.reporting import note
 from softmax_cli.storage.filesystem import Location, refuse_input

@@ -11,9 +11,8 @@ from softmax_cli.display.alignment import DEFAULT_PRECISION, align_numbers
 from softmax_cli.display.parts import Gauge, Line, Part, Table
 from softmax_cli.losses.accuracy import OfClass, PerClass, TopK
 from softmax_cli.losses.calibration import Calibration, ConfidenceBin
-from softmax_cli.losses.histogram import Histogram, LossBin
+from softmax_cli.losses.loss_spread import Histogram, LossBin, Worst
 from softmax_cli.losses.running_loss import RunningLoss
-from softmax_cli.losses.worst_rows import Worst
 
 # Of more classes, those with the largest losses are shown.
 SHOWN_CLASSES = 24

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from softmax_cli.losses.histogram import EDGES, Histogram
+from softmax_cli.losses.loss_spread import EDGES, Histogram
 
 numbers = hnp.arrays(np.float64, st.integers(0, 30), elements=st.floats(width=64))
 
