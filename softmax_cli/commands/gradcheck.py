@@ -11,12 +11,12 @@ from softmax_cli.commands.options.flag import CommandLine, Flag
 from softmax_cli.commands.options.gradcheck import (
     CheckOptions,
     GivenOptions,
+    VerdictOptions,
     check_form,
     check_subject,
     is_function,
 )
 from softmax_cli.commands.options.loss import LossOptions
-from softmax_cli.commands.options.report import VerdictOptions
 from softmax_cli.commands.options.shards import ShardOptions
 from softmax_cli.commands.options.shared import ReadOptions, Values, WriteOptions
 from softmax_cli.errors import ExitCode, UsageError

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from softmax_cli.commands.app.commands import COMMANDS
-from softmax_cli.commands.app.usage import usage_error
+from softmax_cli.commands.app.parser import NumbersCommand, usage_error
 from softmax_cli.commands.options.flag import PROGRAM, is_option
 from softmax_cli.errors import ExitCode, NothingGivenError, OutputError, SoftmaxCliError, UsageError
 
@@ -47,7 +47,6 @@ class CommandTable(TyperGroup):
 def load(name: str) -> Any:
     """Return the subcommand as the parser sees it."""
     from softmax_cli.commands.app.parameters import takes_groups
-    from softmax_cli.commands.app.parser import NumbersCommand
 
     module = import_module(f"softmax_cli.commands.{name}")
     app = typer.Typer(add_completion=False, rich_markup_mode=None)

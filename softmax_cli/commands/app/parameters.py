@@ -11,8 +11,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import typer
 from typer.core import TyperOption
 
-from softmax_cli.commands.app.parser import ARGUMENTS
-from softmax_cli.commands.app.usage import usage_error
+from softmax_cli.commands.app.parser import ARGUMENTS, usage_error
 from softmax_cli.commands.options.flag import CommandLine, KnownOption, Positional, option_name
 from softmax_cli.commands.options.shared import FLAGS
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from softmax_cli.commands.gradients.report import Reporting
 from softmax_cli.commands.options.flag import PROGRAM, CommandLine, is_option, option_name
-from softmax_cli.commands.options.report import VerdictOptions
+from softmax_cli.commands.options.gradcheck import VerdictOptions
 from softmax_cli.core.gradcheck.report import Check, Report
 from softmax_cli.errors import InputError, SoftmaxCliError, UsageError, shorten
 from softmax_cli.formats.opening.source import input_paths

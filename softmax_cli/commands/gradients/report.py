@@ -14,7 +14,7 @@ from softmax_cli.commands.gradients.ci_reports import (
     github_text,
     junit,
 )
-from softmax_cli.commands.options.report import FORMS, VerdictOptions
+from softmax_cli.commands.options.gradcheck import REPORT_FORMS, VerdictOptions
 from softmax_cli.core.gradcheck.report import Check, Report
 from softmax_cli.display.alignment import DEFAULT_PRECISION, align_columns
 from softmax_cli.display.parts import Line, Part, Table
@@ -116,9 +116,11 @@ def _report_form(write: VerdictOptions) -> str:
     else:
         name = output_format(write).name
         form = "table" if name == "txt" else name
-    if form not in FORMS:
+    if form not in REPORT_FORMS:
         option = "--format" if write.format is not None else str(write.output)
-        raise UsageError(f"no report is written as {form}", f"use {', '.join(FORMS)}", option)
+        raise UsageError(
+            f"no report is written as {form}", f"use {', '.join(REPORT_FORMS)}", option
+        )
     return form
 
 

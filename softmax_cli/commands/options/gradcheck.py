@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from softmax_cli.commands.options.flag import CommandLine, Flag, option_name
 from softmax_cli.commands.options.loss import LossOptions
+from softmax_cli.commands.options.shared import WriteOptions
 from softmax_cli.errors import UsageError
 
 Builtin = Literal["softmax", "log-softmax", "xent"]
@@ -15,6 +16,9 @@ Of = Literal[Builtin, "all"]
 
 _given = partial(Flag, panel="What is checked")
 _check = partial(Flag, panel="How it is checked")
+_output = partial(Flag, panel="Output")
+
+REPORT_FORMS = ("table", "json", "junit", "github")
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,35 @@ class CheckOptions:
     ] = None
     seed: Annotated[int, _check("Seed of random points, vectors and directions.", min=0)] = 0
     worst: Annotated[int, _check("Worst entries to show.", "K", min=0)] = 3
+
+
+@dataclass(frozen=True)
+class VerdictOptions(WriteOptions):
+    """Output options of a report, whose forms differ from those of rows of numbers."""
+
+    format: Annotated[
+        str | None,
+        _output(
+            "Form of the report: a table, JSON, JUnit XML, or annotations for GitHub Actions. "
+            "Default: from the suffix of -o; else a table.",
+            "|".join(REPORT_FORMS),
+            choices=REPORT_FORMS,
+        ),
+    ] = None
+    output: Annotated[
+        str | None,
+        _output(
+            "Write the report to a file: .txt, .json or .xml (JUnit); - is standard output.",
+            "PATH",
+            short="-o",
+        ),
+    ] = None
+    report: Annotated[
+        list[str],
+        _output(
+            "Write the report to this file as well: .json or .xml (JUnit). Repeatable.", "PATH"
+        ),
+    ] = field(default_factory=list)
 
 
 _LOSS = {field.name for field in fields(LossOptions)}

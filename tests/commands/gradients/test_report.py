@@ -432,7 +432,7 @@ def test_report_replaces_an_older_one_but_not_after_an_error() -> None:
 
 def test_every_form_takes_any_name(monkeypatch: pytest.MonkeyPatch) -> None:
     from softmax_cli.commands.gradients import report as verdict
-    from softmax_cli.commands.options.report import VerdictOptions
+    from softmax_cli.commands.options.gradcheck import VerdictOptions
 
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", "summary.md")
     for name in HARD_NAMES:
