@@ -57,7 +57,7 @@ class Names:
 
     def number(self, text: str, place: str) -> float | None:
         """Return the class of a label or its whole number; NaN if it is ignored; None otherwise."""
-        return self._number(text, _value(text), place)
+        return self._number(text, float(text) if is_number(text) else None, place)
 
     def numbers(self, labels: Sequence[Label]) -> list[float]:
         """Return the number of each label's class, and NaN for one that is ignored.
@@ -118,16 +118,16 @@ class Names:
 
     def _number(self, text: str | None, value: float | None, place: str) -> float | None:
         """Return the number of a label that has a text, a value, or both."""
-        if text in self.ignored or value in self._ignored_values:
-            return math.nan
-        if value is not None and math.isnan(value) and self._ignores_nan:
+        classes, others, ignores_nan = self._ignored
+        is_nan = value is not None and math.isnan(value)
+        if text in self.ignored or value in others or (is_nan and ignores_nan):
             return math.nan
         if text is not None and text in self._repeated:
             raise InputError(f"several columns are named {shorten(text)!r}", "give numbers", place)
         number = self._found(text, value)
         if number is not None and text not in self._known and value not in self._numeric:
             self.count_columns.set()
-        return math.nan if number in self._ignored_classes else number
+        return math.nan if number in classes else number
 
     def _found(self, text: str | None, value: float | None) -> float | None:
         number = self._known.get(text)
@@ -168,24 +168,13 @@ class Names:
         return {value: float(number) for number, value in values.items() if times[value] == 1}
 
     @cached_property
-    def _ignores_nan(self) -> bool:
-        return any(math.isnan(float(text)) for text in self.ignored if is_number(text))
-
-    @cached_property
-    def _ignored_classes(self) -> set[float]:
-        """The classes, and other whole numbers, of the ignored labels."""
-        found = (self._found(text, _value(text)) for text in self.ignored)
-        return {number for number in found if number is not None}
-
-    @cached_property
-    def _ignored_values(self) -> set[float]:
-        """The ignored labels that are numbers, but of no class."""
+    def _ignored(self) -> tuple[set[float], set[float], bool]:
+        """The classes that are ignored, other numbers that are, and whether NaN is."""
         values = {text: float(text) for text in self.ignored if is_number(text)}
-        return {value for text, value in values.items() if self._found(text, value) is None}
-
-
-def _value(text: str) -> float | None:
-    return float(text) if is_number(text) else None
+        found = {text: self._found(text, values.get(text)) for text in self.ignored}
+        classes = {number for number in found.values() if number is not None}
+        others = {value for text, value in values.items() if found[text] is None}
+        return classes, others, any(map(math.isnan, values.values()))
 
 
 def _is_whole(text: str) -> bool:

@@ -104,8 +104,7 @@ class _Column:
             return self._source(self._typed(token), self.option)
         refuse_pickle(token)
         source = open_input(token)
-        place = source.place
-        warnings: tuple[Callable[[], list[str]], ...] = ()
+        header, comments = "", Comments()
         try:
             form = detected_format(token, source)
             if form.name in ("npy", "npz", "safetensors"):
@@ -121,14 +120,16 @@ class _Column:
                 cells = self._from_lines(source)
             else:
                 cells, header, comments = self._from_text(source, blanks=form.name == "txt")
-                place += f", below its header {shorten(header)!r}" if header else ""
-                warnings = (partial(comments.warnings, source.place),)
         except BaseException:
             source.close()
             raise
-        paths = () if source.path is None else (source.path,)
-        opened = self._source(cells, source.place)
-        return replace(opened, place=place, paths=paths, warnings=warnings, close=source.close)
+        return replace(
+            self._source(cells, source.place),
+            place=source.place + (f", below its header {shorten(header)!r}" if header else ""),
+            paths=() if source.path is None else (source.path,),
+            warnings=(partial(comments.warnings, source.place),),
+            close=source.close,
+        )
 
     def _source(self, cells: Iterator[Label], place: str) -> Source:
         def blocks() -> Iterator[Block]:
@@ -151,7 +152,6 @@ class _Column:
         return ((text, f"{one} {number}") for number, text in enumerate(texts))
 
     def _typed_texts(self, token: str) -> list[str]:
-        """Return what was typed: a JSON list, or cells with commas between."""
         if token.startswith("["):
             with suppress(ValueError):
                 return [label_text(cell) for cell in parse_json(token)]
@@ -167,7 +167,6 @@ class _Column:
         return ((label, f"{source.place}: [{row}]") for row, label in enumerate(labels))
 
     def _from_lines(self, source: Input) -> Iterator[Label]:
-        """Yield the values of JSON lines, one each."""
         for line, record in read_records(source.stream, source.place, comments=Comments()):
             place = f"{source.place}:{line}"
             try:
@@ -175,15 +174,12 @@ class _Column:
             except ValueError as error:
                 raise InputError(f"is not JSON: {error}", "check the line", place) from None
             if isinstance(value, (list, dict)):
-                example = self.example.split(",")[0]
-                raise InputError(f"is no {self.name[:-1]}", f"a line is one, {example}", place)
+                remedy = f"a line is one, {self.example.partition(',')[0]}"
+                raise InputError(f"is no {self.name[:-1]}", remedy, place)
             yield label_text(value), place
 
     def _from_text(self, source: Input, *, blanks: bool) -> tuple[Iterator[Label], str, Comments]:
-        """Return the cells of a text, its header if it has one, and its comments.
-
-        In a text with `blanks` a line may hold several.
-        """
+        """Return the cells, the header if any, and the comments; `blanks` separate cells."""
         split = cell_splitter(None if blanks else ",")
 
         def cells(line: int, record: bytes) -> Iterator[Label]:
@@ -198,9 +194,7 @@ class _Column:
         texts = [text for text, _ in cells(first.line, first.record)]
         is_named = self.options.header
         if is_named is None:
-            below = (
-                None if first.below is None else [cell_text(cell) for cell in split(first.below)]
-            )
+            below = None if first.below is None else list(map(cell_text, split(first.below)))
             request, place = ColumnRequest(role=self.name), f"{source.place}:{first.line}"
             is_named = (
                 len(texts) == 1

@@ -46,12 +46,8 @@ class Fit(NamedTuple):
 
     def report(self, losses: RunningLoss) -> dict[str, object]:
         """Return the object of the fit in JSON; `losses` are at the temperature found."""
-        return {
-            "temperature": self.temperature,
-            "steps": self.steps,
-            "before": self.before._asdict(),
-            "after": Scores.of(losses)._asdict(),
-        }
+        scores = {"before": self.before._asdict(), "after": Scores.of(losses)._asdict()}
+        return self._asdict() | scores
 
 
 @dataclass
