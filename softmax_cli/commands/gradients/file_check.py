@@ -85,7 +85,7 @@ class GradientFile:
         """
         self.check_options()
         tokens = (self.file, self.given.upstream)
-        once = self.inputs.are_read_once or any(map(is_read_once, tokens))
+        once = any(map(is_read_once, [*self.inputs.tokens, *tokens]))
         comparison, dtype, _ = self.compared(write, diagnosed=once)
         if comparison.counts.verdict == "fail" and not once:
             # The first reading has printed all notes.

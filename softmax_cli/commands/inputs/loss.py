@@ -57,7 +57,7 @@ class LossInputs:
         return replace(self, options=replace(self.options, temperature=temperature))
 
     @property
-    def _tokens(self) -> list[str | None]:
+    def tokens(self) -> list[str | None]:
         """All inputs, `-` for standard input."""
         options, typed = self.options, self.values or ([] if self.p is not None else ["-"])
         weights = [options.class_weights, options.sample_weights]
@@ -66,7 +66,7 @@ class LossInputs:
     def opened(self, stack: ExitStack) -> tuple[Source, LossSettings]:
         """Open all inputs; return their rows paired, and the settings of the loss."""
         options, read = self.options, self.read
-        if self._tokens.count("-") > 1:
+        if self.tokens.count("-") > 1:
             raise UsageError("is given twice, and read once", "name a file", "standard input")
         if self.q is not None:
             q = opened_option(self.q, "--q", read, ColumnRequest(distributions=True, role="q"))
@@ -76,7 +76,7 @@ class LossInputs:
             request = ColumnRequest(
                 options.label_column, distributions=is_probabilities, role="values"
             )
-            others = [token for token in self._tokens if token is not None]
+            others = [token for token in self.tokens if token is not None]
             values = opened(self.values, read, request, self.place, others)
             source = stack.enter_context(values)
         source = source.slice_rows(self.rows)
@@ -190,16 +190,11 @@ class LossInputs:
                     return
                 count(settings.counted(block, samples))
 
-    @property
-    def are_read_once(self) -> bool:
-        """Whether one of the inputs is a pipe."""
-        return any(map(is_read_once, self._tokens))
-
     def check_read_again(
         self, option: str, why: str, tokens: Sequence[str | None] | None = None
     ) -> None:
         """Refuse a pipe among these inputs, or all: the option reads them again."""
-        tokens = self._tokens if tokens is None else tokens
+        tokens = self.tokens if tokens is None else tokens
         if any(map(is_read_once, tokens)):
             what = "standard input" if "-" in tokens else "a pipe"
             remedy = "name a file" + (", or add --reduction sum" if option == "--grad" else "")

@@ -65,7 +65,7 @@ def opened_option(
     else:
         form = suffix_format(token)
         by_name = form is not None and form.holds == "arrays"
-        header = read.header if _has_text_suffix(token) else None
+        header = read.header if _is_text_table(token) else None
         chosen = replace(read, key=read.key if by_name else None, axis=-1, header=header)
         if option in _ROLES:
             chosen = with_header_of(_ROLES[option], chosen)
@@ -190,13 +190,9 @@ def with_header_of(role: str, read: ReadOptions) -> ReadOptions:
 
 
 def _is_text_table(token: str) -> bool:
-    return _has_text_suffix(token) and not _is_typed(token)
-
-
-def _has_text_suffix(token: str) -> bool:
-    """Return true for the suffix of CSV, TSV or text, or an unknown one."""
+    """Return true for a file with the suffix of CSV, TSV or text, or an unknown one."""
     form = suffix_format(token)
-    return form is None or form.name in ("csv", "tsv", "txt")
+    return not _is_typed(token) and (form is None or form.name in ("csv", "tsv", "txt"))
 
 
 def _is_typed(token: str) -> bool:

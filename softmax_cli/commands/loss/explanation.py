@@ -15,7 +15,7 @@ from softmax_cli.explain.loss import loss_steps, reduction_step
 from softmax_cli.explain.loss_row import LossRow
 from softmax_cli.explain.row import Digits, Row
 from softmax_cli.explain.rows import EXPLAINED, rows_left
-from softmax_cli.losses.loss_rows import LossRows, LossSettings
+from softmax_cli.losses.loss_rows import LossRows
 from softmax_cli.losses.metric import Metric, Scored
 from softmax_cli.losses.running_loss import RunningLoss
 
@@ -46,41 +46,37 @@ class Explanation(Metric):
     def steps(self, losses: RunningLoss) -> list[Step]:
         """Return the steps to the loss of each kept row, and to the loss of all rows."""
         settings, reduced = losses.settings, losses.reduced
-        reduction, digits = settings.reduction, Digits(self.precision or DEFAULT_PRECISION)
-        rows = [
-            self._row(number, digits, *kept, settings) for number, kept in sorted(self.kept.items())
-        ]
+        reduction, are_logits = settings.reduction, settings.kind == "logits"
+        digits, steps = Digits(self.precision or DEFAULT_PRECISION), list[Step]()
+        for number, (rows, loss) in sorted(self.kept.items()):
+            label = rows.label(0)
+            row = Row(
+                number,
+                wide(rows.values[0]),
+                settings.dtypes[-1],
+                settings.temperature if are_logits else 1.0,
+                class_name(self.names),
+                digits,
+                settings.on_bad_row,
+                also=() if label is None else (label,),
+                masked=settings.weights.masked if are_logits else (),
+            )
+            of_row = LossRow(
+                row,
+                settings.kind,
+                settings.form,
+                rows.targets,
+                settings.weights,
+                rows.samples,
+                label,
+                (settings.base, BASES[settings.base]),
+                loss if rows.used[0] else None,
+                settings.normalize,
+            )
+            steps += loss_steps(of_row)
         total, denominator = reduced.loss("sum"), reduced.denominator(reduction)
         return [
-            *(step for row in rows for step in loss_steps(row)),
-            *rows_left(len(rows), losses.rows),
+            *steps,
+            *rows_left(len(self.kept), losses.rows),
             reduction_step(reduction, total, denominator, losses.loss(), digits, settings.base),
         ]
-
-    def _row(
-        self, number: int, digits: Digits, rows: LossRows, loss: float, settings: LossSettings
-    ) -> LossRow:
-        label, are_logits = rows.label(0), settings.kind == "logits"
-        row = Row(
-            number,
-            wide(rows.values[0]),
-            settings.dtypes[-1],
-            settings.temperature if are_logits else 1.0,
-            class_name(self.names),
-            digits,
-            settings.on_bad_row,
-            also=() if label is None else (label,),
-            masked=settings.weights.masked if are_logits else (),
-        )
-        return LossRow(
-            row,
-            settings.kind,
-            settings.form,
-            rows.targets,
-            settings.weights,
-            rows.samples,
-            label,
-            (settings.base, BASES[settings.base]),
-            loss if rows.used[0] else None,
-            settings.normalize,
-        )
