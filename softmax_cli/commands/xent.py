@@ -123,7 +123,12 @@ def command(
             settings = replace(settings, gradient_divisor=divisor)
         others = [explained] if explained is not None else []
         losses = running_loss(source, settings, report, others, has_histogram=has_histogram)
-        files = RowFiles.named(losses_path, gradient_path, write)
+        files = RowFiles(
+            *(
+                None if path is None else replace(write, output=path, format=None, save=None)
+                for path in (losses_path, gradient_path)
+            )
+        )
         extras = ReportExtras(report.given, fit, explained)
         write_losses(source, losses, files, extras, read, write)
     return 0

@@ -15,7 +15,7 @@ from softmax_cli.losses.metric import Metric, Scored, needed_labels
 
 @dataclass
 class Accuracy(Metric):
-    """Counts rows whose label is the likeliest class, the first of equals; not soft targets."""
+    """Counts rows whose label is the likeliest class, the first one of equals."""
 
     right: int = 0
     is_soft: bool = False

@@ -65,7 +65,7 @@ class LossRows(CountedRows):
         return LossRows(self.targets[rows], samples, self.used[rows], self.values[rows], weights)
 
     def label(self, row: int) -> int | None:
-        """Return the label of one row; None for soft targets, whatever other rows have."""
+        """Return the label of one row; None if it has soft targets."""
         if self.targets.ndim == 1:
             return int(self.targets[row])
         targets = self.targets[row : row + 1]

@@ -96,10 +96,7 @@ class Metric(Mergeable, ABC):
 
     @abstractmethod
     def of(self, scored: Scored) -> Self:
-        """Return the counts of these rows alone, with the same settings.
-
-        It may be called in any thread.
-        """
+        """Return the counts of these rows alone, with the same settings; in any thread."""
 
     def report(self) -> dict[str, object]:
         """Return the keys of the command's JSON object."""

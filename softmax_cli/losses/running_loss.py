@@ -56,10 +56,7 @@ class RunningLoss(Mergeable):
     )
 
     def of(self, block: Block) -> tuple[FloatArray, FloatArray | None, RunningLoss]:
-        """Return the losses of a block's rows, their gradients if any, and the counts.
-
-        It may be called in any thread.
-        """
+        """Return the losses of a block, their gradients if any, and the counts; in any thread."""
         settings, on_bad_row = self.settings, self.settings.on_bad_row
         rows = settings.rows(block)
         labels = None if settings.form == "distributions" else rows.labels()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -32,16 +31,6 @@ class RowFiles(NamedTuple):
 
     losses: WriteOptions | None = None
     gradient: WriteOptions | None = None
-
-    @classmethod
-    def named(cls, losses: str | None, gradients: str | None, write: WriteOptions) -> RowFiles:
-        """Return files of these names, in the formats of their suffixes."""
-        return cls(
-            *(
-                None if path is None else replace(write, output=path, format=None, save=None)
-                for path in (losses, gradients)
-            )
-        )
 
 
 class RowOutputs(NamedTuple):

@@ -58,7 +58,7 @@ def write_losses(
 ) -> None:
     """Read all rows, and write the loss: a report as a table or JSON, else only the number."""
     if write.output in (None, "-") and files != RowFiles():
-        # --in-place is about the files of the rows.
+        # --in-place is then for the files of the rows.
         write = replace(write, in_place=False)
     keeps_rows, table = losses.settings.reduction == "none", None
     is_report = _is_report(losses, extras, write)
