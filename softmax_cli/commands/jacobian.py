@@ -16,8 +16,8 @@ from softmax_cli.errors import ShapeError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from softmax_cli.display.steps import Step
-    from softmax_cli.explain.row import Row
+    from softmax_cli.display.parts import Step
+    from softmax_cli.explain.rows import Row
     from softmax_cli.formats.model.blocks import Block, RowRange, Source
     from softmax_cli.pipeline.bad_rows import Kernel
     from softmax_cli.pipeline.run import Split

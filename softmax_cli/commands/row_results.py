@@ -15,8 +15,8 @@ from softmax_cli.pipeline.bad_rows import Kernel, zero_bad_rows
 from softmax_cli.pipeline.run import Split, run
 
 if TYPE_CHECKING:
-    from softmax_cli.display.steps import Step
-    from softmax_cli.explain.row import Row
+    from softmax_cli.display.parts import Step
+    from softmax_cli.explain.rows import Row
 
 
 def write_rows(
@@ -37,19 +37,17 @@ def write_rows(
         from softmax_cli.commands.options.explain import class_name
         from softmax_cli.core.exact.arrays import wide
         from softmax_cli.display.alignment import DEFAULT_PRECISION
-        from softmax_cli.explain.row import Digits, Row
-        from softmax_cli.explain.rows import FirstRows
+        from softmax_cli.explain.rows import Digits, Row, keep_first_rows
 
         digits = Digits(write.precision or DEFAULT_PRECISION)
         name, T = class_name(source.class_names), float(str(result.facts["temperature"]))
 
         def steps(block: Block) -> list[Step]:
-            number, logits = block.number(0), wide(block.values[0])
-            row = Row(number, logits, source.dtype, T, name, digits, read.on_bad_row)
-            return explain(row, block)
+            logits = wide(block.values[0])
+            return explain(Row(logits, source.dtype, T, name, digits, read.on_bad_row), block)
 
-        first = FirstRows(steps)
-        rows, result = source.map(first.add), replace(result, steps=first.steps)
+        rows, steps_of_first = keep_first_rows(source, steps)
+        result = replace(result, steps=steps_of_first)
         if output_format(write).name == "table":
             kernel, split, result = identity, None, replace(result, matrix=False)
     kernel = zero_bad_rows(kernel, read.on_bad_row)

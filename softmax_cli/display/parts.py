@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from math import isfinite
 from typing import Literal, NamedTuple
 
+from softmax_cli.display.alignment import align_columns, first_and_last
+
+# More columns than any terminal has room for.
+SHOWN_COLUMNS = 400
 # Precedes the number that stands out, which color alone may not show; a blank precedes the others.
 MARK = (" ", "▸")
 
@@ -95,3 +100,72 @@ class Grid:
 
 
 Part = Line | Table | Grid
+
+
+def matrix_grid(
+    headings: Sequence[str],
+    labels: Sequence[str],
+    rows: Sequence[Sequence[float]],
+    number: Callable[[float], str],
+    gap: int | None = None,
+    note: str = "",
+) -> Grid:
+    """Return a matrix as a grid; `number` writes an entry, `gap` and `note` are those of Grid."""
+    columns = first_and_last(len(headings), SHOWN_COLUMNS)
+    rows = [[row[column] for column in columns] for row in rows]
+    largest = max((abs(value) for row in rows for value in row if isfinite(value)), default=0.0)
+    texts = align_columns([[number(value) for value in row] for row in rows])
+    cells = [
+        [
+            Cell(text, shade=value / largest if largest and isfinite(value) else 0.0)
+            for value, text in zip(row, row_texts, strict=True)
+        ]
+        for row, row_texts in zip(rows, texts, strict=True)
+    ]
+    names, darkest = [headings[column] for column in columns], number(largest) if largest else ""
+    return Grid(r"i \ j", names, len(headings), labels, cells, gap=gap, note=note, darkest=darkest)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of a derivation.
+
+    name     identifies the step in JSON
+    title    heads the step for people
+    formula  its lines
+    facts    the numbers for JSON, by key
+    parts    the numbers for people; texts are lines
+    row      number of the row it explains; None if it is about all rows
+    """
+
+    name: str
+    title: str
+    formula: Sequence[str] = ()
+    facts: dict[str, object] = field(default_factory=dict)
+    parts: Sequence[Part | str] = ()
+    row: int | None = None
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the step as a JSON object."""
+        head: dict[str, object] = {"row": self.row, "step": self.name, "title": self.title}
+        return {**head, "formula": list(self.formula), **self.facts}
+
+
+def step_parts(steps: Sequence[Step]) -> Iterator[Part]:
+    """Return what people see of the steps, numbered from 1 in each row."""
+    several = len({step.row for step in steps} - {None}) > 1
+    row, number = None, 0
+    for step in steps:
+        if step is not steps[0]:
+            yield Line()
+        if step.row != row:
+            row, number = step.row, 0
+            if several and row is not None:
+                yield from (Line(f"row {row}", "bold"), Line())
+        number += 1
+        if step.title:
+            yield Line(f"{number}. {step.title}" if step.row is not None else step.title, "bold")
+        yield from (Line(line, indent=3) for line in step.formula)
+        for part in step.parts:
+            shown = Line(part) if isinstance(part, str) else part
+            yield replace(shown, indent=shown.indent + 3)

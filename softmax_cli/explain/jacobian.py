@@ -11,14 +11,19 @@ import numpy as np
 from softmax_cli.core.exact.double_double import Rows
 from softmax_cli.core.softmax.jacobian import log_softmax_jacobian_lines, softmax_jacobian_lines
 from softmax_cli.core.softmax.jacobian_products import PRODUCTS, row_products
-from softmax_cli.display.matrix import matrix_grid
-from softmax_cli.display.parts import Line, Part
-from softmax_cli.display.steps import Step
-from softmax_cli.explain.row import EXACT, WHOLE, Row
+from softmax_cli.display.parts import Line, Step, matrix_grid
+from softmax_cli.explain.rows import EXACT, WHOLE, Row
 from softmax_cli.explain.softmax import softmax_steps
 
 # A row is confident if its other probabilities sum to less.
 _CONFIDENT = 1e-3
+# What a product is, its formula, and the sum in it.
+_PRODUCTS = {
+    ("softmax", "vjp"): ("(v J)_j", "S_j (v_j - {})", "sum_i v_i S_i"),
+    ("softmax", "jvp"): ("(J v)_i", "S_i (v_i - {})", "sum_j S_j v_j"),
+    ("log-softmax", "vjp"): ("(v J)_j", "(v_j - S_j {})", "sum_i v_i"),
+    ("log-softmax", "jvp"): ("(J v)_i", "(v_i - {})", "sum_j S_j v_j"),
+}
 
 
 def jacobian_steps(row: Row, of: str) -> list[Step]:
@@ -34,10 +39,8 @@ def product_steps(row: Row, of: str, product: str, vector: Rows) -> list[Step]:
 
 
 def _derivation(row: Row, of: str) -> list[Step]:
-    digits, over = row.digits, row.over
+    digits, over, i, j = row.digits, row.over, row.likeliest[0], row.likeliest[-1]
     exponentials, S = row.naive
-    i, *others = row.likeliest
-    j = others[0] if others else i
     T = f" / {digits.number(row.T)}" if over else ""
     h, exponent, notes = digits.power(row.log_sum), row.over_temperature, list[str]()
     # h is squared below.
@@ -47,41 +50,47 @@ def _derivation(row: Row, of: str) -> list[Step]:
     g_i, g_j = digits.power(exponent(i)), digits.power(exponent(j))
     S_i, S_j = digits.number(row.P[i]), digits.number(row.P[j])
     if of == "softmax":
-        name, title = "quotient-rule", "The quotient rule"
+        name, title, constant = "quotient-rule", "The quotient rule", "S is 1"
         rule = [
             "S_i = g_i / h",
             "dS_i/da_j = (dg_i/da_j h - g_i dh/da_j) / h^2",
             f"dg_i/da_j = g_i{over} if i = j, else 0;  dh/da_j = g_j{over}",
         ]
         under = "(T h^2)" if over else "h^2"
-        diagonal = f"dS_i/da_i = (g_i h - g_i g_i) / {under} = S_i (1 - S_i){over}"
-        on = (
+        diagonal = [
+            f"dS_i/da_i = (g_i h - g_i g_i) / {under} = S_i (1 - S_i){over}",
             f"({g_i} * {h} - {g_i} * {g_i}) / {h}^2{T}",
             f"{S_i} * {digits.number(row.others(i))}{T}",
-        )
-        off_diagonal = f"dS_i/da_j = (0 h - g_i g_j) / {under} = -S_i S_j{over}"
-        off = f"(0 - {g_i} * {g_j}) / {h}^2{T}", f"-{S_i} * {S_j}{T}"
-        constant = "S is 1"
+        ]
+        off_diagonal = [
+            f"dS_i/da_j = (0 h - g_i g_j) / {under} = -S_i S_j{over}",
+            f"(0 - {g_i} * {g_j}) / {h}^2{T}",
+            f"-{S_i} * {S_j}{T}",
+        ]
     else:
         name, title = "chain-rule", "The logarithm, and the chain rule"
+        constant = "log S is 0"
         rule = [
             f"log S_i = log g_i - log h = a_i{over} - log h",
             f"d log S_i/da_j = delta_ij{over} - (dh/da_j) / h,  dh/da_j = g_j{over}",
         ]
-        diagonal = f"d log S_i/da_i = (1 - g_i / h){over} = (1 - S_i){over}"
-        on = f"(1 - {g_i} / {h}){T}", f"(1 - {row.probability(i)}){T}"
-        off_diagonal = f"d log S_i/da_j = (0 - g_j / h){over} = -S_j{over}"
-        off = f"(0 - {g_j} / {h}){T}", f"-{S_j}{T}"
-        constant = "log S is 0"
-    line = _line(row, of, i)
-    steps = [
-        row.step(name, title, rule, None, notes),
-        _case(row, i, i, diagonal, on, line, _precision_kept(row, of, i)),
-    ]
-    if others:
-        return [*steps, _case(row, i, j, off_diagonal, off, line)]
-    notes = [f"{constant} for any logit, and its derivative is 0"]
-    return [*steps, row.step("off-diagonal", "There is no other class", parts=notes)]
+        diagonal = [
+            f"d log S_i/da_i = (1 - g_i / h){over} = (1 - S_i){over}",
+            f"(1 - {g_i} / {h}){T}",
+            f"(1 - {row.probability(i)}){T}",
+        ]
+        off_diagonal = [
+            f"d log S_i/da_j = (0 - g_j / h){over} = -S_j{over}",
+            f"(0 - {g_j} / {h}){T}",
+            f"-{S_j}{T}",
+        ]
+    if i == j:
+        notes_of_one = [f"{constant} for any logit, and its derivative is 0"]
+        last = Step("off-diagonal", "There is no other class", parts=notes_of_one)
+    else:
+        last = _case(row, of, i, j, off_diagonal)
+    first = _case(row, of, i, i, diagonal, _precision_kept(row, of, i))
+    return [Step(name, title, rule, parts=notes), first, last]
 
 
 def _precision_kept(row: Row, of: str, i: int) -> list[str]:
@@ -94,37 +103,30 @@ def _precision_kept(row: Row, of: str, i: int) -> list[str]:
     due = row.digits.number(S_i * others / row.T)
     printed = row.digits.number(float(of_naive * (1 - naive)) / row.T)
     if printed != due:
-        notes.append(f"naive evaluation in {row.naive_dtype} prints {printed}")
+        notes.append(f"naive evaluation in {row.naive[0].dtype} prints {printed}")
     return notes
 
 
 def _case(
-    row: Row,
-    i: int,
-    j: int,
-    formula: str,
-    numbers: Sequence[str],
-    line: Rows,
-    notes: Sequence[str] = (),
+    row: Row, of: str, i: int, j: int, formulas: Sequence[str], notes: Sequence[str] = ()
 ) -> Step:
-    """Return the step to entry (i, j) of the matrix, whose line i is given."""
+    """Return the step to entry (i, j): its formula, first with symbols, then with numbers."""
     name, title = "diagonal", f"The case i = j, for i = {row.name(i)}"
     if i != j:
         name = "off-diagonal"
         title = f"The case i != j, for i = {row.name(i)} and j = {row.name(j)}"
-    derivative = float(line[j])
-    parts = [Line(f"= {text}", indent=2) for text in (*numbers, row.digits.number(derivative))]
+    derivative = float(_line(row, of, i)[j])
+    formula, *numbers = *formulas, row.digits.number(derivative)
     facts: dict[str, object] = {"i": i, "j": j, "derivative": derivative}
-    return row.step(name, title, [formula], facts, [*parts, *notes])
+    parts = [Line(f"= {text}", indent=2) for text in numbers]
+    return Step(name, title, [formula], facts, [*parts, *notes])
 
 
 def _line(row: Row, of: str, i: int) -> Rows:
-    """Return line i of the matrix."""
-    lines = np.empty((1, 1, row.classes))
+    line = np.empty((1, 1, row.classes))
     write = softmax_jacobian_lines if of == "softmax" else log_softmax_jacobian_lines
-    write(row.logits[None, :], i, i + 1, temperature=row.T, out=lines)
-    result: Rows = lines[0, 0]
-    return result
+    write(row.logits[None, :], i, i + 1, temperature=row.T, out=line)
+    return line.ravel()
 
 
 def _matrix(row: Row, of: str) -> Step:
@@ -136,28 +138,19 @@ def _matrix(row: Row, of: str) -> Step:
         formula = f"d log S_i/da_j = (delta_ij - S_j){row.over}"
     entries = [_line(row, of, i)[places].tolist() for i in places]
     names = [row.name(place) for place in places]
-    parts: list[Part | str] = [
+    facts: dict[str, object] = {"classes": places, "entries": entries}
+    left_out = [Line(f"{len(places)} of {row.classes} classes shown", "dim")]
+    parts = [
         "delta_ij is 1 where i = j, and 0 elsewhere: both cases in one line",
         matrix_grid(names, names, entries, row.digits.number),
+        *(left_out if len(places) < row.classes else ()),
+        "each row sums to 0: adding a constant to every logit changes nothing",
     ]
-    if len(places) < row.classes:
-        parts.append(Line(f"{len(places)} of {row.classes} classes shown", "dim"))
-    parts.append("each row sums to 0: adding a constant to every logit changes nothing")
-    facts: dict[str, object] = {"classes": places, "entries": entries}
-    return row.step("jacobian", "The Jacobian", [formula], facts, parts)
-
-
-# What the product is, its formula, and the sum in it.
-_FORMULAS = {
-    ("softmax", "vjp"): ("(v J)_j", "S_j (v_j - {})", "sum_i v_i S_i"),
-    ("softmax", "jvp"): ("(J v)_i", "S_i (v_i - {})", "sum_j S_j v_j"),
-    ("log-softmax", "vjp"): ("(v J)_j", "(v_j - S_j {})", "sum_i v_i"),
-    ("log-softmax", "jvp"): ("(J v)_i", "(v_i - {})", "sum_j S_j v_j"),
-}
+    return Step("jacobian", "The Jacobian", [formula], facts, parts)
 
 
 def _product(row: Row, of: str, product: str, vector: Rows) -> Step:
-    name, formula, sum_ = _FORMULAS[of, product]
+    name, formula, sum_ = _PRODUCTS[of, product]
     result = np.empty((1, row.classes))
     multiply = PRODUCTS[of, product]
     row_products(multiply, row.logits[None, :], vector[None, :], temperature=row.T, out=result)
@@ -170,10 +163,10 @@ def _product(row: Row, of: str, product: str, vector: Rows) -> Step:
     if ((size > 0) & (size < rounding)).any():
         notes.append("values below 1e-15 of S_j v_j are rounding errors of S: read them as 0")
     symbol = "v J" if product == "vjp" else "J v"
-    return row.step(
+    return Step(
         product,
         f"The product {symbol}",
         [f"{name} = {formula.format(sum_)}{row.over}"],
         {**row.facts(vector=vector, product=result[0]), "sum": total},
-        [*row.by_class([("v", vector), ("S", row.P), (symbol, result[0])]), *notes],
+        [*row.by_class({"v": vector, "S": row.P, symbol: result[0]}), *notes],
     )

@@ -3,137 +3,207 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
+from softmax_cli.core.exact.arrays import wide
+from softmax_cli.core.exact.double_double import Rows
 from softmax_cli.core.loss.distributions import entropies_and_divergences
-from softmax_cli.core.loss.log_bases import UNITS
-from softmax_cli.core.loss.row_losses import row_losses, row_losses_and_gradients
-from softmax_cli.display.parts import Line
-from softmax_cli.display.steps import Step
-from softmax_cli.explain.loss_row import LossRow
-from softmax_cli.explain.row import Digits, Values
+from softmax_cli.core.loss.log_bases import BASES, UNITS
+from softmax_cli.core.loss.row_losses import Source, row_losses, row_losses_and_gradients
+from softmax_cli.core.loss.weights import Weights
+from softmax_cli.core.softmax.softmax import log_softmax
+from softmax_cli.display.parts import Step
+from softmax_cli.explain.rows import Digits, Row, Values
 from softmax_cli.explain.softmax import softmax_steps
 
 
-def loss_steps(each: LossRow) -> list[Step]:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LossRow(Row):
+    """A row of values, what it is compared with, and its loss.
+
+    kind     what the values are; T is 1 unless they are logits
+    form     what they are compared with
+    targets  (1,) a label or (1, classes) a distribution
+    samples  (1,) the sample weight s, if there is one
+    label    of one-hot targets
+    base     of logarithms
+    loss     of the row, weighted and in the base; None if the row is ignored
+    divided  whether distributions are divided by their sums
+    """
+
+    kind: Source
+    form: Literal["labels", "targets", "distributions"]
+    targets: NDArray[Any]
+    weights: Weights
+    samples: Rows | None
+    label: int | None
+    base: str
+    loss: float | None
+    divided: bool
+
+    @property
+    def symbols(self) -> tuple[str, str, str, str, str]:
+        """Y, P, s, w(k) and Y'(k) as formulas write them; "" for weights that are not given."""
+        Y, P = ("p", "q") if self.form == "distributions" else ("Y", "P")
+        s = "" if self.samples is None else "s "
+        w = "" if self.weights.of_classes is None else "w(k) "
+        return Y, P, s, w, f"{Y}'(k)" if self.weights.smoothing else f"{Y}(k)"
+
+    @property
+    def is_plain(self) -> bool:
+        """True if nothing is weighted or smoothed."""
+        Y, _, *weights = self.symbols
+        return "".join(weights) == f"{Y}(k)"
+
+    @property
+    def only_label(self) -> int | None:
+        """The label, if the sum has no other term."""
+        Y, _, _, *of_classes = self.symbols
+        return self.label if "".join(of_classes) == f"{Y}(k)" else None
+
+    @cached_property
+    def Y(self) -> Rows:  # noqa: N802
+        """The targets as a distribution, (classes,)."""
+        if self.targets.ndim == 1:
+            return np.eye(1, self.classes, int(self.targets[0])).ravel()
+        return wide(self.targets).ravel()
+
+    @cached_property
+    def logarithms(self) -> Rows:
+        """The natural logarithms of the probabilities, (classes,)."""
+        if self.kind == "logits":
+            return wide(log_softmax(self.logits, temperature=self.T))
+        if self.kind == "log-probabilities":
+            return self.logits
+        with np.errstate(divide="ignore"):
+            return wide(np.log(self.logits))
+
+    @cached_property
+    def smoothed(self) -> Rows:
+        """The targets after smoothing, (classes,): Y'."""
+        return self.weights.smoothed(self.Y[None, :]).ravel()
+
+    @cached_property
+    def weighted(self) -> Rows:
+        """The factors of the logarithms, (classes,): s w Y'."""
+        w = 1.0 if self.weights.of_classes is None else self.weights.of_classes
+        return wide(self.smoothed * w * (1.0 if self.samples is None else self.samples[0]))
+
+
+def loss_steps(row: LossRow) -> list[Step]:
     """Return the steps to the loss of a row, and of logits on to its gradient."""
-    row = each.row
-    if each.loss is None:
+    if row.loss is None:
         notes = "its label is one of --ignore-label: the row adds nothing to any result"
-        return [row.step("ignored", "The row is ignored", parts=[notes])]
-    if each.kind == "logits":
+        return [Step("ignored", "The row is ignored", parts=[notes])]
+    if row.kind == "logits":
         steps = softmax_steps(row)
-        return [*steps, _loss(each), _gradient(each)] if row.has_softmax else steps
+        return [*steps, _loss(row, row.loss), _gradient(row)] if row.has_softmax else steps
     if np.isnan(row.logits).any():
         return [row.no_result("no-loss", "The row has no loss: it contains NaN")]
-    return [_loss(each), *([_entropies(each)] if each.form == "distributions" else [])]
+    of_p = [_entropies(row, row.loss)] if row.form == "distributions" else []
+    return [_loss(row, row.loss), *of_p]
 
 
-def _loss(each: LossRow) -> Step:
-    row, (Y, P) = each.row, each.symbols
+def _loss(row: LossRow, loss: float) -> Step:
+    Y, P, *_ = row.symbols
     with np.errstate(invalid="ignore", over="ignore"):
-        terms = np.where(each.weighted == 0, 0.0, 0 - each.weighted * each.logarithms)
-    columns: list[tuple[str, Values]] = [(Y, each.Y)]
-    if each.weights.smoothing:
-        columns.append((f"{Y}'", each.smoothed))
-    if each.weights.of_classes is not None:
-        columns.append(("w", each.weights.of_classes))
-    if each.kind != "log-probabilities":
-        columns.append((P, row.P if each.kind == "logits" else row.logits))
-    columns += [(f"log {P}", each.logarithms), ("term", terms)]
+        terms = np.where(row.weighted == 0, 0.0, 0 - row.weighted * row.logarithms)
+    columns: dict[str, Values] = {Y: row.Y}
+    if row.weights.smoothing:
+        columns[f"{Y}'"] = row.smoothed
+    if row.weights.of_classes is not None:
+        columns["w"] = row.weights.of_classes
+    if row.kind != "log-probabilities":
+        columns[P] = row.P if row.kind == "logits" else row.logits
+    columns |= {f"log {P}": row.logarithms, "term": terms}
     notes = []
-    if each.divided:
-        names = [Y] * (each.targets.ndim == 2) + [P] * (each.kind == "probabilities")
+    if row.divided:
+        names = [Y] * (row.targets.ndim == 2) + [P] * (row.kind == "probabilities")
         are = "is divided by its sum" if len(names) == 1 else "are divided by their sums"
         notes.append(f"{' and '.join(names)} {are} (--normalize)")
-    if each.weights.masked and each.kind != "logits":
+    if row.weights.masked and row.kind != "logits":
         notes.append(f"{P} is 0 for the classes in --mask-class; the rest is divided by its sum")
-    if ((each.weighted == 0) & np.isneginf(each.logarithms)).any():
+    if ((row.weighted == 0) & np.isneginf(row.logarithms)).any():
         notes.append("0 log 0 = 0: a weight of 0 adds nothing")
-    facts = {
-        **row.facts(targets=each.weighted, logarithms=each.logarithms, terms=terms),
-        "label": each.label,
-        "base": each.base[0],
-        "loss": each.loss,
-    }
-    title = "The loss: the sum collapses to one term" if each.is_one_term else "The loss"
-    parts = [*row.by_class(columns), *notes, *_sum(each)]
-    return row.step("loss", title, _formula(each), facts, parts)
+    return Step(
+        "loss",
+        "The loss" if row.only_label is None else "The loss: the sum collapses to one term",
+        _formula(row),
+        {
+            **row.facts(targets=row.weighted, logarithms=row.logarithms, terms=terms),
+            "label": row.label,
+            "base": row.base,
+            "loss": loss,
+        },
+        [*row.by_class(columns), *notes, *_sum(row, loss)],
+    )
 
 
-def _formula(each: LossRow) -> list[str]:
+def _formula(row: LossRow) -> list[str]:
     """Return the formula of the loss, and the weights in it."""
-    number, weights, (Y, P) = each.row.digits.number, each.weights, each.symbols
+    number, weights, (Y, P, s, w, target) = row.digits.number, row.weights, row.symbols
     lines = [f"xent({Y}, {P}) = -sum_k {Y}(k) log {P}(k)"]
-    if not each.is_plain:
-        lines.append(f"loss = -{each.s}sum_k {each.w}{each.target} log {P}(k)")
+    if not row.is_plain:
+        lines.append(f"loss = -{s}sum_k {w}{target} log {P}(k)")
     if weights.smoothing:
         E, N = number(weights.smoothing), weights.classes - len(set(weights.masked))
         lines.append(f"{Y}'(k) = (1 - E) {Y}(k) + E / N,  E = {E}, N = {N}")
-    if each.samples is not None:
-        lines.append(f"s = {number(each.samples[0])} is the weight of the row")
+    if row.samples is not None:
+        lines.append(f"s = {number(row.samples[0])} is the weight of the row")
     if weights.of_classes is not None:
         lines.append("w are the weights of the classes")
-        in_mean = weights.of_rows(each.targets, each.samples)
-        labels = each.targets if each.targets.ndim == 1 else ()
-        of_label = "".join(f"{each.s}w({each.row.name(int(label))}) = " for label in labels)
+        in_mean = weights.of_rows(row.targets, row.samples)
+        labels = row.targets if row.targets.ndim == 1 else ()
+        of_label = "".join(f"{s}w({row.name(int(label))}) = " for label in labels)
         in_mean_text = number(1.0 if in_mean is None else in_mean[0][0])
         lines.append(f"in a mean the row weighs {of_label}{in_mean_text}")
     return lines
 
 
-def _sum(each: LossRow) -> list[str]:
+def _sum(row: LossRow, loss: float) -> list[str]:
     """Return how the terms add up to the loss, and what naive evaluation prints."""
-    row, number, base, label = each.row, each.row.digits.number, each.base[0], each.label
-    assert each.loss is not None
-    loss = row_losses(
-        row.logits[None, :],
-        each.targets,
-        temperature=row.T,
-        source=each.kind,
-        base=math.e,
-        weights=each.weights,
-        samples=each.samples,
-    )
-    in_nats = number(loss[0])
+    number, base, label, P = row.digits.number, row.base, row.only_label, row.symbols[1]
+    weights, kind, values = row.weights, row.kind, row.logits[None, :]
+    in_nats = row_losses(
+        values, row.targets, temperature=row.T, source=kind, weights=weights, samples=row.samples
+    )[0]
     lines = []
-    if label is not None and each.is_one_term:
-        P, name = each.symbols[1], row.name(label)
-        s = "" if each.samples is None else f"{number(each.samples[0])} * "
-        log = f" = -{s}log {row.probability(label)}" if each.kind == "logits" else ""
+    if label is not None:
+        name = row.name(label)
+        s = "" if row.samples is None else f"{number(row.samples[0])} * "
+        log = f" = -{s}log {row.probability(label)}" if kind == "logits" else ""
         lines.append(f"one-hot: only the term of {name} is left: -{s}log {P}({name}){log}")
-    lines.append(f"= {in_nats} nats")
+    lines.append(f"= {number(in_nats)} nats")
     if base != "e":
-        lines.append(f"= {number(each.loss)} {UNITS[base]}, divided by log {base}")
-    if each.kind == "logits" and label is not None and each.is_plain:
+        lines.append(f"= {number(loss)} {UNITS[base]}, divided by log {base}")
+    if kind == "logits" and label is not None and row.samples is None:
         gap = number(-row.shifted(label))
-        rest = number(0 - each.logarithms[row.likeliest[0]])
+        rest = number(0 - row.logarithms[row.likeliest[0]])
         inner = "(a_k - m) / T" if row.over else "a_k - m"
         lines.append(f"computed as (m - a_label){row.over} + log sum_k exp({inner})")
         lines.append(f"  = {gap} + {rest}, where nothing cancels")
         with np.errstate(all="ignore"):
             naive = number(-np.log(row.naive[1][label]))
-        if naive != in_nats:
-            lines.append(f"naive evaluation in {row.naive_dtype} prints {naive}")
+        if naive != number(in_nats):
+            lines.append(f"naive evaluation in {row.naive[0].dtype} prints {naive}")
     return lines
 
 
-def _gradient(each: LossRow) -> Step:
-    row, (base, unit) = each.row, each.base
-    result = np.empty((1, row.classes))
+def _gradient(row: LossRow) -> Step:
+    base, unit, (_, _, s, w, target) = row.base, BASES[row.base], row.symbols
+    result = row.logits[None, :].copy()
+    weights: dict[str, Any] = {"weights": row.weights, "samples": row.samples}
     row_losses_and_gradients(
-        row.logits[None, :].copy(),
-        each.targets,
-        temperature=row.T,
-        base=unit,
-        out=result,
-        weights=each.weights,
-        samples=each.samples,
+        result, row.targets, temperature=row.T, base=unit, out=result, **weights
     )
     in_base = "" if base == "e" else f" / log {base}"
     over = f" / (T log {base})" if row.over and in_base else row.over + in_base
-    W = "Y" if each.is_plain else "W"
+    W = "Y" if row.is_plain else "W"
     whole, plain = f"P_j sum_k {W}(k) - {W}(j)", "P - Y"
     if over:
         whole, plain = f"({whole}){over}", f"({plain}){over}"
@@ -142,43 +212,41 @@ def _gradient(each: LossRow) -> Step:
         f"  = sum_k -{W}(k) (delta_kj - P_j){over} = {whole}",
     ]
     heading = "d xent/da"
-    if not each.is_plain:
-        weight = f"{each.s}{each.w}{each.target}"
-        formula.append(f"W, the weight of each logarithm, is {weight}")
-    elif each.label is not None:
+    if not row.is_plain:
+        formula.append(f"W, the weight of each logarithm, is {s}{w}{target}")
+    elif row.label is not None:
         formula.append(f"sum_k Y(k) = 1, which leaves {plain}")
         heading = plain
-    parts = row.by_class([("P", row.P), (W, each.weighted), (heading, result[0])])
     notes = ["its entries sum to 0: adding a constant to every logit changes nothing"]
     if base != "e":
         notes.append(f"log {base} = {row.digits.number(math.log(unit))} makes {UNITS[base]} of it")
-    if each.loss == math.inf:
+    if row.loss == math.inf:
         notes.append("the loss is infinite and has no derivative; --grad writes these values")
     notes.append("this is the gradient of one row's loss; --grad divides it as --reduction says")
+    table = row.by_class({"P": row.P, W: row.weighted, heading: result[0]})
     facts = row.facts(gradient=result[0])
-    return row.step("gradient", "Its gradient", formula, facts, [*parts, *notes])
+    return Step("gradient", "Its gradient", formula, facts, [*table, *notes])
 
 
-def _entropies(each: LossRow) -> Step:
-    row, number, (base_name, base) = each.row, each.row.digits.number, each.base
-    assert each.loss is not None
-    entropies, divergences = entropies_and_divergences(
-        each.targets, row.logits[None, :], base=base, weights=each.weights, samples=each.samples
+def _entropies(row: LossRow, loss: float) -> Step:
+    number, unit, (_, _, s, w, p) = row.digits.number, UNITS[row.base], row.symbols
+    p_and_q, base = (row.targets, row.logits[None, :]), BASES[row.base]
+    entropies = entropies_and_divergences(
+        *p_and_q, base=base, weights=row.weights, samples=row.samples
     )
-    entropy, divergence = float(entropies[0]), float(divergences[0])
-    p, factors, unit = each.target, f"sum_k {each.w}{each.target}", UNITS[base_name]
-    formula = [
-        f"H(p) = -{each.s}{factors} log {p}",
-        f"KL(p||q) = {each.s}{factors} log ({p} / q(k))",
-    ]
-    xent = "xent(p, q)" if each.is_plain else "loss"
-    least = "" if each.w else f": least where q is {p.removesuffix('(k)')}"
-    notes = [
-        f"H(p) = {number(entropy)} {unit}, KL(p||q) = {number(divergence)} {unit}",
-        f"{xent} = H(p) + KL(p||q) = {number(each.loss)} {unit}{least}",
-    ]
-    facts: dict[str, object] = {"entropy": entropy, "kl_divergence": divergence}
-    return row.step("entropy", "The part that is the entropy of p", formula, facts, notes)
+    entropy, divergence = (float(each[0]) for each in entropies)
+    xent = "xent(p, q)" if row.is_plain else "loss"
+    least = "" if w else f": least where q is {p.removesuffix('(k)')}"
+    return Step(
+        "entropy",
+        "The part that is the entropy of p",
+        [f"H(p) = -{s}sum_k {w}{p} log {p}", f"KL(p||q) = {s}sum_k {w}{p} log ({p} / q(k))"],
+        {"entropy": entropy, "kl_divergence": divergence},
+        [
+            f"H(p) = {number(entropy)} {unit}, KL(p||q) = {number(divergence)} {unit}",
+            f"{xent} = H(p) + KL(p||q) = {number(loss)} {unit}{least}",
+        ],
+    )
 
 
 def reduction_step(
@@ -187,15 +255,19 @@ def reduction_step(
     """Return the step from the losses of the rows, with their sum, to the loss of all."""
     facts = {"reduction": reduction, "sum": total, "denominator": denominator, "loss": loss}
     if loss is None:
-        notes = "with --reduction none each row keeps its own loss"
-        return Step("reduction", "All rows", (), facts, [Line(notes)])
-    quotient, over, lines = f"{digits.number(total)} / {digits.number(denominator)} = ", "", []
-    if reduction == "sum":
-        quotient = ""
-    elif reduction == "mean":
-        over = " / sum_i weight_i"
-        lines = ["divided by the sum of the weights of the rows used, 1 where none are given"]
-    else:
-        over, lines = " / n", ["divided by the number n of the rows used"]
-    lines = [f"= {quotient}{digits.number(loss)} {UNITS[base]}", *lines]
-    return Step("reduction", "All rows", [f"loss = sum_i loss_i{over}"], facts, [*map(Line, lines)])
+        parts = ["with --reduction none each row keeps its own loss"]
+        return Step("reduction", "All rows", (), facts, parts)
+    over, by = {
+        "sum": ("", ""),
+        "mean": (
+            " / sum_i weight_i",
+            "sum of the weights of the rows used, 1 where none are given",
+        ),
+        "batch-mean": (" / n", "number n of the rows used"),
+    }[reduction]
+    quotient = f"{digits.number(total)} / {digits.number(denominator)} = " if over else ""
+    parts = [
+        f"= {quotient}{digits.number(loss)} {UNITS[base]}",
+        *[f"divided by the {by}"] * bool(by),
+    ]
+    return Step("reduction", "All rows", [f"loss = sum_i loss_i{over}"], facts, parts)

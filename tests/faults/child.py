@@ -28,7 +28,7 @@ from softmax_cli.storage import input as streams
 from softmax_cli.storage import output as target
 
 # What a copy would have to import anew. The threads of Polars do not survive in a copy.
-OTHERS = ("concurrent.futures.thread", "gzip", "softmax_cli.display.rich.export", "zstandard")
+OTHERS = ("concurrent.futures.thread", "gzip", "softmax_cli.display.rich.console", "zstandard")
 NOT_YET = ("columnar.", ".polars_", "__main__")
 TRACED = (
     *("storage/open_target.py", "storage/output.py", "formats/opening/sink.py", "contextlib.py"),

@@ -8,13 +8,10 @@ import numpy as np
 
 from softmax_cli.commands.options.explain import class_name
 from softmax_cli.core.exact.arrays import wide
-from softmax_cli.core.loss.log_bases import BASES
 from softmax_cli.display.alignment import DEFAULT_PRECISION
-from softmax_cli.display.steps import Step
-from softmax_cli.explain.loss import loss_steps, reduction_step
-from softmax_cli.explain.loss_row import LossRow
-from softmax_cli.explain.row import Digits, Row
-from softmax_cli.explain.rows import EXPLAINED, rows_left
+from softmax_cli.display.parts import Step
+from softmax_cli.explain.loss import LossRow, loss_steps, reduction_step
+from softmax_cli.explain.rows import EXPLAINED, Digits, steps_of_rows
 from softmax_cli.losses.loss_rows import LossRows
 from softmax_cli.losses.metric import Metric, Scored
 from softmax_cli.losses.running_loss import RunningLoss
@@ -47,11 +44,10 @@ class Explanation(Metric):
         """Return the steps to the loss of each kept row, and to the loss of all rows."""
         settings, reduced = losses.settings, losses.reduced
         reduction, are_logits = settings.reduction, settings.kind == "logits"
-        digits, steps = Digits(self.precision or DEFAULT_PRECISION), list[Step]()
-        for number, (rows, loss) in sorted(self.kept.items()):
+        digits, steps = Digits(self.precision or DEFAULT_PRECISION), dict[int, list[Step]]()
+        for number, (rows, loss) in self.kept.items():
             label = rows.label(0)
-            row = Row(
-                number,
+            row = LossRow(
                 wide(rows.values[0]),
                 settings.dtypes[-1],
                 settings.temperature if are_logits else 1.0,
@@ -60,23 +56,19 @@ class Explanation(Metric):
                 settings.on_bad_row,
                 also=() if label is None else (label,),
                 masked=settings.weights.masked if are_logits else (),
+                kind=settings.kind,
+                form=settings.form,
+                targets=rows.targets,
+                weights=settings.weights,
+                samples=rows.samples,
+                label=label,
+                base=settings.base,
+                loss=loss if rows.used[0] else None,
+                divided=settings.normalize,
             )
-            of_row = LossRow(
-                row,
-                settings.kind,
-                settings.form,
-                rows.targets,
-                settings.weights,
-                rows.samples,
-                label,
-                (settings.base, BASES[settings.base]),
-                loss if rows.used[0] else None,
-                settings.normalize,
-            )
-            steps += loss_steps(of_row)
+            steps[number] = loss_steps(row)
         total, denominator = reduced.loss("sum"), reduced.denominator(reduction)
         return [
-            *steps,
-            *rows_left(len(self.kept), losses.rows),
+            *steps_of_rows(steps, losses.rows),
             reduction_step(reduction, total, denominator, losses.loss(), digits, settings.base),
         ]

@@ -131,7 +131,7 @@ def _is_report(losses: RunningLoss, extras: ReportExtras, write: WriteOptions) -
 
 def _parts(losses: RunningLoss, extras: ReportExtras, write: WriteOptions) -> list[Part]:
     from softmax_cli.commands.loss.tables import report_parts
-    from softmax_cli.display.steps import step_parts
+    from softmax_cli.display.parts import step_parts
 
     parts = report_parts(losses, extras.fit, write.precision)
     if extras.explanation is None:

@@ -10,30 +10,24 @@ from rich.console import Console
 from rich.text import Text
 
 from softmax_cli.display.alignment import first_and_last
-from softmax_cli.display.parts import MARK, Cell, Grid
-from softmax_cli.display.rich.lines import clip, new_table, print_indented, print_note
+from softmax_cli.display.parts import MARK, Cell, Grid, Line
+from softmax_cli.display.rich.lines import clip, new_table, print_indented, print_line
 from softmax_cli.display.rich.names import LENGTHS, SHORT_NAME, cut_name
 
-Tints = dict[int, tuple[str, ...]]
+Tints = tuple[tuple[str, ...], tuple[str, ...]]
 
 _HEIGHTS = " ▁▂▃▄▅▆▇█"
 _SHADES = " ░▒▓█"
-# From faint to strong, by sign. Each background has black or white on it, readable on light and
-# dark terminals; 16 colors have too few tints for that, and color the digits instead.
-_TINTS: Tints = {
-    1: ("", "#000000 on #d6e6f4", "#000000 on #9dc6e0", "#000000 on #5b9ec9", "#ffffff on #1f5f9e"),
-    -1: (
-        "",
-        "#000000 on #fbd9c8",
-        "#000000 on #f2a889",
-        "#000000 on #dc7257",
-        "#ffffff on #b03a2e",
-    ),
-}
-_SIXTEEN_COLORS: Tints = {
-    1: ("", "blue", "blue", "white on blue", "bold white on blue"),
-    -1: ("", "red", "red", "white on red", "bold white on red"),
-}
+# Of numbers above and below 0, from faint to strong. Each background has black or white on it,
+# readable on light and dark terminals; 16 colors have too few tints, and color the digits instead.
+_TINTS = (
+    ("", "#000000 on #d6e6f4", "#000000 on #9dc6e0", "#000000 on #5b9ec9", "#ffffff on #1f5f9e"),
+    ("", "#000000 on #fbd9c8", "#000000 on #f2a889", "#000000 on #dc7257", "#ffffff on #b03a2e"),
+)
+_SIXTEEN_COLORS = (
+    ("", "blue", "blue", "white on blue", "bold white on blue"),
+    ("", "red", "red", "white on red", "bold white on red"),
+)
 
 
 def print_grid(console: Console, grid: Grid) -> None:
@@ -71,7 +65,7 @@ def print_grid(console: Console, grid: Grid) -> None:
     if is_cut:
         notes.append(f"{len(shown)} of {grid.total} {grid.what}")
     if notes:
-        print_note(console, f"{', '.join(notes)} shown", grid.indent)
+        print_line(console, Line(f"{', '.join(notes)} shown", "dim", grid.indent))
     if grid.darkest:
         _print_legend(console, grid, tints)
 
@@ -130,8 +124,7 @@ def _fitting_columns(widths: Sequence[int], room: int, total: int) -> list[int]:
 def _cell(cell: Cell, tints: Tints, longest: int) -> Text:
     if cell.shade is not None:
         step = min(4, int(4 * clip(abs(cell.shade)) + 0.5))
-        style = tints[-1 if cell.shade < 0 else 1][step]
-        return Text(f" {cell.text} {_SHADES[step]}", style=style)
+        return Text(f" {cell.text} {_SHADES[step]}", style=tints[cell.shade < 0][step])
     name = "" if cell.name is None else f"{cut_name(cell.name, longest)} "
     text = Text(name + cell.text, style="bold" if cell.strong else "")
     if cell.strong:
@@ -146,12 +139,11 @@ def _pad(text: Text, width: int) -> Text:
 
 
 def _print_legend(console: Console, grid: Grid, tints: Tints) -> None:
-    legend = Text(" " * grid.indent)
-    legend.append("shade: ", style="dim")
-    if console.color_system is not None:
-        legend.append(" + ", style=tints[1][3])
-        legend.append(" ")
-        legend.append(" - ", style=tints[-1][3])
-        legend.append(" by sign, ", style="dim")
-    legend.append(f"░▒▓█ by size, █ is {grid.darkest}", style="dim")
+    signs = [(" + ", tints[0][3]), " ", (" - ", tints[1][3]), (" by sign, ", "dim")]
+    legend = Text.assemble(
+        " " * grid.indent,
+        ("shade: ", "dim"),
+        *(signs if console.color_system is not None else ()),
+        (f"░▒▓█ by size, █ is {grid.darkest}", "dim"),
+    )
     console.print(legend)

@@ -27,11 +27,6 @@ def print_line(console: Console, line: Line) -> None:
         console.print(Padding(rest, (0, 0, 0, min(line.indent + 2, console.width // 2))))
 
 
-def print_note(console: Console, text: str, indent: int) -> None:
-    """Print a remark under a table or grid."""
-    print_line(console, Line(text, "dim", indent))
-
-
 def print_indented(console: Console, table: tables.Table, indent: int) -> None:
     """Print a table indented."""
     console.print(Padding(table, (0, 0, 0, indent), expand=False) if indent else table)

@@ -29,9 +29,9 @@ class ProgressBar:
 
     def update(self, rows: int, size: int, name: str | None = None, extra: str = "") -> None:
         """Show how many rows and bytes are done, and `extra` after that."""
-        done, total = (size, self._size) if self._size else (rows, self._rows)
         seconds = monotonic() - self._started
-        status = progress_text(rows, self._rows, size, done, total, seconds) + extra
+        status = progress_text(rows, self._rows, size, self._size, seconds) + extra
+        done = size if self._size else rows
         self._bar.update(self._task, completed=done, status=status, description=name)
 
     def stop(self) -> None:
@@ -40,18 +40,19 @@ class ProgressBar:
 
 
 def progress_text(
-    rows: int, all_rows: int | None, size: int, done: int, total: int | None, seconds: float
+    rows: int, all_rows: int | None, size: int, all_size: int | None, seconds: float
 ) -> str:
     """Return the text after the bar.
 
-    >>> progress_text(1000, 4000, 5_000_000, 5_000_000, 20_000_000, 2.0)
+    >>> progress_text(1000, 4000, 5_000_000, 20_000_000, 2.0)
     '1,000 of 4,000 rows, 2.5 MB/s, 0:06 left'
-    >>> progress_text(1000, None, 0, 1000, None, 2.0)
+    >>> progress_text(1000, None, 0, None, 2.0)
     '1,000 rows, 500 rows/s'
     """
     counted = f"{rows:,} rows" if all_rows is None else f"{rows:,} of {all_rows:,} rows"
     seconds = max(seconds, 1e-3)
     speed = f"{size / seconds / 1e6:,.1f} MB/s" if size else f"{rows / seconds:,.0f} rows/s"
+    done, total = (size, all_size) if all_size else (rows, all_rows)
     if not total or not done:
         return f"{counted}, {speed}"
     minutes, left = divmod(round(seconds * max(0, total - done) / done), 60)

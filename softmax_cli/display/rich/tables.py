@@ -9,8 +9,8 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from softmax_cli.display.parts import Gauge, Table
-from softmax_cli.display.rich.lines import clip, new_table, print_indented, print_note
+from softmax_cli.display.parts import Gauge, Line, Table
+from softmax_cli.display.rich.lines import clip, new_table, print_indented, print_line
 from softmax_cli.display.rich.names import LENGTHS, cut_name
 from softmax_cli.errors import escape_unprintable
 
@@ -57,9 +57,9 @@ def print_table(console: Console, table: Table) -> None:
         grid.add_row(*cells, style="bold" if number in table.strong else "")
     print_indented(console, grid, table.indent)
     if hidden := [heading for heading in headings[count:] if heading]:
-        print_note(console, f"too narrow for: {', '.join(hidden)}", table.indent)
+        print_line(console, Line(f"too narrow for: {', '.join(hidden)}", "dim", table.indent))
     if table.legend and room:
-        print_note(console, table.legend, table.indent)
+        print_line(console, Line(table.legend, "dim", table.indent))
 
 
 def _cut_names(table: Table, width: int, *, has_bars: bool) -> Sequence[Row]:

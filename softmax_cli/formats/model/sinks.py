@@ -13,8 +13,7 @@ from softmax_cli.formats.model.blocks import Block, Source
 if TYPE_CHECKING:
     import numpy as np
 
-    from softmax_cli.display.parts import Part
-    from softmax_cli.display.steps import Step
+    from softmax_cli.display.parts import Part, Step
     from softmax_cli.formats.model.options import WriteOptions
     from softmax_cli.storage.output import Target
 

@@ -63,7 +63,7 @@ def open_picture(options: WriteOptions, inputs: Sequence[Location] = ()) -> Iter
     with open_target(path, inputs, in_place=options.in_place) as target:
 
         def save(parts: Iterable[Part]) -> None:
-            from softmax_cli.display.rich.export import render_picture
+            from softmax_cli.display.rich.console import render_picture
 
             picture = render_picture(parts, form, options.color)
             target.write(picture.encode("utf-8", "backslashreplace"))

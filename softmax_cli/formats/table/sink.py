@@ -12,10 +12,19 @@ from softmax_cli.display.alignment import (
     align_numbers,
     first_and_last,
 )
-from softmax_cli.display.matrix import SHOWN_COLUMNS, matrix_grid
-from softmax_cli.display.parts import MARK, Cell, Gauge, Grid, Line, Part, Table
+from softmax_cli.display.parts import (
+    MARK,
+    SHOWN_COLUMNS,
+    Cell,
+    Gauge,
+    Grid,
+    Line,
+    Part,
+    Table,
+    matrix_grid,
+    step_parts,
+)
 from softmax_cli.display.rich.console import render_text
-from softmax_cli.display.steps import step_parts
 from softmax_cli.formats.model.blocks import Block
 from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.formats.model.sinks import Result, Sink

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from softmax_cli.display.matrix import SHOWN_COLUMNS, matrix_grid
+from softmax_cli.display.parts import SHOWN_COLUMNS, matrix_grid
 from softmax_cli.display.rich.console import render_text
 
 
