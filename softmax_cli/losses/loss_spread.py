@@ -16,7 +16,7 @@ from softmax_cli.losses.metric import Metric, Scored
 # 1, 2 and 5 times each power of ten that float64 has.
 EDGES = np.array(sorted({float(f"{d}e{k}") for k in range(-324, 309) for d in "125"} - {0.0}))
 _BELOW, _ZERO, _INFINITE = -2, -1, len(EDGES)
-# Fewer rows are read one by one.
+# Fewer rows have no histogram, unless --histogram asks for one.
 FEWEST_ROWS = 8
 
 
@@ -36,8 +36,8 @@ class Histogram(Metric):
     >>> [tuple(each) for each in histogram.bins()]
     [(0.2, 0.5, 2), (0.5, 1.0, 0), (1.0, 2.0, 1), (inf, inf, 1)]
 
-    is_asked  whether --histogram asks for it; else tables alone show it
-    counts    how many losses each bin holds
+    is_asked  whether --histogram asks for it; otherwise only tables show it
+    counts    of the losses in each bin
     """
 
     is_asked: bool = True
@@ -51,9 +51,9 @@ class Histogram(Metric):
         """Count losses; NaN is left out."""
         inner = losses[(losses > 0) & (losses < np.inf)]
         found = np.bincount(np.searchsorted(EDGES, inner, "right") - 1)
-        counts = Counter({bin: int(found[bin]) for bin in np.flatnonzero(found).tolist()})
+        counts = Counter({number: int(found[number]) for number in np.flatnonzero(found).tolist()})
         ends = {_ZERO: losses == 0, _BELOW: losses < 0, _INFINITE: losses == np.inf}
-        counts.update({bin: int(held.sum()) for bin, held in ends.items()})
+        counts.update({number: int(held.sum()) for number, held in ends.items()})
         return replace(self, counts=counts)
 
     @property
@@ -69,7 +69,7 @@ class Histogram(Metric):
     def bins(self, most: int | None = None) -> list[LossBin]:
         """Return the bins from the first to the last that hold a loss.
 
-        Of more bins than `most`, the ones with the least losses are combined into one.
+        If there are more than `most`, those of the smallest losses are combined into one.
         """
         inner = [number for number in +self.counts if 0 <= number < _INFINITE]
         between = range(min(inner), max(inner) + 1) if inner else range(0)

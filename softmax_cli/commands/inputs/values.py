@@ -117,24 +117,22 @@ def without_missing(source: Source, read: ReadOptions) -> Source:
 
 
 def in_order_of(source: Source, other: Source, option: str) -> Source:
-    """Return the other with its columns in the order of the source's, if both have names."""
+    """Return the other source with its columns in the order of the first, if both have names."""
     wanted, names = source.class_names, other.class_names
     if not wanted or not names or wanted == names:
         return other
     if sorted(wanted) != sorted(names) or len(set(names)) < len(names):
         problem = f"the columns of {other.place} are not named as those of {source.place}"
         raise ShapeError(problem, "the same names are needed, in any order", option)
-    order = [names.index(name) for name in wanted]
+    positions = {name: position for position, name in enumerate(names)}
+    order = [positions[name] for name in wanted]
     return other.map(lambda block: block.with_values(block.values[:, order]), class_names=wanted)
 
 
 def read_class_weights(
     token: str, source: Source, read: ReadOptions
 ) -> tuple[list[float], tuple[Path | str, ...]]:
-    """Read the weights of the classes: a row, or a number a line; names decide the order.
-
-    Return them, and the files that were read.
-    """
+    """Return the weights of the classes, in the order of their names, and the files read."""
     from softmax_cli.core.loss.weights import WEIGHTS_ARE, are_weights
 
     option, classes = "--class-weights", source.classes
@@ -153,7 +151,7 @@ def read_class_weights(
                     break
     except InputError as error:
         if error.remedy.startswith("--id-columns"):
-            # That is an option of the logits.
+            # The logits have this option, class weights do not.
             error.remedy, error.place = remedy, f"{option}: {error.place}"
         raise
     shape = (*(given.leading or (len(weights) // given.classes,)), given.classes)
