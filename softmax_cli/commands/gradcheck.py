@@ -109,7 +109,7 @@ def command(
         *(options.labels, options.targets, options.class_weights, options.sample_weights),
     ]
     inputs: list[Location] = input_paths([token for token in tokens if token])
-    inputs += [Path(each.origin.file) for each in report.checks if each.origin.file is not None]
+    inputs += [Path(each.file) for each in report.checks if each.file is not None]
     if not in_table:
         return reporting.send(report, inputs)
     reporting.of_table = report, inputs
@@ -157,9 +157,8 @@ def _builtins(
     write: WriteOptions,
 ) -> Report:
     from softmax_cli.core.gradcheck.gradcheck import gradcheck
-    from softmax_cli.core.gradcheck.report import Origin, about_builtins
 
-    at, origin = None, None
+    at, about = None, None
     if values:
         from softmax_cli.commands.gradients.looks_like_gradient import refuse_gradients
         from softmax_cli.commands.inputs.values import opened
@@ -178,9 +177,9 @@ def _builtins(
                 rows = f"{len(at)} row{'s' * (len(at) != 1)} of {source.place}, taken as logits"
                 # Some may have been skipped.
                 place = rows if read.on_bad_row == "skip" else f"the {rows}"
-                origin = Origin("built-in", about_builtins(place))
+                about = f"built-in derivatives, at {place}"
     of = None if given.of == "all" else given.of
     report = gradcheck(at=at, of=of, temperature=temperature, dtype=read.dtype, **asdict(check))
-    if origin is None:
+    if about is None:
         return report
-    return replace(report, checks=[replace(each, origin=origin) for each in report.checks])
+    return replace(report, checks=[replace(each, about=about) for each in report.checks])

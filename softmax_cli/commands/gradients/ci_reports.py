@@ -42,10 +42,10 @@ def github_text(report: Report) -> str:
 
 def _annotation(check: Check) -> str:
     properties = {}
-    if check.origin.file is not None:
-        properties["file"] = _from_workspace(check.origin.file)
-        if check.origin.line is not None:
-            properties["line"] = str(check.origin.line)
+    if check.file is not None:
+        properties["file"] = _from_workspace(check.file)
+        if check.line is not None:
+            properties["line"] = str(check.line)
     properties["title"] = f"gradcheck {check.verdict}: {check.name}"
     listed = ",".join(
         f"{key}={_message([value]).replace(':', '%3A').replace(',', '%2C')}"
@@ -184,7 +184,7 @@ def junit(report: Report, seconds: float = 0.0) -> str:
         if check.verdict != "pass":
             kind = "failure" if check.verdict == "fail" else "error"
             found = SubElement(case, kind, type=check.verdict, message=message)
-            file, line = check.origin.file, check.origin.line
+            file, line = check.file, check.line
             where = [] if file is None else [f"in {file}:{line or ''}".rstrip(":")]
             found.text = _printable([message, *where, *Report(report.seed, [check]).lines()[1:]])
     SubElement(suite, "system-out").text = _printable(report.lines())

@@ -93,13 +93,14 @@ def check_tables(
             is_elsewhere = folder.resolve() != Path.cwd()
             variable = f"PYTHONPATH={shlex.quote(str(folder))} " * is_function * is_elsewhere
             for check in report.checks:
-                about = check.origin.about and f"{name}: {check.origin.about}"
+                about = check.about and f"{name}: {check.about}"
                 own_seed = None if report.seed == seed else report.seed
                 renamed = replace(
                     check,
                     name=f"{name}: {check.name}" if report.checks[1:] else name,
                     reproduce=variable + check.reproduce,
-                    origin=replace(check.origin, about=about, seed=own_seed),
+                    about=about,
+                    seed=own_seed,
                 )
                 checks.append(renamed)
     finally:

@@ -28,7 +28,7 @@ from softmax_cli.commands.options.gradcheck import CheckOptions, GivenOptions
 from softmax_cli.core.exact.bfloat16 import limits_of, name_of
 from softmax_cli.core.gradcheck.comparison import Comparison, check_tolerances, tolerance
 from softmax_cli.core.gradcheck.diagnosis import Diagnosis, common_factors, factors_of
-from softmax_cli.core.gradcheck.report import Origin, Report
+from softmax_cli.core.gradcheck.report import Report
 from softmax_cli.core.gradcheck.rounding import Rounding
 from softmax_cli.errors import InputError, ShapeError, UsageError
 from softmax_cli.formats.arrays.array import row_place
@@ -96,8 +96,8 @@ class GradientFile:
     def report_of(self, comparison: Comparison, dtype: str) -> Report:
         """Return the report of a comparison with gradients of a dtype."""
         check = comparison.check(self.file, method=EXACT, step=None, dtype=dtype)
-        origin = Origin("gradient-file", file=self.file)
-        return Report(self.check.seed, [replace(check, origin=origin)])
+        check = replace(check, subject="gradient-file", file=self.file)
+        return Report(self.check.seed, [check])
 
     def compared(
         self, write: WriteOptions, *, diagnosed: bool, rows: int | None = None

@@ -136,7 +136,7 @@ def _file_form(path: str) -> str:
 def _details(check: Check, digits: int) -> list[Part]:
     """Return what a wrong gradient looks like, and its worst entries."""
     parts: list[Part] = [Line(), Line(f"{check.name}: {check.summary}")]
-    if check.setup.method == "exact" and check.setup.dtype == "float64" and not check.diagnosis:
+    if check.method == "exact" and check.dtype == "float64" and not check.diagnosis:
         hint = "text is read as float64: add --dtype float32 if it was computed in float32"
         parts.append(Line(hint, indent=2))
     if check.diagnosis is not None:

@@ -23,7 +23,7 @@ from softmax_cli.commands.many_files.inputs import (
 from softmax_cli.commands.many_files.run import Run, State
 from softmax_cli.commands.options.shards import ShardOptions
 from softmax_cli.core.gradcheck.comparison import Comparison
-from softmax_cli.core.gradcheck.report import Origin, Report
+from softmax_cli.core.gradcheck.report import Report
 from softmax_cli.core.loss.reduction import ReducedLoss
 from softmax_cli.errors import InputError, join_names
 from softmax_cli.formats.model.blocks import RowRange
@@ -84,7 +84,7 @@ class _GradientShards:
         nothing = Comparison(comparison.rtol, check.worst)
         for path in map(shown, self.run.bad):
             unproven = nothing.check(path, method=EXACT, step=None, dtype=dtype)
-            unproven = replace(unproven, verdict="inconclusive", origin=Origin(file=path))
+            unproven = replace(unproven, verdict="inconclusive", file=path)
             report.checks.append(unproven)
         return report
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from softmax_cli.core.gradcheck.diagnosis import Diagnosis, Mistakes
 from softmax_cli.core.gradcheck.numerical.noise import Array
-from softmax_cli.core.gradcheck.report import Check, Counts, Entry, Setup
+from softmax_cli.core.gradcheck.report import Check, Counts, Entry
 from softmax_cli.errors import DomainError
 
 # Default relative tolerance of a gradient of each dtype, compared with a float64 reference.
@@ -154,14 +154,13 @@ class Comparison:
         return cls(float(state["rtol"]), counts=Counts(*counts), worst=worst)
 
     def check(self, name: str, *, method: str, step: float | None, dtype: str) -> Check:
-        """Return the result; the caller adds its origin and the command that repeats it."""
+        """Return the result; the caller adds its subject, and the command that repeats it."""
         verdict, worst, diagnosis = self.counts.verdict, self.worst, None
         if self.diagnosis and verdict == "fail":
             diagnosis = self.diagnosis.named(self.rtol)
         if not self.numbered:
             worst = [replace(entry, index=entry.index[1:]) for entry in worst]
-        setup = Setup(method, step, dtype, self.rtol)
-        return Check(name, verdict, setup, self.counts, worst, diagnosis)
+        return Check(name, verdict, method, step, dtype, self.rtol, self.counts, worst, diagnosis)
 
     def _worst(self, a: Array, n: Array, error: Array, allowed: Array) -> list[Entry]:
         """Return the entries that may be among the worst of all."""

@@ -15,7 +15,7 @@ from softmax_cli.core.gradcheck.derivative_pairs import DerivativePair, Settings
 from softmax_cli.core.gradcheck.diagnosis import Diagnosis, common_factors, factors_of
 from softmax_cli.core.gradcheck.numerical.noise import Array, FloatType
 from softmax_cli.core.gradcheck.point import LARGE, Point, check_parts
-from softmax_cli.core.gradcheck.report import Check, Origin
+from softmax_cli.core.gradcheck.report import Check
 from softmax_cli.errors import DomainError, ShapeError
 
 UserFunction = Callable[[NDArray[Any]], Any]
@@ -71,7 +71,7 @@ def check_function(
     else:
         checks = [check([point.pair(settings) for point in points])]
     file, line = _source(gradient or function)
-    return [replace(check, origin=Origin("function", file=file, line=line)) for check in checks]
+    return [replace(check, subject="function", file=file, line=line) for check in checks]
 
 
 def _accepted_dtype(function: UserFunction, x: NDArray[np.float64]) -> FloatType:

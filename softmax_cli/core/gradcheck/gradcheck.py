@@ -15,7 +15,7 @@ from softmax_cli.core.gradcheck.comparison import check_tolerances
 from softmax_cli.core.gradcheck.derivative_pairs import Settings
 from softmax_cli.core.gradcheck.function_checks import UserFunction, check_function
 from softmax_cli.core.gradcheck.numerical.reference import STEPS, Method
-from softmax_cli.core.gradcheck.report import Origin, Report, about_builtins
+from softmax_cli.core.gradcheck.report import Report
 from softmax_cli.errors import DomainError, ShapeError
 
 DTYPES = ("float16", "float32", "float64")
@@ -101,8 +101,8 @@ def gradcheck(
         place = f"{len(drawn)} seeded point{'s' * (len(drawn) != 1)}"
         if rows is not None:
             place = "your point" if len(drawn) == 1 else f"your {len(drawn)} points"
-        origin = Origin("built-in", about_builtins(place))
-        return Report(seed, [replace(check, origin=origin) for check in checks])
+        about = f"built-in derivatives, at {place}"
+        return Report(seed, [replace(each, subject="built-in", about=about) for each in checks])
     if rows is None or not rows.shape[1]:
         raise DomainError("no point to check the function at", "give `at`")
     if points is not None and len(rows):

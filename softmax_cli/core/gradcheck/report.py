@@ -64,49 +64,35 @@ class Counts:
 
 
 @dataclass(frozen=True)
-class Setup:
-    """How the reference was computed, and the relative tolerance."""
+class Check:
+    """The result of comparing one gradient with its reference.
 
-    method: str
-    step: float | None
-    dtype: str
-    rtol: float
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Whose derivative was checked, and where it comes from.
-
+    subject     whose derivative was checked
     about       a line for built-in derivatives: where they were checked
     file, line  the gradient file, or the source code of the function
     seed        of the points, if it differs from the seed of the report
     """
 
+    name: str
+    verdict: Verdict
+    method: str
+    step: float | None
+    dtype: str
+    rtol: float
+    counts: Counts
+    worst: list[Entry]
+    diagnosis: str | None = None
+    reproduce: str = ""
     subject: Subject | None = None
     about: str | None = None
     file: str | None = None
     line: int | None = None
     seed: int | None = None
 
-
-@dataclass(frozen=True)
-class Check:
-    """The result of comparing one gradient with its reference."""
-
-    name: str
-    verdict: Verdict
-    setup: Setup
-    counts: Counts
-    worst: list[Entry]
-    diagnosis: str | None = None
-    reproduce: str = ""
-    origin: Origin = Origin()
-
     def __getattr__(self, name: str) -> Any:
-        """Return a field of the setup, counts or origin: `check.entries` is a short form."""
-        for record in ("setup", "counts", "origin"):
-            if hasattr(values := vars(self).get(record), name):
-                return getattr(values, name)
+        """Return a field of the counts: `check.entries` is short for `check.counts.entries`."""
+        if name in Counts.__dataclass_fields__:
+            return getattr(self.counts, name)
         raise AttributeError(f"a check has no attribute {name!r}", name=name, obj=self)
 
     @property
@@ -151,10 +137,9 @@ class Check:
     @property
     def how(self) -> str:
         """How the reference was computed."""
-        method, step = self.setup.method, self.setup.step
-        unit = "" if method == "complex" else " * max(1, |x|)"
-        with_step = "" if step is None else f", step {step:.3g}{unit}"
-        return f"{method}{with_step}; dtype {self.setup.dtype}"
+        unit = "" if self.method == "complex" else " * max(1, |x|)"
+        step = "" if self.step is None else f", step {self.step:.3g}{unit}"
+        return f"{self.method}{step}; dtype {self.dtype}"
 
 
 @dataclass(frozen=True)
@@ -172,7 +157,7 @@ class Report:
     @property
     def subject(self) -> Subject | Literal["mixed"] | None:
         """Whose derivatives were checked; None if there are no checks."""
-        subjects = {check.origin.subject for check in self.checks}
+        subjects = {check.subject for check in self.checks}
         return "mixed" if len(subjects) > 1 else next(iter(subjects), None)
 
     @property
@@ -184,7 +169,7 @@ class Report:
     @property
     def about(self) -> list[str]:
         """Lines that introduce checks of built-in derivatives."""
-        lines = [check.origin.about for check in self.checks if check.origin.about]
+        lines = [check.about for check in self.checks if check.about]
         return list(dict.fromkeys(lines))
 
     def as_dict(self) -> dict[str, Any]:
@@ -220,7 +205,7 @@ class Report:
         for check in self.checks:
             reference = f"{check.how}; seed {self._seed_of(check)}"
             references.setdefault(reference, []).append(check.name)
-            atols.setdefault(check.setup.rtol, []).append(check.counts.atol)
+            atols.setdefault(check.rtol, []).append(check.counts.atol)
         lines = [f"rule: {RULE}"]
         for reference, names in references.items():
             of = f" ({', '.join(names)})" if len(references) > 1 else ""
@@ -233,7 +218,7 @@ class Report:
         return [*lines, *(f"repeat: {command}" for command in commands)]
 
     def _seed_of(self, check: Check) -> int:
-        return self.seed if check.origin.seed is None else check.origin.seed
+        return self.seed if check.seed is None else check.seed
 
 
 def overall(verdicts: Sequence[Verdict]) -> Verdict:
@@ -243,12 +228,3 @@ def overall(verdicts: Sequence[Verdict]) -> Verdict:
     ('vacuous', 'vacuous')
     """
     return min(verdicts, key=SERIOUSNESS.index, default="vacuous")
-
-
-def about_builtins(place: str) -> str:
-    """Return the line that introduces checks of built-in derivatives.
-
-    >>> about_builtins("8 seeded points")
-    'built-in derivatives, at 8 seeded points'
-    """
-    return f"built-in derivatives, at {place}"

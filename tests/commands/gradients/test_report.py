@@ -22,7 +22,7 @@ from softmax_cli.commands.gradients.ci_reports import (
     junit,
     markdown,
 )
-from softmax_cli.core.gradcheck.report import Check, Counts, Entry, Origin, Report, Setup, Verdict
+from softmax_cli.core.gradcheck.report import Check, Counts, Entry, Report, Verdict
 from tests.running import run
 
 pytestmark = pytest.mark.fast(4)
@@ -61,7 +61,10 @@ def _made(name: str = "f", verdict: Verdict = "fail", **facts: Any) -> Check:
     check = Check(
         name=name,
         verdict=verdict,
-        setup=Setup("central", 1e-6, "float64", 1e-6),
+        method="central",
+        step=1e-6,
+        dtype="float64",
+        rtol=1e-6,
         counts=Counts(
             atol=1e-9,
             max_abs_error=0.5 if bad else 1e-12,
@@ -74,8 +77,7 @@ def _made(name: str = "f", verdict: Verdict = "fail", **facts: Any) -> Check:
         diagnosis="a flipped sign" if verdict == "fail" else None,
         reproduce="softmax-cli gradcheck --seed 0 m:f --at '1,2'",
     )
-    origin = Origin(**{key: facts.pop(key) for key in ("file", "line") if key in facts})
-    return replace(check, origin=origin, **facts)
+    return replace(check, **facts)
 
 
 def _report(checks: Sequence[Check]) -> Report:
@@ -127,7 +129,7 @@ def test_junit_of_a_verdict(verdict: Verdict) -> None:
             check.headline,
             "in m.py:7",
             "rule: |a - n| <=",
-            f"rtol {check.setup.rtol:.3g}",
+            f"rtol {check.rtol:.3g}",
             check.how,
         ]
         parts += [*check.details(), f"repeat: {check.reproduce}"]

@@ -17,7 +17,7 @@ from numpy.testing import assert_equal
 from softmax_cli.core.gradcheck.comparison import Comparison, check_tolerances, tolerance
 from softmax_cli.core.gradcheck.diagnosis import Diagnosis
 from softmax_cli.core.gradcheck.numerical.noise import Array
-from softmax_cli.core.gradcheck.report import Check, Setup, Verdict, overall
+from softmax_cli.core.gradcheck.report import Check, Verdict, overall
 from softmax_cli.errors import DomainError
 
 pytestmark = pytest.mark.fast(8)
@@ -190,7 +190,7 @@ def test_counts_and_largest_errors() -> None:
     check = _check(_compared(a, n, worst=3))
     assert (check.counts.entries, check.counts.over_tolerance, check.counts.non_finite) == (9, 5, 2)
     assert (check.counts.max_abs_error, check.counts.max_rel_error) == (4.0, 2.0)
-    assert (check.verdict, check.setup.rtol, check.counts.atol) == ("fail", RTOL, ATOL)
+    assert (check.verdict, check.rtol, check.counts.atol) == ("fail", RTOL, ATOL)
 
 
 @pytest.mark.parametrize("kept", [0, 1, 3, 100])
@@ -443,8 +443,8 @@ def test_shuffled_rows_are_found_whatever_the_order_of_blocks() -> None:
 def test_check_has_its_name_and_setup() -> None:
     comparison = _compared([1.0], [1.0])
     check = comparison.check("softmax", method="central", step=1e-5, dtype="float32")
-    said = (check.name, check.setup, check.reproduce)
-    assert said == ("softmax", Setup("central", 1e-5, "float32", RTOL), "")
+    said = (check.name, check.method, check.step, check.dtype, check.rtol, check.reproduce)
+    assert said == ("softmax", "central", 1e-5, "float32", RTOL, "")
     assert (check.verdict, check.diagnosis, check.worst) == ("pass", None, [])
 
 

@@ -59,18 +59,14 @@ def test_function_in_single_precision_is_judged_as_such(
     function: Callable[[Array], Any], gradient: Callable[[Array], Array]
 ) -> None:
     check = _only(gradcheck(function, gradient, AT))
-    assert (check.verdict, check.setup.dtype, check.setup.rtol) == ("pass", "float32", 1e-3)
-    assert check.setup.step == pytest.approx(np.finfo(np.float32).eps ** (1 / 3))
+    assert (check.verdict, check.dtype, check.rtol) == ("pass", "float32", 1e-3)
+    assert check.step == pytest.approx(np.finfo(np.float32).eps ** (1 / 3))
     assert _only(gradcheck(function, _first_off(gradient, 1e-2), AT)).verdict == "fail"
 
 
 def test_gradient_in_single_precision_of_a_function_in_double() -> None:
     check = _only(gradcheck(lambda x: (x**3).sum(), _squares_in_singles, AT))
-    assert (check.verdict, check.setup.dtype, check.setup.step) == (
-        "pass",
-        "float32",
-        STEPS["central"],
-    )
+    assert (check.verdict, check.dtype, check.step) == ("pass", "float32", STEPS["central"])
     wrong = _first_off(_squares_in_singles, 1e-2)
     assert _only(gradcheck(lambda x: (x**3).sum(), wrong, AT)).verdict == "fail"
 
@@ -375,7 +371,7 @@ def test_report_has_the_file_and_line_of_the_gradient(
     check = _only(gradcheck(lambda x: np.sin(x).sum(), gradient, AT))
     assert check.verdict == verdict
     if verdict == "fail":
-        assert check.origin.file == __file__
-        assert check.origin.line is not None
+        assert check.file == __file__
+        assert check.line is not None
     else:
-        assert (check.origin.file, check.origin.line) == (None, None)
+        assert (check.file, check.line) == (None, None)

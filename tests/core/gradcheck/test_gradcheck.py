@@ -17,7 +17,7 @@ from softmax_cli.core.gradcheck.builtins import BUILTINS, Builtin, Of
 from softmax_cli.core.gradcheck.function_checks import UserFunction
 from softmax_cli.core.gradcheck.gradcheck import gradcheck
 from softmax_cli.core.gradcheck.numerical.reference import STEPS, Method
-from softmax_cli.core.gradcheck.report import Check, Counts, Origin, Report, Setup, Verdict
+from softmax_cli.core.gradcheck.report import Check, Counts, Report, Verdict
 from softmax_cli.errors import DomainError, ShapeError
 
 pytestmark = pytest.mark.fast(3)
@@ -349,19 +349,13 @@ def test_report_says_how_it_was_made(method: Method, step: float | None, dtype: 
         at=[1.0, 2.0], of="softmax", method=method, step=step, dtype=dtype, rtol=0.01, atol=0.02
     )
     for check in report.checks:
-        said = (
-            check.setup.method,
-            check.setup.step,
-            check.setup.dtype,
-            check.setup.rtol,
-            check.counts.atol,
-        )
+        said = (check.method, check.step, check.dtype, check.rtol, check.counts.atol)
         assert said == (method, step or STEPS[method], dtype, 0.01, 0.02)
 
 
 def test_default_method() -> None:
-    assert gradcheck().checks[0].setup.method == "complex"
-    assert _only(gradcheck(np.sum, np.ones_like, [1.0])).setup.method == "central"
+    assert gradcheck().checks[0].method == "complex"
+    assert _only(gradcheck(np.sum, np.ones_like, [1.0])).method == "central"
 
 
 @pytest.mark.parametrize("worst", [0, 1, 5])
@@ -389,8 +383,8 @@ def test_report_as_a_dictionary() -> None:
     document = report.as_dict()
     assert list(document) == ["command", "verdict", "subject", "seed", "checks"]
     assert (document["command"], document["verdict"], document["seed"]) == ("gradcheck", "pass", 3)
-    keys = {each.name for part in (Check, Setup, Counts, Origin) for each in fields(part)}
-    keys -= {"setup", "counts", "origin", "proven_wrong", "undecided"}
+    keys = {each.name for part in (Check, Counts) for each in fields(part)}
+    keys -= {"counts", "proven_wrong", "undecided"}
     assert [set(check) for check in document["checks"]] == [keys] * 2
     assert set(document["checks"][0]["worst"][0]) == {
         "index",
@@ -525,7 +519,7 @@ def test_diagnosis_of_a_function(
 )
 def test_tolerance_follows_the_dtype_of_the_gradient(dtype: str, verdict: Verdict) -> None:
     check = _only(gradcheck(np.prod, lambda x: (1.0005 * np.prod(x) / x).astype(dtype), [3.0, 0.7]))
-    assert (check.setup.dtype, check.verdict) == (dtype, verdict)
+    assert (check.dtype, check.verdict) == (dtype, verdict)
 
 
 @pytest.mark.parametrize(
