@@ -1,16 +1,15 @@
-"""Metrics as values: computed from rows in any thread, merged, and written as JSON."""
+"""Metrics: values computed from rows in any thread and merged."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import Counter
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.core.exact.arrays import FloatArray
+from softmax_cli.core.exact.mergeable import Mergeable
 from softmax_cli.core.loss.targets import are_one_hot
 from softmax_cli.errors import InputError
 from softmax_cli.formats.model.blocks import Block
@@ -33,62 +32,6 @@ class Scored(NamedTuple):
     predicted: NDArray[np.intp] | None
     losses: FloatArray
     counted: NDArray[np.bool_]
-
-
-@dataclass
-class Mergeable:
-    """Settings, and counts of rows that can be added to the counts of other rows.
-
-    Counts are numbers, arrays, lists, exact sums, or truth values, of which one is enough. The
-    order in which they are merged does not matter.
-
-    merged  the names of the fields that are counts
-    """
-
-    merged: ClassVar[tuple[str, ...]] = ()
-
-    def merge(self, other: Self) -> None:
-        """Add the counts of other rows: those of another block, or of another shard."""
-        for name in self.merged:
-            mine, others = getattr(self, name), getattr(other, name)
-            if isinstance(mine, bool):
-                mine = mine or others
-            elif isinstance(mine, Mergeable):
-                mine.merge(others)
-            else:
-                mine += others
-            setattr(self, name, mine)
-
-    def state(self) -> dict[str, Any]:
-        """Return the counts for JSON, which loses no digit of them."""
-        return {name: _to_json(getattr(self, name)) for name in self.merged}
-
-    def from_state(self, state: dict[str, Any], first: int = 0) -> Self:
-        """Return the counts that a state holds, of rows from row number `first` on."""
-        del first
-        counts = {name: _from_json(getattr(self, name), state[name]) for name in self.merged}
-        return replace(self, **counts)
-
-    def merge_state(self, state: dict[str, Any], first: int = 0) -> None:
-        """Add the counts that a state holds, of rows from row number `first` on."""
-        self.merge(self.from_state(state, first))
-
-
-def _to_json(count: Any) -> Any:
-    if isinstance(count, Counter):
-        return {str(key): number for key, number in sorted(count.items()) if number}
-    if isinstance(count, np.ndarray):
-        return count.tolist()
-    return count if isinstance(count, (int, list)) else count.state()
-
-
-def _from_json(like: Any, state: Any) -> Any:
-    """Return the count that `_to_json` wrote; `like` has its type."""
-    if isinstance(like, Counter):
-        return Counter({int(key): number for key, number in state.items()})
-    if isinstance(like, np.ndarray):
-        return np.array(state, like.dtype)
-    return state if isinstance(like, (int, list)) else like.from_state(state)
 
 
 class Metric(Mergeable, ABC):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from softmax_cli.core.exact.arrays import FloatArray, narrowed, unrounded, wide
 from softmax_cli.core.exact.double_double import factor
+from softmax_cli.core.exact.mergeable import Mergeable
 from softmax_cli.core.exact.rows import likeliest
 from softmax_cli.core.exact.sums import ExactSum
 from softmax_cli.core.loss.distributions import entropies_and_divergences
@@ -23,7 +24,7 @@ from softmax_cli.formats.model.blocks import Block
 from softmax_cli.losses.accuracy import Accuracy
 from softmax_cli.losses.distributions import like_probabilities
 from softmax_cli.losses.loss_rows import LossRows, LossSettings
-from softmax_cli.losses.metric import Mergeable, Metric, Scored
+from softmax_cli.losses.metric import Metric, Scored
 
 # How many rows of infinite loss are named.
 NAMED = 10

@@ -149,10 +149,10 @@ ALIKE: list[tuple[Any, Any]] = [
     [
         ([[3.0, 1.0], [0.0, 2.0]], [0, 1], "the loss falls as the temperature goes to 0"),
         ([[1.0, 1.0, 0.0]], [0], "the loss falls as the temperature goes to 0"),
-        ([[5.0, 5.0], [2.0, 1.0]], [1, 0], "no class is likelier than its row's label"),
-        ([[3.0, 1.0], [0.0, 2.0]], [1, 0], "it falls as the temperature goes to infinity"),
-        ([[5.0, 5.0], [2.0, 1.0]], [1, 1], "it falls as the temperature goes to infinity"),
-        *((rows, labels, "it is the same at every temperature") for rows, labels in ALIKE),
+        ([[5.0, 5.0], [2.0, 1.0]], [1, 0], "each label has the largest logit"),
+        ([[3.0, 1.0], [0.0, 2.0]], [1, 0], "the loss falls as the temperature goes to infinity"),
+        ([[5.0, 5.0], [2.0, 1.0]], [1, 1], "the loss falls as the temperature goes to infinity"),
+        *((rows, labels, "the loss is the same at every temperature") for rows, labels in ALIKE),
         ([[0.0, -np.inf], [1.0, 2.0]], [1, 0], "infinite at every temperature"),
     ],
 )

@@ -152,7 +152,7 @@ class _GradientShards:
         reduced: dict[str, ReducedLoss] = defaultdict(ReducedLoss)
         for part in weigh_shards(self.run, self.form.inputs, weighed_without, self.write):
             for name, weights in part.items():
-                reduced[name] += weights
+                reduced[name].merge(weights)
         inputs = shard_inputs(self.form.inputs, self.run.good[0], None)
         with ExitStack() as stack:
             return variants(inputs, inputs.opened(stack)[1], reduced)

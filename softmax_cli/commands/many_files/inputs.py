@@ -81,7 +81,7 @@ def gradient_divisor(run: Run, inputs: LossInputs, write: WriteOptions) -> Fract
         return 1.0
     whole = ReducedLoss()
     for weights in weigh_shards(run, inputs, LossInputs.weighed, write):
-        whole += weights
+        whole.merge(weights)
     return inputs.divided_by(whole, run.place)
 
 

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple, Self
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.core.exact.arrays import FloatArray, wide
 from softmax_cli.core.exact.double_double import Rows
+from softmax_cli.core.exact.mergeable import Mergeable
 from softmax_cli.core.exact.rows import likeliest, parts, whole_rows
 from softmax_cli.core.exact.sums import ExactSum, summed
 from softmax_cli.core.loss.weights import WeightedTargets, Weights
@@ -27,10 +29,10 @@ _CLOSE = 2.0**-30
 _MOST_STEPS = 1000
 # The largest factor by which the inverse temperature changes in a step.
 _LONGEST = 16.0
-_SLOPES = ("first", "second", "coldest", "hottest")
 
 
-class Slopes:
+@dataclass
+class Slopes(Mergeable):
     """Running derivatives of the summed loss at a temperature, and in the limits 0 and infinity.
 
     first, second   at the temperature
@@ -38,26 +40,12 @@ class Slopes:
     hottest         first derivative as T goes to infinity, where all classes are equally likely
     """
 
-    def __init__(self, temperature: float) -> None:
-        self._temperature = temperature
-        self.first, self.second = ExactSum(), ExactSum()
-        self.coldest, self.hottest = ExactSum(), ExactSum()
-
-    def state(self) -> dict[str, str]:
-        return {name: getattr(self, name).state() for name in _SLOPES}
-
-    def from_state(self, state: dict[str, str]) -> Slopes:
-        slopes = Slopes(self._temperature)
-        for name in _SLOPES:
-            setattr(slopes, name, ExactSum.from_state(state[name]))
-        return slopes
-
-    def __iadd__(self, other: Self) -> Self:
-        self.first += other.first
-        self.second += other.second
-        self.coldest += other.coldest
-        self.hottest += other.hottest
-        return self
+    temperature: float
+    first: ExactSum = field(default_factory=ExactSum)
+    second: ExactSum = field(default_factory=ExactSum)
+    coldest: ExactSum = field(default_factory=ExactSum)
+    hottest: ExactSum = field(default_factory=ExactSum)
+    merged = ("first", "second", "coldest", "hottest")
 
     def add(
         self, logits: FloatArray, targets: NDArray[Any], weights: Weights, samples: Rows | None
@@ -67,8 +55,8 @@ class Slopes:
             for part in parts(logits):
                 wanted = weights.wanted(targets, samples, part)
                 for total, of_rows in zip(
-                    (getattr(self, name) for name in _SLOPES),
-                    _slopes(wide(logits[part]), wanted, self._temperature),
+                    (getattr(self, name) for name in self.merged),
+                    _slopes(wide(logits[part]), wanted, self.temperature),
                     strict=True,
                 ):
                     scaled = wanted.scaled(of_rows)
@@ -146,19 +134,11 @@ def _check_ends(slopes: Slopes) -> None:
         raise DomainError(problem, "leave such rows out with --ignore-label")
     if slopes.coldest.total() <= 0 <= slopes.hottest.total():
         # The slope never falls as T goes to 0: it is 0 all the way.
-        raise DomainError(
-            "no temperature minimises the loss: it is the same at every temperature, for in each "
-            "row that counts the logits are equal, or -inf",
-            "rows whose logits differ have a temperature",
-        )
+        problem = "the loss is the same at every temperature: all finite logits of a row are equal"
+        raise DomainError(problem, "fit the temperature on rows whose logits differ")
     if slopes.coldest.total() <= 0:
-        raise DomainError(
-            "no temperature minimises the loss: no class is likelier than its row's label or "
-            "targets, and the loss falls as the temperature goes to 0",
-            "a model that is never wrong on these rows needs others",
-        )
+        problem = "the loss falls as the temperature goes to 0: each label has the largest logit"
+        raise DomainError(problem, "fit the temperature on rows with wrong predictions too")
     if slopes.hottest.total() >= 0:
-        raise DomainError(
-            "no temperature minimises the loss: it falls as the temperature goes to infinity",
-            "the logits tell less than equal ones, check that the labels belong to them",
-        )
+        problem = "the loss falls as the temperature goes to infinity: equal logits fit better"
+        raise DomainError(problem, "check that the labels belong to these logits")

@@ -74,7 +74,7 @@ def test_a_fit_of_soft_targets_has_no_calibration() -> None:
 def test_a_loss_that_is_the_same_at_every_temperature_is_not_said_to_fall(line: str) -> None:
     outcome = run(f"softmax-cli xent {line} --fit-temperature")
     assert (outcome.code, outcome.out) == (2, "")
-    assert "it is the same at every temperature" in outcome.err
+    assert "the loss is the same at every temperature" in outcome.err
     assert "falls" not in outcome.err
     losses = {run(f"softmax-cli xent {line} --temperature {T}").out for T in (0.125, 1, 1024)}
     assert len(losses) == 1

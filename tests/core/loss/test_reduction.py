@@ -19,6 +19,6 @@ def test_merged_losses_are_the_whole() -> None:
         part.add(losses[rows])
         if part is not whole:
             state = json.loads(json.dumps(part.state(), allow_nan=False))
-            merged += ReducedLoss.from_state(state)
+            merged.merge(ReducedLoss().from_state(state))
     assert merged.loss("mean") == whole.loss("mean") != 0
     assert merged.state() == whole.state()
