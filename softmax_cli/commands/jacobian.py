@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from softmax_cli.commands.options.explain import Explain, explanation
 from softmax_cli.commands.options.flag import Flag
 from softmax_cli.commands.options.shards import ShardOptions
-from softmax_cli.commands.options.shared import ReadOptions, Temperature, Values, WriteOptions
+from softmax_cli.commands.options.shared import (
+    Explain,
+    ReadOptions,
+    Temperature,
+    Values,
+    WriteOptions,
+    explanation,
+)
 from softmax_cli.errors import ShapeError, UsageError
 
 if TYPE_CHECKING:
@@ -83,23 +89,10 @@ def command(
     if shards.are_given:
         from softmax_cli.commands.many_files.convert import convert_files
 
-        settings = asdict(options)
-        vectors = {name: settings.pop(name) for name in ("vjp", "jvp")}
-        job = partial(_write_shard, options)
-        return convert_files("jacobian", job, values, vectors, settings, shards, read, write)
+        job, vectors = write_jacobian, ("vjp", "jvp")
+        return convert_files("jacobian", job, values, options, vectors, shards, read, write)
     write_jacobian(values, options, read=read, write=write, explain=explain)
     return 0
-
-
-def _write_shard(
-    options: JacobianOptions,
-    values: list[str],
-    *,
-    vjp: str | None = None,
-    jvp: str | None = None,
-    **given: Any,
-) -> int:
-    return write_jacobian(values, replace(options, vjp=vjp, jvp=jvp), **given)
 
 
 def write_jacobian(

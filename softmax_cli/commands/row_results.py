@@ -34,7 +34,7 @@ def write_rows(
     """
     rows = source
     if explain is not None:
-        from softmax_cli.commands.options.explain import class_name
+        from softmax_cli.commands.options.shared import class_name
         from softmax_cli.core.exact.arrays import wide
         from softmax_cli.display.alignment import DEFAULT_PRECISION
         from softmax_cli.explain.rows import Digits, Row, keep_first_rows

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
-from softmax_cli.commands.options.explain import Explain, explanation
 from softmax_cli.commands.options.flag import Flag
 from softmax_cli.commands.options.shards import ShardOptions
-from softmax_cli.commands.options.shared import Base, ReadOptions, Temperature, Values, WriteOptions
+from softmax_cli.commands.options.shared import (
+    Base,
+    Explain,
+    ReadOptions,
+    Temperature,
+    Values,
+    WriteOptions,
+    explanation,
+)
 from softmax_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -70,16 +77,15 @@ def command(
     if shards.are_given:
         from softmax_cli.commands.many_files.convert import convert_files
 
-        job, settings = partial(write_softmax, options=options), asdict(options)
-        return convert_files("softmax", job, values, {}, settings, shards, read, write)
-    write_softmax(values, options=options, read=read, write=write, explain=explain)
+        return convert_files("softmax", write_softmax, values, options, (), shards, read, write)
+    write_softmax(values, options, read=read, write=write, explain=explain)
     return 0
 
 
 def write_softmax(
     values: list[str] | None,
-    *,
     options: SoftmaxOptions,
+    *,
     read: ReadOptions,
     write: WriteOptions,
     rows: RowRange | None = None,

@@ -5,11 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated
 
-from softmax_cli.commands.options.explain import Explain, explanation
 from softmax_cli.commands.options.flag import Flag
 from softmax_cli.commands.options.loss import DEFAULT_BINS, LossOptions, ReportOptions
 from softmax_cli.commands.options.shards import ShardOptions
-from softmax_cli.commands.options.shared import ReadOptions, Values, WriteOptions
+from softmax_cli.commands.options.shared import (
+    Explain,
+    ReadOptions,
+    Values,
+    WriteOptions,
+    explanation,
+)
 from softmax_cli.errors import UsageError
 
 DESCRIPTION = """Of two distributions: xent(p, q) = -sum_k p(k) log q(k), with H(p) and KL(p||q).
@@ -90,19 +95,21 @@ def command(
     from contextlib import ExitStack
 
     from softmax_cli.commands.inputs.loss import LossInputs
-    from softmax_cli.commands.loss.computation import RowFiles, running_loss
-    from softmax_cli.commands.loss.output import ReportExtras, write_losses
+    from softmax_cli.commands.loss.computation import running_loss
+    from softmax_cli.commands.loss.output import LossReport
     from softmax_cli.formats.registry import output_format
 
     if explain:
         write = explanation(write, shards)
-    _check_files(losses_path, gradient_path, write, options, p)
+    typed = {"losses": losses_path, "gradient": gradient_path}
+    paths = {kind: path for kind, path in typed.items() if path is not None}
+    _check_files(paths, write, options, p)
     _check_form(values, p, q, options, report)
     inputs = LossInputs(values, p, q, options, read)
     if shards.are_given:
         from softmax_cli.commands.many_files.loss import loss_of_shards
 
-        return loss_of_shards(inputs, report, (losses_path, gradient_path), shards, write)
+        return loss_of_shards(inputs, report, paths, shards, write)
     fit = None
     if report.fit_temperature:
         from softmax_cli.commands.loss.temperature_fit import fitted
@@ -123,30 +130,23 @@ def command(
             settings = replace(settings, gradient_divisor=divisor)
         others = [explained] if explained is not None else []
         losses = running_loss(source, settings, report, others, has_histogram=has_histogram)
-        files = RowFiles(
-            *(
-                None if path is None else replace(write, output=path, format=None, save=None)
-                for path in (losses_path, gradient_path)
-            )
-        )
-        extras = ReportExtras(report.given, fit, explained)
-        write_losses(source, losses, files, extras, read, write)
+        rows = replace(write, format=None, save=None)
+        files = {kind: replace(rows, output=path) for kind, path in paths.items()}
+        loss = LossReport(losses, write, report.given, fit, explained)
+        loss.read_and_write(source, files, read)
     return 0
 
 
 def _check_files(
-    losses: str | None,
-    gradient: str | None,
-    write: WriteOptions,
-    options: LossOptions,
-    p: str | None,
+    paths: dict[str, str], write: WriteOptions, options: LossOptions, p: str | None
 ) -> None:
     """Raise UsageError if two outputs are one file, or if a gradient is not of logits."""
     from softmax_cli.storage.filesystem import refuse_the_same
 
-    if gradient is not None and (p is not None or options.from_ != "logits"):
+    if "gradient" in paths and (p is not None or options.from_ != "logits"):
         raise UsageError("goes with logits alone", "leave it out", "--grad")
-    given = [("--losses", losses), ("--grad", gradient)]
+    options_of = {"losses": "--losses", "gradient": "--grad"}
+    given = [(options_of[kind], path) for kind, path in paths.items()]
     for option, path in given:
         if path == "-":
             raise UsageError("standard output takes the loss", "name a file", option)

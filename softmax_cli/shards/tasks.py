@@ -64,17 +64,16 @@ class Engine(ABC):
         """Perform the tasks; yield the outcome of each when it ends, in any order."""
 
 
+@dataclass
 class OneMachine(Engine):
     """Performs one task after the other in this process; its threads share the rows of each."""
 
-    def __init__(self, run: str) -> None:
-        """Keep the id of the run."""
-        self._run = run
+    run: str
 
     def outcomes(self, tasks: Iterable[Task], on_progress: OnProgress) -> Iterator[Outcome]:
         """Perform the tasks, in order."""
         for task in tasks:
-            yield perform(task, self._run, on_progress)
+            yield perform(task, self.run, on_progress)
 
 
 def perform(task: Task, run: str, on_progress: OnProgress) -> Outcome:

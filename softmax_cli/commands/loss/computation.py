@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
-from typing import NamedTuple
 
 import numpy as np
 
@@ -24,33 +23,21 @@ from softmax_cli.pipeline.bad_rows import Counts
 from softmax_cli.pipeline.run import run
 
 Commit = Callable[[], None]
+# By kind, `losses` or `gradient`: where and how those of the rows are written.
+RowFiles = dict[str, WriteOptions]
+# By kind, functions that prepare a block for an output.
+RowOutputs = dict[str, list[Callable[[Block], Commit]]]
 
 
-class RowFiles(NamedTuple):
-    """Where and how the losses of rows and the gradients of the reduced loss are written."""
-
-    losses: WriteOptions | None = None
-    gradient: WriteOptions | None = None
-
-
-class RowOutputs(NamedTuple):
-    """Functions that prepare a block of losses, or of gradients, for an output."""
-
-    losses: list[Callable[[Block], Commit]]
-    gradients: list[Callable[[Block], Commit]]
-
-    @classmethod
-    def opened(cls, stack: ExitStack, source: Source, files: RowFiles) -> RowOutputs:
-        """Open the files, for as long as the stack is open."""
-        outputs = cls([], [])
-        if files.losses is not None:
-            sink = open_sink(row_result(source), files.losses, source.paths)
-            outputs.losses.append(stack.enter_context(sink).prepare)
-        if files.gradient is not None:
-            result = Result.of(source, "xent", "gradient", column_names=source.class_names)
-            sink = open_sink(result, files.gradient, source.paths)
-            outputs.gradients.append(stack.enter_context(sink).prepare)
-        return outputs
+def open_row_files(stack: ExitStack, source: Source, files: RowFiles) -> RowOutputs:
+    """Open the files, for as long as the stack is open."""
+    gradient = Result.of(source, "xent", "gradient", column_names=source.class_names)
+    results = {"losses": row_result(source), "gradient": gradient}
+    outputs: RowOutputs = {kind: [] for kind in results}
+    for kind, write in files.items():
+        sink = open_sink(results[kind], write, source.paths)
+        outputs[kind].append(stack.enter_context(sink).prepare)
+    return outputs
 
 
 def row_result(source: Source) -> Result:
@@ -104,10 +91,10 @@ def compute(
     def prepare(block: Block) -> Commit:
         of_rows, gradients, found = losses.of(block)
         block = block.with_values(of_rows[:, None])
-        commits = [output(block) for output in outputs.losses]
+        commits = [output(block) for output in outputs["losses"]]
         if gradients is not None:
             block = block.with_values(gradients)
-            commits += [output(block) for output in outputs.gradients]
+            commits += [output(block) for output in outputs["gradient"]]
         return partial(call_each, [partial(losses.merge, found), *commits])
 
     return run(source, identity, prepare, read.on_bad_row, write, None, needed_for, check)

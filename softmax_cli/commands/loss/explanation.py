@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from softmax_cli.commands.options.explain import class_name
+from softmax_cli.commands.options.shared import class_name
 from softmax_cli.core.exact.arrays import wide
 from softmax_cli.display.alignment import DEFAULT_PRECISION
 from softmax_cli.display.parts import Step

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -111,14 +111,12 @@ def summed_slopes(
         source, settings = inputs.opened(stack)
         slopes = LossSlopes(Slopes(settings.temperature))
         losses = RunningLoss(settings, [slopes, Calibration.empty(bins, is_asked=False)])
+        sums: Any = losses if scored else slopes
 
-        def slopes_of(block: Block) -> LossSlopes:
+        def sums_of(block: Block) -> Any:
+            if scored:
+                return losses.of(block)[-1]
             return slopes.of_rows(settings, settings.rows(block))
 
-        if scored:
-            each_block(
-                source, lambda block: losses.of(block)[-1], losses.merge, settings.on_bad_row, write
-            )
-        else:
-            each_block(source, slopes_of, slopes.merge, settings.on_bad_row, write)
-    return losses if scored else slopes, source.place
+        each_block(source, sums_of, sums.merge, settings.on_bad_row, write)
+    return sums, source.place

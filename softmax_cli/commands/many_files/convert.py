@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from functools import partial
 from hashlib import blake2b
 from typing import Any
@@ -23,16 +23,16 @@ def convert_files(
     command: str,
     convert: Callable[..., int],
     values: Sequence[str] | None,
-    partners: Mapping[str, str | None],
-    settings: dict[str, Any],
+    command_options: Any,
+    partners: Sequence[str],
     options: ShardOptions,
     read: ReadOptions,
     write: WriteOptions,
 ) -> int:
     """Run a command that writes one output for each input file.
 
-    convert   convert(values, **partners, read=, write=, rows=) returns the number of rows
-    partners  further inputs by option name without dashes
+    convert   convert(values, command_options, read=, write=, rows=) returns the number of rows
+    partners  the command options that name a further input
     """
     if write.output is not None:
         raise UsageError("is one file, but each input has its own", "leave it out", "--output")
@@ -43,8 +43,9 @@ def convert_files(
         problem = "each file needs its own output"
         raise UsageError(problem, "add --output-dir DIR", "--scheduler")
     shards = plan_shards([options.worker_path(token) for token in values or ["-"]], "arguments")
-    for option, token in partners.items():
-        if token is not None:
+    settings = asdict(command_options)
+    for option in partners:
+        if (token := settings.pop(option)) is not None:
             token = options.worker_path(token)
             shards = with_partners(shards, f"--{option}", token, shared=True)
     shards = with_outputs(shards, "converted", options.output_dir, read, write.format)
@@ -54,7 +55,8 @@ def convert_files(
 
         def call(shard: Shard, rows: RowRange | None) -> Callable[[], int]:
             to = output_options(run, shard.outputs["converted"], rows)
-            return partial(convert, [shard.path], **shard.partners, read=read, write=to, rows=rows)
+            own = replace(command_options, **shard.partners)
+            return partial(convert, [shard.path], own, read=read, write=to, rows=rows)
 
         for shard, counts in run.process(call):
             run.add(shard, rows=sum(counts))

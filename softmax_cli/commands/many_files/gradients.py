@@ -10,7 +10,7 @@ from fractions import Fraction
 from functools import partial
 from typing import Any
 
-from softmax_cli.commands.gradients.file_check import EXACT, GradientFile
+from softmax_cli.commands.gradients.file_check import EXACT, Compared, GradientFile
 from softmax_cli.commands.gradients.references import Variant, variants, weighed_without
 from softmax_cli.commands.many_files.inputs import (
     common_options,
@@ -31,9 +31,6 @@ from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.pipeline.reporting import note
 from softmax_cli.shards.plan import Shard
 from softmax_cli.storage.filesystem import shown
-
-# The comparison of some rows, the dtype of the file, and the number of classes.
-Compared = tuple[Comparison, str, int]
 
 
 def report_of_shards(form: GradientFile, options: ShardOptions, write: WriteOptions) -> Report:
@@ -72,7 +69,7 @@ class _GradientShards:
             return partial(self._of(shard, rows).compared, self.write, diagnosed=False)
 
         comparison, dtype = self._together(
-            (shard, (Comparison.from_state(state), state["dtype"], state["classes"]))
+            (shard, Compared(Comparison.from_state(state), state["dtype"], state["classes"]))
             for shard, state in self.run.states(call, self._merge)
         )
         if comparison.counts.verdict == "fail":
@@ -163,4 +160,4 @@ def _joined(parts: list[Compared]) -> Compared:
     (whole, dtype, classes), *others = parts
     for part, *_ in others:
         whole.merge(part)
-    return whole, dtype, classes
+    return Compared(whole, dtype, classes)

@@ -10,8 +10,8 @@ from functools import partial
 from typing import Any
 
 from softmax_cli.commands.inputs.loss import LossInputs
-from softmax_cli.commands.loss.computation import RowFiles, RowOutputs, compute, running_loss
-from softmax_cli.commands.loss.output import ReportExtras, write_loss
+from softmax_cli.commands.loss.computation import RowFiles, compute, open_row_files, running_loss
+from softmax_cli.commands.loss.output import LossReport
 from softmax_cli.commands.loss.temperature_fit import Fit, Sums, fit, summed_slopes
 from softmax_cli.commands.many_files.convert import output_options, with_outputs
 from softmax_cli.commands.many_files.inputs import (
@@ -38,33 +38,33 @@ Part = tuple[RunningLoss, int, list[Any]]
 def loss_of_shards(
     inputs: LossInputs,
     report: ReportOptions,
-    directories: tuple[str | None, str | None],
+    directories: dict[str, str],
     options: ShardOptions,
     write: WriteOptions,
 ) -> int:
     """Write the loss of the rows of all files, and a report of each file to --output-dir.
 
-    directories  of the losses of rows and of the gradients, with one file for each input
+    directories  by kind of RowFiles, with one file for each input
     """
     options = options.for_workers()
     inputs = inputs_for_workers(inputs, options)
-    losses, gradients = directories
-    if inputs.options.reduction == "none" and losses is None:
+    if inputs.options.reduction == "none" and "losses" not in directories:
         if options.output_dir is None:
             problem = "one loss per row needs a file for each input"
             raise UsageError(problem, "add --output-dir DIR, or --losses DIR", "--reduction none")
-        losses = options.output_dir
+        directories = {"losses": options.output_dir} | directories
     run = loss_run("xent", inputs, {}, write, options)
-    for kind, directory in (("losses", losses), ("gradient", gradients)):
-        if directory is not None:
-            directory = options.worker_directory(directory)
-            run.shards = with_outputs(run.shards, kind, directory, inputs.read)
+    for kind, directory in directories.items():
+        directory = options.worker_directory(directory)
+        run.shards = with_outputs(run.shards, kind, directory, inputs.read)
     with run.started():
         found = None
         if report.fit_temperature:
             found = _fit(run, inputs, report.bins)
             inputs = inputs.at(found.temperature)
-        divisor = None if gradients is None else gradient_divisor(run, inputs, run.write)
+        divisor = None
+        if "gradient" in directories:
+            divisor = gradient_divisor(run, inputs, run.write)
         settings: dict[str, Any] = {"loss": common_options(inputs), "report": asdict(report)}
         settings |= {"divisor": divisor and str(divisor), "precision": write.precision}
         run.open_manifest(settings)
@@ -76,7 +76,7 @@ def loss_of_shards(
                 remedy = "remove it, or add --reduction sum"
                 raise SoftmaxCliError(problem, remedy, shown(path))
         paths = [location(path) for path in run.inputs]
-        write_loss(whole, ReportExtras(report.given, found), paths, write)
+        LossReport(whole, write, report.given, found).write_loss(paths)
     return 0
 
 
@@ -109,7 +109,7 @@ def _compute(
     """Read rows, write their losses and gradients, and return the sums."""
     with ExitStack() as stack:
         source, losses, columns = _opened(stack, inputs, report, divisor)
-        outputs = RowOutputs.opened(stack, source, files)
+        outputs = open_row_files(stack, source, files)
         counts = compute(source, losses, outputs, inputs.read, write)
         return losses, counts.read, columns
 
@@ -135,7 +135,7 @@ def _loss(
     def call(shard: Shard, rows: RowRange | None) -> Callable[[], Part]:
         files = {kind: output_options(run, path, rows) for kind, path in shard.outputs.items()}
         own = shard_inputs(inputs, shard, rows)
-        return partial(_compute, own, report, RowFiles(**files), divisor, run.write)
+        return partial(_compute, own, report, files, divisor, run.write)
 
     def merge(_: Shard, parts: list[Part]) -> tuple[State, State, State]:
         (losses, read, columns), *others = parts

@@ -74,12 +74,9 @@ class ShardOptions:
 
     def for_workers(self) -> ShardOptions:
         """Return the options with an output directory that workers find."""
-        directory = self.output_dir
-        return (
-            self
-            if directory is None
-            else replace(self, output_dir=self.worker_directory(directory))
-        )
+        if self.output_dir is None:
+            return self
+        return replace(self, output_dir=self.worker_directory(self.output_dir))
 
     @property
     def _is_elsewhere(self) -> bool:
