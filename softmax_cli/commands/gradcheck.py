@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from softmax_cli.commands.options.flag import CommandLine, Flag
 from softmax_cli.commands.options.gradcheck import (
@@ -18,8 +18,9 @@ from softmax_cli.commands.options.gradcheck import (
 )
 from softmax_cli.commands.options.loss import LossOptions
 from softmax_cli.commands.options.shards import ShardOptions
-from softmax_cli.commands.options.shared import ReadOptions, Values, WriteOptions
-from softmax_cli.errors import ExitCode, UsageError
+from softmax_cli.commands.options.shared import Values
+from softmax_cli.errors import UsageError
+from softmax_cli.formats.model.options import ReadOptions, WriteOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,8 +87,8 @@ def command(
     shards: ShardOptions,
     read: ReadOptions,
     write: VerdictOptions,
-) -> int:
-    """Make the checks, and write their report."""
+) -> int | tuple[Any, Any]:
+    """Make the checks and write their report; or return it and its inputs, if a table asks."""
     from softmax_cli.commands.gradients.configuration import check_tables, tables_asked_for
     from softmax_cli.commands.gradients.report import Reporting
     from softmax_cli.formats.opening.source import input_paths
@@ -110,10 +111,7 @@ def command(
     ]
     inputs: list[Location] = input_paths([token for token in tokens if token])
     inputs += [Path(each.file) for each in report.checks if each.file is not None]
-    if not in_table:
-        return reporting.send(report, inputs)
-    reporting.of_table = report, inputs
-    return ExitCode.DONE
+    return (report, inputs) if in_table else reporting.send(report, inputs)
 
 
 def _report(

@@ -9,15 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from softmax_cli.commands.options.flag import Flag
 from softmax_cli.commands.options.shards import ShardOptions
-from softmax_cli.commands.options.shared import (
-    Explain,
-    ReadOptions,
-    Temperature,
-    Values,
-    WriteOptions,
-    explanation,
-)
+from softmax_cli.commands.options.shared import Explain, Temperature, Values, explanation
 from softmax_cli.errors import ShapeError, UsageError
+from softmax_cli.formats.model.options import ReadOptions, WriteOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

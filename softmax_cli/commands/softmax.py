@@ -8,16 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from softmax_cli.commands.options.flag import Flag
 from softmax_cli.commands.options.shards import ShardOptions
-from softmax_cli.commands.options.shared import (
-    Base,
-    Explain,
-    ReadOptions,
-    Temperature,
-    Values,
-    WriteOptions,
-    explanation,
-)
+from softmax_cli.commands.options.shared import Base, Explain, Temperature, Values, explanation
 from softmax_cli.errors import UsageError
+from softmax_cli.formats.model.options import ColumnRequest, ReadOptions, WriteOptions
 
 if TYPE_CHECKING:
     from softmax_cli.display.parts import Step
@@ -94,7 +87,6 @@ def write_softmax(
     """Write the softmax of all rows, or of a range; return how many were read."""
     from softmax_cli.commands.inputs.values import opened
     from softmax_cli.commands.row_results import write_rows
-    from softmax_cli.formats.model.options import ColumnRequest
     from softmax_cli.formats.model.sinks import Result
 
     log, T = options.log, options.temperature

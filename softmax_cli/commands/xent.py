@@ -8,14 +8,9 @@ from typing import Annotated
 from softmax_cli.commands.options.flag import Flag
 from softmax_cli.commands.options.loss import DEFAULT_BINS, LossOptions, ReportOptions
 from softmax_cli.commands.options.shards import ShardOptions
-from softmax_cli.commands.options.shared import (
-    Explain,
-    ReadOptions,
-    Values,
-    WriteOptions,
-    explanation,
-)
+from softmax_cli.commands.options.shared import Explain, Values, explanation
 from softmax_cli.errors import UsageError
+from softmax_cli.formats.model.options import ReadOptions, WriteOptions
 
 DESCRIPTION = """Of two distributions: xent(p, q) = -sum_k p(k) log q(k), with H(p) and KL(p||q).
 
@@ -101,8 +96,8 @@ def command(
 
     if explain:
         write = explanation(write, shards)
-    typed = {"losses": losses_path, "gradient": gradient_path}
-    paths = {kind: path for kind, path in typed.items() if path is not None}
+    typed = {"--losses": losses_path, "--grad": gradient_path}
+    paths = {option: path for option, path in typed.items() if path is not None}
     _check_files(paths, write, options, p)
     _check_form(values, p, q, options, report)
     inputs = LossInputs(values, p, q, options, read)
@@ -131,7 +126,7 @@ def command(
         others = [explained] if explained is not None else []
         losses = running_loss(source, settings, report, others, has_histogram=has_histogram)
         rows = replace(write, format=None, save=None)
-        files = {kind: replace(rows, output=path) for kind, path in paths.items()}
+        files = {option: replace(rows, output=path) for option, path in paths.items()}
         loss = LossReport(losses, write, report.given, fit, explained)
         loss.read_and_write(source, files, read)
     return 0
@@ -143,14 +138,12 @@ def _check_files(
     """Raise UsageError if two outputs are one file, or if a gradient is not of logits."""
     from softmax_cli.storage.filesystem import refuse_the_same
 
-    if "gradient" in paths and (p is not None or options.from_ != "logits"):
+    if "--grad" in paths and (p is not None or options.from_ != "logits"):
         raise UsageError("goes with logits alone", "leave it out", "--grad")
-    options_of = {"losses": "--losses", "gradient": "--grad"}
-    given = [(options_of[kind], path) for kind, path in paths.items()]
-    for option, path in given:
+    for option, path in paths.items():
         if path == "-":
             raise UsageError("standard output takes the loss", "name a file", option)
-    outputs = [*given, ("--output", write.output or "-"), ("--save", write.save)]
+    outputs = [*paths.items(), ("--output", write.output or "-"), ("--save", write.save)]
     named = [(option, path) for option, path in outputs if path is not None]
     refuse_the_same(named, "names the same file as {first}", "give each its own")
 

@@ -85,12 +85,12 @@ def command_line(context: typer.Context) -> CommandLine:
     """Return the command line that Typer parsed, in our own terms."""
     command: Any = context.command
 
-    def rerun(settings: list[str], arguments: list[str], passed: Any) -> None:
+    def rerun(settings: list[str], arguments: list[str], passed: Any) -> Any:
         try:
             with command.make_context(command.name, settings + arguments, obj=passed) as again:
                 # Repeating a check needs its own arguments, not the settings of this run.
                 again.meta[ARGUMENTS] = arguments
-                command.invoke(again)
+                return command.invoke(again)
         except typer.TyperException as error:
             raise usage_error(error, [str(command.name)]) from error
 

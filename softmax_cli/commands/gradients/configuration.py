@@ -86,8 +86,7 @@ def check_tables(
     try:
         for name, arguments in tables.items():
             with _errors_in(f"{config}: {COMMAND} {name!r}"):
-                line.rerun(settings, arguments, reporting)
-            report, read = reporting.of_table
+                report, read = line.rerun(settings, arguments, reporting)
             inputs += read
             is_function = any(re.fullmatch(r"[\w.]+:\w+", token) for token in arguments)
             is_elsewhere = folder.resolve() != Path.cwd()

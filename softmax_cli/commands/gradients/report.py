@@ -35,12 +35,7 @@ _EXIT_CODES = {"pass": ExitCode.DONE, "fail": ExitCode.GRADIENT_DISAGREES}
 
 
 class Reporting:
-    """Writes a report to all its destinations, each in its form.
-
-    of_table  the report of a table of a configuration file, and the files read, which is not sent
-    """
-
-    of_table: tuple[Report, Sequence[Location]]
+    """Writes a report to all its destinations, each in its form."""
 
     def __init__(self, write: VerdictOptions) -> None:
         """Check the destinations and start the clock, before any work."""

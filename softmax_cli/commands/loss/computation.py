@@ -23,20 +23,20 @@ from softmax_cli.pipeline.bad_rows import Counts
 from softmax_cli.pipeline.run import run
 
 Commit = Callable[[], None]
-# By kind, `losses` or `gradient`: where and how those of the rows are written.
+# By option, `--losses` or `--grad`: where and how those of the rows are written.
 RowFiles = dict[str, WriteOptions]
-# By kind, functions that prepare a block for an output.
+# By option, functions that prepare a block for an output.
 RowOutputs = dict[str, list[Callable[[Block], Commit]]]
 
 
 def open_row_files(stack: ExitStack, source: Source, files: RowFiles) -> RowOutputs:
     """Open the files, for as long as the stack is open."""
     gradient = Result.of(source, "xent", "gradient", column_names=source.class_names)
-    results = {"losses": row_result(source), "gradient": gradient}
-    outputs: RowOutputs = {kind: [] for kind in results}
-    for kind, write in files.items():
-        sink = open_sink(results[kind], write, source.paths)
-        outputs[kind].append(stack.enter_context(sink).prepare)
+    results = {"--losses": row_result(source), "--grad": gradient}
+    outputs: RowOutputs = {option: [] for option in results}
+    for option, write in files.items():
+        sink = open_sink(results[option], write, source.paths)
+        outputs[option].append(stack.enter_context(sink).prepare)
     return outputs
 
 
@@ -91,10 +91,10 @@ def compute(
     def prepare(block: Block) -> Commit:
         of_rows, gradients, found = losses.of(block)
         block = block.with_values(of_rows[:, None])
-        commits = [output(block) for output in outputs["losses"]]
+        commits = [output(block) for output in outputs["--losses"]]
         if gradients is not None:
             block = block.with_values(gradients)
-            commits += [output(block) for output in outputs["gradient"]]
+            commits += [output(block) for output in outputs["--grad"]]
         return partial(call_each, [partial(losses.merge, found), *commits])
 
     return run(source, identity, prepare, read.on_bad_row, write, None, needed_for, check)

@@ -69,17 +69,17 @@ class LossReport:
             if keeps_rows and not self._is_report:
                 result = replace(row_result(source), after=self._histogram)
                 sink = stack.enter_context(open_sink(result, self.write, source.paths))
-                outputs["losses"].append(sink.prepare)
+                outputs["--losses"].append(sink.prepare)
             else:
                 finish = stack.enter_context(self._opened(source.paths))
             if keeps_rows and self._is_report:
                 keep = self.row_losses.append
-                outputs["losses"].append(lambda block: partial(keep, block.values[:, 0]))
+                outputs["--losses"].append(lambda block: partial(keep, block.values[:, 0]))
                 if self.explanation is not None:
                     from softmax_cli.formats.table.sink import TableSink
 
                     table = TableSink(row_result(source), self.row_table.extend, self.write)
-                    outputs["losses"].append(table.prepare)
+                    outputs["--losses"].append(table.prepare)
             check = self.losses.check
             compute(source, self.losses, outputs, read, self.write, needed_for="loss", check=check)
             if table is not None:

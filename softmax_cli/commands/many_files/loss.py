@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from fractions import Fraction
@@ -44,26 +44,26 @@ def loss_of_shards(
 ) -> int:
     """Write the loss of the rows of all files, and a report of each file to --output-dir.
 
-    directories  by kind of RowFiles, with one file for each input
+    directories  by option, --losses and --grad, with one file for each input
     """
     options = options.for_workers()
     inputs = inputs_for_workers(inputs, options)
-    if inputs.options.reduction == "none" and "losses" not in directories:
+    if inputs.options.reduction == "none" and "--losses" not in directories:
         if options.output_dir is None:
             problem = "one loss per row needs a file for each input"
             raise UsageError(problem, "add --output-dir DIR, or --losses DIR", "--reduction none")
-        directories = {"losses": options.output_dir} | directories
+        directories = {"--losses": options.output_dir} | directories
     run = loss_run("xent", inputs, {}, write, options)
-    for kind, directory in directories.items():
+    for option, directory in directories.items():
         directory = options.worker_directory(directory)
-        run.shards = with_outputs(run.shards, kind, directory, inputs.read)
+        run.shards = with_outputs(run.shards, option, directory, inputs.read)
     with run.started():
         found = None
         if report.fit_temperature:
             found = _fit(run, inputs, report.bins)
             inputs = inputs.at(found.temperature)
         divisor = None
-        if "gradient" in directories:
+        if "--grad" in directories:
             divisor = gradient_divisor(run, inputs, run.write)
         settings: dict[str, Any] = {"loss": common_options(inputs), "report": asdict(report)}
         settings |= {"divisor": divisor and str(divisor), "precision": write.precision}
@@ -86,14 +86,11 @@ def _fit(run: Run, inputs: LossInputs, bins: int) -> Fit:
             at = shard_inputs(inputs, shard, rows).at(temperature)
             return partial(summed_slopes, at, bins, run.write, scored=scored)
 
-        whole: Any = None
-        for part, _ in (part for _, parts in run.sweep(call) for part in parts):
-            if whole is None:
-                whole = part
-            else:
-                whole.merge(part)
-        if whole is None:
+        found: Iterator[Any] = (sums for _, parts in run.sweep(call) for sums, _ in parts)
+        if (whole := next(found, None)) is None:
             raise run.every_shard_is_bad()
+        for sums in found:
+            whole.merge(sums)
         return whole, run.place
 
     return fit(sums_at, inputs.options.temperature)
@@ -133,7 +130,7 @@ def _loss(
     """Compute missing or changed shards, and merge them with the results of earlier runs."""
 
     def call(shard: Shard, rows: RowRange | None) -> Callable[[], Part]:
-        files = {kind: output_options(run, path, rows) for kind, path in shard.outputs.items()}
+        files = {option: output_options(run, path, rows) for option, path in shard.outputs.items()}
         own = shard_inputs(inputs, shard, rows)
         return partial(_compute, own, report, files, divisor, run.write)
 

@@ -65,7 +65,7 @@ class CommandLine:
 
     typed    the names of the parameters that were given
     options  the options that the command has, by flag
-    rerun    runs the same command again with settings, arguments and an object
+    rerun    runs the same command again with settings, arguments and an object; returns its result
     passed   the object passed to a rerun, else None
     """
 
@@ -73,7 +73,7 @@ class CommandLine:
     parameters: Mapping[str, Any]
     typed: Sequence[str]
     options: Mapping[str, KnownOption]
-    rerun: Callable[[list[str], list[str], Any], None]
+    rerun: Callable[[list[str], list[str], Any], Any]
     passed: Any
 
 

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 from softmax_cli.commands.options.flag import CommandLine, Flag, option_name
 from softmax_cli.commands.options.loss import LossOptions
-from softmax_cli.commands.options.shared import WriteOptions
 from softmax_cli.errors import UsageError
+from softmax_cli.formats.model.options import WriteOptions
 
 Builtin = Literal["softmax", "log-softmax", "xent"]
 Of = Literal[Builtin, "all"]

@@ -16,10 +16,8 @@ from typing import Annotated, Literal
 from softmax_cli.commands.options.flag import Flag, Positional
 from softmax_cli.commands.options.shards import ShardOptions
 from softmax_cli.errors import UsageError
-from softmax_cli.formats.model.options import ReadOptions, WriteOptions
+from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.formats.registry import format_names
-
-__all__ = ["FLAGS", "Base", "Explain", "ReadOptions", "Temperature", "Values", "WriteOptions"]
 
 _READ, _TEXT = format_names(reads=True), format_names(text=True)
 
