@@ -10,7 +10,7 @@ from typing import Any
 
 from softmax_cli.errors import InputError
 from softmax_cli.formats.text.json_values import json_report
-from softmax_cli.storage.filesystem import Status, path_of, shown
+from softmax_cli.storage.filesystem import Status, path_of, relative
 from softmax_cli.storage.input import content
 from softmax_cli.storage.open_target import open_target
 
@@ -46,13 +46,13 @@ class Manifest:
 
     def has(self, shard: str, inputs: Sequence[Status], outputs: Sequence[str]) -> bool:
         """Return whether a shard is done, and its inputs and outputs are unchanged since."""
-        if (record := self.shards.get(shown(shard))) is None or record["inputs"] != inputs:
+        if (record := self.shards.get(relative(shard))) is None or record["inputs"] != inputs:
             return False
         return bool(record["outputs"] == [path_of(path).status() for path in outputs])
 
     def add(self, shard: str, record: dict[str, Any]) -> None:
         """Add a shard that is done; write the manifest, unless that would take too much time."""
-        self.shards[shown(shard)] = record
+        self.shards[relative(shard)] = record
         if monotonic() > self._next_write:
             self.write()
 

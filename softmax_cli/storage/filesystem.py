@@ -8,11 +8,12 @@ import re
 import stat
 import sys
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypedDict
 
 from softmax_cli.errors import InputError, OutputError, SoftmaxCliError, UsageError
+from softmax_cli.storage.remote import appears_whole, filesystem_at
 
 # A local file, or an address.
 Location = Path | str
@@ -48,7 +49,7 @@ def location(token: str) -> Location:
     return token if is_remote(token) else Path(token)
 
 
-def shown(text: str) -> str:
+def relative(text: str) -> str:
     """Return a text with the paths in it relative to the working directory."""
     return text.replace(str(Path.cwd()) + os.sep, "")
 
@@ -96,7 +97,7 @@ class LocalPath:
 
         seconds, rest = divmod(found.st_mtime_ns, 10**9)
         at = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-        return Status(path=shown(self.path), size=found.st_size, modified=f"{at}.{rest:09}Z")
+        return Status(path=relative(self.path), size=found.st_size, modified=f"{at}.{rest:09}Z")
 
     def remove(self) -> None:
         with suppress(OSError):
@@ -134,28 +135,21 @@ class RemotePath(LocalPath):
 
     _paths = posixpath
 
-    def _opened(
-        self, kind: type[InputError] | type[OutputError] = InputError
-    ) -> AbstractContextManager[tuple[Any, str]]:
-        from softmax_cli.storage.remote import filesystem_at
-
-        return filesystem_at(self.path, kind)
-
     def exists(self) -> bool:
-        with self._opened() as (fs, path):
+        with filesystem_at(self.path) as (fs, path):
             return bool(fs.exists(path))
 
     def is_file(self) -> bool:
-        with self._opened() as (fs, path):
+        with filesystem_at(self.path) as (fs, path):
             return bool(fs.isfile(path))
 
     def is_directory(self) -> bool:
         # Also where only files whose names begin with it exist.
-        with self._opened() as (fs, path):
+        with filesystem_at(self.path) as (fs, path):
             return bool(fs.isdir(path))
 
     def glob(self) -> list[str]:
-        with self._opened() as (fs, path):
+        with filesystem_at(self.path) as (fs, path):
             found = fs.glob(path, detail=True).items()
             names = [name for name, info in found if info["type"] == "file"]
         scheme = self.path[: self.path.index("://") + 3]
@@ -167,7 +161,7 @@ class RemotePath(LocalPath):
 
     def status(self) -> Status | None:
         try:
-            with self._opened() as (fs, path):
+            with filesystem_at(self.path) as (fs, path):
                 info = fs.info(path)
         except InputError:
             if self.is_file():
@@ -176,20 +170,12 @@ class RemotePath(LocalPath):
         known = [str(info[name]).strip('"') for name in _VERSIONS if info.get(name) is not None]
         return Status(path=self.path, size=int(info.get("size") or 0), modified=" ".join(known))
 
-    def identity(self) -> Identity | None:
-        """Return a value that all addresses of one file share."""
-        with suppress(SoftmaxCliError), self._opened() as (fs, path):
-            return str(fs.protocol), str(path)
-        return None
-
     def remove(self) -> None:
-        with suppress(SoftmaxCliError), self._opened(OutputError) as (fs, path):
+        with suppress(SoftmaxCliError), filesystem_at(self.path, OutputError) as (fs, path):
             fs.rm_file(path)
 
     def make_directory(self) -> list[str]:
-        from softmax_cli.storage.remote import appears_whole
-
-        with self._opened(OutputError) as (fs, path):
+        with filesystem_at(self.path, OutputError) as (fs, path):
             if not appears_whole(fs):
                 fs.makedirs(path, exist_ok=True)
         return []
@@ -207,7 +193,9 @@ def identity(name: str) -> Identity | None:
     sockets have none: several writers may share them.
     """
     if is_remote(name):
-        return RemotePath(name).identity()
+        with suppress(SoftmaxCliError), filesystem_at(name) as (fs, remote_path):
+            return str(fs.protocol), remote_path
+        return None
     try:
         status = os.fstat(sys.stdout.fileno()) if name == "-" else os.stat(name)  # noqa: PTH116
     except FileNotFoundError:

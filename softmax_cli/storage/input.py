@@ -16,13 +16,14 @@ from softmax_cli.errors import InputError
 from softmax_cli.storage.change_check import ChangeCheckedFile, change_check, no_check
 from softmax_cli.storage.compression import decompressed, decompression_error
 from softmax_cli.storage.filesystem import Location, is_remote
-from softmax_cli.storage.limits import LONGEST_LINE, MOST_EXPANSION, MOST_IDLE_LINES, SMALL_ENOUGH
+from softmax_cli.storage.limits import MOST_EXPANSION, SMALL_ENOUGH
+from softmax_cli.storage.remote import RemoteFile
 
 STANDARD_INPUT = "standard input"
 # Enough to detect a format, and for a first line of thousands of numbers.
 HEAD_BYTES = 1 << 16
-# Memory for what a header declares is allocated only as the bytes arrive.
-_PIECE_BYTES = 1 << 22
+# Memory for what a header declares grows by this, only as the bytes arrive.
+_GROWTH_BYTES = 1 << 22
 # Files that are held whole are read in pieces of this size.
 PIECE_BYTES = 1 << 20
 # How long a named pipe may be without a writer.
@@ -81,8 +82,6 @@ def open_input(token: str) -> Input:
         # It has a path: writing onto a file that is redirected to standard input is refused.
         return _plain(Input(STANDARD_INPUT, stream, Path("/dev/stdin")))
     if is_remote(token):
-        from softmax_cli.storage.remote import RemoteFile
-
         remote = RemoteFile(token)
         return _plain(Input(token, _buffered(remote), token, remote.size))
     path = Path(token)
@@ -92,7 +91,7 @@ def open_input(token: str) -> Input:
     if path.is_char_device() or path.is_block_device():
         raise InputError("is a device", "name a file, or - for standard input", token)
     with reading(token):
-        file = _unblocked(path) if path.is_fifo() else ChangeCheckedFile(path)
+        file = io.FileIO(path, opener=_unblocked) if path.is_fifo() else ChangeCheckedFile(path)
     try:
         stream = _buffered(file)
         if isinstance(file, ChangeCheckedFile):
@@ -108,8 +107,8 @@ def _buffered(raw: io.RawIOBase) -> io.BufferedReader:
     return cast(io.BufferedReader, io.BufferedReader(raw, HEAD_BYTES))
 
 
-def _unblocked(path: Path) -> io.FileIO:
-    return io.FileIO(path, opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))
+def _unblocked(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _first_bytes(pipe: io.FileIO, place: str) -> bytes:
@@ -204,13 +203,13 @@ def _cut_short(place: str, filled: int, size: int) -> InputError:
 
 def read_exactly(source: Input, size: int) -> bytearray:
     """Return the next `size` bytes; a stream that ends before them is an error."""
-    data = bytearray(min(size, _PIECE_BYTES))
+    data = bytearray(min(size, _GROWTH_BYTES))
     filled = 0
     with reading(source.place):
         while filled < size:
             if filled == len(data):
                 source.check_expansion(filled)
-                data += bytes(min(size - filled, _PIECE_BYTES))
+                data += bytes(min(size - filled, _GROWTH_BYTES))
             with memoryview(data) as view:
                 count = source.stream.readinto(view[filled:])
             if not count:
@@ -235,21 +234,3 @@ def content(token: str) -> bytearray:
     """Return all bytes of a file."""
     with contextlib.closing(open_input(token)) as source:
         return read_whole(source)
-
-
-def read_line(stream: io.BufferedIOBase, place: str, number: int) -> bytes:
-    """Return the next line of a text; a line that is too long is an error with its number."""
-    line = stream.readline(LONGEST_LINE)
-    if len(line) == LONGEST_LINE and not line.endswith(b"\n"):
-        if b"\0" in line:
-            problem = "holds NUL bytes, so it is no text"
-            raise InputError(problem, "check what it is", f"{place}:{number}")
-        problem = f"a line of more than {LONGEST_LINE >> 20} MiB"
-        remedy = "an array file such as .npy takes rows of any length"
-        raise InputError(problem, remedy, f"{place}:{number}")
-    return line
-
-
-def no_rows(place: str) -> InputError:
-    """Return the error for too many blank lines and comments."""
-    return InputError(f"more than {MOST_IDLE_LINES} lines without a row", "delete them", place)

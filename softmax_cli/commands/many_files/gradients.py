@@ -30,7 +30,7 @@ from softmax_cli.formats.model.blocks import RowRange
 from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.pipeline.reporting import note
 from softmax_cli.shards.plan import Shard
-from softmax_cli.storage.filesystem import shown
+from softmax_cli.storage.filesystem import relative
 
 
 def report_of_shards(form: GradientFile, options: ShardOptions, write: WriteOptions) -> Report:
@@ -79,7 +79,7 @@ class _GradientShards:
         report = self.form.report_of(comparison, dtype)
         # Nothing is proven about bad shards.
         nothing = Comparison(comparison.rtol, check.worst)
-        for path in map(shown, self.run.bad):
+        for path in map(relative, self.run.bad):
             unproven = nothing.check(path, method=EXACT, step=None, dtype=dtype)
             unproven = replace(unproven, verdict="inconclusive", file=path)
             report.checks.append(unproven)
@@ -100,7 +100,7 @@ class _GradientShards:
     def _shown(self, shard: Shard) -> GradientFile:
         """Return the check of one shard, with the name of its file in messages."""
         form = self._of(shard)
-        return replace(form, given=replace(form.given, grad=shown(form.file), jacobian=None))
+        return replace(form, given=replace(form.given, grad=relative(form.file), jacobian=None))
 
     def _merge(self, shard: Shard, parts: list[Compared]) -> tuple[State, State, State]:
         comparison, dtype, classes = _joined(parts)

@@ -29,7 +29,7 @@ from softmax_cli.formats.model.blocks import RowRange, Source
 from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.losses.running_loss import RunningLoss
 from softmax_cli.shards.plan import Shard
-from softmax_cli.storage.filesystem import location, shown
+from softmax_cli.storage.filesystem import location, relative
 
 # The losses of some rows of a shard, how many were read, and the columns of the shard.
 Part = tuple[RunningLoss, int, list[Any]]
@@ -74,7 +74,7 @@ def loss_of_shards(
             for path in set(run.bad) - left_out:
                 problem = "is damaged, but the gradients of the other files count its rows"
                 remedy = "remove it, or add --reduction sum"
-                raise SoftmaxCliError(problem, remedy, shown(path))
+                raise SoftmaxCliError(problem, remedy, relative(path))
         paths = [location(path) for path in run.inputs]
         LossReport(whole, write, report.given, found).write_loss(paths)
     return 0
@@ -139,7 +139,7 @@ def _loss(
         for part in others:
             losses.merge(part[0])
             read += part[1]
-        losses.infinite_rows = [(row, shown(place)) for row, place in losses.infinite_rows]
+        losses.infinite_rows = [(row, relative(place)) for row, place in losses.infinite_rows]
         state = losses.state() | {"read": read, "columns": columns}
         sums = {"sum": losses.reduced.loss("sum"), "exact": losses.reduced.state()["losses"]}
         record = {"rows": read, "used": losses.reduced.used, "losses": sums}
@@ -154,9 +154,9 @@ def _loss(
                 own = shard_inputs(inputs, shard, None)
                 _, whole, columns = _opened(stack, own, report)
         if state["columns"] != columns:
-            problem = f"its columns are not those of {shown(run.good[0].path)}"
+            problem = f"its columns are not those of {relative(run.good[0].path)}"
             raise InputError(
-                problem, "give all files the same, in the same order", shown(shard.path)
+                problem, "give all files the same, in the same order", relative(shard.path)
             )
         whole.merge_state(state, rows)
         rows += state["read"]

@@ -22,7 +22,7 @@ from softmax_cli.pipeline.reporting import note, progress_bar
 from softmax_cli.shards.manifest import REMEDY, Manifest, open_manifest
 from softmax_cli.shards.plan import Shard, is_file, row_ranges
 from softmax_cli.shards.tasks import Engine, OneMachine, Outcome, Progress, Task
-from softmax_cli.storage.filesystem import Status, identity, path_of, refuse_the_same, shown
+from softmax_cli.storage.filesystem import Status, identity, path_of, refuse_the_same, relative
 from softmax_cli.storage.input import content
 from softmax_cli.storage.open_target import open_target
 
@@ -111,7 +111,7 @@ class Run:
     @property
     def place(self) -> str:
         """The name of all shards together in errors."""
-        first, more = shown(self.shards[0].path), len(self.shards) - 1
+        first, more = relative(self.shards[0].path), len(self.shards) - 1
         return f"{first} and {more} more" if more else first
 
     def every_shard_is_bad(self) -> InputError:
@@ -165,10 +165,10 @@ class Run:
                 is_complete, path = progress.finish(outcome), outcome.task.shard
                 for line in outcome.notes:
                     if self._notes < _SHOWN_NOTES:
-                        note(shown(line), self.write)
+                        note(relative(line), self.write)
                     self._notes += 1
                 if (error := outcome.error) is not None:
-                    error.place = shown(error.place)
+                    error.place = relative(error.place)
                     if outcome.is_bad_shard:
                         self.bad.setdefault(path, error)
                     if not outcome.is_bad_shard or self.options.on_bad_shard == "error":
@@ -237,7 +237,7 @@ class Run:
         for path in written:
             if identity(path) in inputs:
                 problem = "is also an input, and is left as it is"
-                raise OutputError(problem, "name another directory", shown(path))
+                raise OutputError(problem, "name another directory", relative(path))
 
     def _directories(self) -> set[str]:
         paths = (path for shard in self.shards for path in shard.written)
@@ -254,7 +254,7 @@ class Run:
         if (manifest := self._manifest) is None:
             return
         manifest.facts = self.facts
-        manifest.bad = {shown(path): str(error) for path, error in self.bad.items()}
+        manifest.bad = {relative(path): str(error) for path, error in self.bad.items()}
         for path in manifest.bad:
             manifest.shards.pop(path, None)
         if not (manifest.shards or manifest.ended):

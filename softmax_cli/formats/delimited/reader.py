@@ -21,8 +21,8 @@ from softmax_cli.formats.text.cells import (
     detected_delimiter,
     refuse_many_cells,
 )
-from softmax_cli.formats.text.lines import Comments, read_records
-from softmax_cli.storage.input import Input, no_rows, read_line, reading
+from softmax_cli.formats.text.lines import Comments, no_rows, read_line, read_records
+from softmax_cli.storage.input import Input, reading
 from softmax_cli.storage.limits import MOST_IDLE_LINES
 
 # So many bytes of the second record are enough to judge the first.

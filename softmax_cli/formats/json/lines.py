@@ -21,8 +21,9 @@ from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 from softmax_cli.formats.model.sinks import FormatSink
 from softmax_cli.formats.text.cells import cell_text, quote, refuse_many_cells
 from softmax_cli.formats.text.json_values import json_rows, label_text, name_classes, parse_json
+from softmax_cli.formats.text.lines import no_rows, read_line
 from softmax_cli.formats.text.numbers import LARGEST_EXACT, LONG_WHOLE_NUMBER, NotANumberError
-from softmax_cli.storage.input import Input, no_rows, read_line, reading
+from softmax_cli.storage.input import Input, reading
 from softmax_cli.storage.limits import MOST_CELLS, MOST_IDLE_LINES
 
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 from softmax_cli.errors import InputError
 from softmax_cli.formats.text.cell_kinds import MISSING, is_spreadsheet_error
 from softmax_cli.formats.text.cells import QUOTED
-from softmax_cli.storage.input import no_rows, read_line, reading
+from softmax_cli.storage.input import reading
 from softmax_cli.storage.limits import LONGEST_LINE, MOST_IDLE_LINES
 
 Record = tuple[int, bytes]
@@ -94,6 +94,24 @@ def read_records(
             yield from ((line, b"") for line in blank)
             blank = []
             yield first, record
+
+
+def read_line(stream: io.BufferedIOBase, place: str, number: int) -> bytes:
+    """Return the next line of a text; a line that is too long is an error with its number."""
+    line = stream.readline(LONGEST_LINE)
+    if len(line) == LONGEST_LINE and not line.endswith(b"\n"):
+        if b"\0" in line:
+            problem = "holds NUL bytes, so it is no text"
+            raise InputError(problem, "check what it is", f"{place}:{number}")
+        problem = f"a line of more than {LONGEST_LINE >> 20} MiB"
+        remedy = "an array file such as .npy takes rows of any length"
+        raise InputError(problem, remedy, f"{place}:{number}")
+    return line
+
+
+def no_rows(place: str) -> InputError:
+    """Return the error for too many blank lines and comments."""
+    return InputError(f"more than {MOST_IDLE_LINES} lines without a row", "delete them", place)
 
 
 def _read_quoted(
