@@ -126,10 +126,7 @@ def _remedy(row: NDArray[Any], total: float, name: str, usual: str) -> str:
         return f"{name} of one column are of one class of two: the other's, {other}, is needed"
     if name in ("p", "the targets") and np.isin(row, (0, 1)).all():
         if row.any():
-            return (
-                "this looks like a loss of several labels and sigmoids, which is not computed "
-                "here: one label a row is needed"
-            )
+            return "a loss of several labels per row (sigmoids) is not supported: give one label"
         return "they are not all 0: each row needs a label, or leave the row out"
     if not logs and not row.any():
         return "they are not all 0"

@@ -1,8 +1,10 @@
-"""Metrics: values computed from rows in any thread and merged."""
+"""Metrics: values computed from rows in any thread and merged; counts of correct predictions."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -10,6 +12,7 @@ from numpy.typing import NDArray
 
 from softmax_cli.core.exact.arrays import FloatArray
 from softmax_cli.core.exact.mergeable import Mergeable
+from softmax_cli.core.exact.sums import GroupedSums
 from softmax_cli.core.loss.targets import are_one_hot
 from softmax_cli.errors import InputError
 from softmax_cli.formats.model.blocks import Block
@@ -56,3 +59,105 @@ def needed_labels(scored: Scored, option: str) -> NDArray[np.intp]:
         "give --labels, or one-hot targets",
         scored.block.place(int(soft.argmax())),
     )
+
+
+@dataclass
+class Accuracy(Metric):
+    """Counts rows whose label is the likeliest class, the first one of equals."""
+
+    right: int = 0
+    is_soft: bool = False
+    merged = ("right", "is_soft")
+
+    def of(self, scored: Scored) -> Accuracy:
+        if scored.labels is None or scored.predicted is None:
+            return Accuracy(is_soft=True)
+        return Accuracy(int(((scored.predicted == scored.labels) & scored.counted).sum()))
+
+    def share(self, used: int) -> float | None:
+        """Return the accuracy; None for soft targets."""
+        return None if self.is_soft or not used else self.right / used
+
+
+@dataclass
+class TopK(Metric):
+    """Counts rows whose label is among the K likeliest classes, the first ones of equals."""
+
+    k: int
+    right: int = 0
+    used: int = 0
+    merged = ("right", "used")
+
+    def of(self, scored: Scored) -> TopK:
+        labels = needed_labels(scored, "--top-k-accuracy")
+        values, label = scored.rows.values, labels[:, None]
+        of_label = np.take_along_axis(values, label, -1)
+        rank = (values > of_label).sum(axis=-1)
+        equal = values == of_label
+        tied = np.flatnonzero(equal.sum(axis=-1) > 1)
+        rank[tied] += (equal[tied] & (np.arange(values.shape[-1]) < label[tied])).sum(axis=-1)
+        right = int(((rank < self.k) & scored.counted).sum())
+        return TopK(self.k, right, int(scored.rows.used.sum()))
+
+    @property
+    def share(self) -> float | None:
+        """The top-k accuracy; None of no rows."""
+        return self.right / self.used if self.used else None
+
+    def report(self) -> dict[str, object]:
+        return {"top_k": self.k, "top_k_accuracy": self.share}
+
+
+class OfClass(NamedTuple):
+    """The rows with one label: their mean loss, over the sum of their weights, and accuracy."""
+
+    name: str | int
+    rows: int
+    loss: float | None
+    accuracy: float | None
+
+
+@dataclass
+class PerClass(Metric):
+    """Counts rows, losses and correct predictions by label."""
+
+    names: Sequence[str | int]
+    rows: NDArray[np.int64]
+    right: NDArray[np.int64]
+    losses: GroupedSums
+    weights: GroupedSums
+    merged = ("rows", "right", "losses", "weights")
+
+    @classmethod
+    def empty(cls, names: Sequence[str | int]) -> PerClass:
+        """Return the counts of no row, for classes of these names."""
+        N = len(names)
+        zeros = np.zeros(N, np.int64)
+        return cls(names, zeros, zeros.copy(), GroupedSums(N), GroupedSums(N))
+
+    def of(self, scored: Scored) -> PerClass:
+        labels, used = needed_labels(scored, "--per-class"), scored.rows.used
+        right, N = (scored.predicted == labels) & scored.counted, len(self.names)
+        found = self.empty(self.names)
+        found.rows = np.bincount(labels[used], minlength=N)
+        found.right = np.bincount(labels[right], minlength=N)
+        found.losses.add(scored.losses[used], labels[used])
+        for part in scored.rows.weights or (np.ones(len(labels)),):
+            found.weights.add(part[used], labels[used])
+        return found
+
+    def classes(self) -> list[OfClass]:
+        """Return the rows, mean loss and accuracy of each class."""
+        return [
+            OfClass(
+                name,
+                rows,
+                self.losses.total(number, self.weights) if self.weights.total(number) else None,
+                int(self.right[number]) / rows if rows else None,
+            )
+            for number, (name, rows) in enumerate(zip(self.names, self.rows.tolist(), strict=True))
+        ]
+
+    def report(self) -> dict[str, object]:
+        keys = ("class", "rows", "loss", "accuracy")
+        return {"per_class": [dict(zip(keys, each, strict=True)) for each in self.classes()]}

@@ -21,10 +21,9 @@ from softmax_cli.core.loss.reduction import ReducedLoss
 from softmax_cli.core.loss.row_losses import row_losses, row_losses_and_gradients
 from softmax_cli.errors import InputError
 from softmax_cli.formats.model.blocks import Block
-from softmax_cli.losses.accuracy import Accuracy
 from softmax_cli.losses.distributions import like_probabilities
 from softmax_cli.losses.loss_rows import LossRows, LossSettings
-from softmax_cli.losses.metric import Metric, Scored
+from softmax_cli.losses.metric import Accuracy, Metric, Scored
 
 # How many rows of infinite loss are named.
 NAMED = 10
@@ -82,7 +81,7 @@ class RunningLoss(Mergeable):
             accuracy=self.accuracy.of(scored),
         )
         found.reduced.count(int(rows.used.sum()), rows.weights)
-        found.reduced.add(losses)
+        found.reduced.losses.add(losses)
         if settings.form == "distributions":
             known = ~bad if on_bad_row == "zero" else np.ones(len(bad), bool)
             entropies, divergences = entropies_and_divergences(

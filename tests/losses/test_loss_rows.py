@@ -128,7 +128,7 @@ def test_logits_given_as_probabilities_are_an_error() -> None:
     assert "--from says what the values are" in outcome.err
 
 
-SEVERAL = "this looks like a loss of several labels and sigmoids, which is not computed here"
+SEVERAL = "a loss of several labels per row (sigmoids) is not supported: give one label"
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ from softmax_cli.commands.loss.temperature_fit import Fit, Scores
 from softmax_cli.core.loss.log_bases import UNITS
 from softmax_cli.display.alignment import DEFAULT_PRECISION, align_numbers
 from softmax_cli.display.parts import Gauge, Line, Part, Table
-from softmax_cli.losses.accuracy import OfClass, PerClass, TopK
 from softmax_cli.losses.calibration import Calibration, ConfidenceBin
 from softmax_cli.losses.loss_spread import Histogram, LossBin, Worst
+from softmax_cli.losses.metric import OfClass, PerClass, TopK
 from softmax_cli.losses.running_loss import RunningLoss
 
 # Of more classes, those with the largest losses are shown.

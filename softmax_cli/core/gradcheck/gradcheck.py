@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from softmax_cli.core.exact.arrays import checked_temperature, floating
-from softmax_cli.core.gradcheck.builtin_checks import check_builtin
-from softmax_cli.core.gradcheck.builtins import BUILTINS, Of
+from softmax_cli.core.gradcheck.builtins import BUILTINS, Of, check_builtin
 from softmax_cli.core.gradcheck.comparison import check_tolerances
 from softmax_cli.core.gradcheck.derivative_pairs import Settings
 from softmax_cli.core.gradcheck.function_checks import UserFunction, check_function

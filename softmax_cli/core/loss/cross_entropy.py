@@ -195,5 +195,5 @@ class _Given(NamedTuple):
                 raise ShapeError("the mean of zero rows is undefined")
             raise DomainError("all rows have weight 0", "at least one weight must be positive")
         if losses is not None:
-            result.add(losses)
+            result.losses.add(losses)
         return result

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from numpy.typing import ArrayLike
-
 from softmax_cli.core.exact.mergeable import Mergeable
 from softmax_cli.core.exact.sums import ExactSum
 from softmax_cli.core.loss.weights import Parts
@@ -29,7 +27,7 @@ class ReducedLoss(Mergeable):
     >>> import numpy as np
     >>> reduced = ReducedLoss()
     >>> reduced.count(2, (np.array([3.0, 1.0]), np.zeros(2)))
-    >>> reduced.add([6.0, 2.0])
+    >>> reduced.losses.add([6.0, 2.0])
     >>> reduced.loss("mean"), reduced.loss("batch-mean"), reduced.loss("sum")
     (2.0, 4.0, 8.0)
     """
@@ -44,9 +42,6 @@ class ReducedLoss(Mergeable):
         self.used += used
         for part in [[used]] if weights is None else weights:
             self.weights.add(part)
-
-    def add(self, losses: ArrayLike) -> None:
-        self.losses.add(losses)
 
     def divisor(self, reduction: Reduction) -> Fraction | float:
         """Return the exact divisor of the sum of losses; 0 if all weights are 0."""

@@ -16,7 +16,7 @@ def test_merged_losses_are_the_whole() -> None:
     for rows in (slice(None), slice(0, 11), slice(11, 40)):
         part = whole if rows == slice(None) else ReducedLoss()
         part.count(len(losses[rows]), (weights[rows], np.zeros(len(weights[rows]))))
-        part.add(losses[rows])
+        part.losses.add(losses[rows])
         if part is not whole:
             state = json.loads(json.dumps(part.state(), allow_nan=False))
             merged.merge(ReducedLoss().from_state(state))
