@@ -84,9 +84,7 @@ def escape_unprintable(text: str) -> str:
     >>> escape_unprintable("a\nb\x1b[31m")
     'a\\nb\\x1b[31m'
     """
-    return "".join(
-        character if character.isprintable() else repr(character)[1:-1] for character in text
-    )
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 
 def shorten(text: str) -> str:

@@ -121,7 +121,7 @@ def write_jacobian(
                     option,
                 )
             other = without_missing(other, read)
-            source = zip_rows(source, other, what="vectors", every_row=True)
+            source = zip_rows(source, other, role="vectors", every_row=True)
             kernel = _product_kernel(source, options)
         else:
             split = _in_lines(source)

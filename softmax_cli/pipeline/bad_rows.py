@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from softmax_cli.core.exact.rows import has_no_softmax
 from softmax_cli.errors import InputError, SoftmaxCliError
 from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.formats.model.options import OnBadRow, WriteOptions
 from softmax_cli.pipeline.reporting import note
-
-if TYPE_CHECKING:
-    from softmax_cli.formats.columns.layout import Layout
 
 Kernel = Callable[[Block], Block]
 
@@ -37,10 +33,8 @@ class Counts:
         return self.read - (self.bad if on_bad_row == "skip" else 0)
 
 
-def treat_bad_rows(
-    block: Block, on_bad_row: OnBadRow, table: Layout | None
-) -> tuple[Block, Counts]:
-    """Return the block with its bad rows treated, and the counts of its rows.
+def treat_bad_rows(block: Block, on_bad_row: OnBadRow, source: Source) -> tuple[Block, Counts]:
+    """Return a block of the source with its bad rows treated, and the counts of its rows.
 
     error      unchanged; the caller raises the error once all rows are counted
     skip       without the bad rows
@@ -49,7 +43,7 @@ def treat_bad_rows(
     bad = has_no_softmax(block.values)
     if not bad.any():
         return block, Counts(len(bad))
-    counts = Counts(len(bad), int(bad.sum()), *_why_bad(block, int(bad.argmax()), table))
+    counts = Counts(len(bad), int(bad.sum()), *_why_bad(block, int(bad.argmax()), source))
     if on_bad_row == "skip":
         block = block.rows((~bad).nonzero()[0], block.start)
     elif on_bad_row != "error":
@@ -78,16 +72,16 @@ def zero_bad_rows(kernel: Kernel, on_bad_row: OnBadRow) -> Kernel:
     return zeroed
 
 
-def _why_bad(block: Block, position: int, table: Layout | None) -> tuple[str, str]:
+def _why_bad(block: Block, position: int, source: Source) -> tuple[str, str]:
     """Return the place of a row, or of its missing cell, and why it has no softmax."""
     row, place = block.values[position], block.place(position)
     missing = (row != row).nonzero()[0]
     if not missing.size:
         held = "+inf" if (row > 0).any() else "nothing but -inf"
         return place, f"has no softmax: it holds {held}"
-    if table is None:
+    if source.table is None:
         return place, "has no softmax: it holds NaN"
-    return table.cell(place, int(missing[0])), "is missing or NaN, so the row has no softmax"
+    return source.table.cell(place, int(missing[0])), "is missing or NaN, so the row has no softmax"
 
 
 def conclude(

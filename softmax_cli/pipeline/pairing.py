@@ -23,7 +23,7 @@ from softmax_cli.formats.model.blocks import Block, Chunk, Source
 
 _AXIS = re.compile(r": along axis -?\d+$")
 ONE_TO_ONE = "give one row for each row of the values"
-What = Literal[
+Role = Literal[
     "labels", "weights", "targets", "p", "vectors", "upstream gradients", "gradients", "Jacobians"
 ]
 
@@ -63,7 +63,7 @@ def peeked(source: Source) -> tuple[Source, bool]:
 
 
 def zip_rows(
-    source: Source, other: Source, *, what: What = "labels", every_row: bool = False
+    source: Source, other: Source, *, role: Role = "labels", every_row: bool = False
 ) -> Source:
     """Return the source with the rows of the other added to its blocks, as `weights` or `partner`.
 
@@ -79,7 +79,7 @@ def zip_rows(
                 remedy = "labels are one number a row; --targets takes one-hot rows"
             problem = f"has {other.rows} rows, but {source.place} has {rows}"
             raise InputError(problem, remedy, other.place)
-        check_shapes(source, other, what)
+        check_shapes(source, other, role)
         other = other.slice_rows(source.within)
 
     def chunks() -> Iterator[Chunk]:
@@ -90,7 +90,7 @@ def zip_rows(
                 rows = np.broadcast_to(row, (chunk.rows, other.classes))
             else:
                 rows = reader.take(chunk.rows, source.place)
-            field = "weights" if what == "weights" else "partner"
+            field = "weights" if role == "weights" else "partner"
             yield chunk.map(partial(replace, **{field: rows}))
         reader.finish(source.place)
 
@@ -102,7 +102,7 @@ def zip_rows(
     )
 
 
-def check_shapes(source: Source, other: Source, what: What) -> None:
+def check_shapes(source: Source, other: Source, role: Role) -> None:
     """Raise ShapeError if the leading dimensions differ: rows would be paired in the wrong order.
 
     A flat array of rows fits any shape, and so does text, which has no shape.
@@ -110,7 +110,7 @@ def check_shapes(source: Source, other: Source, what: What) -> None:
     wanted, given, N = source.leading, other.leading, source.classes
     if wanted is None or given is None:
         return
-    cells = {"labels": (), "weights": (), "Jacobians": (N, N)}.get(what, (N,))
+    cells = {"labels": (), "weights": (), "Jacobians": (N, N)}.get(role, (N,))
     # The lines of a Jacobian count as rows; labels may have a trailing dimension of 1.
     end = {0: (1,), 1: (), 2: (N,)}[len(cells)]
     if given in (wanted, (*wanted, *end)) or len(given) <= 1 or given[1:] == end:
@@ -121,12 +121,12 @@ def check_shapes(source: Source, other: Source, what: What) -> None:
     along = ""
     if source.axis != -1:
         along = f" with the classes along axis {len(shape) + source.axis}"
-    remedy = f"give {what} of shape {right}"
+    remedy = f"give {role} of shape {right}"
     if right != flat and (source.axis == -1 or len(cells) != 1):
         remedy += f", or flat {flat}"
     found = _with_classes(given, (N,), other.axis) if cells else given
     place, other_place = (_AXIS.sub("", each.place) for each in (source, other))
-    problem = f"{what} of shape {found} for {place} of shape {shape}{along}"
+    problem = f"{role} of shape {found} for {place} of shape {shape}{along}"
     raise ShapeError(problem, remedy, other_place)
 
 

@@ -69,7 +69,7 @@ def run(
         block = chunk.read()
         check_row_order(block, start, chunk.rows, source.place)
         block = block.with_values(to_kernel_layout(block.values))
-        return treat_bad_rows(block, on_bad_row, source.table)
+        return treat_bad_rows(block, on_bad_row, source)
 
     def finish(piece: Piece) -> Finished:
         block, found = piece.read()
@@ -145,7 +145,7 @@ def good_blocks(
     """
     counts = Counts()
     for read in blocks_in_order(source):
-        block, found = treat_bad_rows(read, on_bad_row, source.table)
+        block, found = treat_bad_rows(read, on_bad_row, source)
         block = block.renumbered(source.first + counts.kept(on_bad_row))
         counts += found
         if not (counts.bad and on_bad_row == "error"):

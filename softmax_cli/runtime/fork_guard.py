@@ -12,12 +12,8 @@ import signal
 import sys
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from softmax_cli.errors import ExitCode, print_message
-
-if TYPE_CHECKING:
-    import mmap
 
 _BOARD_BYTES = 1 << 16
 _TEXT_BYTES = _BOARD_BYTES // 2
@@ -27,7 +23,7 @@ _LAST_PATIENCE_SECONDS = 3.0
 _PR_SET_PDEATHSIG = 1
 
 # Shared memory: the file that the child reads, and the names of its temporary files.
-_board: mmap.mmap | None = None
+_board: memoryview | None = None
 _is_allowed = False
 
 
@@ -48,7 +44,7 @@ def fork_guard() -> None:
     import ctypes
     import mmap
 
-    board = mmap.mmap(-1, _BOARD_BYTES)
+    board = memoryview(mmap.mmap(-1, _BOARD_BYTES))
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.flush()
@@ -76,12 +72,12 @@ def _write(at: int, text: str) -> None:
         _board[at : at + 4 + len(data)] = len(data).to_bytes(4, "little") + data
 
 
-def _read(board: mmap.mmap, at: int) -> str:
+def _read(board: memoryview, at: int) -> str:
     length = int.from_bytes(board[at : at + 4], "little")
-    return os.fsdecode(board[at + 4 : at + 4 + length])
+    return os.fsdecode(bytes(board[at + 4 : at + 4 + length]))
 
 
-def _outcome(child: int, board: mmap.mmap) -> int:
+def _outcome(child: int, board: memoryview) -> int:
     """Wait for the child, clean up if it crashed, and return the exit code."""
     received: list[int] = []
 

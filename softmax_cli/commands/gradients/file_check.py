@@ -159,7 +159,7 @@ class GradientFile:
             partner = opened_partner(given.upstream, "--upstream", read, source.classes)
             partner = without_missing(stack.enter_context(partner), read)
             _check_classes(partner, source, "", "--upstream")
-            source = zip_rows(source, partner, what="upstream gradients", every_row=True)
+            source = zip_rows(source, partner, role="upstream gradients", every_row=True)
         T = inputs.options.temperature
         return source, partial(derivative_reference, given.of or "softmax", T), {}
 

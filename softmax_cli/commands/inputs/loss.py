@@ -90,11 +90,11 @@ class LossInputs:
         else:
             partner = stack.enter_context(self._partner(source, names))
             settings = replace(settings, partner_dtypes=partner.dtypes)
-            what = "p" if settings.form == "distributions" else settings.form
-            source = zip_rows(source, partner, what=what)
+            role = "p" if settings.form == "distributions" else settings.form
+            source = zip_rows(source, partner, role=role)
         if options.sample_weights is not None:
             weights = stack.enter_context(self._sample_weights(options.sample_weights))
-            source = zip_rows(source, weights, what="weights")
+            source = zip_rows(source, weights, role="weights")
         return settings.mask(names.refuse_suspects(source)), settings
 
     def _names(self, source: Source) -> Names:
