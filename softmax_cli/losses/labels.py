@@ -16,16 +16,14 @@ from softmax_cli.formats.arrays.array import row_place
 from softmax_cli.formats.columns.header import is_header
 from softmax_cli.formats.columns.layout import mask_na_values, missing_numbers, missing_texts
 from softmax_cli.formats.columns.selection import refuse_all_but_one
-from softmax_cli.formats.delimited.reader import first_records
 from softmax_cli.formats.model.blocks import BLOCK_BYTES, Block, Source, from_blocks, identity
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
-from softmax_cli.formats.opening.detection import detected_format, refuse_pickle
 from softmax_cli.formats.opening.source import open_file
-from softmax_cli.formats.registry import suffix_format
+from softmax_cli.formats.registry import detected_format, refuse_pickle, suffix_format
 from softmax_cli.formats.text.cell_kinds import number_remedy
 from softmax_cli.formats.text.cells import cell_splitter, cell_text, unquote
 from softmax_cli.formats.text.json_values import label_text, parse_json, read_document
-from softmax_cli.formats.text.lines import Comments, batches, read_records
+from softmax_cli.formats.text.lines import Comments, batches, first_records, read_records
 from softmax_cli.formats.text.numbers import NotANumberError, parse_number
 from softmax_cli.losses.class_labels import Label, Names
 from softmax_cli.storage.filesystem import path_of

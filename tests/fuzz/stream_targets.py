@@ -13,7 +13,7 @@ from unittest import mock
 import zstandard
 
 from softmax_cli.formats.model.options import ColumnRequest
-from softmax_cli.formats.opening.detection import detected_format
+from softmax_cli.formats.registry import detected_format
 from softmax_cli.storage.input import open_input
 from tests.formats.rows import Trickle
 from tests.fuzz.outcomes import Choices, Outcome, agree, alike, file, outcome

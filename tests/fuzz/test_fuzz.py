@@ -80,7 +80,7 @@ BROKEN: dict[str, tuple[str, Any]] = {
     "csv": ("formats.delimited.polars_chunk._is_exact", lambda *_: True),
     "tsv": ("formats.columns.line_table.batches", lambda records, _: iter([list(records)[:1]])),
     "txt": (
-        "formats.delimited.cells.DelimitedTable._numbers",
+        "formats.delimited.reader.DelimitedTable._numbers",
         lambda _, cells, __: [*map(float, cells)][::-1],
     ),
     "json": ("formats.arrays.array.json_float", lambda *_: 0.0),

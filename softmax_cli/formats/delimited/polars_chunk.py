@@ -1,6 +1,6 @@
 """Many lines of delimited text at once, by Polars.
 
-The cell-by-cell reader in cells.py defines what a text means. It reads every chunk that Polars
+The cell-by-cell reader in reader.py defines what a text means. It reads every chunk that Polars
 refuses or would read differently.
 """
 

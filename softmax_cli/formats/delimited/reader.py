@@ -1,32 +1,46 @@
-"""Reads CSV, TSV and whitespace-separated text; the first two records decide on a header."""
+"""Reads CSV, TSV and whitespace-separated text; the first two records decide on a header.
+
+The reader cell by cell defines what a text means; many lines at once are read by Polars.
+"""
 
 from __future__ import annotations
 
 import io
-import sys
+import math
 from codecs import BOM_UTF8
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePath
-from typing import NamedTuple
 
 from softmax_cli.errors import InputError, UsageError
 from softmax_cli.formats.columns.header import detect_layout
-from softmax_cli.formats.columns.layout import missing_texts
-from softmax_cli.formats.delimited.cells import DelimitedTable, decode_cell
+from softmax_cli.formats.columns.layout import Layout, missing_texts
+from softmax_cli.formats.columns.line_table import LineTable, ParsedRow, ParsedRows
+from softmax_cli.formats.columns.selection import pass_through
 from softmax_cli.formats.model.blocks import Source
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
+from softmax_cli.formats.text.cell_kinds import number_remedy
 from softmax_cli.formats.text.cells import (
+    Split,
     cell_splitter,
     cell_text,
     detected_delimiter,
     refuse_many_cells,
+    unquote,
 )
-from softmax_cli.formats.text.lines import Comments, no_rows, read_line, read_records
-from softmax_cli.storage.input import Input, reading
-from softmax_cli.storage.limits import MOST_IDLE_LINES
+from softmax_cli.formats.text.lines import Comments, Record, first_records, read_records
+from softmax_cli.formats.text.numbers import (
+    LARGEST_EXACT,
+    STORE_TRUTH,
+    NotANumberError,
+    is_number,
+    is_truth,
+    parse_number,
+)
+from softmax_cli.storage.input import Input
 
-# So many bytes of the second record are enough to judge the first.
-_SECOND_BYTES = 1 << 20
+_LONG_CELL = 1 << 12
 
 
 def read(source: Input, form: str, options: ReadOptions, request: ColumnRequest) -> Source:
@@ -69,70 +83,107 @@ def _delimiter(asked: str | None, form: str, place: str, first: bytes) -> str | 
     return detected_delimiter(first.decode("utf-8", errors="replace")) or ","
 
 
-class FirstRecords(NamedTuple):
-    """The first two records of a text.
-
-    line    number of the first record's line
-    record  the first record
-    below   the second record, or the beginning of a long one; None if there is none
-    read    the bytes read from the stream, from the first record on
-    end     where the first record ends in them
-    """
-
-    line: int
-    record: bytes
-    below: bytes | None
-    read: bytes
-    end: int
-
-    def rows(self, *, is_header: bool) -> tuple[bytes, int]:
-        """Return the bytes of rows that were read, and the number of their first line."""
-        if not is_header:
-            return self.read, self.line
-        return self.read[self.end :], self.line + self.record.count(b"\n") + 1
-
-
-def first_records(source: Input, comments: Comments, what: str, *, anywhere: bool) -> FirstRecords:
-    """Read the first two records; the error for an empty text asks for `what`.
-
-    Comments above the first record are counted. With `anywhere`, more may follow below it.
-    """
-    number, is_comment = 0, True
-    while is_comment:
-        if number == MOST_IDLE_LINES:
-            raise no_rows(f"{source.place}:{number + 1}")
-        number += 1
-        with reading(source.place):
-            line = read_line(source.stream, source.place, number)
-        is_comment = comments.take(line.removeprefix(BOM_UTF8) if number == 1 else line)
-    stream = _Recorder(line, source.stream)
-    # The lines below the first record are read again, and their comments counted then.
-    below = Comments(comments.missing) if anywhere else None
-    records = read_records(stream, source.place, comments=below, first_line=number)
-    first = next(records, None)
-    if first is None:
-        raise InputError("is empty", f"give {what}", source.place)
-    end = sum(map(len, stream.held))
-    stream.left = _SECOND_BYTES
+def decode_cell(cell: bytes, place: str) -> str:
+    """Return the content of a cell; one that is not UTF-8 is an error."""
     try:
-        second = next(records, (0, None))[1]
-    except InputError:
-        # An error in the first record comes before one in the second.
-        second = None
-    return FirstRecords(*first, second, b"".join(stream.held), end)
+        return unquote(cell).decode("utf-8")
+    except UnicodeDecodeError:
+        raise InputError("is not UTF-8 text", "save it as UTF-8", place) from None
 
 
-class _Recorder(io.BufferedIOBase):
-    """Reads a first line and then a stream, at most `left` bytes of it, and holds every line."""
+@dataclass(frozen=True)
+class DelimitedTable(LineTable):
+    """Reads the rows of delimited text.
 
-    def __init__(self, first: bytes, rest: io.BufferedReader) -> None:
-        self._first, self._rest = first, rest
-        self.held: list[bytes] = []
-        self.left = sys.maxsize
+    split      splits a record into cells
+    delimiter  None for whitespace
+    comments   counts the comments among the rows; None if there cannot be any
+    """
 
-    def readline(self, size: int | None = -1, /) -> bytes:
-        line = self._first or self._rest.readline(min(size or self.left, self.left))
-        self._first = b""
-        self.left -= len(line)
-        self.held.append(line)
-        return line
+    split: Split
+    delimiter: str | None = None
+    comments: Comments | None = None
+
+    def read_records(self, stream: io.BufferedIOBase, line: int) -> Iterator[Record]:
+        one_column = self.layout.columns == 1
+        place, comments = self.source.place, self.comments
+        return read_records(
+            stream, place, comments=comments, first_line=line, one_column=one_column
+        )
+
+    def parse_with_polars(self, text: bytes, rows: int) -> ParsedRows | None:
+        layout = self.layout
+        assert self.delimiter is not None
+        mark = self.delimiter.encode()
+        # Polars takes much memory for long cells. It drops a byte order mark, splits a cell at a
+        # quoted delimiter, and does not keep the text of numbers that are also passed through.
+        if (
+            len(text) > _LONG_CELL * rows * layout.columns
+            or text.startswith(BOM_UTF8)
+            or any(mark in inside for inside in text.split(b'"')[1::2])
+            or not set(layout.ids).isdisjoint(layout.classes)
+        ):
+            return None
+        # The import takes memory too.
+        from softmax_cli.formats.delimited.polars_chunk import read_with_polars
+
+        return read_with_polars(text, rows, layout, self.delimiter)
+
+    def parse_record(self, record: bytes, place: str) -> ParsedRow:
+        layout = self.layout
+        # In one column, a blank line is a missing value.
+        cells = self.split(record) or [b""]
+        if len(cells) != layout.columns:
+            refuse_many_cells(len(cells), place)
+            counted = "1 column" if len(cells) == 1 else f"{len(cells)} columns"
+            problem = f"{counted}, and the first line has {layout.columns}"
+            is_one = 1 in (len(cells), layout.columns)
+            remedy = "check --delimiter" if is_one else "every row needs the same columns"
+            raise InputError(problem, remedy, place)
+        chosen = cells if layout.is_all_classes else [cells[column] for column in layout.classes]
+        ids = tuple(cells[column] for column in layout.ids)
+        numbers = self._numbers(chosen, place)
+        return numbers, ids, "" if layout.label is None else decode_cell(cells[layout.label], place)
+
+    def _numbers(self, cells: list[bytes], place: str) -> list[float]:
+        try:
+            row = list(map(float, cells))
+            # float() accepts 1_000 and rounds large numbers: both need a closer look.
+            is_exact = all(
+                -LARGEST_EXACT < number < LARGEST_EXACT or number != number for number in row
+            )
+            if is_exact and not any(b"_" in cell for cell in cells):
+                return row
+        except ValueError:
+            pass
+        if all(is_truth(cell_text(cell).strip()) for cell in cells):
+            shown, where = decode_cell(cells[0], place), f"{place}:{self.layout.classes[0] + 1}"
+            raise InputError(f"{shown!r} is not a number", STORE_TRUTH, where)
+        columns = zip(cells, self.layout.classes, strict=True)
+        return [self._number(decode_cell(cell, place), column, place) for cell, column in columns]
+
+    def _number(self, text: str, column: int, place: str) -> float:
+        if text in self.layout.missing:
+            return math.nan
+        try:
+            return parse_number(text)
+        except NotANumberError as error:
+            remedy = _remedy(text, self.layout, column)
+            raise InputError(str(error), remedy, f"{place}:{column + 1}") from None
+
+
+def _remedy(text: str, layout: Layout, column: int) -> str:
+    parts = text.split()
+    is_uncut = layout.columns == 1 and len(parts) > 1
+    if not (is_uncut or is_truth(text)) and (remedy := number_remedy(text)):
+        return remedy
+    delimiter = detected_delimiter(text) if layout.columns == 1 else None
+    if delimiter is None and is_uncut and all(map(is_number, parts)):
+        delimiter = " "
+    if delimiter:
+        return f"--delimiter '{delimiter}' would split it into cells"
+    if len(layout.classes) == 1:
+        return "every row needs a number"
+    if is_truth(text):
+        return f"{STORE_TRUTH}, or {pass_through([column], layout.names, 'the column')}"
+    return pass_through([column], layout.names, "a column of words")

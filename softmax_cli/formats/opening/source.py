@@ -15,9 +15,8 @@ from softmax_cli.formats.columns.selection import refuse_table_options
 from softmax_cli.formats.columns.suspects import warn_of_suspects
 from softmax_cli.formats.model.blocks import Block, Chunk, Source
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
-from softmax_cli.formats.opening.detection import detected_format, refuse_pickle
 from softmax_cli.formats.opening.inline import read_inline, unknown_token
-from softmax_cli.formats.registry import named_format
+from softmax_cli.formats.registry import detected_format, named_format, refuse_pickle
 from softmax_cli.storage.filesystem import Location, location, path_of
 from softmax_cli.storage.input import open_input
 

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import io
 import re
+import sys
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import islice
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from softmax_cli.errors import InputError
 from softmax_cli.formats.text.cell_kinds import MISSING, is_spreadsheet_error
 from softmax_cli.formats.text.cells import QUOTED
-from softmax_cli.storage.input import reading
+from softmax_cli.storage.input import Input, reading
 from softmax_cli.storage.limits import LONGEST_LINE, MOST_IDLE_LINES
 
 Record = tuple[int, bytes]
 T = TypeVar("T")
 
+# So many bytes of the second record are enough to judge the first.
+_SECOND_BYTES = 1 << 20
 _CELL_END = re.compile(rb"[,;|\s]")
 
 
@@ -130,6 +133,75 @@ def _read_quoted(
             remedy = "close it, or double it to keep it as text"
             raise InputError(problem, remedy, f"{place}:{first}")
     return b"".join(lines), number
+
+
+class FirstRecords(NamedTuple):
+    """The first two records of a text.
+
+    line    number of the first record's line
+    record  the first record
+    below   the second record, or the beginning of a long one; None if there is none
+    read    the bytes read from the stream, from the first record on
+    end     where the first record ends in them
+    """
+
+    line: int
+    record: bytes
+    below: bytes | None
+    read: bytes
+    end: int
+
+    def rows(self, *, is_header: bool) -> tuple[bytes, int]:
+        """Return the bytes of rows that were read, and the number of their first line."""
+        if not is_header:
+            return self.read, self.line
+        return self.read[self.end :], self.line + self.record.count(b"\n") + 1
+
+
+def first_records(source: Input, comments: Comments, what: str, *, anywhere: bool) -> FirstRecords:
+    """Read the first two records; the error for an empty text asks for `what`.
+
+    Comments above the first record are counted. With `anywhere`, more may follow below it.
+    """
+    number, is_comment = 0, True
+    while is_comment:
+        if number == MOST_IDLE_LINES:
+            raise no_rows(f"{source.place}:{number + 1}")
+        number += 1
+        with reading(source.place):
+            line = read_line(source.stream, source.place, number)
+        is_comment = comments.take(line.removeprefix(BOM_UTF8) if number == 1 else line)
+    stream = _Recorder(line, source.stream)
+    # The lines below the first record are read again, and their comments counted then.
+    below = Comments(comments.missing) if anywhere else None
+    records = read_records(stream, source.place, comments=below, first_line=number)
+    first = next(records, None)
+    if first is None:
+        raise InputError("is empty", f"give {what}", source.place)
+    end = sum(map(len, stream.held))
+    stream.left = _SECOND_BYTES
+    try:
+        second = next(records, (0, None))[1]
+    except InputError:
+        # An error in the first record comes before one in the second.
+        second = None
+    return FirstRecords(*first, second, b"".join(stream.held), end)
+
+
+class _Recorder(io.BufferedIOBase):
+    """Reads a first line and then a stream, at most `left` bytes of it, and holds every line."""
+
+    def __init__(self, first: bytes, rest: io.BufferedReader) -> None:
+        self._first, self._rest = first, rest
+        self.held: list[bytes] = []
+        self.left = sys.maxsize
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        line = self._first or self._rest.readline(min(size or self.left, self.left))
+        self._first = b""
+        self.left -= len(line)
+        self.held.append(line)
+        return line
 
 
 def batches(items: Iterator[T], size: int) -> Iterator[list[T]]:

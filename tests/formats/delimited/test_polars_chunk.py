@@ -17,7 +17,7 @@ from softmax_cli.formats.columns import line_table
 from softmax_cli.formats.columns.layout import Layout
 from softmax_cli.formats.columns.line_table import count_rows
 from softmax_cli.formats.delimited import polars_chunk
-from softmax_cli.formats.delimited.cells import DelimitedTable
+from softmax_cli.formats.delimited.reader import DelimitedTable
 from softmax_cli.formats.model.blocks import Block
 from softmax_cli.formats.text.cells import cell_splitter
 from softmax_cli.storage.input import Input
