@@ -20,8 +20,8 @@ from softmax_cli.formats.text.numbers import (
     LARGEST_EXACT,
     STORE_TRUTH,
     NotANumberError,
-    check_whole,
     is_number,
+    parse_number,
 )
 
 T = TypeVar("T")
@@ -225,12 +225,7 @@ def json_float(value: object, missing: Collection[str] = MISSING) -> float:
     if isinstance(value, float):
         return value
     if isinstance(value, int) and not isinstance(value, bool):
-        try:
-            number = float(value)
-        except OverflowError:
-            raise NotANumberError(f"{str(value)[:12]}... is beyond the range of float64") from None
-        check_whole(value, number)
-        return number
+        return float(value) if abs(value) <= LARGEST_EXACT else parse_number(str(value))
     if value is None or (isinstance(value, str) and value in missing):
         return math.nan
     if isinstance(value, str) and value in NON_FINITE:

@@ -17,17 +17,13 @@ from softmax_cli.formats.model.blocks import Block, Chunk, Source, identity
 _INDEX_ROWS = 5
 _WORDS_OF_NAME = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 # Last words of names of ids, indexes, labels, weights and folds.
-_LAST_WORDS = {
-    *("id", "ids", "idx", "index", "uid", "uuid", "guid", "label", "labels", "target", "targets"),
-    *("weight", "weights", "fold", "folds"),
-}
+_LAST_WORD = re.compile(r"ids?|idx|index|u?uid|guid|(label|target|weight|fold)s?")
 # Whole names, without separators.
-_NAMES = {
-    *("userid", "rowid", "imageid", "sampleid", "itemid", "docid", "recordid", "objectid", "qid"),
-    *("row", "rows", "rownum", "rownumber", "rowno", "rowname", "rownames", "level0", "class"),
-    *("kfold", "imgid", "identifier", "docno", "pk", "indexlevel0"),
-    *("ytrue", "truth", "groundtruth", "gt", "truelabel", "trueclass", "wt", "split", "cv"),
-}
+_NAME = re.compile(
+    r"(user|row|image|img|sample|item|doc|record|object|q)id|identifier|docno|pk|(index)?level0"
+    r"|rows?|row(num|number|no|names?)|(ground)?truth|ytrue|gt|true(label|class)|class"
+    r"|wt|split|k?fold|cv"
+)
 
 
 def looks_like_no_class(name: str) -> bool:
@@ -37,7 +33,7 @@ def looks_like_no_class(name: str) -> bool:
     [True, True, True, False, False]
     """
     words = [word.lower() for word in _WORDS_OF_NAME.findall(name)]
-    return bool(words) and (words[-1] in _LAST_WORDS or "".join(words) in _NAMES)
+    return bool(words and (_LAST_WORD.fullmatch(words[-1]) or _NAME.fullmatch("".join(words))))
 
 
 class SuspectColumns:

@@ -178,17 +178,12 @@ class Source:
 
     def blocks(self) -> Iterator[Block]:
         """Read the blocks, in order."""
-        for chunk in self.chunks():
-            yield chunk.read()
+        return (chunk.read() for chunk in self.chunks())
 
     def map(self, change: Callable[[Block], Block], **fields: Any) -> Source:
         """Return the source with a change applied to each block, and with other fields."""
-
-        def chunks() -> Iterator[Chunk]:
-            for chunk in self.chunks():
-                yield chunk.map(change)
-
-        return replace(self, chunks=chunks, **fields)
+        chunks = self.chunks
+        return replace(self, chunks=lambda: (chunk.map(change) for chunk in chunks()), **fields)
 
     def slice_rows(self, rows: RowRange | None) -> Source:
         """Return the source limited to a range of its rows, which keep their numbers.

@@ -60,15 +60,12 @@ def parse_number(text: str) -> float:
             raise NotANumberError(f"{shorten(text)!r} is beyond the range of float64")
     elif abs(number) >= LARGEST_EXACT:
         with suppress(ValueError):
-            check_whole(int(text), number)
+            if (whole := int(text)) != int(number):
+                problem = (
+                    f"{shorten(str(whole))} is a whole number that float64 cannot hold exactly"
+                )
+                raise NotANumberError(problem)
     return number
-
-
-def check_whole(whole: int, number: float) -> None:
-    """Raise NotANumberError if float64 rounded a whole number."""
-    if int(number) != whole:
-        shown = shorten(str(whole))
-        raise NotANumberError(f"{shown} is a whole number that float64 cannot hold exactly")
 
 
 def json_number(text: str) -> str:
