@@ -14,8 +14,12 @@ import numpy as np
 from softmax_cli.errors import InputError, shorten
 from softmax_cli.formats.arrays.array import row_place
 from softmax_cli.formats.columns.header import is_header
-from softmax_cli.formats.columns.layout import mask_na_values, missing_numbers, missing_texts
-from softmax_cli.formats.columns.selection import refuse_all_but_one
+from softmax_cli.formats.columns.layout import (
+    mask_na_values,
+    missing_numbers,
+    missing_texts,
+    refuse_all_but_one,
+)
 from softmax_cli.formats.model.blocks import BLOCK_BYTES, Block, Source, from_blocks, identity
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 from softmax_cli.formats.opening.source import open_file

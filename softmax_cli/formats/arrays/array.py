@@ -65,9 +65,8 @@ def check_dtype(dtype: np.dtype[Any], place: str, asked: DTypeName | None) -> No
     what = "records of several fields" if dtype.names else kinds.get(dtype.kind, f"{dtype} values")
     if dtype.subdtype is not None:
         what = "arrays within the array"
-    remedy = "integers or float16, float32 or float64 are read"
-    if dtype.kind == "b":
-        remedy = STORE_TRUTH
+    read = "integers or float16, float32 or float64 are read"
+    remedy = STORE_TRUTH if dtype.kind == "b" else read
     raise InputError(f"holds {what} (dtype {shorten(str(dtype))})", remedy, place)
 
 
@@ -123,8 +122,7 @@ def numbers_in(stored: NDArray[Any]) -> NDArray[Any]:
 def checked_shape(shape: tuple[int, ...], place: str) -> tuple[int, ...]:
     """Refuse an array without classes."""
     if not shape or not shape[-1]:
-        problem = f"holds an array of shape {shape}, without classes"
-        raise InputError(problem, "a row needs a number", place)
+        raise InputError(f"holds an array of shape {shape}", "a row needs a number", place)
     return shape
 
 
@@ -145,13 +143,8 @@ def along_axis(source: Source, axis: int) -> Source:
         remedy = f"its axes are {-array.ndim} to {array.ndim - 1}"
         raise InputError(f"has no axis {axis}", remedy, source.place)
     moved = array_source(np.moveaxis(array, axis, -1), f"{source.place}: along axis {axis}")
-    return replace(
-        moved,
-        dtype=source.dtype,
-        axis=axis % array.ndim - array.ndim,
-        paths=source.paths,
-        close=source.close,
-    )
+    axis = axis % array.ndim - array.ndim
+    return replace(moved, dtype=source.dtype, axis=axis, paths=source.paths, close=source.close)
 
 
 class AlongAxisSink(Sink):

@@ -134,14 +134,12 @@ def read_header(source: Input, asked: DTypeName | None) -> Header:
             )
     except Exception as error:
         # NumPy's parser raises errors of many types, and warns of what it guesses.
-        problem = "has a header that cannot be read"
-        raise InputError(problem, "the file is damaged", source.place) from error
+        raise InputError("has no valid header", "the file is damaged", source.place) from error
     check_dtype(dtype, source.place, asked)
     most = max(8, dtype.itemsize) * math.prod(max(1, size) for size in shape)
     are_sizes = all(type(size) is int and size >= 0 for size in shape)
     if not are_sizes or most >= 1 << 63 or len(shape) > _MOST_DIMENSIONS:
-        problem = f"has a header with the shape {shorten(str(shape))}"
-        raise InputError(problem, "it is damaged", source.place)
+        raise InputError(f"has the shape {shorten(str(shape))}", "it is damaged", source.place)
     return Header(dtype, shape, fortran_order, 8 + width + length)
 
 
@@ -174,8 +172,9 @@ class NpySink(FormatSink):
             problem = f"an array cannot hold {result.text_columns}"
             raise UsageError(problem, "write .npz, .csv or .json", target.place)
         if not target.seekable:
-            problem = f"a pipe cannot hold an {self._form} file"
-            raise UsageError(problem, "name a file with -o", target.place)
+            raise UsageError(
+                f"a pipe cannot hold {self._form}", "name a file with -o", target.place
+            )
         self._end = result.first
         most = (1 << 62, *(result.leading or ()), *result.shape(0))
         self._room = len(self.header(most))

@@ -62,12 +62,10 @@ def _check_method(member: zipfile.ZipInfo, place: str) -> None:
     """Refuse an array that is encrypted or of an unsupported compression."""
     name = shorten(member.filename)
     if member.flag_bits & _ENCRYPTED:
-        problem = f"its member {name!r} is encrypted"
-        raise InputError(problem, "write it again without a password", place)
+        raise InputError(f"{name!r} is encrypted", "write it again without a password", place)
     if member.compress_type not in _READ_METHODS:
         method = _METHODS.get(member.compress_type, f"method {member.compress_type}")
-        problem = f"its member {name!r} is compressed with {method}, which is not read here"
-        raise InputError(problem, _AGAIN, place)
+        raise InputError(f"{name!r} is compressed with {method}", _AGAIN, place)
 
 
 class NpzSink(FormatSink):

@@ -50,9 +50,9 @@ def read(source: Input, _: str, options: ReadOptions, request: ColumnRequest) ->
     tensor = chosen_array({tensor.name: tensor for tensor in tensors}, options.key, source.place)
     place = f"{source.place}[{shorten(tensor.name)}]"
     if tensor.dtype not in _DTYPES:
-        problem = f"holds {shorten(tensor.dtype)} values"
         read = "integers, F16, BF16, F32 or F64 are read"
-        raise InputError(problem, STORE_TRUTH if tensor.dtype == "BOOL" else read, place)
+        remedy = STORE_TRUTH if tensor.dtype == "BOOL" else read
+        raise InputError(f"holds {shorten(tensor.dtype)} values", remedy, place)
     dtype = _DTYPES[tensor.dtype]
     array = Header(dtype, tensor.shape)
     check_size(tensor.end - tensor.begin, array.size, place)
@@ -77,14 +77,13 @@ def _tensors(source: Input, header: bytes) -> list[_Tensor]:
         if not all(map(_is_valid, tensors)):
             raise ValueError
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise _damaged(source, "has a header that cannot be read") from error
+        raise _damaged(source, "has no valid header") from error
     tensors.sort(key=lambda tensor: (tensor.begin, tensor.end))
     end = 0
     for tensor in tensors:
         if tensor.begin != end:
             name = shorten(tensor.name)
-            problem = f"its array {name!r} begins at byte {tensor.begin}, not at {end}"
-            raise _damaged(source, problem)
+            raise _damaged(source, f"array {name!r} begins at byte {tensor.begin}, not {end}")
         end = tensor.end
     return tensors
 

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from softmax_cli.errors import InputError, shorten
 from softmax_cli.formats.arrays.array import ACCEPT_ROUNDING, INEXACT, first_inexact, row_place
 from softmax_cli.formats.columnar.file import ColumnarFile
-from softmax_cli.formats.columns.layout import Layout, choose_layout
-from softmax_cli.formats.columns.selection import (
+from softmax_cli.formats.columns.layout import (
+    Layout,
+    choose_layout,
     name_columns,
     pass_through,
     refuse_all_but_one,

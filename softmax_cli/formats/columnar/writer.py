@@ -41,8 +41,7 @@ class ColumnarSink(FormatSink):
         self._has_classes = len(result.column_names or ()) == 2 * result.columns
         names = self._names()
         if len(set(names)) < len(names):
-            problem = f"two columns have the same name, which {self._form} does not allow"
-            raise UsageError(problem, "write csv", self._target.place)
+            raise UsageError("two columns have the same name", "write csv", self._target.place)
         width = 1 if self._as_entries else result.columns
         line_bytes = 32 if self._as_entries else width * self._dtype.itemsize
         self._most = min(_PART_ROWS, max(1, _PART_BYTES // line_bytes))

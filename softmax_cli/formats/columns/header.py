@@ -8,8 +8,7 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from softmax_cli.errors import InputError, shorten
-from softmax_cli.formats.columns.layout import Layout, choose_layout
-from softmax_cli.formats.columns.selection import are_numbers, pass_through
+from softmax_cli.formats.columns.layout import Layout, are_numbers, choose_layout, pass_through
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 from softmax_cli.formats.text.cell_kinds import (
     cell_kind,

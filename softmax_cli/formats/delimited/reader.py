@@ -15,9 +15,8 @@ from pathlib import PurePath
 
 from softmax_cli.errors import InputError, UsageError
 from softmax_cli.formats.columns.header import detect_layout
-from softmax_cli.formats.columns.layout import Layout, missing_texts
+from softmax_cli.formats.columns.layout import Layout, missing_texts, pass_through
 from softmax_cli.formats.columns.line_table import LineTable, ParsedRow, ParsedRows
-from softmax_cli.formats.columns.selection import pass_through
 from softmax_cli.formats.model.blocks import Source
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 from softmax_cli.formats.text.cell_kinds import number_remedy

@@ -51,8 +51,7 @@ def _parse_line(line: bytes, number: int, place: str) -> Any:
         problem = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
         raise InputError(f"is not JSON: {problem}", "check the line", where) from None
     if not isinstance(row, (list, dict)) or not row:
-        problem = "is neither a list of numbers nor an object"
-        raise InputError(problem, 'a line is [1, 2, 3] or {"a": 1, "b": 2}', where)
+        raise InputError("is no row of numbers", 'a line is [1, 2, 3] or {"a": 1, "b": 2}', where)
     return row
 
 
@@ -164,8 +163,7 @@ class JsonLinesSink(FormatSink):
         escaped = (_json(name).replace("%", "%%") for name in self._names or ())
         self._template = _object(dict.fromkeys(escaped, "%s"))
         if len(set(keys)) < len(keys) and not result.matrix:
-            problem = "two columns have the same name, which an object cannot hold"
-            raise UsageError(problem, "write csv", self._target.place)
+            raise UsageError("two columns have the same name", "write csv", self._target.place)
 
     def prepare(self, block: Block) -> Callable[[], None]:
         return partial(self._target.write, self._format(block))

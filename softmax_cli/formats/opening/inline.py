@@ -45,8 +45,7 @@ def _is_typed(token: str) -> bool:
     for part in others:
         if not is_number(part):
             problem = f"{shorten(part)!r} is not a number, and no file has this name"
-            remedy = "separate numbers with commas and no spaces"
-            raise InputError(problem, remedy, shorten_token(token))
+            raise InputError(problem, "separate numbers with commas alone", shorten_token(token))
     return True
 
 

@@ -10,8 +10,7 @@ from itertools import chain
 from threading import Lock
 
 from softmax_cli.errors import InputError, UsageError
-from softmax_cli.formats.columns.layout import mask_na_values
-from softmax_cli.formats.columns.selection import refuse_table_options
+from softmax_cli.formats.columns.layout import mask_na_values, refuse_table_options
 from softmax_cli.formats.columns.suspects import warn_of_suspects
 from softmax_cli.formats.model.blocks import Block, Chunk, Source
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions

@@ -78,8 +78,7 @@ def read_records(
                 record, number = _read_quoted(record, stream, place, first)
             record = record.rstrip(b"\r\n")
             if b"\0" in record:
-                problem = "holds a NUL byte, so it is not text"
-                raise InputError(problem, "name its format with --input-format", where)
+                raise InputError("holds a NUL byte", "name its format with --input-format", where)
             if b"\r" in record and (comments is not None or b"\r" in QUOTED.sub(b"", record)):
                 problem = "its lines end in a carriage return alone"
                 raise InputError(problem, "save it with ordinary line endings", where)

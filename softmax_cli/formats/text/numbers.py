@@ -61,10 +61,7 @@ def parse_number(text: str) -> float:
     elif abs(number) >= LARGEST_EXACT:
         with suppress(ValueError):
             if (whole := int(text)) != int(number):
-                problem = (
-                    f"{shorten(str(whole))} is a whole number that float64 cannot hold exactly"
-                )
-                raise NotANumberError(problem)
+                raise NotANumberError(f"float64 cannot hold {shorten(str(whole))} exactly")
     return number
 
 

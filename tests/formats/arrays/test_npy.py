@@ -116,8 +116,8 @@ def test_numpy_reads_what_is_written(dtype: str) -> None:
         (np.array([b"a"]), ["|S1"]),
         (np.array(["2020-01-01"], "M8[D]"), ["datetime64[D]"]),
         (np.array([1], "m8[s]"), ["timedelta64[s]"]),
-        (np.zeros((2, 0)), ["(2, 0)", "without classes"]),
-        (np.zeros(0), ["(0,)", "without classes"]),
+        (np.zeros((2, 0)), ["(2, 0)", "a row needs a number"]),
+        (np.zeros(0), ["(0,)", "a row needs a number"]),
     ],
 )
 def test_not_rows_of_numbers(array: Array, words: list[str]) -> None:
@@ -166,7 +166,7 @@ def test_bytes_after_the_end(more: int) -> None:
 def test_shape_that_cannot_be(shape: str, fortran_order: str) -> None:
     data = headed(described(shape, fortran_order=fortran_order))
     line = refusal(saved("x.npy", data))
-    assert line.startswith("x.npy: has a header with the shape")
+    assert line.startswith("x.npy: has the shape")
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_shape_that_cannot_be(shape: str, fortran_order: str) -> None:
 def test_header_that_cannot_be_read(header: str) -> None:
     for version in (1, 2, 3):
         line = refusal(saved("x.npy", headed(header, version=version)))
-        assert line.startswith("x.npy: has a header ")
+        assert line.startswith(("x.npy: has no valid header; ", "x.npy: has the shape "))
 
 
 @pytest.mark.parametrize(

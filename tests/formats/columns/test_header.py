@@ -243,7 +243,7 @@ def test_every_column_passes_through() -> None:
 @pytest.mark.parametrize(
     ("column_request", "options", "words"),
     [
-        (ColumnRequest(labels="l*"), {}, ["--label-column", "'l*' is 2 columns"]),
+        (ColumnRequest(labels="l*"), {}, ["--label-column", "'l*' is several columns"]),
         (ColumnRequest(labels="nope"), {}, ["--label-column", "'nope'"]),
         (ColumnRequest(), {"id_columns": ["1-3"]}, ["--id-columns", "no column is left"]),
         (ColumnRequest(), {"columns": ["z*"]}, ["--columns", "'z*'", "l1, l2, c"]),

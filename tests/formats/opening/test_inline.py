@@ -72,7 +72,7 @@ def test_a_file_whose_name_is_a_number_is_a_number() -> None:
         (["[[[1]]]", "[2]"], "arguments: [1][0]", ["a number "]),
         (["[1,x]"], "[1,x]", ["not JSON"]),
         (["[1,]"], "[1,]", ["not JSON"]),
-        (["[]"], "arguments", ["without classes"]),
+        (["[]"], "arguments", ["a row needs a number"]),
         (["1_000"], "arguments", ["'1_000' is not a number"]),
         (["1,1_000"], "arguments", ["'1_000' is not a number"]),
         (["1e999", "1"], "arguments", ["beyond the range"]),
