@@ -143,12 +143,13 @@ def write_jacobian(
 
 def _steps(row: Row, block: Block, options: JacobianOptions) -> list[Step]:
     from softmax_cli.core.exact.arrays import wide
-    from softmax_cli.explain.jacobian import jacobian_steps, product_steps
+    from softmax_cli.explain.jacobian import jacobian_steps, product_step
 
-    if options.product is None:
-        return jacobian_steps(row, options.of)
-    assert block.partner is not None
-    return product_steps(row, options.of, options.product, wide(block.partner[0]))
+    steps = jacobian_steps(row, options.of)
+    if row.has_softmax and options.product is not None:
+        assert block.partner is not None
+        steps.append(product_step(row, options.of, options.product, wide(block.partner[0])))
+    return steps
 
 
 def _matrix_kernel(source: Source, options: JacobianOptions) -> Kernel:

@@ -115,13 +115,9 @@ def matrix_grid(
     rows = [[row[column] for column in columns] for row in rows]
     largest = max((abs(value) for row in rows for value in row if isfinite(value)), default=0.0)
     texts = align_columns([[number(value) for value in row] for row in rows])
-    cells = [
-        [
-            Cell(text, shade=value / largest if largest and isfinite(value) else 0.0)
-            for value, text in zip(row, row_texts, strict=True)
-        ]
-        for row, row_texts in zip(rows, texts, strict=True)
-    ]
+    shades = [[value / largest if largest else 0.0 for value in row] for row in rows]
+    pairs = zip(texts, shades, strict=True)
+    cells = [[Cell(text, shade=shade) for text, shade in zip(*pair, strict=True)] for pair in pairs]
     names, darkest = [headings[column] for column in columns], number(largest) if largest else ""
     return Grid(r"i \ j", names, len(headings), labels, cells, gap=gap, note=note, darkest=darkest)
 

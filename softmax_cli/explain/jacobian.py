@@ -32,12 +32,6 @@ def jacobian_steps(row: Row, of: str) -> list[Step]:
     return [*steps, *_derivation(row, of), _matrix(row, of)] if row.has_softmax else steps
 
 
-def product_steps(row: Row, of: str, product: str, vector: Rows) -> list[Step]:
-    """Return the steps to the matrix, and to its product with a vector."""
-    steps = jacobian_steps(row, of)
-    return [*steps, _product(row, of, product, vector)] if row.has_softmax else steps
-
-
 def _derivation(row: Row, of: str) -> list[Step]:
     digits, over, i, j = row.digits, row.over, row.likeliest[0], row.likeliest[-1]
     exponentials, S = row.naive
@@ -68,8 +62,7 @@ def _derivation(row: Row, of: str) -> list[Step]:
             f"-{S_i} * {S_j}{T}",
         ]
     else:
-        name, title = "chain-rule", "The logarithm, and the chain rule"
-        constant = "log S is 0"
+        name, title, constant = "chain-rule", "The logarithm, and the chain rule", "log S is 0"
         rule = [
             f"log S_i = log g_i - log h = a_i{over} - log h",
             f"d log S_i/da_j = delta_ij{over} - (dh/da_j) / h,  dh/da_j = g_j{over}",
@@ -84,11 +77,10 @@ def _derivation(row: Row, of: str) -> list[Step]:
             f"(0 - {g_j} / {h}){T}",
             f"-{S_j}{T}",
         ]
+    last = _case(row, of, i, j, off_diagonal)
     if i == j:
-        notes_of_one = [f"{constant} for any logit, and its derivative is 0"]
-        last = Step("off-diagonal", "There is no other class", parts=notes_of_one)
-    else:
-        last = _case(row, of, i, j, off_diagonal)
+        of_one = [f"{constant} for any logit, and its derivative is 0"]
+        last = Step("off-diagonal", "There is no other class", parts=of_one)
     first = _case(row, of, i, i, diagonal, _precision_kept(row, of, i))
     return [Step(name, title, rule, parts=notes), first, last]
 
@@ -100,9 +92,8 @@ def _precision_kept(row: Row, of: str, i: int) -> list[str]:
         return []
     notes = ["1 - S_i is the sum of the other probabilities: no digit cancels"]
     S_i, of_naive = (float(row.P[i]), naive) if of == "softmax" else (1.0, 1)
-    due = row.digits.number(S_i * others / row.T)
     printed = row.digits.number(float(of_naive * (1 - naive)) / row.T)
-    if printed != due:
+    if printed != row.digits.number(S_i * others / row.T):
         notes.append(f"naive evaluation in {row.naive[0].dtype} prints {printed}")
     return notes
 
@@ -130,30 +121,29 @@ def _line(row: Row, of: str, i: int) -> Rows:
 
 
 def _matrix(row: Row, of: str) -> Step:
-    places = row.shown
-    if row.classes > WHOLE:
-        places = sorted({0, *row.likeliest, row.classes - 1})
+    ends = sorted({0, *row.likeliest, row.classes - 1})
+    places = ends if row.classes > WHOLE else row.shown
     formula = f"dS_i/da_j = S_i (delta_ij - S_j){row.over}"
     if of == "log-softmax":
         formula = f"d log S_i/da_j = (delta_ij - S_j){row.over}"
     entries = [_line(row, of, i)[places].tolist() for i in places]
-    names = [row.name(place) for place in places]
+    names = [*map(row.name, places)]
     facts: dict[str, object] = {"classes": places, "entries": entries}
-    left_out = [Line(f"{len(places)} of {row.classes} classes shown", "dim")]
     parts = [
         "delta_ij is 1 where i = j, and 0 elsewhere: both cases in one line",
         matrix_grid(names, names, entries, row.digits.number),
-        *(left_out if len(places) < row.classes else ()),
+        *row.left_out(places),
         "each row sums to 0: adding a constant to every logit changes nothing",
     ]
     return Step("jacobian", "The Jacobian", [formula], facts, parts)
 
 
-def _product(row: Row, of: str, product: str, vector: Rows) -> Step:
+def product_step(row: Row, of: str, product: str, vector: Rows) -> Step:
+    """Return the step to the product of a vector and the matrix."""
     name, formula, sum_ = _PRODUCTS[of, product]
     result = np.empty((1, row.classes))
-    multiply = PRODUCTS[of, product]
-    row_products(multiply, row.logits[None, :], vector[None, :], temperature=row.T, out=result)
+    pair = row.logits[None, :], vector[None, :]
+    row_products(PRODUCTS[of, product], *pair, temperature=row.T, out=result)
     exact = EXACT.create_decimal_from_float
     factors = row.P if "S" in sum_ else np.ones(row.classes)
     terms = map(EXACT.multiply, map(exact, vector.tolist()), map(exact, factors.tolist()))

@@ -31,7 +31,6 @@ class LossRow(Row):
     targets  (1,) a label or (1, classes) a distribution
     samples  (1,) the sample weight s, if there is one
     label    of one-hot targets
-    base     of logarithms
     loss     of the row, weighted and in the base; None if the row is ignored
     divided  whether distributions are divided by their sums
     """
@@ -84,15 +83,11 @@ class LossRow(Row):
             return wide(np.log(self.logits))
 
     @cached_property
-    def smoothed(self) -> Rows:
-        """The targets after smoothing, (classes,): Y'."""
-        return self.weights.smoothed(self.Y[None, :]).ravel()
-
-    @cached_property
     def weighted(self) -> Rows:
         """The factors of the logarithms, (classes,): s w Y'."""
         w = 1.0 if self.weights.of_classes is None else self.weights.of_classes
-        return wide(self.smoothed * w * (1.0 if self.samples is None else self.samples[0]))
+        s = 1.0 if self.samples is None else self.samples[0]
+        return wide(self.weights.smoothed(self.Y) * w * s)
 
 
 def loss_steps(row: LossRow) -> list[Step]:
@@ -115,7 +110,7 @@ def _loss(row: LossRow, loss: float) -> Step:
         terms = np.where(row.weighted == 0, 0.0, 0 - row.weighted * row.logarithms)
     columns: dict[str, Values] = {Y: row.Y}
     if row.weights.smoothing:
-        columns[f"{Y}'"] = row.smoothed
+        columns[f"{Y}'"] = row.weights.smoothed(row.Y)
     if row.weights.of_classes is not None:
         columns["w"] = row.weights.of_classes
     if row.kind != "log-probabilities":

@@ -88,7 +88,6 @@ class Row:
 
     @property
     def classes(self) -> int:
-        """The number of classes."""
         return len(self.logits)
 
     @property
@@ -183,8 +182,12 @@ class Row:
         headings, rows = ["class", *columns, *[""] * has_bars], [*zip(*cells, strict=True)]
         strong = [shown.index(self.likeliest[0])] * has_bars
         table = Table(headings, rows, names=(0,), gaps=gaps, strong=strong)
+        return [table, *self.left_out(shown)]
+
+    def left_out(self, shown: Sequence[int]) -> list[Part]:
+        """Return a line that says how many classes are shown, if not all are."""
         note = Line(f"{len(shown)} of {self.classes} classes shown", "dim")
-        return [table, note] if gaps else [table]
+        return [note] if len(shown) < self.classes else []
 
     def facts(self, **vectors: Values) -> dict[str, object]:
         """Return the values of classes for JSON, with the numbers of the classes."""

@@ -79,7 +79,8 @@ def _best_layout(grid: Grid, width: int, tints: Tints) -> _Layout:
     for layout in layouts:
         if len(layout.shown) == grid.total and layout.longest >= SHORT_NAME:
             return layout
-    return next((layout for layout in layouts if layout.fits), layouts[-1])
+    several = (layout for layout in layouts if len(layout.shown) > 1 or layout.fits_alone)
+    return next(several, layouts[-1])
 
 
 class _Layout:
@@ -99,10 +100,7 @@ class _Layout:
         ]
         self.room = width - max(map(cell_len, self.labels))
         self.shown = _fitting_columns(self.widths, self.room, grid.total)
-
-    @property
-    def fits(self) -> bool:
-        return len(self.shown) > 1 or (len(self.widths) == 1 and self.widths[0] + 3 <= self.room)
+        self.fits_alone = len(self.widths) == 1 and self.widths[0] + 3 <= self.room
 
 
 def _fitting_columns(widths: Sequence[int], room: int, total: int) -> list[int]:

@@ -29,13 +29,11 @@ class ProgressBar:
 
     def update(self, rows: int, size: int, name: str | None = None, extra: str = "") -> None:
         """Show how many rows and bytes are done, and `extra` after that."""
-        seconds = monotonic() - self._started
+        seconds, done = monotonic() - self._started, size if self._size else rows
         status = progress_text(rows, self._rows, size, self._size, seconds) + extra
-        done = size if self._size else rows
         self._bar.update(self._task, completed=done, status=status, description=name)
 
     def stop(self) -> None:
-        """Remove the bar."""
         self._bar.stop()
 
 

@@ -16,7 +16,6 @@ from softmax_cli.errors import escape_unprintable
 
 LONGEST_BAR = 40
 SHORTEST_BAR = 8
-
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 Row = Sequence[str | Gauge]
@@ -48,12 +47,7 @@ def print_table(console: Console, table: Table) -> None:
         if number in table.gaps:
             gap = ["⋮" if isinstance(cell, str) and cell else "" for cell in row[:count]]
             grid.add_row(*gap, style="dim")
-        cells = [
-            _bar(cell, room)
-            if isinstance(cell, Gauge)
-            else Text(escape_unprintable(cell), style=table.styles.get(cell, ""))
-            for cell in row[:count]
-        ]
+        cells = [_cell(cell, room, table.styles) for cell in row[:count]]
         grid.add_row(*cells, style="bold" if number in table.strong else "")
     print_indented(console, grid, table.indent)
     if hidden := [heading for heading in headings[count:] if heading]:
@@ -68,8 +62,8 @@ def _cut_names(table: Table, width: int, *, has_bars: bool) -> Sequence[Row]:
     for longest in LENGTHS if table.names else ():
         rows = [
             [
-                cut_name(cell, longest) if place in table.names and isinstance(cell, str) else cell
-                for place, cell in enumerate(row)
+                cut_name(str(cell), longest) if n in table.names else cell
+                for n, cell in enumerate(row)
             ]
             for row in table.rows
         ]
@@ -85,10 +79,12 @@ def _column_ends(headings: Sequence[str], rows: Sequence[Row]) -> list[int]:
     return list(accumulate(3 * (n > 0) + max(map(cell_len, c)) for n, c in enumerate(columns)))
 
 
-def _bar(gauge: Gauge, room: int) -> Text:
-    eighths = round(8 * room * clip(gauge.value))
+def _cell(cell: str | Gauge, room: int, styles: dict[str, str]) -> Text:
+    if isinstance(cell, str):
+        return Text(escape_unprintable(cell), style=styles.get(cell, ""))
+    eighths = round(8 * room * clip(cell.value))
     bar = "█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip()
-    if gauge.mark is None:
+    if cell.mark is None:
         return Text(bar, style="cyan")
-    bar, place = bar.ljust(room + 1), min(room, round(gauge.mark * room))
+    bar, place = bar.ljust(room + 1), min(room, round(cell.mark * room))
     return Text(bar[:place], style="cyan") + Text("│") + Text(bar[place + 1 :], style="cyan")
