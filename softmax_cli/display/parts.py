@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from math import isfinite
+from operator import attrgetter
 from typing import Literal, NamedTuple
 
 from softmax_cli.display.alignment import align_columns, first_and_last
@@ -126,12 +128,10 @@ def matrix_grid(
 class Step:
     """A step of a derivation.
 
-    name     identifies the step in JSON
-    title    heads the step for people
-    formula  its lines
-    facts    the numbers for JSON, by key
-    parts    the numbers for people; texts are lines
-    row      number of the row it explains; None if it is about all rows
+    name   identifies the step in JSON
+    facts  the numbers for JSON, by key
+    parts  the numbers for people; texts are lines
+    row    number of the row it explains; None if it is about all rows
     """
 
     name: str
@@ -150,18 +150,15 @@ class Step:
 def step_parts(steps: Sequence[Step]) -> Iterator[Part]:
     """Return what people see of the steps, numbered from 1 in each row."""
     several = len({step.row for step in steps} - {None}) > 1
-    row, number = None, 0
-    for step in steps:
-        if step is not steps[0]:
-            yield Line()
-        if step.row != row:
-            row, number = step.row, 0
-            if several and row is not None:
+    for row, of_row in groupby(steps, attrgetter("row")):
+        for number, step in enumerate(of_row, 1):
+            if step is not steps[0]:
+                yield Line()
+            if number == 1 and several and row is not None:
                 yield from (Line(f"row {row}", "bold"), Line())
-        number += 1
-        if step.title:
-            yield Line(f"{number}. {step.title}" if step.row is not None else step.title, "bold")
-        yield from (Line(line, indent=3) for line in step.formula)
-        for part in step.parts:
-            shown = Line(part) if isinstance(part, str) else part
-            yield replace(shown, indent=shown.indent + 3)
+            if step.title:
+                yield Line(step.title if row is None else f"{number}. {step.title}", "bold")
+            yield from (Line(line, indent=3) for line in step.formula)
+            for part in step.parts:
+                shown = Line(part) if isinstance(part, str) else part
+                yield replace(shown, indent=shown.indent + 3)

@@ -39,7 +39,7 @@ def _derivation(row: Row, of: str) -> list[Step]:
     h, exponent, notes = digits.power(row.log_sum), row.over_temperature, list[str]()
     # h is squared below.
     if not (np.isfinite(S).all() and 1e-100 < float(exponentials.sum()) < 1e100):
-        h, exponent = digits.number(row.shifted_sum), row.shifted
+        h, exponent = digits.number(1 / float(row.P[i])), row.shifted
         notes = ["g and h are taken after the shift: the common factor cancels here too"]
     g_i, g_j = digits.power(exponent(i)), digits.power(exponent(j))
     S_i, S_j = digits.number(row.P[i]), digits.number(row.P[j])
@@ -123,9 +123,8 @@ def _line(row: Row, of: str, i: int) -> Rows:
 def _matrix(row: Row, of: str) -> Step:
     ends = sorted({0, *row.likeliest, row.classes - 1})
     places = ends if row.classes > WHOLE else row.shown
-    formula = f"dS_i/da_j = S_i (delta_ij - S_j){row.over}"
-    if of == "log-softmax":
-        formula = f"d log S_i/da_j = (delta_ij - S_j){row.over}"
+    dS, S_i = ("dS_i", "S_i ") if of == "softmax" else ("d log S_i", "")
+    formula = f"{dS}/da_j = {S_i}(delta_ij - S_j){row.over}"
     entries = [_line(row, of, i)[places].tolist() for i in places]
     names = [*map(row.name, places)]
     facts: dict[str, object] = {"classes": places, "entries": entries}

@@ -54,12 +54,6 @@ class LossRow(Row):
         return Y, P, s, w, f"{Y}'(k)" if self.weights.smoothing else f"{Y}(k)"
 
     @property
-    def is_plain(self) -> bool:
-        """True if nothing is weighted or smoothed."""
-        Y, _, *weights = self.symbols
-        return "".join(weights) == f"{Y}(k)"
-
-    @property
     def only_label(self) -> int | None:
         """The label, if the sum has no other term."""
         Y, _, _, *of_classes = self.symbols
@@ -125,25 +119,18 @@ def _loss(row: LossRow, loss: float) -> Step:
         notes.append(f"{P} is 0 for the classes in --mask-class; the rest is divided by its sum")
     if ((row.weighted == 0) & np.isneginf(row.logarithms)).any():
         notes.append("0 log 0 = 0: a weight of 0 adds nothing")
-    return Step(
-        "loss",
-        "The loss" if row.only_label is None else "The loss: the sum collapses to one term",
-        _formula(row),
-        {
-            **row.facts(targets=row.weighted, logarithms=row.logarithms, terms=terms),
-            "label": row.label,
-            "base": row.base,
-            "loss": loss,
-        },
-        [*row.by_class(columns), *notes, *_sum(row, loss)],
-    )
+    facts = row.facts(targets=row.weighted, logarithms=row.logarithms, terms=terms)
+    facts |= {"label": row.label, "base": row.base, "loss": loss}
+    title = "The loss" if row.only_label is None else "The loss: the sum collapses to one term"
+    parts = [*row.by_class(columns), *notes, *_sum(row, loss)]
+    return Step("loss", title, _formula(row), facts, parts)
 
 
 def _formula(row: LossRow) -> list[str]:
     """Return the formula of the loss, and the weights in it."""
     number, weights, (Y, P, s, w, target) = row.digits.number, row.weights, row.symbols
     lines = [f"xent({Y}, {P}) = -sum_k {Y}(k) log {P}(k)"]
-    if not row.is_plain:
+    if f"{s}{w}{target}" != f"{Y}(k)":
         lines.append(f"loss = -{s}sum_k {w}{target} log {P}(k)")
     if weights.smoothing:
         E, N = number(weights.smoothing), weights.classes - len(set(weights.masked))
@@ -153,10 +140,10 @@ def _formula(row: LossRow) -> list[str]:
     if weights.of_classes is not None:
         lines.append("w are the weights of the classes")
         in_mean = weights.of_rows(row.targets, row.samples)
-        labels = row.targets if row.targets.ndim == 1 else ()
-        of_label = "".join(f"{s}w({row.name(int(label))}) = " for label in labels)
-        in_mean_text = number(1.0 if in_mean is None else in_mean[0][0])
-        lines.append(f"in a mean the row weighs {of_label}{in_mean_text}")
+        is_label = row.targets.ndim == 1
+        of_label = f"{s}w({row.name(int(row.targets[0]))}) = " if is_label else ""
+        weight = number(1.0 if in_mean is None else in_mean[0][0])
+        lines.append(f"in a mean the row weighs {of_label}{weight}")
     return lines
 
 
@@ -190,7 +177,7 @@ def _sum(row: LossRow, loss: float) -> list[str]:
 
 
 def _gradient(row: LossRow) -> Step:
-    base, unit, (_, _, s, w, target) = row.base, BASES[row.base], row.symbols
+    base, unit, weight = row.base, BASES[row.base], "".join(row.symbols[2:])
     result = row.logits[None, :].copy()
     weights: dict[str, Any] = {"weights": row.weights, "samples": row.samples}
     row_losses_and_gradients(
@@ -198,7 +185,7 @@ def _gradient(row: LossRow) -> Step:
     )
     in_base = "" if base == "e" else f" / log {base}"
     over = f" / (T log {base})" if row.over and in_base else row.over + in_base
-    W = "Y" if row.is_plain else "W"
+    W = "Y" if weight == "Y(k)" else "W"
     whole, plain = f"P_j sum_k {W}(k) - {W}(j)", "P - Y"
     if over:
         whole, plain = f"({whole}){over}", f"({plain}){over}"
@@ -207,8 +194,8 @@ def _gradient(row: LossRow) -> Step:
         f"  = sum_k -{W}(k) (delta_kj - P_j){over} = {whole}",
     ]
     heading = "d xent/da"
-    if not row.is_plain:
-        formula.append(f"W, the weight of each logarithm, is {s}{w}{target}")
+    if W == "W":
+        formula.append(f"W, the weight of each logarithm, is {weight}")
     elif row.label is not None:
         formula.append(f"sum_k Y(k) = 1, which leaves {plain}")
         heading = plain
@@ -230,7 +217,7 @@ def _entropies(row: LossRow, loss: float) -> Step:
         *p_and_q, base=base, weights=row.weights, samples=row.samples
     )
     entropy, divergence = (float(each[0]) for each in entropies)
-    xent = "xent(p, q)" if row.is_plain else "loss"
+    xent = "xent(p, q)" if f"{s}{w}{p}" == "p(k)" else "loss"
     least = "" if w else f": least where q is {p.removesuffix('(k)')}"
     return Step(
         "entropy",
@@ -252,17 +239,12 @@ def reduction_step(
     if loss is None:
         parts = ["with --reduction none each row keeps its own loss"]
         return Step("reduction", "All rows", (), facts, parts)
-    over, by = {
-        "sum": ("", ""),
-        "mean": (
-            " / sum_i weight_i",
-            "sum of the weights of the rows used, 1 where none are given",
-        ),
-        "batch-mean": (" / n", "number n of the rows used"),
+    weights = "divided by the sum of the weights of the rows used, 1 where none are given"
+    over, notes = {
+        "sum": ("", []),
+        "mean": (" / sum_i weight_i", [weights]),
+        "batch-mean": (" / n", ["divided by the number n of the rows used"]),
     }[reduction]
     quotient = f"{digits.number(total)} / {digits.number(denominator)} = " if over else ""
-    parts = [
-        f"= {quotient}{digits.number(loss)} {UNITS[base]}",
-        *[f"divided by the {by}"] * bool(by),
-    ]
+    parts = [f"= {quotient}{digits.number(loss)} {UNITS[base]}", *notes]
     return Step("reduction", "All rows", [f"loss = sum_i loss_i{over}"], facts, parts)

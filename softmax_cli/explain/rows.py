@@ -131,11 +131,6 @@ class Row:
         return EXACT.divide(EXACT.subtract(a, m), Decimal(self.T))
 
     @cached_property
-    def shifted_sum(self) -> float:
-        """The sum of exp((a - m) / T), whose largest term is 1."""
-        return 1 / float(self.P[self.likeliest[0]])
-
-    @cached_property
     def log_sum(self) -> Decimal:
         """The logarithm of the sum of exp(a / T)."""
         top = self.likeliest[0]
@@ -222,8 +217,7 @@ def keep_first_rows(
                 part = block.part(row, row + 1)
                 # Copied, because the block may be computed in place.
                 partner = None if part.partner is None else part.partner.copy()
-                part = replace(part, values=part.values.copy(), partner=partner)
-                first[block.number(row)] = part
+                first[block.number(row)] = replace(part, values=part.values.copy(), partner=partner)
         return block
 
     return source.map(keep), lambda: steps_of_rows(

@@ -51,14 +51,10 @@ def _exponentials(row: Row) -> Step:
         columns["a_i / T"] = exponent
     columns[f"g_i = exp(a_i{over})"] = lambda i: digits.power(exponent(i))
     notes, naive = _naive(row)
-    facts = {
-        **row.facts(exponentials=lambda i: EXACT.exp(exponent(i))),
-        "sum": float(EXACT.exp(row.log_sum)),
-        "log_sum": float(row.log_sum),
-        "naive": naive,
-    }
+    log_sum, facts = row.log_sum, row.facts(exponentials=lambda i: EXACT.exp(exponent(i)))
+    facts |= {"sum": float(EXACT.exp(log_sum)), "log_sum": float(log_sum), "naive": naive}
     formula = [f"g_i = exp(a_i{over}),  h = sum_k exp(a_k{over}) = sum_k g_k,  S_i = g_i / h"]
-    parts = [*row.by_class(columns), f"h = {digits.power(row.log_sum)}", notes]
+    parts = [*row.by_class(columns), f"h = {digits.power(log_sum)}", notes]
     return Step("exponentials", "The exponentials, and their sum", formula, facts, parts)
 
 
@@ -100,14 +96,14 @@ def _shift(row: Row) -> Step:
         f"  = {of_m} g_i / ({of_m} h) = g_i / h",
     ]
     exponentials = row.facts(exponentials=lambda i: EXACT.exp(row.shifted(i)))
-    facts = {"maximum": m, **exponentials, "sum": row.shifted_sum}
+    total = 1 / float(row.P[row.likeliest[0]])
+    facts = {"maximum": m, **exponentials, "sum": total}
     columns: dict[str, Values] = {distance: row.shifted}
     columns[f"exp({distance})"] = lambda i: digits.power(row.shifted(i))
-    total = digits.number(row.shifted_sum)
     parts = [
         f"m = {digits.number(m)}, the largest logit, is subtracted from each; {of_m} cancels",
         *row.by_class(columns),
-        f"their sum is {total}: its largest term is 1, so nothing overflows",
+        f"their sum is {digits.number(total)}: its largest term is 1, so nothing overflows",
     ]
     title = "Why the shift by the maximum changes nothing"
     return Step("shift", title, formula, facts, parts)
@@ -135,11 +131,8 @@ def log_step(row: Row, base: str, unit: float) -> Step:
         logarithms = np.log(row.naive[1].astype(np.float64))
     notes = []
     if wrong := row.misprinted(logarithms, in_nats):
-        naive = row.digits.number(logarithms[wrong[0]])
-        notes = [
-            f"the naive logarithm of the naive probability is {naive} "
-            f"for class {row.name(wrong[0])}{_and_more(wrong)}"
-        ]
+        naive = f"{row.digits.number(logarithms[wrong[0]])} for class {row.name(wrong[0])}"
+        notes = [f"the naive logarithm of the naive probability is {naive}{_and_more(wrong)}"]
     parts, facts = [*row.by_class(columns), *notes], row.facts(log_probabilities=values[0])
     return Step("log-probabilities", "The log-probabilities", formula, facts, parts)
 

@@ -19,16 +19,12 @@ from rich.segment import Segment
 from softmax_cli.display.color import Color
 from softmax_cli.display.parts import Grid, Line, Part, Table
 from softmax_cli.display.rich.grids import print_grid
-from softmax_cli.display.rich.lines import print_line
-from softmax_cli.display.rich.tables import print_table
+from softmax_cli.display.rich.tables import print_line, print_table
 
-_NARROWEST = 20
-_DEFAULT_WIDTH = 80
 _PRINT: dict[Any, Callable[..., None]] = {Line: print_line, Table: print_table, Grid: print_grid}
 _FONTS = "'DejaVu Sans Mono', Menlo, Consolas, monospace"
 # Width of a character of these fonts, relative to its height.
 _ASPECT = 0.602
-
 # rich fills in the braces; its own templates would load fonts from the network.
 _SVG = """\
 <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img">
@@ -66,7 +62,6 @@ pre {{ font-family: FONTS; line-height: 1.25 }}
 </html>
 """.replace("FONTS", _FONTS)
 _SVG_TEXT = re.compile(r'(<text [^>]*textLength=)"([^"]+)"([^>]*>)([^<]+)<')
-
 _console = partial(Console, highlight=False, legacy_windows=False)
 
 
@@ -87,10 +82,10 @@ def render_text(parts: Iterable[Part], color: Color, *, terminal: bool) -> bytes
 
 
 def display_width(*, terminal: bool) -> int:
-    """Return the cells of a line: the width of the terminal, or $COLUMNS, or 80."""
+    """Return the cells of a line: the width of the terminal, or $COLUMNS, or 80; at least 20."""
     if not terminal and "COLUMNS" not in os.environ:
-        return _DEFAULT_WIDTH
-    return max(_NARROWEST, get_terminal_size().columns)
+        return 80
+    return max(20, get_terminal_size().columns)
 
 
 def render_picture(parts: Iterable[Part], form: str, color: Color) -> str:

@@ -11,11 +11,10 @@ from rich.text import Text
 
 from softmax_cli.display.alignment import first_and_last
 from softmax_cli.display.parts import MARK, Cell, Grid, Line
-from softmax_cli.display.rich.lines import clip, new_table, print_indented, print_line
 from softmax_cli.display.rich.names import LENGTHS, SHORT_NAME, cut_name
+from softmax_cli.display.rich.tables import clip, new_table, print_indented, print_line
 
-Tints = tuple[tuple[str, ...], tuple[str, ...]]
-
+Tints = Sequence[Sequence[str]]
 _HEIGHTS = " ▁▂▃▄▅▆▇█"
 _SHADES = " ░▒▓█"
 # Of numbers above and below 0, from faint to strong. Each background has black or white on it,
@@ -61,11 +60,9 @@ def print_grid(console: Console, grid: Grid) -> None:
             table.add_row("⋮", *gaps, style="dim")
         table.add_row(*row)
     print_indented(console, table, grid.indent)
-    notes = [grid.note] if grid.note else []
-    if is_cut:
-        notes.append(f"{len(shown)} of {grid.total} {grid.what}")
-    if notes:
-        print_line(console, Line(f"{', '.join(notes)} shown", "dim", grid.indent))
+    notes = [grid.note, f"{len(shown)} of {grid.total} {grid.what}" if is_cut else ""]
+    if any(notes):
+        print_line(console, Line(f"{', '.join(filter(None, notes))} shown", "dim", grid.indent))
     if grid.darkest:
         _print_legend(console, grid, tints)
 
@@ -79,8 +76,7 @@ def _best_layout(grid: Grid, width: int, tints: Tints) -> _Layout:
     for layout in layouts:
         if len(layout.shown) == grid.total and layout.longest >= SHORT_NAME:
             return layout
-    several = (layout for layout in layouts if len(layout.shown) > 1 or layout.fits_alone)
-    return next(several, layouts[-1])
+    return next((layout for layout in layouts if layout.fits), layouts[-1])
 
 
 class _Layout:
@@ -100,7 +96,8 @@ class _Layout:
         ]
         self.room = width - max(map(cell_len, self.labels))
         self.shown = _fitting_columns(self.widths, self.room, grid.total)
-        self.fits_alone = len(self.widths) == 1 and self.widths[0] + 3 <= self.room
+        fits_alone = len(self.widths) == 1 and self.widths[0] + 3 <= self.room
+        self.fits = len(self.shown) > 1 or fits_alone
 
 
 def _fitting_columns(widths: Sequence[int], room: int, total: int) -> list[int]:

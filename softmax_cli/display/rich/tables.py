@@ -1,16 +1,19 @@
-"""Tables, with a bar at the end of each row."""
+"""Lines of words, tables with a bar at the end of each row, and what grids share with them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import accumulate
+from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
 from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table as RichTable
 from rich.text import Text
 
 from softmax_cli.display.parts import Gauge, Line, Table
-from softmax_cli.display.rich.lines import clip, new_table, print_indented, print_line
 from softmax_cli.display.rich.names import LENGTHS, cut_name
 from softmax_cli.errors import escape_unprintable
 
@@ -18,7 +21,18 @@ LONGEST_BAR = 40
 SHORTEST_BAR = 8
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
-Row = Sequence[str | Gauge]
+
+def print_line(console: Console, line: Line) -> None:
+    """Print a line, broken between words where it is too long."""
+    text = Text(" " * line.indent + escape_unprintable(line.text), style=line.style)
+    if line.whole or text.cell_len <= console.width:
+        console.print(text, soft_wrap=True)
+        return
+    first, *others = text.wrap(console, console.width)
+    console.print(first)
+    if others:
+        rest = Text(text.plain[len(first.plain) :].lstrip(), style=line.style)
+        console.print(Padding(rest, (0, 0, 0, min(line.indent + 2, console.width // 2))))
 
 
 def print_table(console: Console, table: Table) -> None:
@@ -56,7 +70,7 @@ def print_table(console: Console, table: Table) -> None:
         print_line(console, Line(table.legend, "dim", table.indent))
 
 
-def _cut_names(table: Table, width: int, *, has_bars: bool) -> Sequence[Row]:
+def _cut_names(table: Table, width: int, *, has_bars: bool) -> Sequence[Sequence[str | Gauge]]:
     """Return the rows with their names cut until the texts fit."""
     rows = table.rows
     for longest in LENGTHS if table.names else ():
@@ -72,7 +86,7 @@ def _cut_names(table: Table, width: int, *, has_bars: bool) -> Sequence[Row]:
     return rows
 
 
-def _column_ends(headings: Sequence[str], rows: Sequence[Row]) -> list[int]:
+def _column_ends(headings: Sequence[str], rows: Sequence[Sequence[str | Gauge]]) -> list[int]:
     """Return where each column ends: as wide as its texts, three blanks after the one before."""
     texts = [[cell if isinstance(cell, str) else "" for cell in row] for row in rows]
     columns = zip(headings, *texts, strict=True)
@@ -88,3 +102,18 @@ def _cell(cell: str | Gauge, room: int, styles: dict[str, str]) -> Text:
         return Text(bar, style="cyan")
     bar, place = bar.ljust(room + 1), min(room, round(cell.mark * room))
     return Text(bar[:place], style="cyan") + Text("│") + Text(bar[place + 1 :], style="cyan")
+
+
+def print_indented(console: Console, table: RichTable, indent: int) -> None:
+    """Print a table indented."""
+    console.print(Padding(table, (0, 0, 0, indent), expand=False) if indent else table)
+
+
+def new_table(**options: Any) -> RichTable:
+    """Return an empty table with a rule under its headings."""
+    return RichTable(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1), **options)
+
+
+def clip(value: float) -> float:
+    """Return the number clipped to 0..1; 0 if it is not finite."""
+    return min(1.0, max(0.0, value)) if value - value == 0 else 0.0
