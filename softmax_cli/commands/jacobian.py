@@ -81,7 +81,7 @@ def command(
     if explain:
         write = explanation(write, shards)
     if shards.are_given:
-        from softmax_cli.commands.many_files.convert import convert_files
+        from softmax_cli.commands.many_files.shards import convert_files
 
         job, vectors = write_jacobian, ("vjp", "jvp")
         return convert_files("jacobian", job, values, options, vectors, shards, read, write)
@@ -115,11 +115,9 @@ def write_jacobian(
             option = f"--{product}"
             other = stack.enter_context(opened_partner(vector, option, read, source.classes))
             if other.classes != source.classes:
-                raise ShapeError(
-                    f"a vector of {other.classes} entries for {source.classes} classes",
-                    "write 1,0,0 with commas, a number for each class",
-                    option,
-                )
+                problem = f"a vector of {other.classes} entries for {source.classes} classes"
+                remedy = "write 1,0,0 with commas, a number for each class"
+                raise ShapeError(problem, remedy, option)
             other = without_missing(other, read)
             source = zip_rows(source, other, role="vectors", every_row=True)
             kernel = _product_kernel(source, options)

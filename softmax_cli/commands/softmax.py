@@ -68,7 +68,7 @@ def command(
     if options.top_k is not None and read.axis != -1:
         raise UsageError("works only along the last axis", "leave out --axis", "--top-k")
     if shards.are_given:
-        from softmax_cli.commands.many_files.convert import convert_files
+        from softmax_cli.commands.many_files.shards import convert_files
 
         return convert_files("softmax", write_softmax, values, options, (), shards, read, write)
     write_softmax(values, options, read=read, write=write, explain=explain)

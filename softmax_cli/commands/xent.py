@@ -163,40 +163,23 @@ def _check_form(
         "--targets": options.targets,
     }
     given = [option for option, value in forms.items() if value is not None]
-    are_two, need_labels = p is not None, report.need_labels
+    are_two, need_labels = p is not None, "".join(report.need_labels[:1])
     has_logits = options.from_ == "logits" and not are_two
-    has_bins = report.calibration or report.fit_temperature
+    are_logs = are_two and options.from_ == "log-probabilities"
+    uses_bins = report.calibration or report.fit_temperature
+    bins_unused = report.bins != DEFAULT_BINS and not uses_bins
     alone = ("goes with logits alone", "leave it out")
+    compare = "give --labels, --label-column or --targets; or two distributions with --p and --q"
     for is_wrong, problem, remedy, option in (
         ((p is None) != (q is None), "one distribution alone", "give both", "--p and --q"),
         (len(given) > 1, f"{' and '.join(given)} are two forms of the command", "give one", "xent"),
-        (
-            not given and values,
-            "the values have nothing to be compared with",
-            "give --labels, --label-column or --targets; or two distributions with --p and --q",
-            "xent",
-        ),
+        (not given and values, "the values have nothing to be compared with", compare, "xent"),
         (are_two and values, "takes no other values", "write 0.5,0.5 with commas", "--p and --q"),
-        (
-            are_two and options.from_ == "log-probabilities",
-            "two distributions are probabilities",
-            "--targets P takes log-probabilities of q",
-            "--from",
-        ),
-        (
-            are_two and need_labels,
-            "needs labels, and two distributions have none",
-            "leave it out",
-            "".join(need_labels[:1]),
-        ),
+        (are_logs, "p and q are probabilities", "--targets P takes log-probabilities", "--from"),
+        (need_labels and are_two, "p and q have no labels", "leave it out", need_labels),
         (not has_logits and options.temperature != 1.0, *alone, "--temperature"),
         (not has_logits and report.fit_temperature, *alone, "--fit-temperature"),
-        (
-            report.bins != DEFAULT_BINS and not has_bins,
-            "requires --calibration or --fit-temperature",
-            "add one of them",
-            "--bins",
-        ),
+        (bins_unused, "requires --calibration or --fit-temperature", "add one of them", "--bins"),
     ):
         if is_wrong:
             raise UsageError(problem, remedy, option)

@@ -131,10 +131,7 @@ def output_paths(
 
 
 def row_ranges(shard: Shard, read: ReadOptions, task_bytes: int) -> list[RowRange]:
-    """Return the ranges of rows that the tasks of a large shard read; none if it is one task.
-
-    Ranges are read and written independently of each other.
-    """
+    """Return the independent ranges of rows of a large shard's tasks; none if it is one task."""
     status = path_of(shard.path).status()
     if status is None or status["size"] <= task_bytes:
         return []

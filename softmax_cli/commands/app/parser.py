@@ -18,10 +18,8 @@ class NumbersCommand(TyperCommand):
     """A command whose values may start with a minus: `-1`, `-1e5`, `-inf`, `-.5`, `-1,2`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Put options first, then `--`, then the values in their order.
-
-        The context keeps the typed tokens for reports, which say how to repeat a check.
-        """
+        """Put options first, then `--`, then the values in their order."""
+        # For reports, which say how to repeat a check.
         ctx.meta[ARGUMENTS] = list(args)
         options: list[str] = []
         values: list[str] = []

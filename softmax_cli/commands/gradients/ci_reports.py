@@ -73,10 +73,7 @@ def _message(lines: list[str]) -> str:
 
 
 def _as_text(line: str) -> str:
-    """Return a line that the runner does not take for a command.
-
-    Commands are `::` at the start, after blanks, and the older `##[` anywhere.
-    """
+    """Return a line that is no command to the runner: no `::` at its start, no `##[` anywhere."""
     line = escape_unprintable(line).replace("##[", "## [")
     return re.sub(r"^(\s*):(?=:)", r"\1: ", line)
 

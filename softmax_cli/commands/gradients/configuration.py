@@ -1,7 +1,4 @@
-"""The checks of a configuration file: its `[[tool.softmax-cli.gradcheck]]` tables.
-
-A table becomes a command line of gradcheck, which the command's own parser reads.
-"""
+"""The checks of a configuration file: each table becomes a command line of gradcheck."""
 
 from __future__ import annotations
 

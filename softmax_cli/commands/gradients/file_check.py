@@ -79,10 +79,7 @@ class GradientFile:
             raise UsageError(problem, "leave it out", "--on-bad-row")
 
     def report(self, write: WriteOptions) -> Report:
-        """Compare the file with the exact gradient, and diagnose a wrong one.
-
-        The diagnosis reads the files again; what can be read only once is diagnosed at once.
-        """
+        """Compare the file with the exact gradient; read all again to diagnose a wrong one."""
         self.check_options()
         tokens = (self.file, self.given.upstream)
         once = any(map(is_read_once, [*self.inputs.tokens, *tokens]))
@@ -208,14 +205,12 @@ def _without_skip_advice() -> Iterator[None]:
 
 
 def _entries_as_lines(source: Source, N: int) -> Source:
-    """Return the lines of Jacobians that are written as `row,i,j,value`, one entry per line.
-
-    The lines of a Jacobian sum to 0: no matrix starts with 0, 0, 0 and 0, 0, 1.
-    """
+    """Return the lines of Jacobians that are written as `row,i,j,value`, one entry per line."""
     blocks = source.blocks()
     first = next(blocks, None)
     read = () if first is None else (first,)
     entries = replace(source, chunks=from_blocks(lambda: chain(read, blocks)))
+    # The lines of a Jacobian sum to 0: no matrix starts with 0, 0, 0 and 0, 0, 1.
     starts = [] if first is None else first.values[:2, :3].tolist()
     if source.classes != 4 or starts != [[0, 0, 0], [0, 0, 1]]:
         return entries

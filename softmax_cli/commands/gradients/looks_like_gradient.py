@@ -120,9 +120,6 @@ def _all_sum_to_0(facts: NDArray[np.float64], eps: float, classes: int) -> bool:
 
 def _refusal(problem: str, path: str) -> InputError:
     given = "-" if path == STANDARD_INPUT else shorten_token(path)
-    return InputError(
-        f"{problem}, and would be taken for logits",
-        f"check a gradient with --logits Z --labels L --grad {given}, or add --of all if it holds "
-        "logits",
-        path,
-    )
+    remedy = f"check a gradient with --logits Z --labels L --grad {given}, or add --of all"
+    problem = f"{problem}, and would be taken for logits"
+    return InputError(problem, f"{remedy} if it holds logits", path)

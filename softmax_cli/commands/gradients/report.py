@@ -113,9 +113,8 @@ def _report_form(write: VerdictOptions) -> str:
         form = "table" if name == "txt" else name
     if form not in REPORT_FORMS:
         option = "--format" if write.format is not None else str(write.output)
-        raise UsageError(
-            f"no report is written as {form}", f"use {', '.join(REPORT_FORMS)}", option
-        )
+        problem = f"no report is written as {form}"
+        raise UsageError(problem, f"use {', '.join(REPORT_FORMS)}", option)
     return form
 
 

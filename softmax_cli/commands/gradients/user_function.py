@@ -91,15 +91,13 @@ def _imported(token: str, option: str) -> Callable[..., Any]:
 
 @contextmanager
 def _user_code(place: str) -> Iterator[None]:
-    """Send what the user's code prints to standard error; turn what it raises into an InputError.
-
-    A test framework's outcomes, among others, are no Exception.
-    """
+    """Send what the user's code prints to standard error; raise its errors as InputError."""
     try:
         with redirect_stdout(sys.stderr):
             yield
     except (KeyboardInterrupt, Terminated):
         raise
+    # The outcomes of test frameworks, among others, are no Exception.
     except BaseException as error:
         raise InputError(*_summary(error), place) from error
 

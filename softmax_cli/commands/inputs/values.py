@@ -41,11 +41,8 @@ def opened(
         NothingGivenError: there are no values and standard input is a terminal.
     """
     if read.axis != -1 and read.on_bad_row == "skip":
-        raise UsageError(
-            "an array without some of its rows has no shape along another axis",
-            "use nan or zero",
-            "--on-bad-row",
-        )
+        problem = "an array without some of its rows has no shape along another axis"
+        raise UsageError(problem, "use nan or zero", "--on-bad-row")
     if not values and sys.stdin is not None and sys.stdin.isatty():
         raise NothingGivenError
     tokens = values or ["-"]
@@ -97,11 +94,9 @@ def opened_partner(
 
 
 def without_missing(source: Source, read: ReadOptions) -> Source:
-    """Return the source; its first missing value raises an error that names the cell.
-
-    In an array, NaN counts as missing only with --na-values.
-    """
+    """Return the source; its first missing value raises an error that names the cell."""
     table = source.table
+    # In an array, NaN counts as missing only with --na-values.
     if table is None and not read.na_values:
         return source
 
@@ -163,9 +158,8 @@ def read_class_weights(
     wrong = ~are_weights(np.array(weights))
     if wrong.any():
         number = int(wrong.argmax())
-        raise InputError(
-            f"the weight of class {number} is {weights[number]:g}", WEIGHTS_ARE, option
-        )
+        problem = f"the weight of class {number} is {weights[number]:g}"
+        raise InputError(problem, WEIGHTS_ARE, option)
     return weights, given.paths
 
 

@@ -12,7 +12,8 @@ from typing import Any
 
 from softmax_cli.commands.gradients.file_check import EXACT, Compared, GradientFile
 from softmax_cli.commands.gradients.references import Variant, variants, weighed_without
-from softmax_cli.commands.many_files.inputs import (
+from softmax_cli.commands.many_files.run import Run, State
+from softmax_cli.commands.many_files.shards import (
     common_options,
     gradient_divisor,
     inputs_for_workers,
@@ -20,7 +21,6 @@ from softmax_cli.commands.many_files.inputs import (
     shard_inputs,
     weigh_shards,
 )
-from softmax_cli.commands.many_files.run import Run, State
 from softmax_cli.commands.options.shards import ShardOptions
 from softmax_cli.core.gradcheck.comparison import Comparison
 from softmax_cli.core.gradcheck.report import Report

@@ -13,15 +13,16 @@ from softmax_cli.commands.inputs.loss import LossInputs
 from softmax_cli.commands.loss.computation import RowFiles, compute, open_row_files, running_loss
 from softmax_cli.commands.loss.output import LossReport
 from softmax_cli.commands.loss.temperature_fit import Fit, Sums, fit, summed_slopes
-from softmax_cli.commands.many_files.convert import output_options, with_outputs
-from softmax_cli.commands.many_files.inputs import (
+from softmax_cli.commands.many_files.run import Run, State
+from softmax_cli.commands.many_files.shards import (
     common_options,
     gradient_divisor,
     inputs_for_workers,
     loss_run,
+    output_options,
     shard_inputs,
+    with_outputs,
 )
-from softmax_cli.commands.many_files.run import Run, State
 from softmax_cli.commands.options.loss import ReportOptions
 from softmax_cli.commands.options.shards import ShardOptions
 from softmax_cli.errors import InputError, SoftmaxCliError, UsageError
@@ -155,9 +156,8 @@ def _loss(
                 _, whole, columns = _opened(stack, own, report)
         if state["columns"] != columns:
             problem = f"its columns are not those of {relative(run.good[0].path)}"
-            raise InputError(
-                problem, "give all files the same, in the same order", relative(shard.path)
-            )
+            remedy = "give all files the same, in the same order"
+            raise InputError(problem, remedy, relative(shard.path))
         whole.merge_state(state, rows)
         rows += state["read"]
     if whole is None:

@@ -119,10 +119,7 @@ class Run:
         return InputError("every file was left out", "give a valid file", self.place)
 
     def open_manifest(self, settings: dict[str, Any]) -> None:
-        """Open the manifest of --output-dir, with the shards done earlier with these settings.
-
-        Outputs depend on the settings and on the files of their shard alone.
-        """
+        """Open the manifest of --output-dir, with the shards done earlier with these settings."""
         from softmax_cli import __version__
 
         if (directory := self.options.output_dir) is None:

@@ -144,11 +144,9 @@ def check_subject(values: list[str] | None, given: GivenOptions, *, in_table: bo
     remedy = "give --logits Z --labels L --grad G, module:function, --config PATH, or --of all"
     if in_table:
         remedy = 'give function, or logits, labels and grad, or of = "all"'
-    raise UsageError(
-        "checks nothing of yours, and a report of it would always pass",
-        f"{remedy} to check the built-in derivatives",
-        "" if in_table else "gradcheck",
-    )
+    problem = "checks nothing of yours, and a report of it would always pass"
+    remedy += " to check the built-in derivatives"
+    raise UsageError(problem, remedy, "" if in_table else "gradcheck")
 
 
 def is_function(values: list[str] | None) -> bool:

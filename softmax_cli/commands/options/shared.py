@@ -1,8 +1,4 @@
-"""Options that several commands share: each flag with its help.
-
-Types and defaults are those of the fields of ReadOptions and WriteOptions, which a command takes
-as one parameter each.
-"""
+"""Options that several commands share: each flag with its help."""
 
 from __future__ import annotations
 
@@ -31,6 +27,7 @@ def _counted_threads(count: int | None) -> int | None:
 
 _input, _output = partial(Flag, panel="Input"), partial(Flag, panel="Output")
 
+# By fields of ReadOptions and WriteOptions, which have the types and defaults.
 FLAGS: dict[str, Flag] = {
     "input_format": _input(
         f"Format of the input: {', '.join(_READ)}. Default: from the suffix or the content.",

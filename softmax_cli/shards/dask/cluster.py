@@ -76,16 +76,13 @@ def _close(client: Any) -> None:
 
 
 class Cluster(Engine):
-    """Sends tasks to the workers of a scheduler.
-
-    A queue receives the futures of tasks that ended, and the progress that workers report; one
-    thread handles both.
-    """
+    """Sends tasks to the workers of a scheduler."""
 
     def __init__(self, client: Any, address: str, run: str, threads: int) -> None:
         """Keep the connection."""
         self._client, self._address, self._run = client, address, run
         self.threads = threads
+        # The futures of tasks that ended, and the progress that workers report.
         self._events: Queue[Any] = Queue()
         self._under_way: dict[Any, Task] = {}
         self._slots, self._slots_until = 0, 0.0

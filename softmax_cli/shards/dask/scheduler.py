@@ -19,10 +19,8 @@ _STOP_SECONDS = 5
 
 
 def find_scheduler(token: str, patience: float) -> str:
-    """Return the address of a scheduler that answers, given itself or in a scheduler file.
-
-    Dask's client does not stop at an invalid address, and waits for other programs to answer.
-    """
+    """Return the address of a scheduler that answers, given itself or in a scheduler file."""
+    # Dask's client does not stop at an invalid address, and waits for other programs to answer.
     address = _address_in(token) if token.endswith(".json") else token
     try:
         kind = asyncio.run(asyncio.wait_for(_kind(address, patience), patience))

@@ -45,11 +45,7 @@ async def stop(run: str, patience: float) -> None:
 
 @cache
 def _keep_freed_memory() -> None:
-    """Let freed blocks be used again, once per worker.
-
-    Dask lets its workers return them to the system; getting them back costs as much as the
-    arithmetic.
-    """
+    """Let this worker use freed memory again: getting it back costs as much as the arithmetic."""
     import ctypes
 
     with suppress(OSError, AttributeError, TypeError):

@@ -92,7 +92,7 @@ def test_errors(line: str, message: str) -> None:
 def test_two_distributions_have_no_labels(option: str) -> None:
     outcome = run(f"softmax-cli xent --p 0.5,0.5 --q 0.5,0.5 {option}")
     assert outcome.code == 2
-    assert f"{option.split()[0]}: needs labels, and two distributions have none" in outcome.err
+    assert f"{option.split()[0]}: p and q have no labels" in outcome.err
 
 
 @pytest.mark.parametrize("option", ["--grad w.csv", "--losses w.csv", "-o w.csv"])
