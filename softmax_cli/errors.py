@@ -68,7 +68,7 @@ class Terminated(BaseException):
 
 
 def print_message(line: str) -> None:
-    """Print one line on standard error, if that is open; cut the middle out of a very long one."""
+    """Print one line on standard error, if it is open; cut the middle out of a very long one."""
     if sys.stderr is None:
         return
     line = escape_unprintable(line)

@@ -83,12 +83,7 @@ class Calibration(Metric):
     def of_probabilities(
         self, P: Rows, labels: NDArray[np.intp], likeliest: NDArray[np.intp]
     ) -> Calibration:
-        """Count rows.
-
-        P          (rows, classes) probabilities that sum to 1; they are changed
-        labels     (rows,)
-        likeliest  (rows,) the class with the largest probability
-        """
+        """Count rows by their probabilities P, which are changed, labels and likeliest classes."""
         bins = len(self.rows)
         found = self.empty(bins, is_asked=self.is_asked)
         confidences = np.take_along_axis(P, likeliest[:, None], -1)[:, 0]

@@ -41,8 +41,7 @@ def open_labels(token: str, names: Names, options: ReadOptions = ReadOptions()) 
 
     The token is a file, or the labels themselves: `2,0,1`, `setosa,virginica` or `[2,0,1]`.
     CSV has one label per line, text any number separated by blanks. The first line is a header if
-    it is a name, but not that of a class or an ignored label. Of the options, only headers,
-    missing values and keys apply.
+    it is a name, but not of a class or an ignored label.
     """
     words = {*(names.class_names or ()), *names.ignored}
     column = _Column("labels", "2,0,1", "--labels", names.numbers, names.of_array, options, words)
@@ -52,14 +51,10 @@ def open_labels(token: str, names: Names, options: ReadOptions = ReadOptions()) 
 def open_weights(
     token: str, options: ReadOptions = ReadOptions(), *, may_be_missing: bool = False
 ) -> Source:
-    """Open sample weights as rows of one number each, from a file or typed: `1,0.5,2`.
-
-    Where rows are ignored, a weight `may_be_missing`; it is then NaN.
-    """
+    """Open sample weights, in a file or typed: `1,0.5,2`; NaN if one is, and `may_be_missing`."""
     missing, numbers = missing_texts(options), missing_numbers(options)
 
-    def weight(cell: Label) -> float:
-        text, place = cell
+    def weight(text: str, place: str) -> float:
         try:
             number = math.nan if text in missing else parse_number(text)
         except NotANumberError as error:
@@ -72,12 +67,10 @@ def open_weights(
         remedy = "every row needs one; 0 leaves a row out"
         raise InputError(f"the weight is missing: {shorten(text)!r}", remedy, place)
 
-    column = _Column(
-        *("weights", "1,0.5,2", "--sample-weights"),
-        lambda cells: list(map(weight, cells)),
-        identity,
-        options,
-    )
+    def weights(cells: Sequence[Label]) -> list[float]:
+        return [weight(*cell) for cell in cells]
+
+    column = _Column("weights", "1,0.5,2", "--sample-weights", weights, identity, options)
     return column.opened(token)
 
 

@@ -107,10 +107,7 @@ class LossSettings:
     gradient_divisor: Fraction | float | None = None
 
     def mask(self, source: Source) -> Source:
-        """Return the source with harmless numbers in ignored rows and masked classes.
-
-        Whatever they hold, such as a NaN, is then no error.
-        """
+        """Return the source with harmless numbers, not NaN, in ignored rows and masked classes."""
         masked = list(self.weights.masked) if self.kind == "logits" else []
         if not self.ignores and not masked:
             return source
@@ -125,10 +122,7 @@ class LossSettings:
         return source.map(change)
 
     def counted(self, partner: Block, samples: NDArray[Any] | None) -> CountedRows:
-        """Return how rows count in a mean, from their labels or targets and weights alone.
-
-        Nothing is checked: an error must name the row of the logits, and is raised by `rows`.
-        """
+        """Return how rows count in a mean, by targets and weights alone; `rows` checks them."""
         targets = self._with_ignored_as_nan(partner, partner.values)
         used = self._used(targets)
         if self.form == "labels":
@@ -146,11 +140,9 @@ class LossSettings:
             return targets
         soft = ~are_one_hot(targets)
         if soft.any():
-            raise InputError(
-                "soft targets have no label that could be ignored",
-                "--ignore-label goes with labels, or with one-hot targets",
-                self._place(block)(int(soft.argmax())),
-            )
+            place = self._place(block)(int(soft.argmax()))
+            problem = "--ignore-label needs labels, not soft targets"
+            raise InputError(problem, "give --labels, or one-hot targets", place)
         targets[np.isin(likeliest(targets), self.ignored)] = np.nan
         return targets
 

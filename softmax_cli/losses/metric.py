@@ -54,11 +54,8 @@ def needed_labels(scored: Scored, option: str) -> NDArray[np.intp]:
     if scored.labels is not None:
         return scored.labels
     soft = ~are_one_hot(scored.rows.targets) & scored.rows.used
-    raise InputError(
-        f"its targets are soft, and {option} needs a label",
-        "give --labels, or one-hot targets",
-        scored.block.place(int(soft.argmax())),
-    )
+    problem, place = f"{option} needs labels, not soft targets", scored.block.place
+    raise InputError(problem, "give --labels, or one-hot targets", place(int(soft.argmax())))
 
 
 @dataclass

@@ -37,10 +37,7 @@ def report_to(listener: Listener) -> Iterator[None]:
 
 
 def progress(source: Source, options: WriteOptions) -> AbstractContextManager[Advance]:
-    """Return the context of a bar for the rows of a source, or of reports to the listener.
-
-    It yields a function to call with the rows, and the bytes of the input, done so far.
-    """
+    """Yield a function to call with the rows and bytes done: for a bar, or for the listener."""
     if (listener := _listener.get()) is not None:
         return nullcontext(listener.advance)
     return progress_bar(source.place, source.rows, source.size, options)
@@ -50,10 +47,9 @@ def progress(source: Source, options: WriteOptions) -> AbstractContextManager[Ad
 def progress_bar(
     place: str, rows: int | None, size: int | None, options: WriteOptions
 ) -> Iterator[Callable[..., None]]:
-    """Show a bar on standard error, at a terminal, for work that lasts longer than a second.
+    """Show a bar at a terminal for work that lasts longer than a second.
 
-    Yields a function to call with the rows and bytes done so far, the name of the work, and more
-    text to show.
+    Yields a function to call with the rows and bytes done, the name of the work, and more text.
     """
     if options.quiet or options.no_progress or sys.stderr is None or not sys.stderr.isatty():
         yield lambda *_: None

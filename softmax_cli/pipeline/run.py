@@ -108,10 +108,7 @@ def run(
 
 
 def _pieces(source: Source, read: Read, split: Split | None, *, skips: bool) -> Iterator[Piece]:
-    """Yield the pieces of the source.
-
-    They are read here, in order, if rows after skipped ones are renumbered or blocks are split.
-    """
+    """Yield the pieces; read them here, in order, if rows are renumbered or blocks are split."""
     start = kept = source.first
     for chunk in source.chunks():
         read_chunk = partial(read, chunk, start)
@@ -139,10 +136,7 @@ def _as_read(block: Block, counts: Counts) -> tuple[Block, Counts]:
 def good_blocks(
     source: Source, on_bad_row: OnBadRow, options: WriteOptions
 ) -> Iterator[tuple[Block, int]]:
-    """Yield the blocks of the source and how many rows were read so far, without a kernel.
-
-    Bad rows are treated, counted and reported as in `run`.
-    """
+    """Yield the blocks, with bad rows treated as in `run`, and how many rows were read so far."""
     counts = Counts()
     for read in blocks_in_order(source):
         block, found = treat_bad_rows(read, on_bad_row, source)
@@ -160,9 +154,6 @@ def each_block(
     on_bad_row: OnBadRow,
     options: WriteOptions,
 ) -> None:
-    """Call `of` with every block, in any thread, and `merge` with each result, in order.
-
-    Nothing is written or reported; `merge` is called by the main thread alone.
-    """
+    """Call `of` with each block in any thread, and `merge` with the results here, in order."""
     quiet = replace(options, quiet=True)
     run(source, identity, lambda block: partial(merge, of(block)), on_bad_row, quiet)

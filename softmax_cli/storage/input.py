@@ -124,10 +124,7 @@ def _first_bytes(pipe: io.FileIO, place: str) -> bytes:
 
 
 def prepend(head: bytes, rest: BinaryIO, check: Callable[[], None] = no_check) -> io.BufferedReader:
-    """Return a stream of bytes that were read before and the rest; each read is checked.
-
-    However slowly a pipe brings them, its first bytes can be peeked at.
-    """
+    """Return a stream of bytes that were read before and the rest; each read is checked."""
     return _buffered(_Prepended(head, rest, check))
 
 
@@ -182,10 +179,8 @@ def reading(place: str) -> Iterator[None]:
 
 
 def read_at(source: Input, offset: int, buffer: memoryview) -> None:
-    """Fill the buffer with the bytes of a plain file from an offset on, in any thread.
-
-    A mapped file that shrinks would end the process; here it is an error.
-    """
+    """Fill the buffer with the bytes of a plain file from an offset on, in any thread."""
+    # A mapped file that shrinks would end the process; here it is an error.
     filled = 0
     file = cast(ChangeCheckedFile, source.stream.raw)
     with reading(source.place):

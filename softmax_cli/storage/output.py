@@ -208,10 +208,8 @@ def _flush_all(stream: BinaryIO) -> None:
 
 
 def _write_back(descriptor: int, offset: int, size: int) -> None:
-    """Start writing these bytes to the disk, and drop older ones from the cache.
-
-    The sync at the end is then short, and a large file does not fill the memory.
-    """
+    """Start writing these bytes to the disk, and drop older ones from the cache."""
+    # The sync at the end is then short, and a large file does not fill the memory.
     if not hasattr(os, "posix_fadvise"):
         return
     with suppress(OSError):

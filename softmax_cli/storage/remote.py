@@ -118,10 +118,7 @@ class RemoteFile(io.RawIOBase):
 
 
 def upload_to(url: str) -> Callable[[Path], None]:
-    """Return a function that sends a local file to an address, where it appears whole.
-
-    An address that cannot be written to is an error at once.
-    """
+    """Return a function that uploads a local file, which appears whole; check the address now."""
     with filesystem_at(url, OutputError) as (fs, path):
         protocols = _protocols(fs)
         if not hasattr(fs, "put_file") or "http" in protocols:

@@ -83,10 +83,8 @@ class DerivativePair:
 def check_pairs(
     name: str, pairs: Sequence[DerivativePair], dtype: str, settings: Settings, diagnosis: Diagnosis
 ) -> Check:
-    """Compare all pairs with tolerances that fit the dtype and the derivatives of each point.
-
-    A point with large derivatives must not hide a wrong one with small derivatives.
-    """
+    """Compare all pairs with tolerances that fit the dtype and the derivatives of each point."""
+    # A point with large derivatives must not hide a wrong one with small derivatives.
     rtol = tolerance(dtype, settings.rtol)
     comparison = Comparison(rtol, settings.worst, len(pairs) > 1, diagnosis)
     too_small = has_kink = False

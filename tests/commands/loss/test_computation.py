@@ -235,7 +235,10 @@ def test_logits_that_decide_what_counts_are_read_twice(
         ("--labels l.csv --sample-weights 1,2", "--sample-weights: has fewer rows than x.csv"),
         ("--labels l.csv --sample-weights 1,1,1,1,1,1,-1", "x.csv:7: its sample weight is -1"),
         ("--labels 1,1,1,1,1,1,1 --ignore-label 1", "x.csv: every row is ignored"),
-        ("--targets y.npy --ignore-label 1", "y.npy: row 0: soft targets have no label"),
+        (
+            "--targets y.npy --ignore-label 1",
+            "y.npy: row 0: --ignore-label needs labels, not soft targets",
+        ),
     ],
 )
 def test_errors_name_the_same_place_with_and_without_a_gradient(options: str, error: str) -> None:

@@ -45,13 +45,13 @@ def test_a_table_of_losses_says_where_the_rest_is_shown() -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
+        ("--targets y.npy --per-class", "z.npy: row 0: --per-class needs labels, not soft"),
+        ("--targets y.npy --calibration", "--calibration needs labels, not soft targets"),
+        ("--targets y.npy --top-k-accuracy 2", "--top-k-accuracy needs labels, not soft targets"),
         (
-            "--targets y.npy --per-class",
-            "z.npy: row 0: its targets are soft, and --per-class needs",
+            "--targets y.npy --ignore-label 0",
+            "y.npy: row 0: --ignore-label needs labels, not soft targets",
         ),
-        ("--targets y.npy --calibration", "its targets are soft, and --calibration needs a label"),
-        ("--targets y.npy --top-k-accuracy 2", "--top-k-accuracy needs a label"),
-        ("--targets y.npy --ignore-label 0", "y.npy: row 0: soft targets have no label"),
         (
             "--labels l.npy --bins 5",
             "--bins: requires --calibration or --fit-temperature; add one of them",
