@@ -107,17 +107,17 @@ def check_shapes(source: Source, other: Source, role: Role) -> None:
 
     A flat array of rows fits any shape, and so does text, which has no shape.
     """
-    wanted, given, N = source.leading, other.leading, source.classes
-    if wanted is None or given is None:
+    leading, given, N = source.leading, other.leading, source.classes
+    if leading is None or given is None:
         return
     cells = {"labels": (), "weights": (), "Jacobians": (N, N)}.get(role, (N,))
     # The lines of a Jacobian count as rows; labels may have a trailing dimension of 1.
     end = {0: (1,), 1: (), 2: (N,)}[len(cells)]
-    if given in (wanted, (*wanted, *end)) or len(given) <= 1 or given[1:] == end:
+    if given in (leading, (*leading, *end)) or len(given) <= 1 or given[1:] == end:
         return
-    shape = _with_classes(wanted, (N,), source.axis)
-    right = _with_classes(wanted, cells, source.axis)
-    flat = (math.prod(wanted), *cells)
+    shape = _with_classes(leading, (N,), source.axis)
+    right = _with_classes(leading, cells, source.axis)
+    flat = (math.prod(leading), *cells)
     along = ""
     if source.axis != -1:
         along = f" with the classes along axis {len(shape) + source.axis}"

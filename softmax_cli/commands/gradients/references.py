@@ -162,16 +162,16 @@ def loss_reference(
     """Return gradients of the reduced loss of `row_count` rows with respect to the logits."""
     rows, T, divisor = settings.rows(block), settings.temperature, settings.gradient_divisor or 1.0
     n = _gradients(settings, rows)
-    wanted = settings.weights.wanted(rows.targets, rows.samples, slice(None))
+    weighted = settings.weights.weighted(rows.targets, rows.samples, slice(None))
     unit = factor(count=divisor, base=BASES[settings.base]).high
 
     def targets() -> NDArray[Any]:
         """Return w(j) Y'(j), times the sample weight."""
-        if wanted.is_soft:
-            return wanted.scaled_targets()
+        if weighted.is_soft:
+            return weighted.scaled_targets()
         Y = np.zeros_like(n)
-        np.put_along_axis(Y, wanted.targets, 1.0, -1)
-        return wanted.scaled(Y)
+        np.put_along_axis(Y, weighted.targets, 1.0, -1)
+        return weighted.scaled(Y)
 
     def shifted(step: int) -> NDArray[Any]:
         labels = rows.targets
@@ -199,7 +199,7 @@ def loss_reference(
     for name, variant in others.items():
         kept = replace(rows, samples=variant.samples(rows))
         wrong[name] = partial(_gradients, variant.settings, kept)
-    return n, rounding.of_loss(n, wide(rows.values), wanted, unit), wrong
+    return n, rounding.of_loss(n, wide(rows.values), weighted, unit), wrong
 
 
 def _gradients(settings: LossSettings, rows: LossRows) -> NDArray[np.float64]:

@@ -60,12 +60,12 @@ class Rounding:
     given: bool
     T: float
 
-    def of_loss(self, n: Rows, a: Rows, wanted: WeightedTargets, divisor: float) -> Tolerances:
+    def of_loss(self, n: Rows, a: Rows, weighted: WeightedTargets, divisor: float) -> Tolerances:
         """Return tolerances of loss gradients n: differences of P_j sum_k Y_k and Y_j."""
         unit = 1 / (divisor * self.T)
         units = 2 * self._units(n.shape[-1]) * self.eps
-        if wanted.is_soft:
-            terms = wanted.scaled_targets() * unit
+        if weighted.is_soft:
+            terms = weighted.scaled_targets() * unit
             size = terms.sum(axis=-1)
             # Where P and Y cancel, the error of a / T matters relative to the terms.
             moved = np.minimum(self._moved(a), self.rtol)
@@ -76,10 +76,12 @@ class Rounding:
                 share = (np.abs(n) + terms) / np.maximum(size, self.smallest)[:, None]
                 atol += self.smallest * n.shape[-1] * share
         else:
-            size = np.full(len(n), unit) if wanted.scale is None else wanted.scale[0][:, 0] * unit
+            size = (
+                np.full(len(n), unit) if weighted.scale is None else weighted.scale[0][:, 0] * unit
+            )
             floor = self._floor(size, size * divisor)
             atol = np.tile(floor[:, None], n.shape[-1])
-            np.put_along_axis(atol, wanted.targets, (units * size + floor)[:, None], -1)
+            np.put_along_axis(atol, weighted.targets, (units * size + floor)[:, None], -1)
         return self._tolerances(n, atol, size, self._conditioned(a, n))
 
     def of_jacobian(self, n: Array, a: Rows, of: str) -> Tolerances:

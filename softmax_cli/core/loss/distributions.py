@@ -85,11 +85,11 @@ def entropies_and_divergences(
     entropies = row_losses(
         smoothed, p, source="probabilities", base=base, weights=weights, samples=samples
     )
-    wanted = weights.wanted(p, samples, slice(None))
-    divergences = 0 - expected_losses(wanted.targets, _log_ratios(smoothed, q))[:, None]
+    weighted = weights.weighted(p, samples, slice(None))
+    divergences = 0 - expected_losses(weighted.targets, _log_ratios(smoothed, q))[:, None]
     with np.errstate(invalid="ignore"):
-        divergences = wanted.scaled(over(divergences, factor(base=base)))
-    wanted.clear(divergences)
+        divergences = weighted.scaled(over(divergences, factor(base=base)))
+    weighted.clear(divergences)
     return entropies, divergences[:, 0]
 
 

@@ -56,14 +56,14 @@ def row_losses(
     with whole_rows(values.shape[-1]):
         for part in parts(values):
             a = values[part]
-            wanted = weights.wanted(targets, samples, part)
+            weighted = weights.weighted(targets, samples, part)
             if source == "logits":
                 odds = _odds(a, temperature, None if largest is None else largest[part])
-                losses[part] = _losses(a, wanted, odds, temperature, base)
+                losses[part] = _losses(a, weighted, odds, temperature, base)
             else:
-                in_nats = _losses_of_logarithms(_logarithms(wide(a), source), wanted)
-                losses[part] = wanted.scaled(over(in_nats, factor(base=base)))
-            wanted.clear(losses[part])
+                in_nats = _losses_of_logarithms(_logarithms(wide(a), source), weighted)
+                losses[part] = weighted.scaled(over(in_nats, factor(base=base)))
+            weighted.clear(losses[part])
     return losses[:, 0]
 
 
@@ -89,23 +89,23 @@ def row_losses_and_gradients(
     with whole_rows(logits.shape[-1]):
         for part in parts(logits):
             a = logits[part]
-            wanted = weights.wanted(targets, samples, part)
+            weighted = weights.weighted(targets, samples, part)
             top = (likeliest(a) if largest is None else largest[part])[:, None]
             split = SplitExponentials.of(a, temperature, top)
-            if wanted.is_soft or not exact:
+            if weighted.is_soft or not exact:
                 sums = for_logarithms = split.sums_for_logarithms()
             else:
                 sums, for_logarithms = split.sums()
             odds = split.odds(*for_logarithms)
-            if wanted.is_soft:
-                gradients = _target_gradients(wide(a), wanted, temperature, divisor)
+            if weighted.is_soft:
+                gradients = _target_gradients(wide(a), weighted, temperature, divisor)
             else:
-                gradients = _label_gradients(split, sums, wanted, divisor)
+                gradients = _label_gradients(split, sums, weighted, divisor)
                 if exact:
-                    _recompute_small_gradients(gradients, odds, a, wanted, temperature, divisor)
-            losses[part] = _losses(a, wanted, odds, temperature, base)
-            wanted.clear(losses[part])
-            wanted.clear(gradients)
+                    _recompute_small_gradients(gradients, odds, a, weighted, temperature, divisor)
+            losses[part] = _losses(a, weighted, odds, temperature, base)
+            weighted.clear(losses[part])
+            weighted.clear(gradients)
             np.copyto(out[part], gradients, casting="same_kind")
     return losses[:, 0]
 
@@ -115,67 +115,67 @@ def _odds(a: FloatArray, T: float, largest: NDArray[np.intp] | None) -> Odds:
     return split.odds(*split.sums_for_logarithms())
 
 
-def _losses_of_logarithms(logarithms: Rows, wanted: WeightedTargets) -> Rows:
-    if wanted.is_soft:
-        return expected_losses(wanted.targets, logarithms)[:, None]
-    losses: Rows = 0 - np.take_along_axis(logarithms, wanted.targets, -1)
+def _losses_of_logarithms(logarithms: Rows, weighted: WeightedTargets) -> Rows:
+    if weighted.is_soft:
+        return expected_losses(weighted.targets, logarithms)[:, None]
+    losses: Rows = 0 - np.take_along_axis(logarithms, weighted.targets, -1)
     return losses
 
 
-def _losses(a: FloatArray, wanted: WeightedTargets, odds: Odds, T: float, base: float) -> Rows:
-    of_losses = _target_losses if wanted.is_soft else _label_losses
-    return of_losses(a, wanted, odds, T, base)
+def _losses(a: FloatArray, weighted: WeightedTargets, odds: Odds, T: float, base: float) -> Rows:
+    of_losses = _target_losses if weighted.is_soft else _label_losses
+    return of_losses(a, weighted, odds, T, base)
 
 
 def _label_losses(
-    a: FloatArray, wanted: WeightedTargets, odds: Odds, T: float, base: float
+    a: FloatArray, weighted: WeightedTargets, odds: Odds, T: float, base: float
 ) -> Rows:
     """Return (max a - a_label) / T + log1p(odds), which has no cancellation."""
     of_label, of_top = (
-        wide(np.take_along_axis(a, place, -1)) for place in (wanted.targets, odds.top)
+        wide(np.take_along_axis(a, place, -1)) for place in (weighted.targets, odds.top)
     )
     gap, rest = quotient(*two_sum(of_top, -of_label), T, 0.0)
-    losses = _rounded(odds.logarithm(), (gap, rest), wanted, base)
+    losses = _rounded(odds.logarithm(), (gap, rest), weighted, base)
     infinite = np.isinf(losses)
     if infinite.any():
         # Converted to the base, scaled and divided by T first, it may be finite.
-        ends = (wanted.scaled(of_label), wanted.scaled(of_top))
-        finite = wanted.scaled(over(odds.logarithm(), factor(base=base)))
+        ends = (weighted.scaled(of_label), weighted.scaled(of_top))
+        finite = weighted.scaled(over(odds.logarithm(), factor(base=base)))
         losses = np.where(infinite, finite + distances(*ends, factor(T, base=base)), losses)
     return losses
 
 
 def _target_losses(
-    logits: FloatArray, wanted: WeightedTargets, odds: Odds, T: float, base: float
+    logits: FloatArray, weighted: WeightedTargets, odds: Odds, T: float, base: float
 ) -> Rows:
     """Return sum_k Y_k ((max a - a_k) / T) + log1p(odds) sum_k Y_k, without cancellation."""
-    a, Y = wide(logits), wide(wanted.targets)
+    a, Y = wide(logits), wide(weighted.targets)
     maximum = np.take_along_axis(a, odds.top, -1)
     gaps = distances(a, maximum, factor(T))
     total, rest = sums_in_parts(Y)
     terms = two_sum(*sums_in_parts(_weighted(Y, gaps)))
     logarithm = odds.logarithm()
     of_odds, left = times(logarithm, total)
-    if wanted.rest is not None:
-        rest = rest + summed(wanted.rest)
-        left = left + summed(_weighted(wanted.rest, gaps))
-    losses = _rounded(of_odds, terms, wanted, base, left + logarithm * rest)
+    if weighted.rest is not None:
+        rest = rest + summed(weighted.rest)
+        left = left + summed(_weighted(weighted.rest, gaps))
+    losses = _rounded(of_odds, terms, weighted, base, left + logarithm * rest)
     infinite = np.isinf(losses)
     if infinite.any():
         # A gap may overflow where its weighted mean does not.
-        halved = _weighted(wanted.scaled(Y), maximum / 2 - a / 2)
-        of_odds = wanted.scaled(over(logarithm, factor(base=base)) * total)
+        halved = _weighted(weighted.scaled(Y), maximum / 2 - a / 2)
+        of_odds = weighted.scaled(over(logarithm, factor(base=base)) * total)
         of_gaps = 2 * row_sums(over(halved, factor(T, base=base)))
         losses = np.where(infinite, of_odds + of_gaps, losses)
     return losses
 
 
-def _rounded(a: Rows, b: Parts, wanted: WeightedTargets, base: float, left: Any = 0.0) -> Rows:
+def _rounded(a: Rows, b: Parts, weighted: WeightedTargets, base: float, left: Any = 0.0) -> Rows:
     """Return scale * (a + b + left) in units of the base, rounded once; b is a double-double."""
     high, low = two_sum(a, b[0])
     low = _finite(low + b[1] + left)
-    if wanted.scale is not None:
-        scale, scale_rest = wanted.scale
+    if weighted.scale is not None:
+        scale, scale_rest = weighted.scale
         low = _finite(low * scale + high * scale_rest)
         high, error = times(high, scale)
         low += error
@@ -190,11 +190,11 @@ def _finite(rest: Rows) -> Rows:
 
 
 def _label_gradients(
-    split: SplitExponentials, sums: Parts, wanted: WeightedTargets, divisor: Factor
+    split: SplitExponentials, sums: Parts, weighted: WeightedTargets, divisor: Factor
 ) -> Rows:
     """Return scale * (P_j - Y_j) / divisor, in the memory of the exponentials."""
     gradients, (of_top, of_top_rest) = split.others, split.of_top
-    label = wanted.targets
+    label = weighted.targets
     total, low = two_sum(of_top, sums[0])
     low += of_top_rest + sums[1]
     np.put_along_axis(gradients, split.top, of_top, -1)
@@ -204,24 +204,24 @@ def _label_gradients(
     but_label = np.where(label == split.top, 0 - (sums[0] + sums[1]), but_others)
     np.put_along_axis(gradients, label, but_label, -1)
     whole, rest = product(total, low, divisor)
-    if wanted.scale is not None:
-        whole, rest = quotient(whole, rest, *wanted.scale)
+    if weighted.scale is not None:
+        whole, rest = quotient(whole, rest, *weighted.scale)
     whole = whole + rest
     safe = (whole > 1 / LARGEST) & (whole < LARGEST)
     gradients /= np.where(safe, whole, total)
     if not safe.all():
         unsafe = ~safe[:, 0]
         gradients[unsafe] /= divisor.high
-        gradients[unsafe] = wanted.scaled(gradients[unsafe], unsafe)
+        gradients[unsafe] = weighted.scaled(gradients[unsafe], unsafe)
     return gradients
 
 
 def _recompute_small_gradients(
-    gradients: Rows, odds: Odds, a: FloatArray, wanted: WeightedTargets, T: float, divisor: Factor
+    gradients: Rows, odds: Odds, a: FloatArray, weighted: WeightedTargets, T: float, divisor: Factor
 ) -> None:
     """Recompute rows where a probability is subnormal and its gradient may not be."""
-    label = wanted.targets
-    grow = divisor.high if wanted.scale is None else divisor.high / wanted.scale[0]
+    label = weighted.targets
+    grow = divisor.high if weighted.scale is None else divisor.high / weighted.scale[0]
     may_grow = (np.asarray(grow) > 2.0**-800) & (np.asarray(grow) < 1)
     if not may_grow.any() or divisor.high < 2.0**-400:
         return
@@ -235,12 +235,12 @@ def _recompute_small_gradients(
         P_label = np.take_along_axis(P, label[small], -1)
         whole = np.ldexp(1 / divisor.high, RAISED)
         np.put_along_axis(P, label[small], np.where(is_top, 0 - of_others, P_label - whole), -1)
-        gradients[small] = np.ldexp(wanted.scaled(P, small), -RAISED)
+        gradients[small] = np.ldexp(weighted.scaled(P, small), -RAISED)
 
 
-def _target_gradients(a: Rows, wanted: WeightedTargets, T: float, divisor: Factor) -> Rows:
+def _target_gradients(a: Rows, weighted: WeightedTargets, T: float, divisor: Factor) -> Rows:
     """Return scale * (P_j sum_k Y_k - Y_j) / divisor."""
-    Y, size = summable(wanted.scaled_targets())
+    Y, size = summable(weighted.scaled_targets())
     share = 0 - share_over(a, Y, T, divisor, sums_in_parts)
     return share if size is None else share * size
 

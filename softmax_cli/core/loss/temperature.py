@@ -53,25 +53,25 @@ class Slopes(Mergeable):
         """Add rows; arguments as of `row_losses`."""
         with whole_rows(logits.shape[-1]):
             for part in parts(logits):
-                wanted = weights.wanted(targets, samples, part)
+                weighted = weights.weighted(targets, samples, part)
                 for total, of_rows in zip(
                     (getattr(self, name) for name in self.merged),
-                    _slopes(wide(logits[part]), wanted, self.temperature),
+                    _slopes(wide(logits[part]), weighted, self.temperature),
                     strict=True,
                 ):
-                    scaled = wanted.scaled(of_rows)
-                    wanted.clear(scaled)
+                    scaled = weighted.scaled(of_rows)
+                    weighted.clear(scaled)
                     total.add(scaled)
 
 
-def _slopes(a: Rows, wanted: WeightedTargets, T: float) -> tuple[Rows, Rows, Rows, Rows]:
+def _slopes(a: Rows, weighted: WeightedTargets, T: float) -> tuple[Rows, Rows, Rows, Rows]:
     """Return the derivatives of rows, (rows, 1) each: first, second, coldest, hottest."""
     lower = a - np.take_along_axis(a, likeliest(a)[:, None], -1)
-    if wanted.is_soft:
-        Y = wide(wanted.targets)
-        total, wants = summed(Y), summed(np.where(Y == 0, 0, Y * lower))
+    if weighted.is_soft:
+        Y = wide(weighted.targets)
+        total, at_targets = summed(Y), summed(np.where(Y == 0, 0, Y * lower))
     else:
-        total, wants = np.ones((len(a), 1)), np.take_along_axis(lower, wanted.targets, -1)
+        total, at_targets = np.ones((len(a), 1)), np.take_along_axis(lower, weighted.targets, -1)
     P = np.exp(lower / T)
     P /= summed(P)
     masked = np.isneginf(lower)
@@ -82,7 +82,7 @@ def _slopes(a: Rows, wanted: WeightedTargets, T: float) -> tuple[Rows, Rows, Row
     mean = summed(terms)
     terms *= lower
     variance = np.maximum(summed(terms) - mean * mean, 0)
-    return total * mean - wants, total * variance, -wants, total * of_even - wants
+    return total * mean - at_targets, total * variance, -at_targets, total * of_even - at_targets
 
 
 class Fitted(NamedTuple):

@@ -109,7 +109,7 @@ class Weights:
         of_labels = self.of_classes[targets]
         return _exact(of_labels) if samples is None else times(of_labels, samples)
 
-    def wanted(self, targets: NDArray[Any], samples: Rows | None, rows: slice) -> WeightedTargets:
+    def weighted(self, targets: NDArray[Any], samples: Rows | None, rows: slice) -> WeightedTargets:
         """Return targets and scale of some rows; the arguments are those of `of_rows`."""
         targets, samples = targets[rows], None if samples is None else samples[rows]
         if targets.ndim == 1 and not self.smoothing:
