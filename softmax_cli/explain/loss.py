@@ -56,8 +56,8 @@ class LossRow(Row):
     @property
     def only_label(self) -> int | None:
         """The label, if the sum has no other term."""
-        Y, _, _, *of_classes = self.symbols
-        return self.label if "".join(of_classes) == f"{Y}(k)" else None
+        has_one_term = self.weights.of_classes is None and not self.weights.smoothing
+        return self.label if has_one_term else None
 
     @cached_property
     def Y(self) -> Rows:  # noqa: N802

@@ -1,4 +1,4 @@
-"""Matrices as grids: of very wide ones, only the ends are kept."""
+"""Matrices as grids: very wide ones keep only their first and last columns."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What explanations say, compared with exact digits and read at 80 columns."""
+"""Explanations: their numbers against exact digits, their text at 80 columns."""

@@ -1,4 +1,4 @@
-"""What a command explains, as data and as text, and the exact numbers of it."""
+"""The steps of a command as data and as text, and their exact numbers."""
 
 from __future__ import annotations
 
@@ -16,30 +16,28 @@ Steps = dict[str, dict[str, Any]]
 
 
 def explained(line: str) -> Steps:
-    """Return the steps that a command tells, by their names."""
+    """Return the steps that explain a command's first row, by name."""
     outcome = run(f"softmax-cli {line} --explain --format json --quiet")
     assert (outcome.code, outcome.err) == (0, "")
     return {step["step"]: step for step in json.loads(outcome.out)["steps"]}
 
 
 def said(line: str) -> str:
-    """Return what a command explains to people, whose lines fit 80 columns."""
+    """Return a command's explanation as text, after checking that its lines fit 80 columns."""
     outcome = run(f"softmax-cli {line} --explain --quiet")
     assert (outcome.code, outcome.err) == (0, "")
-    copied = ("softmax-cli ",)
-    assert [
-        each for each in outcome.out.splitlines() if cell_len(each) > 80 and copied[0] not in each
-    ] == []
+    lines = outcome.out.splitlines()
+    assert [line for line in lines if cell_len(line) > 80 and "softmax-cli " not in line] == []
     return outcome.out
 
 
 def typed(case: Case) -> str:
-    """Return the words of a command line that are a row and its temperature."""
+    """Return a row and its temperature as words of a command line."""
     return f"{','.join(map(repr, case.logits))} -t {case.temperature!r}"
 
 
 def near(got: list[Any], exact: list[Any], *, units: float = 8, scale: float = 0.0) -> None:
-    """Compare numbers as JSON holds them with exact ones; what no float64 holds is 0 or inf."""
+    """Compare numbers from JSON with exact ones; beyond the range of float64 they are inf."""
     assert len(got) == len(exact)
     for number, true in zip(got, exact, strict=True):
         nearest = float(true)

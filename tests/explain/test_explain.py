@@ -1,4 +1,4 @@
-"""Every number of an explanation is the exact one, and the words are those of the input."""
+"""Numbers of explanations are exact, and names come from the input."""
 
 from __future__ import annotations
 

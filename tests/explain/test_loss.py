@@ -1,4 +1,4 @@
-"""The steps to a loss and its gradient, with all that weighs and divides them."""
+"""The steps to a loss and its gradient: labels, distributions, weights, bases, reductions."""
 
 from __future__ import annotations
 
