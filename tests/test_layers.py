@@ -220,7 +220,7 @@ def _loaded(*arguments: str) -> set[str]:
         (["--help"], HEAVY),
         (["softmax", "--help"], HEAVY),
         (["gradcheck", "--help"], HEAVY),
-        (["softmax", "1", "2"], (*UNSEEN, "zstandard", "asyncio")),
+        (["softmax", "1", "2"], (*UNSEEN, "zstandard", "asyncio", "json", "tempfile")),
     ],
     ids=" ".join,
 )

@@ -7,7 +7,6 @@ import os
 import re
 import stat
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from contextvars import ContextVar
@@ -59,7 +58,9 @@ def open_target(
     if descriptor is not None:
         return _stream(destination, descriptor)
     if is_remote(destination):
-        temporary = Path(tempfile.gettempdir(), f".softmax-cli.{os.urandom(8).hex()}.tmp")
+        from tempfile import gettempdir
+
+        temporary = Path(gettempdir(), f".softmax-cli.{os.urandom(8).hex()}.tmp")
         return _file(destination, inputs, temporary, upload_to(destination), 0o600)
     with writing(destination):
         old = None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -102,7 +101,9 @@ class RemoteFile(io.RawIOBase):
     def local_copy(self) -> Path:
         """Return a copy on this machine, which is removed when the file is closed."""
         if self._copy is None:
-            descriptor, name = tempfile.mkstemp(prefix="softmax-cli-", suffix=".tmp")
+            from tempfile import mkstemp
+
+            descriptor, name = mkstemp(prefix="softmax-cli-", suffix=".tmp")
             self._copy = Path(name)
             register_temp(self._copy)
             os.close(descriptor)

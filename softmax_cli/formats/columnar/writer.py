@@ -18,7 +18,6 @@ from softmax_cli.formats.columnar import arrow_footer, parquet_footer
 from softmax_cli.formats.model.blocks import Block
 from softmax_cli.formats.model.sinks import FormatSink
 from softmax_cli.formats.text.cells import cell_text
-from softmax_cli.formats.text.json_values import name_classes
 
 _PART_BYTES = 1 << 24
 _PART_ROWS = 1 << 18
@@ -87,7 +86,7 @@ class ColumnarSink(FormatSink):
                 words = map(cell_text, cells)
                 columns.append([word for word in words for _ in range(per_row)])
         if block.classes is not None:
-            names = name_classes(block.classes, self._result.class_names)
+            names = self._result.name_classes(block.classes)
             columns += [list(map(str, rank)) for rank in zip(*names, strict=True)]
         return pl.DataFrame([pl.Series(str(place), words) for place, words in enumerate(columns)])
 

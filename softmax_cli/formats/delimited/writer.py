@@ -12,7 +12,6 @@ from softmax_cli.formats.model.blocks import Block
 from softmax_cli.formats.model.sinks import FormatSink
 from softmax_cli.formats.text.cells import quote, requote
 from softmax_cli.formats.text.digits import format_rows
-from softmax_cli.formats.text.json_values import name_classes
 
 
 class DelimitedSink(FormatSink):
@@ -52,7 +51,7 @@ class DelimitedSink(FormatSink):
             lines = self._entries(block.start, before, lines)
         else:
             if block.classes is not None:
-                names = name_classes(block.classes, self._result.class_names)
+                names = self._result.name_classes(block.classes)
                 lines = map(self._with_names, names, lines)
             lines = map(add, before, lines)
         return b"".join(line + b"\n" for line in lines)

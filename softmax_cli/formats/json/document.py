@@ -12,7 +12,7 @@ from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 from softmax_cli.formats.model.sinks import FormatSink
 from softmax_cli.formats.text.cells import cell_text
-from softmax_cli.formats.text.json_values import json_report, json_rows, name_classes, read_document
+from softmax_cli.formats.text.json_values import json_report, json_rows, read_document
 from softmax_cli.storage.input import Input
 
 _KEYS = ("logits", "probabilities", "log_probabilities", "jacobian")
@@ -70,7 +70,7 @@ class JsonSink(FormatSink):
             first = -block.start % each
             self._ids.extend(list(map(cell_text, row)) for row in block.ids[first::each])
         if block.classes is not None:
-            self._classes.extend(name_classes(block.classes, result.class_names))
+            self._classes.extend(result.name_classes(block.classes))
 
     def finish(self) -> None:
         result = self._result

@@ -20,7 +20,7 @@ from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 from softmax_cli.formats.model.sinks import FormatSink
 from softmax_cli.formats.text.cells import cell_text, quote, refuse_many_cells
-from softmax_cli.formats.text.json_values import json_rows, label_text, name_classes, parse_json
+from softmax_cli.formats.text.json_values import json_rows, label_text, parse_json
 from softmax_cli.formats.text.lines import no_rows, read_line
 from softmax_cli.formats.text.numbers import LARGEST_EXACT, LONG_WHOLE_NUMBER, NotANumberError
 from softmax_cli.storage.input import Input, reading
@@ -172,7 +172,7 @@ class JsonLinesSink(FormatSink):
         result = self._result
         rows = json_rows(block.values, self._precision)
         if block.classes is not None:
-            classes = name_classes(block.classes, result.class_names)
+            classes = result.name_classes(block.classes)
             rows = [
                 _object({'"classes"': _json(names), _json(result.name): row})
                 for names, row in zip(classes, rows, strict=True)

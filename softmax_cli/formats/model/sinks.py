@@ -12,6 +12,7 @@ from softmax_cli.formats.model.blocks import Block, Source
 
 if TYPE_CHECKING:
     import numpy as np
+    from numpy.typing import NDArray
 
     from softmax_cli.display.parts import Part, Step
     from softmax_cli.formats.model.options import WriteOptions
@@ -71,6 +72,11 @@ class Result:
         if leading is None or math.prod(leading) != rows:
             leading = (rows,)
         return (*leading, *[self.columns] * (2 if self.matrix else 1))
+
+    def name_classes(self, classes: NDArray[Any]) -> list[list[object]]:
+        """Return the names of classes, or their numbers if they have no names."""
+        names = self.class_names
+        return [[n if names is None else names[n] for n in row] for row in classes.tolist()]
 
 
 class Sink:

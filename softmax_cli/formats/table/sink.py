@@ -29,7 +29,6 @@ from softmax_cli.formats.model.blocks import Block
 from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.formats.model.sinks import Result, Sink
 from softmax_cli.formats.text.cells import cell_text
-from softmax_cli.formats.text.json_values import name_classes
 from softmax_cli.storage.output import Target
 
 _SHOWN_CLASSES = 40
@@ -95,7 +94,7 @@ class TableSink(Sink):
         if block.ids is not None:
             name = " ".join(map(cell_text, block.ids[row]))
         if block.classes is not None:
-            classes = name_classes(block.classes[row : row + 1], self._result.class_names)[0]
+            classes = self._result.name_classes(block.classes[row : row + 1])[0]
         return _Row(number, name, block.values[row].tolist(), classes)
 
     def finish(self) -> None:

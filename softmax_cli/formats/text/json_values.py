@@ -83,13 +83,6 @@ def label_text(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def name_classes(classes: NDArray[Any], names: tuple[str, ...] | None) -> list[list[object]]:
-    """Return the names of classes, or their numbers if they have no names."""
-    return [
-        [number if names is None else names[number] for number in row] for row in classes.tolist()
-    ]
-
-
 def json_rows(values: NDArray[Any], precision: int | None) -> list[str]:
     """Return each row as a JSON list.
 
