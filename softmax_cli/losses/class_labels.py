@@ -144,7 +144,7 @@ class Names:
         if self.class_names:
             remedies.append(f"names: {join_names(self.class_names[:8])}")
         remedy = STORE_TRUTH if is_truth(text) else f"labels are {' or '.join(remedies)}"
-        return InputError(f"the label {label} is no class", remedy, place)
+        return InputError(f"the label {label} is not a class", remedy, place)
 
     @cached_property
     def _known(self) -> dict[str | None, float]:

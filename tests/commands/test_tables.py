@@ -77,7 +77,7 @@ def test_counting_above_whole_numbers_is_a_row_with_a_warning() -> None:
             "0\n1.0\n0.0\n",
             "l.csv:1: the first line reads 0, like the name of a data frame's column",
         ),
-        ("50%\n1\n0\n", "l.csv:1: the label '50%' is no class"),
+        ("50%\n1\n0\n", "l.csv:1: the label '50%' is not a class"),
     ],
 )
 def test_labels_lose_no_first_line(text: str, message: str) -> None:

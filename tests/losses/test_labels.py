@@ -84,14 +84,14 @@ def test_key() -> None:
 @pytest.mark.parametrize(
     ("token", "data", "place", "words"),
     [
-        ("cat", None, "--labels, label 0", ["'cat' is no class", "dog, owl"]),
-        ("1,0.5", None, "--labels, label 1", ["'0.5' is no class", "class numbers from 0"]),
+        ("cat", None, "--labels, label 0", ["'cat' is not a class", "dog, owl"]),
+        ("1,0.5", None, "--labels, label 1", ["'0.5' is not a class", "class numbers from 0"]),
         ("1,,0", None, "--labels, label 1", ["the label is missing: ''", "--ignore-label ''"]),
         ("y.csv", None, "--labels: y.csv", ["no such file"]),
         ("dir/y", None, "--labels: dir/y", ["no such file"]),
         ("y.csv", b"1,2\n", "y.csv:1", ["2 columns", "--label-column"]),
         ("y.csv", b"1\n2,3\n", "y.csv:2", ["2 columns"]),
-        ("y.csv", b"label\ncat\n", "y.csv:2", ["'cat' is no class"]),
+        ("y.csv", b"label\ncat\n", "y.csv:2", ["'cat' is not a class"]),
         ("y.csv", b"1\n\n0\n", "y.csv:2", ["the label is missing: ''"]),
         ("y.csv", b"", "y.csv", ["empty"]),
         ("y.json", b'{"a": 1}', "y.json", ["not a list"]),
@@ -116,7 +116,7 @@ def test_a_name_of_two_classes() -> None:
 
 
 def test_the_first_label_that_is_wrong_is_named() -> None:
-    with pytest.raises(SoftmaxCliError, match=r"x.csv:2: the label 'cow' is no class"):
+    with pytest.raises(SoftmaxCliError, match=r"x.csv:2: the label 'cow' is not a class"):
         labels(saved("x.csv", "owl\ncow\n\0\n"))
 
 

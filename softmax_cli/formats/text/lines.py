@@ -103,7 +103,7 @@ def read_line(stream: io.BufferedIOBase, place: str, number: int) -> bytes:
     line = stream.readline(LONGEST_LINE)
     if len(line) == LONGEST_LINE and not line.endswith(b"\n"):
         if b"\0" in line:
-            problem = "holds NUL bytes, so it is no text"
+            problem = "holds NUL bytes, so it is not text"
             raise InputError(problem, "check what it is", f"{place}:{number}")
         problem = f"a line of more than {LONGEST_LINE >> 20} MiB"
         remedy = "an array file such as .npy takes rows of any length"

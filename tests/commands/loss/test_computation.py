@@ -141,7 +141,7 @@ def test_losses_of_two_distributions() -> None:
         ("xent --p y.npy --q y.npy --grad g.npy", "--grad: goes with logits alone"),
         ("xent y.npy --from probabilities --labels l.npy --grad g.npy", "--grad: goes with logits"),
         ("xent z.npy --labels 0,1 --losses o.npy --grad g.npy", "row"),
-        ("xent z.npy --labels 0,1,2,3,0,0,0 --losses o.npy --grad g.npy -o o.json", "no class"),
+        ("xent z.npy --labels 0,1,2,3,0,0,0 --losses o.npy --grad g.npy -o o.json", "not a class"),
     ],
 )
 def test_refused_and_nothing_left(line: str, word: str) -> None:
@@ -230,8 +230,8 @@ def test_logits_that_decide_what_counts_are_read_twice(
     [
         ("--labels 0,1", "x.csv"),
         ("--labels 0,1,2,0,1,2,0,1", "--labels: has more rows than x.csv"),
-        ("--labels 0,1,5,0,1,2,0", "x.csv:3: its label is 5"),
-        ("--labels 0,1,2,0,cat,2,0", "--labels, label 4: the label 'cat' is no class"),
+        ("--labels 0,1,5,0,1,2,0", "x.csv:3: label 5 is not a class"),
+        ("--labels 0,1,2,0,cat,2,0", "--labels, label 4: the label 'cat' is not a class"),
         ("--labels l.csv --sample-weights 1,2", "--sample-weights: has fewer rows than x.csv"),
         ("--labels l.csv --sample-weights 1,1,1,1,1,1,-1", "x.csv:7: its sample weight is -1"),
         ("--labels 1,1,1,1,1,1,1 --ignore-label 1", "x.csv: every row is ignored"),

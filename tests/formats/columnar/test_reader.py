@@ -185,7 +185,8 @@ def test_nulls_are_missing_values(form: str, frame: pl.DataFrame, values: Any) -
 def test_labels_that_are_none(form: str) -> None:
     path = stored(form, pl.DataFrame({"y": ["cat", "dog"]}))
     words = open_labels(path, Names(("ant", "cat")))
-    with words, pytest.raises(InputError, match=rf"^x\.{form}: row 1: the label 'dog' is no class"):
+    problem = rf"^x\.{form}: row 1: the label 'dog' is not a class"
+    with words, pytest.raises(InputError, match=problem):
         joined(words)
     name = stored(form, pl.DataFrame({"y": [1], "z": [1]}))
     with pytest.raises(InputError, match=rf"^x\.{form}: 2 columns where one of labels is needed"):
