@@ -88,12 +88,12 @@ class GradientFile:
             # The first reading has printed all notes.
             silent, rows = replace(write, quiet=True), comparison.counts.points
             comparison, dtype, _ = self.compared(silent, diagnosed=True, rows=rows)
-        return self.report_of(comparison, dtype)
+        return self.report_of(self.file, comparison, dtype)
 
-    def report_of(self, comparison: Comparison, dtype: str) -> Report:
-        """Return the report of a comparison with gradients of a dtype."""
-        check = comparison.check(self.file, method=EXACT, step=None, dtype=dtype)
-        check = replace(check, subject="gradient-file", file=self.file)
+    def report_of(self, file: str, comparison: Comparison, dtype: str) -> Report:
+        """Return the report of a comparison with gradients of a dtype in a file."""
+        check = comparison.check(file, method=EXACT, step=None, dtype=dtype)
+        check = replace(check, subject="gradient-file", file=file)
         return Report(self.check.seed, [check])
 
     def compared(

@@ -67,7 +67,8 @@ class LossInputs:
         """Open all inputs; return their rows paired, and the settings of the loss."""
         options, read = self.options, self.read
         if self.tokens.count("-") > 1:
-            raise UsageError("is given twice, and read once", "name a file", "standard input")
+            problem = "is given twice, but can be read only once"
+            raise UsageError(problem, "name a file", "standard input")
         if self.q is not None:
             q = opened_option(self.q, "--q", read, ColumnRequest(distributions=True, role="q"))
             source = stack.enter_context(q)
@@ -116,7 +117,7 @@ class LossInputs:
             if partner.classes != source.classes:
                 problem = f"{partner.classes} classes, and {source.place} has {source.classes}"
                 is_one = partner.classes == 1
-                remedy = "write 1,0,0 with commas" if is_one else "they go class by class"
+                remedy = "write 1,0,0 with commas" if is_one else "give one value per class"
                 raise ShapeError(problem, remedy, option)
             return in_order_of(source, partner, option)
         except BaseException:
@@ -170,7 +171,7 @@ class LossInputs:
 
         source, settings  as `opened` returned them
         """
-        options, why = self.options, "a mean needs what the rows weigh first"
+        options, why = self.options, "a mean needs the weights of all rows first"
         with ExitStack() as stack:
             if options.label_column is not None or self.read.on_bad_row == "skip":
                 self.check_read_again("--grad", why)
@@ -198,7 +199,7 @@ class LossInputs:
         if any(map(is_read_once, tokens)):
             what = "standard input" if "-" in tokens else "a pipe"
             remedy = "name a file" + (", or add --reduction sum" if option == "--grad" else "")
-            raise UsageError(f"{why}, and {what} is read once", remedy, option)
+            raise UsageError(f"{why}, but {what} can be read only once", remedy, option)
 
     def _settings(self, source: Source, of_classes: list[float] | None) -> LossSettings:
         options, names = self.options, source.class_names

@@ -74,7 +74,7 @@ Sums = LossSlopes | RunningLoss
 
 def fitted(inputs: LossInputs, bins: int, write: WriteOptions) -> Fit:
     """Return the temperature that minimises the loss, starting from the one of the options."""
-    inputs.check_read_again("--fit-temperature", "the rows are read once a temperature")
+    inputs.check_read_again("--fit-temperature", "the rows are read again at each temperature")
 
     def sums_at(temperature: float, scored: bool) -> tuple[Sums, str]:
         return summed_slopes(inputs.at(temperature), bins, write, scored=scored)

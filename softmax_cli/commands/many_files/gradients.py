@@ -73,10 +73,10 @@ class _GradientShards:
             for shard, state in self.run.states(call, self._merge)
         )
         if comparison.counts.verdict == "fail":
-            files = join_names(self._shown(shard).file for shard in self.failed)
+            files = join_names(map(self._file, self.failed))
             note(f"a gradient disagrees in {files}", self.run.write)
             comparison, dtype = self._diagnosed(comparison.counts.points)
-        report = self.form.report_of(comparison, dtype)
+        report = self.form.report_of(self.form.file, comparison, dtype)
         # Nothing is proven about bad shards.
         nothing = Comparison(comparison.rtol, check.worst)
         for path in map(relative, self.run.bad):
@@ -97,14 +97,13 @@ class _GradientShards:
         )
         return replace(self.form, inputs=shard_inputs(self.form.inputs, shard, rows), given=given)
 
-    def _shown(self, shard: Shard) -> GradientFile:
-        """Return the check of one shard, with the name of its file in messages."""
-        form = self._of(shard)
-        return replace(form, given=replace(form.given, grad=relative(form.file), jacobian=None))
+    def _file(self, shard: Shard) -> str:
+        """Return the name of a shard's gradient file in messages."""
+        return relative(self._of(shard).file)
 
     def _merge(self, shard: Shard, parts: list[Compared]) -> tuple[State, State, State]:
         comparison, dtype, classes = _joined(parts)
-        report = self._shown(shard).report_of(comparison, dtype)
+        report = self.form.report_of(self._file(shard), comparison, dtype)
         state = comparison.state() | {"dtype": dtype, "classes": classes}
         record = {"rows": comparison.counts.points, "verdict": report.verdict}
         return state, report.as_dict(), record
@@ -124,8 +123,7 @@ class _GradientShards:
                 problem = f"holds {its_dtype}, but the files before it {dtype}"
                 if its_classes != classes:
                     problem = f"{its_classes} columns, but the files before it {classes}"
-                remedy = "check them separately"
-                raise InputError(problem, remedy, self._shown(shard).file)
+                raise InputError(problem, "check them separately", self._file(shard))
             whole.merge(one, whole.counts.points)
         if whole is None:
             raise self.run.every_shard_is_bad()

@@ -76,10 +76,12 @@ def test_what_is_typed_may_be_longer_than_a_name() -> None:
 
 
 def test_standard_input_is_read_once() -> None:
-    refused("- --labels -", "standard input: is given twice, and read once; name a file")
+    refused(
+        "- --labels -", "standard input: is given twice, but can be read only once; name a file"
+    )
     np.save("z.npy", LOGITS[:3, :3])
     line = "z.npy --labels 0,1,2 --class-weights -"
-    refused(f"{line} --fit-temperature", "standard input is read once; name a file")
+    refused(f"{line} --fit-temperature", "standard input can be read only once; name a file")
     line = "z.npy --labels 0,1,2 --sample-weights -"
     piped = f"printf '1\\n2\\n3' | softmax-cli xent {line} --grad g.npy"
     outcome = run(piped)

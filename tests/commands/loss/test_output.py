@@ -70,7 +70,10 @@ def test_a_table_of_losses_says_where_the_rest_is_shown() -> None:
         ("--labels l.npy --sample-weights s.csv", "s.csv:4: 'x' is not a number; a weight is"),
         ("--labels l.npy --sample-weights s.npy", "z.npy: row 3: its sample weight is -1"),
         ("--labels l.npy --sample-weights none.npy", "--sample-weights: none.npy: no such file"),
-        ("--labels - --fit-temperature", "--fit-temperature: the rows are read once a temperature"),
+        (
+            "--labels - --fit-temperature",
+            "--fit-temperature: the rows are read again at each temperature",
+        ),
         (
             "--labels l.npy --mask-class 0 --mask-class 1 --mask-class 2 --mask-class 3",
             "every class",
