@@ -27,7 +27,7 @@ class Format:
     """A file format: one row of the table below.
 
     reader   module with read(source, form, options, request) -> Source; none if empty
-    sink     what makes its Sink of (result, form, target, options)
+    sink     what makes its Sink of (result, form, target, options); in `reader` unless it names one
     text     can be written compressed, and to standard output
     holds    a table, an array or arrays by name
     guarded  its library may crash
@@ -49,8 +49,8 @@ class Format:
 
     def open_sink(self, result: Result, target: Target, options: WriteOptions) -> Sink:
         """Return a sink that writes a result into a target."""
-        module, name = self.sink.rsplit(".", 1)
-        sink = getattr(import_module(f"softmax_cli.formats.{module}"), name)
+        module, _, name = self.sink.rpartition(".")
+        sink = getattr(import_module(f"softmax_cli.formats.{module or self.reader}"), name)
         opened: Sink = sink(result, self.name, target, options)
         return opened
 
@@ -59,23 +59,17 @@ _delimited = partial(Format, reader="delimited.reader", sink="delimited.writer.D
 _columnar = partial(
     Format, reader="columnar.reader", sink="columnar.writer.ColumnarSink", text=False, guarded=True
 )
+_arrays = partial(Format, text=False, holds="arrays")
 
 FORMATS = (
     _delimited("csv", (".csv",)),
     _delimited("tsv", (".tsv",)),
     _delimited("txt", (".txt",)),
-    Format("json", (".json",), "json.document", "json.document.JsonSink", holds="arrays"),
-    Format("jsonl", (".jsonl", ".ndjson"), "json.lines", "json.lines.JsonLinesSink"),
-    Format("npy", (".npy",), "arrays.npy", "arrays.npy.NpySink", text=False, holds="array"),
-    Format("npz", (".npz",), "arrays.npz", "arrays.npz.NpzSink", text=False, holds="arrays"),
-    Format(
-        "safetensors",
-        (".safetensors",),
-        "arrays.safetensors",
-        "arrays.safetensors.SafetensorsSink",
-        text=False,
-        holds="arrays",
-    ),
+    Format("json", (".json",), "json.document", "JsonSink", holds="arrays"),
+    Format("jsonl", (".jsonl", ".ndjson"), "json.lines", "JsonLinesSink"),
+    Format("npy", (".npy",), "arrays.npy", "NpySink", text=False, holds="array"),
+    _arrays("npz", (".npz",), "arrays.npz", "NpzSink"),
+    _arrays("safetensors", (".safetensors",), "arrays.safetensors", "SafetensorsSink"),
     _columnar("parquet", (".parquet",)),
     _columnar("arrow", (".arrow", ".feather")),
     Format("table", (), "", "table.sink.open_table"),

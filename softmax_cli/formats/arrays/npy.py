@@ -166,7 +166,6 @@ class NpySink(FormatSink):
         return header_bytes(self._result.dtype, shape, room=room)
 
     def begin(self) -> None:
-        """Leave room for the header."""
         result, target = self._result, self._target
         if result.text_columns:
             problem = f"an array cannot hold {result.text_columns}"

@@ -27,14 +27,8 @@ _DECRYPT = "is an encrypted Parquet file", "write it again without encryption"
 # Related formats by their first bytes: problem and remedy.
 _OTHERS = {
     ("parquet", b"PARE"): _DECRYPT,
-    ("arrow", b"FEA1"): (
-        "is a Feather file of version 1",
-        "write it again as version 2, with pyarrow",
-    ),
-    ("arrow", b"\xff\xff\xff\xff"): (
-        "holds Arrow's stream format, and its file format is read",
-        "write it again with pyarrow.ipc.new_file",
-    ),
+    ("arrow", b"FEA1"): ("is Feather version 1", "write it again as version 2, with pyarrow"),
+    ("arrow", b"\xff" * 4): ("is an Arrow stream, no file", "write it with pyarrow.ipc.new_file"),
 }
 _MOST_SAID = 200
 _LACKS = re.compile(
@@ -56,7 +50,6 @@ class ColumnarFile:
     """
 
     def __init__(self, source: Input, form: str) -> None:
-        """Open a file: read its schema and its number of rows."""
         self.place, self._title = source.place, _TITLES[form]
         head, magic = source.head(), _MAGIC[form]
         if other := _OTHERS.get((form, head[:4])):
@@ -112,9 +105,10 @@ class ColumnarFile:
             try:
                 columns[column.name] = column.cast(pl.String).fill_null("")
             except PolarsError:
-                held = f"{shorten(str(column.dtype))} values, which are no text"
-                problem = f"column {shorten(column.name)!r} holds {held}"
-                raise InputError(problem, "leave it out", self.place) from None
+                problem = (
+                    f"column {shorten(column.name)!r} holds {shorten(str(column.dtype))} values"
+                )
+                raise InputError(problem, "leave out what is no text", self.place) from None
         return pl.DataFrame(columns)
 
     def _rows_in_groups(self, source: Input) -> int:
@@ -141,7 +135,6 @@ class ColumnarFile:
             raise self._refusal(lines[0].removeprefix("parquet: ")) from error
 
     def _refusal(self, why: str) -> InputError:
-        """Return the error for a file that is damaged, encrypted or not supported by Polars."""
         problem, remedy = f"is no {self._title} file: {why}", "it is damaged"
         if why.startswith("Encryption error"):
             problem, remedy = _DECRYPT

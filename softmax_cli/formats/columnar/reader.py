@@ -120,7 +120,6 @@ class _Table:
                 yield Chunk(len(values), partial(self._block, start + first, values, part))
 
     def _fill(self, window: NDArray[Any], start: int) -> None:
-        """Fill the window, which has one row per class."""
         count = window.shape[1]
         if self.listed:
             window[:] = self._from_lists(start, count).reshape(count, self.classes).T

@@ -88,9 +88,7 @@ def choose_layout(
             raise UsageError(f"{request.labels!r} is several columns", place="--label-column")
     ids = select_columns(options.id_columns, names, count, "--id-columns")
     every = list(range(count))
-    chosen = every
-    if options.columns:
-        chosen = select_columns(options.columns, names, count, "--columns")
+    chosen = select_columns(options.columns, names, count, "--columns") or every
     classes = [column for column in chosen if column not in ids and column != label]
     if not classes:
         raise UsageError("no column is left for the numbers", place="--id-columns")

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from softmax_cli.formats.columns.layout import Layout
 from softmax_cli.formats.model.blocks import Block, Chunk, Source, identity, rows_per_block
-from softmax_cli.formats.text.lines import batches, line_place
+from softmax_cli.formats.text.lines import batches
 from softmax_cli.storage.input import Input, prepend, reading
 from softmax_cli.storage.limits import LONGEST_LINE
 
@@ -70,9 +70,14 @@ class LineTable(ABC):
 
     def _block(self, start: int, lines: Sequence[int], rows: ParsedRows) -> Block:
         values, ids, labels = rows
-        place, layout = line_place(self.source.place, lines), self.layout
-        label_cells = None if layout.label is None else labels
-        return Block(start, values, place, ids if layout.ids else None, label_cells)
+        place, layout = self.source.place, self.layout
+        return Block(
+            start,
+            values,
+            lambda row: f"{place}:{lines[row]}",
+            ids if layout.ids else None,
+            None if layout.label is None else labels,
+        )
 
     def open(
         self, chunks: Callable[[], Iterator[Chunk]], *warnings: Callable[[], list[str]]

@@ -68,7 +68,6 @@ def read(source: Input, form: str, options: ReadOptions, request: ColumnRequest)
 
 
 def _delimiter(asked: str | None, form: str, place: str, first: bytes) -> str | None:
-    """Return the delimiter; None for whitespace."""
     if asked is not None:
         delimiter = "\t" if asked in ("tab", r"\t") else asked
         if len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\r\n':
@@ -105,10 +104,7 @@ class DelimitedTable(LineTable):
 
     def read_records(self, stream: io.BufferedIOBase, line: int) -> Iterator[Record]:
         one_column = self.layout.columns == 1
-        place, comments = self.source.place, self.comments
-        return read_records(
-            stream, place, comments=comments, first_line=line, one_column=one_column
-        )
+        return read_records(stream, self.source.place, self.comments, line, one_column=one_column)
 
     def parse_with_polars(self, text: bytes, rows: int) -> ParsedRows | None:
         layout = self.layout

@@ -57,7 +57,6 @@ class DelimitedSink(FormatSink):
         return b"".join(line + b"\n" for line in lines)
 
     def _with_names(self, names: list[object], line: bytes) -> bytes:
-        """Return a line with the name of its class before each number."""
         cells = zip(map(self._name, map(str, names)), line.split(self._delimiter), strict=True)
         return self._delimiter.join(chain.from_iterable(cells))
 

@@ -41,7 +41,6 @@ def read(source: Input, _: str, options: ReadOptions, request: ColumnRequest) ->
 
 
 def _parse_line(line: bytes, number: int, place: str) -> Any:
-    """Return the list or object of a line."""
     where = f"{place}:{number}"
     if line.count(b",") >= MOST_CELLS:
         refuse_many_cells(MOST_CELLS + 1, where)
@@ -68,8 +67,6 @@ def _next_line(stream: io.BufferedIOBase, place: str, number: int) -> tuple[int,
 
 
 class _JsonTable(LineTable):
-    """Reads the rows of JSON lines."""
-
     def read_records(self, stream: io.BufferedIOBase, line: int) -> Iterator[tuple[int, Any]]:
         place = self.source.place
         with reading(place):

@@ -71,7 +71,6 @@ class TableSink(Sink):
         self._last: deque[_Row] = deque(maxlen=_SHOWN_ROWS)
 
     def write(self, block: Block) -> None:
-        """Keep the rows of the block that may be shown."""
         count = len(block.values)
         if self._result.matrix:
             kept = (row for row in range(count) if self._is_kept(block.start + row))
@@ -98,7 +97,6 @@ class TableSink(Sink):
         return _Row(number, name, block.values[row].tolist(), classes)
 
     def finish(self) -> None:
-        """Show the table, or the steps that explain the result."""
         result = self._result
         if result.steps is not None:
             self._show(list(step_parts(result.steps())))

@@ -12,7 +12,6 @@ from softmax_cli.storage.limits import MOST_CELLS
 Split = Callable[[bytes], list[bytes]]
 
 QUOTED = re.compile(rb'"[^"]*+(?:""[^"]*+)*+"')
-_DELIMITERS = ",;\t|"
 _DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+(,\d+)?\s*")
 
 
@@ -60,7 +59,7 @@ def detected_delimiter(line: str) -> str | None:
         cells = unquoted.split(mark)
         if len(cells) > 1 and "," in unquoted and all(map(_DECIMAL_COMMA.fullmatch, cells)):
             return mark
-    return next((mark for mark in _DELIMITERS if mark in unquoted), None)
+    return next((mark for mark in ",;\t|" if mark in unquoted), None)
 
 
 def unquote(cell: bytes) -> bytes:

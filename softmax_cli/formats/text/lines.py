@@ -6,7 +6,7 @@ import io
 import re
 import sys
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from itertools import islice
 from typing import NamedTuple, TypeVar
 
@@ -54,9 +54,9 @@ class Comments:
 def read_records(
     stream: io.BufferedIOBase,
     place: str,
-    *,
     comments: Comments | None = None,
     first_line: int = 1,
+    *,
     one_column: bool = False,
 ) -> Iterator[Record]:
     """Yield each record with the number of its first line.
@@ -135,13 +135,11 @@ def _read_quoted(
 
 
 class FirstRecords(NamedTuple):
-    """The first two records of a text.
+    """The first two records of a text, the second one cut if it is long.
 
-    line    number of the first record's line
-    record  the first record
-    below   the second record, or the beginning of a long one; None if there is none
-    read    the bytes read from the stream, from the first record on
-    end     where the first record ends in them
+    line  number of the first record's line
+    read  the bytes read from the stream, from the first record on
+    end   where the first record ends in them
     """
 
     line: int
@@ -173,7 +171,7 @@ def first_records(source: Input, comments: Comments, what: str, *, anywhere: boo
     stream = _Recorder(line, source.stream)
     # The lines below the first record are read again, and their comments counted then.
     below = Comments(comments.missing) if anywhere else None
-    records = read_records(stream, source.place, comments=below, first_line=number)
+    records = read_records(stream, source.place, below, number)
     first = next(records, None)
     if first is None:
         raise InputError("is empty", f"give {what}", source.place)
@@ -216,8 +214,3 @@ def batches(items: Iterator[T], size: int) -> Iterator[list[T]]:
         if not batch:
             return
         yield batch
-
-
-def line_place(place: str, lines: Sequence[int]) -> Callable[[int], str]:
-    """Return how errors name the rows of a block, given the numbers of their lines."""
-    return lambda row: f"{place}:{lines[row]}"

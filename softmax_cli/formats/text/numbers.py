@@ -38,8 +38,7 @@ def is_truth(value: object) -> bool:
     >>> is_truth(True), is_truth("False"), is_truth("1")
     (True, True, False)
     """
-    text = str(value)
-    return len(text) <= len("false") and text.lower() in ("true", "false")
+    return str(value).lower() in ("true", "false")
 
 
 def parse_number(text: str) -> float:
