@@ -171,9 +171,7 @@ class NpySink(FormatSink):
             problem = f"an array cannot hold {result.text_columns}"
             raise UsageError(problem, "write .npz, .csv or .json", target.place)
         if not target.seekable:
-            raise UsageError(
-                f"a pipe cannot hold {self._form}", "name a file with -o", target.place
-            )
+            raise UsageError(f"a pipe cannot hold {self._form}", "use -o FILE", target.place)
         self._end = result.first
         most = (1 << 62, *(result.leading or ()), *result.shape(0))
         self._room = len(self.header(most))

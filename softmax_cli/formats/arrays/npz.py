@@ -59,7 +59,6 @@ def read(source: Input, _: str, options: ReadOptions, request: ColumnRequest) ->
 
 
 def _check_method(member: zipfile.ZipInfo, place: str) -> None:
-    """Refuse an array that is encrypted or of an unsupported compression."""
     name = shorten(member.filename)
     if member.flag_bits & _ENCRYPTED:
         raise InputError(f"{name!r} is encrypted", "write it again without a password", place)

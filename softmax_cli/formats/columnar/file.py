@@ -7,7 +7,7 @@ import os
 import re
 import struct
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TypeVar
 
 import polars as pl
@@ -177,9 +177,10 @@ def parse_footer(source: Input, form: str, parse: Callable[[bytes], T]) -> T | N
         return None
     footer = bytearray(length)
     read_at(source, size - len(tail) - length, memoryview(footer))
-    with suppress(*_ERRORS):
+    try:
         return parse(bytes(footer))
-    return None
+    except _ERRORS:
+        return None
 
 
 def index_columns(metadata: Mapping[str, str]) -> frozenset[str]:
@@ -188,7 +189,8 @@ def index_columns(metadata: Mapping[str, str]) -> frozenset[str]:
     >>> index_columns({"pandas": '{"index_columns": ["sample", {"kind": "range"}]}'})
     frozenset({'sample'})
     """
-    with suppress(*_ERRORS):
+    try:
         noted = json.loads(metadata.get("pandas", "{}"))["index_columns"]
         return frozenset(name for name in noted if isinstance(name, str))
-    return frozenset()
+    except _ERRORS:
+        return frozenset()

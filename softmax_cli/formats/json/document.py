@@ -25,11 +25,8 @@ def read(source: Input, _: str, options: ReadOptions, request: ColumnRequest) ->
     if isinstance(document, dict):
         key = options.key or next((key for key in _KEYS if key in document), None)
         if key not in document:
-            raise InputError(
-                f"has no array {key!r}" if key else "has no array of a known name",
-                "--key is one of " + join_names(document),
-                source.place,
-            )
+            problem = f"has no array {key!r}" if key else "has no array of a known name"
+            raise InputError(problem, "--key is one of " + join_names(document), source.place)
         names, document = document.get("class_names"), document[key]
     array = numeric_array(document, source.place, missing_texts(options))
     class_names = tuple(map(str, names)) if isinstance(names, list) else None

@@ -73,8 +73,5 @@ def unknown_token(token: str, place: str) -> InputError:
     shown = shorten_token(token)
     if is_remote(token):
         return InputError("no such file", "check the spelling", shown)
-    return InputError(
-        "neither a number nor a file that exists",
-        "check the spelling of the number or path",
-        f"{place}: {shown}" if place.startswith("--") else shown or "''",
-    )
+    where = f"{place}: {shown}" if place.startswith("--") else shown or "''"
+    return InputError("neither a number nor a file that exists", "check the spelling", where)

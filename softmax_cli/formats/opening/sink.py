@@ -79,6 +79,5 @@ def picture_form(path: str) -> str:
     """
     form = Path(path).suffix.lower().removeprefix(".")
     if form not in ("svg", "html"):
-        given = repr(path) if path in ("", "-") else path
-        raise UsageError(f"{given} is not a picture", "name a file .svg or .html", "--save")
+        raise UsageError(f"{path!r} is not a picture", "name a file .svg or .html", "--save")
     return form

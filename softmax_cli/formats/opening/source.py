@@ -171,7 +171,6 @@ class _OpenSource:
         unfinished.add(self)
 
     def close(self) -> None:
-        """Close the source, even if chunks are left."""
         self._unfinished.discard(self)
         self._source.close()
 
@@ -199,7 +198,6 @@ class _OpenSource:
 
 
 def _check_alike(first: Source, other: Source, *, any_dtype: bool) -> None:
-    """Refuse a source whose rows cannot follow those of the first."""
     if other.classes != first.classes:
         problem = f"{other.classes} columns, and {first.place} has {first.classes}"
         raise InputError(problem, "all files need the same columns", other.place)

@@ -103,7 +103,7 @@ def test_colour_is_left_out_if_it_is_not_wanted() -> None:
 @pytest.mark.parametrize(
     ("options", "error"),
     [
-        ("--save p.png", "--save: p.png is not a picture; name a file .svg or .html"),
+        ("--save p.png", "--save: 'p.png' is not a picture; name a file .svg or .html"),
         ("--save -", "--save: '-' is not a picture"),
         ("--save p.svg -o p.svg --format json", "--save: names the same file as --output"),
         ("--save z.svg", "z.svg: is also an input"),
