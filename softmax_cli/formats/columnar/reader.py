@@ -59,7 +59,13 @@ def read(source: Input, form: str, options: ReadOptions, request: ColumnRequest)
     if not columns:
         raise InputError("has no columns", "a row needs a number", source.place)
     layout = choose_layout(columns, columns, options, request)
-    _refuse_index(file, layout)
+    # --columns may name an index that only pandas notes.
+    noted = frozenset[str]() if layout.chosen else file.index
+    index = [at for at in layout.classes if _INDEX.fullmatch(columns[at]) or columns[at] in noted]
+    if index:
+        verb = "is" if len(index) == 1 else "are"
+        problem = f"{name_columns(index, columns)} {verb} the index of a data frame"
+        raise InputError(problem, pass_through(index, columns), source.place)
     table = _Table(file, layout)
     return Source(
         source.place,
@@ -71,17 +77,6 @@ def read(source: Input, form: str, options: ReadOptions, request: ColumnRequest)
         id_names=layout.id_names,
         table=None if table.listed else replace(layout, named_by="name"),
     )
-
-
-def _refuse_index(file: ColumnarFile, layout: Layout) -> None:
-    """Refuse the index of a data frame; --columns may name one that only pandas' notes give."""
-    names = file.schema.names()
-    noted = frozenset[str]() if layout.chosen else file.index
-    index = [at for at in layout.classes if _INDEX.fullmatch(names[at]) or names[at] in noted]
-    if index:
-        verb = "is" if len(index) == 1 else "are"
-        problem = f"{name_columns(index, names)} {verb} the index of a data frame"
-        raise InputError(problem, pass_through(index, names), file.place)
 
 
 class _Table:

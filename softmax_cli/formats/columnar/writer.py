@@ -111,12 +111,7 @@ class ColumnarSink(FormatSink):
             oldest = pl.CompatLevel.oldest()
             frame.write_ipc(stream, record_batch_size=self._most, compat_level=oldest)
         # No view of the stream itself: if writing fails, Python 3.12 crashes when both are freed.
-        self._append(memoryview(stream.getvalue()))
-        self._written += self._held
-        self._held, self._words = 0, []
-
-    def _append(self, part: memoryview) -> None:
-        """Write the rows of a file; the first file also gives what comes before them."""
+        part = memoryview(stream.getvalue())
         tail = len(part) - len(self._footers.MAGIC) - 4
         end = tail - int.from_bytes(part[tail : tail + 4], "little")
         footer = bytes(part[end:tail])
@@ -126,6 +121,8 @@ class ColumnarSink(FormatSink):
         rows = part[start : end - len(self._footers.BEFORE_FOOTER)]
         self._target.write(rows)
         self._size += len(rows)
+        self._written += self._held
+        self._held, self._words = 0, []
 
     def _columns(self) -> list[pl.Series]:
         ids = len(self._result.id_names)

@@ -163,9 +163,6 @@ class JsonLinesSink(FormatSink):
             raise UsageError("two columns have the same name", "write csv", self._target.place)
 
     def prepare(self, block: Block) -> Callable[[], None]:
-        return partial(self._target.write, self._format(block))
-
-    def _format(self, block: Block) -> bytes:
         result = self._result
         rows = json_rows(block.values, self._precision)
         if block.classes is not None:
@@ -178,7 +175,8 @@ class JsonLinesSink(FormatSink):
             rows = [self._members(block, position, row) for position, row in enumerate(rows)]
         elif self._names is not None:
             rows = [self._template % tuple(row[1:-1].split(", ")) for row in rows]
-        return "".join(f"{row}\n" for row in rows).encode()
+        text = "".join(f"{row}\n" for row in rows)
+        return partial(self._target.write, text.encode())
 
     def _members(self, block: Block, position: int, row: str) -> str:
         result = self._result

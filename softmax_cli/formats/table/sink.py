@@ -73,19 +73,17 @@ class TableSink(Sink):
     def write(self, block: Block) -> None:
         count = len(block.values)
         if self._result.matrix:
-            kept = (row for row in range(count) if self._is_kept(block.start + row))
-            self._first.extend(self._row(block, row) for row in kept)
+            columns = self._result.columns
+            for row in range(count):
+                matrix, i = divmod(block.start + row, columns)
+                if matrix < _SHOWN_MATRICES and not _SHOWN_ROWS <= i < columns - _SHOWN_ROWS:
+                    self._first.append(self._row(block, row))
         else:
             ahead = min(max(0, _SHOWN_ROWS - self._count), count)
             self._first.extend(self._row(block, row) for row in range(ahead))
             behind = range(max(ahead, count - _SHOWN_ROWS), count)
             self._last.extend(self._row(block, row) for row in behind)
         self._count += count
-
-    def _is_kept(self, line: int) -> bool:
-        columns = self._result.columns
-        matrix, i = divmod(line, columns)
-        return matrix < _SHOWN_MATRICES and (i < _SHOWN_ROWS or i >= columns - _SHOWN_ROWS)
 
     def _row(self, block: Block, row: int) -> _Row:
         number, classes = block.start + row, None
