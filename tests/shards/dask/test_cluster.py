@@ -184,6 +184,11 @@ def test_no_scheduler(address: str, said: str, monkeypatch: pytest.MonkeyPatch) 
         pass
 
 
+def _workers_of(program: subprocess.Popen[str]) -> list[psutil.Process]:
+    found = psutil.Process(program.pid).children(recursive=True)
+    return [each for each in found if "spawn_main" in " ".join(each.cmdline())]
+
+
 @pytest.mark.slow
 class TestThroughTheProgram:
     """The whole program, in processes that are killed."""
@@ -199,6 +204,8 @@ class TestThroughTheProgram:
         logits = rng.normal(0, 5, (200_000, 10))
         for shard in range(self.SHARDS):
             np.save(f"z/{shard:02}.npy", logits[shard:])
+        # The last one takes longer: what is killed must still be running.
+        np.save(f"z/{self.SHARDS - 1:02}.npy", np.tile(logits, (6, 1)))
 
     @contextmanager
     def _running(self, scheduler: str) -> Iterator[subprocess.Popen[str]]:
@@ -243,9 +250,8 @@ class TestThroughTheProgram:
 
     def test_a_worker_is_killed(self) -> None:
         with self._running("local") as program:
-            workers = psutil.Process(program.pid).children(recursive=True)
-            found = [each for each in workers if "spawn_main" in " ".join(each.cmdline())]
-            found[0].kill()
+            _until(lambda: bool(_workers_of(program)))
+            _workers_of(program)[0].kill()
             out, err = program.communicate(timeout=PATIENCE)
         assert (program.returncode, out, err) == (
             0,
