@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -248,3 +249,11 @@ def test_the_code_map_names_every_file(module: str) -> None:
     rows = [line for line in page.splitlines() if line.startswith("|") and room in line]
     if path.name != "__init__.py":
         assert any(f"`{path.name}`" in row for row in rows)
+
+
+def test_the_code_map_names_no_file_that_is_gone() -> None:
+    page = (PACKAGE.parent / "ARCHITECTURE.md").read_text()
+    rows = re.findall(r"^\| `((?:\w+/)+)` \| (.*) \|$", page, re.MULTILINE)
+    named = [f"{room}{name}" for room, text in rows for name in re.findall(r"`(\w+\.py)`", text)]
+    assert named
+    assert [name for name in named if not (PACKAGE / name).is_file()] == []
