@@ -51,8 +51,15 @@ class RunningLoss(Mergeable):
     divergence: ExactSum = field(default_factory=ExactSum)
     accuracy: Accuracy = field(default_factory=Accuracy)
     merged = (
-        *("rows", "divided", "infinite", "infinite_rows", "unlike_probabilities"),
-        *("reduced", "entropy", "divergence", "accuracy"),
+        "rows",
+        "divided",
+        "infinite",
+        "infinite_rows",
+        "unlike_probabilities",
+        "reduced",
+        "entropy",
+        "divergence",
+        "accuracy",
     )
 
     def of(self, block: Block) -> tuple[FloatArray, FloatArray | None, RunningLoss]:

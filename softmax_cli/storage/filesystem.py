@@ -22,8 +22,14 @@ Identity = tuple[int | str, ...]
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.ASCII | re.IGNORECASE)
 # Keys of fsspec whose values change when a file is written again.
 _VERSIONS = (
-    *("LastModified", "last_modified", "updated", "mtime", "created"),
-    *("ETag", "etag", "md5Hash"),
+    "LastModified",
+    "last_modified",
+    "updated",
+    "mtime",
+    "created",
+    "ETag",
+    "etag",
+    "md5Hash",
 )
 
 

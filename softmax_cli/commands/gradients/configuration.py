@@ -34,8 +34,15 @@ SETTINGS = ("seed", "worst")
 NOT_IN_TABLES = {*(option.name for option in fields(VerdictOptions)), "config"}
 # Options whose value may be a file, which may be in the folder of the configuration.
 FILES = (
-    *("logits", "labels", "targets", "upstream", "grad", "jacobian", "at"),
-    *("class-weights", "sample-weights"),
+    "logits",
+    "labels",
+    "targets",
+    "upstream",
+    "grad",
+    "jacobian",
+    "at",
+    "class-weights",
+    "sample-weights",
 )
 
 

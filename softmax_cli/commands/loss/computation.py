@@ -42,7 +42,10 @@ def open_row_files(stack: ExitStack, source: Source, files: RowFiles) -> RowOutp
 def row_result(source: Source) -> Result:
     """Return the result for one loss per row: bare numbers, unless there are id columns."""
     return Result(
-        *("xent", "losses", 1, np.dtype(np.float64)),
+        "xent",
+        "losses",
+        1,
+        np.dtype(np.float64),
         class_names=("loss",),
         column_names=("loss",) if source.id_names and source.class_names else None,
         id_names=source.id_names,

@@ -13,9 +13,28 @@ Subject = Literal["built-in", "gradient-file", "function"]
 SERIOUSNESS: tuple[Verdict, ...] = ("fail", "inconclusive", "vacuous", "pass")
 RULE = "|a - n| <= atol + rtol * max(|a|, |n|); NaN and infinity never agree"
 _JSON_KEYS = (
-    *("name", "verdict", "method", "step", "dtype", "rtol", "atol", "entries", "over_tolerance"),
-    *("non_finite", "max_abs_error", "max_rel_error", "worst", "diagnosis", "reproduce"),
-    *("points", "vacuous", "subject", "about", "file", "line", "seed"),
+    "name",
+    "verdict",
+    "method",
+    "step",
+    "dtype",
+    "rtol",
+    "atol",
+    "entries",
+    "over_tolerance",
+    "non_finite",
+    "max_abs_error",
+    "max_rel_error",
+    "worst",
+    "diagnosis",
+    "reproduce",
+    "points",
+    "vacuous",
+    "subject",
+    "about",
+    "file",
+    "line",
+    "seed",
 )
 
 
