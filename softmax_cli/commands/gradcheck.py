@@ -128,12 +128,12 @@ def _report(
         from softmax_cli.commands.inputs.loss import LossInputs
 
         inputs = LossInputs([given.logits], None, None, options, read, "--logits")
-        form = GradientFile(inputs, given, check)
+        gradient = GradientFile(inputs, given, check)
         if shards.are_given:
             from softmax_cli.commands.many_files.gradients import report_of_shards
 
-            return report_of_shards(form, shards, write)
-        return form.report(write)
+            return report_of_shards(gradient, shards, write)
+        return gradient.report(write)
     if shards.are_given:
         raise UsageError("goes with gradient files", "give --logits and --grad", "--output-dir")
     if read.dtype == "bfloat16":

@@ -103,9 +103,7 @@ def write_softmax(
             columns=options.top_k or source.classes,
             column_names=_column_names(source, options),
             facts=facts | {"base": options.base} if log else facts,
-            text_columns="class names beside their probabilities"
-            if options.top_k
-            else text_columns,
+            text_columns="class names with their probabilities" if options.top_k else text_columns,
         )
         steps = partial(_steps, options=options) if explain else None
         return write_rows(source, result, _kernel(source, options), read, write, steps)

@@ -33,7 +33,7 @@ is that of the reduced loss; what the sum of the losses is divided by is
   batch-mean  the number of rows used
   sum, none   nothing; none gives one loss a row
 
-Accuracy and calibration count rows alike, whatever they weigh. A row's confidence is the
+Accuracy and calibration count every row once, whatever its weight. A row's confidence is the
 probability of its likeliest class; over bins b of confidence, of n_b rows each,
 
 \b

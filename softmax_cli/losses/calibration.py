@@ -42,7 +42,7 @@ class Calibration(Metric):
         Brier = (1 / n) sum_i sum_k (P_i(k) - Y_i(k))^2, from 0 to 2
 
     over B bins of equal width, the b-th of confidences above (b - 1) / B and up to b / B, with
-    confidence_b and accuracy_b the means of its n_b rows; rows count alike, whatever they weigh.
+    confidence_b and accuracy_b the means of its n_b rows, unweighted.
 
     is_asked           whether --calibration asks for it; if not, soft targets are no error
     source             ECE and MCE: Naeini et al. 2015, Guo et al. 2017; the score: Brier 1950

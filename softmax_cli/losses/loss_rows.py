@@ -223,7 +223,7 @@ def _labels(block: Block, classes: int, used: NDArray[np.bool_]) -> NDArray[np.i
     outside = ~((labels >= 0) & (labels < classes) & (labels == np.floor(labels)))
     if outside.any():
         row = int(outside.argmax())
-        problem = f"label {labels[row]:g} is not a class"
-        remedy = f"labels are whole numbers from 0 to {classes - 1}"
+        problem = f"label {labels[row]:g} is out of range (0 to {classes - 1})"
+        remedy = "labels are whole numbers that count classes from 0"
         raise InputError(problem, remedy, block.place(row))
     return labels.astype(np.intp)

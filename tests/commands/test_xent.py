@@ -98,7 +98,7 @@ def test_a_label_out_of_range_is_an_error_with_its_row(label: int) -> None:
     np.save("l.npy", np.where(np.arange(6) == 4, label, LABELS))
     outcome = run("softmax-cli xent z.npy --labels l.npy")
     assert outcome.code == 2
-    assert f"z.npy: row 4: label {label} is not a class" in outcome.err
+    assert f"z.npy: row 4: label {label} is out of range" in outcome.err
 
 
 def test_a_masked_logit_under_a_target_of_0_costs_nothing() -> None:

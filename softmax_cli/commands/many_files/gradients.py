@@ -33,24 +33,24 @@ from softmax_cli.shards.plan import Shard
 from softmax_cli.storage.filesystem import relative
 
 
-def report_of_shards(form: GradientFile, options: ShardOptions, write: WriteOptions) -> Report:
+def report_of_shards(gradient: GradientFile, options: ShardOptions, write: WriteOptions) -> Report:
     """Compare the gradient file of each shard, and return one report of all."""
-    form.check_options()
+    gradient.check_options()
     options = options.for_workers()
-    inputs, given = inputs_for_workers(form.inputs, options), form.given
+    inputs, given = inputs_for_workers(gradient.inputs, options), gradient.given
     files = {"--grad": given.grad, "--jacobian": given.jacobian, "--upstream": given.upstream}
     run = loss_run("gradcheck", inputs, files, write, options)
     with run.started():
         # Notes are printed once, for all files together.
         silent = replace(run.write, quiet=True)
-        return _GradientShards(replace(form, inputs=inputs), run, silent).report()
+        return _GradientShards(replace(gradient, inputs=inputs), run, silent).report()
 
 
 @dataclass
 class _GradientShards:
     """The steps of a run: find the divisor of the gradients, compare, diagnose what is wrong."""
 
-    form: GradientFile
+    gradient: GradientFile
     run: Run
     write: WriteOptions
     failed: list[Shard] = field(default_factory=list)
@@ -58,10 +58,10 @@ class _GradientShards:
     def report(self) -> Report:
         divisor: Fraction | float = 1.0
         if self._is_of_loss:
-            divisor = gradient_divisor(self.run, self.form.inputs, self.write)
-        self.form = replace(self.form, divisor=divisor)
-        given, check = self.form.given, self.form.check
-        settings: dict[str, Any] = {"loss": common_options(self.form.inputs), "of": given.of}
+            divisor = gradient_divisor(self.run, self.gradient.inputs, self.write)
+        self.gradient = replace(self.gradient, divisor=divisor)
+        given, check = self.gradient.given, self.gradient.check
+        settings: dict[str, Any] = {"loss": common_options(self.gradient.inputs), "of": given.of}
         settings |= {"tolerances": [check.rtol, check.atol], "worst": check.worst}
         self.run.open_manifest(settings | {"divisor": str(divisor)})
 
@@ -76,7 +76,7 @@ class _GradientShards:
             files = join_names(map(self._file, self.failed))
             note(f"a gradient disagrees in {files}", self.run.write)
             comparison, dtype = self._diagnosed(comparison.counts.points)
-        report = self.form.report_of(self.form.file, comparison, dtype)
+        report = self.gradient.report_of(self.gradient.file, comparison, dtype)
         # Nothing is proven about bad shards.
         nothing = Comparison(comparison.rtol, check.worst)
         for path in map(relative, self.run.bad):
@@ -87,15 +87,20 @@ class _GradientShards:
 
     @property
     def _is_of_loss(self) -> bool:
-        return self.form.given.upstream is None and self.form.given.jacobian is None
+        return self.gradient.given.upstream is None and self.gradient.given.jacobian is None
 
     def _of(self, shard: Shard, rows: RowRange | None = None) -> GradientFile:
         """Return the check of one shard."""
         own = shard.partners.get
         given = replace(
-            self.form.given, upstream=own("upstream"), grad=own("grad"), jacobian=own("jacobian")
+            self.gradient.given,
+            upstream=own("upstream"),
+            grad=own("grad"),
+            jacobian=own("jacobian"),
         )
-        return replace(self.form, inputs=shard_inputs(self.form.inputs, shard, rows), given=given)
+        return replace(
+            self.gradient, inputs=shard_inputs(self.gradient.inputs, shard, rows), given=given
+        )
 
     def _file(self, shard: Shard) -> str:
         """Return the name of a shard's gradient file in messages."""
@@ -103,7 +108,7 @@ class _GradientShards:
 
     def _merge(self, shard: Shard, parts: list[Compared]) -> tuple[State, State, State]:
         comparison, dtype, classes = _joined(parts)
-        report = self.form.report_of(self._file(shard), comparison, dtype)
+        report = self.gradient.report_of(self._file(shard), comparison, dtype)
         state = comparison.state() | {"dtype": dtype, "classes": classes}
         record = {"rows": comparison.counts.points, "verdict": report.verdict}
         return state, report.as_dict(), record
@@ -116,7 +121,7 @@ class _GradientShards:
             if one.counts.verdict == "fail":
                 self.failed.append(shard)
             if whole is None:
-                whole = replace(one, worst_kept=self.form.check.worst)
+                whole = replace(one, worst_kept=self.gradient.check.worst)
                 dtype, classes = its_dtype, its_classes
                 continue
             if (its_dtype, its_classes) != (dtype, classes):
@@ -132,7 +137,7 @@ class _GradientShards:
 
     def _diagnosed(self, rows: int) -> tuple[Comparison, str]:
         """Read all shards again, to find out what the difference looks like."""
-        self.form = replace(self.form, variants=self._variants())
+        self.gradient = replace(self.gradient, variants=self._variants())
 
         def call(shard: Shard, of_rows: RowRange | None) -> Callable[[], Compared]:
             compared = self._of(shard, of_rows).compared
@@ -145,10 +150,10 @@ class _GradientShards:
         if not self._is_of_loss:
             return {}
         reduced: dict[str, ReducedLoss] = defaultdict(ReducedLoss)
-        for part in weigh_shards(self.run, self.form.inputs, weighed_without, self.write):
+        for part in weigh_shards(self.run, self.gradient.inputs, weighed_without, self.write):
             for name, weights in part.items():
                 reduced[name].merge(weights)
-        inputs = shard_inputs(self.form.inputs, self.run.good[0], None)
+        inputs = shard_inputs(self.gradient.inputs, self.run.good[0], None)
         with ExitStack() as stack:
             return variants(inputs, inputs.opened(stack)[1], reduced)
 

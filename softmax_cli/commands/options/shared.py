@@ -103,8 +103,8 @@ FLAGS: dict[str, Flag] = {
 
 def _positive(temperature: float) -> float:
     if not 0 < temperature < math.inf:
-        problem = f"must be positive and finite, got {temperature:g}"
-        raise UsageError(problem, "give a positive number", "--temperature")
+        problem = f"temperature must be positive, got {temperature:g}"
+        raise UsageError(problem, "give a finite number above 0", "--temperature")
     return temperature
 
 

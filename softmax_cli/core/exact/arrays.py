@@ -39,14 +39,14 @@ def with_classes(values: ArrayLike, axis: int, name: str = "logits") -> FloatArr
 def checked_temperature(temperature: float) -> float:
     """Return the temperature if it is positive and finite."""
     if not 0 < temperature < np.inf:
-        raise DomainError(f"the temperature is {temperature}", "it must be positive and finite")
+        raise DomainError(f"temperature must be positive and finite, got {temperature}")
     return float(temperature)
 
 
 def checked_base(base: float) -> float:
     """Return the base of a logarithm if it exceeds 1 and is finite."""
     if not 1 < base < np.inf:
-        raise DomainError(f"the base of the logarithm is {base}", "it must be more than 1")
+        raise DomainError(f"base must be finite and greater than 1, got {base}")
     return float(base)
 
 

@@ -229,7 +229,7 @@ def refuse_all_but_one(columns: int, what: str, place: str) -> None:
     if columns != 1:
         remedy = "cut the others off"
         if what == "labels":
-            remedy += ", or use --label-column for labels beside the logits"
+            remedy += ", or use --label-column for labels in a column of the logits"
         raise InputError(f"{columns} columns where one of {what} is needed", remedy, place)
 
 

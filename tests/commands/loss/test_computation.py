@@ -230,7 +230,7 @@ def test_logits_that_decide_what_counts_are_read_twice(
     [
         ("--labels 0,1", "x.csv"),
         ("--labels 0,1,2,0,1,2,0,1", "--labels: has more rows than x.csv"),
-        ("--labels 0,1,5,0,1,2,0", "x.csv:3: label 5 is not a class"),
+        ("--labels 0,1,5,0,1,2,0", "x.csv:3: label 5 is out of range"),
         ("--labels 0,1,2,0,cat,2,0", "--labels, label 4: the label 'cat' is not a class"),
         ("--labels l.csv --sample-weights 1,2", "--sample-weights: has fewer rows than x.csv"),
         ("--labels l.csv --sample-weights 1,1,1,1,1,1,-1", "x.csv:7: its sample weight is -1"),

@@ -344,10 +344,25 @@ def test_a_row_without_a_softmax_is_nan_and_spoils_no_other(bad: list[float]) ->
         ([1.0], {"axis": 1}, ShapeError, "no axis 1"),
         ([1j], {}, DomainError, "logits of dtype complex128 are not real"),
         ([None], {}, DomainError, "logits of dtype object are not real"),
-        ([1.0], {"temperature": 0}, DomainError, "temperature is 0; it must be positive"),
-        ([1.0], {"temperature": -2}, DomainError, "temperature is -2"),
-        ([1.0], {"temperature": NAN}, DomainError, "temperature is nan"),
-        ([1.0], {"temperature": INF}, DomainError, "temperature is inf"),
+        ([1.0], {"temperature": 0}, DomainError, "temperature must be positive and finite, got 0"),
+        (
+            [1.0],
+            {"temperature": -2},
+            DomainError,
+            "temperature must be positive and finite, got -2",
+        ),
+        (
+            [1.0],
+            {"temperature": NAN},
+            DomainError,
+            "temperature must be positive and finite, got nan",
+        ),
+        (
+            [1.0],
+            {"temperature": INF},
+            DomainError,
+            "temperature must be positive and finite, got inf",
+        ),
     ],
 )
 def test_errors_of_the_logits(

@@ -317,10 +317,25 @@ def test_has_no_softmax(axis: int) -> None:
         (np.array([1.0, None]), {}, DomainError, "object are not real numbers"),
         (["1.0"], {}, DomainError, "<U3 are not real numbers"),
         (np.zeros(2, [("a", float)]), {}, DomainError, "are not real numbers"),
-        ([1.0], {"temperature": 0}, DomainError, "temperature is 0; it must be positive"),
-        ([1.0], {"temperature": -0.5}, DomainError, "temperature is -0.5"),
-        ([1.0], {"temperature": NAN}, DomainError, "temperature is nan"),
-        ([1.0], {"temperature": INF}, DomainError, "temperature is inf; .* finite"),
+        ([1.0], {"temperature": 0}, DomainError, "temperature must be positive and finite, got 0"),
+        (
+            [1.0],
+            {"temperature": -0.5},
+            DomainError,
+            "temperature must be positive and finite, got -0.5",
+        ),
+        (
+            [1.0],
+            {"temperature": NAN},
+            DomainError,
+            "temperature must be positive and finite, got nan",
+        ),
+        (
+            [1.0],
+            {"temperature": INF},
+            DomainError,
+            "temperature must be positive and finite, got inf",
+        ),
     ],
 )
 @every_function

@@ -81,7 +81,7 @@ def reference_jacobian(
     (array([[6.]]), True)
     """
     if step is not None and not 0 < step < np.inf:
-        raise DomainError(f"the step is {step}", "it must be positive and finite")
+        raise DomainError(f"step must be positive and finite, got {step}")
     evaluated = Evaluated(function, dtype)
     relative = STEPS[method] if step is None else step
     if method == "complex":

@@ -200,7 +200,7 @@ def test_complex_steps_need_a_function_of_complex_numbers(function: Function) ->
 @every_method
 @pytest.mark.parametrize("step", [0.0, -1e-6, np.nan, np.inf, -np.inf])
 def test_bad_step(method: Method, step: float) -> None:
-    with pytest.raises(DomainError, match="it must be positive and finite"):
+    with pytest.raises(DomainError, match="step must be positive and finite"):
         reference_jacobian(np.exp, np.array([1.0]), method, step)
 
 
