@@ -217,7 +217,7 @@ def test_in_place_replaces_it() -> None:
         ("softmax index.csv", "a column without a name"),
         ("gradcheck --rtol inf", "rtol is inf"),
         ("gradcheck --atol -1", "atol is -1"),
-        ("gradcheck --step 0", "step is 0"),
+        ("gradcheck --step 0", "step must be positive"),
         ("gradcheck --step 1e-300 --method central", "changes nothing"),
         ("gradcheck --logits z.npy --labels y.npy --grad g.npy --rtol inf", "rtol is inf"),
         ("gradcheck --logits z.npy --labels y.npy --grad g.npy --points 3", "--points"),

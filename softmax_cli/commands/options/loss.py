@@ -106,13 +106,13 @@ class ReportOptions:
 
     @property
     def given(self) -> tuple[str, ...]:
-        """The options given that ask for what a number alone is not."""
+        """The options given whose results only a report shows."""
         asked = ("--worst",) * (self.worst > 0) + ("--histogram",) * self.histogram
         return asked + self.need_labels
 
     @property
     def need_labels(self) -> tuple[str, ...]:
-        """The options given that mean nothing without labels."""
+        """The options given that need labels."""
         asked = {
             "--per-class": self.per_class,
             "--top-k-accuracy": self.top_k_accuracy is not None,

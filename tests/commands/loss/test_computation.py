@@ -141,7 +141,7 @@ def test_losses_of_two_distributions() -> None:
         ("xent --p y.npy --q y.npy --grad g.npy", "--grad: goes with logits alone"),
         ("xent y.npy --from probabilities --labels l.npy --grad g.npy", "--grad: goes with logits"),
         ("xent z.npy --labels 0,1 --losses o.npy --grad g.npy", "row"),
-        ("xent z.npy --labels 0,1,2,3,0,0,0 --losses o.npy --grad g.npy -o o.json", "not a class"),
+        ("xent z.npy --labels 0,1,2,3,0,0,0 --losses o.npy --grad g.npy -o o.json", "out of range"),
     ],
 )
 def test_refused_and_nothing_left(line: str, word: str) -> None:
