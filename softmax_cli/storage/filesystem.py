@@ -8,12 +8,11 @@ import re
 import stat
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any, TypedDict
 
 from softmax_cli.errors import InputError, OutputError, SoftmaxCliError, UsageError
-from softmax_cli.storage.remote import appears_whole, filesystem_at
 
 # A local file, or an address.
 Location = Path | str
@@ -141,21 +140,29 @@ class RemotePath(LocalPath):
 
     _paths = posixpath
 
+    def opened(
+        self, kind: type[InputError] | type[OutputError] = InputError
+    ) -> AbstractContextManager[tuple[Any, str]]:
+        """Return a context with the file system of the address, and the path in it."""
+        from softmax_cli.storage.remote import filesystem_at
+
+        return filesystem_at(self.path, kind)
+
     def exists(self) -> bool:
-        with filesystem_at(self.path) as (fs, path):
+        with self.opened() as (fs, path):
             return bool(fs.exists(path))
 
     def is_file(self) -> bool:
-        with filesystem_at(self.path) as (fs, path):
+        with self.opened() as (fs, path):
             return bool(fs.isfile(path))
 
     def is_directory(self) -> bool:
         # Also where only files whose names begin with it exist.
-        with filesystem_at(self.path) as (fs, path):
+        with self.opened() as (fs, path):
             return bool(fs.isdir(path))
 
     def glob(self) -> list[str]:
-        with filesystem_at(self.path) as (fs, path):
+        with self.opened() as (fs, path):
             found = fs.glob(path, detail=True).items()
             names = [name for name, info in found if info["type"] == "file"]
         scheme = self.path[: self.path.index("://") + 3]
@@ -167,7 +174,7 @@ class RemotePath(LocalPath):
 
     def status(self) -> Status | None:
         try:
-            with filesystem_at(self.path) as (fs, path):
+            with self.opened() as (fs, path):
                 info = fs.info(path)
         except InputError:
             if self.is_file():
@@ -177,11 +184,13 @@ class RemotePath(LocalPath):
         return Status(path=self.path, size=int(info.get("size") or 0), modified=" ".join(known))
 
     def remove(self) -> None:
-        with suppress(SoftmaxCliError), filesystem_at(self.path, OutputError) as (fs, path):
+        with suppress(SoftmaxCliError), self.opened(OutputError) as (fs, path):
             fs.rm_file(path)
 
     def make_directory(self) -> list[str]:
-        with filesystem_at(self.path, OutputError) as (fs, path):
+        with self.opened(OutputError) as (fs, path):
+            from softmax_cli.storage.remote import appears_whole
+
             if not appears_whole(fs):
                 fs.makedirs(path, exist_ok=True)
         return []
@@ -199,7 +208,7 @@ def identity(name: str) -> Identity | None:
     sockets have none: several writers may share them.
     """
     if is_remote(name):
-        with suppress(SoftmaxCliError), filesystem_at(name) as (fs, remote_path):
+        with suppress(SoftmaxCliError), RemotePath(name).opened() as (fs, remote_path):
             return str(fs.protocol), remote_path
         return None
     try:

@@ -17,7 +17,6 @@ from softmax_cli.storage.change_check import ChangeCheckedFile, change_check, no
 from softmax_cli.storage.compression import decompressed, decompression_error
 from softmax_cli.storage.filesystem import Location, is_remote
 from softmax_cli.storage.limits import MOST_EXPANSION, SMALL_ENOUGH
-from softmax_cli.storage.remote import RemoteFile
 
 STANDARD_INPUT = "standard input"
 # Enough to detect a format, and for a first line of thousands of numbers.
@@ -82,6 +81,8 @@ def open_input(token: str) -> Input:
         # It has a path: writing onto a file that is redirected to standard input is refused.
         return _plain(Input(STANDARD_INPUT, stream, Path("/dev/stdin")))
     if is_remote(token):
+        from softmax_cli.storage.remote import RemoteFile
+
         remote = RemoteFile(token)
         return _plain(Input(token, _buffered(remote), token, remote.size))
     path = Path(token)

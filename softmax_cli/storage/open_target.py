@@ -18,7 +18,6 @@ from softmax_cli.errors import OutputError
 from softmax_cli.runtime.signals import register_temp, remove_temp
 from softmax_cli.storage.filesystem import Location, is_remote, refuse_input
 from softmax_cli.storage.output import Target, copy_owner_and_mode, writing
-from softmax_cli.storage.remote import upload_to
 
 # Paths of open files: opening such a path again would truncate a regular file.
 _DESCRIPTOR = re.compile(r"(?:/dev|/proc/self)/fd/(\d+)|/dev/std(?:out|err)", re.ASCII)
@@ -59,6 +58,8 @@ def open_target(
         return _stream(destination, descriptor)
     if is_remote(destination):
         from tempfile import gettempdir
+
+        from softmax_cli.storage.remote import upload_to
 
         temporary = Path(gettempdir(), f".softmax-cli.{os.urandom(8).hex()}.tmp")
         return _file(destination, inputs, temporary, upload_to(destination), 0o600)
