@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from softmax_cli.formats.text.numbers import is_number
 
@@ -41,16 +41,14 @@ class Flag:
         return [choice for choice in self.choices if choice.startswith(incomplete)]
 
 
-@dataclass(frozen=True)
-class Positional:
+class Positional(NamedTuple):
     """The values of a command, which have no flag."""
 
     metavar: str
     help: str
 
 
-@dataclass(frozen=True)
-class KnownOption:
+class KnownOption(NamedTuple):
     """What a configuration file needs to know of an option to write it as tokens."""
 
     name: str
@@ -59,8 +57,7 @@ class KnownOption:
     is_repeatable: bool
 
 
-@dataclass(frozen=True)
-class CommandLine:
+class CommandLine(NamedTuple):
     """A command line as it was typed, for a command that needs more than the values.
 
     typed    the names of the parameters that were given

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
+from functools import cache
 from typing import Literal
 
 from softmax_cli.formats.text.numbers import STORE_TRUTH, is_number, is_truth
@@ -19,8 +20,7 @@ _BODY = (
 )
 _SIGN = r"[+\-\u2212\u2013\ufe63\uff0d]"
 # Numbers as people, spreadsheets, Fortran and C write them, which float() does not read.
-_NUMBER_LIKE = re.compile(
-    rf"""
+_NUMBER_LIKE = rf"""
     '?\(?{_SIGN}{{0,2}}\s*[$\u20ac\u00a3\u00a5]?\s*
     (?:
         {_BODY}\s*(?:[eEdDqQ]{_SIGN}?\d+)?\s*[%\u2030$\u20ac\u00a3\u00a5ij]?
@@ -37,9 +37,7 @@ _NUMBER_LIKE = re.compile(
       | inf(?:inity)?
       | \u221e
     )\)?
-    """,
-    re.VERBOSE | re.IGNORECASE,
-)
+    """
 _SPREADSHEET_ERROR = re.compile(
     "#(?:[\u00a1\u00bf]?[^\\W\\d_][\\w/]*[!?]|DIV/0!|N/A N/A|NA|N/D|NV|GETTING_DATA)|Err:\\d+"
 )
@@ -90,7 +88,13 @@ def is_number_like(text: str) -> bool:
     parts = text.split()
     if len(parts) > 1 and all(map(is_number, parts)):
         return True
-    return any(form.fullmatch(text) for form in (_NUMBER_LIKE, _SPREADSHEET_ERROR, _OTHERS))
+    return any(form.fullmatch(text) for form in (_number_like(), _SPREADSHEET_ERROR, _OTHERS))
+
+
+@cache
+def _number_like() -> re.Pattern[str]:
+    """Return the compiled expression, which takes a millisecond: most runs do not need it."""
+    return re.compile(_NUMBER_LIKE, re.VERBOSE | re.IGNORECASE)
 
 
 def is_spreadsheet_error(text: str) -> bool:
