@@ -7,7 +7,6 @@ A command, or a dataclass of options, names its flags in the annotations:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
 from typing import Any, NamedTuple
 
 from softmax_cli.formats.text.numbers import is_number
@@ -15,8 +14,7 @@ from softmax_cli.formats.text.numbers import is_number
 PROGRAM = "softmax-cli"
 
 
-@dataclass(frozen=True)
-class Flag:
+class Flag(NamedTuple):
     """An option: its help, the word for its value, and the panel of the help it belongs to.
 
     name     if it is not that of the parameter
@@ -26,7 +24,6 @@ class Flag:
 
     help: str
     metavar: str | None = None
-    _: KW_ONLY
     name: str | None = None
     short: str | None = None
     panel: str | None = None
