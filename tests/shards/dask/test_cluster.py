@@ -221,6 +221,7 @@ class TestThroughTheProgram:
         )
         try:
             _until(lambda: _shards_done() > 1 or program.poll() is not None)
+            assert program.poll() is None, program.communicate()
             yield program
         finally:
             children = (
