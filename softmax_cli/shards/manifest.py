@@ -48,7 +48,8 @@ class Manifest:
         """Return whether a shard is done, and its inputs and outputs are unchanged since."""
         if (record := self.shards.get(relative(shard))) is None or record["inputs"] != inputs:
             return False
-        return bool(record["outputs"] == [path_of(path).status() for path in outputs])
+        found = [path_of(path).status() for path in outputs]
+        return None not in found and bool(record["outputs"] == found)
 
     def add(self, shard: str, record: dict[str, Any]) -> None:
         """Add a shard that is done; write the manifest, unless that would take too much time."""

@@ -195,6 +195,10 @@ class RemotePath(LocalPath):
                 fs.makedirs(path, exist_ok=True)
         return []
 
+    def parent(self) -> str:
+        parent = super().parent()
+        return parent if is_remote(parent) else self.path[: self.path.index("://") + 3]
+
     def absolute(self) -> str:
         return self.path
 

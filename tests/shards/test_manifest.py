@@ -105,3 +105,9 @@ def test_it_is_written_as_shards_finish() -> None:
     manifest.add("in", {"rows": 1, "inputs": [], "outputs": []})
     assert [each["input"] for each in json.loads(Path(NAME).read_text())["shards"]] == ["in"]
     assert not json.loads(Path(NAME).read_text())["ended"]
+
+
+def test_an_output_that_was_never_there_is_not_done() -> None:
+    manifest, _ = open_manifest(".", "first", "softmax", OPTIONS, fresh=False)
+    manifest.add("in", {"rows": 1, "inputs": [_status("in")], "outputs": [None]})
+    assert not manifest.has("in", [_status("in")], ["gone"])

@@ -308,3 +308,16 @@ def _range(start: int, stop: int, of: int) -> Any:
     from softmax_cli.formats.model.blocks import RowRange
 
     return RowRange(start, stop, of)
+
+
+@pytest.mark.parametrize(
+    ("address", "parent"),
+    [
+        ("memory://a.npy", "memory://"),
+        ("memory:///a.npy", "memory://"),
+        ("memory://folder/a.npy", "memory://folder"),
+        ("s3://bucket/folder/a.npy", "s3://bucket/folder"),
+    ],
+)
+def test_the_parent_of_an_address_is_an_address(address: str, parent: str) -> None:
+    assert path_of(address).parent() == parent

@@ -65,14 +65,17 @@ class LossReport:
             # This comes before any of them is opened.
             refuse_input(each.output or "-", source.paths, in_place=each.in_place)
         with ExitStack() as stack:
-            outputs = open_row_files(stack, source, files)
-            if keeps_rows and not self._is_report:
+            # Opened first: these outputs appear last, once the files of the rows are there.
+            sink = finish = None
+            if self._is_report or not keeps_rows:
+                finish = stack.enter_context(self._opened(source.paths))
+            else:
                 result = replace(row_result(source), after=self._histogram)
                 sink = stack.enter_context(open_sink(result, self.write, source.paths))
+            outputs = open_row_files(stack, source, files)
+            if sink is not None:
                 outputs["--losses"].append(sink.prepare)
-            else:
-                finish = stack.enter_context(self._opened(source.paths))
-            if keeps_rows and self._is_report:
+            elif keeps_rows:
                 keep = self.row_losses.append
                 outputs["--losses"].append(lambda block: partial(keep, block.values[:, 0]))
                 if self.explanation is not None:
@@ -84,7 +87,7 @@ class LossReport:
             compute(source, self.losses, outputs, read, self.write, needed_for="loss", check=check)
             if table is not None:
                 table.finish()
-            if self._is_report or not keeps_rows:
+            if finish is not None:
                 finish()
         self._write_notes()
 

@@ -24,7 +24,7 @@ from softmax_cli.shards.plan import Shard, is_file, row_ranges
 from softmax_cli.shards.tasks import Engine, OneMachine, Outcome, Progress, Task
 from softmax_cli.storage.filesystem import Status, identity, path_of, refuse_the_same, relative
 from softmax_cli.storage.input import content
-from softmax_cli.storage.open_target import open_target
+from softmax_cli.storage.open_target import open_target, tag_temporary_files
 
 # How many notes of tasks are shown.
 _SHOWN_NOTES = 10
@@ -68,21 +68,23 @@ class Run:
 
             engine = cluster(self.options.scheduler, self.id, workers=self.options.workers)
         created = [path for each in self._directories() for path in path_of(each).make_directory()]
-        try:
-            with engine as self._engine:
-                threads = self.write.threads or self._engine.threads
-                self.write = replace(self.write, threads=threads)
-                yield
-                if self._manifest is not None:
-                    self._manifest.ended = True
-                self._report()
-        finally:
-            with suppress(OSError):
-                self._remove_temporary_files(self.id)
-            self._save_manifest()
-            for path in created:
+        # The next run finds the temporary files of this one by its id.
+        with tag_temporary_files(self.id):
+            try:
+                with engine as self._engine:
+                    threads = self.write.threads or self._engine.threads
+                    self.write = replace(self.write, threads=threads)
+                    yield
+                    if self._manifest is not None:
+                        self._manifest.ended = True
+                    self._report()
+            finally:
                 with suppress(OSError):
-                    Path(path).rmdir()
+                    self._remove_temporary_files(self.id)
+                self._save_manifest()
+                for path in created:
+                    with suppress(OSError):
+                        Path(path).rmdir()
 
     @cached_property
     def _statuses(self) -> dict[str, list[Status]]:

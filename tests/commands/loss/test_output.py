@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from softmax_cli import softmax
+from softmax_cli.errors import OutputError
+from softmax_cli.storage.output import Target
 from tests.commands.loss.reports import LOGITS, refused, report, save_inputs
 from tests.running import run
 
@@ -122,3 +125,23 @@ def test_probabilities_given_as_logits_get_a_warning() -> None:
     ignored = "softmax-cli xent 5,7 0.5,0.5 --labels 9,0 --ignore-label 9"
     assert "warning: every row lies in 0..1" in run(ignored).err
     assert run("softmax-cli xent 0.2,0.8 0.5,0.6 --labels 1,0").err == ""
+
+
+@pytest.mark.parametrize("options", ["--format json", "-o r.json", "--save r.svg", "--explain"])
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+def test_nothing_is_reported_before_the_files_of_the_rows_are_there(
+    options: str, reduction: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish = Target.publish
+
+    def full_disk(target: Target, *how: Any) -> None:
+        if target.place == "rows.npy":
+            raise OutputError("cannot be written: No space left on device", place=target.place)
+        publish(target, *how)
+
+    monkeypatch.setattr(Target, "publish", full_disk)
+    line = f"softmax-cli xent z.npy --labels l.npy --grad rows.npy --reduction {reduction}"
+    before = sorted(Path().iterdir())
+    outcome = run(f"{line} {options}")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert sorted(Path().iterdir()) == before

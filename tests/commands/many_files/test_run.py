@@ -497,3 +497,17 @@ def test_a_task_that_does_not_come_back_is_a_bug_not_a_result(
     assert outcome.code == 2
     assert not outcome.out
     assert "a task did not come back; this is a bug in the program" in outcome.err
+
+
+def test_the_next_run_can_tell_all_temporary_files_of_this_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[str] = []
+    monkeypatch.setattr(
+        "softmax_cli.storage.open_target.register_temp", lambda path: made.append(path.name)
+    )
+    line = "softmax-cli xent 'z/*.npy' --labels y --ignore-label -100 --output-dir out"
+    assert run(f"{line} --losses losses").code == 0
+    names = {name for name in made if f".{_manifest()['run']}." in name}
+    assert names == set(made)
+    assert {name.split(".")[1] for name in names} >= {"a", "softmax-cli-manifest"}
