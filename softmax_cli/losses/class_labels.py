@@ -78,7 +78,8 @@ class Names:
     def of_array(self, block: Block) -> Block:
         """Return a block of labels from an array as class numbers, and NaN where ignored."""
         labels = block.values.astype(np.float64)
-        distinct = np.unique(labels)
+        # Without counts, NumPy would import numpy.ma first.
+        distinct, _ = np.unique(labels, return_counts=True)
         found = [self._number(None, value, "") for value in distinct.tolist()]
         numbers = np.array(found, np.float64)
         if None not in found and np.array_equal(numbers, distinct):
