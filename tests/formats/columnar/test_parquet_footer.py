@@ -130,11 +130,20 @@ def test_what_it_never_wrote(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"PAR1", b"PAR1PAR1", b"PAR1\xff\xff\xff\xffPAR1", b"PAR1" + bytes(99) + b"PAR1"]
+    ("data", "footer"),
+    [
+        (b"", None),
+        (b"PAR1", None),
+        (b"PAR1PAR1", None),
+        (b"PAR1\xff\xff\xff\xffPAR1", None),
+        (b"PAR1" + bytes(99) + b"PAR1", b""),
+    ],
 )
-def test_footers_whose_size_cannot_be_right(data: bytes) -> None:
+def test_footers_whose_size_cannot_be_right(data: bytes, footer: bytes | None) -> None:
     with closing(open_input(saved("x.parquet", data))) as source:
-        assert parse_footer(source, "parquet", bytes) in (None, b"")
+        assert parse_footer(source, "parquet", bytes) == footer
+        assert parse_footer(source, "parquet", rows_of_groups) is None
+        assert parse_footer(source, "arrow", bytes) is None
         assert not parse_footer(source, "parquet", rows_of_groups)
         assert not parse_footer(source, "arrow", schema_metadata)
 
