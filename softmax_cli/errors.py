@@ -6,10 +6,12 @@ import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from enum import IntEnum
+from itertools import islice
 
 _LONGEST_FILE_NAME = 255
 _LONGEST_MESSAGE = 1000
 _LISTED_NAMES = 20
+_COMPARED_NAMES = 1000
 
 
 class ExitCode(IntEnum):
@@ -106,3 +108,16 @@ def join_names(names: Iterable[str]) -> str:
     listed = [shorten(name) for name in names]
     others = len(listed) - _LISTED_NAMES
     return ", ".join(listed[:_LISTED_NAMES]) + (f" and {others} others" if others > 0 else "")
+
+
+def did_you_mean(given: str, names: Iterable[str], otherwise: str) -> str:
+    """Return the remedy for a mistyped name: the name that is near it, or else another remedy.
+
+    >>> did_you_mean("Logit", ["id", "logits"], "check it"), did_you_mean("x", ["id"], "check it")
+    ("did you mean 'logits'?", 'check it')
+    """
+    from difflib import get_close_matches
+
+    spellings = {name.casefold(): name for name in islice(names, _COMPARED_NAMES)}
+    near = get_close_matches(given.casefold()[:_LONGEST_FILE_NAME], spellings, n=1)
+    return f"did you mean {shorten(spellings[near[0]])!r}?" if near else otherwise

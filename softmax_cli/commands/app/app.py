@@ -13,7 +13,14 @@ from typer.core import TyperGroup
 from softmax_cli.commands.app.commands import COMMANDS
 from softmax_cli.commands.app.parser import NumbersCommand, usage_error
 from softmax_cli.commands.options.flag import PROGRAM, is_option
-from softmax_cli.errors import ExitCode, NothingGivenError, OutputError, SoftmaxCliError, UsageError
+from softmax_cli.errors import (
+    ExitCode,
+    NothingGivenError,
+    OutputError,
+    SoftmaxCliError,
+    UsageError,
+    did_you_mean,
+)
 
 EPILOG = """\b
 Examples:
@@ -133,14 +140,10 @@ def _ended(code: object) -> int:
 def _check_command(name: str) -> None:
     if name in COMMANDS or name.startswith("--") or is_option(name):
         return
-    from difflib import get_close_matches
-
     from softmax_cli.formats.text.numbers import is_number
 
     if is_number(name.split(",")[0]):
         remedy = f"for the softmax of numbers: {PROGRAM} softmax {name} ..."
-    elif close := get_close_matches(name, COMMANDS):
-        remedy = f"did you mean {close[0]}?"
     else:
-        remedy = f"the commands are {', '.join(COMMANDS)}"
+        remedy = did_you_mean(name, COMMANDS, f"the commands are {', '.join(COMMANDS)}")
     raise UsageError("no such command", remedy, name)

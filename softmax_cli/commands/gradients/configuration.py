@@ -9,7 +9,6 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import fields, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from softmax_cli.commands.gradients.report import Reporting
 from softmax_cli.commands.options.flag import PROGRAM, CommandLine, is_option, option_name
 from softmax_cli.commands.options.gradcheck import VerdictOptions
 from softmax_cli.core.gradcheck.report import Check, Report
-from softmax_cli.errors import InputError, SoftmaxCliError, UsageError, shorten
+from softmax_cli.errors import InputError, SoftmaxCliError, UsageError, did_you_mean, shorten
 from softmax_cli.formats.opening.source import input_paths
 from softmax_cli.storage.filesystem import Location
 from softmax_cli.storage.input import open_input, read_whole
@@ -197,8 +196,8 @@ def _option(key: str, value: Any, folder: Path, line: CommandLine) -> list[str]:
     flag = f"--{key}"
     option = line.options.get(flag)
     if option is None:
-        close = get_close_matches(key, [name[2:] for name in line.options if name[:2] == "--"])
-        remedy = f"did you mean {close[0]}?" if close else f"see '{PROGRAM} {COMMAND} --help'"
+        keys = (name[2:] for name in line.options if name[:2] == "--")
+        remedy = did_you_mean(key, keys, f"see '{PROGRAM} {COMMAND} --help'")
         raise UsageError("no such option", remedy, key)
     if option.name in NOT_IN_TABLES:
         raise UsageError("is not part of a check", f"write {flag} on the command line", key)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.core.exact.bfloat16 import BFLOAT16, in_memory, widened
-from softmax_cli.errors import InputError, UsageError, join_names, shorten
+from softmax_cli.errors import InputError, UsageError, did_you_mean, join_names, shorten
 from softmax_cli.formats.model.blocks import Block, Source, from_blocks, rows_per_block
 from softmax_cli.formats.model.options import DTypeName
 from softmax_cli.formats.model.sinks import Result, Sink
@@ -106,8 +106,11 @@ def chosen_array(arrays: Mapping[str, T], key: str | None, place: str) -> T:
         return next(iter(arrays.values()))
     if key is not None and key in arrays:
         return arrays[key]
-    problem = f"has no array {key!r}" if key is not None else f"holds {len(arrays)} arrays"
     remedy = f"--key is one of {join_names(sorted(arrays))}" if arrays else "it is empty"
+    if key is None:
+        problem = f"holds {len(arrays)} arrays"
+    else:
+        problem, remedy = f"has no array {shorten(key)!r}", did_you_mean(key, arrays, remedy)
     raise InputError(problem, remedy, place)
 
 

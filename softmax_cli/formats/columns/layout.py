@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Literal
 
-from softmax_cli.errors import InputError, UsageError, join_names, shorten
+from softmax_cli.errors import InputError, UsageError, did_you_mean, join_names, shorten
 from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 from softmax_cli.formats.text.cell_kinds import MISSING
@@ -184,7 +184,8 @@ def _positions(part: str, names: Sequence[str] | None, count: int, option: str) 
         return range(first - 1, last)
     found = [at for at, name in enumerate(listed) if fnmatchcase(name, part)]
     if not found:
-        problem, remedy = f"no column named {shown!r}", f"the columns are {join_names(listed)}"
+        problem = f"no column named {shown!r}"
+        remedy = did_you_mean(part, listed, f"the columns are {join_names(listed)}")
         if names is None:
             problem += ", the input has no header"
             remedy = "give numbers, or --header if its first line is one"

@@ -256,7 +256,7 @@ def test_inputs_of_tables_are_not_overwritten(option: str, victim: str) -> None:
         (_table("", "name = 3"), "gradcheck table 1: its name is 3"),
         (_table("", "name = ' '"), "gradcheck table 1: its name is ' '"),
         (_table("") + _table(""), "gradcheck table 2: another table is called 'f'"),
-        (_table("rtoll = 1"), "gradcheck 'f': rtoll: no such option; did you mean rtol?"),
+        (_table("rtoll = 1"), "gradcheck 'f': rtoll: no such option; did you mean 'rtol'?"),
         (_table("'rtol=1' = 1"), "gradcheck 'f': rtol=1: no such option"),
         (_table("help = true"), "gradcheck 'f': help: no such option"),
         (_table("no-header = true"), "gradcheck 'f': no-header: no such option"),

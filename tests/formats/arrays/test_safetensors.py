@@ -82,6 +82,7 @@ def test_one_of_several() -> None:
     assert_array_equal(read(name, key="c").values, ROWS[1:] * 2)
     assert refusal(name) == "x.safetensors: holds 3 arrays; --key is one of a, b, c"
     assert refusal(name, key="d") == "x.safetensors: has no array 'd'; --key is one of a, b, c"
+    assert refusal(name, key="A") == "x.safetensors: has no array 'A'; did you mean 'a'?"
 
 
 def test_a_stream_is_read_to_its_end() -> None:

@@ -37,6 +37,7 @@ def test_chosen(specs: list[str], chosen: list[int]) -> None:
     [
         (["nope"], NAMES, ["'nope'", "id, logit_a"]),
         (["LOGIT_*"], NAMES, ["'LOGIT_*'"]),
+        (["Logit_B"], NAMES, ["no column named 'Logit_B'", "did you mean 'logit_b'?"]),
         (["0"], NAMES, ["no column 0", "1 to 6"]),
         (["7"], NAMES, ["no column 7", "1 to 6"]),
         (["5-7"], NAMES, ["no column 5-7", "1 to 6"]),
