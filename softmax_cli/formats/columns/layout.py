@@ -32,6 +32,7 @@ class Layout:
     missing   texts of missing values
     warning   why a first line that was taken for a row may be a header
     named_by  what names a cell of a row: the number or name of its column, or its class
+    entries   length of the lists, if the classes are the entries of one column of lists
     """
 
     columns: int
@@ -43,6 +44,7 @@ class Layout:
     missing: Collection[str] = field(default=MISSING, repr=False)
     warning: str = ""
     named_by: Literal["number", "name", "class"] = "number"
+    entries: int | None = None
 
     @cached_property
     def is_all_classes(self) -> bool:
@@ -52,8 +54,20 @@ class Layout:
     @property
     def class_names(self) -> tuple[str, ...] | None:
         """The names of the classes."""
-        names = self.names
+        names = None if self.entries is not None else self.names
         return None if names is None else tuple(names[column] for column in self.classes)
+
+    @property
+    def width(self) -> int:
+        """Number of classes."""
+        return len(self.classes) if self.entries is None else self.entries
+
+    @property
+    def list_name(self) -> str | None:
+        """The name of the column of lists, if the classes are its entries."""
+        if self.entries is None:
+            return None
+        return "" if self.names is None else self.names[self.classes[0]]
 
     @property
     def id_names(self) -> tuple[str, ...]:
@@ -62,7 +76,7 @@ class Layout:
 
     def cell(self, row: str, position: int) -> str:
         """Return how errors name the cell of a class, given the place of its row."""
-        if self.named_by == "class":
+        if self.named_by == "class" or self.entries is not None:
             return f"{row}, class {position}"
         column = self.classes[position]
         if self.named_by == "name" and self.names is not None:

@@ -1,0 +1,41 @@
+"""Tables with a column of lists, whose entries are the classes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from softmax_cli.errors import InputError
+from softmax_cli.formats.columns.layout import Layout, column_spec, name_columns, pass_through
+
+
+def list_column(layout: Layout, lists: Collection[int], place: str) -> int | None:
+    """Return the column of lists that holds the classes; None if the classes are numbers.
+
+    lists  the columns of the table that hold lists
+    """
+    found = [column for column in layout.classes if column in lists]
+    if layout.classes == found[:1]:
+        return found[0]
+    if not found:
+        return None
+    names = layout.names
+    spec = column_spec(found[0], names)
+    if len(found) > 1:
+        remedy = "name one of them with --columns"
+        raise InputError(f"{name_columns(found, names)} hold lists", remedy, place)
+    others = [column for column in layout.classes if column not in found]
+    verb, them = ("are", "them") if len(others) > 1 else ("is", "it")
+    beside = f"beside the list of {name_columns(found, names)}"
+    remedy = f"--columns {spec} leaves {them} out"
+    if not layout.chosen:
+        remedy = f"{pass_through(others, names)}, {remedy}"
+    raise InputError(f"{name_columns(others, names)} {verb} {beside}", remedy, place)
+
+
+def refuse_length(found: int, entries: int, place: str) -> None:
+    """Refuse a row's list unless it has as many entries as the first one, and at least one."""
+    if not entries:
+        raise InputError("an empty list", "a row needs a number", place)
+    if found != entries:
+        problem = f"a list of {found} numbers, and the first has {entries}"
+        raise InputError(problem, "all rows need the same classes", place)

@@ -1,0 +1,66 @@
+"""Which column of lists holds the classes."""
+
+from __future__ import annotations
+
+import pytest
+
+from softmax_cli.errors import InputError
+from softmax_cli.formats.columns.layout import Layout
+from softmax_cli.formats.columns.lists import list_column, refuse_length
+
+NAMES = ["id", "logits", "probs", "y"]
+
+
+def layout(*classes: int, chosen: bool = False) -> Layout:
+    return Layout(4, list(classes), [], None, NAMES, chosen)
+
+
+@pytest.mark.parametrize(
+    ("classes", "lists", "column"), [((1,), {1, 2}, 1), ((0, 3), {1, 2}, None), ((3,), (), None)]
+)
+def test_the_only_class_that_is_a_list(
+    classes: tuple[int, ...], lists: set[int], column: int | None
+) -> None:
+    assert list_column(layout(*classes), lists, "x") == column
+
+
+@pytest.mark.parametrize(
+    ("classes", "chosen", "line"),
+    [
+        (
+            (1, 2),
+            False,
+            "the columns 'logits' and 'probs' hold lists; name one of them with --columns",
+        ),
+        (
+            (1, 3),
+            False,
+            "the column 'y' is beside the list of the column 'logits'; --id-columns y passes it "
+            "through, --columns logits leaves it out",
+        ),
+        (
+            (0, 1, 3),
+            True,
+            "the columns 'id' and 'y' are beside the list of the column 'logits'; "
+            "--columns logits leaves them out",
+        ),
+    ],
+)
+def test_other_columns_are_not_lost(classes: tuple[int, ...], chosen: bool, line: str) -> None:
+    with pytest.raises(InputError) as error:
+        list_column(layout(*classes, chosen=chosen), {1, 2}, "x")
+    assert str(error.value).startswith(f"x: {line}")
+
+
+def test_lists_have_one_length() -> None:
+    refuse_length(2, 2, "x:1")
+    for found, entries in ((3, 2), (0, 2), (0, 0)):
+        with pytest.raises(InputError, match=r"^x:1: a(n empty)? list.* row"):
+            refuse_length(found, entries, "x:1")
+
+
+def test_a_layout_of_lists_has_a_name_and_a_width() -> None:
+    lists = Layout(4, [1], [0], None, NAMES, entries=3)
+    assert (lists.width, lists.list_name, lists.class_names) == (3, "logits", None)
+    assert lists.cell("x:1", 2) == "x:1, class 2"
+    assert (layout(1, 2).width, layout(1, 2).list_name) == (2, None)
