@@ -11,7 +11,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from softmax_cli import cross_entropy, cross_entropy_gradient
-from tests.peers.make_torch_numbers import PATH, cases, inputs
+from tests.peers.make.torch_numbers import PATH, cases, inputs
 from tests.running import run
 
 pytestmark = pytest.mark.fast(6)

@@ -18,7 +18,7 @@ from tests.formats.arrays.test_npy import npy
 from tests.formats.arrays.test_safetensors import with_header
 from tests.formats.columnar.test_parquet_footer import patch, with_footer
 from tests.formats.rows import NO_ZSTANDARD, read, refusal, saved
-from tests.peers.make_pandas_files import HERE
+from tests.peers.make.pandas_index import HERE
 
 TABLE = np.arange(6.0).reshape(2, 3)
 CODEC, TYPE = (4, 1, 3, 4), (2, 1)

@@ -27,7 +27,7 @@ from softmax_cli.formats.columnar.parquet_footer import (
 )
 from softmax_cli.storage.input import open_input
 from tests.formats.rows import examples, read, refusal, saved
-from tests.peers.make_pandas_files import HERE
+from tests.peers.make.pandas_index import HERE
 from tests.running import run
 
 ROWS_FIELD = 3

@@ -1,7 +1,7 @@
-"""Writes torch_numbers.json: cross-entropy as PyTorch computes it, loss and gradient.
+"""Writes files/torch/numbers.json: cross-entropy as PyTorch computes it, loss and gradient.
 
     pip install torch==2.13.0
-    python -m tests.peers.make_torch_numbers
+    python -m tests.peers.make.torch_numbers
 
 Every combination of what `torch.nn.functional.cross_entropy` offers, in float64.
 """
@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-PATH = Path(__file__).with_name("torch_numbers.json")
+PATH = Path(__file__).parent.parent / "files" / "torch" / "numbers.json"
 IGNORED_BY_DEFAULT = -100
 
 

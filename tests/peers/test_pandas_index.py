@@ -9,7 +9,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from tests.formats.rows import read, refusal
-from tests.peers.make_pandas_files import HERE, LOGITS
+from tests.peers.make.pandas_index import HERE, LOGITS
 from tests.running import run
 
 SUFFIXES = ["parquet", "feather"]

@@ -1,7 +1,7 @@
-"""Writes the data frames of the folder `pandas`, with every kind of index, as pandas stores them.
+"""Writes the data frames of the folder `pandas_index`: every kind of index, as pandas stores it.
 
     pip install pandas==3.1.1 pyarrow==26.0.1
-    python -m tests.peers.make_pandas_files
+    python -m tests.peers.make.pandas_index
 
 The tests read the files and need neither of the two.
 """
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-HERE = Path(__file__).parent / "pandas"
+HERE = Path(__file__).parent.parent / "files" / "pandas_index"
 LOGITS = np.array([[2.0, 1.0, 0.5], [0.0, 1.5, -1.0], [1.0, 1.0, 3.0]])
 
 

@@ -1,0 +1,27 @@
+"""The rows of tests/peers/rows.py, as each tool wrote them, have one loss and no other."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.peers.commands import MEAN_LOSS
+from tests.peers.rows import FILES, LOSS
+from tests.running import run
+
+
+@pytest.mark.parametrize(
+    ("tool", "line"),
+    [
+        pytest.param(tool, line, id=f"{tool}: {line}")
+        for tool in MEAN_LOSS
+        for line in MEAN_LOSS[tool]
+    ],
+)
+def test_a_table_has_the_loss_of_its_rows(
+    tool: str, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(FILES / tool)
+    outcome = run(f"softmax-cli xent {line}")
+    said = [each for each in outcome.err.splitlines() if not each.endswith("that begins with #")]
+    assert (outcome.code, [each for each in said if "begin with #" not in each]) == (0, [])
+    assert float(outcome.out) == pytest.approx(LOSS, rel=1e-12)
