@@ -147,12 +147,12 @@ def refuse_pickle(path: str) -> None:
         raise InputError("pickles run code and are never read here", remedy, path)
 
 
-def detected_format(path: str, source: Input) -> Format:
+def detected_format(path: str, source: Input, decimal: str = ".") -> Format:
     """Return the format of the suffix; for standard input or another suffix, of the first bytes."""
-    return (path != "-" and suffix_format(path)) or BY_NAME[_format_of_bytes(source)]
+    return (path != "-" and suffix_format(path)) or BY_NAME[_format_of_bytes(source, decimal)]
 
 
-def _format_of_bytes(source: Input) -> str:
+def _format_of_bytes(source: Input, decimal: str) -> str:
     head = source.head()
     if not head:
         raise InputError("is empty", "give numbers, CSV, JSON or NPY", source.place)
@@ -165,11 +165,9 @@ def _format_of_bytes(source: Input) -> str:
     text = head.removeprefix(BOM_UTF8).lstrip()
     if text.startswith((b"[", b"{")):
         return _kind_of_json(text)
-    from softmax_cli.formats.text.cells import detected_delimiter
+    from softmax_cli.formats.text.delimiter import format_of_text
 
-    lines = text.decode("utf-8", errors="replace").split("\n")
-    first_line = next((line for line in lines if not line.startswith("#")), "")
-    return "tsv" if (found := detected_delimiter(first_line)) == "\t" else "csv" if found else "txt"
+    return format_of_text(text, decimal)
 
 
 def _kind_of_json(text: bytes) -> str:

@@ -196,7 +196,7 @@ class _Column:
                 and texts[0] not in self.words
                 and is_header(texts, below, request, comments.missing, place)
             )
-        head, line = first.rows(is_header=is_named)
+        head, line = first.rows(is_header=is_named, one_column=not blanks)
         lines = read_records(
             prepend(head, source.stream),
             source.place,

@@ -12,7 +12,7 @@ from numpy.testing import assert_array_equal
 
 from softmax_cli.errors import InputError
 from softmax_cli.formats.registry import detected_format
-from softmax_cli.formats.text.cells import detected_delimiter
+from softmax_cli.formats.text.delimiter import detected_delimiter
 from softmax_cli.storage.input import open_input
 from tests.formats.arrays.test_npy import npy
 from tests.formats.arrays.test_npz import npz

@@ -50,6 +50,10 @@ FLAGS: dict[str, Flag] = {
         "TEXTS",
     ),
     "delimiter": _input("Separator of cells; 'tab' for a tab.", "CHAR"),
+    "decimal": _input(
+        "Decimal mark of text tables; with ',' cells are separated by ';' unless --delimiter "
+        "says otherwise."
+    ),
     "columns": _input(
         "The columns of classes: names, numbers from 1, ranges 2-11, patterns 'logit_*', "
         "separated by commas.",

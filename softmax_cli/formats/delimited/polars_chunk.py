@@ -7,6 +7,7 @@ refuses or would read differently.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,33 +16,41 @@ from numpy.typing import NDArray
 
 from softmax_cli.formats.columns.layout import Layout
 from softmax_cli.formats.columns.line_table import ParsedRows
+from softmax_cli.formats.model.options import DecimalMark
 from softmax_cli.formats.text.cells import cell_text
 from softmax_cli.formats.text.numbers import LARGEST_EXACT, LONG_WHOLE_NUMBER
 
 _MANY_COLUMNS = 50
 
 
-def read_with_polars(text: bytes, rows: int, layout: Layout, delimiter: str) -> ParsedRows | None:
+def read_with_polars(
+    text: bytes, rows: int, layout: Layout, delimiter: str, decimal: DecimalMark = "."
+) -> ParsedRows | None:
     """Return the rows of complete lines; None if the cell-by-cell reader must read them."""
     text = text.replace(b"\r\n", b"\n") if b"\r" in text else text
     # Polars ignores an empty cell at the end of a text.
     text = text if text.endswith(b"\n") else text + b"\n"
+    # Polars reads a point where it reads commas.
+    points = text.count(b".") if decimal == "," else 0
+    read_csv = partial(_read_csv, layout=layout, decimal=decimal)
     if layout.columns >= _MANY_COLUMNS and layout.is_all_classes:
         # Polars takes time for each column, so all cells are read as one.
-        if not _is_rectangular(text, rows, layout.columns, delimiter):
+        if points or not _is_rectangular(text, rows, layout.columns, delimiter):
             return None
         cells = text.removesuffix(b"\n").replace(b"\n", delimiter.encode())
-        frame = _read_csv(cells, [pl.Float64], layout, separator="\n", end=delimiter)
+        frame = read_csv(cells, [pl.Float64], separator="\n", end=delimiter)
         if frame is None or frame.height != rows * layout.columns:
             return None
         values = frame.to_series().to_numpy(writable=True).reshape(rows, layout.columns)
         return (values, [], []) if _is_exact(values, text, pl.DataFrame()) else None
     classes = set(layout.classes)
     types = [pl.Float64 if at in classes else pl.String for at in range(layout.columns)]
-    frame = _read_csv(text, types, layout, delimiter)
+    frame = read_csv(text, types, separator=delimiter)
     if frame is None or frame.height != rows:
         return None
     words = frame.select(pl.col(pl.String))
+    if points and points != sum(word.str.count_matches(".", literal=True).sum() for word in words):
+        return None
     # The missing cells of a short row are null, or empty words.
     has_missing = words.width or any(column.null_count() for column in frame)
     if has_missing and not _is_rectangular(text, rows, layout.columns, delimiter):
@@ -55,7 +64,13 @@ def read_with_polars(text: bytes, rows: int, layout: Layout, delimiter: str) -> 
 
 
 def _read_csv(
-    text: bytes, types: list[Any], layout: Layout, separator: str, end: str = "\n"
+    text: bytes,
+    types: list[Any],
+    *,
+    layout: Layout,
+    decimal: DecimalMark,
+    separator: str,
+    end: str = "\n",
 ) -> pl.DataFrame | None:
     try:
         return pl.read_csv(
@@ -68,6 +83,7 @@ def _read_csv(
             missing_columns="raise",
             extra_columns="raise",
             separator=separator,
+            decimal_comma=decimal == ",",
             eol_char=end,
         )
     except pl.exceptions.PolarsError:

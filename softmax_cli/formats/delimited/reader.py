@@ -8,26 +8,25 @@ from __future__ import annotations
 import io
 import math
 from codecs import BOM_UTF8
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from pathlib import PurePath
 
-from softmax_cli.errors import InputError, UsageError
+from softmax_cli.errors import InputError
 from softmax_cli.formats.columns.header import detect_layout
-from softmax_cli.formats.columns.layout import Layout, missing_texts, pass_through
+from softmax_cli.formats.columns.layout import missing_texts, pass_through
 from softmax_cli.formats.columns.line_table import LineTable, ParsedRow, ParsedRows
 from softmax_cli.formats.model.blocks import Source
-from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
+from softmax_cli.formats.model.options import ColumnRequest, DecimalMark, ReadOptions
 from softmax_cli.formats.text.cell_kinds import number_remedy
 from softmax_cli.formats.text.cells import (
     Split,
     cell_splitter,
     cell_text,
-    detected_delimiter,
     refuse_many_cells,
     unquote,
 )
+from softmax_cli.formats.text.delimiter import choose_delimiter, detected_delimiter
 from softmax_cli.formats.text.lines import Comments, Record, first_records, read_records
 from softmax_cli.formats.text.numbers import (
     LARGEST_EXACT,
@@ -40,6 +39,8 @@ from softmax_cli.formats.text.numbers import (
 from softmax_cli.storage.input import Input
 
 _LONG_CELL = 1 << 12
+# Points are commas and commas points, so that float() reads a decimal comma and refuses a point.
+_SWAPPED = bytes.maketrans(b",.", b".,")
 
 
 def read(source: Input, form: str, options: ReadOptions, request: ColumnRequest) -> Source:
@@ -48,7 +49,9 @@ def read(source: Input, form: str, options: ReadOptions, request: ColumnRequest)
     anywhere = form == "txt" or options.delimiter == " "
     first = first_records(source, comments, "at least one row of numbers", anywhere=anywhere)
     place = f"{source.place}:{first.line}"
-    delimiter = _delimiter(options.delimiter, form, source.place, first.record)
+    lines = [first.record] if first.below is None else [first.record, first.below]
+    asked = first.delimiter if options.delimiter is None else options.delimiter
+    delimiter, note = choose_delimiter(asked, form, options.decimal, source.place, lines)
     split = cell_splitter(delimiter)
     cells = split(first.record)
     refuse_many_cells(len(cells), place)
@@ -57,28 +60,16 @@ def read(source: Input, form: str, options: ReadOptions, request: ColumnRequest)
     if layout.names is not None:
         for cell in cells:
             decode_cell(cell, place)
-    head, line = first.rows(is_header=layout.names is not None)
+    head, line = first.rows(is_header=layout.names is not None, one_column=layout.columns == 1)
     among_rows = comments if anywhere else None
-    table = DelimitedTable(source, layout, head, line, split, delimiter, among_rows)
+    table = DelimitedTable(
+        source, layout, head, line, split, delimiter, among_rows, options.decimal
+    )
     chunks = partial(table.chunks, unless=(b"#", b'"') if anywhere else ())
     if delimiter is None:
         chunks = partial(table.chunks_of_records, head, line)
-    warning = [layout.warning] if layout.warning else []
-    return table.open(chunks, lambda: warning, partial(comments.warnings, source.place))
-
-
-def _delimiter(asked: str | None, form: str, place: str, first: bytes) -> str | None:
-    if asked is not None:
-        delimiter = "\t" if asked in ("tab", r"\t") else asked
-        if len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\r\n':
-            problem = f"{asked!r} cannot separate cells"
-            raise UsageError(problem, "give one character, or 'tab'", "--delimiter")
-        return None if delimiter == " " else delimiter
-    if form != "csv":
-        return "\t" if form == "tsv" else None
-    if ".csv" in PurePath(place.lower()).suffixes[-2:]:
-        return ","
-    return detected_delimiter(first.decode("utf-8", errors="replace")) or ","
+    notes = [text for text in (note, layout.warning) if text]
+    return table.open(chunks, lambda: notes, partial(comments.warnings, source.place))
 
 
 def decode_cell(cell: bytes, place: str) -> str:
@@ -96,11 +87,13 @@ class DelimitedTable(LineTable):
     split      splits a record into cells
     delimiter  None for whitespace
     comments   counts the comments among the rows; None if there cannot be any
+    decimal    decimal mark of the numbers
     """
 
     split: Split
     delimiter: str | None = None
     comments: Comments | None = None
+    decimal: DecimalMark = "."
 
     def read_records(self, stream: io.BufferedIOBase, line: int) -> Iterator[Record]:
         one_column = self.layout.columns == 1
@@ -116,13 +109,14 @@ class DelimitedTable(LineTable):
             len(text) > _LONG_CELL * rows * layout.columns
             or text.startswith(BOM_UTF8)
             or any(mark in inside for inside in text.split(b'"')[1::2])
+            or self.decimal == self.delimiter
             or not set(layout.ids).isdisjoint(layout.classes)
         ):
             return None
         # The import takes memory too.
         from softmax_cli.formats.delimited.polars_chunk import read_with_polars
 
-        return read_with_polars(text, rows, layout, self.delimiter)
+        return read_with_polars(text, rows, layout, self.delimiter, self.decimal)
 
     def parse_record(self, record: bytes, place: str) -> ParsedRow:
         layout = self.layout
@@ -142,7 +136,7 @@ class DelimitedTable(LineTable):
 
     def _numbers(self, cells: list[bytes], place: str) -> list[float]:
         try:
-            row = list(map(float, cells))
+            row = list(map(float, self._with_points(cells)))
             # float() accepts 1_000 and rounds large numbers: both need a closer look.
             is_exact = all(
                 -LARGEST_EXACT < number < LARGEST_EXACT or number != number for number in row
@@ -157,28 +151,34 @@ class DelimitedTable(LineTable):
         columns = zip(cells, self.layout.classes, strict=True)
         return [self._number(decode_cell(cell, place), column, place) for cell, column in columns]
 
+    def _with_points(self, cells: list[bytes]) -> Iterable[bytes]:
+        if self.decimal == ".":
+            return cells
+        return (cell.translate(_SWAPPED) for cell in cells)
+
     def _number(self, text: str, column: int, place: str) -> float:
         if text in self.layout.missing:
             return math.nan
         try:
-            return parse_number(text)
+            return parse_number(text, self.decimal)
         except NotANumberError as error:
-            remedy = _remedy(text, self.layout, column)
+            remedy = self._remedy(text, column)
             raise InputError(str(error), remedy, f"{place}:{column + 1}") from None
 
-
-def _remedy(text: str, layout: Layout, column: int) -> str:
-    parts = text.split()
-    is_uncut = layout.columns == 1 and len(parts) > 1
-    if not (is_uncut or is_truth(text)) and (remedy := number_remedy(text)):
-        return remedy
-    delimiter = detected_delimiter(text) if layout.columns == 1 else None
-    if delimiter is None and is_uncut and all(map(is_number, parts)):
-        delimiter = " "
-    if delimiter:
-        return f"--delimiter '{delimiter}' would split it into cells"
-    if len(layout.classes) == 1:
-        return "every row needs a number"
-    if is_truth(text):
-        return f"{STORE_TRUTH}, or {pass_through([column], layout.names, 'the column')}"
-    return pass_through([column], layout.names, "a column of words")
+    def _remedy(self, text: str, column: int) -> str:
+        layout, parts = self.layout, text.split()
+        is_uncut = layout.columns == 1 and len(parts) > 1
+        if not (is_uncut or is_truth(text)) and (remedy := number_remedy(text, self.decimal)):
+            # With --decimal alone, semicolons would separate cells.
+            cut = "--decimal , --delimiter ," if self.delimiter == "," else "--decimal ,"
+            return remedy.replace("--decimal ,", cut)
+        delimiter = detected_delimiter(text) if layout.columns == 1 else None
+        if delimiter is None and is_uncut and all(map(is_number, parts)):
+            delimiter = " "
+        if delimiter:
+            return f"--delimiter '{delimiter}' would split it into cells"
+        if len(layout.classes) == 1:
+            return "every row needs a number"
+        if is_truth(text):
+            return f"{STORE_TRUTH}, or {pass_through([column], layout.names, 'the column')}"
+        return pass_through([column], layout.names, "a column of words")

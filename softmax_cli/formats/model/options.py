@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 from softmax_cli.display.color import Color
 
 OnBadRow = Literal["error", "nan", "zero", "skip"]
+DecimalMark = Literal[".", ","]
 DTypeName = Literal["float16", "bfloat16", "float32", "float64"]
 
 
@@ -23,6 +24,7 @@ class ReadOptions:
     header_of: list[str] = field(default_factory=list)
     na_values: list[str] = field(default_factory=list)
     delimiter: str | None = None
+    decimal: DecimalMark = "."
     columns: list[str] = field(default_factory=list)
     id_columns: list[str] = field(default_factory=list)
     key: str | None = None

@@ -36,6 +36,8 @@ def open_source(
         refuse_table_options("typed", options, request)
         if options.input_format is not None:
             raise UsageError("typed numbers have no format", "it goes with files", "--input-format")
+        if options.decimal != ".":
+            raise UsageError("typed numbers have decimal points", "it goes with files", "--decimal")
     else:
         paths = [path for token in tokens for path in _expand_glob(token, place)]
         source = warn_of_suspects(_open_files(paths, options, request))
@@ -58,7 +60,7 @@ def open_file(path: str, options: ReadOptions, request: ColumnRequest = ColumnRe
     source = open_input(path)
     try:
         if options.input_format is None:
-            form = detected_format(path, source)
+            form = detected_format(path, source, options.decimal)
         else:
             form = named_format(options.input_format, "--input-format", reads=True)
         if form.holds != "table":

@@ -54,6 +54,8 @@ _MAYBE_MISSING = frozenset(
 # The expressions take too long on a longer text.
 _LONGEST_NUMBER = 100
 _DIGITS = re.compile(r"-?\d+")
+# 1,234 could be 1.234 or 1234; 0,234 and 1,5 are decimal.
+_ONE_COMMA = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 _WHOLE = re.compile(r"[+-]?\d+")
 
 
@@ -129,13 +131,21 @@ def could_be_names(cells: Sequence[str]) -> bool:
     return len(set(texts)) == len(texts) and all(map(_DIGITS.fullmatch, texts))
 
 
-def number_remedy(text: str) -> str:
+def number_remedy(text: str, decimal: str = "") -> str:
     """Return how to fix a cell that is meant as a number; an empty string for a word.
 
-    >>> number_remedy("50%"), number_remedy("setosa")
-    ('write it without the percent sign, as a fraction of 1', '')
+    decimal  the decimal mark of a text table, which --decimal changes
+
+    >>> number_remedy("1 2"), number_remedy("setosa"), number_remedy("1,5", ".")
+    ('write it as plain digits, such as -1234.5e-3', '', 'write a decimal point, or --decimal ,')
     """
     text = text.strip()
+    if decimal == "," and is_number(text):
+        return "write a decimal comma, or leave --decimal , out"
+    if decimal == "." and "." not in text and is_number(text.replace(",", ".")):
+        if _ONE_COMMA.fullmatch(text):
+            return "write it without thousands separators, or --decimal , for a decimal comma"
+        return "write a decimal point, or --decimal ,"
     if is_truth(text):
         return STORE_TRUTH
     if is_list(text):

@@ -12,7 +12,6 @@ from softmax_cli.storage.limits import MOST_CELLS
 Split = Callable[[bytes], list[bytes]]
 
 QUOTED = re.compile(rb'"[^"]*+(?:""[^"]*+)*+"')
-_DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+(,\d+)?\s*")
 
 
 def cell_splitter(delimiter: str | None) -> Split:
@@ -44,22 +43,6 @@ def refuse_many_cells(cells: int, place: str) -> None:
     if cells > MOST_CELLS:
         remedy = "an array file such as .npy takes any number"
         raise InputError(f"more than {MOST_CELLS} columns", remedy, place)
-
-
-def detected_delimiter(line: str) -> str | None:
-    """Return the one of `, ; tab |` that a line has outside quotes; None if it has none.
-
-    In numbers separated by semicolons or tabs, a comma is a decimal comma.
-
-    >>> [detected_delimiter(line) for line in ('"a;b",c', "1 2 3", "1,5;2,5")]
-    [',', None, ';']
-    """
-    unquoted = "".join(line.split('"')[::2])
-    for mark in ";\t":
-        cells = unquoted.split(mark)
-        if len(cells) > 1 and "," in unquoted and all(map(_DECIMAL_COMMA.fullmatch, cells)):
-            return mark
-    return next((mark for mark in ",;\t|" if mark in unquoted), None)
 
 
 def unquote(cell: bytes) -> bytes:

@@ -13,6 +13,7 @@ from typing import NamedTuple, TypeVar
 from softmax_cli.errors import InputError
 from softmax_cli.formats.text.cell_kinds import MISSING, is_spreadsheet_error
 from softmax_cli.formats.text.cells import QUOTED
+from softmax_cli.formats.text.delimiter import separator_line
 from softmax_cli.storage.input import Input, reading
 from softmax_cli.storage.limits import LONGEST_LINE, MOST_IDLE_LINES
 
@@ -25,14 +26,14 @@ _CELL_END = re.compile(rb"[,;|\s]")
 
 
 class Comments:
-    """Recognizes and counts lines that begin with #.
+    """Recognizes and counts lines that begin with #; counts the blank lines above the first record.
 
     A line whose first cell is a missing value or a spreadsheet error is a row: `#N/A,#N/A`.
     """
 
     def __init__(self, missing: Collection[str] = MISSING) -> None:
         self.missing = missing
-        self.count = 0
+        self.count = self.blank = 0
 
     def take(self, record: bytes) -> bool:
         """Return true for a comment, and count it."""
@@ -46,9 +47,12 @@ class Comments:
         return True
 
     def warnings(self, place: str) -> list[str]:
-        """Return a warning with the number of comments, if there are any."""
-        lines = "line that begins" if self.count == 1 else "lines that begin"
-        return [f"{place}: ignored {self.count} {lines} with #"] if self.count else []
+        """Return a warning with the numbers of comments and blank lines, if there are any."""
+        begin = "line that begins" if self.count == 1 else "lines that begin"
+        blank = "blank line" if self.blank == 1 else "blank lines"
+        counts = ((self.count, f"{begin} with #"), (self.blank, blank))
+        ignored = " and ".join(f"{count} {lines}" for count, lines in counts if count)
+        return [f"{place}: ignored {ignored}"] if ignored else []
 
 
 def read_records(
@@ -71,14 +75,13 @@ def read_records(
             first = number = number + 1
             where = f"{place}:{first}"
             if first == 1:
-                if record.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
-                    raise InputError("is UTF-16 text", "save it as UTF-8", place)
-                record = record.removeprefix(BOM_UTF8)
+                record = _without_mark(record, place)
             if comments is None and record.count(b'"') % 2:
                 record, number = _read_quoted(record, stream, place, first)
             record = record.rstrip(b"\r\n")
             if b"\0" in record:
-                raise InputError("holds a NUL byte", "name its format with --input-format", where)
+                remedy = "save it as UTF-8, or name its format with --input-format"
+                raise InputError("holds a NUL byte, so it is not text", remedy, where)
             if b"\r" in record and (comments is not None or b"\r" in QUOTED.sub(b"", record)):
                 problem = "its lines end in a carriage return alone"
                 raise InputError(problem, "save it with ordinary line endings", where)
@@ -92,10 +95,21 @@ def read_records(
                 continue
             idle = 0
             if blank and not one_column:
-                raise InputError("an empty line among the rows", "delete it", f"{place}:{blank[0]}")
+                raise _blank_line(f"{place}:{blank[0]}")
             yield from ((line, b"") for line in blank)
             blank = []
             yield first, record
+
+
+def _without_mark(line: bytes, place: str) -> bytes:
+    """Return the first line of a text without a byte order mark; refuse UTF-16."""
+    if line.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        raise InputError("is UTF-16 text", "save it as UTF-8 ('CSV UTF-8' in Excel)", place)
+    return line.removeprefix(BOM_UTF8)
+
+
+def _blank_line(place: str) -> InputError:
+    return InputError("an empty line among the rows", "delete it", place)
 
 
 def read_line(stream: io.BufferedIOBase, place: str, number: int) -> bytes:
@@ -137,9 +151,11 @@ def _read_quoted(
 class FirstRecords(NamedTuple):
     """The first two records of a text, the second one cut if it is long.
 
-    line  number of the first record's line
-    read  the bytes read from the stream, from the first record on
-    end   where the first record ends in them
+    line       number of the first record's line
+    read       the bytes read from the stream, from the first record on
+    end        where the first record ends in them
+    delimiter  what a line `sep=;` above them says
+    blank      place of the first blank line above them
     """
 
     line: int
@@ -147,9 +163,16 @@ class FirstRecords(NamedTuple):
     below: bytes | None
     read: bytes
     end: int
+    delimiter: str | None
+    blank: str
 
-    def rows(self, *, is_header: bool) -> tuple[bytes, int]:
-        """Return the bytes of rows that were read, and the number of their first line."""
+    def rows(self, *, is_header: bool, one_column: bool) -> tuple[bytes, int]:
+        """Return the bytes of rows that were read, and the number of their first line.
+
+        A blank line above rows of one column could be a missing value, and is refused.
+        """
+        if self.blank and one_column and not is_header:
+            raise _blank_line(self.blank)
         if not is_header:
             return self.read, self.line
         return self.read[self.end :], self.line + self.record.count(b"\n") + 1
@@ -158,16 +181,24 @@ class FirstRecords(NamedTuple):
 def first_records(source: Input, comments: Comments, what: str, *, anywhere: bool) -> FirstRecords:
     """Read the first two records; the error for an empty text asks for `what`.
 
-    Comments above the first record are counted. With `anywhere`, more may follow below it.
+    Comments and blank lines above the first record are counted. With `anywhere`, more comments
+    may follow below it.
     """
-    number, is_comment = 0, True
-    while is_comment:
+    number, delimiter, blank, is_above = 0, None, "", True
+    while is_above:
         if number == MOST_IDLE_LINES:
             raise no_rows(f"{source.place}:{number + 1}")
         number += 1
         with reading(source.place):
             line = read_line(source.stream, source.place, number)
-        is_comment = comments.take(line.removeprefix(BOM_UTF8) if number == 1 else line)
+        line = _without_mark(line, source.place) if number == 1 else line
+        if line and not line.strip():
+            comments.blank += 1
+            blank = blank or f"{source.place}:{number}"
+        elif delimiter is None and (delimiter := separator_line(line)) is not None:
+            pass
+        else:
+            is_above = comments.take(line)
     stream = _Recorder(line, source.stream)
     # The lines below the first record are read again, and their comments counted then.
     below = Comments(comments.missing) if anywhere else None
@@ -182,7 +213,7 @@ def first_records(source: Input, comments: Comments, what: str, *, anywhere: boo
     except InputError:
         # An error in the first record comes before one in the second.
         second = None
-    return FirstRecords(*first, second, b"".join(stream.held), end)
+    return FirstRecords(*first, second, b"".join(stream.held), end, delimiter, blank)
 
 
 class _Recorder(io.BufferedIOBase):

@@ -12,6 +12,7 @@ from softmax_cli.errors import shorten
 LARGEST_EXACT = 1 << 53
 # Finds whole numbers that float64 may not hold.
 LONG_WHOLE_NUMBER = re.compile(rb"(?<![\d.])\d{16,}(?![\d.eE])")
+_SWAPPED = {ord("."): ",", ord(","): "."}
 STORE_TRUTH = "store truth values as numbers, 0 and 1"
 
 
@@ -41,7 +42,16 @@ def is_truth(value: object) -> bool:
     return str(value).lower() in ("true", "false")
 
 
-def parse_number(text: str) -> float:
+def with_point(text: str, decimal: str) -> str:
+    """Return a number with a decimal point; one that has none in this notation as it is not read.
+
+    >>> with_point("1,5", ","), with_point("1.5", ","), with_point("1.5", ".")
+    ('1.5', '1,5', '1.5')
+    """
+    return text if decimal == "." else text.translate(_SWAPPED)
+
+
+def parse_number(text: str, decimal: str = ".") -> float:
     """Return the number in a cell or token; NotANumberError says why it has none.
 
     It refuses what would silently change a number: one beyond the range of float64, a whole number
@@ -49,14 +59,19 @@ def parse_number(text: str) -> float:
 
     >>> parse_number(" -2.5e3 ")
     -2500.0
+    >>> parse_number("-2,5", decimal=",")
+    -2.5
     """
+    given, text = text, with_point(text, decimal)
     if not is_number(text) or "_" in text:
-        what = repr(shorten(text)) if text.strip() else "an empty cell"
-        raise NotANumberError(f"{what} is not a number")
+        what = repr(shorten(given)) if given.strip() else "an empty cell"
+        is_pointed = decimal == "," and is_number(given)
+        problem = "has a decimal point, not a comma" if is_pointed else "is not a number"
+        raise NotANumberError(f"{what} {problem}")
     number = float(text)
     if math.isinf(number):
         if any(map(str.isdigit, text)):
-            raise NotANumberError(f"{shorten(text)!r} is beyond the range of float64")
+            raise NotANumberError(f"{shorten(given)!r} is beyond the range of float64")
     elif abs(number) >= LARGEST_EXACT:
         with suppress(ValueError):
             if (whole := int(text)) != int(number):

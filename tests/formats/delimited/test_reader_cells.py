@@ -9,7 +9,7 @@ import pytest
 from tests.formats.rows import refusal, saved
 
 
-@pytest.mark.parametrize(("name", "data", "message"), [("X.CSV", b"a;b\n1;2\n", "--delimiter")])
+@pytest.mark.parametrize(("name", "data", "message"), [("X.CSV", b"a\n1;2\n", "--delimiter")])
 def test_the_delimiter_is_named(name: str, data: bytes, message: str) -> None:
     line = refusal(saved(name, data))
     assert line.startswith(name)
