@@ -162,6 +162,7 @@ def _builtins(
         from softmax_cli.commands.inputs.values import opened
         from softmax_cli.formats.arrays.array import whole_array
         from softmax_cli.formats.model.blocks import from_blocks
+        from softmax_cli.formats.opening.file_key import split_key
         from softmax_cli.pipeline.run import good_blocks
 
         with opened(values, read) as source:
@@ -169,7 +170,8 @@ def _builtins(
             blocks: Iterator[Block] = (block for block, _ in good)
             is_file = bool(source.paths) or "-" in values
             if is_file and given.of is None:
-                blocks = refuse_gradients(blocks, source, read.key)
+                key = split_key(values[0])[1] or read.key
+                blocks = refuse_gradients(blocks, source, key)
             at = whole_array(replace(source, chunks=from_blocks(lambda: blocks), leading=None))
             if is_file:
                 rows = f"{len(at)} row{'s' * (len(at) != 1)} of {source.place}, taken as logits"

@@ -12,7 +12,7 @@ from itertools import chain
 import numpy as np
 
 from softmax_cli.errors import InputError, shorten
-from softmax_cli.formats.arrays.array import row_place
+from softmax_cli.formats.arrays.array import chosen_array, row_place
 from softmax_cli.formats.columns.header import is_header
 from softmax_cli.formats.columns.layout import (
     mask_na_values,
@@ -22,6 +22,7 @@ from softmax_cli.formats.columns.layout import (
 )
 from softmax_cli.formats.model.blocks import BLOCK_BYTES, Block, Source, from_blocks, identity
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
+from softmax_cli.formats.opening.file_key import one_key, split_key
 from softmax_cli.formats.opening.source import open_file
 from softmax_cli.formats.registry import detected_format, refuse_pickle, suffix_format
 from softmax_cli.formats.text.cell_kinds import number_remedy
@@ -95,22 +96,24 @@ class _Column:
     words: Collection[str] = ()
 
     def opened(self, token: str) -> Source:
-        if token != "-" and not path_of(token).exists():
+        path, key = split_key(token)
+        if path != "-" and not path_of(path).exists():
             return self._source(self._typed(token), self.option)
-        refuse_pickle(token)
-        source = open_input(token)
+        key = one_key(path, key, self.options.key)
+        refuse_pickle(path)
+        source = open_input(path)
         header, comments = "", Comments()
         try:
-            form = detected_format(token, source)
+            form = detected_format(path, source)
             if form.name in ("npy", "npz", "safetensors"):
                 source.close()
-                options = ReadOptions(key=self.options.key if form.holds == "arrays" else None)
-                array = open_file(token, options, ColumnRequest(one_column=True))
+                options = ReadOptions(key=key if form.holds == "arrays" else None)
+                array = open_file(path, options, ColumnRequest(one_column=True))
                 return mask_na_values(array, self.options).map(self.array)
             if form.name in ("parquet", "arrow"):
                 cells = form.load_reader().read_words(source, form.name, self.name)
             elif form.name == "json":
-                cells = self._from_json(source)
+                cells = self._from_json(source, key)
             elif form.name == "jsonl":
                 cells = self._from_lines(source)
             else:
@@ -154,8 +157,10 @@ class _Column:
         texts = [unquote(cell).decode() for cell in cells]
         return [text if text in self.words else text.strip("'") for text in texts]
 
-    def _from_json(self, source: Input) -> Iterator[Label]:
+    def _from_json(self, source: Input, key: str | None) -> Iterator[Label]:
         document = read_document(source)
+        if isinstance(document, dict):
+            document = chosen_array(document, key, source.place)
         if not isinstance(document, list):
             raise InputError("is not a list", f"{self.name} are [{self.example}]", source.place)
         labels = map(label_text, document)

@@ -12,6 +12,7 @@ from itertools import pairwise, takewhile
 from softmax_cli.errors import InputError, SoftmaxCliError, UsageError, shorten
 from softmax_cli.formats.model.blocks import RowRange
 from softmax_cli.formats.model.options import ReadOptions
+from softmax_cli.formats.opening.file_key import file_of, is_pattern, matches
 from softmax_cli.formats.opening.inline import unknown_token
 from softmax_cli.formats.opening.source import open_source
 from softmax_cli.formats.registry import suffix_format
@@ -42,7 +43,7 @@ class Shard:
     @property
     def files(self) -> list[str]:
         """All files that are read for it."""
-        return [self.path, *filter(is_file, self.partners.values())]
+        return [file_of(token) for token in (self.path, *self.partners.values()) if is_file(token)]
 
     @property
     def written(self) -> list[str]:
@@ -61,8 +62,8 @@ def plan_shards(tokens: Sequence[str], place: str) -> list[Shard]:
             raise InputError("is a directory", f"quote a glob such as '{token}/*.npy'", token)
         if is_file(token):
             paths[token] = None
-            directories.append(_parts(token)[:-1])
-        elif _is_pattern(token) and (found := path_of(token).files()):
+            directories.append(_parts(file_of(token))[:-1])
+        elif found := matches(token, only_files=True):
             paths |= dict.fromkeys(found)
             directories.append(_fixed_directories(token))
         elif is_number(token.split(",")[0]):
@@ -72,7 +73,7 @@ def plan_shards(tokens: Sequence[str], place: str) -> list[Shard]:
             raise unknown_token(token, place)
     common = takewhile(lambda parts: len(set(parts)) == 1, zip(*directories, strict=False))
     base = "/".join(parts[0] for parts in common)
-    return [Shard(path, _below(base, path)) for path in paths]
+    return [Shard(path, _below(base, file_of(path))) for path in paths]
 
 
 def with_partners(
@@ -85,7 +86,7 @@ def with_partners(
     """
     if path_of(token).is_directory():
         base, pattern = token.rstrip("/"), path_of(path_of(token).literal()).join("**")
-    elif _is_pattern(token) and not is_file(token):
+    elif is_pattern(token) and not is_file(token):
         base, pattern = "/".join(_fixed_directories(token)), token
     elif shared or len(shards) == 1:
         return [_with_partner(shard, option, token) for shard in shards]
@@ -93,7 +94,7 @@ def with_partners(
         problem = f"one for {len(shards)} files, but each needs its own"
         remedy = "name a directory, or a quoted glob, of files with the same names"
         raise UsageError(problem, remedy, option)
-    by_name = {_below(base, path): path for path in path_of(pattern).files()}
+    by_name = {_below(base, file_of(path)): path for path in matches(pattern, only_files=True)}
     if not by_name:
         raise InputError("no files", "check the spelling", f"{option}: {token}")
     by_stem: dict[str, list[str]] = defaultdict(list)
@@ -132,10 +133,11 @@ def output_paths(
 
 def row_ranges(shard: Shard, read: ReadOptions, task_bytes: int) -> list[RowRange]:
     """Return the independent ranges of rows of a large shard's tasks; none if it is one task."""
-    status = path_of(shard.path).status()
+    path = file_of(shard.path)
+    status = path_of(path).status()
     if status is None or status["size"] <= task_bytes:
         return []
-    if read.on_bad_row == "skip" or read.axis != -1 or shard.path.lower().endswith(COMPRESSIONS):
+    if read.on_bad_row == "skip" or read.axis != -1 or path.lower().endswith(COMPRESSIONS):
         return []
     # Several processes cannot write one file of an object store.
     outputs = shard.outputs.values()
@@ -166,11 +168,8 @@ def stem(name: str) -> str:
 
 def is_file(token: str) -> bool:
     """Return whether a token names a file."""
-    return path_of(token).exists() and not path_of(token).is_directory()
-
-
-def _is_pattern(text: str) -> bool:
-    return any(character in text for character in "*?[")
+    path = path_of(file_of(token))
+    return path.exists() and not path.is_directory()
 
 
 def _parts(path: str) -> list[str]:
@@ -183,7 +182,7 @@ def _fixed_directories(pattern: str) -> list[str]:
     >>> _fixed_directories("logits/2026-*/part-?.npy"), _fixed_directories("a.npy")
     (['logits'], [])
     """
-    return list(takewhile(lambda part: not _is_pattern(part), _parts(pattern)[:-1]))
+    return list(takewhile(lambda part: not is_pattern(part), _parts(pattern)[:-1]))
 
 
 def _below(base: str, path: str) -> str:

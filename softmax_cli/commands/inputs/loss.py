@@ -24,6 +24,7 @@ from softmax_cli.errors import ShapeError, UsageError
 from softmax_cli.formats.columns.layout import missing_texts
 from softmax_cli.formats.model.blocks import RowRange, Source
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions, WriteOptions
+from softmax_cli.formats.opening.file_key import file_of
 from softmax_cli.losses.class_labels import Names, class_number
 from softmax_cli.losses.labels import open_labels, open_weights
 from softmax_cli.losses.loss_rows import CountedRows, Form, LossSettings
@@ -217,7 +218,7 @@ class LossInputs:
             form=form,
             kind=kind,
             normalize=options.normalize,
-            partner=partner if path_of(partner).is_file() else option,
+            partner=partner if path_of(file_of(partner)).is_file() else option,
             weights=Weights.of(of_classes, options.label_smoothing, masked).over(source.classes),
             temperature=checked_temperature(options.temperature),
             reduction=options.reduction,
@@ -231,6 +232,7 @@ class LossInputs:
 
 def is_read_once(token: str | None) -> bool:
     """Return true if a token is standard input, or another pipe."""
-    return token is not None and (
-        token == "-" or (path_of(token).exists() and not path_of(token).is_file())
-    )
+    if token is None or token == "-":
+        return token == "-"
+    path = path_of(file_of(token))
+    return path.exists() and not path.is_file()

@@ -20,6 +20,7 @@ from softmax_cli.errors import (
 )
 from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
+from softmax_cli.formats.opening.file_key import file_of, matches
 from softmax_cli.formats.opening.source import open_source
 from softmax_cli.formats.registry import suffix_format
 from softmax_cli.storage.filesystem import path_of
@@ -60,7 +61,7 @@ def opened_option(
     if _is_typed(token):
         chosen = ReadOptions(dtype=read.dtype, na_values=read.na_values)
     else:
-        form = suffix_format(token)
+        form = suffix_format(file_of(token))
         by_name = form is not None and form.holds == "arrays"
         header = read.header if _is_text_table(token) else None
         chosen = replace(read, key=read.key if by_name else None, axis=-1, header=header)
@@ -83,7 +84,7 @@ def opened_partner(
 ) -> Source:
     """Open a second input; options that choose columns apply if they leave `classes` columns."""
     plain = replace(read, columns=[], id_columns=[], delimiter=None, input_format=None)
-    if plain == read or token == "-" or not path_of(token).is_file():
+    if plain == read or token == "-" or not path_of(file_of(token)).is_file():
         return opened_option(token, option, plain, request)
     with suppress(SoftmaxCliError):
         source = opened_option(token, option, read, request)
@@ -183,14 +184,12 @@ def with_header_of(role: str, read: ReadOptions) -> ReadOptions:
 
 def _is_text_table(token: str) -> bool:
     """Return true for a file with the suffix of CSV, TSV or text, or an unknown one."""
-    form = suffix_format(token)
+    form = suffix_format(file_of(token))
     return not _is_typed(token) and (form is None or form.name in ("csv", "tsv", "txt"))
 
 
 def _is_typed(token: str) -> bool:
-    if token == "-" or path_of(token).exists():
-        return False
-    return not (any(mark in token for mark in "*?[") and path_of(token).glob())
+    return not (token == "-" or path_of(file_of(token)).exists() or matches(token))
 
 
 def _retyped(source: Source, read: ReadOptions) -> Source:

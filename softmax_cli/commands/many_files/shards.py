@@ -17,6 +17,7 @@ from softmax_cli.core.loss.reduction import ReducedLoss
 from softmax_cli.errors import UsageError
 from softmax_cli.formats.model.blocks import RowRange
 from softmax_cli.formats.model.options import PartOptions, ReadOptions, WriteOptions
+from softmax_cli.formats.opening.file_key import file_of
 from softmax_cli.formats.registry import named_format, suffix_format
 from softmax_cli.shards.plan import Shard, is_file, output_paths, plan_shards, stem, with_partners
 from softmax_cli.storage.filesystem import path_of
@@ -143,7 +144,7 @@ def loss_run(
         pairs = zip(shards, reports, strict=True)
         shards = [replace(shard, report=report) for shard, report in pairs]
     weights = loss.class_weights
-    common = [weights] if weights is not None and is_file(weights) else []
+    common = [file_of(weights)] if weights is not None and is_file(weights) else []
     return Run(command, shards, common, inputs.read, write, options)
 
 

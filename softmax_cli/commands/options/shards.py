@@ -57,12 +57,12 @@ class ShardOptions:
         """Return a token, with a path made absolute for workers in another directory."""
         if not self._is_elsewhere:
             return token
+        from softmax_cli.formats.opening.file_key import file_of, matches
         from softmax_cli.storage.filesystem import is_remote, path_of
 
         # Typed rows are not paths.
-        path = path_of(token)
-        is_path = token != "-" and not is_remote(token) and (path.exists() or path.glob())
-        return path.absolute() if is_path else token
+        exists = path_of(file_of(token)).exists() or matches(token)
+        return path_of(token).absolute() if exists and not is_remote(token) else token
 
     def worker_directory(self, directory: str) -> str:
         """Return an output directory, made absolute for workers in another directory."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from softmax_cli.errors import InputError, shorten, shorten_token
 from softmax_cli.formats.arrays.array import array_source, numeric_array
 from softmax_cli.formats.model.blocks import Source
+from softmax_cli.formats.opening.file_key import file_of
 from softmax_cli.formats.text.numbers import NotANumberError, is_number, parse_number
 from softmax_cli.storage.filesystem import is_remote, path_of
 
@@ -20,7 +21,7 @@ def read_inline(tokens: Sequence[str], place: str) -> Source | None:
     if len(others) == len(tokens):
         return None
     if others:
-        if others[0] != "-" and not path_of(others[0]).exists():
+        if others[0] != "-" and not path_of(file_of(others[0])).exists():
             raise unknown_token(others[0], place)
         raise InputError("is a path among numbers", "give only paths or only numbers", others[0])
     rows: list[object]

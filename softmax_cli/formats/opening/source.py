@@ -14,6 +14,7 @@ from softmax_cli.formats.columns.layout import mask_na_values, refuse_table_opti
 from softmax_cli.formats.columns.suspects import warn_of_suspects
 from softmax_cli.formats.model.blocks import Block, Chunk, Source
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
+from softmax_cli.formats.opening.file_key import file_of, matches, one_key, refuse_key, split_key
 from softmax_cli.formats.opening.inline import read_inline, unknown_token
 from softmax_cli.formats.registry import detected_format, named_format, refuse_pickle
 from softmax_cli.storage.filesystem import Location, location, path_of
@@ -55,7 +56,13 @@ def open_source(
 
 
 def open_file(path: str, options: ReadOptions, request: ColumnRequest = ColumnRequest()) -> Source:
-    """Open one file, in the format of `--input-format`, its suffix or its first bytes."""
+    """Open one file, or one array of `FILE[KEY]`.
+
+    Its format is that of `--input-format`, its suffix or its first bytes.
+    """
+    path, key = split_key(path)
+    if key is not None:
+        options = replace(options, key=one_key(path, key, options.key))
     refuse_pickle(path)
     source = open_input(path)
     try:
@@ -76,18 +83,19 @@ def open_file(path: str, options: ReadOptions, request: ColumnRequest = ColumnRe
 
 
 def _expand_glob(token: str, place: str) -> list[str]:
-    if token == "-" or path_of(token).exists():
+    if token == "-" or path_of(file_of(token)).exists():
         return [token]
-    if any(character in token for character in "*?[") and (found := path_of(token).glob()):
+    if found := matches(token):
         return found
+    refuse_key(token)
     raise unknown_token(token, place)
 
 
 def input_paths(tokens: Sequence[str]) -> list[Location]:
     """Return the files that the tokens name; no output may overwrite them."""
-    found = [name for token in tokens for name in path_of(token).glob()]
-    plain = [token for token in tokens if token != "-" and path_of(token).exists()]
-    return [location(name) for name in (*found, *plain, *(["/dev/stdin"] if "-" in tokens else []))]
+    files = [file_of(name) for token in tokens for name in (token, *matches(token))]
+    plain = [file for file in files if file != "-" and path_of(file).exists()]
+    return [location(name) for name in (*plain, *(["/dev/stdin"] if "-" in tokens else []))]
 
 
 def _open_files(paths: Sequence[str], options: ReadOptions, request: ColumnRequest) -> Source:
@@ -106,14 +114,14 @@ def _open_files(paths: Sequence[str], options: ReadOptions, request: ColumnReque
             on_error.callback(source.close)
             _check_alike(first, source, any_dtype=options.dtype is not None)
             dtypes.add(source.dtype)
-            if path_of(path).is_file():
+            if path_of(file_of(path)).is_file():
                 # There may be more files than can be open at once.
                 source.close()
                 rest.append(path)
             else:
                 rest.append(source)
         on_error.pop_all()
-    locations = [location(path) for path in paths if path != "-"]
+    locations = [location(file_of(path)) for path in paths if path != "-"]
     joined = _concatenate(first, rest, reopen, locations)
     return replace(joined, stored=max(dtypes, key=lambda dtype: limits_of(dtype)[0]))
 

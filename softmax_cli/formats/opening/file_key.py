@@ -1,0 +1,78 @@
+"""`FILE[KEY]`: one array of a file that holds arrays by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+
+from softmax_cli.errors import InputError, UsageError, shorten
+from softmax_cli.formats.registry import Format, detected_format, suffix_format
+from softmax_cli.storage.filesystem import path_of
+from softmax_cli.storage.input import open_input
+
+
+def split_key(token: str) -> tuple[str, str | None]:
+    """Return FILE and KEY of `FILE[KEY]`; any other token, and None.
+
+    FILE exists and holds arrays by name. A file whose name is the whole token is that file.
+    """
+    for path, key in _splits(token):
+        if path_of(path).is_file() and _format_of(path).holds == "arrays":
+            return (token, None) if path_of(token).exists() else (path, key)
+    return token, None
+
+
+def file_of(token: str) -> str:
+    """Return the file that a token names: FILE of `FILE[KEY]`, else the token."""
+    return split_key(token)[0]
+
+
+def one_key(path: str, key: str | None, option: str | None) -> str | None:
+    """Return the key of `FILE[KEY]`, or else that of `--key`; both are an error."""
+    if key is not None and option is not None:
+        problem = f"{path}[{shorten(key)}] already names its array"
+        raise UsageError(problem, "leave it out, and write FILE[KEY] for each file", "--key")
+    return option if key is None else key
+
+
+def matches(token: str, *, only_files: bool = False) -> list[str]:
+    """Return the paths that a glob matches, in order, each with the key of `GLOB[KEY]`."""
+    if not is_pattern(token):
+        return []
+    path = path_of(token)
+    if found := path.files() if only_files else path.glob():
+        return found
+    for pattern, key in _splits(token):
+        if is_pattern(pattern) and (found := path_of(pattern).files()):
+            return [f"{path}[{key}]" for path in found]
+    return []
+
+
+def is_pattern(text: str) -> bool:
+    """Return true if a text has a character that is special in a glob."""
+    return any(character in text for character in "*?[")
+
+
+def refuse_key(token: str) -> None:
+    """Refuse `FILE[KEY]` where FILE is a file that holds no arrays by name."""
+    for path, key in _splits(token):
+        if path_of(path).is_file() and (form := _format_of(path)).holds != "arrays":
+            is_table = form.holds == "table"
+            remedy = f"--columns {shorten(key)} chooses a column" if is_table else f"name {path}"
+            raise InputError(f"{form.name} holds no arrays by name", remedy, token)
+
+
+def _splits(token: str) -> Iterator[tuple[str, str]]:
+    """Yield what is before and after each `[`, without the `]` at the end."""
+    if not token.endswith("]") or token.startswith("["):
+        return
+    start = 0
+    while (start := token.find("[", start + 1)) > 0:
+        yield token[:start], token[start + 1 : -1]
+
+
+def _format_of(path: str) -> Format:
+    if (form := suffix_format(path)) is not None:
+        return form
+    with closing(open_input(path)) as source:
+        return detected_format(path, source)
