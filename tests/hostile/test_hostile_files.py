@@ -92,7 +92,7 @@ def test_what_is_rare_and_right_is_read(data: bytes) -> None:
 
 def test_a_missing_key_names_those_that_there_are() -> None:
     np.savez("x.npz", left=TABLE, right=TABLE)
-    assert "'middle'; --key is one of left, right" in refused("x.npz --key middle")
+    assert "'middle'; it has left, right" in refused("x.npz --key middle")
 
 
 def _directory() -> str:

@@ -101,17 +101,27 @@ def check_size(size: int | None, declared: int, place: str) -> None:
 
 
 def chosen_array(arrays: Mapping[str, T], key: str | None, place: str) -> T:
-    """Return the array that `--key` names, or the only one."""
+    """Return the array that `--key` or `FILE[KEY]` names, or the only one."""
     if key is None and len(arrays) == 1:
         return next(iter(arrays.values()))
     if key is not None and key in arrays:
         return arrays[key]
-    remedy = f"--key is one of {join_names(sorted(arrays))}" if arrays else "it is empty"
-    if key is None:
-        problem = f"holds {len(arrays)} arrays"
+    raise no_array(arrays, key, f"holds {len(arrays)} arrays", place)
+
+
+def no_array(names: Collection[str], key: str | None, problem: str, place: str) -> InputError:
+    """Return the error of a key that is not among the names, or of the problem without a key."""
+    held = join_names(sorted(names))
+    if not names:
+        remedy = "it is empty"
+    elif key is None:
+        remedy = f"--key or FILE[KEY] chooses one of {held}"
     else:
-        problem, remedy = f"has no array {shorten(key)!r}", did_you_mean(key, arrays, remedy)
-    raise InputError(problem, remedy, place)
+        near = did_you_mean(key, names, "")
+        remedy = f"{near} It has {held}" if near else f"it has {held}"
+    if key is not None:
+        problem = f"has no array {shorten(key)!r}"
+    return InputError(problem, remedy, place)
 
 
 def numbers_in(stored: NDArray[Any]) -> NDArray[Any]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from softmax_cli.errors import InputError, join_names
-from softmax_cli.formats.arrays.array import array_source, numeric_array
+from softmax_cli.errors import InputError
+from softmax_cli.formats.arrays.array import array_source, no_array, numeric_array
 from softmax_cli.formats.columns.layout import Layout, missing_texts
 from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
@@ -25,8 +25,7 @@ def read(source: Input, _: str, options: ReadOptions, request: ColumnRequest) ->
     if isinstance(document, dict):
         key = options.key or next((key for key in _KEYS if key in document), None)
         if key not in document:
-            problem = f"has no array {key!r}" if key else "has no array of a known name"
-            raise InputError(problem, "--key is one of " + join_names(document), source.place)
+            raise no_array(document, key, "has no array of a known name", source.place)
         names, document = document.get("class_names"), document[key]
     array = numeric_array(document, source.place, missing_texts(options))
     class_names = tuple(map(str, names)) if isinstance(names, list) else None

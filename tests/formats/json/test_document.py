@@ -80,7 +80,7 @@ def test_key_and_class_names() -> None:
         ('"x"', "", ["'x' is not a number"]),
         ("[]", "", ["a row needs a number"]),
         ("[[]]", "", ["a row needs a number"]),
-        ('{"a": [1, 2]}', "", ["no array of a known name", "--key is one of a"]),
+        ('{"a": [1, 2]}', "", ["no array of a known name", "--key or FILE[KEY] chooses one of a"]),
         ("{}", "", ["no array"]),
         (b"[1, \xff]", "", ["UTF-8"]),
         ("[1, 2]".encode("utf-16"), "", ["UTF-8"]),
@@ -96,7 +96,7 @@ def test_refused(text: str | bytes, place: str, words: list[str]) -> None:
 def test_key_that_is_not_there() -> None:
     line = refusal(saved("x.json", '{"logits": [1]}'), key="z")
     assert "no array 'z'" in line
-    assert "--key is one of logits" in line
+    assert "it has logits" in line
 
 
 # The objects of the program
