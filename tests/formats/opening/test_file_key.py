@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,9 +24,9 @@ LOSS = pytest.approx(cross_entropy(Z, L), rel=1e-15)
 
 @pytest.fixture(autouse=True)
 def _files() -> None:
-    arrays = {"logits": Z, "labels": L, "a[0]": Z + 1, "x/y.z w": Z + 2}
-    saved("d.npz", npz(**arrays))
-    saved("blob", npz(**arrays))
+    others: dict[str, Any] = {"a[0]": Z + 1, "x/y.z w": Z + 2}
+    for name in ("d.npz", "blob"):
+        saved(name, npz(logits=Z, labels=L, **others))
     saved("d.json", json.dumps({"logits": Z.tolist(), "labels": L.tolist()}))
     np.save("d.npy", Z)
     saved("d.csv", "a,b,c\n1,2,4\n")
