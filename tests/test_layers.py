@@ -28,7 +28,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "core.loss": ("core.exact", "core.softmax", "errors"),
     "core.gradcheck.numerical": ("errors",),
     "core.gradcheck": (*CORE, "core.gradcheck.numerical", "errors"),
-    "formats.model": ("display", "errors"),
+    "formats.model": ("display", "formats.text", "errors"),
     "formats.text": ("storage", "errors"),
     "formats.columns": (*ROWS, "core.exact", "storage", "errors"),
     "formats.arrays": (*ROWS, "core.exact", "storage", "errors"),

@@ -173,7 +173,7 @@ def _matrix_kernel(source: Source, options: JacobianOptions) -> Kernel:
             block,
             start=block.start * source.classes + block.lines.start,
             values=lines.reshape(-1, source.classes),
-            ids=block.ids and [kept for kept in block.ids for _ in block.lines],
+            ids=block.ids and block.ids.repeated(len(block.lines)),
         )
 
     return kernel

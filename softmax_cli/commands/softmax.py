@@ -101,6 +101,7 @@ def write_softmax(
             "softmax",
             "log_probabilities" if log else "probabilities",
             columns=options.top_k or source.classes,
+            list_name=_list_name(source, options),
             column_names=_column_names(source, options),
             facts=facts | {"base": options.base} if log else facts,
             text_columns="class names with their probabilities" if options.top_k else text_columns,
@@ -122,14 +123,22 @@ def _steps(row: Row, _: Block, options: SoftmaxOptions) -> list[Step]:
     return [*steps, softmax.derivative_pointer(row)]
 
 
-def _column_names(source: Source, options: SoftmaxOptions) -> tuple[str, ...] | None:
-    if source.class_names is None:
+def _list_name(source: Source, options: SoftmaxOptions) -> str | None:
+    if source.list_name is None or options.top_k is not None:
         return None
-    what = "log_probability" if options.log else "probability"
-    if options.top_k is not None:
+    return f"{_singular(options)}_{source.list_name}" if options.append else source.list_name
+
+
+def _singular(options: SoftmaxOptions) -> str:
+    return "log_probability" if options.log else "probability"
+
+
+def _column_names(source: Source, options: SoftmaxOptions) -> tuple[str, ...] | None:
+    what, names = _singular(options), source.class_names
+    if options.top_k is not None and (names or source.list_name is not None):
         ranks = range(1, options.top_k + 1)
         return tuple(name for rank in ranks for name in (f"class_{rank}", f"{what}_{rank}"))
-    return tuple(f"{what}_{name}" if options.append else name for name in source.class_names)
+    return tuple(f"{what}_{name}" for name in names) if options.append and names else names
 
 
 def _kernel(source: Source, options: SoftmaxOptions) -> Kernel:

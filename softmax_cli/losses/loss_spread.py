@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_cli.formats.text.cells import cell_text
 from softmax_cli.losses.metric import Metric, Scored
 
 # 1, 2 and 5 times each power of ten that float64 has.
@@ -124,7 +123,7 @@ class Worst(Metric):
             None if label is None else self.names[label],
             "" if predicted is None else self.names[predicted[row]],
             float(scored.losses[row]),
-            () if block.ids is None else tuple(map(cell_text, block.ids[row])),
+            () if block.ids is None else block.ids.texts(row),
         )
 
     def merge(self, other: Worst) -> None:

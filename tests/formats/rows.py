@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from softmax_cli.errors import SoftmaxCliError
 from softmax_cli.formats.model.blocks import Block, Source
+from softmax_cli.formats.model.id_columns import IdColumns, text_columns
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions, WriteOptions
 from softmax_cli.formats.model.sinks import Result
 from softmax_cli.formats.opening.sink import open_sink
@@ -66,9 +67,19 @@ def joined(source: Source) -> Rows:
         source,
         np.concatenate(values) if values else np.empty((0, source.classes), source.dtype),
         [block.place(row) for block in blocks for row in range(len(block.values))],
-        [cells for block in blocks for cells in block.ids or ()],
+        [cells for block in blocks if block.ids for cells in block.ids.cells()],
         [label for block in blocks for label in block.labels or ()],
     )
+
+
+def raw_ids(rows: Ids) -> IdColumns | None:
+    """Return the id columns of these rows of raw cells."""
+    return text_columns(list(zip(*rows, strict=True)))
+
+
+def ids_of(block: Block) -> Ids | None:
+    """Return the cells of CSV of a block's ids."""
+    return None if block.ids is None else list(block.ids.cells())
 
 
 def warnings_of(source: Source) -> list[str]:
@@ -110,7 +121,7 @@ def write(
     with open_sink(result, WriteOptions(output=str(path), **options), inputs) as sink:
         for start in range(0, len(values), 2):
             rows = slice(start, start + 2)
-            sink.write(Block(start, values[rows], str, None if ids is None else ids[rows]))
+            sink.write(Block(start, values[rows], str, raw_ids((ids or [])[rows])))
     return Path(path)
 
 

@@ -128,7 +128,7 @@ def _read(source: Source, name: str) -> Outcome:
         "",
         np.concatenate([none, *(block.values for block in blocks)]),
         places,
-        [cells for block in blocks for cells in block.ids or ()],
+        [cells for block in blocks if block.ids for cells in block.ids.cells()],
         [label for block in blocks for label in block.labels or ()],
         source,
     )

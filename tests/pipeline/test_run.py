@@ -36,6 +36,7 @@ from tests.formats.rows import (
     Rows,
     examples,
     joined,
+    raw_ids,
     read,
     same_bits,
     saved,
@@ -328,7 +329,9 @@ def test_the_input_stays_as_it_was() -> None:
 
 
 def test_skip_takes_ids_and_labels_along() -> None:
-    block = Block(0, np.array(MIXED), str, [(b"%d" % n,) for n in range(6)], list("abcdef"))
+    block = Block(
+        0, np.array(MIXED), str, raw_ids([(b"%d" % n,) for n in range(6)]), list("abcdef")
+    )
     source = Source("x", 2, np.dtype(float), from_blocks(lambda: iter([block])))
     back, _ = results(source, unchanged, "skip")
     assert back.ids == [(b"0",), (b"2",), (b"5",)]

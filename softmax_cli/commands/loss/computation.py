@@ -47,7 +47,7 @@ def row_result(source: Source) -> Result:
         1,
         np.dtype(np.float64),
         class_names=("loss",),
-        column_names=("loss",) if source.id_names and source.class_names else None,
+        column_names=("loss",) if any(source.id_names) else None,
         id_names=source.id_names,
         first=source.first,
         flat="rows",

@@ -101,6 +101,8 @@ class ColumnarFile:
     def words(self, names: list[str], start: int, count: int) -> pl.DataFrame:
         """Read some rows of some columns as text; null becomes an empty text."""
         columns = {}
+        if not names:
+            return pl.DataFrame()
         for column in self.part(names, start, count).get_columns():
             try:
                 columns[column.name] = column.cast(pl.String).fill_null("")

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from softmax_cli.errors import InputError, shorten
 from softmax_cli.formats.arrays.array import ACCEPT_ROUNDING, INEXACT, first_inexact, row_place
 from softmax_cli.formats.columnar.file import ColumnarFile
+from softmax_cli.formats.columnar.id_series import SeriesColumn
 from softmax_cli.formats.columns.layout import (
     Layout,
     choose_layout,
@@ -28,8 +29,8 @@ from softmax_cli.formats.columns.layout import (
     refuse_table_options,
 )
 from softmax_cli.formats.model.blocks import Block, Chunk, Source, rows_per_block
+from softmax_cli.formats.model.id_columns import IdColumns
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
-from softmax_cli.formats.text.cells import quote
 from softmax_cli.formats.text.numbers import STORE_TRUTH
 from softmax_cli.storage.input import Input
 
@@ -75,6 +76,7 @@ def read(source: Input, form: str, options: ReadOptions, request: ColumnRequest)
         rows=file.rows,
         class_names=None if table.listed else layout.class_names,
         id_names=layout.id_names,
+        list_name=table.names[0] if table.listed else None,
         table=None if table.listed else replace(layout, named_by="name"),
     )
 
@@ -85,13 +87,13 @@ class _Table:
     def __init__(self, file: ColumnarFile, layout: Layout) -> None:
         self._file, self._layout = file, layout
         names = file.schema.names()
-        self._names = [names[column] for column in layout.classes]
+        self.names = [names[column] for column in layout.classes]
         self._label = None if layout.label is None else names[layout.label]
-        types = [_number_type(file, at, lone=len(self._names) == 1) for at in layout.classes]
+        types = [_number_type(file, at, lone=len(self.names) == 1) for at in layout.classes]
         self.dtype = np.result_type(*types)
-        first = file.schema[self._names[0]]
+        first = file.schema[self.names[0]]
         self.listed = len(types) == 1 and isinstance(first, (pl.List, pl.Array))
-        self.classes = _width_of_lists(file, self._names[0]) if self.listed else len(types)
+        self.classes = _width_of_lists(file, self.names[0]) if self.listed else len(types)
 
     def chunks(self) -> Iterator[Chunk]:
         """Yield chunks, each of copies of the numbers in the window."""
@@ -100,19 +102,19 @@ class _Table:
         step = max(1, min(_WINDOW_ROWS, most, file.rows))
         size = rows_per_block(self.classes, self.dtype.itemsize)
         window = np.empty((self.classes, step), self.dtype)
-        passed = (*self._layout.id_names, self._label)
-        words = list(dict.fromkeys(name for name in passed if name is not None))
+        label, ids = [] if self._label is None else [self._label], list(self._layout.id_names)
         if not file.rows:
             # Reading no rows still finds damage.
-            file.part(self._names, 0, 0)
+            file.part(self.names, 0, 0)
         for start in range(0, file.rows, step):
             count = min(step, file.rows - start)
             self._fill(window[:, :count], start)
-            cells = file.words(words, start, count) if words else pl.DataFrame()
+            words = file.words(label, start, count)
+            passed = file.part(ids, start, count) if ids else pl.DataFrame()
             for first in range(0, count, size):
                 values = window[:, first : min(first + size, count)].copy().T
-                part = cells.slice(first, len(values))
-                yield Chunk(len(values), partial(self._block, start + first, values, part))
+                parts = (frame.slice(first, len(values)) for frame in (passed, words))
+                yield Chunk(len(values), partial(self._block, start + first, values, *parts))
 
     def _fill(self, window: NDArray[Any], start: int) -> None:
         count = window.shape[1]
@@ -120,14 +122,14 @@ class _Table:
             window[:] = self._from_lists(start, count).reshape(count, self.classes).T
             return
         for first in range(0, self.classes, _COLUMNS_AT_ONCE):
-            names = self._names[first : first + _COLUMNS_AT_ONCE]
+            names = self.names[first : first + _COLUMNS_AT_ONCE]
             for line, column in enumerate(self._file.part(names, start, count), first):
                 window[line] = _numbers(column, self._file.place, lambda row: start + row)
 
     def _from_lists(self, start: int, count: int) -> NDArray[Any]:
         """Return the numbers of lists, row after row; a missing list is all NaN."""
         place, classes = self._file.place, self.classes
-        column = self._file.part(self._names, start, count).to_series()
+        column = self._file.part(self.names, start, count).to_series()
         if isinstance(column.dtype, pl.List):
             lengths = column.list.len()
             odd = (lengths != classes).arg_true()
@@ -145,12 +147,15 @@ class _Table:
         values[present] = numbers.reshape(-1, classes)
         return values
 
-    def _block(self, start: int, values: NDArray[Any], cells: pl.DataFrame) -> Block:
-        names = self._layout.id_names
-        ids = [[quote(cell.encode()) for cell in cells[name].to_list()] for name in names]
-        labels = None if self._label is None else cells[self._label].to_list()
-        place = row_place(self._file.place, start)
-        return Block(start, values, place, list(zip(*ids, strict=True)) or None, labels)
+    def _block(
+        self, start: int, values: NDArray[Any], passed: pl.DataFrame, words: pl.DataFrame
+    ) -> Block:
+        place = self._file.place
+        ids = tuple(SeriesColumn(column, place) for column in passed.get_columns())
+        labels = words.to_series().to_list() if words.width else None
+        return Block(
+            start, values, row_place(place, start), IdColumns(ids) if ids else None, labels
+        )
 
 
 def _number_type(file: ColumnarFile, column: int, *, lone: bool) -> type[np.floating[Any]]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from itertools import chain
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
@@ -13,18 +13,17 @@ import polars as pl
 from numpy.typing import NDArray
 
 from softmax_cli.core.exact.bfloat16 import in_memory
-from softmax_cli.errors import UsageError
 from softmax_cli.formats.columnar import arrow_footer, parquet_footer
+from softmax_cli.formats.columnar.id_series import joined_ids, without_dictionaries
 from softmax_cli.formats.model.blocks import Block
 from softmax_cli.formats.model.sinks import FormatSink
-from softmax_cli.formats.text.cells import cell_text
 
 _PART_BYTES = 1 << 24
 _PART_ROWS = 1 << 18
 
 
 class ColumnarSink(FormatSink):
-    """Writes one column per class, after the id columns, as text.
+    """Writes one column per class, or one of lists, after the id columns.
 
     Polars writes a file at once, or keeps several parts of it in memory. But rows have the same
     bytes in every file of the same columns; only offsets in the footer differ. So each part is
@@ -36,39 +35,38 @@ class ColumnarSink(FormatSink):
         # Neither format has a bfloat16.
         self._dtype = in_memory(result.dtype)
         self._as_entries = result.matrix and not result.single
-        # With --top-k, the name of its class comes before each number.
-        self._has_classes = len(result.column_names or ()) == 2 * result.columns
-        names = self._names()
-        if len(set(names)) < len(names):
-            raise UsageError("two columns have the same name", "write csv", self._target.place)
+        self._has_classes = result.has_top_classes
+        result.check_names(self._names(), self._target.place)
         width = 1 if self._as_entries else result.columns
         line_bytes = 32 if self._as_entries else width * self._dtype.itemsize
         self._most = min(_PART_ROWS, max(1, _PART_BYTES // line_bytes))
         self._numbers = np.empty((width, self._most), self._dtype)
-        self._words: list[pl.DataFrame] = []
+        self._others: list[list[pl.Series]] = []
+        self._id_types: list[pl.DataType] = []
         self._held = self._written = self._size = 0
         self._footers = parquet_footer if self._form == "parquet" else arrow_footer
         self._first_footer = b""
         self._entries: list[Any] = []
 
-    def _names(self) -> list[str]:
+    def _names(self) -> Sequence[str]:
+        """Return the names of the columns after those of the ids."""
         result = self._result
-        ids = [name or f"id_{place}" for place, name in enumerate(result.id_names, 1)]
         if self._as_entries:
-            return [*ids, "row", "i", "j", "value"]
+            return ("row", "i", "j", "value")
         if result.flat:
-            return [*ids, result.name]
+            return (result.name,)
+        if result.list_name is not None and not result.matrix:
+            return (result.list_name,)
         if self._has_classes and result.column_names is None:
             ranks = range(1, result.columns + 1)
-            return [*ids, *(f"{what}_{rank}" for rank in ranks for what in ("class", "value"))]
-        numbered = tuple(map(str, range(result.columns)))
-        return [*ids, *(result.column_names or result.class_names or numbered)]
+            return [f"{what}_{rank}" for rank in ranks for what in ("class", "value")]
+        return result.names or result.class_names or tuple(map(str, range(result.columns)))
 
     def prepare(self, block: Block) -> Callable[[], None]:
         self._has_classes = self._has_classes or block.classes is not None
         numbers = block.values.reshape(-1, 1) if self._as_entries else block.values
         columns = np.ascontiguousarray(numbers.T, dtype=self._dtype)
-        return partial(self._add, columns, self._words_of(block))
+        return partial(self._add, columns, list(self._others_of(block, columns.shape[1])))
 
     def finish(self) -> None:
         if self._held or not self._written:
@@ -77,25 +75,30 @@ class ColumnarSink(FormatSink):
         length = len(footer).to_bytes(4, "little")
         self._target.write(self._footers.BEFORE_FOOTER + footer + length + self._footers.MAGIC)
 
-    def _words_of(self, block: Block) -> pl.DataFrame:
-        """Return the columns of text: ids, and the names of the top k classes."""
-        columns: list[list[str]] = []
-        if block.ids is not None:
-            per_row = self._result.columns if self._as_entries else 1
-            for cells in zip(*block.ids, strict=True):
-                words = map(cell_text, cells)
-                columns.append([word for word in words for _ in range(per_row)])
-        if block.classes is not None:
-            names = self._result.name_classes(block.classes)
-            columns += [list(map(str, rank)) for rank in zip(*names, strict=True)]
-        return pl.DataFrame([pl.Series(str(place), words) for place, words in enumerate(columns)])
+    def _others_of(self, block: Block, rows: int) -> Iterator[list[pl.Series]]:
+        """Yield the columns of ids, then of the top k classes, cut where a part of the file ends.
 
-    def _add(self, numbers: NDArray[Any], words: pl.DataFrame) -> None:
+        The type of an id column is then that of all values in a part, whatever the blocks.
+        """
+        result = self._result
+        per_line = result.columns if self._as_entries else 1
+        ids = None if block.ids is None else block.ids.repeated(per_line)
+        names = () if block.classes is None else result.name_classes(block.classes)
+        start = (block.start - result.first) * per_line
+        cuts = range(-start % self._most, rows, self._most)
+        for first, end in pairwise(sorted({0, *cuts, rows})):
+            columns = [] if ids is None else ids[first:end].series()
+            columns += [
+                pl.Series(list(map(str, rank))) for rank in zip(*names[first:end], strict=True)
+            ]
+            yield columns
+
+    def _add(self, numbers: NDArray[Any], others: list[list[pl.Series]]) -> None:
         done, rows = 0, numbers.shape[1]
         while done < rows:
             count = min(rows - done, self._most - self._held)
             self._numbers[:, self._held : self._held + count] = numbers[:, done : done + count]
-            self._words.append(words.slice(done, count))
+            self._others.append(others.pop(0))
             self._held += count
             done += count
             if self._held == self._most:
@@ -122,19 +125,37 @@ class ColumnarSink(FormatSink):
         self._target.write(rows)
         self._size += len(rows)
         self._written += self._held
-        self._held, self._words = 0, []
+        self._held, self._others = 0, []
 
     def _columns(self) -> list[pl.Series]:
-        ids = len(self._result.id_names)
+        result = self._result
         lines = [*self._numbers[:, : self._held]]
         if self._as_entries:
-            classes = self._result.columns
-            first = self._result.first * classes + self._written
+            classes = result.columns
+            first = result.first * classes + self._written
             entries = np.arange(first, first + self._held)
             lines[:0] = entries // classes**2, entries // classes % classes, entries % classes
-        none = [pl.Series(dtype=pl.String)] * (ids + self._has_classes * len(lines))
-        words = pl.concat(self._words).get_columns() if self._words else none
-        columns = [*words[:ids], *map(pl.Series, lines)]
+        columns = list(map(pl.Series, lines))
+        if result.is_list:
+            rows = pl.Series(np.ascontiguousarray(self._numbers[:, : self._held].T))
+            columns = [rows.reshape((-1, result.columns)).arr.to_list()]
+        parts = [list(each) for each in zip(*self._others, strict=True)]
+        count = len(result.id_names)
+        ids = self._ids(parts[:count] or [[]] * count)
         if self._has_classes:
-            columns[ids:] = chain.from_iterable(zip(words[ids:], columns[ids:], strict=True))
-        return [column.alias(name) for column, name in zip(columns, self._names(), strict=True)]
+            none = [[pl.Series(dtype=pl.String)]] * result.columns
+            words = list(map(pl.concat, parts[count:] or none))
+            columns = list(chain.from_iterable(zip(words, columns, strict=True)))
+        names = [*result.id_keys, *self._names()]
+        return [column.alias(name) for column, name in zip([*ids, *columns], names, strict=True)]
+
+    def _ids(self, parts: list[list[pl.Series]]) -> list[pl.Series]:
+        """Return the id columns of a part of the file, with the types of the first part."""
+        keys, place = self._result.id_keys, self._target.place
+        types: Sequence[pl.DataType | None] = self._id_types or [None] * len(keys)
+        ids = list(map(joined_ids, parts, types, keys, [place] * len(keys)))
+        self._id_types = [column.dtype for column in ids]
+        if self._form == "arrow":
+            # Only the dictionary of the first part is in the file.
+            return [column.cast(without_dictionaries(column.dtype)) for column in ids]
+        return ids

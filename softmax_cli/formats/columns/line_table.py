@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from softmax_cli.formats.columns.layout import Layout
 from softmax_cli.formats.model.blocks import Block, Chunk, Source, identity, rows_per_block
+from softmax_cli.formats.model.id_columns import IdColumns
 from softmax_cli.formats.text.lines import batches
 from softmax_cli.storage.input import Input, prepend, reading
 from softmax_cli.storage.limits import LONGEST_LINE
@@ -27,8 +28,8 @@ _BLANK_END = re.compile(rb"\n\s*\Z")
 _BLANK_LINE = re.compile(rb"^\s*$", re.MULTILINE)
 
 # The numbers, ids and label of a row, "" for none; or those of several rows, by Polars.
-ParsedRow = tuple[list[float], tuple[bytes, ...], str]
-ParsedRows = tuple[NDArray[Any], list[tuple[bytes, ...]], list[str]]
+ParsedRow = tuple[list[float], tuple[Any, ...], str]
+ParsedRows = tuple[NDArray[Any], IdColumns | None, list[str]]
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,12 @@ class LineTable(ABC):
         """Return the row of a record; errors name the place."""
 
     @abstractmethod
+    def id_columns(
+        self, cells: Sequence[tuple[Any, ...]], values: NDArray[Any]
+    ) -> IdColumns | None:
+        """Return the id columns, given the cells of each and the numbers of the rows."""
+
+    @abstractmethod
     def parse_with_polars(self, text: bytes, rows: int) -> ParsedRows | None:
         """Return the rows of complete lines; None if they must be parsed record by record."""
 
@@ -66,7 +73,8 @@ class LineTable(ABC):
             lines.append(line)
             ids.append(row_ids)
             labels.append(label)
-        return self._block(start, lines, (values, ids, labels))
+        columns = self.id_columns(list(zip(*ids, strict=True)), values)
+        return self._block(start, lines, (values, columns, labels))
 
     def _block(self, start: int, lines: Sequence[int], rows: ParsedRows) -> Block:
         values, ids, labels = rows
@@ -75,7 +83,7 @@ class LineTable(ABC):
             start,
             values,
             lambda row: f"{place}:{lines[row]}",
-            ids if layout.ids else None,
+            ids,
             None if layout.label is None else labels,
         )
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from softmax_cli.formats.columns.layout import Layout
 from softmax_cli.formats.columns.line_table import ParsedRows
+from softmax_cli.formats.model.id_columns import text_columns
 from softmax_cli.formats.model.options import DecimalMark
 from softmax_cli.formats.text.cells import cell_text
 from softmax_cli.formats.text.numbers import LARGEST_EXACT, LONG_WHOLE_NUMBER
@@ -42,7 +43,7 @@ def read_with_polars(
         if frame is None or frame.height != rows * layout.columns:
             return None
         values = frame.to_series().to_numpy(writable=True).reshape(rows, layout.columns)
-        return (values, [], []) if _is_exact(values, text, pl.DataFrame()) else None
+        return (values, None, []) if _is_exact(values, text, pl.DataFrame()) else None
     classes = set(layout.classes)
     types = [pl.Float64 if at in classes else pl.String for at in range(layout.columns)]
     frame = read_csv(text, types, separator=delimiter)
@@ -60,7 +61,7 @@ def read_with_polars(
         return None
     ids = [[cell.encode() for cell in frame[str(column)]] for column in layout.ids]
     label: Iterable[str] = () if layout.label is None else frame[str(layout.label)]
-    return values, list(zip(*ids, strict=True)), [cell_text(cell.encode()) for cell in label]
+    return values, text_columns(ids), [cell_text(cell.encode()) for cell in label]
 
 
 def _read_csv(

@@ -8,15 +8,19 @@ from __future__ import annotations
 import io
 import math
 from codecs import BOM_UTF8
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
+
+from numpy.typing import NDArray
 
 from softmax_cli.errors import InputError
 from softmax_cli.formats.columns.header import detect_layout
 from softmax_cli.formats.columns.layout import missing_texts, pass_through
 from softmax_cli.formats.columns.line_table import LineTable, ParsedRow, ParsedRows
 from softmax_cli.formats.model.blocks import Source
+from softmax_cli.formats.model.id_columns import IdColumns, TextColumn
 from softmax_cli.formats.model.options import ColumnRequest, DecimalMark, ReadOptions
 from softmax_cli.formats.text.cell_kinds import number_remedy
 from softmax_cli.formats.text.cells import (
@@ -133,6 +137,21 @@ class DelimitedTable(LineTable):
         ids = tuple(cells[column] for column in layout.ids)
         numbers = self._numbers(chosen, place)
         return numbers, ids, "" if layout.label is None else decode_cell(cells[layout.label], place)
+
+    def id_columns(
+        self, cells: Sequence[tuple[bytes, ...]], values: NDArray[Any]
+    ) -> IdColumns | None:
+        columns = []
+        for column, raw in zip(self.layout.ids, cells, strict=True):
+            numbers: list[float | None] | None = None
+            if column in self.layout.classes:
+                of_class = values[:, self.layout.classes.index(column)].tolist()
+                numbers = [
+                    None if number != number and cell_text(cell) in self.layout.missing else number
+                    for cell, number in zip(raw, of_class, strict=True)
+                ]
+            columns.append(TextColumn(raw, numbers))
+        return IdColumns(tuple(columns)) if columns else None
 
     def _numbers(self, cells: list[bytes], place: str) -> list[float]:
         try:

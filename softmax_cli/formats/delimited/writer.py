@@ -21,10 +21,11 @@ class DelimitedSink(FormatSink):
         result = self._result
         self._delimiter = {"csv": b",", "tsv": b"\t"}.get(self._form, b" ")
         self._as_entries = result.matrix and not result.single
-        names = result.column_names
+        names = result.names
         if names is not None:
             if self._as_entries:
                 names = ("row", "i", "j", "value")
+            result.check_names(names, self._target.place, unique=False)
             header = list(map(self._name, (*result.id_names, *names)))
             if header[0].startswith(b"#"):
                 if self._delimiter == b" ":
@@ -46,7 +47,7 @@ class DelimitedSink(FormatSink):
         join = self._delimiter.join
         before: Iterator[bytes] = repeat(b"")
         if block.ids is not None:
-            before = iter([join([*map(self._fit, cells), b""]) for cells in block.ids])
+            before = iter([join([*map(self._fit, cells), b""]) for cells in block.ids.cells()])
         if self._as_entries:
             lines = self._entries(block.start, before, lines)
         else:

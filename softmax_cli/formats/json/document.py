@@ -11,7 +11,6 @@ from softmax_cli.formats.columns.layout import Layout, missing_texts
 from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 from softmax_cli.formats.model.sinks import FormatSink
-from softmax_cli.formats.text.cells import cell_text
 from softmax_cli.formats.text.json_values import json_report, json_rows, read_document
 from softmax_cli.storage.input import Input
 
@@ -47,7 +46,7 @@ class JsonSink(FormatSink):
     def begin(self) -> None:
         result = self._result
         self._lines = 0
-        self._ids: list[list[str]] = []
+        self._ids: list[str] = []
         self._classes: list[list[object]] = []
         facts = {"command": result.command, **result.facts, "class_names": result.class_names}
         opening = json.dumps(facts, ensure_ascii=False, allow_nan=False)
@@ -64,7 +63,7 @@ class JsonSink(FormatSink):
         if block.ids is not None:
             each = result.columns if result.matrix else 1
             first = -block.start % each
-            self._ids.extend(list(map(cell_text, row)) for row in block.ids[first::each])
+            self._ids.extend(f"[{', '.join(row)}]" for row in block.ids[first::each].json())
         if block.classes is not None:
             self._classes.extend(result.name_classes(block.classes))
 
@@ -75,8 +74,8 @@ class JsonSink(FormatSink):
         after: dict[str, object] = {"rows": rows}
         if self._classes:
             after["top_classes"] = self._classes
-        if self._ids:
-            after["ids"] = self._ids
         if result.steps is not None:
             after["steps"] = [step.as_dict() for step in result.steps()]
-        self._target.write(f"{closing}, {json_report(after, self._precision)[1:]}\n".encode())
+        ids = f', "ids": [{", ".join(self._ids)}]' if self._ids else ""
+        report = json_report(after, self._precision)[1:]
+        self._target.write(f"{closing}{ids}, {report}\n".encode())

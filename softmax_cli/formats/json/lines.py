@@ -5,22 +5,24 @@ from __future__ import annotations
 import io
 import json
 from codecs import BOM_UTF8
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from itertools import chain, repeat
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_cli.errors import InputError, UsageError, join_names
+from softmax_cli.errors import InputError, join_names
 from softmax_cli.formats.arrays.array import json_float, remedy_of_json
 from softmax_cli.formats.columns.layout import Layout, choose_layout
 from softmax_cli.formats.columns.line_table import LineTable, ParsedRow, ParsedRows
 from softmax_cli.formats.model.blocks import Block, Source
+from softmax_cli.formats.model.id_columns import IdColumns, JsonColumn
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 from softmax_cli.formats.model.sinks import FormatSink
-from softmax_cli.formats.text.cells import cell_text, quote, refuse_many_cells
-from softmax_cli.formats.text.json_values import json_rows, label_text, parse_json
+from softmax_cli.formats.text.cells import refuse_many_cells
+from softmax_cli.formats.text.json_values import json_rows, json_text, label_text, parse_json
 from softmax_cli.formats.text.lines import no_rows, read_line
 from softmax_cli.formats.text.numbers import LARGEST_EXACT, LONG_WHOLE_NUMBER, NotANumberError
 from softmax_cli.storage.input import Input, reading
@@ -77,12 +79,12 @@ class _JsonTable(LineTable):
 
     def parse_with_polars(self, text: bytes, rows: int) -> ParsedRows | None:
         values = read_with_polars(text, rows, self.layout)
-        return None if values is None else (values, [], [])
+        return None if values is None else (values, None, [])
 
     def parse_record(self, record: Any, place: str) -> ParsedRow:
         layout, cells = self.layout, self._cells(record, place)
         numbers = [self._number(cells[column], column, place) for column in layout.classes]
-        ids = tuple(_id_cell(cells[column]) for column in layout.ids)
+        ids = tuple(cells[column] for column in layout.ids)
         return numbers, ids, "" if layout.label is None else label_text(cells[layout.label])
 
     def _cells(self, row: Any, place: str) -> list[Any]:
@@ -97,18 +99,34 @@ class _JsonTable(LineTable):
             raise InputError(problem, "every line needs the same keys", place)
         return [row[name] for name in names]
 
+    def id_columns(
+        self, cells: Sequence[tuple[Any, ...]], values: NDArray[Any]
+    ) -> IdColumns | None:
+        columns = []
+        for column, entries in zip(self.layout.ids, cells, strict=True):
+            held: Sequence[object] = entries
+            if column in self.layout.classes:
+                # A number may be a string: "-inf", or one that stands for a missing value.
+                numbers = values[:, self.layout.classes.index(column)].tolist()
+                held = [
+                    each
+                    if not isinstance(each, str)
+                    else None
+                    if number != number and each.lower() != "nan"
+                    else number
+                    for each, number in zip(entries, numbers, strict=True)
+                ]
+            names = self.layout.names
+            name = str(column + 1) if names is None else names[column]
+            columns.append(JsonColumn(held, self.source.place, name))
+        return IdColumns(tuple(columns)) if columns else None
+
     def _number(self, value: object, column: int, place: str) -> float:
         try:
             return json_float(value, self.layout.missing)
         except NotANumberError as error:
             remedy = remedy_of_json(value)
             raise InputError(str(error), remedy, f"{place}:{column + 1}") from None
-
-
-def _id_cell(value: object) -> bytes:
-    """Return a value as a cell of CSV, as blocks hold ids."""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return quote(text.encode())
 
 
 def read_with_polars(text: bytes, rows: int, layout: Layout) -> NDArray[Any] | None:
@@ -154,48 +172,56 @@ class JsonLinesSink(FormatSink):
 
     def begin(self) -> None:
         result = self._result
-        self._names = result.column_names or result.class_names
-        self._id_names = [name or f"id_{at}" for at, name in enumerate(result.id_names, 1)]
-        keys = [*self._id_names, *(self._names or ())]
-        escaped = (_json(name).replace("%", "%%") for name in self._names or ())
+        self._names = result.names or result.class_names
+        escaped = (json_text(name).replace("%", "%%") for name in self._names or ())
         self._template = _object(dict.fromkeys(escaped, "%s"))
-        if len(set(keys)) < len(keys) and not result.matrix:
-            raise UsageError("two columns have the same name", "write csv", self._target.place)
+        self._list_name = result.list_name if result.is_list else None
+        keys = self._keys(has_classes=result.has_top_classes)
+        result.check_names(keys, self._target.place)
+
+    def _keys(self, *, has_classes: bool) -> Sequence[str]:
+        """Return the keys of each row after those of the ids."""
+        result = self._result
+        if result.matrix:
+            return ("row", "i", result.name)
+        if has_classes:
+            return ("classes", result.name)
+        if self._list_name is not None:
+            return (self._list_name,)
+        return self._names or (result.name,)
 
     def prepare(self, block: Block) -> Callable[[], None]:
-        result = self._result
         rows = json_rows(block.values, self._precision)
-        if block.classes is not None:
-            classes = result.name_classes(block.classes)
+        is_bare = not (self._list_name or self._result.matrix) and block.classes is None
+        if is_bare and block.ids is None:
+            if self._names is not None:
+                rows = [self._template % tuple(row[1:-1].split(", ")) for row in rows]
+        else:
+            ids = repeat(()) if block.ids is None else block.ids.json()
+            names = self._keys(has_classes=block.classes is not None)
+            keys = list(map(json_text, (*self._result.id_keys, *names)))
+            members = self._members(block, rows)
             rows = [
-                _object({'"classes"': _json(names), _json(result.name): row})
-                for names, row in zip(classes, rows, strict=True)
+                _object(dict(zip(keys, chain(*cells), strict=True)))
+                for cells in zip(ids, members, strict=False)
             ]
-        elif result.matrix or block.ids is not None:
-            rows = [self._members(block, position, row) for position, row in enumerate(rows)]
-        elif self._names is not None:
-            rows = [self._template % tuple(row[1:-1].split(", ")) for row in rows]
         text = "".join(f"{row}\n" for row in rows)
         return partial(self._target.write, text.encode())
 
-    def _members(self, block: Block, position: int, row: str) -> str:
+    def _members(self, block: Block, rows: list[str]) -> Iterator[Iterable[str]]:
+        """Yield the members of each row but its ids."""
         result = self._result
-        members: dict[str, str] = {}
-        if block.ids is not None:
-            cells = map(_json, map(cell_text, block.ids[position]))
-            members.update(zip(self._id_names, cells, strict=True))
-        if result.matrix:
-            matrix, i = divmod(block.start + position, result.columns)
-            members.update({"row": str(matrix), "i": str(i), result.name: row})
-        elif self._names is None:
-            members[result.name] = row
+        if block.classes is not None:
+            names = result.name_classes(block.classes)
+            yield from ((json_text(each), row) for each, row in zip(names, rows, strict=True))
+        elif result.matrix:
+            for line, row in enumerate(rows, block.start):
+                matrix, i = divmod(line, result.columns)
+                yield str(matrix), str(i), row
+        elif self._list_name is not None or self._names is None:
+            yield from ((row,) for row in rows)
         else:
-            members.update(zip(self._names, row[1:-1].split(", "), strict=True))
-        return _object({_json(name): text for name, text in members.items()})
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)
+            yield from (row[1:-1].split(", ") for row in rows)
 
 
 def _object(members: dict[str, str]) -> str:

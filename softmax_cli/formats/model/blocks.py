@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from softmax_cli.formats.columns.layout import Layout
     from softmax_cli.formats.columns.suspects import SuspectColumns
+    from softmax_cli.formats.model.id_columns import IdColumns
 
 BLOCK_BYTES = 1 << 21
 # The fields of a block that have an entry per row.
@@ -30,7 +31,7 @@ class Block:
 
     start    number of the first row, from 0
     place    names the row at a position of the block, for errors
-    ids      cells that pass through, as the bytes of the input
+    ids      columns that pass through, with the types of the input
     classes  (rows, k) class numbers of the values, for the top k classes
     partner  (rows, ...) labels, targets or vectors from a second input
     weights  (rows, 1) weights of the rows in a sum
@@ -41,7 +42,7 @@ class Block:
     start: int
     values: NDArray[Any]
     place: Callable[[int], str]
-    ids: list[tuple[bytes, ...]] | None = None
+    ids: IdColumns | None = None
     labels: list[str] | None = None
     classes: NDArray[np.intp] | None = None
     partner: NDArray[Any] | None = None
@@ -139,6 +140,7 @@ class Source:
     rows      number of rows, if known before they are read
     leading   dimensions to restore on output, if the rows came from an array
     id_names  names of the pass-through columns; empty strings where there is no header
+    list_name  name of the one column that holds the classes as lists, if they came so
     axis      axis of the classes in the input, counted from the end
     size      bytes of the input, if known before it is read
     within    the range of the input's rows that is read, if not all are
@@ -156,6 +158,7 @@ class Source:
     leading: tuple[int, ...] | None = None
     class_names: tuple[str, ...] | None = None
     id_names: tuple[str, ...] = ()
+    list_name: str | None = None
     paths: tuple[Path | str, ...] = ()
     axis: int = -1
     size: int | None = None

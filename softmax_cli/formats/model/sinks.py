@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
+from softmax_cli.errors import UsageError, shorten
 from softmax_cli.formats.model.blocks import Block, Source
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ class Result:
     name          of the values, plural: the JSON key and the title of a table
     columns       values per line
     column_names  names of the columns of text files, if a header is written
+    list_name     name of the column that holds the values as lists, where the format has lists
     facts         further keys of the JSON object
     matrix        each row is a matrix, and its `columns` lines are written one by one
     single        there is one row
@@ -45,6 +47,7 @@ class Result:
     class_names: tuple[str, ...] | None = None
     column_names: tuple[str, ...] | None = None
     id_names: tuple[str, ...] = ()
+    list_name: str | None = None
     facts: dict[str, object] = field(default_factory=dict)
     matrix: bool = False
     single: bool = False
@@ -59,9 +62,47 @@ class Result:
     @classmethod
     def of(cls, source: Source, command: str, name: str, **fields: Any) -> Result:
         """Return a result with the shape, names and dtype of the source, except these fields."""
-        shared = ("dtype", "class_names", "id_names", "leading", "axis", "first")
+        shared = ("dtype", "class_names", "id_names", "list_name", "leading", "axis", "first")
         shape = {name: getattr(source, name) for name in shared}
         return cls(command, name, **{"columns": source.classes, **shape, **fields})
+
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        """The names of the columns, those of a list by its name; None if there are none."""
+        if self.column_names is None and self.list_name is not None:
+            return tuple(f"{self.list_name}_{entry}" for entry in range(self.columns))
+        return self.column_names
+
+    @property
+    def is_list(self) -> bool:
+        """Whether formats that have lists hold each row as one."""
+        return self.list_name is not None and not self.matrix
+
+    @property
+    def shown_names(self) -> Sequence[object]:
+        """What people are shown for the classes: names, or numbers."""
+        names = self.names if self.list_name is not None else None
+        return self.class_names or names or range(self.columns)
+
+    @property
+    def id_keys(self) -> list[str]:
+        """The names of the id columns, for formats where each needs one."""
+        return [name or f"id_{place}" for place, name in enumerate(self.id_names, 1)]
+
+    @property
+    def has_top_classes(self) -> bool:
+        """Whether the names of the columns are those of the top k classes and their values."""
+        return len(self.column_names or ()) == 2 * self.columns
+
+    def check_names(self, names: Sequence[str], place: str, *, unique: bool = True) -> None:
+        """Refuse an id column with one of the names that the result adds, or any name twice."""
+        added = set(names).difference(() if self.flat else self.class_names or ())
+        if shared := added.intersection(self.id_names):
+            problem = f"the input has a column {shorten(min(shared))!r}, and so has the result"
+            raise UsageError(problem, "rename that of the input", place)
+        every = [*self.id_keys, *names]
+        if unique and len(set(every)) < len(every):
+            raise UsageError("two columns have the same name", "write csv", place)
 
     def shape(self, lines: int) -> tuple[int, ...]:
         """Return the shape of the array that holds all lines: leading dimensions, then classes."""

@@ -28,7 +28,6 @@ from softmax_cli.display.rich.console import render_text
 from softmax_cli.formats.model.blocks import Block
 from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.formats.model.sinks import Result, Sink
-from softmax_cli.formats.text.cells import cell_text
 from softmax_cli.storage.output import Target
 
 _SHOWN_CLASSES = 40
@@ -89,7 +88,7 @@ class TableSink(Sink):
         number, classes = block.start + row, None
         name = str(number)
         if block.ids is not None:
-            name = " ".join(map(cell_text, block.ids[row]))
+            name = " ".join(block.ids.texts(row))
         if block.classes is not None:
             classes = self._result.name_classes(block.classes[row : row + 1])[0]
         return _Row(number, name, block.values[row].tolist(), classes)
@@ -110,7 +109,7 @@ class TableSink(Sink):
     def _one_row(self) -> Iterator[Part]:
         result, row = self._result, self._first[0]
         count = len(row.values)
-        names = row.classes or result.class_names or range(count)
+        names = row.classes or result.shown_names
         shown = first_and_last(count, _SHOWN_CLASSES)
         texts = align_numbers([self._number(row.values[column]) for column in shown])
         top = _largest(row.values) if self._has_top else None
@@ -140,7 +139,7 @@ class TableSink(Sink):
         result, total = self._result, self._count
         gap = len(self._first) if total > len(rows) else None
         columns = first_and_last(result.columns, SHOWN_COLUMNS)
-        names: Sequence[object] = result.class_names or range(result.columns)
+        names = result.shown_names
         is_top_k = rows[0].classes is not None
         if is_top_k:
             names = [f"#{place + 1}" for place in range(result.columns)]
@@ -176,7 +175,7 @@ class TableSink(Sink):
     def _matrices(self) -> Iterator[Part]:
         classes = self._result.columns
         total = self._count // classes
-        names = [str(name) for name in self._result.class_names or range(classes)]
+        names = [str(name) for name in self._result.shown_names]
         for matrix in range(min(total, _SHOWN_MATRICES)):
             rows = [row for row in self._first if row.number // classes == matrix]
             if matrix:

@@ -60,6 +60,16 @@ def cell_text(cell: bytes) -> str:
     return unquote(cell).decode("utf-8", "replace")
 
 
+def cell_content(cell: bytes) -> str:
+    """Return the content of a cell as text, with the blanks around it unless it is quoted.
+
+    >>> cell_content(b" a "), cell_content(b' "a" ')
+    (' a ', 'a')
+    """
+    is_quoted = b'"' in cell and QUOTED.fullmatch(cell.strip())
+    return cell_text(cell) if is_quoted else cell.decode("utf-8", "replace")
+
+
 def quote(content: bytes, delimiter: bytes = b",") -> bytes:
     """Return a cell with this content, quoted only if it must be.
 

@@ -95,6 +95,16 @@ def json_rows(values: NDArray[Any], precision: int | None) -> list[str]:
     return [f"[{row.replace(',', ', ')}]" for row in rows]
 
 
+def json_text(value: object) -> str:
+    """Return the JSON text of a value; a number that is not finite is a string.
+
+    >>> json_text("a"), json_text(7), json_text(float("nan"))
+    ('"a"', '7', '"nan"')
+    """
+    is_finite = not isinstance(value, float) or value - value == 0
+    return json.dumps(value if is_finite else repr(value), ensure_ascii=False)
+
+
 def json_report(report: object, precision: int | None = None) -> str:
     """Return a report as strict JSON.
 

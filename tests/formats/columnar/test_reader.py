@@ -23,7 +23,18 @@ from softmax_cli.formats.opening.sink import open_sink
 from softmax_cli.losses.class_labels import Names
 from softmax_cli.losses.labels import open_labels
 from softmax_cli.storage.output import Target, writing
-from tests.formats.rows import Array, Ids, joined, piped, read, refusal, same_bits, saved, write
+from tests.formats.rows import (
+    Array,
+    Ids,
+    joined,
+    piped,
+    raw_ids,
+    read,
+    refusal,
+    same_bits,
+    saved,
+    write,
+)
 
 pytestmark = pytest.mark.fast(3)
 
@@ -314,7 +325,7 @@ def test_bytes_do_not_depend_on_blocks(
                 start,
                 numbers[start : start + size],
                 str,
-                ids=[(b"x",)] * len(numbers[start : start + size]),
+                ids=raw_ids([(b"x",)] * len(numbers[start : start + size])),
             )
             for start in range(0, rows, size)
         ]
@@ -370,7 +381,10 @@ def test_matrices_are_written_entry_by_entry(form: str) -> None:
     lines = np.arange(8, dtype=np.float32).reshape(4, 2)
     ids: Ids = [(b"x",), (b"x",), (b"y",), (b"y",)]
     frame = sunk(
-        f"x.{form}", result, Block(0, lines[:3], str, ids[:3]), Block(3, lines[3:], str, ids[3:])
+        f"x.{form}",
+        result,
+        Block(0, lines[:3], str, raw_ids(ids[:3])),
+        Block(3, lines[3:], str, raw_ids(ids[3:])),
     )
     assert frame.schema == {
         "k": pl.String,

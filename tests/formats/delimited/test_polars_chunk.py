@@ -22,7 +22,7 @@ from softmax_cli.formats.model.blocks import Block
 from softmax_cli.formats.text.cells import cell_splitter
 from softmax_cli.storage.input import Input
 from tests.formats.conftest import folder
-from tests.formats.rows import examples, read, same_bits, saved
+from tests.formats.rows import examples, ids_of, read, same_bits, saved
 from tests.running import run
 
 pytestmark = pytest.mark.fast(3)
@@ -85,7 +85,7 @@ def test_polars_reads_what_the_cells_hold_or_nothing(
         return
     expected = by_cells(text, layout)
     assert same_bits(found.values, expected.values)
-    assert (found.ids, found.labels, found.start) == (expected.ids, expected.labels, 3)
+    assert (ids_of(found), found.labels, found.start) == (ids_of(expected), expected.labels, 3)
     assert [found.place(row) for row in range(len(rows))] == [
         expected.place(row) for row in range(len(rows))
     ]
@@ -161,7 +161,7 @@ def test_polars_reads_missing_values(many_columns: int, monkeypatch: pytest.Monk
 def test_polars_passes_words_through() -> None:
     found = by_polars(b'"a ""b""",1,x\nc,2,y\n', table(3, (0,), 2))
     assert found is not None
-    assert found.ids == [(b'"a ""b"""',), (b"c",)]
+    assert ids_of(found) == [(b'"a ""b"""',), (b"c",)]
     assert found.labels == ["x", "y"]
 
 

@@ -14,7 +14,7 @@ from softmax_cli.formats.model.options import ColumnRequest, ReadOptions, WriteO
 from softmax_cli.formats.model.sinks import Result
 from softmax_cli.formats.opening.sink import open_sink
 from softmax_cli.formats.opening.source import open_source
-from tests.formats.rows import read, refusal, saved, write
+from tests.formats.rows import raw_ids, read, refusal, saved, write
 
 ROWS = [[1.0, 2.0], [3.0, 4.0]]
 BOM = b"\xef\xbb\xbf"
@@ -171,6 +171,7 @@ def copied(name: str, form: str, request: ColumnRequest = ColumnRequest(), **opt
             name="probabilities",
             columns=source.classes,
             dtype=source.dtype,
+            class_names=source.class_names,
             column_names=source.class_names,
             id_names=source.id_names,
         )
@@ -259,14 +260,14 @@ LIKELIEST = np.array([[2, 0], [1, 2]])
         ),
         (
             "csv",
-            Block(1, MATRIX[:1], str, [(b'"x,y"',)]),
+            Block(1, MATRIX[:1], str, raw_ids([(b'"x,y"',)])),
             {"matrix": True, "column_names": ("a", "b"), "id_names": ("id",)},
             'id,row,i,j,value\n"x,y",0,1,0,0.25\n"x,y",0,1,1,-0.25\n',
         ),
         ("csv", Block(0, MATRIX, str, classes=LIKELIEST), {}, "2,0.25,0,-0.25\n1,-0.5,2,0.5\n"),
         (
             "csv",
-            Block(0, MATRIX, str, [(b"x",), (b"y",)], classes=LIKELIEST),
+            Block(0, MATRIX, str, raw_ids([(b"x",), (b"y",)]), classes=LIKELIEST),
             {"class_names": ("a", "b,b", 'c"')},
             'x,"c""",0.25,a,-0.25\ny,"b,b",-0.5,"c""",0.5\n',
         ),

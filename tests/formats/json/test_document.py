@@ -15,7 +15,7 @@ from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.formats.model.sinks import Result
 from softmax_cli.formats.opening.sink import open_sink
 from softmax_cli.formats.text.json_values import json_report
-from tests.formats.rows import Ids, read, refusal, saved, write
+from tests.formats.rows import Ids, raw_ids, read, refusal, saved, write
 
 INF, NAN = np.inf, np.nan
 
@@ -147,7 +147,7 @@ def test_object_of_matrices() -> None:
 
 def test_object_with_ids_and_likeliest_classes() -> None:
     ids: Ids = [(b'"a ""b"""', b"\xff")]
-    block = Block(0, np.array([[0.75, 0.25]]), str, ids, classes=np.array([[2, 0]]))
+    block = Block(0, np.array([[0.75, 0.25]]), str, raw_ids(ids), classes=np.array([[2, 0]]))
     document = written(result(class_names=("x", "y", "z")), block)
     assert document["ids"] == [['a "b"', "\ufffd"]]
     assert document["top_classes"] == [["z", "x"]]

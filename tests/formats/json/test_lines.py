@@ -13,7 +13,7 @@ from softmax_cli.formats.model.blocks import Block
 from softmax_cli.formats.model.options import ColumnRequest, WriteOptions
 from softmax_cli.formats.model.sinks import Result
 from softmax_cli.formats.opening.sink import open_sink
-from tests.formats.rows import Ids, read, refusal, saved
+from tests.formats.rows import Ids, raw_ids, read, refusal, saved
 
 INF, NAN = np.inf, np.nan
 
@@ -119,12 +119,12 @@ IDS: Ids = [(b'"x,y"',), (b"2",)]
             [{"a": 0.5, 'é"': "-inf"}, {"a": "nan", 'é"': 0.25}],
         ),
         (
-            Block(0, VALUES, str, IDS),
+            Block(0, VALUES, str, raw_ids(IDS)),
             {"class_names": ("a", "b"), "id_names": ("id",)},
             [{"id": "x,y", "a": 0.5, "b": "-inf"}, {"id": "2", "a": "nan", "b": 0.25}],
         ),
         (
-            Block(0, VALUES, str, IDS),
+            Block(0, VALUES, str, raw_ids(IDS)),
             {"id_names": ("",)},
             [
                 {"id_1": "x,y", "probabilities": [0.5, "-inf"]},

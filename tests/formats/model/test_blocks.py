@@ -6,6 +6,7 @@ import numpy as np
 from numpy.testing import assert_array_equal
 
 from softmax_cli.formats.model.blocks import Block, Source
+from tests.formats.rows import ids_of, raw_ids
 
 
 def test_chosen_rows_keep_what_goes_with_them() -> None:
@@ -13,7 +14,7 @@ def test_chosen_rows_keep_what_goes_with_them() -> None:
         10,
         np.array([[1.0], [2.0], [3.0]]),
         lambda row: f"file:{row + 5}",
-        [(b"a",), (b"b",), (b"c",)],
+        raw_ids([(b"a",), (b"b",), (b"c",)]),
         ["x", "y", "z"],
         np.array([[0], [1], [2]]),
         np.array([[7.0], [8.0], [9.0]]),
@@ -22,7 +23,7 @@ def test_chosen_rows_keep_what_goes_with_them() -> None:
     assert chosen.start == 4
     assert_array_equal(chosen.values, [[1], [3]])
     assert [chosen.place(row) for row in range(2)] == ["file:5", "file:7"]
-    assert chosen.ids == [(b"a",), (b"c",)]
+    assert ids_of(chosen) == [(b"a",), (b"c",)]
     assert chosen.labels == ["x", "z"]
     assert chosen.classes is not None
     assert_array_equal(chosen.classes, [[0], [2]])

@@ -15,7 +15,7 @@ from softmax_cli.formats.model.sinks import Result
 from softmax_cli.formats.opening.sink import open_sink
 from softmax_cli.formats.table.sink import TableSink
 from tests.display.rich.test_tables import cells
-from tests.formats.rows import Array, Ids
+from tests.formats.rows import Array, Ids, raw_ids
 
 pytestmark = pytest.mark.usefixtures("terminal_of_80_columns")
 
@@ -41,7 +41,7 @@ def shown(
     with open_sink(result, write) as sink:
         for start in range(0, len(values), step):
             rows = slice(start, start + step)
-            kept = None if ids is None else ids[rows]
+            kept = raw_ids((ids or [])[rows])
             chosen = None if classes is None else classes[rows]
             sink.write(Block(start, values[rows], str, kept, classes=chosen))
     return Path("x").read_text(encoding="utf-8").splitlines()
