@@ -49,6 +49,7 @@ def row_result(source: Source) -> Result:
         class_names=("loss",),
         column_names=("loss",) if any(source.id_names) else None,
         id_names=source.id_names,
+        leading=source.leading,
         first=source.first,
         flat="rows",
     )

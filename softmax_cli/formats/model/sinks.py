@@ -106,13 +106,13 @@ class Result:
 
     def shape(self, lines: int) -> tuple[int, ...]:
         """Return the shape of the array that holds all lines: leading dimensions, then classes."""
-        if self.flat:
-            return (lines,) if self.flat == "rows" else ()
+        if self.flat == "one":
+            return ()
         rows = lines // self.columns if self.matrix else lines
         leading = self.leading
-        if leading is None or math.prod(leading) != rows:
+        if leading is None or math.prod(leading) != rows or (self.flat and not leading):
             leading = (rows,)
-        return (*leading, *[self.columns] * (2 if self.matrix else 1))
+        return leading if self.flat else (*leading, *[self.columns] * (2 if self.matrix else 1))
 
     def name_classes(self, classes: NDArray[Any]) -> list[list[object]]:
         """Return the names of classes, or their numbers if they have no names."""

@@ -64,6 +64,25 @@ def test_gradient_in_the_dtype_and_shape_of_the_logits() -> None:
     assert_allclose(gradient, exact, rtol=2e-7, atol=1e-12)
 
 
+@pytest.mark.parametrize("axis", [-1, 1])
+def test_losses_have_the_leading_shape_of_the_logits(axis: int) -> None:
+    logits = np.random.default_rng(8).normal(size=(4, 5, 10))
+    labels = np.arange(20) % 10
+    np.save("cube.npy", np.moveaxis(logits, -1, axis))
+    np.save("flat.npy", labels)
+    expected = cross_entropy(logits.reshape(20, 10), labels, reduction="none")
+    line = f"cube.npy --axis {axis} --labels flat.npy --losses"
+    for output in ("out.npy", "out.npz", "out.safetensors"):
+        assert run(f"softmax-cli xent {line} {output}").code == 0
+    losses = np.load("out.npy")
+    assert losses.shape == (4, 5)
+    assert np.array_equal(losses.ravel(), expected)
+    assert np.array_equal(np.load("out.npz")["losses"], losses)
+    assert b'"shape": [4, 5]' in Path("out.safetensors").read_bytes()
+    assert run(f"softmax-cli xent {line} out.csv").code == 0
+    assert len(Path("out.csv").read_text().splitlines()) == 20
+
+
 def test_gradient_is_right_for_gradcheck() -> None:
     assert run("softmax-cli xent z.npy --labels l.npy --grad grad.npy").code == 0
     line = "softmax-cli gradcheck --logits z.npy --labels l.npy --grad grad.npy"
