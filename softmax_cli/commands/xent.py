@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from softmax_cli.commands.options.flag import Flag
 from softmax_cli.commands.options.loss import DEFAULT_BINS, LossOptions, ReportOptions
@@ -11,6 +11,9 @@ from softmax_cli.commands.options.shards import ShardOptions
 from softmax_cli.commands.options.shared import Explain, Values, explanation
 from softmax_cli.errors import UsageError
 from softmax_cli.formats.model.options import ReadOptions, WriteOptions
+
+if TYPE_CHECKING:
+    from softmax_cli.commands.inputs.loss import LossInputs
 
 DESCRIPTION = """Of two distributions: xent(p, q) = -sum_k p(k) log q(k), with H(p) and KL(p||q).
 
@@ -98,9 +101,9 @@ def command(
         write = explanation(write, shards)
     typed = {"--losses": losses_path, "--grad": gradient_path}
     paths = {option: path for option, path in typed.items() if path is not None}
-    _check_files(paths, write, options, p)
-    _check_form(values, p, q, options, report)
     inputs = LossInputs(values, p, q, options, read)
+    _check_files(paths, write, inputs)
+    _check_form(inputs, report)
     if shards.are_given:
         from softmax_cli.commands.many_files.loss import loss_of_shards
 
@@ -132,13 +135,11 @@ def command(
     return 0
 
 
-def _check_files(
-    paths: dict[str, str], write: WriteOptions, options: LossOptions, p: str | None
-) -> None:
+def _check_files(paths: dict[str, str], write: WriteOptions, inputs: LossInputs) -> None:
     """Raise UsageError if two outputs are one file, or if a gradient is not of logits."""
     from softmax_cli.storage.filesystem import refuse_the_same
 
-    if "--grad" in paths and (p is not None or options.from_ != "logits"):
+    if "--grad" in paths and inputs.kind != "logits":
         raise UsageError("goes with logits alone", "leave it out", "--grad")
     for option, path in paths.items():
         if path == "-":
@@ -148,14 +149,9 @@ def _check_files(
     refuse_the_same(named, "names the same file as {first}", "give each its own")
 
 
-def _check_form(
-    values: list[str] | None,
-    p: str | None,
-    q: str | None,
-    options: LossOptions,
-    report: ReportOptions,
-) -> None:
+def _check_form(inputs: LossInputs, report: ReportOptions) -> None:
     """Raise UsageError unless the inputs are one form of the command, and its options fit."""
+    values, p, q, options = inputs.values, inputs.p, inputs.q, inputs.options
     forms = {
         "--p and --q": p,
         "--labels": options.labels,
@@ -164,8 +160,10 @@ def _check_form(
     }
     given = [option for option, value in forms.items() if value is not None]
     are_two, need_labels = p is not None, "".join(report.need_labels[:1])
-    has_logits = options.from_ == "logits" and not are_two
-    are_logs = are_two and options.from_ == "log-probabilities"
+    has_logits = inputs.kind == "logits"
+    # An ignored label is a row of p that is one-hot.
+    no_label = are_two and inputs.kind != "probabilities" and bool(options.ignore_label)
+    fits_two = are_two and report.fit_temperature
     uses_bins = report.calibration or report.fit_temperature
     bins_unused = report.bins != DEFAULT_BINS and not uses_bins
     alone = ("goes with logits alone", "leave it out")
@@ -175,8 +173,9 @@ def _check_form(
         (len(given) > 1, f"{' and '.join(given)} are two forms of the command", "give one", "xent"),
         (not given and values, "the values have nothing to be compared with", compare, "xent"),
         (are_two and values, "takes no other values", "write 0.5,0.5 with commas", "--p and --q"),
-        (are_logs, "p and q are probabilities", "--targets P takes log-probabilities", "--from"),
         (need_labels and are_two, "p and q have no labels", "leave it out", need_labels),
+        (no_label, "p and q have no labels", "leave it out", "--ignore-label"),
+        (fits_two, "p and q have no labels", "leave it out", "--fit-temperature"),
         (not has_logits and options.temperature != 1.0, *alone, "--temperature"),
         (not has_logits and report.fit_temperature, *alone, "--fit-temperature"),
         (bins_unused, "requires --calibration or --fit-temperature", "add one of them", "--bins"),

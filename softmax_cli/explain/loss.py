@@ -33,6 +33,7 @@ class LossRow(Row):
     label    of one-hot targets
     loss     of the row, weighted and in the base; None if the row is ignored
     divided  whether distributions are divided by their sums
+    p        (1, classes) p, of the kind of the values
     """
 
     kind: Source
@@ -44,6 +45,7 @@ class LossRow(Row):
     base: str
     loss: float | None
     divided: bool
+    p: Rows | None
 
     @property
     def symbols(self) -> tuple[str, str, str, str, str]:
@@ -89,12 +91,12 @@ def loss_steps(row: LossRow) -> list[Step]:
     if row.loss is None:
         notes = "its label is one of --ignore-label: the row adds nothing to any result"
         return [Step("ignored", "The row is ignored", parts=[notes])]
+    of_p = [] if row.p is None else [_entropies(row, row.p, row.loss)]
     if row.kind == "logits":
         steps = softmax_steps(row)
-        return [*steps, _loss(row, row.loss), _gradient(row)] if row.has_softmax else steps
+        return [*steps, _loss(row, row.loss), *of_p, _gradient(row)] if row.has_softmax else steps
     if np.isnan(row.logits).any():
         return [row.no_result("no-loss", "The row has no loss: it contains NaN")]
-    of_p = [_entropies(row, row.loss)] if row.form == "distributions" else []
     return [_loss(row, row.loss), *of_p]
 
 
@@ -111,6 +113,8 @@ def _loss(row: LossRow, loss: float) -> Step:
         columns[P] = row.P if row.kind == "logits" else row.logits
     columns |= {f"log {P}": row.logarithms, "term": terms}
     notes = []
+    if row.p is not None and row.kind == "logits":
+        notes.append("p is the softmax of its own logits, at the same temperature")
     if row.divided:
         names = [Y] * (row.targets.ndim == 2) + [P] * (row.kind == "probabilities")
         are = "is divided by its sum" if len(names) == 1 else "are divided by their sums"
@@ -210,11 +214,16 @@ def _gradient(row: LossRow) -> Step:
     return Step("gradient", "Its gradient", formula, facts, [*table, *notes])
 
 
-def _entropies(row: LossRow, loss: float) -> Step:
+def _entropies(row: LossRow, given: Rows, loss: float) -> Step:
     number, unit, (_, _, s, w, p) = row.digits.number, UNITS[row.base], row.symbols
-    p_and_q, base = (row.targets, row.logits[None, :]), BASES[row.base]
     entropies = entropies_and_divergences(
-        *p_and_q, base=base, weights=row.weights, samples=row.samples
+        given,
+        row.logits[None, :],
+        base=BASES[row.base],
+        weights=row.weights,
+        samples=row.samples,
+        source=row.kind,
+        temperature=row.T,
     )
     entropy, divergence = (float(each[0]) for each in entropies)
     xent = "xent(p, q)" if f"{s}{w}{p}" == "p(k)" else "loss"

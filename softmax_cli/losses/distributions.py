@@ -21,7 +21,6 @@ Dtypes = Sequence[np.dtype[Any]]
 _TYPED = 1e-3
 # Other programs round a result to a wider dtype first.
 _ROUNDINGS = 2
-_LOGS = "log-probabilities"
 
 
 def sum_tolerance(dtypes: Dtypes, classes: int, *, logs: bool = False) -> float:
@@ -73,19 +72,21 @@ def check_distributions(
     used: NDArray[np.bool_],
     dtypes: Dtypes,
     *,
+    logs: bool = False,
     normalize: bool = False,
     remedy: str = "--normalize divides by the sum",
     may_be_nan: bool = False,
 ) -> tuple[Rows, int]:
     """Return rows whose sums are 1, and how many rows were divided by their sum.
 
-    name        what errors call the rows; the exponentials of log-probabilities sum to 1
+    name        what errors call the rows
+    logs        whether they are log-probabilities, whose exponentials sum to 1
     used        (rows,) which rows are not ignored; the others are not checked
     normalize   divide rows by their sum, whatever it is
     remedy      what an error usually suggests
     may_be_nan  whether --on-bad-row lets rows of NaN pass
     """
-    rows, logs = wide(values), name == _LOGS
+    rows = wide(values)
     negative = (rows < 0).any(axis=-1)
     if not logs and negative.any():
         row = int(negative.argmax())
@@ -102,7 +103,7 @@ def check_distributions(
         if normalize or np.isnan(sums[row]):
             remedy = "they are finite, and not all 0"
         else:
-            remedy = _remedy(values[row], sums[row], name, remedy)
+            remedy = _remedy(values[row], sums[row], name, remedy, logs=logs)
         having = "whose exponentials sum to" if logs else "with the sum"
         raise InputError(f"{name} {having} {sums[row]:.6g}, not 1", remedy, place(row))
     if not normalize:
@@ -118,9 +119,8 @@ def like_probabilities(values: FloatArray, dtypes: Dtypes) -> bool:
     return bool((off < sum_tolerance(dtypes, values.shape[-1])).all())
 
 
-def _remedy(row: NDArray[Any], total: float, name: str, usual: str) -> str:
+def _remedy(row: NDArray[Any], total: float, name: str, usual: str, *, logs: bool) -> str:
     """Return the remedy for a row with the wrong sum."""
-    logs = name == _LOGS
     if len(row) == 1:
         other = "log(1 - p)" if logs else "1 - p"
         return f"{name} of one column are of one class of two: the other's, {other}, is needed"

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from softmax_cli.core.exact.arrays import FloatArray, wide
 from softmax_cli.core.exact.double_double import Rows
-from softmax_cli.core.exact.rows import likeliest
+from softmax_cli.core.exact.rows import has_no_softmax, likeliest
 from softmax_cli.core.exact.sums import row_sums
+from softmax_cli.core.loss.distributions import as_probabilities
 from softmax_cli.core.loss.reduction import Reduction
 from softmax_cli.core.loss.row_losses import Source as Kind
 from softmax_cli.core.loss.targets import are_one_hot, without_ignored
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
 Form = Literal["distributions", "labels", "targets"]
+
+SMALLEST = 2.0**-1074
+_FROM = "--from says what the values are"
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,11 +54,13 @@ class LossRows(CountedRows):
     values   (rows, classes) logits, probabilities or log-probabilities, without masked classes
     weights  (rows,) what each row counts in a mean, as a double-double; None for 1
     divided  how many distributions did not sum to 1, and were divided by their sums
+    p        (rows, classes) if there is p: of the kind of the values, targets are its probabilities
     """
 
     values: FloatArray
     weights: Parts | None
     divided: int = 0
+    p: Rows | None = None
 
     def chosen(self, rows: NDArray[np.bool_]) -> LossRows:
         """Return some of the rows; without a copy if they are all."""
@@ -62,7 +68,15 @@ class LossRows(CountedRows):
             return self
         samples = None if self.samples is None else self.samples[rows]
         weights = None if self.weights is None else (self.weights[0][rows], self.weights[1][rows])
-        return LossRows(self.targets[rows], samples, self.used[rows], self.values[rows], weights)
+        return replace(
+            self,
+            targets=self.targets[rows],
+            samples=samples,
+            used=self.used[rows],
+            values=self.values[rows],
+            weights=weights,
+            p=None if self.p is None else self.p[rows],
+        )
 
     def label(self, row: int) -> int | None:
         """Return the label of one row; None if it has soft targets."""
@@ -115,6 +129,8 @@ class LossSettings:
         def change(block: Block) -> Block:
             values, partner = block.values, self._with_ignored_as_nan(block, block.partner)
             values[:, masked] = -np.inf
+            if self.form == "distributions":
+                partner[:, masked] = -np.inf
             if self.ignores:
                 values[np.isnan(partner).any(axis=-1)] = 0
             return replace(block, values=values, partner=partner)
@@ -156,36 +172,58 @@ class LossSettings:
         """Return the checked rows of a block that `mask` has changed."""
         partner = np.asarray(block.partner)
         used = self._used(partner)
-        values, divided = self._values(block, used)
+        (values, divided), p = self._values(block, used), None
         if self.form == "labels":
             targets: NDArray[Any] = _labels(block, values.shape[-1], used)
-        else:
+        elif self.form == "targets" or self.kind == "probabilities":
             name = "p" if self.form == "distributions" else "the targets"
             place, dtypes = self._place(block), self.partner_dtypes
             targets, more = check_distributions(
                 partner, name, place, used, dtypes, normalize=self.normalize
             )
             divided += more
+            p = targets if self.form == "distributions" else None
+        else:
+            targets, p = self._probabilities_of_p(block, partner, used)
+            # A probability above 0 may be too small for float64, and still makes the loss infinite.
+            targets[(targets == 0) & (p > -np.inf) & (values == -np.inf)] = SMALLEST
         samples = _samples(block, used)
         if not used.all():
             targets, samples = without_ignored(targets, samples, ~used)
         weights = self.weights.of_rows(targets, samples)
-        return LossRows(targets, samples, used, values, weights, divided)
+        return LossRows(targets, samples, used, values, weights, divided, p)
+
+    def _probabilities_of_p(
+        self, block: Block, p: NDArray[Any], used: NDArray[np.bool_]
+    ) -> tuple[Rows, Rows]:
+        """Return the probabilities of logits or log-probabilities p, and p in float64."""
+        place, p = self._place(block), wide(p)
+        if self.kind == "logits":
+            wrong = has_no_softmax(p) & used
+            if wrong.any():
+                row = int(wrong.argmax())
+                held = "NaN" if np.isnan(p[row]).any() else "+inf"
+                held = "nothing but -inf" if (p[row] == -np.inf).all() else held
+                remedy = "each row of p needs a finite logit; -inf leaves a class out"
+                raise InputError(f"p has no softmax: it holds {held}", remedy, place(row))
+        else:
+            dtypes, remedy = self.partner_dtypes, _FROM
+            check_distributions(p, "p", place, used, dtypes, logs=True, remedy=remedy)
+        return as_probabilities(p, self.kind, self.temperature), p
 
     def _values(self, block: Block, used: NDArray[np.bool_]) -> tuple[FloatArray, int]:
         """Return the values without masked classes, and how many rows were divided by their sum."""
         if self.kind == "logits":
             return block.values, 0
-        are_logs, remedy = self.kind == "log-probabilities", "--normalize divides by the sum"
-        if self.form != "distributions":
-            from_ = "--from says what the values are"
-            remedy = from_ if are_logs else f"{remedy}, {from_}"
+        are_logs = self.kind == "log-probabilities"
+        remedy = _FROM if are_logs else f"--normalize divides by the sum, {_FROM}"
         values, divided = check_distributions(
             block.values,
             "q" if self.form == "distributions" else self.kind,
             block.place,
             used,
             self.dtypes,
+            logs=are_logs,
             normalize=self.normalize and not are_logs,
             remedy=remedy,
             may_be_nan=True,

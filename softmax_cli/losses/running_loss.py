@@ -89,11 +89,13 @@ class RunningLoss(Mergeable):
         )
         found.reduced.count(int(rows.used.sum()), rows.weights)
         found.reduced.losses.add(losses)
-        if settings.form == "distributions":
+        if rows.p is not None:
             known = ~bad if on_bad_row == "zero" else np.ones(len(bad), bool)
             entropies, divergences = entropies_and_divergences(
-                rows.targets[known],
+                rows.p[known],
                 wide(rows.values[known]),
+                source=settings.kind,
+                temperature=settings.temperature,
                 base=BASES[settings.base],
                 weights=settings.weights,
                 samples=None if rows.samples is None else rows.samples[known],

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from softmax_cli import cross_entropy, cross_entropy_gradient
+from softmax_cli import cross_entropy, cross_entropy_gradient, softmax
 from tests.commands.loss.reports import report
 from tests.running import Outcome, run
 
@@ -144,3 +145,70 @@ def test_ignored_labels_may_be_an_array() -> None:
     for function in (cross_entropy, cross_entropy_gradient):
         plain = function(rows, [0, 1], ignore_labels=[0])
         assert_allclose(function(rows, [0, 1], ignore_labels=np.array([0])), plain, rtol=0)
+
+
+def _two(line: str) -> dict[str, Any]:
+    outcome = run(f"softmax-cli xent {line} --format json")
+    assert (outcome.code, outcome.err) == (0, "")
+    report: dict[str, Any] = json.loads(outcome.out)
+    return report
+
+
+def test_p_and_q_are_probabilities_unless_from_says_otherwise() -> None:
+    logits = np.random.default_rng(4).normal(0, 2, (2, 9, 3))
+    P, Q = (softmax(each, temperature=2.0) for each in logits)
+    for name, values in zip("abcdef", (*logits, P, Q, np.log(P), np.log(Q)), strict=True):
+        np.save(f"{name}.npy", values)
+    of_probabilities = _two("--p c.npy --q d.npy")
+    of_logits = _two("--p a.npy --q b.npy --from logits --temperature 2")
+    assert of_logits["temperature"] == 2.0
+    for key in ("loss", "entropy", "kl_divergence", "perplexity"):
+        assert of_logits[key] == pytest.approx(of_probabilities[key], rel=1e-13)
+        of_logs = _two("--p e.npy --q f.npy --from log-probabilities")
+        assert of_logs[key] == pytest.approx(of_probabilities[key], rel=1e-13)
+
+
+def test_a_class_that_is_masked_is_in_neither_softmax() -> None:
+    masked = _two("--p 1,2,3 --q 3,9,0 --from logits --mask-class 1")
+    without = _two("--p 1,3 --q 3,0 --from logits")
+    assert masked["loss"] == without["loss"]
+    assert masked["kl_divergence"] == without["kl_divergence"]
+
+
+def test_a_probability_too_small_for_a_number_is_still_above_0() -> None:
+    outcome = run("softmax-cli xent --p 1,-800 --q 1,-inf --from logits --format json")
+    assert json.loads(outcome.out)["loss"] == json.loads(outcome.out)["kl_divergence"] == "inf"
+    assert outcome.err == "softmax-cli: 1 row has an infinite loss: --q: row 0\n"
+    assert _two("--p 1,-inf --q 1,-inf --from logits")["loss"] == 0
+
+
+def test_the_gradient_of_two_distributions_is_of_the_logits_of_q() -> None:
+    p, q, path = [1.0, 2.0, 3.0], [3.0, 1.0, 0.5], "g.npy"
+    line = f"--p {_typed(p)} --q {_typed(q)} --from logits -t 2 --grad {path}"
+    assert run(f"softmax-cli xent {line}").code == 0
+    expected = (softmax(q, temperature=2.0) - softmax(p, temperature=2.0)) / 2
+    assert_allclose(np.load(path)[0], expected, rtol=1e-13)
+
+
+def _typed(row: list[float]) -> str:
+    return ",".join(map(repr, row))
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("--p 1,inf --q 1,2 --from logits", "--p: row 0: p has no softmax: it holds +inf; "),
+        ("--p=-inf,-inf --q 1,2 --from logits", "p has no softmax: it holds nothing but -inf"),
+        ("--p 1,2 --q 1,2 --from logits --ignore-label 0", "ignore-label: p and q have no labels"),
+        ("--p 1,2 --q 1,2 --from logits --fit-temperature", "p and q have no labels; leave it out"),
+        ("--p 1,2 --q 1,2 -t 2", "--temperature: goes with logits alone"),
+        (
+            "--p 0.5,0.6 --q=-0.5,-0.93275 --from log-probabilities",
+            "p whose exponentials sum to 3.47084, not 1; --from says what the values are",
+        ),
+    ],
+)
+def test_refused_forms_of_two_distributions(line: str, message: str) -> None:
+    outcome = run(f"softmax-cli xent {line}")
+    assert outcome.code == 2
+    assert message in outcome.err

@@ -19,6 +19,7 @@ from softmax_cli.commands.inputs.values import (
 from softmax_cli.commands.options.loss import LossOptions
 from softmax_cli.core.exact.arrays import checked_temperature
 from softmax_cli.core.loss.reduction import ReducedLoss
+from softmax_cli.core.loss.row_losses import Source as Kind
 from softmax_cli.core.loss.weights import Weights
 from softmax_cli.errors import ShapeError, UsageError
 from softmax_cli.formats.columns.layout import missing_texts
@@ -58,6 +59,11 @@ class LossInputs:
         return replace(self, options=replace(self.options, temperature=temperature))
 
     @property
+    def kind(self) -> Kind:
+        """What the values are, or p and q."""
+        return self.options.from_ or ("logits" if self.p is None else "probabilities")
+
+    @property
     def tokens(self) -> list[str | None]:
         """All inputs, `-` for standard input."""
         options, typed = self.options, self.values or ([] if self.p is not None else ["-"])
@@ -66,17 +72,17 @@ class LossInputs:
 
     def opened(self, stack: ExitStack) -> tuple[Source, LossSettings]:
         """Open all inputs; return their rows paired, and the settings of the loss."""
-        options, read = self.options, self.read
+        options, read, are_distributions = self.options, self.read, self.kind == "probabilities"
         if self.tokens.count("-") > 1:
             problem = "is given twice, but can be read only once"
             raise UsageError(problem, "name a file", "standard input")
         if self.q is not None:
-            q = opened_option(self.q, "--q", read, ColumnRequest(distributions=True, role="q"))
+            request = ColumnRequest(distributions=are_distributions, role="q")
+            q = opened_option(self.q, "--q", read, request)
             source = stack.enter_context(q)
         else:
-            is_probabilities = options.from_ == "probabilities"
             request = ColumnRequest(
-                options.label_column, distributions=is_probabilities, role="values"
+                options.label_column, distributions=are_distributions, role="values"
             )
             others = [token for token in self.tokens if token is not None]
             values = opened(self.values, read, request, self.place, others)
@@ -111,7 +117,8 @@ class LossInputs:
         option, token = ("--p", self.p) if self.p is not None else ("--targets", options.targets)
         if token is None:
             raise UsageError("no labels", "give --labels, --label-column or --targets", "xent")
-        request = ColumnRequest(distributions=True, role=option.strip("-"))
+        are_distributions = self.p is None or self.kind == "probabilities"
+        request = ColumnRequest(distributions=are_distributions, role=option.strip("-"))
         partner = opened_partner(token, option, read, source.classes, request)
         partner = without_missing(partner, read)
         try:
@@ -205,9 +212,9 @@ class LossInputs:
     def _settings(self, source: Source, of_classes: list[float] | None) -> LossSettings:
         options, names = self.options, source.class_names
         form: Form = "labels" if options.targets is None else "targets"
-        partner, option, kind = options.targets or "", "--targets", options.from_
+        partner, option = options.targets or "", "--targets"
         if self.p is not None:
-            form, partner, option, kind = "distributions", self.p, "--p", "probabilities"
+            form, partner, option = "distributions", self.p, "--p"
         masked = [
             class_number(token, names, source.classes, "--mask-class")
             for token in options.mask_class
@@ -216,7 +223,7 @@ class LossInputs:
         ignored = [Names(names).number(token, "--ignore-label") for token in tokens]
         return LossSettings(
             form=form,
-            kind=kind,
+            kind=self.kind,
             normalize=options.normalize,
             partner=partner if path_of(file_of(partner)).is_file() else option,
             weights=Weights.of(of_classes, options.label_smoothing, masked).over(source.classes),

@@ -65,6 +65,7 @@ class Explanation(Metric):
                 base=settings.base,
                 loss=loss if rows.used[0] else None,
                 divided=settings.normalize,
+                p=rows.p,
             )
             steps[number] = loss_steps(row)
         total, denominator = reduced.loss("sum"), reduced.denominator(reduction)

@@ -172,7 +172,7 @@ def _check_gradient_file(
     if not is_jacobian and len(partners) != 1:
         remedy = "give exactly one of --labels, --label-column, --targets and --upstream"
         raise UsageError("does not say what it is the gradient of", remedy, "--grad")
-    if options.from_ != "logits":
+    if options.from_ not in (None, "logits"):
         raise UsageError("a gradient is with respect to logits", "leave it out", "--from")
     if partners and partners[0] != "upstream":
         if given.of not in (None, "xent"):

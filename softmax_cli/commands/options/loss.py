@@ -37,7 +37,9 @@ class LossOptions:
     ] = None
     label_column: Annotated[str | None, _loss("Labels in a column of the logits.", "NAME")] = None
     targets: Annotated[str | None, _loss("One-hot or soft targets: a row or a file.", "Y")] = None
-    from_: Annotated[From, _loss("What the values are.")] = "logits"
+    from_: Annotated[
+        From | None, _loss("What the values are. Default: logits; of --p and --q, probabilities.")
+    ] = None
     temperature: Temperature = 1.0
     reduction: Annotated[Reduction, _loss("How the losses of rows are combined.")] = "mean"
     class_weights: Annotated[

@@ -173,10 +173,10 @@ def _target_losses(
 def _rounded(a: Rows, b: Parts, weighted: WeightedTargets, base: float, left: Any = 0.0) -> Rows:
     """Return scale * (a + b + left) in units of the base, rounded once; b is a double-double."""
     high, low = two_sum(a, b[0])
-    low = _finite(low + b[1] + left)
+    low = finite(low + b[1] + left)
     if weighted.scale is not None:
         scale, scale_rest = weighted.scale
-        low = _finite(low * scale + high * scale_rest)
+        low = finite(low * scale + high * scale_rest)
         high, error = times(high, scale)
         low += error
     unit = factor(base=base)
@@ -185,7 +185,8 @@ def _rounded(a: Rows, b: Parts, weighted: WeightedTargets, base: float, left: An
     return high + low
 
 
-def _finite(rest: Rows) -> Rows:
+def finite(rest: Rows) -> Rows:
+    """Return rounding errors, 0 where they overflowed."""
     return np.where(np.isfinite(rest), rest, 0)
 
 

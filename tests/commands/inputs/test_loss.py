@@ -112,7 +112,10 @@ def test_remedies_help() -> None:
     refused("1,2 --labels 0 --class-weights w.csv", message)
     message = "--class-weights: no.csv: neither a number nor a file that exists; check"
     refused("1,2 --labels 0 --class-weights no.csv", message)
-    refused("--p .5,.5 --q .5,.5 --from log-probabilities", "p and q are probabilities")
+    message = (
+        "--q: row 0: q whose exponentials sum to 3.29744, not 1; --from says what the values are"
+    )
+    refused("--p .5,.5 --q .5,.5 --from log-probabilities", message)
 
 
 def test_an_error_stands_alone() -> None:
