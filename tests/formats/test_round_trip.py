@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.testing import assert_array_equal
 
+from softmax_cli.errors import OutputError
 from tests.formats.rows import (
     ARRAYS,
     BINARY,
@@ -156,10 +157,33 @@ def test_class_names(suffix: str, names: tuple[str, ...]) -> None:
     assert same_bits(back.values, values)
 
 
-def test_class_names_between_blanks() -> None:
-    back = read(write("rows.txt", np.array([[1.5, 2.0]]), names=("cat,", "é|;")))
-    assert back.source.class_names == ("cat,", "é|;")
+@pytest.mark.parametrize(
+    "names", [("cat,", "é|;"), ("a b", "#"), ("#a", '"'), ('say "a"', "\tb\t")]
+)
+def test_class_names_between_blanks(names: tuple[str, ...]) -> None:
+    back = read(write("rows.txt", np.array([[1.5, 2.0]]), names=names))
+    assert back.source.class_names == names
     assert_array_equal(back.values, [[1.5, 2.0]])
+
+
+def test_ids_between_blanks() -> None:
+    ids: Ids = [(b'"Mazda RX4"', b""), (b"#1", b"a b"), (b'"x"', b'5"')]
+    path = write("rows.txt", np.eye(3)[:, :2], names=("a", "b"), ids=ids, id_names=("", "i d"))
+    assert path.read_text().splitlines() == [
+        '"" "i d" a b',
+        '"Mazda RX4" "" 1.0 0.0',
+        '"#1" "a b" 0.0 1.0',
+        '"x" 5" 0.0 0.0',
+    ]
+    back = read(path, id_columns=["1-2"])
+    assert back.source.id_names == ("", "i d")
+    assert back.ids == [(b'"Mazda RX4"', b'""'), (b'"#1"', b'"a b"'), (b'"x"', b'5"')]
+    assert_array_equal(back.values, np.eye(3)[:, :2])
+
+
+def test_a_line_of_text_is_a_row() -> None:
+    with pytest.raises(OutputError, match="every line is a row"):
+        write("rows.txt", np.eye(1), ids=[(b'"a\nb"',)], id_names=("id",), names=("a",))
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".tsv", ".txt", ".jsonl", *COLUMNAR])

@@ -5,6 +5,7 @@ from __future__ import annotations
 MEAN_LOSS = {
     "pandas": [
         "no_index.csv --label-column label",
+        "european.csv --decimal , --label-column label",
         "ids.csv --id-columns image_id --label-column label",
         "dates.csv --id-columns image_id --label-column label",
         "index.csv --id-columns 1 --labels series_words.csv",
@@ -70,6 +71,14 @@ MEAN_LOSS = {
     ],
     "duckdb": ["table.csv --id-columns id --label-column label"],
     "r": [
+        "table.txt --label-column label",
+        "rownames.txt --label-column label",
+        "short.csv --label-column label",
+        "tabs.tsv --label-column label",
+        "csv2.csv --decimal , --id-columns 1 --label-column label",
+        "csv2_no_rownames.csv --decimal , --label-column label",
+        "readr2.csv --decimal , --label-column label",
+        "fwrite2.csv --decimal , --label-column label",
         "plain.txt --label-column label",
         "col_names_na.csv --id-columns 1 --label-column label",
         "csv.csv --id-columns 1 --label-column label",
@@ -82,6 +91,11 @@ MEAN_LOSS = {
     "spreadsheets": [
         "utf8.csv --id-columns id --label-column label",
         "calc.csv --id-columns id --label-column label",
+        "calc_semicolons.csv --id-columns id --label-column label",
+        "calc_tabs.csv --id-columns id --label-column label",
+        "german.csv --decimal , --id-columns id --label-column label",
+        "sep.csv --decimal , --id-columns id --label-column label",
+        "sep_comma.csv --id-columns id --label-column label",
     ],
     "huggingface": ["dataset.parquet --columns logits --label-column label"],
 }

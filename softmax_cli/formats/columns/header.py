@@ -8,7 +8,13 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from softmax_cli.errors import InputError, shorten
-from softmax_cli.formats.columns.layout import Layout, are_numbers, choose_layout, pass_through
+from softmax_cli.formats.columns.layout import (
+    Layout,
+    are_numbers,
+    choose_layout,
+    missing_texts,
+    pass_through,
+)
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 from softmax_cli.formats.text.cell_kinds import (
     cell_kind,
@@ -17,6 +23,7 @@ from softmax_cli.formats.text.cell_kinds import (
     is_whole,
     may_be_missing,
 )
+from softmax_cli.formats.text.numbers import is_number
 
 # pandas writes the second for the first.
 _UNNAMED = re.compile(r"|Unnamed: \d+")
@@ -29,8 +36,21 @@ def detect_layout(
     request: ColumnRequest,
     place: str,
 ) -> Layout:
-    """Return the layout of a table, given its first line and the line below, if there is one."""
+    """Return the layout of a table, given its first line and the line below, if there is one.
+
+    A header that is one cell shorter than the line below has no name for the row names of R, which
+    pass through.
+    """
     header = options.header
+    if below is not None and len(below) == len(cells) + 1 and _are_names(cells, header, options):
+        named = replace(options, id_columns=["1-1", *options.id_columns])
+        cells = ["", *cells]
+        layout = choose_layout(cells, cells, named, request)
+        if is_number(below[0]) and below[0] != "1":
+            warning = "the header is one cell shorter than the rows"
+            remedy = "their first cells are taken for row names"
+            layout = replace(layout, warning=f"{place}: {warning}; {remedy}")
+        return layout
     if header is None and _options_name_columns(cells, options, request):
         header = True
     layout = choose_layout(cells, cells if header else None, options, request)
@@ -57,6 +77,14 @@ def detect_layout(
             remedy = pass_through([column], layout.names)
             raise InputError(problem, remedy, f"{place}:{column + 1}")
     return layout
+
+
+def _are_names(cells: Sequence[str], header: bool | None, options: ReadOptions) -> bool:
+    """Return true if the cells of a first line are surely names."""
+    if header is not None:
+        return header
+    kinds = {cell_kind(cell, missing_texts(options)) for cell in cells}
+    return "name" in kinds and kinds.isdisjoint(("number", "number-like"))
 
 
 def _options_name_columns(

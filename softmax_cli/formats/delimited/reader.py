@@ -9,7 +9,7 @@ import io
 import math
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -69,6 +69,8 @@ def read(source: Input, form: str, options: ReadOptions, request: ColumnRequest)
     table = DelimitedTable(
         source, layout, head, line, split, delimiter, among_rows, options.decimal
     )
+    if len(cells) < layout.columns:
+        table = replace(table, compared="the rows above have")
     chunks = partial(table.chunks, unless=(b"#", b'"') if anywhere else ())
     if delimiter is None:
         chunks = partial(table.chunks_of_records, head, line)
@@ -92,12 +94,14 @@ class DelimitedTable(LineTable):
     delimiter  None for whitespace
     comments   counts the comments among the rows; None if there cannot be any
     decimal    decimal mark of the numbers
+    compared   what a row of another length is compared with
     """
 
     split: Split
     delimiter: str | None = None
     comments: Comments | None = None
     decimal: DecimalMark = "."
+    compared: str = "the first line has"
 
     def read_records(self, stream: io.BufferedIOBase, line: int) -> Iterator[Record]:
         one_column = self.layout.columns == 1
@@ -129,7 +133,7 @@ class DelimitedTable(LineTable):
         if len(cells) != layout.columns:
             refuse_many_cells(len(cells), place)
             counted = "1 column" if len(cells) == 1 else f"{len(cells)} columns"
-            problem = f"{counted}, and the first line has {layout.columns}"
+            problem = f"{counted}, and {self.compared} {layout.columns}"
             is_one = 1 in (len(cells), layout.columns)
             remedy = "check --delimiter" if is_one else "every row needs the same columns"
             raise InputError(problem, remedy, place)

@@ -10,7 +10,7 @@ from operator import add
 from softmax_cli.errors import OutputError, shorten
 from softmax_cli.formats.model.blocks import Block
 from softmax_cli.formats.model.sinks import FormatSink
-from softmax_cli.formats.text.cells import quote, requote
+from softmax_cli.formats.text.cells import QUOTED, quote, requote
 from softmax_cli.formats.text.digits import format_rows
 
 
@@ -28,9 +28,7 @@ class DelimitedSink(FormatSink):
             result.check_names(names, self._target.place, unique=False)
             header = list(map(self._name, (*result.id_names, *names)))
             if header[0].startswith(b"#"):
-                if self._delimiter == b" ":
-                    problem = f"a line that begins with {header[0].decode()!r} reads as a comment"
-                    raise OutputError(problem, "write csv", self._target.place)
+                # The line would be a comment.
                 header[0] = b'"' + header[0] + b'"'
             self._target.write(self._delimiter.join(header) + b"\n")
 
@@ -75,9 +73,12 @@ class DelimitedSink(FormatSink):
         return self._fit(quote(name.encode(), self._delimiter))
 
     def _fit(self, cell: bytes) -> bytes:
-        """Return a cell, quoted if the delimiter would split it; blanks split even a quoted one."""
-        if self._delimiter == b" " and (b" " in cell or not cell):
+        """Return a cell, quoted if the delimiter would split it."""
+        if self._delimiter != b" ":
+            return requote(cell, self._delimiter)
+        if b"\n" in cell or b"\r" in cell:
             shown = shorten(cell.decode("utf-8", "replace"))
-            problem = f"blanks separate its cells, and {shown!r} has one"
+            problem = f"every line is a row, and {shown!r} has several"
             raise OutputError(problem, "write csv", self._target.place)
-        return requote(cell, self._delimiter)
+        is_whole = QUOTED.fullmatch(cell) or (cell.split() == [cell] and cell[:1] not in b'#"')
+        return cell if is_whole else b'"' + cell.replace(b'"', b'""') + b'"'

@@ -12,6 +12,7 @@ from softmax_cli.storage.limits import MOST_CELLS
 Split = Callable[[bytes], list[bytes]]
 
 QUOTED = re.compile(rb'"[^"]*+(?:""[^"]*+)*+"')
+_BLANK_CELL = re.compile(rb"%s(?!\S)|\S+" % QUOTED.pattern)
 
 
 def cell_splitter(delimiter: str | None) -> Split:
@@ -21,9 +22,11 @@ def cell_splitter(delimiter: str | None) -> Split:
 
     >>> cell_splitter(",")(b'1,"a,b",2')
     [b'1', b'"a,b"', b'2']
+    >>> cell_splitter(None)(b'"Mazda RX4" 1 5" ')
+    [b'"Mazda RX4"', b'1', b'5"']
     """
     if delimiter is None:
-        return lambda record: record.split(None, MOST_CELLS)
+        return _split_at_blanks
     mark = delimiter.encode()
     cell = re.compile(b"(%s|[^%s]*)%s" % (QUOTED.pattern, re.escape(mark), re.escape(mark)))
 
@@ -36,6 +39,12 @@ def cell_splitter(delimiter: str | None) -> Split:
         return [found[1] for found in cells]
 
     return split
+
+
+def _split_at_blanks(record: bytes) -> list[bytes]:
+    if b'"' not in record or len(record) > MOST_CELLS:
+        return record.split(None, MOST_CELLS)
+    return _BLANK_CELL.findall(record)
 
 
 def refuse_many_cells(cells: int, place: str) -> None:
