@@ -96,13 +96,16 @@ def write_softmax(
         if options.top_k is not None:
             options = replace(options, top_k=min(options.top_k, source.classes))
         text_columns = "the columns that --append keeps" if options.append else ""
+        names, is_top_k = _column_names(source, options), options.top_k is not None
+        has_names = source.class_names or (is_top_k and source.list_name is not None)
         result = Result.of(
             source,
             "softmax",
             "log_probabilities" if log else "probabilities",
             columns=options.top_k or source.classes,
             list_name=_list_name(source, options),
-            column_names=_column_names(source, options),
+            column_names=names if has_names else None,
+            new_names=names,
             facts=facts | {"base": options.base} if log else facts,
             text_columns="class names with their probabilities" if options.top_k else text_columns,
         )
@@ -133,12 +136,13 @@ def _singular(options: SoftmaxOptions) -> str:
     return "log_probability" if options.log else "probability"
 
 
-def _column_names(source: Source, options: SoftmaxOptions) -> tuple[str, ...] | None:
-    what, names = _singular(options), source.class_names
-    if options.top_k is not None and (names or source.list_name is not None):
+def _column_names(source: Source, options: SoftmaxOptions) -> tuple[str, ...]:
+    what = _singular(options)
+    if options.top_k is not None:
         ranks = range(1, options.top_k + 1)
         return tuple(name for rank in ranks for name in (f"class_{rank}", f"{what}_{rank}"))
-    return tuple(f"{what}_{name}" for name in names) if options.append and names else names
+    names = source.class_names or tuple(map("class_{}".format, range(source.classes)))
+    return tuple(f"{what}_{name}" if options.append else name for name in names)
 
 
 def _kernel(source: Source, options: SoftmaxOptions) -> Kernel:

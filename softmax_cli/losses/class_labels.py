@@ -12,6 +12,7 @@ from threading import Event
 import numpy as np
 
 from softmax_cli.errors import InputError, join_names, shorten
+from softmax_cli.formats.columns.name_prefixes import prefix_remedy
 from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.formats.text.cell_kinds import MISSING, cell_kind
 from softmax_cli.formats.text.numbers import STORE_TRUTH, is_number, is_truth
@@ -29,6 +30,8 @@ def class_number(token: str, class_names: tuple[str, ...] | None, classes: int, 
     number = Names(class_names).number(token, place)
     if number is None or number not in range(classes):
         named = f", or names: {join_names(class_names[:8])}" if class_names else ""
+        if class_names is None and not is_number(token):
+            named = ", unless --class-names names them"
         raise InputError(
             f"there is no class {shorten(token)!r}", f"classes are 0 to {classes - 1}{named}", place
         )
@@ -145,6 +148,9 @@ class Names:
         if self.class_names:
             remedies.append(f"names: {join_names(self.class_names[:8])}")
         remedy = STORE_TRUTH if is_truth(text) else f"labels are {' or '.join(remedies)}"
+        if self.class_names is None and cell_kind(text, self.missing) == "name":
+            remedy += ", unless --class-names names the classes"
+        remedy = prefix_remedy(self.class_names or (), [text], remedy)
         return InputError(f"the label {label} is not a class", remedy, place)
 
     @cached_property

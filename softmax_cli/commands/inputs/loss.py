@@ -85,7 +85,10 @@ class LossInputs:
                 options.label_column, distributions=are_distributions, role="values"
             )
             others = [token for token in self.tokens if token is not None]
-            values = opened(self.values, read, request, self.place, others)
+            partner_is_named = (options.targets or options.class_weights) is not None
+            values = opened(
+                *(self.values, read, request, self.place, others), partner_is_named=partner_is_named
+            )
             source = stack.enter_context(values)
         source = source.slice_rows(self.rows)
         of_classes = None

@@ -18,6 +18,7 @@ from softmax_cli.errors import (
     SoftmaxCliError,
     UsageError,
 )
+from softmax_cli.formats.columns.name_prefixes import prefix_remedy
 from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 from softmax_cli.formats.opening.file_key import file_of, matches
@@ -32,11 +33,13 @@ def opened(
     request: ColumnRequest = ColumnRequest(),
     place: str = "arguments",
     others: Sequence[str] = (),
+    *,
+    partner_is_named: bool = False,
 ) -> Source:
     """Open the values of a command line, or standard input if there are none.
 
     Errors in typed numbers name `place`. `others` are the command's other inputs, which --header
-    may be meant for.
+    may be meant for; `partner_is_named` if --class-prefix may be meant for one of them too.
 
     Raises:
         NothingGivenError: there are no values and standard input is a terminal.
@@ -51,7 +54,12 @@ def opened(
     if is_for_others and not any(map(_is_text_table, tokens)):
         read = replace(read, header=None)
     read = with_header_of("values", read)
-    return _retyped(open_source(tokens, read, request, place=place), read)
+    source = open_source(tokens, read, request, place=place)
+    if read.class_names is not None or read.class_prefix:
+        from softmax_cli.commands.inputs.class_names import named_values
+
+        source = named_values(source, read, partner_is_named=partner_is_named)
+    return _retyped(source, read)
 
 
 def opened_option(
@@ -68,6 +76,10 @@ def opened_option(
         if option in _ROLES:
             chosen = with_header_of(_ROLES[option], chosen)
     source = open_source([token], chosen, request, place=option)
+    if read.class_prefix:
+        from softmax_cli.commands.inputs.class_names import without_prefix
+
+        source = without_prefix(source, read.class_prefix)
     if read.axis != -1 and source.paths and source.leading:
         from softmax_cli.formats.arrays.array import along_axis
 
@@ -119,7 +131,8 @@ def in_order_of(source: Source, other: Source, option: str) -> Source:
         return other
     if sorted(wanted) != sorted(names) or len(set(names)) < len(names):
         problem = f"the columns of {other.place} are not named as those of {source.place}"
-        raise ShapeError(problem, "the same names are needed, in any order", option)
+        remedy = "the same names are needed, in any order"
+        raise ShapeError(problem, prefix_remedy(names, wanted, remedy), option)
     positions = {name: position for position, name in enumerate(names)}
     order = [positions[name] for name in wanted]
     return other.map(lambda block: block.with_values(block.values[:, order]), class_names=wanted)
@@ -134,7 +147,11 @@ def read_class_weights(
     option, classes = "--class-weights", source.classes
     remedy = "give a number for each class, in a row or one a line"
     plain = ReadOptions(
-        key=read.key, header=read.header, header_of=read.header_of, na_values=read.na_values
+        key=read.key,
+        header=read.header,
+        header_of=read.header_of,
+        na_values=read.na_values,
+        class_prefix=read.class_prefix,
     )
     weights: list[float] = []
     try:

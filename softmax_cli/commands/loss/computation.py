@@ -47,6 +47,7 @@ def row_result(source: Source) -> Result:
         1,
         np.dtype(np.float64),
         class_names=("loss",),
+        new_names=("loss",),
         column_names=("loss",) if any(source.id_names) else None,
         id_names=source.id_names,
         leading=source.leading,

@@ -66,7 +66,8 @@ def convert_files(
     tokens = {f"--{option}": settings.pop(option) for option in partners}
     shards = _planned(values or ["-"], "arguments", tokens, options)
     shards = with_outputs(shards, "converted", options.output_dir, read, write.format)
-    run = Run(command, shards, (), read, write, options)
+    common, read = shared_names(read, options)
+    run = Run(command, shards, common, read, write, options)
     with run.started():
         run.open_manifest(settings | {"format": write.format, "precision": write.precision})
 
@@ -121,7 +122,17 @@ def inputs_for_workers(inputs: LossInputs, options: ShardOptions) -> LossInputs:
     """Return the inputs, with the file that all shards need where workers find it."""
     weights = inputs.options.class_weights
     path = weights and options.worker_path(weights)
-    return replace(inputs, options=replace(inputs.options, class_weights=path))
+    _, read = shared_names(inputs.read, options)
+    return replace(inputs, options=replace(inputs.options, class_weights=path), read=read)
+
+
+def shared_names(read: ReadOptions, options: ShardOptions) -> tuple[list[str], ReadOptions]:
+    """Return the file of --class-names, if it is one, and the options with it for workers."""
+    names = read.class_names
+    if names is None or not is_file(names):
+        return [], read
+    path = options.worker_path(names)
+    return [file_of(path)], replace(read, class_names=path)
 
 
 def loss_run(
@@ -144,7 +155,8 @@ def loss_run(
         pairs = zip(shards, reports, strict=True)
         shards = [replace(shard, report=report) for shard, report in pairs]
     weights = loss.class_weights
-    common = [file_of(weights)] if weights is not None and is_file(weights) else []
+    common, _ = shared_names(inputs.read, options)
+    common += [file_of(weights)] if weights is not None and is_file(weights) else []
     return Run(command, shards, common, inputs.read, write, options)
 
 

@@ -62,6 +62,14 @@ FLAGS: dict[str, Flag] = {
     "id_columns": _input(
         "Columns that are not classes; text output keeps them as they are.", "COLUMNS"
     ),
+    "class_names": _input(
+        "Names for classes that have none: 'a,b,c', or a file with a name on each line.", "NAMES"
+    ),
+    "class_prefix": _input(
+        "Leave this out at the start of the names of columns, such as .pred_ of .pred_setosa. "
+        "Repeatable.",
+        "TEXT",
+    ),
     "key": _input("Which array of an NPZ, safetensors or JSON file.", "NAME"),
     "axis": _input("The dimension of an array that holds the classes.", "N"),
     "dtype": _input(
@@ -84,6 +92,9 @@ FLAGS: dict[str, Flag] = {
         short="-o",
     ),
     "in_place": _output("Let -o replace an input file."),
+    "output_header": _output(
+        "Write a header to CSV, TSV and text also where the columns of the input have no names."
+    ),
     "precision": _output(
         "Significant digits. Default: 6 in tables; elsewhere as many as the number has.",
         "N",

@@ -21,12 +21,11 @@ class DelimitedSink(FormatSink):
         result = self._result
         self._delimiter = {"csv": b",", "tsv": b"\t"}.get(self._form, b" ")
         self._as_entries = result.matrix and not result.single
-        names = result.names
-        if names is not None:
-            if self._as_entries:
-                names = ("row", "i", "j", "value")
+        found = result.header(is_asked=self._has_header)
+        if found is not None:
+            ids, names = found
             result.check_names(names, self._target.place, unique=False)
-            header = list(map(self._name, (*result.id_names, *names)))
+            header = list(map(self._name, (*ids, *names)))
             if header[0].startswith(b"#"):
                 # The line would be a comment.
                 header[0] = b'"' + header[0] + b'"'

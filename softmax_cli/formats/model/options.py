@@ -27,6 +27,8 @@ class ReadOptions:
     decimal: DecimalMark = "."
     columns: list[str] = field(default_factory=list)
     id_columns: list[str] = field(default_factory=list)
+    class_names: str | None = None
+    class_prefix: list[str] = field(default_factory=list)
     key: str | None = None
     axis: int = -1
     dtype: DTypeName | None = None
@@ -58,6 +60,7 @@ class WriteOptions:
     format: str | None = None
     output: str | None = None
     in_place: bool = False
+    output_header: bool = False
     precision: int | None = None
     save: str | None = None
     color: Color = "auto"

@@ -28,6 +28,7 @@ class Result:
     columns       values per line
     column_names  names of the columns of text files, if a header is written
     list_name     name of the column that holds the values as lists, where the format has lists
+    new_names     names of the columns in a header that the input had not, if not by class
     facts         further keys of the JSON object
     matrix        each row is a matrix, and its `columns` lines are written one by one
     single        there is one row
@@ -46,6 +47,7 @@ class Result:
     dtype: np.dtype[Any]
     class_names: tuple[str, ...] | None = None
     column_names: tuple[str, ...] | None = None
+    new_names: tuple[str, ...] | None = None
     id_names: tuple[str, ...] = ()
     list_name: str | None = None
     facts: dict[str, object] = field(default_factory=dict)
@@ -114,6 +116,20 @@ class Result:
             leading = (rows,)
         return leading if self.flat else (*leading, *[self.columns] * (2 if self.matrix else 1))
 
+    def header(self, *, is_asked: bool) -> tuple[Sequence[str], Sequence[str]] | None:
+        """Return the names of the id columns and of the others in a header of text, if it has one.
+
+        --output-header asks for one that the input had not; words make it read as a header.
+        """
+        ids: Sequence[str] = self.id_names
+        names = self.names
+        if names is None and is_asked and self.flat != "one":
+            ids = self.id_keys
+            names = self.new_names or tuple(map("class_{}".format, range(self.columns)))
+        if names is not None and self.matrix and not self.single:
+            names = ("row", "i", "j", "value")
+        return None if names is None else (ids, names)
+
     def name_classes(self, classes: NDArray[Any]) -> list[list[object]]:
         """Return the names of classes, or their numbers if they have no names."""
         names = self.class_names
@@ -140,7 +156,7 @@ class FormatSink(Sink):
 
     def __init__(self, result: Result, form: str, target: Target, options: WriteOptions) -> None:
         self._result, self._form, self._target = result, form, target
-        self._precision = options.precision
+        self._precision, self._has_header = options.precision, options.output_header
         self.begin()
 
     def begin(self) -> None:

@@ -208,8 +208,8 @@ def _count_readings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return a list that grows with each reading of logits."""
     readings: list[str] = []
 
-    def counted(*args: Any) -> Source:
-        source = opened(*args)
+    def counted(*args: Any, **more: Any) -> Source:
+        source = opened(*args, **more)
 
         def chunks() -> Iterator[Chunk]:
             readings.append(source.place)

@@ -1,0 +1,28 @@
+"""Prefixes that one input's names of classes have and another's do not: `.pred_setosa`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def common_prefix(names: Sequence[str], endings: Sequence[str]) -> str:
+    """Return what stands before the endings in all of the names, if it is the same; else "".
+
+    >>> common_prefix([".pred_a", ".pred_b"], ["b"]), common_prefix(["xa", "yb"], ["a"])
+    ('.pred_', '')
+    """
+    for name in names:
+        for ending in endings:
+            if ending and name.endswith(ending) and name != ending:
+                prefix = name.removesuffix(ending)
+                if all(other.startswith(prefix) for other in names):
+                    return prefix
+    return ""
+
+
+def prefix_remedy(names: Sequence[str], endings: Sequence[str], otherwise: str) -> str:
+    """Return the remedy for names that are endings of others, or else another remedy."""
+    prefix = common_prefix(names, endings) or common_prefix(endings, names)
+    if not prefix:
+        return otherwise
+    return f"--class-prefix '{prefix}' takes the names without {prefix!r}"
