@@ -57,9 +57,9 @@ def open_weights(
 
     def weight(text: str, place: str) -> float:
         try:
-            number = math.nan if text in missing else parse_number(text)
+            number = math.nan if text in missing else parse_number(text, options.decimal)
         except NotANumberError as error:
-            remedy = number_remedy(text) or "a weight is a number"
+            remedy = number_remedy(text, options.decimal) or "a weight is a number"
             raise InputError(str(error), remedy, place) from None
         if not math.isnan(number) and number not in numbers:
             return number
@@ -104,7 +104,7 @@ class _Column:
         source = open_input(path)
         header, comments = "", Comments()
         try:
-            form = detected_format(path, source)
+            form = detected_format(path, source, self.options.decimal)
             if form.name in ("npy", "npz", "safetensors"):
                 source.close()
                 options = ReadOptions(key=key if form.holds == "arrays" else None)
@@ -180,7 +180,10 @@ class _Column:
 
     def _from_text(self, source: Input, *, blanks: bool) -> tuple[Iterator[Label], str, Comments]:
         """Return the cells, the header if any, and the comments; `blanks` separate cells."""
-        split = cell_splitter(None if blanks else ",")
+        comments = Comments(missing_texts(self.options))
+        first = first_records(source, comments, f"one {self.name[:-1]} a line", anywhere=blanks)
+        usual = ";" if self.options.decimal == "," else ","
+        split = cell_splitter(None if blanks else first.delimiter or usual)
 
         def cells(line: int, record: bytes) -> Iterator[Label]:
             found = split(record) or [b""]
@@ -189,8 +192,6 @@ class _Column:
                 refuse_all_but_one(len(found), self.name, place)
             return ((cell_text(cell), place) for cell in found)
 
-        comments = Comments(missing_texts(self.options))
-        first = first_records(source, comments, f"one {self.name[:-1]} a line", anywhere=blanks)
         texts = [text for text, _ in cells(first.line, first.record)]
         is_named = self.options.header
         if is_named is None:

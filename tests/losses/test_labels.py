@@ -156,9 +156,6 @@ TARGETS: dict[str, str] = {
     "y.json": "[[true, false], [false, true]]",
     "y.jsonl": '{"a": true, "b": false}\n{"a": false, "b": true}\n',
     "lists.jsonl": "[true, false]\n[false, true]\n",
-    "y.csv": "a,b\nTrue,False\nFalse,True\n",
-    "upper.csv": "a,b\nTRUE,FALSE\nFALSE,TRUE\n",
-    "y.txt": "a b\ntrue false\nfalse true\n",
 }
 
 

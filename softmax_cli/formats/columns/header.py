@@ -23,7 +23,7 @@ from softmax_cli.formats.text.cell_kinds import (
     is_whole,
     may_be_missing,
 )
-from softmax_cli.formats.text.numbers import is_number
+from softmax_cli.formats.text.numbers import is_number, is_truth
 
 # pandas writes the second for the first.
 _UNNAMED = re.compile(r"|Unnamed: \d+")
@@ -116,6 +116,8 @@ def is_header(
     A header has a name, and no cell that is a number or meant as one. An error reports a line that
     could be either.
     """
+    if all(map(is_truth, (*cells, *(below or ())))):
+        return False
     kinds = [cell_kind(cell, missing) for cell in cells]
     remedy = _header_remedy(request.role)
     for position, (cell, kind) in enumerate(zip(cells, kinds, strict=True)):

@@ -33,6 +33,7 @@ class Layout:
     warning   why a first line that was taken for a row may be a header
     named_by  what names a cell of a row: the number or name of its column, or its class
     entries   length of the lists, if the classes are the entries of one column of lists
+    truths    columns of truth values among the classes, as text
     """
 
     columns: int
@@ -45,6 +46,7 @@ class Layout:
     warning: str = ""
     named_by: Literal["number", "name", "class"] = "number"
     entries: int | None = None
+    truths: frozenset[int] = frozenset()
 
     @cached_property
     def is_all_classes(self) -> bool:

@@ -22,6 +22,7 @@ from softmax_cli.formats.text.cells import cell_text
 from softmax_cli.formats.text.numbers import LARGEST_EXACT, LONG_WHOLE_NUMBER
 
 _MANY_COLUMNS = 50
+_TRUTHS = {"True": 1, "False": 0, "true": 1, "false": 0, "TRUE": 1, "FALSE": 0}
 
 
 def read_with_polars(
@@ -34,7 +35,7 @@ def read_with_polars(
     # Polars reads a point where it reads commas.
     points = text.count(b".") if decimal == "," else 0
     read_csv = partial(_read_csv, layout=layout, decimal=decimal)
-    if layout.columns >= _MANY_COLUMNS and layout.is_all_classes:
+    if layout.columns >= _MANY_COLUMNS and layout.is_all_classes and not layout.truths:
         # Polars takes time for each column, so all cells are read as one.
         if points or not _is_rectangular(text, rows, layout.columns, delimiter):
             return None
@@ -44,7 +45,7 @@ def read_with_polars(
             return None
         values = frame.to_series().to_numpy(writable=True).reshape(rows, layout.columns)
         return (values, None, []) if _is_exact(values, text, pl.DataFrame()) else None
-    classes = set(layout.classes)
+    classes = set(layout.classes) - layout.truths
     types = [pl.Float64 if at in classes else pl.String for at in range(layout.columns)]
     frame = read_csv(text, types, separator=delimiter)
     if frame is None or frame.height != rows:
@@ -56,6 +57,13 @@ def read_with_polars(
     has_missing = words.width or any(column.null_count() for column in frame)
     if has_missing and not _is_rectangular(text, rows, layout.columns, delimiter):
         return None
+    if layout.truths:
+        frame = frame.with_columns(
+            pl.col(str(at)).replace_strict(_TRUTHS, default=None, return_dtype=pl.Float64)
+            for at in layout.truths
+        )
+        if frame.select(map(str, layout.truths)).null_count().sum_horizontal().item():
+            return None
     values = frame.select(map(str, layout.classes)).to_numpy(order="fortran", writable=True)
     if any(column.null_count() for column in words) or not _is_exact(values, text, words):
         return None

@@ -15,7 +15,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from softmax_cli.errors import InputError
+from softmax_cli.errors import InputError, shorten
 from softmax_cli.formats.columns.header import detect_layout
 from softmax_cli.formats.columns.layout import missing_texts, pass_through
 from softmax_cli.formats.columns.line_table import LineTable, ParsedRow, ParsedRows
@@ -64,6 +64,9 @@ def read(source: Input, form: str, options: ReadOptions, request: ColumnRequest)
     if layout.names is not None:
         for cell in cells:
             decode_cell(cell, place)
+    row = list(map(cell_text, cells)) if layout.names is None else below or []
+    truths = (column for column in layout.classes if is_truth("".join(row[column : column + 1])))
+    layout = replace(layout, truths=frozenset(truths))
     head, line = first.rows(is_header=layout.names is not None, one_column=layout.columns == 1)
     among_rows = comments if anywhere else None
     table = DelimitedTable(
@@ -159,18 +162,15 @@ class DelimitedTable(LineTable):
 
     def _numbers(self, cells: list[bytes], place: str) -> list[float]:
         try:
-            row = list(map(float, self._with_points(cells)))
+            row = [] if self.layout.truths else list(map(float, self._with_points(cells)))
             # float() accepts 1_000 and rounds large numbers: both need a closer look.
             is_exact = all(
                 -LARGEST_EXACT < number < LARGEST_EXACT or number != number for number in row
             )
-            if is_exact and not any(b"_" in cell for cell in cells):
+            if row and is_exact and not any(b"_" in cell for cell in cells):
                 return row
         except ValueError:
             pass
-        if all(is_truth(cell_text(cell).strip()) for cell in cells):
-            shown, where = decode_cell(cells[0], place), f"{place}:{self.layout.classes[0] + 1}"
-            raise InputError(f"{shown!r} is not a number", STORE_TRUTH, where)
         columns = zip(cells, self.layout.classes, strict=True)
         return [self._number(decode_cell(cell, place), column, place) for cell, column in columns]
 
@@ -182,6 +182,11 @@ class DelimitedTable(LineTable):
     def _number(self, text: str, column: int, place: str) -> float:
         if text in self.layout.missing:
             return math.nan
+        if column in self.layout.truths:
+            if is_truth(text):
+                return float(text.lower() == "true")
+            problem = f"{shorten(text)!r} is not a truth value, as the first row has there"
+            raise InputError(problem, "write true or false", f"{place}:{column + 1}")
         try:
             return parse_number(text, self.decimal)
         except NotANumberError as error:
