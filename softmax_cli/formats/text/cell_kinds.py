@@ -140,9 +140,10 @@ def number_remedy(text: str, decimal: str = "") -> str:
     ('write it as plain digits, such as -1234.5e-3', '', 'write a decimal point, or --decimal ,')
     """
     text = text.strip()
-    if decimal == "," and is_number(text):
+    if decimal == "," and "." in text and is_number(text):
         return "write a decimal comma, or leave --decimal , out"
-    if decimal == "." and "." not in text and is_number(text.replace(",", ".")):
+    comma = "," in text and "." not in text
+    if decimal == "." and comma and is_number(text.replace(",", ".")):
         if _ONE_COMMA.fullmatch(text):
             return "write it without thousands separators, or --decimal , for a decimal comma"
         return "write a decimal point, or --decimal ,"

@@ -96,3 +96,11 @@ def test_digits() -> None:
     assert could_be_names(["-1", "10"])
     assert not could_be_names(["1", "1"])
     assert not could_be_names(["1", "2.0"])
+
+
+@pytest.mark.parametrize("text", ["1e400", "1_000", "9007199254740993"])
+@pytest.mark.parametrize("decimal", [".", ","])
+def test_a_number_without_a_comma_or_a_point_has_no_other_decimal_mark(
+    text: str, decimal: str
+) -> None:
+    assert "decimal" not in number_remedy(text, decimal)
