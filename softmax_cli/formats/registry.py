@@ -30,6 +30,7 @@ class Format:
     sink     what makes its Sink of (result, form, target, options); in `reader` unless it names one
     text     can be written compressed, and to standard output
     holds    a table, an array or arrays by name
+    records  it may hold records instead, which are a table
     guarded  its library may crash
     """
 
@@ -39,6 +40,7 @@ class Format:
     sink: str
     text: bool = True
     holds: Literal["table", "array", "arrays"] = "table"
+    records: bool = False
     guarded: bool = False
 
     def load_reader(self) -> ModuleType:
@@ -65,7 +67,7 @@ FORMATS = (
     _delimited("csv", (".csv",)),
     _delimited("tsv", (".tsv",)),
     _delimited("txt", (".txt",)),
-    Format("json", (".json",), "json.document", "JsonSink", holds="arrays"),
+    Format("json", (".json",), "json.document", "JsonSink", holds="arrays", records=True),
     Format("jsonl", (".jsonl", ".ndjson"), "json.lines", "JsonLinesSink"),
     Format("npy", (".npy",), "arrays.npy", "NpySink", text=False, holds="array"),
     _arrays("npz", (".npz",), "arrays.npz", "NpzSink"),
@@ -149,7 +151,12 @@ def refuse_pickle(path: str) -> None:
 
 def detected_format(path: str, source: Input, decimal: str = ".") -> Format:
     """Return the format of the suffix; for standard input or another suffix, of the first bytes."""
-    return (path != "-" and suffix_format(path)) or BY_NAME[_format_of_bytes(source, decimal)]
+    named = None if path == "-" else suffix_format(path)
+    if named is None:
+        return BY_NAME[_format_of_bytes(source, decimal)]
+    if named.name in ("json", "jsonl"):
+        return BY_NAME[_kind_of_json(source.head(), named.name)]
+    return named
 
 
 def _format_of_bytes(source: Input, decimal: str) -> str:
@@ -170,16 +177,26 @@ def _format_of_bytes(source: Input, decimal: str) -> str:
     return format_of_text(text, decimal)
 
 
-def _kind_of_json(text: bytes) -> str:
-    """Return jsonl if the first line is a whole row: another follows, or it is a flat object."""
+def _kind_of_json(head: bytes, named: str = "json") -> str:
+    """Return jsonl if the first line is a whole row: another follows, or it is a flat object.
+
+    An array of arrays or of objects is a document, also in a file named .jsonl.
+    """
     import json
 
+    text = head.removeprefix(BOM_UTF8).lstrip()
+    if text[:1] == b"[" and text[1:].lstrip()[:1] in (b"[", b"{"):
+        return "json"
+    if named == "jsonl":
+        return named
     line, _, rest = text.partition(b"\n")
     try:
         first = json.loads(line)
     except (ValueError, RecursionError):
         return "json"
-    is_flat = isinstance(first, dict) and not any(
-        isinstance(value, (list, dict)) for value in first.values()
+    is_flat = (
+        isinstance(first, dict)
+        and len(first) > 0
+        and not any(isinstance(value, (list, dict)) for value in first.values())
     )
     return "jsonl" if rest.strip() or is_flat else "json"

@@ -158,7 +158,7 @@ def _write(frame: pl.DataFrame, name: str) -> None:
     [
         (".csv", "z.csv:3:1"),
         (".tsv", "z.tsv:3:1"),
-        (".jsonl", "z.jsonl:2:1"),
+        (".jsonl", "z.jsonl:2, column 'a'"),
         (".parquet", "z.parquet: row 1, column 'a'"),
         (".arrow", "z.arrow: row 1, column 'a'"),
         (".json", "z.json: row 1, class 0"),

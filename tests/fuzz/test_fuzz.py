@@ -84,7 +84,7 @@ BROKEN: dict[str, tuple[str, Any]] = {
         lambda _, cells, __: [*map(float, cells)][::-1],
     ),
     "json": ("formats.arrays.array.json_float", lambda *_: 0.0),
-    "jsonl": ("formats.json.lines.read_with_polars", lambda _, rows, __: np.ones((rows, 3))),
+    "jsonl": ("formats.json.table.read_with_polars", lambda _, rows, __: np.ones((rows, 3))),
     "npy": ("formats.arrays.npy.numbers_in", lambda stored: -numbers_in(stored)),
     "npz": ("formats.arrays.npz.chosen_array", lambda arrays, *_: next(iter(arrays.values()))),
     "safetensors": (

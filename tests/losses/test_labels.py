@@ -94,7 +94,7 @@ def test_key() -> None:
         ("y.csv", b"label\ncat\n", "y.csv:2", ["'cat' is not a class"]),
         ("y.csv", b"1\n\n0\n", "y.csv:2", ["the label is missing: ''"]),
         ("y.csv", b"", "y.csv", ["empty"]),
-        ("y.json", b'{"a": 1}', "y.json", ["not a list"]),
+        ("y.json", b'{"a": {"b": 1}}', "y.json", ["not a list"]),
         ("y.json", b"[1, null]", "y.json: [1]", ["the label is missing: ''"]),
         ("y.pt", b"1", "y.pt", ["pickles"]),
     ],
@@ -154,7 +154,6 @@ def test_a_file_of_weights_with_several_columns() -> None:
 TRUTH = "store truth values as numbers, 0 and 1"
 TARGETS: dict[str, str] = {
     "y.json": "[[true, false], [false, true]]",
-    "y.jsonl": '{"a": true, "b": false}\n{"a": false, "b": true}\n',
     "lists.jsonl": "[true, false]\n[false, true]\n",
 }
 

@@ -16,8 +16,15 @@ MEAN_LOSS = {
         "no_header.csv --labels series.csv --header-of labels=yes",
         "unnamed.csv --header-of values=yes --labels series.csv --header",
         "lines.jsonl --id-columns image_id --label-column label",
+        "lines.json --id-columns image_id --label-column label",
         "values.json --labels 0,1,2,0,1",
         "'split.json[data]' --labels 0,1,2,0,1",
+        "records.json --labels 0,1,2,0,1",
+        "split.json --labels 0,1,2,0,1",
+        "columns.json --labels 0,1,2,0,1",
+        "index.json --labels 0,1,2,0,1",
+        "table.json --id-columns index --labels 0,1,2,0,1",
+        "lists.jsonl --label-column label",
         "ids.parquet --id-columns image_id --label-column label",
         "index.parquet --id-columns image_id --label-column label",
         "typed.parquet --id-columns image_id,flagged --label-column label",
@@ -67,6 +74,8 @@ MEAN_LOSS = {
     "polars": [
         "frame.csv --id-columns id --label-column label",
         "frame.ndjson --id-columns id --label-column label",
+        "frame.json --id-columns id --label-column label",
+        "lists.ndjson --columns logits --label-column label",
         "frame.parquet --id-columns id --label-column label",
         "frame.arrow --id-columns id --label-column label",
         "european.csv --decimal , --id-columns id --label-column label",
@@ -77,6 +86,9 @@ MEAN_LOSS = {
     "duckdb": [
         "table.csv --id-columns id --label-column label",
         "semicolons.csv --id-columns id --label-column label",
+        "table.json --id-columns id --label-column label",
+        "array.json --id-columns id --label-column label",
+        "lists.json --columns logits --labels 0,1,2,0,1",
     ],
     "r": [
         "table.txt --label-column label",
@@ -95,6 +107,10 @@ MEAN_LOSS = {
         "readr.tsv --label-column label",
         "fwrite.csv --label-column label",
         "fwrite2.csv --decimal , --label-column label",
+        "records.json --label-column label",
+        "stream.json --label-column label",
+        "columns.json --label-column label",
+        "matrix.json --labels 0,1,2,0,1",
     ],
     "spreadsheets": [
         "utf8.csv --id-columns id --label-column label",
@@ -108,6 +124,8 @@ MEAN_LOSS = {
     "huggingface": [
         "dataset.parquet --columns logits --label-column label",
         "'trainer.npz[predictions]' --labels 'trainer.npz[label_ids]'",
+        "dataset.json --columns logits --label-column label",
+        "dataset.jsonl --id-columns text,idx --label-column label",
     ],
     "matlab": ["writetable.csv --label-column label"],
 }

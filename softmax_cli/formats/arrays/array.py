@@ -15,7 +15,7 @@ from softmax_cli.errors import InputError, UsageError, did_you_mean, join_names,
 from softmax_cli.formats.model.blocks import Block, Source, from_blocks, rows_per_block
 from softmax_cli.formats.model.options import DTypeName
 from softmax_cli.formats.model.sinks import Result, Sink
-from softmax_cli.formats.text.cell_kinds import MISSING, number_remedy
+from softmax_cli.formats.text.cell_kinds import MISSING, is_list, number_remedy
 from softmax_cli.formats.text.numbers import (
     LARGEST_EXACT,
     STORE_TRUTH,
@@ -208,14 +208,16 @@ def numeric_array(
         where = f"{place}: {index}" if index else place
         if depth == len(shape):
             if isinstance(value, list):
-                raise InputError("a list among numbers", "rows are lists of numbers", where)
+                remedy = "rows are lists of numbers, all of one length"
+                raise InputError("a list among numbers", remedy, where)
             try:
                 flat.append(json_float(value, missing))
             except NotANumberError as error:
                 raise InputError(str(error), remedy_of_json(value), where) from None
             return
         if not isinstance(value, list):
-            raise InputError("a number among lists", "rows are lists of numbers", where)
+            what = "an object" if isinstance(value, dict) else "a number"
+            raise InputError(f"{what} among lists", "rows are lists of numbers", where)
         if len(value) != shape[depth]:
             problem = f"a row of {len(value)} entries, and the first has {shape[depth]}"
             raise InputError(problem, "all rows need the same classes", where)
@@ -226,6 +228,7 @@ def numeric_array(
     return np.array(flat, dtype=np.float64).reshape(shape)
 
 
+GIVE_A_NUMBER = "give a number"
 NON_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 
@@ -248,6 +251,8 @@ def remedy_of_json(value: object) -> str:
     >>> remedy_of_json(True), remedy_of_json("1.5")
     ('store truth values as numbers, 0 and 1', 'write it without quotes')
     """
-    if isinstance(value, str) and is_number(value):
+    if isinstance(value, str) and (is_number(value) or is_list(value)):
         return "write it without quotes"
-    return number_remedy(str(value)) or "give a number"
+    if isinstance(value, (list, dict)):
+        return "rows are lists of numbers"
+    return number_remedy(str(value)) or GIVE_A_NUMBER

@@ -26,7 +26,7 @@ from softmax_cli.formats.columns.layout import (
     name_columns,
     pass_through,
     refuse_all_but_one,
-    refuse_table_options,
+    refuse_text_options,
 )
 from softmax_cli.formats.model.blocks import Block, Chunk, Source, rows_per_block
 from softmax_cli.formats.model.id_columns import IdColumns
@@ -53,8 +53,7 @@ _INDEX = re.compile(r"|Unnamed: \d+|__index_level_\d+__")
 
 def read(source: Input, form: str, options: ReadOptions, request: ColumnRequest) -> Source:
     """Open a Parquet or Arrow IPC file; its schema is read, and no row."""
-    unfit = ReadOptions(delimiter=options.delimiter, header=options.header)
-    refuse_table_options(form, unfit, ColumnRequest())
+    refuse_text_options(form, options)
     file = ColumnarFile(source, form)
     columns = file.schema.names()
     if not columns:

@@ -19,6 +19,7 @@ from softmax_cli.formats.text.cell_kinds import MISSING
 from softmax_cli.formats.text.numbers import is_number
 
 _NUMBERS = re.compile(r"(\d+)(?:-(\d+))?")
+GIVE_A_TABLE = "leave it out, or give a table, such as CSV, Parquet or JSON records"
 _PLAIN_NAME = re.compile(r"[A-Za-z_]\w{0,39}", re.ASCII)
 
 
@@ -250,15 +251,27 @@ def refuse_all_but_one(columns: int, what: str, place: str) -> None:
         raise InputError(f"{columns} columns where one of {what} is needed", remedy, place)
 
 
-def refuse_table_options(form: str, options: ReadOptions, request: ColumnRequest) -> None:
-    """Refuse options that only a table with named columns can honour."""
+def refuse_table_options(
+    what: str, options: ReadOptions, request: ColumnRequest, remedy: str = GIVE_A_TABLE
+) -> None:
+    """Refuse options that only a table can honour; `what` is the input."""
     for option, given in (
         ("--columns", options.columns),
         ("--id-columns", options.id_columns),
-        ("--label-column", request.labels),
         ("--append", request.every_column),
-        ("--delimiter", options.delimiter),
-        ("--header" if options.header else "--no-header", options.header is not None),
     ):
         if given:
-            raise UsageError(f"{form} input has no such columns", "it goes with CSV", option)
+            raise UsageError(f"there are no columns in {what}", remedy, option)
+    if request.labels is not None:
+        remedy = "give the labels with --labels"
+        raise UsageError(f"there are no columns in {what}", remedy, "--label-column")
+    refuse_text_options(what, options)
+
+
+def refuse_text_options(what: str, options: ReadOptions) -> None:
+    """Refuse options that only CSV and other text can honour."""
+    if options.delimiter is not None:
+        raise UsageError(f"there is no delimiter in {what}", "leave it out", "--delimiter")
+    if options.header is not None:
+        option = "--header" if options.header else "--no-header"
+        raise UsageError(f"there is no header line in {what}", "leave it out", option)

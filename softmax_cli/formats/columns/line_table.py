@@ -65,11 +65,10 @@ class LineTable(ABC):
 
     def parse_records(self, records: Iterable[tuple[int, Any]], rows: int, start: int) -> Block:
         """Return the rows of this number of records."""
-        place = self.source.place
-        values = np.empty((rows, len(self.layout.classes)))
+        values = np.empty((rows, self.layout.width))
         ids, labels, lines = [], [], []
         for row, (line, record) in zip(range(rows), records, strict=True):
-            values[row], row_ids, label = self.parse_record(record, f"{place}:{line}")
+            values[row], row_ids, label = self.parse_record(record, self.row_place(line))
             lines.append(line)
             ids.append(row_ids)
             labels.append(label)
@@ -78,14 +77,18 @@ class LineTable(ABC):
 
     def _block(self, start: int, lines: Sequence[int], rows: ParsedRows) -> Block:
         values, ids, labels = rows
-        place, layout = self.source.place, self.layout
+        layout = self.layout
         return Block(
             start,
             values,
-            lambda row: f"{place}:{lines[row]}",
+            lambda row: self.row_place(lines[row]),
             ids,
             None if layout.label is None else labels,
         )
+
+    def row_place(self, line: int) -> str:
+        """Return what errors call the row of this line."""
+        return f"{self.source.place}:{line}"
 
     def open(
         self, chunks: Callable[[], Iterator[Chunk]], *warnings: Callable[[], list[str]]
@@ -93,11 +96,12 @@ class LineTable(ABC):
         """Return a source of these chunks."""
         return Source(
             self.source.place,
-            len(self.layout.classes),
+            self.layout.width,
             np.dtype(np.float64),
             chunks,
             class_names=self.layout.class_names,
             id_names=self.layout.id_names,
+            list_name=self.layout.list_name,
             size=self.source.size,
             table=self.layout,
             warnings=warnings,
@@ -139,7 +143,9 @@ class LineTable(ABC):
     def chunks_of_records(self, head: bytes, line: int, start: int = 0) -> Iterator[Chunk]:
         """Yield chunks parsed record by record, from bytes that begin with this line and row on."""
         records = self.read_records(prepend(head, self.source.stream), line)
-        for batch in batches(records, rows_per_block(self.layout.columns, 8)):
+        for batch in batches(
+            records, rows_per_block(max(self.layout.columns, self.layout.width), 8)
+        ):
             block = self.parse_records(batch, len(batch), start)
             yield Chunk(len(batch), partial(identity, block))
             start += len(batch)

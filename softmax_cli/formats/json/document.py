@@ -1,13 +1,24 @@
-"""JSON documents: nested lists, or an object that holds them."""
+"""JSON documents: records, nested lists, or an object of arrays."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
-from softmax_cli.errors import InputError
+from softmax_cli.errors import InputError, UsageError, shorten
 from softmax_cli.formats.arrays.array import array_source, no_array, numeric_array
-from softmax_cli.formats.columns.layout import Layout, missing_texts
+from softmax_cli.formats.columns.layout import (
+    Layout,
+    missing_texts,
+    name_columns,
+    pass_through,
+    refuse_table_options,
+    refuse_text_options,
+)
+from softmax_cli.formats.json.data_frames import INDEX, data_frame_rows, rows_of_columns
+from softmax_cli.formats.json.table import RecordTable, check_row, json_layout
 from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 from softmax_cli.formats.model.sinks import FormatSink
@@ -17,15 +28,21 @@ from softmax_cli.storage.input import Input
 _KEYS = ("logits", "probabilities", "log_probabilities", "jacobian")
 
 
-def read(source: Input, _: str, options: ReadOptions, request: ColumnRequest) -> Source:  # noqa: ARG001
-    """Read nested lists, or an object that this program wrote; the document is held whole."""
+def read(source: Input, form: str, options: ReadOptions, request: ColumnRequest) -> Source:
+    """Read records, nested lists, or an object of arrays; the document is held whole."""
     document = read_document(source)
+    rows = _records(document, options, request, source.place)
+    if rows:
+        opened = _open_records(rows, source, form, options, request)
+        if isinstance(document, dict):
+            _refuse_index(opened)
+        return opened
+    if rows == [] or document == []:
+        raise InputError("holds no rows", "give at least one", source.place)
+    _refuse_columns(document, options, request, source.place)
     names = None
     if isinstance(document, dict):
-        key = options.key or next((key for key in _KEYS if key in document), None)
-        if key not in document:
-            raise no_array(document, key, "has no array of a known name", source.place)
-        names, document = document.get("class_names"), document[key]
+        names, document = document.get("class_names"), _array(document, options.key, source.place)
     array = numeric_array(document, source.place, missing_texts(options))
     class_names = tuple(map(str, names)) if isinstance(names, list) else None
     if class_names is not None:
@@ -38,6 +55,74 @@ def read(source: Input, _: str, options: ReadOptions, request: ColumnRequest) ->
     classes = list(range(opened.classes))
     layout = Layout(len(classes), classes, [], None, None, named_by="class")
     return replace(opened, class_names=class_names, table=layout)
+
+
+def _records(
+    document: Any, options: ReadOptions, request: ColumnRequest, place: str
+) -> list[Any] | None:
+    """Return the records of a document, or the rows of a data frame; None if it holds arrays."""
+    if isinstance(document, list):
+        return document if document and isinstance(document[0], dict) else None
+    if not isinstance(document, dict) or options.key is not None:
+        return None
+    columns = options.columns or options.id_columns or request.labels is not None
+    if columns or request.every_column:
+        return data_frame_rows(document, place) or rows_of_columns(document) or _one_row(document)
+    return data_frame_rows(document, place)
+
+
+def _one_row(document: dict[str, Any]) -> list[Any] | None:
+    """Return a record that stands alone; None if the object holds arrays of rows."""
+    lists = [value for value in document.values() if isinstance(value, list)]
+    holds_rows = any(isinstance(entry, (list, dict)) for value in lists for entry in value[:1])
+    return None if holds_rows else [document]
+
+
+def _open_records(
+    rows: list[Any], source: Input, form: str, options: ReadOptions, request: ColumnRequest
+) -> Source:
+    refuse_text_options(form, options)
+    if options.key is not None:
+        remedy = f"--columns {shorten(options.key)} chooses a column"
+        raise InputError("holds records, no arrays by name", remedy, source.place)
+    check_row(rows[0], f"{source.place}: [0]")
+    layout = json_layout(iter(rows), options, request, f"{source.place}: [0]")
+    table = RecordTable(source, layout, b"", 0, rows)
+    return replace(table.open(partial(table.chunks_of_records, b"", 0)), rows=len(rows))
+
+
+def _refuse_index(source: Source) -> None:
+    """Refuse the index of a data frame among the classes, unless --columns chose it."""
+    layout = source.table
+    assert layout is not None
+    names = layout.names or []
+    index = [column for column in layout.classes if names[column] == INDEX]
+    if index and not layout.chosen:
+        problem = f"{name_columns(index, names)} is the index of a data frame"
+        raise InputError(problem, pass_through(index, names), source.place)
+
+
+def _refuse_columns(
+    document: Any, options: ReadOptions, request: ColumnRequest, place: str
+) -> None:
+    """Refuse options for tables, because the document holds arrays."""
+    if isinstance(document, dict) and request.labels in document:
+        problem = f"{place} is an object whose arrays do not have one length"
+        remedy = f"--labels '{place}[{request.labels}]' reads that array"
+        raise UsageError(problem, remedy, "--label-column")
+    remedy = 'leave it out, or write an array of records: [{"a": 1, "b": 2}, ...]'
+    refuse_table_options("arrays of JSON", options, request, remedy)
+
+
+def _array(document: dict[str, Any], key: str | None, place: str) -> Any:
+    """Return the array that --key names, or the one with a known name."""
+    key = key or next((known for known in _KEYS if known in document), None)
+    if key in document:
+        return document[key]
+    error = no_array(document, key, "has no array of a known name", place)
+    if key is None and rows_of_columns(document):
+        error.remedy += "; --columns or --label-column reads them as the columns of a table"
+    raise error
 
 
 class JsonSink(FormatSink):

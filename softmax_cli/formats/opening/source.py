@@ -9,7 +9,7 @@ from functools import partial
 from itertools import chain
 from threading import Lock
 
-from softmax_cli.errors import InputError, UsageError
+from softmax_cli.errors import InputError, UsageError, shorten
 from softmax_cli.formats.columns.layout import mask_na_values, refuse_table_options
 from softmax_cli.formats.columns.suspects import warn_of_suspects
 from softmax_cli.formats.model.blocks import Block, Chunk, Source
@@ -34,7 +34,7 @@ def open_source(
     """
     source = read_inline(tokens, place)
     if source is not None:
-        refuse_table_options("typed", options, request)
+        refuse_table_options("typed numbers", options, request, "leave it out")
         if options.input_format is not None:
             raise UsageError("typed numbers have no format", "it goes with files", "--input-format")
         if options.decimal != ".":
@@ -70,10 +70,13 @@ def open_file(path: str, options: ReadOptions, request: ColumnRequest = ColumnRe
             form = detected_format(path, source, options.decimal)
         else:
             form = named_format(options.input_format, "--input-format", reads=True)
-        if form.holds != "table":
-            refuse_table_options(form.name, options, request)
+        if form.holds != "table" and not form.records:
+            refuse_table_options(f"an array ({form.name})", options, request)
         if form.holds != "arrays" and options.key is not None:
-            raise UsageError(f"{form.name} holds no arrays by name", "leave it out", "--key")
+            remedy = "leave it out"
+            if form.holds == "table":
+                remedy = f"--columns {shorten(options.key)} chooses a column"
+            raise UsageError(f"{form.name} holds no arrays by name", remedy, "--key")
         opened: Source = form.load_reader().read(source, form.name, options, request)
     except BaseException:
         source.close()

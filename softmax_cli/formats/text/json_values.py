@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from typing import Any
 
@@ -34,18 +35,27 @@ def read_document(source: Input) -> Any:
         return parse_json(data.decode("utf-8-sig"))
     except UnicodeDecodeError:
         raise InputError("is not UTF-8 text", "save it as UTF-8", place) from None
-    except json.JSONDecodeError as error:
-        remedy = "--input-format jsonl reads one row per line" if error.lineno > 1 else "check it"
-        where = f"{place}:{error.lineno}:{error.colno}"
-        raise InputError(f"is not JSON: {error.msg}", remedy, where) from None
-    except ValueError as error:
-        raise InputError(f"is not JSON: {error}", "check it", place) from None
+    except NotJsonError as error:
+        where = f"{place}:{error.line}:{error.column}" if error.line else place
+        raise InputError(f"is not JSON: {error}", error.remedy, where) from None
+
+
+class NotJsonError(ValueError):
+    """Says why a text is not strict JSON, what to do, and at which line and column, from 1."""
+
+    def __init__(self, problem: str, remedy: str, line: int = 0, column: int = 0) -> None:
+        super().__init__(problem)
+        self.remedy, self.line, self.column = remedy, line, column
 
 
 def parse_json(text: str) -> Any:
-    """Return the value of a JSON text; ValueError says why it is not strict JSON.
+    """Return the value of a JSON text.
 
-    A number beyond the range of float64 is refused, and so is an object with a name twice.
+    `NaN` and `Infinity`, as Python writes them, are numbers. A number beyond the range of float64
+    is refused, and so is an object with a name twice.
+
+    Raises:
+        NotJsonError: the text is not JSON.
     """
     try:
         value = json.loads(text, parse_float=_finite, object_pairs_hook=_unique_names)
@@ -53,28 +63,72 @@ def parse_json(text: str) -> Any:
             # Half of a surrogate pair cannot be encoded.
             json.dumps(value, ensure_ascii=False).encode()
     except RecursionError:
-        raise ValueError("nested too deep") from None
+        raise NotJsonError("nested too deep", "rows are lists of numbers") from None
     except UnicodeEncodeError:
-        raise ValueError("it holds half a character") from None
+        raise NotJsonError("it holds half a character", "write it as UTF-8") from None
+    except json.JSONDecodeError as error:
+        remedy = _syntax_remedy(text, error)
+        raise NotJsonError(error.msg, remedy, error.lineno, error.colno) from None
     except ValueError as error:
         if str(error).startswith("Exceeds the limit"):
-            raise ValueError("a number is beyond the range of float64") from None
+            raise NotJsonError("a number is beyond the range of float64", _INFINITE) from None
         raise
     return value
+
+
+_INFINITE = 'write "inf" if it is infinite'
+_NUMBERS_ARE = "numbers are written like 1, -0.5 or 1e-3"
+# How JSON is often written wrongly, from the place of the error on.
+_SYNTAX = (
+    (r"//|/\*|#", "JSON has no comments: delete it"),
+    (r"nan\b", "write NaN or null"),
+    (r"[+-]?inf|-Inf(?!inity)", 'write "inf" or "-inf"'),
+    (r"(None|NA|N/A)\b", "write null"),
+    (r"True\b|False\b", "write true and false in small letters"),
+    (r"['\u2018\u201c]|[^\W\d]\w*\s*:", "names and texts are in double quotes"),
+    (r"[+.\u2212]|-\.", _NUMBERS_ARE),
+    (r",", "delete the comma, or write null for a missing value"),
+    (r"[}\]]", "delete the comma before it, or write null for a missing value"),
+)
+
+
+def _syntax_remedy(text: str, error: json.JSONDecodeError) -> str:
+    """Return how to fix a text that is not JSON."""
+    before, rest = text[: error.pos].strip(), text[error.pos : error.pos + 40]
+    if error.msg == "Extra data":
+        if error.lineno > 1 and "\n" not in before and not re.match(r"\[\s*[\[{]", before):
+            return "--input-format jsonl reads one row per line"
+        return "write one array of all rows, or each row on a line of its own"
+    if error.msg.startswith("Unterminated"):
+        return "close it with a double quote"
+    if error.msg.startswith("Invalid"):
+        return r"in texts, write a backslash as \\, a tab as \t, a line break as \n"
+    if error.msg.startswith("Illegal trailing comma"):
+        return "delete the comma"
+    if not rest.strip():
+        return "it is cut short" if before else "give rows of numbers"
+    if error.msg.startswith("Expecting ',' delimiter"):
+        if rest[0] in "]}":
+            return "[ is closed by ], and { by }"
+        is_number = text[error.pos - 1].isdigit() and re.match(r"[\d.xXdD_]", rest)
+        return _NUMBERS_ARE if is_number else "separate entries with commas"
+    found = (remedy for form, remedy in _SYNTAX if re.match(form, rest))
+    return next(found, 'lists are written [1, 2] and objects {"a": 1}')
 
 
 def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
-        raise ValueError(f"an object has the name {shorten(twice)!r} twice")
+        problem = f"an object has the name {shorten(twice)!r} twice"
+        raise NotJsonError(problem, "rename or delete one")
     return found
 
 
 def _finite(text: str) -> float:
     number = float(text)
     if number - number != 0:
-        raise ValueError(f"{shorten(text)} is beyond the range of float64")
+        raise NotJsonError(f"{shorten(text)} is beyond the range of float64", _INFINITE)
     return number
 
 

@@ -199,7 +199,7 @@ def first_records(source: Input, comments: Comments, what: str, *, anywhere: boo
             pass
         else:
             is_above = comments.take(line)
-    stream = _Recorder(line, source.stream)
+    stream = LineRecorder(line, source.stream)
     # The lines below the first record are read again, and their comments counted then.
     below = Comments(comments.missing) if anywhere else None
     records = read_records(stream, source.place, below, number)
@@ -216,10 +216,10 @@ def first_records(source: Input, comments: Comments, what: str, *, anywhere: boo
     return FirstRecords(*first, second, b"".join(stream.held), end, delimiter, blank)
 
 
-class _Recorder(io.BufferedIOBase):
+class LineRecorder(io.BufferedIOBase):
     """Reads a first line and then a stream, at most `left` bytes of it, and holds every line."""
 
-    def __init__(self, first: bytes, rest: io.BufferedReader) -> None:
+    def __init__(self, first: bytes, rest: io.BufferedIOBase) -> None:
         self._first, self._rest = first, rest
         self.held: list[bytes] = []
         self.left = sys.maxsize

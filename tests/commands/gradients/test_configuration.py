@@ -187,11 +187,11 @@ def test_values_of_every_kind() -> None:
         + _table("", 'name = "all"')
     )
     # The error about a header of typed rows is that of the command line.
-    assert "gradcheck 'inline': --no-header: typed input has no such columns" in _error("")
+    assert "gradcheck 'inline': --no-header: there is no header line in typed numbers" in _error("")
     Path("pyproject.toml").write_text(
         Path("pyproject.toml").read_text().replace("= false", "= true")
     )
-    assert "--header: typed input has no such columns" in _error("")
+    assert "--header: there is no header line in typed numbers" in _error("")
     Path("pyproject.toml").write_text(
         Path("pyproject.toml").read_text().replace("header = true\nof", "of")
     )

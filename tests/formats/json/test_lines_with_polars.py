@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from softmax_cli.errors import SoftmaxCliError
 from softmax_cli.formats.columns import line_table
 from softmax_cli.formats.columns.layout import Layout
-from softmax_cli.formats.json.lines import _JsonTable, read_with_polars
+from softmax_cli.formats.json.polars_lines import read_with_polars
+from softmax_cli.formats.json.table import JsonTable
 from softmax_cli.formats.model.options import ColumnRequest
 from tests.formats.conftest import folder
 from tests.formats.rows import examples, read, same_bits, saved
@@ -109,7 +110,7 @@ def test_objects_that_are_not_just_numbers(line: str) -> None:
 def test_a_large_file_is_read_by_polars(monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.random.default_rng(1).normal(size=(60_000, 4))
     saved("x.jsonl", "".join(f"{json.dumps(row)}\n" for row in values.tolist()))
-    monkeypatch.setattr(_JsonTable, "parse_records", None)
+    monkeypatch.setattr(JsonTable, "parse_records", None)
     back = read("x.jsonl")
     assert same_bits(back.values, values)
     assert back.places[-1] == "x.jsonl:60000"

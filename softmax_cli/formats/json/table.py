@@ -1,0 +1,237 @@
+"""Rows of JSON, each a list or an object whose keys name its columns (a record)."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from numpy.typing import NDArray
+
+from softmax_cli.errors import InputError, UsageError, join_names, shorten
+from softmax_cli.formats.arrays.array import GIVE_A_NUMBER, NON_FINITE, json_float, remedy_of_json
+from softmax_cli.formats.columns.layout import (
+    Layout,
+    are_numbers,
+    choose_layout,
+    name_columns,
+    pass_through,
+)
+from softmax_cli.formats.columns.line_table import LineTable, ParsedRow, ParsedRows
+from softmax_cli.formats.columns.lists import list_column, refuse_length
+from softmax_cli.formats.json.polars_lines import read_with_polars
+from softmax_cli.formats.model.id_columns import IdColumns, JsonColumn
+from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
+from softmax_cli.formats.text.cells import refuse_many_cells
+from softmax_cli.formats.text.json_values import NotJsonError, label_text, parse_json
+from softmax_cli.formats.text.lines import no_rows, read_line
+from softmax_cli.formats.text.numbers import NotANumberError
+from softmax_cli.storage.input import reading
+from softmax_cli.storage.limits import MOST_CELLS, MOST_IDLE_LINES
+
+_SAME_KEYS = "every row needs the same keys; write null for a missing value"
+
+
+def read_rows(stream: io.BufferedIOBase, place: str, line: int) -> Iterator[tuple[int, Any]]:
+    """Yield the rows of JSON lines, each with the number of its line."""
+    with reading(place):
+        number, text = _next_line(stream, place, line - 1)
+        while text:
+            yield number, _parse_line(text, number, place)
+            number, text = _next_line(stream, place, number)
+
+
+def _next_line(stream: io.BufferedIOBase, place: str, number: int) -> tuple[int, bytes]:
+    """Return the next nonblank line below line `number`, with its number; empty at the end."""
+    last_idle = number + MOST_IDLE_LINES
+    while True:
+        number += 1
+        line = read_line(stream, place, number)
+        if not line or line.strip():
+            return number, line
+        if number > last_idle:
+            raise no_rows(f"{place}:{number}")
+
+
+def _parse_line(line: bytes, number: int, place: str) -> Any:
+    where = f"{place}:{number}"
+    if line.count(b",") >= MOST_CELLS:
+        refuse_many_cells(MOST_CELLS + 1, where)
+    try:
+        text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+        row = parse_json(text.rstrip("\r\n"))
+    except UnicodeDecodeError:
+        raise InputError("is not UTF-8 text", "save it as UTF-8", where) from None
+    except NotJsonError as error:
+        remedy = error.remedy
+        if number == 1 and line.strip().endswith((b"[", b"{", b",")):
+            remedy = "write a row on one line; --input-format json reads one document"
+        where += f":{error.column}" if error.column else ""
+        raise InputError(f"is not JSON: {error}", remedy, where) from None
+    check_row(row, where)
+    return row
+
+
+def check_row(row: object, place: str) -> None:
+    """Refuse what is neither a list nor an object, and an empty one."""
+    if not isinstance(row, (list, dict)) or not row:
+        what = "is empty" if isinstance(row, (list, dict)) else "is no row of numbers"
+        raise InputError(what, 'a row is [1, 2, 3] or {"a": 1, "b": 2}', place)
+
+
+def json_layout(
+    rows: Iterator[Any], options: ReadOptions, request: ColumnRequest, place: str
+) -> Layout:
+    """Return the layout of rows of JSON; only the first ones are taken, up to the first list."""
+    first = next(rows)
+    if not isinstance(first, dict):
+        named = [("--columns", spec) for spec in options.columns]
+        named += [("--id-columns", spec) for spec in options.id_columns]
+        named += [("--label-column", request.labels)] if request.labels else []
+        for option, spec in named:
+            if not are_numbers(spec):
+                problem = f"no column named {shorten(spec)!r}: rows that are lists have no names"
+                raise UsageError(problem, 'give a number, or write rows as {"a": 1}', option)
+        return choose_layout(first, None, options, request)
+    names, cells = list(first), list(first.values())
+    layout = replace(choose_layout(cells, names, options, request), named_by="name")
+    lone = layout.classes[0]
+    while len(layout.classes) == 1 and cells[lone] is None and (row := next(rows, None)):
+        cells[lone] = row.get(names[lone]) if isinstance(row, dict) else None
+    for column in layout.classes:
+        _refuse_nested(cells[column], column, names, place)
+    flags = [column for column in layout.classes if isinstance(cells[column], bool)]
+    if 0 < len(flags) < len(layout.classes) and not layout.chosen:
+        verb = "holds" if len(flags) == 1 else "hold"
+        problem = f"{name_columns(flags, names)} {verb} truth values, among numbers"
+        remedy = f"{pass_through(flags, names)}, --columns names the classes"
+        raise InputError(problem, remedy, place)
+    lists = {column for column, cell in enumerate(cells) if isinstance(cell, list)}
+    found = list_column(layout, lists, place)
+    if found is None:
+        return layout
+    entries = cells[found]
+    refuse_length(len(entries), len(entries), f"{place}, column {shorten(names[found])!r}")
+    return replace(layout, entries=len(entries))
+
+
+def _refuse_nested(cell: object, column: int, names: list[str], place: str) -> None:
+    """Refuse an object, and a list of anything but numbers, in a column of classes."""
+    inner = cell[0] if isinstance(cell, list) and cell else cell if isinstance(cell, dict) else 0.0
+    problem = f"the column {shorten(names[column])!r} holds "
+    remedy = pass_through([column], names) if len(names) > 1 else ""
+    if isinstance(inner, dict):
+        keys = "write its numbers as keys of the record"
+        problem += "an object" if inner is cell else "a list of objects"
+        raise InputError(problem, f"{keys}, or {remedy}" if remedy else keys, place)
+    if isinstance(inner, list):
+        arrays = "--input-format json --key NAME reads an object of arrays"
+        raise InputError(f"{problem}a list of lists", f"a record is one row; {arrays}", place)
+    if isinstance(inner, str) and inner not in NON_FINITE:
+        raise InputError(f"{problem}a list of words", remedy or "give numbers", place)
+
+
+@dataclass(frozen=True)
+class JsonTable(LineTable):
+    """Reads the rows of JSON lines."""
+
+    def read_records(self, stream: io.BufferedIOBase, line: int) -> Iterator[tuple[int, Any]]:
+        return read_rows(stream, self.source.place, line)
+
+    def parse_with_polars(self, text: bytes, rows: int) -> ParsedRows | None:
+        values = read_with_polars(text, rows, self.layout)
+        return None if values is None else (values, None, [])
+
+    def parse_record(self, record: Any, place: str) -> ParsedRow:
+        layout, cells = self.layout, self._cells(record, place)
+        entries = [cells[column] for column in layout.classes]
+        if layout.entries is not None:
+            entries = self._entries(entries[0], place)
+        numbers = [self._number(entry, position, place) for position, entry in enumerate(entries)]
+        ids = tuple(cells[column] for column in layout.ids)
+        return numbers, ids, "" if layout.label is None else label_text(cells[layout.label])
+
+    def id_columns(
+        self, cells: Sequence[tuple[Any, ...]], values: NDArray[Any]
+    ) -> IdColumns | None:
+        layout, columns = self.layout, []
+        for column, entries in zip(layout.ids, cells, strict=True):
+            held: Sequence[object] = entries
+            if column in layout.classes and layout.entries is None:
+                # A number may be a string: "-inf", or one that stands for a missing value.
+                numbers = values[:, layout.classes.index(column)].tolist()
+                held = [
+                    each
+                    if not isinstance(each, str)
+                    else None
+                    if number != number and each.lower() != "nan"
+                    else number
+                    for each, number in zip(entries, numbers, strict=True)
+                ]
+            name = str(column + 1) if layout.names is None else layout.names[column]
+            columns.append(JsonColumn(held, self.source.place, name))
+        return IdColumns(tuple(columns)) if columns else None
+
+    def _cells(self, row: Any, place: str) -> list[Any]:
+        names = self.layout.names
+        if names is None:
+            if not isinstance(row, list) or len(row) != self.layout.columns:
+                problem = f"is not a list of {self.layout.columns} numbers like the first row"
+                raise InputError(problem, "every row needs the same classes", place)
+            return row
+        if not isinstance(row, dict):
+            problem = f"is not an object with the keys of the first row, {join_names(names)}"
+            raise InputError(problem, _SAME_KEYS, place)
+        try:
+            cells = [row[name] for name in names]
+        except KeyError as error:
+            name = str(error.args[0])
+            problem = f"has no key {shorten(name)!r}, which the first row has"
+            raise InputError(problem, _SAME_KEYS, place) from None
+        if len(row) > len(names):
+            name = next(name for name in row if name not in names)
+            problem = f"has a key {shorten(name)!r}, which the first row lacks"
+            raise InputError(problem, _SAME_KEYS, place)
+        return cells
+
+    def _entries(self, value: object, place: str) -> list[Any]:
+        """Return the entries of a row's list; a missing list has missing entries."""
+        count, where = self.layout.entries, f"{place}, column {self.layout.list_name!r}"
+        assert count is not None
+        if value is None or (isinstance(value, str) and value in self.layout.missing):
+            return [None] * count
+        if not isinstance(value, list):
+            problem = f"{shorten(json.dumps(value))} is not a list of numbers like the first"
+            raise InputError(problem, "write a list, or null if it is missing", where)
+        refuse_length(len(value), count, where)
+        return value
+
+    def _number(self, value: object, position: int, place: str) -> float:
+        layout = self.layout
+        if isinstance(value, bool) and layout.names is not None:
+            return float(value)
+        try:
+            return json_float(value, layout.missing)
+        except NotANumberError as error:
+            remedy = remedy_of_json(value)
+            if remedy == GIVE_A_NUMBER and layout.entries is None and len(layout.classes) > 1:
+                column = layout.classes[position]
+                remedy = pass_through([column], layout.names, "a column of words")
+            raise InputError(str(error), remedy, layout.cell(place, position)) from None
+
+
+@dataclass(frozen=True)
+class RecordTable(JsonTable):
+    """The rows of a document that is held whole."""
+
+    rows: list[Any]
+
+    def read_records(self, stream: io.BufferedIOBase, line: int) -> Iterator[tuple[int, Any]]:  # noqa: ARG002
+        for at, row in enumerate(self.rows):
+            check_row(row, self.row_place(at))
+            yield at, row
+
+    def row_place(self, line: int) -> str:
+        return f"{self.source.place}: [{line}]"
