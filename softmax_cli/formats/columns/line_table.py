@@ -101,7 +101,7 @@ class LineTable(ABC):
             chunks,
             class_names=self.layout.class_names,
             id_names=self.layout.id_names,
-            list_name=self.layout.list_name,
+            list_name=self.layout.list_name or None,
             size=self.source.size,
             table=self.layout,
             warnings=warnings,

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from softmax_cli.errors import InputError, shorten
 from softmax_cli.formats.columns.header import detect_layout
-from softmax_cli.formats.columns.layout import missing_texts, pass_through
+from softmax_cli.formats.columns.layout import Layout, missing_texts, pass_through
 from softmax_cli.formats.columns.line_table import LineTable, ParsedRow, ParsedRows
+from softmax_cli.formats.columns.lists import list_column, refuse_length
 from softmax_cli.formats.model.blocks import Source
 from softmax_cli.formats.model.id_columns import IdColumns, TextColumn
 from softmax_cli.formats.model.options import ColumnRequest, DecimalMark, ReadOptions
@@ -32,6 +33,7 @@ from softmax_cli.formats.text.cells import (
 )
 from softmax_cli.formats.text.delimiter import choose_delimiter, detected_delimiter
 from softmax_cli.formats.text.lines import Comments, Record, first_records, read_records
+from softmax_cli.formats.text.list_cells import list_entries, parse_list
 from softmax_cli.formats.text.numbers import (
     LARGEST_EXACT,
     STORE_TRUTH,
@@ -64,10 +66,9 @@ def read(source: Input, form: str, options: ReadOptions, request: ColumnRequest)
     if layout.names is not None:
         for cell in cells:
             decode_cell(cell, place)
-    row = list(map(cell_text, cells)) if layout.names is None else below or []
-    truths = (column for column in layout.classes if is_truth("".join(row[column : column + 1])))
-    layout = replace(layout, truths=frozenset(truths))
+    first_row = list(map(cell_text, cells)) if layout.names is None else below
     head, line = first.rows(is_header=layout.names is not None, one_column=layout.columns == 1)
+    layout = _with_kinds(layout, first_row or [], f"{source.place}:{line}")
     among_rows = comments if anywhere else None
     table = DelimitedTable(
         source, layout, head, line, split, delimiter, among_rows, options.decimal
@@ -79,6 +80,22 @@ def read(source: Input, form: str, options: ReadOptions, request: ColumnRequest)
         chunks = partial(table.chunks_of_records, head, line)
     notes = [text for text in (note, layout.warning) if text]
     return table.open(chunks, lambda: notes, partial(comments.warnings, source.place))
+
+
+def _with_kinds(layout: Layout, row: Sequence[str], place: str) -> Layout:
+    """Return the layout with the kinds of cells, lists and truth values, that the first row has."""
+    found = [(at, row[at]) for at in layout.classes if at < len(row)]
+    truths = frozenset(column for column, cell in found if is_truth(cell))
+    lists = {column: list_entries(cell) for column, cell in found}
+    columns = [column for column in lists if lists[column] is not None]
+    # Lists without a name for their columns are rather the rows of a matrix, which is an error.
+    is_matrix = len(columns) > 1 and layout.names is None
+    held = None if is_matrix else list_column(layout, columns, place)
+    if held is None:
+        return replace(layout, truths=truths)
+    entries = len(lists[held] or ())
+    refuse_length(entries, entries, f"{place}:{held + 1}")
+    return replace(layout, entries=entries)
 
 
 def decode_cell(cell: bytes, place: str) -> str:
@@ -117,7 +134,8 @@ class DelimitedTable(LineTable):
         # Polars takes much memory for long cells. It drops a byte order mark, splits a cell at a
         # quoted delimiter, and does not keep the text of numbers that are also passed through.
         if (
-            len(text) > _LONG_CELL * rows * layout.columns
+            layout.entries is not None
+            or len(text) > _LONG_CELL * rows * layout.columns
             or text.startswith(BOM_UTF8)
             or any(mark in inside for inside in text.split(b'"')[1::2])
             or self.decimal == self.delimiter
@@ -142,7 +160,10 @@ class DelimitedTable(LineTable):
             raise InputError(problem, remedy, place)
         chosen = cells if layout.is_all_classes else [cells[column] for column in layout.classes]
         ids = tuple(cells[column] for column in layout.ids)
-        numbers = self._numbers(chosen, place)
+        if layout.entries is None:
+            numbers = self._numbers(chosen, place)
+        else:
+            numbers = self._list(chosen[0], layout.entries, f"{place}:{layout.classes[0] + 1}")
         return numbers, ids, "" if layout.label is None else decode_cell(cells[layout.label], place)
 
     def id_columns(
@@ -151,7 +172,7 @@ class DelimitedTable(LineTable):
         columns = []
         for column, raw in zip(self.layout.ids, cells, strict=True):
             numbers: list[float | None] | None = None
-            if column in self.layout.classes:
+            if column in self.layout.classes and self.layout.entries is None:
                 of_class = values[:, self.layout.classes.index(column)].tolist()
                 numbers = [
                     None if number != number and cell_text(cell) in self.layout.missing else number
@@ -159,6 +180,14 @@ class DelimitedTable(LineTable):
                 ]
             columns.append(TextColumn(raw, numbers))
         return IdColumns(tuple(columns)) if columns else None
+
+    def _list(self, cell: bytes, entries: int, place: str) -> list[float]:
+        text, missing = decode_cell(cell, place), self.layout.missing
+        if text in missing:
+            return [math.nan] * entries
+        numbers = parse_list(text, missing, place)
+        refuse_length(len(numbers), entries, place)
+        return numbers
 
     def _numbers(self, cells: list[bytes], place: str) -> list[float]:
         try:

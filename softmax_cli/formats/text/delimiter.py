@@ -10,7 +10,10 @@ from softmax_cli.errors import UsageError
 
 # Excel's first line, which only names the delimiter.
 _SEP_LINE = re.compile(rb'\s*"?sep=([^\w\s"]|[ \t])"?[\r\n]*', re.IGNORECASE)
-_DECIMAL_COMMA = re.compile(r"\s*[+\-\u2212]?[\d.'\u2019\u00a0 ]*,\d+([eE][+-]?\d+)?\s*%?\s*")
+# A decimal comma, or a list.
+_COMMA_INSIDE = re.compile(
+    r"\s*\w*[\[(].*[\])]\s*|\s*[+\-\u2212]?[\d.'\u2019\u00a0 ]*,\d+([eE][+-]?\d+)?\s*%?\s*"
+)
 _BLANKS_BESIDE = re.compile(r"\s*[,;|]\s*")
 _MARKS = ",;\t|"
 
@@ -43,15 +46,15 @@ def detected_delimiter(*lines: str, usual: str | None = ",", decimal: str = ".")
     for mark in _MARKS.replace(usual or "\t", ""):
         if not all(mark in line for line in unquoted) or mark == decimal:
             continue
-        if not is_cut or (usual == "," and _has_decimal_commas(unquoted, mark)):
+        if not is_cut or (usual == "," and _has_inner_commas(unquoted, mark)):
             return mark
     return usual if is_cut and usual else None
 
 
-def _has_decimal_commas(lines: Sequence[str], mark: str) -> bool:
-    """Return true if every comma is in a number, given what separates cells."""
+def _has_inner_commas(lines: Sequence[str], mark: str) -> bool:
+    """Return true if every comma is in a number or a list, given what separates cells."""
     cells = [cell for line in lines for cell in line.split(mark) if "," in cell]
-    return all(map(_DECIMAL_COMMA.fullmatch, cells))
+    return all(map(_COMMA_INSIDE.fullmatch, cells))
 
 
 def choose_delimiter(
