@@ -214,7 +214,7 @@ def test_in_place_replaces_it() -> None:
         ("xent --p nan,1 --q .5,.5", "--p: row 0"),
         ("xent 1 2 --targets nan,1", "--targets: row 0"),
         ("softmax named.csv --id-columns id --append -o a.npy", "--append keeps"),
-        ("softmax index.csv", "a column without a name"),
+        ("softmax index.csv", "the index of a data frame"),
         ("gradcheck --rtol inf", "rtol is inf"),
         ("gradcheck --atol -1", "atol is -1"),
         ("gradcheck --step 0", "step must be positive"),

@@ -181,17 +181,21 @@ def _booleans() -> None:
 
 
 @pytest.mark.usefixtures("_booleans")
-@pytest.mark.parametrize(
-    "name",
-    [*TARGETS, *(f"y.{end}" for end in ("npy", "npz", "safetensors", "parquet", "arrow")),
-     "lists.parquet"],
-)  # fmt: skip
+@pytest.mark.parametrize("name", [*TARGETS, *(f"y.{end}" for end in ("npy", "npz", "safetensors"))])
 def test_truth_values_for_targets_are_to_be_numbers(name: str) -> None:
     outcome = run(f"softmax-cli xent 1,2 3,4 --targets {name}")
     assert (outcome.code, outcome.out) == (2, "")
     assert TRUTH in outcome.err
     assert "--id-columns" not in outcome.err
     assert "through" not in outcome.err
+
+
+@pytest.mark.usefixtures("_booleans")
+@pytest.mark.parametrize("name", ["y.parquet", "y.arrow", "lists.parquet"])
+def test_truth_values_of_a_column_are_targets(name: str) -> None:
+    Path("numbers.csv").write_text("1,0\n0,1\n")
+    expected = run("softmax-cli xent 1,2 3,4 --targets numbers.csv").out
+    assert run(f"softmax-cli xent 1,2 3,4 --targets {name}").out == expected != ""
 
 
 @pytest.mark.usefixtures("_booleans")
@@ -214,7 +218,11 @@ def test_truth_values_for_labels_and_weights_are_to_be_numbers(line: str) -> Non
 
 @pytest.mark.usefixtures("_booleans")
 def test_a_flag_beside_numbers_may_be_no_class() -> None:
-    outcome = run("softmax-cli softmax z.parquet")
-    assert outcome.code == 2
-    assert f"{TRUTH}, or --id-columns flag passes it through" in outcome.err
+    warned = run("softmax-cli softmax z.parquet")
+    assert warned.code == 0
+    refused = run("softmax-cli xent z.parquet --labels 0,1")
+    assert refused.code == 2
+    for outcome in (warned, refused):
+        assert "the column 'flag' is taken for a class and looks like none" in outcome.err
+        assert "--id-columns flag passes it through, --columns names the classes" in outcome.err
     assert run("softmax-cli softmax z.parquet --id-columns flag").code == 0

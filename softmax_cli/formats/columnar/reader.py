@@ -7,7 +7,7 @@ gigabyte of them is common, and the memory must not depend on it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -17,21 +17,21 @@ import polars as pl
 from numpy.typing import NDArray
 
 from softmax_cli.errors import InputError, shorten
-from softmax_cli.formats.arrays.array import ACCEPT_ROUNDING, INEXACT, first_inexact, row_place
+from softmax_cli.formats.arrays.array import row_place
 from softmax_cli.formats.columnar.file import ColumnarFile
 from softmax_cli.formats.columnar.id_series import SeriesColumn
+from softmax_cli.formats.columnar.numbers import LISTS, number_type, numbers_of
 from softmax_cli.formats.columns.layout import (
     Layout,
     choose_layout,
-    name_columns,
-    pass_through,
     refuse_all_but_one,
+    refuse_index,
     refuse_text_options,
 )
+from softmax_cli.formats.columns.lists import list_column, refuse_length
 from softmax_cli.formats.model.blocks import Block, Chunk, Source, rows_per_block
 from softmax_cli.formats.model.id_columns import IdColumns
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
-from softmax_cli.formats.text.numbers import STORE_TRUTH
 from softmax_cli.storage.input import Input
 
 _WINDOW_BYTES = 80 << 20
@@ -39,14 +39,6 @@ _WINDOW_ROWS = 1 << 18
 _COLUMNS_AT_ONCE = 16
 # One of the first rows must have a list, which gives the number of classes.
 _FIRST_ROWS = 1024
-_NUMBERS: dict[Any, type[np.floating[Any]]] = {
-    **dict.fromkeys((pl.Int8, pl.Int16, pl.Int32, pl.Int64), np.float64),
-    **dict.fromkeys((pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64), np.float64),
-    **dict.fromkeys((pl.Float64, pl.Null), np.float64),
-    pl.Float32: np.float32,
-    pl.Float16: np.float16,
-}
-_WORDS = (pl.String, pl.Categorical, pl.Enum)
 # Names that pandas or R gives to the index of a data frame.
 _INDEX = re.compile(r"|Unnamed: \d+|__index_level_\d+__")
 
@@ -62,87 +54,102 @@ def read(source: Input, form: str, options: ReadOptions, request: ColumnRequest)
     # --columns may name an index that only pandas notes.
     noted = frozenset[str]() if layout.chosen else file.index
     index = [at for at in layout.classes if _INDEX.fullmatch(columns[at]) or columns[at] in noted]
-    if index:
-        verb = "is" if len(index) == 1 else "are"
-        problem = f"{name_columns(index, columns)} {verb} the index of a data frame"
-        raise InputError(problem, pass_through(index, columns), source.place)
-    table = _Table(file, layout)
+    refuse_index(index, columns, source.place)
+    types = file.schema.dtypes()
+    held = list_column(layout, _columns_of(types, LISTS), source.place)
+    dtypes = [number_type(file.schema, at, layout, source.place) for at in layout.classes]
+    entries = None if held is None else _length_of_lists(file, columns[held])
+    truths = frozenset(_columns_of(types, pl.Boolean)).intersection(layout.classes)
+    layout = replace(layout, entries=entries, named_by="name", truths=truths)
+    dtype = np.result_type(*dtypes)
     return Source(
         source.place,
-        table.classes,
-        table.dtype,
-        table.chunks,
+        layout.width,
+        dtype,
+        _Table(file, layout, dtype).chunks,
         rows=file.rows,
-        class_names=None if table.listed else layout.class_names,
+        class_names=layout.class_names,
         id_names=layout.id_names,
-        list_name=table.names[0] if table.listed else None,
-        table=None if table.listed else replace(layout, named_by="name"),
+        list_name=layout.list_name,
+        table=layout,
     )
 
 
-class _Table:
-    """The columns of a file that are classes, or the one column that holds them as lists."""
+def _columns_of(types: Sequence[pl.DataType], kinds: Any) -> list[int]:
+    return [column for column, dtype in enumerate(types) if isinstance(dtype, kinds)]
 
-    def __init__(self, file: ColumnarFile, layout: Layout) -> None:
-        self._file, self._layout = file, layout
+
+def _length_of_lists(file: ColumnarFile, name: str) -> int:
+    dtype = file.schema[name]
+    if isinstance(dtype, pl.Array) and dtype.size:
+        return dtype.size
+    for count in (1, _FIRST_ROWS):
+        first = file.part([name], 0, min(count, file.rows)).to_series().drop_nulls()
+        if len(first):
+            refuse_length(len(first[0]), len(first[0]), row_place(file.place, 0)(0))
+            return len(first[0])
+    problem = f"column {shorten(name)!r} begins with no list of numbers"
+    raise InputError(problem, "a row needs a number", file.place)
+
+
+class _Table:
+    """The rows of a file: of the columns that are classes, or of the one that holds lists."""
+
+    def __init__(self, file: ColumnarFile, layout: Layout, dtype: np.dtype[Any]) -> None:
+        self._file, self._layout, self._dtype = file, layout, dtype
         names = file.schema.names()
-        self.names = [names[column] for column in layout.classes]
-        self._label = None if layout.label is None else names[layout.label]
-        types = [_number_type(file, at, lone=len(self.names) == 1) for at in layout.classes]
-        self.dtype = np.result_type(*types)
-        first = file.schema[self.names[0]]
-        self.listed = len(types) == 1 and isinstance(first, (pl.List, pl.Array))
-        self.classes = _width_of_lists(file, self.names[0]) if self.listed else len(types)
+        self._names = [names[column] for column in layout.classes]
+        self._label = [] if layout.label is None else [names[layout.label]]
 
     def chunks(self) -> Iterator[Chunk]:
         """Yield chunks, each of copies of the numbers in the window."""
-        file, row_bytes = self._file, self.classes * self.dtype.itemsize
-        most = max(1, _WINDOW_BYTES // row_bytes // (3 if self.listed else 1))
+        file, layout = self._file, self._layout
+        most = _WINDOW_BYTES // (layout.width * self._dtype.itemsize)
+        if layout.entries is not None:
+            # Polars holds them in memory too, and more while it decodes them.
+            most //= 2
         step = max(1, min(_WINDOW_ROWS, most, file.rows))
-        size = rows_per_block(self.classes, self.dtype.itemsize)
-        window = np.empty((self.classes, step), self.dtype)
-        label, ids = [] if self._label is None else [self._label], list(self._layout.id_names)
+        size = rows_per_block(layout.width, self._dtype.itemsize)
+        read = self._from_lists
+        if layout.entries is None:
+            read = partial(self._from_columns, np.empty((layout.width, step), self._dtype))
+        ids = list(layout.id_names)
         if not file.rows:
             # Reading no rows still finds damage.
-            file.part(self.names, 0, 0)
+            file.part(self._names, 0, 0)
         for start in range(0, file.rows, step):
             count = min(step, file.rows - start)
-            self._fill(window[:, :count], start)
-            words = file.words(label, start, count)
+            rows = read(start, count)
+            words = file.words(self._label, start, count)
             passed = file.part(ids, start, count) if ids else pl.DataFrame()
             for first in range(0, count, size):
-                values = window[:, first : min(first + size, count)].copy().T
+                values = rows[first : first + size].astype(self._dtype, order="K")
                 parts = (frame.slice(first, len(values)) for frame in (passed, words))
                 yield Chunk(len(values), partial(self._block, start + first, values, *parts))
 
-    def _fill(self, window: NDArray[Any], start: int) -> None:
-        count = window.shape[1]
-        if self.listed:
-            window[:] = self._from_lists(start, count).reshape(count, self.classes).T
-            return
-        for first in range(0, self.classes, _COLUMNS_AT_ONCE):
-            names = self.names[first : first + _COLUMNS_AT_ONCE]
+    def _from_columns(self, window: NDArray[Any], start: int, count: int) -> NDArray[Any]:
+        for first in range(0, len(window), _COLUMNS_AT_ONCE):
+            names = self._names[first : first + _COLUMNS_AT_ONCE]
             for line, column in enumerate(self._file.part(names, start, count), first):
-                window[line] = _numbers(column, self._file.place, lambda row: start + row)
+                numbers = numbers_of(column, self._file.place, lambda row: start + row)
+                window[line, :count] = numbers
+        return window[:, :count].T
 
     def _from_lists(self, start: int, count: int) -> NDArray[Any]:
-        """Return the numbers of lists, row after row; a missing list is all NaN."""
-        place, classes = self._file.place, self.classes
-        column = self._file.part(self.names, start, count).to_series()
+        """Return the numbers of lists; a missing list is all NaN."""
+        place, classes = self._file.place, self._layout.width
+        column = self._file.part(self._names, start, count).to_series()
         if isinstance(column.dtype, pl.List):
             lengths = column.list.len()
-            odd = (lengths != classes).arg_true()
-            if len(odd):
-                problem = f"a list of {lengths[odd[0]]} numbers, and the first row has {classes}"
-                remedy = "all rows need the same classes"
-                raise InputError(problem, remedy, row_place(place, start)(odd[0]))
+            if len(odd := (lengths != classes).arg_true()):
+                refuse_length(lengths[odd[0]], classes, row_place(place, start)(odd[0]))
         present = column.is_not_null().to_numpy()
         rows = np.flatnonzero(present) + start
-        entries = column.drop_nulls().explode()
-        numbers = _numbers(entries, place, lambda entry: rows[entry // classes])
+        entries = (column if present.all() else column.drop_nulls()).explode()
+        numbers = numbers_of(entries, place, lambda entry: int(rows[entry // classes]))
         if present.all():
-            return numbers
-        values = np.full((count, classes), np.nan, self.dtype)
+            return numbers.reshape(count, classes)
+        values = np.full((count, classes), np.nan, self._dtype)
         values[present] = numbers.reshape(-1, classes)
         return values
 
@@ -155,52 +162,6 @@ class _Table:
         return Block(
             start, values, row_place(place, start), IdColumns(ids) if ids else None, labels
         )
-
-
-def _number_type(file: ColumnarFile, column: int, *, lone: bool) -> type[np.floating[Any]]:
-    names, types = file.schema.names(), file.schema.dtypes()
-    dtype = types[column]
-    if lone and isinstance(dtype, (pl.List, pl.Array)):
-        assert isinstance(dtype.inner, pl.DataType)
-        dtype = dtype.inner
-    if number := _NUMBERS.get(dtype.base_type()):
-        return number
-    held, what = shorten(f"{dtype} values"), "it"
-    if isinstance(dtype, _WORDS):
-        held, what = "words", "a column of words"
-    problem = f"column {shorten(names[column])!r} holds {held}, which are no numbers"
-    remedy = pass_through([column], names, what)
-    if isinstance(dtype, pl.Boolean):
-        problem = f"column {shorten(names[column])!r} holds truth values (Boolean)"
-        # Flags among numbers may be no class; in a table of flags alone they are.
-        is_mixed = not lone and any(other != pl.Boolean for other in types)
-        remedy = f"{STORE_TRUTH}, or {remedy}" if is_mixed else STORE_TRUTH
-    raise InputError(problem, remedy, file.place)
-
-
-def _width_of_lists(file: ColumnarFile, name: str) -> int:
-    dtype = file.schema[name]
-    if isinstance(dtype, pl.Array):
-        width = dtype.size
-    else:
-        first = file.part([name], 0, min(_FIRST_ROWS, file.rows)).to_series().drop_nulls()
-        width = first.list.len()[0] if len(first) else 0
-    if not width:
-        problem = f"column {shorten(name)!r} begins with no list of numbers"
-        raise InputError(problem, "a row needs a number", file.place)
-    return int(width)
-
-
-def _numbers(column: pl.Series, place: str, row_of: Callable[[int], int]) -> NDArray[Any]:
-    """Return the numbers of a column, NaN for null; `row_of` gives the row of an entry."""
-    if column.dtype == pl.Null:
-        return np.full(len(column), np.nan)
-    if column.dtype in (pl.Int64, pl.UInt64):
-        entry = first_inexact(column.fill_null(0).to_numpy())
-        if entry is not None:
-            problem = f"column {shorten(column.name)!r} holds {column[entry]}, {INEXACT}"
-            raise InputError(problem, ACCEPT_ROUNDING, f"{place}: row {row_of(entry)}")
-    return column.to_numpy()
 
 
 def read_words(source: Input, form: str, what: str) -> Iterator[tuple[str, str]]:

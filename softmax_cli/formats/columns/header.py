@@ -13,7 +13,7 @@ from softmax_cli.formats.columns.layout import (
     are_numbers,
     choose_layout,
     missing_texts,
-    pass_through,
+    refuse_index,
 )
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 from softmax_cli.formats.text.cell_kinds import (
@@ -73,9 +73,7 @@ def detect_layout(
                 layout = replace(layout, warning=f"{place}: {warning}; {remedy}")
     for column in layout.classes if layout.names else ():
         if _UNNAMED.fullmatch(cells[column].strip()):
-            problem = "the header has a column without a name, as the index of a data frame has"
-            remedy = pass_through([column], layout.names)
-            raise InputError(problem, remedy, f"{place}:{column + 1}")
+            refuse_index([column], cells, f"{place}:{column + 1}")
     return layout
 
 

@@ -34,7 +34,7 @@ class Layout:
     warning   why a first line that was taken for a row may be a header
     named_by  what names a cell of a row: the number or name of its column, or its class
     entries   length of the lists, if the classes are the entries of one column of lists
-    truths    columns of truth values among the classes, as text
+    truths    columns of truth values among the classes
     """
 
     columns: int
@@ -240,6 +240,17 @@ def pass_through(columns: Sequence[int], names: Sequence[str] | None, what: str 
     """Return the remedy for columns that are no classes, which errors call `what`."""
     specs = ",".join(column_spec(column, names) for column in columns)
     return f"--id-columns {specs} passes {what or ('it', 'them')[len(columns) > 1]} through"
+
+
+def refuse_index(columns: Sequence[int], names: Sequence[str], place: str) -> None:
+    """Refuse columns that are the index of a data frame, if there are any."""
+    if not columns:
+        return
+    verb = "is" if len(columns) == 1 else "are"
+    problem = f"{name_columns(columns, names)} {verb} the index of a data frame"
+    if not all(names[column].strip() for column in columns):
+        problem = "a column without a name looks like the index of a data frame"
+    raise InputError(problem, pass_through(columns, names), place)
 
 
 def refuse_all_but_one(columns: int, what: str, place: str) -> None:

@@ -42,7 +42,10 @@ class SuspectColumns:
         self._layout = layout
         names = () if layout.chosen else layout.class_names or ()
         named = zip(layout.classes, names, strict=False)
-        self.columns = [column for column, name in named if looks_like_no_class(name)]
+        found = (column for column, name in named if looks_like_no_class(name))
+        # Flags among numbers may be no classes; in a table of flags alone they are.
+        is_mixed = len(layout.truths) < len(layout.classes) and not layout.chosen
+        self.columns = sorted({*found, *(layout.truths if is_mixed else ())})
 
     def add_index(self, blocks: Sequence[Block]) -> None:
         """Add the column whose whole numbers rise by one in the first rows, if it is only one."""
