@@ -132,7 +132,8 @@ def in_order_of(source: Source, other: Source, option: str) -> Source:
     if sorted(wanted) != sorted(names) or len(set(names)) < len(names):
         problem = f"the columns of {other.place} are not named as those of {source.place}"
         remedy = "the same names are needed, in any order"
-        raise ShapeError(problem, prefix_remedy(names, wanted, remedy), option)
+        remedy = prefix_remedy(names, wanted, prefix_remedy(wanted, names, remedy))
+        raise ShapeError(problem, remedy, option)
     positions = {name: position for position, name in enumerate(names)}
     order = [positions[name] for name in wanted]
     return other.map(lambda block: block.with_values(block.values[:, order]), class_names=wanted)

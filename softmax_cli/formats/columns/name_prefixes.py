@@ -21,8 +21,12 @@ def common_prefix(names: Sequence[str], endings: Sequence[str]) -> str:
 
 
 def prefix_remedy(names: Sequence[str], endings: Sequence[str], otherwise: str) -> str:
-    """Return the remedy for names that are endings of others, or else another remedy."""
-    prefix = common_prefix(names, endings) or common_prefix(endings, names)
+    """Return the remedy for names that have a prefix before the endings, or else another one.
+
+    >>> prefix_remedy(["cat", "dog"], ["hot dog"], "check the name")
+    'check the name'
+    """
+    prefix = common_prefix(names, endings)
     if not prefix:
         return otherwise
     return f"--class-prefix '{prefix}' takes the names without {prefix!r}"
