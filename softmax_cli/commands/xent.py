@@ -101,7 +101,7 @@ def command(
         write = explanation(write, shards)
     typed = {"--losses": losses_path, "--grad": gradient_path}
     paths = {option: path for option, path in typed.items() if path is not None}
-    inputs = LossInputs(values, p, q, options, read)
+    inputs = LossInputs(values, p, q, options, read, fits=report.fit_temperature)
     _check_files(paths, write, inputs)
     _check_form(inputs, report)
     if shards.are_given:
@@ -160,7 +160,7 @@ def _check_form(inputs: LossInputs, report: ReportOptions) -> None:
     }
     given = [option for option, value in forms.items() if value is not None]
     are_two, need_labels = p is not None, "".join(report.need_labels[:1])
-    has_logits = inputs.kind == "logits"
+    has_logits = inputs.kind == "logits" or report.fit_temperature
     # An ignored label is a row of p that is one-hot.
     no_label = are_two and inputs.kind != "probabilities" and bool(options.ignore_label)
     fits_two = are_two and report.fit_temperature
@@ -177,7 +177,6 @@ def _check_form(inputs: LossInputs, report: ReportOptions) -> None:
         (no_label, "p and q have no labels", "leave it out", "--ignore-label"),
         (fits_two, "p and q have no labels", "leave it out", "--fit-temperature"),
         (not has_logits and options.temperature != 1.0, *alone, "--temperature"),
-        (not has_logits and report.fit_temperature, *alone, "--fit-temperature"),
         (bins_unused, "requires --calibration or --fit-temperature", "add one of them", "--bins"),
     ):
         if is_wrong:

@@ -98,6 +98,8 @@ class LossRows(CountedRows):
 class LossSettings:
     """What the rows hold, and how their losses are computed and reduced.
 
+    kind              of the values as the formula takes them
+    given             of the values as they are read; their logarithms are logits, if `kind` is that
     partner           how errors name what the values are paired with
     ignores           whether rows with a label of NaN, or one-hot at `ignored`, are left out
     dtypes            what the numbers were rounded to: in the values' file, then in the blocks
@@ -107,6 +109,7 @@ class LossSettings:
 
     form: Form
     kind: Kind
+    given: Kind
     normalize: bool
     partner: str
     weights: Weights
@@ -122,7 +125,7 @@ class LossSettings:
 
     def mask(self, source: Source) -> Source:
         """Return the source with harmless numbers, not NaN, in ignored rows and masked classes."""
-        masked = list(self.weights.masked) if self.kind == "logits" else []
+        masked = list(self.weights.masked) if self.given == "logits" else []
         if not self.ignores and not masked:
             return source
 
@@ -213,13 +216,20 @@ class LossSettings:
 
     def _values(self, block: Block, used: NDArray[np.bool_]) -> tuple[FloatArray, int]:
         """Return the values without masked classes, and how many rows were divided by their sum."""
-        if self.kind == "logits":
+        if self.given == "logits":
             return block.values, 0
-        are_logs = self.kind == "log-probabilities"
+        values, divided = self._distributions(block, used)
+        if self.kind == "logits" and self.given == "probabilities":
+            with np.errstate(divide="ignore", invalid="ignore"):
+                values = np.log(values)
+        return values, divided
+
+    def _distributions(self, block: Block, used: NDArray[np.bool_]) -> tuple[FloatArray, int]:
+        are_logs = self.given == "log-probabilities"
         remedy = _FROM if are_logs else f"--normalize divides by the sum, {_FROM}"
         values, divided = check_distributions(
             block.values,
-            "q" if self.form == "distributions" else self.kind,
+            "q" if self.form == "distributions" else self.given,
             block.place,
             used,
             self.dtypes,

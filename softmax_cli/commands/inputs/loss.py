@@ -44,6 +44,7 @@ class LossInputs:
 
     place  how errors name typed values
     rows   which of the rows are meant, if not all
+    fits   whether a temperature is fitted: logarithms of probabilities are then logits
     """
 
     values: list[str] | None
@@ -53,6 +54,7 @@ class LossInputs:
     read: ReadOptions
     place: str = "arguments"
     rows: RowRange | None = None
+    fits: bool = False
 
     def at(self, temperature: float) -> LossInputs:
         """Return the same at another temperature."""
@@ -226,7 +228,8 @@ class LossInputs:
         ignored = [Names(names).number(token, "--ignore-label") for token in tokens]
         return LossSettings(
             form=form,
-            kind=self.kind,
+            kind="logits" if self.fits else self.kind,
+            given=self.kind,
             normalize=options.normalize,
             partner=partner if path_of(file_of(partner)).is_file() else option,
             weights=Weights.of(of_classes, options.label_smoothing, masked).over(source.classes),

@@ -11,6 +11,7 @@ import numpy as np
 
 from softmax_cli.commands.inputs.loss import LossInputs
 from softmax_cli.core.loss.temperature import Slopes, fitted_temperature
+from softmax_cli.errors import InputError
 from softmax_cli.formats.model.blocks import Block
 from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.losses.calibration import Calibration
@@ -97,6 +98,9 @@ def fit(sums_at: Callable[[float, bool], tuple[Sums, str]], temperature: float) 
         sums.check(place)
         before.append(Scores.of(sums))
         (slopes,) = (each.slopes for each in sums.metrics if isinstance(each, LossSlopes))
+        if sums.infinite_rows and not np.isfinite(slopes.coldest.total()):
+            problem = "its label has probability 0, and so an infinite loss at every temperature"
+            raise InputError(problem, "leave such rows out", sums.infinite_rows[0][1])
         return slopes
 
     found = fitted_temperature(slopes_at, temperature)

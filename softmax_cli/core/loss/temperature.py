@@ -130,8 +130,8 @@ def fitted_temperature(slopes_at: Callable[[float], Slopes], start: float) -> Fi
 
 def _check_ends(slopes: Slopes) -> None:
     if not np.isfinite(slopes.coldest.total()):
-        problem = "the loss is infinite at every temperature: a label's logit is -inf"
-        raise DomainError(problem, "leave such rows out with --ignore-label")
+        problem = "the loss is infinite at every temperature: the probability of a label is 0"
+        raise DomainError(problem, "leave such rows out")
     if slopes.coldest.total() <= 0 <= slopes.hottest.total():
         # The slope never falls as T goes to 0: it is 0 all the way.
         problem = "the loss is the same at every temperature: all finite logits of a row are equal"
