@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 from softmax_cli.commands.options.flag import Flag
-from softmax_cli.commands.options.loss import DEFAULT_BINS, LossOptions, ReportOptions
+from softmax_cli.commands.options.loss import LossOptions, ReportOptions
 from softmax_cli.commands.options.shards import ShardOptions
 from softmax_cli.commands.options.shared import Explain, Values, explanation
 from softmax_cli.errors import UsageError
@@ -102,7 +102,7 @@ def command(
     typed = {"--losses": losses_path, "--grad": gradient_path}
     paths = {option: path for option, path in typed.items() if path is not None}
     inputs = LossInputs(values, p, q, options, read, fits=report.fit_temperature)
-    _check_files(paths, write, inputs)
+    _check_files(paths | report.paths, write, inputs)
     _check_form(inputs, report)
     if shards.are_given:
         from softmax_cli.commands.many_files.loss import loss_of_shards
@@ -115,7 +115,7 @@ def command(
         fit = fitted(inputs, report.bins, write)
         inputs = inputs.at(fit.temperature)
     form = output_format(replace(write, in_place=False)).name
-    has_histogram = form == "table" or write.save is not None
+    has_histogram = not report.keys and (form == "table" or write.save is not None)
     with ExitStack() as stack:
         source, settings = inputs.opened(stack)
         explained = None
@@ -130,7 +130,7 @@ def command(
         losses = running_loss(source, settings, report, others, has_histogram=has_histogram)
         rows = replace(write, format=None, save=None)
         files = {option: replace(rows, output=path) for option, path in paths.items()}
-        loss = LossReport(losses, write, report.given, fit, explained)
+        loss = LossReport(losses, write, report, fit, explained)
         loss.read_and_write(source, files, read)
     return 0
 
@@ -159,13 +159,10 @@ def _check_form(inputs: LossInputs, report: ReportOptions) -> None:
         "--targets": options.targets,
     }
     given = [option for option, value in forms.items() if value is not None]
-    are_two, need_labels = p is not None, "".join(report.need_labels[:1])
+    are_two = p is not None
     has_logits = inputs.kind == "logits" or report.fit_temperature
     # An ignored label is a row of p that is one-hot.
     no_label = are_two and inputs.kind != "probabilities" and bool(options.ignore_label)
-    fits_two = are_two and report.fit_temperature
-    uses_bins = report.calibration or report.fit_temperature
-    bins_unused = report.bins != DEFAULT_BINS and not uses_bins
     alone = ("goes with logits alone", "leave it out")
     compare = "give --labels, --label-column or --targets; or two distributions with --p and --q"
     for is_wrong, problem, remedy, option in (
@@ -173,11 +170,9 @@ def _check_form(inputs: LossInputs, report: ReportOptions) -> None:
         (len(given) > 1, f"{' and '.join(given)} are two forms of the command", "give one", "xent"),
         (not given and values, "the values have nothing to be compared with", compare, "xent"),
         (are_two and values, "takes no other values", "write 0.5,0.5 with commas", "--p and --q"),
-        (need_labels and are_two, "p and q have no labels", "leave it out", need_labels),
         (no_label, "p and q have no labels", "leave it out", "--ignore-label"),
-        (fits_two, "p and q have no labels", "leave it out", "--fit-temperature"),
         (not has_logits and options.temperature != 1.0, *alone, "--temperature"),
-        (bins_unused, "requires --calibration or --fit-temperature", "add one of them", "--bins"),
     ):
         if is_wrong:
             raise UsageError(problem, remedy, option)
+    report.check(inputs.kind, options.reduction, are_two=are_two)

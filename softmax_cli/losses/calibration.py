@@ -44,7 +44,7 @@ class Calibration(Metric):
     over B bins of equal width, the b-th of confidences above (b - 1) / B and up to b / B, with
     confidence_b and accuracy_b the means of its n_b rows, unweighted.
 
-    is_asked           whether --calibration asks for it; if not, soft targets are no error
+    asked_by           the option that asks for it; "" if none, soft targets are then no error
     source             ECE and MCE: Naeini et al. 2015, Guo et al. 2017; the score: Brier 1950
 
     >>> P = np.array([[0.75, 0.25], [0.75, 0.25]])
@@ -54,7 +54,7 @@ class Calibration(Metric):
     (0.25, 0.25, 0.625)
     """
 
-    is_asked: bool
+    asked_by: str
     rows: NDArray[np.int64]
     right: NDArray[np.int64]
     confidences: GroupedSums
@@ -63,15 +63,15 @@ class Calibration(Metric):
     merged = ("rows", "right", "confidences", "squares", "is_soft")
 
     @classmethod
-    def empty(cls, bins: int, *, is_asked: bool = True) -> Calibration:
+    def empty(cls, bins: int, asked_by: str = "--calibration") -> Calibration:
         """Return the counts of no row in so many bins."""
         zeros = np.zeros(bins, np.int64)
-        return cls(is_asked, zeros, zeros.copy(), GroupedSums(bins), ExactSum())
+        return cls(asked_by, zeros, zeros.copy(), GroupedSums(bins), ExactSum())
 
     def of(self, scored: Scored) -> Calibration:
-        if scored.labels is None and not self.is_asked:
-            return replace(self.empty(len(self.rows), is_asked=False), is_soft=True)
-        counted, labels = scored.counted, needed_labels(scored, "--calibration")
+        if scored.labels is None and not self.asked_by:
+            return replace(self.empty(len(self.rows), ""), is_soft=True)
+        counted, labels = scored.counted, needed_labels(scored, self.asked_by)
         predicted = np.asarray(scored.predicted)[counted]
         kind, values = scored.settings.kind, wide(scored.rows.chosen(counted).values)
         if kind == "logits":
@@ -85,7 +85,7 @@ class Calibration(Metric):
     ) -> Calibration:
         """Count rows by their probabilities P, which are changed, labels and likeliest classes."""
         bins = len(self.rows)
-        found = self.empty(bins, is_asked=self.is_asked)
+        found = self.empty(bins, self.asked_by)
         confidences = np.take_along_axis(P, likeliest[:, None], -1)[:, 0]
         of = np.searchsorted(self._edges[1:-1], confidences, side="left")
         found.rows = np.bincount(of, minlength=bins)
@@ -142,7 +142,7 @@ class Calibration(Metric):
         return self.squares.total(self.count) if self.count else math.nan
 
     def report(self) -> dict[str, object]:
-        if not self.is_asked:
+        if not self.asked_by:
             return {}
         return {
             "calibration": {

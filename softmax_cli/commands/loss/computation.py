@@ -8,6 +8,7 @@ from functools import partial
 
 import numpy as np
 
+from softmax_cli.commands.loss.figures import LossOfFiles
 from softmax_cli.commands.options.loss import ReportOptions
 from softmax_cli.formats.model.blocks import Block, Source, identity
 from softmax_cli.formats.model.options import ReadOptions, WriteOptions
@@ -73,8 +74,8 @@ def running_loss(
         metrics.append(PerClass.empty(names))
     if report.worst:
         metrics.append(Worst(report.worst, names, source.id_names))
-    if report.calibration or report.fit_temperature:
-        metrics.append(Calibration.empty(report.bins, is_asked=report.calibration))
+    if report.calibrated_for or report.fit_temperature:
+        metrics.append(Calibration.empty(report.bins, report.calibrated_for))
     if has_histogram or report.histogram:
         metrics.append(Histogram(report.histogram))
     return RunningLoss(settings, [*metrics, *others])
@@ -86,11 +87,15 @@ def compute(
     outputs: RowOutputs,
     read: ReadOptions,
     write: WriteOptions,
+    of_files: LossOfFiles | None = None,
     *,
     needed_for: str = "",
     check: Callable[[str], None] | None = None,
 ) -> Counts:
-    """Add the losses of all rows to the running loss, and write them and their gradients."""
+    """Add the losses of all rows to the running loss, and write them and their gradients.
+
+    of_files  takes the losses of each file as well
+    """
 
     def prepare(block: Block) -> Commit:
         of_rows, gradients, found = losses.of(block)
@@ -99,6 +104,8 @@ def compute(
         if gradients is not None:
             block = block.with_values(gradients)
             commits += [output(block) for output in outputs["--grad"]]
+        if of_files is not None:
+            commits.append(partial(of_files.merge, block, found))
         return partial(call_each, [partial(losses.merge, found), *commits])
 
     return run(source, identity, prepare, read.on_bad_row, write, None, needed_for, check)

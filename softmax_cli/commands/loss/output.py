@@ -1,4 +1,4 @@
-"""What xent prints: the loss alone, the losses of the rows, or a report."""
+"""What xent prints: the loss alone or some figures, the losses of the rows, or a report."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.commands.loss.computation import RowFiles, compute, open_row_files, row_result
+from softmax_cli.commands.loss.figures import FileLoss, LossOfFiles, opened_figures, table_of_files
+from softmax_cli.commands.options.loss import ReportOptions
 from softmax_cli.display.parts import Line, Part
-from softmax_cli.formats.model.blocks import Block, Source
+from softmax_cli.formats.model.blocks import Source
 from softmax_cli.formats.model.options import ReadOptions, WriteOptions
-from softmax_cli.formats.model.sinks import Result
 from softmax_cli.formats.opening.sink import open_picture, open_sink
 from softmax_cli.formats.registry import output_format
 from softmax_cli.losses.loss_spread import Histogram
@@ -32,9 +33,9 @@ if TYPE_CHECKING:
 
 @dataclass
 class LossReport:
-    """Writes a loss: as a report if that is a table or JSON, else only the number.
+    """Writes a loss: as a report if that is a table or JSON, else the number or those of --show.
 
-    options      the options given whose results only a report shows
+    report       what the report holds, and --report
     fit          the fitted temperature
     explanation  of the first rows
     row_table    a table of the losses of rows, filled once all are read
@@ -43,7 +44,7 @@ class LossReport:
 
     losses: RunningLoss
     write: WriteOptions
-    options: tuple[str, ...]
+    report: ReportOptions
     fit: Fit | None
     explanation: Explanation | None = None
     row_table: list[Part] = field(default_factory=list)
@@ -64,18 +65,19 @@ class LossReport:
         for each in (*files.values(), self.write):
             # This comes before any of them is opened.
             refuse_input(each.output or "-", source.paths, in_place=each.in_place)
+        of_files = LossOfFiles(source, self.losses) if self.report.report_form == "csv" else None
         with ExitStack() as stack:
             # Opened first: these outputs appear last, once the files of the rows are there.
             sink = finish = None
-            if self._is_report or not keeps_rows:
-                finish = stack.enter_context(self._opened(source.paths))
-            else:
+            of_rows = keeps_rows and not self._is_report
+            finish = stack.enter_context(self._opened(source.paths, of_rows=of_rows))
+            if of_rows:
                 result = replace(row_result(source), after=self._histogram)
                 sink = stack.enter_context(open_sink(result, self.write, source.paths))
             outputs = open_row_files(stack, source, files)
             if sink is not None:
                 outputs["--losses"].append(sink.prepare)
-            elif keeps_rows:
+            if keeps_rows and (sink is None or self.report.report_form == "json"):
                 keep = self.row_losses.append
                 outputs["--losses"].append(lambda block: partial(keep, block.values[:, 0]))
                 if self.explanation is not None:
@@ -84,39 +86,49 @@ class LossReport:
                     table = TableSink(row_result(source), self.row_table.extend, self.write)
                     outputs["--losses"].append(table.prepare)
             check = self.losses.check
-            compute(source, self.losses, outputs, read, self.write, needed_for="loss", check=check)
+            losses, write = self.losses, self.write
+            compute(source, losses, outputs, read, write, of_files, needed_for="loss", check=check)
             if table is not None:
                 table.finish()
-            if finish is not None:
-                finish()
+            finish([] if of_files is None else of_files.files())
         self._write_notes()
 
-    def write_loss(self, inputs: Sequence[Location]) -> None:
-        """Write the loss of rows that were read from these files."""
+    def write_loss(self, inputs: Sequence[Location], files: Sequence[FileLoss]) -> None:
+        """Write the loss of rows that were read from these files, and those of each file."""
         with self._opened(inputs) as finish:
-            finish()
+            finish(files)
         self._write_notes()
 
     @contextmanager
-    def _opened(self, inputs: Sequence[Location]) -> Iterator[Callable[[], None]]:
-        """Open the outputs of the reduced loss; yield a function that writes them."""
-        write = self.write
+    def _opened(
+        self, inputs: Sequence[Location], *, of_rows: bool = False
+    ) -> Iterator[Callable[[Sequence[FileLoss]], None]]:
+        """Open the outputs of the reduced loss; yield a function that writes them.
+
+        of_rows  only --report is opened, because the losses of the rows are written elsewhere
+        """
+        write, path = self.write, self.report.report_path
+        is_one = not self._is_report and self.losses.settings.reduction != "none"
         with ExitStack() as stack:
-            save = stack.enter_context(open_picture(write, inputs))
+            file = None if path is None else stack.enter_context(open_target(path, inputs))
+            picture = replace(write, save=None) if of_rows else write
+            save = stack.enter_context(open_picture(picture, inputs))
             if self._is_report:
                 output = open_target(write.output or "-", inputs, in_place=write.in_place)
                 target = stack.enter_context(output)
-            elif self.losses.settings.reduction != "none":
-                result = Result("xent", "losses", 1, np.dtype(np.float64), flat="one")
-                alone = stack.enter_context(open_sink(result, replace(write, save=None), inputs))
+            elif is_one:
+                alone = stack.enter_context(opened_figures(self.report.keys, write, inputs))
 
-            def finish() -> None:
+            def finish(files: Sequence[FileLoss]) -> None:
                 if self._is_report:
                     self._write_report(target)
-                elif (loss := self.losses.loss()) is not None:
-                    alone.write(Block(0, np.array([[loss]]), str))
+                elif is_one:
+                    alone(self.losses)
                 if save is not None:
                     save(self._parts())
+                if file is not None:
+                    is_table = self.report.report_form == "csv"
+                    file.write(table_of_files(files, write.precision) if is_table else self._json())
 
             yield finish
 
@@ -124,7 +136,7 @@ class LossReport:
         from softmax_cli.commands.loss.tables import report_parts
         from softmax_cli.display.parts import step_parts
 
-        parts = report_parts(self.losses, self.fit, self.write.precision)
+        parts = report_parts(self.losses, self.fit, self.write.precision, self.report)
         if self.explanation is None:
             return parts
         of_rows = [*self.row_table, Line()] if self.row_table else []
@@ -144,6 +156,9 @@ class LossReport:
             terminal = target.is_terminal
             target.write(render_text(self._parts(), self.write.color, terminal=terminal))
             return
+        target.write(self._json())
+
+    def _json(self) -> bytes:
         from softmax_cli.formats.text.json_values import json_report
 
         report = self.losses.report()
@@ -154,7 +169,7 @@ class LossReport:
         if self.explanation is not None:
             report["steps"] = [step.as_dict() for step in self.explanation.steps(self.losses)]
         text = json_report(report, self.write.precision) + "\n"
-        target.write(text.encode("utf-8", "backslashreplace"))
+        return text.encode("utf-8", "backslashreplace")
 
     def _write_notes(self) -> None:
         losses, write = self.losses, self.write
@@ -182,7 +197,9 @@ class LossReport:
             note(f"{ignored} of {losses.rows} rows ignored", write)
         if self.fit is not None:
             note(f"the temperature that minimises the loss is {self.fit.temperature!r}", write)
-        options, where = list(self.options), "in a table and by --format json, not here"
+        options, where = list(self.report.given), "in a table and by --format json, not here"
+        if self.report.report_form == "json":
+            return
         if output_format(write).name == "table":
             options = [option for option in options if option != "--histogram"]
             where = "with another reduction and by --format json, not with --reduction none"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from softmax_cli.commands.loss.temperature_fit import Fit, Scores
+from softmax_cli.commands.options.loss import ReportOptions
 from softmax_cli.core.loss.log_bases import UNITS
 from softmax_cli.display.alignment import DEFAULT_PRECISION, align_numbers
 from softmax_cli.display.parts import Gauge, Line, Part, Table
@@ -19,23 +20,28 @@ SHOWN_CLASSES = 24
 # Of a histogram: the bins of the largest losses, and one bin of all others.
 SHOWN_BINS = 12
 
+Row = tuple[str, str, str]
 Number = Callable[[float | None], str]
 
 
-def report_parts(losses: RunningLoss, fit: Fit | None, precision: int | None) -> list[Part]:
+def report_parts(
+    losses: RunningLoss, fit: Fit | None, precision: int | None, report: ReportOptions
+) -> list[Part]:
     """Return the tables, the loss first."""
 
     def number(value: float | None) -> str:
         return "-" if value is None else f"{value:.{precision or DEFAULT_PRECISION}g}"
 
-    tables = [_summary(losses, number)]
+    tables = [_summary(losses, number, report.keys)]
     for metric in losses.metrics:
         if isinstance(metric, Worst):
             tables.append(_worst(metric, number))
         elif isinstance(metric, PerClass):
             tables.append(_classes(metric.classes(), number))
-        elif isinstance(metric, Calibration) and metric.is_asked:
-            tables += [_scores(metric, number), _reliability(metric.bins(), number)]
+        elif isinstance(metric, Calibration) and report.calibration:
+            scores = list(_scores(metric, number).values())
+            tables.append([Table(("", "", ""), scores, left=(0, 2))])
+            tables.append(_reliability(metric.bins(), number))
         elif isinstance(metric, Histogram) and metric.is_shown:
             tables.append(histogram_parts(metric))
     if fit is not None:
@@ -43,36 +49,48 @@ def report_parts(losses: RunningLoss, fit: Fit | None, precision: int | None) ->
     return [part for table in tables for part in (Line(), *table)][1:]
 
 
-def _summary(losses: RunningLoss, number: Number) -> list[Part]:
+def _summary(losses: RunningLoss, number: Number, keys: Sequence[str]) -> list[Part]:
+    """Return the table of the loss, or of the figures with these keys."""
     settings, used = losses.settings, losses.reduced.used
     unit, reduction = UNITS[settings.base], settings.reduction
     of_rows = "1 row" if used == 1 else f"{used} rows"
-    rows = []
+    rows: dict[str, Row] = {}
     if reduction != "none":
-        rows.append(("loss", number(losses.loss()), f"{unit}, the {reduction} of {of_rows}"))
+        rows["loss"] = ("loss", number(losses.loss()), f"{unit}, the {reduction} of {of_rows}")
     if settings.form == "distributions":
         entropy, divergence = losses.entropies()
-        rows.append(("H(p)", number(entropy), f"{unit}, the entropy of p"))
-        rows.append(("KL(p||q)", number(divergence), f"{unit}, loss - H(p)"))
-    rows.append(("perplexity", number(losses.perplexity()), "exp of the mean in nats"))
+        rows["entropy"] = ("H(p)", number(entropy), f"{unit}, the entropy of p")
+        rows["kl"] = ("KL(p||q)", number(divergence), f"{unit}, loss - H(p)")
+    rows["perplexity"] = ("perplexity", number(losses.perplexity()), "exp of the mean in nats")
     accuracy = losses.accuracy.share(used)
-    if accuracy is not None:
-        rows.append(("accuracy", number(accuracy), f"{losses.accuracy.right} of {of_rows}"))
-    rows += [
-        (f"top-{metric.k} accuracy", number(metric.share), f"{metric.right} of {of_rows}")
-        for metric in losses.metrics
-        if isinstance(metric, TopK)
-    ]
+    if accuracy is not None or "accuracy" in keys:
+        right = "soft targets have none"
+        if accuracy is not None:
+            right = f"{losses.accuracy.right} of {of_rows}"
+        rows["accuracy"] = ("accuracy", number(accuracy), right)
+    for metric in losses.metrics:
+        if isinstance(metric, TopK):
+            name, right = f"top-{metric.k} accuracy", f"{metric.right} of {of_rows}"
+            rows[name] = (name, number(metric.share), right)
     divisor, what = losses.reduced.denominator(reduction), "weights of the rows used, summed"
     if reduction in ("sum", "none"):
         what = "nothing is divided"
     elif reduction == "batch-mean" or divisor == used:
         what = "the number of rows used"
-    rows.append(("denominator", number(divisor), what))
-    rows.append(("rows", str(losses.rows), f"{used} used, {losses.rows - used} ignored"))
-    if settings.temperature != 1:
-        rows.append(("temperature", number(settings.temperature), "divides the logits"))
-    return [Table(("", "", ""), rows, left=(0, 2))]
+    ignored = losses.rows - used
+    rows["denominator"] = ("denominator", number(divisor), what)
+    rows["rows"] = ("rows", str(losses.rows), f"{used} used, {ignored} ignored")
+    if settings.temperature != 1 or "temperature" in keys:
+        rows["temperature"] = ("temperature", number(settings.temperature), "divides the logits")
+    shown = list(rows.values())
+    if keys:
+        rows["used"] = ("used", str(used), f"of {losses.rows} rows")
+        rows["ignored"] = ("ignored", str(ignored), f"of {losses.rows} rows")
+        for metric in losses.metrics:
+            if isinstance(metric, Calibration):
+                rows |= _scores(metric, number)
+        shown = [rows[key] for key in keys]
+    return [Table(("", "", ""), shown, left=(0, 2))]
 
 
 def _worst(worst: Worst, number: Number) -> list[Part]:
@@ -107,14 +125,13 @@ def _descending_loss(each: OfClass) -> float:
     return -math.inf if each.loss is None or math.isnan(each.loss) else -each.loss
 
 
-def _scores(calibration: Calibration, number: Number) -> list[Part]:
+def _scores(calibration: Calibration, number: Number) -> dict[str, Row]:
     bins = f"{len(calibration.rows)} bins"
-    rows = [
-        ("ECE", number(calibration.ece()), f"expected calibration error, {bins}"),
-        ("MCE", number(calibration.mce()), "largest gap of a bin"),
-        ("Brier", number(calibration.brier()), "mean of sum_k (P(k) - Y(k))^2, 0 to 2"),
-    ]
-    return [Table(("", "", ""), rows, left=(0, 2))]
+    return {
+        "ece": ("ECE", number(calibration.ece()), f"expected calibration error, {bins}"),
+        "mce": ("MCE", number(calibration.mce()), "largest gap of a bin"),
+        "brier": ("Brier", number(calibration.brier()), "mean of sum_k (P(k) - Y(k))^2, 0 to 2"),
+    }
 
 
 def _reliability(bins: list[ConfidenceBin], number: Number) -> list[Part]:

@@ -114,7 +114,7 @@ def summed_slopes(
     with ExitStack() as stack:
         source, settings = inputs.opened(stack)
         slopes = LossSlopes(Slopes(settings.temperature))
-        losses = RunningLoss(settings, [slopes, Calibration.empty(bins, is_asked=False)])
+        losses = RunningLoss(settings, [slopes, Calibration.empty(bins, "")])
         sums: Any = losses if scored else slopes
 
         def sums_of(block: Block) -> Any:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import asdict, replace
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from typing import Any
 
 from softmax_cli.commands.inputs.loss import LossInputs
 from softmax_cli.commands.loss.computation import RowFiles, compute, open_row_files, running_loss
+from softmax_cli.commands.loss.figures import FileLoss
 from softmax_cli.commands.loss.output import LossReport
 from softmax_cli.commands.loss.temperature_fit import Fit, Sums, fit, summed_slopes
 from softmax_cli.commands.many_files.run import Run, State
@@ -66,18 +67,19 @@ def loss_of_shards(
         divisor = None
         if "--grad" in directories:
             divisor = gradient_divisor(run, inputs, run.write)
-        settings: dict[str, Any] = {"loss": common_options(inputs), "report": asdict(report)}
+        settings: dict[str, Any] = {"loss": common_options(inputs), "report": report.computed}
         settings |= {"divisor": divisor and str(divisor), "precision": write.precision}
         run.open_manifest(settings)
         left_out = set(run.bad)
-        whole = _loss(run, inputs, report, divisor)
+        files: list[FileLoss] = []
+        whole = _loss(run, inputs, report, divisor, files)
         if divisor is not None and inputs.options.reduction.endswith("mean"):
             for path in set(run.bad) - left_out:
                 problem = "is damaged, but the gradients of the other files count its rows"
                 remedy = "remove it, or add --reduction sum"
                 raise SoftmaxCliError(problem, remedy, relative(path))
         paths = [location(path) for path in run.inputs]
-        LossReport(whole, write, report.given, found).write_loss(paths)
+        LossReport(whole, write, report, found).write_loss(paths, files)
     return 0
 
 
@@ -126,9 +128,16 @@ def _opened(
 
 
 def _loss(
-    run: Run, inputs: LossInputs, report: ReportOptions, divisor: Fraction | float | None
+    run: Run,
+    inputs: LossInputs,
+    report: ReportOptions,
+    divisor: Fraction | float | None,
+    files: list[FileLoss],
 ) -> RunningLoss:
-    """Compute missing or changed shards, and merge them with the results of earlier runs."""
+    """Compute missing or changed shards, and merge them with the results of earlier runs.
+
+    files  takes the loss of each shard, for --report
+    """
 
     def call(shard: Shard, rows: RowRange | None) -> Callable[[], Part]:
         files = {option: output_options(run, path, rows) for option, path in shard.outputs.items()}
@@ -158,6 +167,8 @@ def _loss(
             problem = f"its columns are not those of {relative(run.good[0].path)}"
             remedy = "give all files the same, in the same order"
             raise InputError(problem, remedy, relative(shard.path))
+        if report.report_form == "csv":
+            files.append((relative(shard.path), whole.from_state(state)))
         whole.merge_state(state, rows)
         rows += state["read"]
     if whole is None:

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Annotated, Literal
 
 from softmax_cli.commands.options.flag import Flag
 from softmax_cli.commands.options.shared import Base, Temperature
-from softmax_cli.errors import UsageError
+from softmax_cli.errors import UsageError, did_you_mean, shorten
+from softmax_cli.formats.registry import suffix_format
 
 Reduction = Literal["mean", "batch-mean", "sum", "none"]
 DEFAULT_BINS = 15
 From = Literal["logits", "probabilities", "log-probabilities"]
+# What --show can name.
+SHOWN = (
+    "loss",
+    "perplexity",
+    "accuracy",
+    "entropy",
+    "kl",
+    "ece",
+    "mce",
+    "brier",
+    "temperature",
+    "rows",
+    "used",
+    "ignored",
+)
 
 
 def _share(value: float) -> float:
@@ -106,6 +122,45 @@ class ReportOptions:
         ),
     ] = False
 
+    show: Annotated[
+        list[str],
+        _report(
+            "In place of the loss alone, print these, in this order, on one line with commas: "
+            f"{', '.join(SHOWN)}. In a table, show these rows alone.",
+            "KEYS",
+        ),
+    ] = field(default_factory=list)
+    report_path: Annotated[
+        str | None,
+        _report(
+            "Also write the report to a file: .csv, a line for each input file; or .json.",
+            "PATH",
+            name="--report",
+        ),
+    ] = None
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """What --show names, in its order."""
+        keys = [key.strip() for text in self.show for key in text.split(",")]
+        for key in keys:
+            if key not in SHOWN:
+                remedy = did_you_mean(key, SHOWN, f"name some of {', '.join(SHOWN)}")
+                raise UsageError(f"{shorten(key)!r} is not a figure of a loss", remedy, "--show")
+        return tuple(keys)
+
+    @property
+    def calibrated_for(self) -> str:
+        """The option that calls for a calibration, if any."""
+        asked = [f"--show {key}" for key in self.keys if key in ("ece", "mce", "brier")]
+        return "--calibration" if self.calibration else "".join(asked[:1])
+
+    @property
+    def computed(self) -> dict[str, object]:
+        """What decides which figures are computed, not where they are shown."""
+        shown = {"show": None, "report_path": None, "calibration": bool(self.calibrated_for)}
+        return asdict(self) | shown
+
     @property
     def given(self) -> tuple[str, ...]:
         """The options given whose results only a report shows."""
@@ -121,3 +176,43 @@ class ReportOptions:
             "--calibration": self.calibration,
         }
         return tuple(option for option, is_given in asked.items() if is_given)
+
+    def check(self, kind: str, reduction: Reduction, *, are_two: bool) -> None:
+        """Raise UsageError if the report cannot have what it asks for.
+
+        kind     what the values are
+        are_two  whether they are p and q, which have no labels
+        """
+        if self.keys and reduction == "none":
+            problem = "--reduction none prints a loss for each row"
+            raise UsageError(problem, "leave one of the two out", "--show")
+        for key in self.keys:
+            option, remedy = f"--show {key}", "leave it out"
+            if are_two and key in ("accuracy", "ece", "mce", "brier"):
+                raise UsageError("p and q have no labels", remedy, option)
+            if not are_two and key in ("entropy", "kl"):
+                raise UsageError("goes with --p and --q alone", remedy, option)
+            if key == "temperature" and kind != "logits" and not self.fit_temperature:
+                remedy = "leave it out" if are_two else "leave it out, or add --fit-temperature"
+                raise UsageError("goes with logits alone", remedy, option)
+        if are_two and (need_labels := "".join(self.need_labels[:1])):
+            raise UsageError("p and q have no labels", "leave it out", need_labels)
+        if are_two and self.fit_temperature:
+            raise UsageError("p and q have no labels", "leave it out", "--fit-temperature")
+        if self.bins != DEFAULT_BINS and not (self.calibrated_for or self.fit_temperature):
+            problem = "requires --calibration or --fit-temperature"
+            raise UsageError(problem, "add one of them", "--bins")
+        if self.report_path is not None and self.report_form not in ("csv", "json"):
+            problem = f"{self.report_path!r} is not a report"
+            raise UsageError(problem, "name a file .csv or .json", "--report")
+
+    @property
+    def paths(self) -> dict[str, str]:
+        """The file of --report, if there is one."""
+        return {} if self.report_path is None else {"--report": self.report_path}
+
+    @property
+    def report_form(self) -> str:
+        """The format of --report; "" without it."""
+        form = suffix_format(self.report_path) if self.report_path else None
+        return "" if form is None else form.name

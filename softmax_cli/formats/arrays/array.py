@@ -157,7 +157,10 @@ def along_axis(source: Source, axis: int) -> Source:
         raise InputError(f"has no axis {axis}", remedy, source.place)
     moved = array_source(np.moveaxis(array, axis, -1), f"{source.place}: along axis {axis}")
     axis = axis % array.ndim - array.ndim
-    return replace(moved, dtype=source.dtype, axis=axis, paths=source.paths, close=source.close)
+    # Of several files in a row, these rows are of none.
+    files = source.files if len(source.files) == 1 else ()
+    moved = replace(moved, dtype=source.dtype, axis=axis, files=files)
+    return replace(moved, paths=source.paths, close=source.close)
 
 
 class AlongAxisSink(Sink):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from operator import itemgetter, methodcaller
@@ -141,6 +141,7 @@ class Source:
     leading   dimensions to restore on output, if the rows came from an array
     id_names  names of the pass-through columns; empty strings where there is no header
     list_name  name of the one column that holds the classes as lists, if they came so
+    files     first row and name of each file that was opened so far, if there are any
     axis      axis of the classes in the input, counted from the end
     size      bytes of the input, if known before it is read
     within    the range of the input's rows that is read, if not all are
@@ -160,6 +161,7 @@ class Source:
     id_names: tuple[str, ...] = ()
     list_name: str | None = None
     paths: tuple[Path | str, ...] = ()
+    files: Sequence[tuple[int, str]] = ()
     axis: int = -1
     size: int | None = None
     within: RowRange | None = None

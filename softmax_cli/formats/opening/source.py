@@ -82,7 +82,7 @@ def open_file(path: str, options: ReadOptions, request: ColumnRequest = ColumnRe
         source.close()
         raise
     paths = () if source.path is None else (source.path,)
-    return replace(opened, paths=paths, close=source.close)
+    return replace(opened, paths=paths, files=((0, opened.place),), close=source.close)
 
 
 def _expand_glob(token: str, place: str) -> list[str]:
@@ -139,6 +139,7 @@ def _concatenate(
     # Sources with a chunk yet to be read, to close after an error.
     unfinished: set[_OpenSource] = set()
     later: list[Callable[[], list[str]]] = []
+    files: list[tuple[int, str]] = []
 
     def chunks() -> Iterator[Chunk]:
         start = 0
@@ -150,6 +151,7 @@ def _concatenate(
             try:
                 _check_alike(first, source, any_dtype=True)
                 first_row = start
+                files.append((start, source.place))
                 for chunk in source.chunks():
                     yield opened.until_read(chunk, first_row)
                     start += chunk.rows
@@ -169,6 +171,7 @@ def _concatenate(
         leading=None,
         size=None,
         paths=tuple(paths),
+        files=files,
         warnings=(*first.warnings, lambda: list(chain.from_iterable(each() for each in later))),
         close=close,
     )
