@@ -50,7 +50,8 @@ def delimited(suffix: str, data: bytes) -> None:
     marks = {".csv": ",", ".tsv": "\t", ".txt": " "}
     mark = (options["delimiter"] or marks[suffix]).replace("tab", "\t")
     may_have_comments = b"#" in body
-    if not any((options["columns"], options["id_columns"], request.labels)):
+    # The row names of R are ids that no option asks for.
+    if not any((options["columns"], options["id_columns"], request.labels, found.ids)):
         if mark == " ":
             if not may_have_comments:
                 equals(found.values, _by_blanks(body, found), "cut at blanks")
