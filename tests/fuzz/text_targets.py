@@ -84,8 +84,9 @@ def _by_csv_module(body: bytes, mark: str, found: Outcome) -> Array:
     is_blank = [not "".join(row).strip(" \t\n\r\v\f") and len(row) < 2 for row in table]
     while is_blank and is_blank[-1]:
         is_blank.pop()
+    first = next((number for number, blank in enumerate(is_blank) if not blank), 0)
     # A blank line among rows is a missing value: the table has one column.
-    rows = [row or [""] for row in table[: len(is_blank)]]
+    rows = [row or [""] for row in table[first : len(is_blank)]]
     rows = rows[found.accepted.class_names is not None :]
     numbers = [[_number(cell) for cell in row] for row in rows]
     return np.array(numbers, np.float64).reshape(len(rows), found.accepted.classes)
