@@ -205,6 +205,7 @@ def numeric_array(
             raise InputError("is nested too deep", "rows are lists of numbers", place)
         shape.append(len(level))
         level = level[0] if level else None
+    of_truths = isinstance(level, bool)
     flat: list[float] = []
 
     def flatten(value: object, depth: int, index: str) -> None:
@@ -214,9 +215,10 @@ def numeric_array(
                 remedy = "rows are lists of numbers, all of one length"
                 raise InputError("a list among numbers", remedy, where)
             try:
-                flat.append(json_float(value, missing))
+                flat.append(json_float(value, missing, of_truths=of_truths))
             except NotANumberError as error:
-                raise InputError(str(error), remedy_of_json(value), where) from None
+                remedy = STORE_TRUTH if of_truths else remedy_of_json(value)
+                raise InputError(str(error), remedy, where) from None
             return
         if not isinstance(value, list):
             what = "an object" if isinstance(value, dict) else "a number"
@@ -235,8 +237,17 @@ GIVE_A_NUMBER = "give a number"
 NON_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 
-def json_float(value: object, missing: Collection[str] = MISSING) -> float:
-    """Return a JSON value as a number, NaN if it is missing; "inf" is a string, as in output."""
+def json_float(
+    value: object, missing: Collection[str] = MISSING, *, of_truths: bool = False
+) -> float:
+    """Return a JSON value as a number, NaN if it is missing; "inf" is a string, as in output.
+
+    With `of_truths`, the first value was a truth value: so must be the others.
+    """
+    if of_truths and isinstance(value, (int, float)):
+        if isinstance(value, bool):
+            return float(value)
+        raise NotANumberError(f"{value} is not a truth value, as the first is")
     if isinstance(value, float):
         return value
     if isinstance(value, int) and not isinstance(value, bool):

@@ -54,9 +54,7 @@ class LineTable(ABC):
         """Return the row of a record; errors name the place."""
 
     @abstractmethod
-    def id_columns(
-        self, cells: Sequence[tuple[Any, ...]], values: NDArray[Any]
-    ) -> IdColumns | None:
+    def id_columns(self, cells: Sequence[Sequence[Any]], values: NDArray[Any]) -> IdColumns | None:
         """Return the id columns, given the cells of each and the numbers of the rows."""
 
     @abstractmethod

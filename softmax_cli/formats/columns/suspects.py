@@ -55,7 +55,7 @@ class SuspectColumns:
         if self._layout.chosen or len(self._layout.classes) == 1 or len(rows) < _INDEX_ROWS:
             return
         rows = rows.astype(np.float64)
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore", over="ignore"):
             rises = (np.diff(rows, axis=0) == 1).all(axis=0) & (rows[0] == np.floor(rows[0]))
         found = np.flatnonzero(rises)
         if len(found) == 1:

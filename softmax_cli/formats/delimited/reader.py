@@ -167,7 +167,7 @@ class DelimitedTable(LineTable):
         return numbers, ids, "" if layout.label is None else decode_cell(cells[layout.label], place)
 
     def id_columns(
-        self, cells: Sequence[tuple[bytes, ...]], values: NDArray[Any]
+        self, cells: Sequence[Sequence[bytes]], values: NDArray[Any]
     ) -> IdColumns | None:
         columns = []
         for column, raw in zip(self.layout.ids, cells, strict=True):

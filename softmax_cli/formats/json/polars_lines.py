@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
+import re
 from codecs import BOM_UTF8
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,40 +15,96 @@ from numpy.typing import NDArray
 from softmax_cli.formats.columns.layout import Layout
 from softmax_cli.formats.text.numbers import LARGEST_EXACT, LONG_WHOLE_NUMBER
 
+# The numbers of rows, and the values of the other columns.
+Parsed = tuple[NDArray[Any], dict[int, Sequence[object]]]
 
-def read_with_polars(text: bytes, rows: int, layout: Layout) -> NDArray[Any] | None:
-    """Return rows of lists or objects of numbers; None if they must be read line by line.
 
-    That is so for errors, strings such as "-inf", ids, and columns in another order.
+def read_with_polars(text: bytes, rows: int, layout: Layout) -> Parsed | None:
+    """Return rows of lists or records; None if they must be read line by line.
+
+    That is so for errors, strings such as "-inf", truth values, and columns beside the classes
+    that do not begin with a text or a whole number.
     """
     names = layout.names
-    # With each name once and no other, a missing one is null.
-    mark, count = (b"[", rows) if names is None else (b'"', 2 * len(names) * rows)
-    is_plain = layout.is_all_classes and not layout.ids and text.count(mark) == count
+    others = sorted({*range(layout.columns)}.difference(layout.classes))
+    is_plain = not layout.truths and set(layout.ids).isdisjoint(layout.classes)
     if not is_plain or text.startswith(BOM_UTF8):
         return None
-    import polars as pl
-
-    objects = text
-    schema: dict[str, Any] = dict.fromkeys(names or (), pl.Float64)
     if names is None:
+        if not layout.is_all_classes or text.count(b"[") != rows:
+            return None
         # Polars reads only objects.
         objects = text.replace(b"[", b'{"":[').replace(b"]", b"]}")
-        schema = {"": pl.List(pl.Float64)}
+        found = _from_objects(objects, rows, [""], layout.columns, {})
+    else:
+        cells = _other_cells(text, rows, names, others)
+        if cells is None:
+            return None
+        classes = [names[column] for column in layout.classes]
+        found = _from_objects(text, rows, classes, layout.entries, cells)
+    # The line-by-line reader refuses what float64 would round.
+    if found is None or (
+        (np.abs(found[0]) >= LARGEST_EXACT).any() and LONG_WHOLE_NUMBER.search(text)
+    ):
+        return None
+    values, others_by_name = found
+    return values, {column: others_by_name[(names or ())[column]] for column in others}
+
+
+def _other_cells(
+    text: bytes, rows: int, names: Sequence[str], others: Sequence[int]
+) -> dict[str, Sequence[object] | None] | None:
+    """Return the whole numbers of columns beside the classes, None for a column of texts.
+
+    Records must have each name once and no other, given that none is null; else it returns None.
+    """
+    cells: dict[str, Sequence[object] | None] = {}
+    if others:
+        try:
+            first = json.loads(text.partition(b"\n")[0])
+        except ValueError:
+            return None
+        for column in others:
+            name = names[column]
+            value = first.get(name) if isinstance(first, dict) else None
+            if type(value) not in (str, int):
+                return None
+            form = rb'(")' if isinstance(value, str) else rb"(-?(?:0|[1-9]\d*))\s*[,}]"
+            key = re.escape(json.dumps(name, ensure_ascii=False).encode())
+            found = re.findall(key + rb"\s*:\s*" + form, text)
+            if len(found) != rows:
+                return None
+            cells[name] = None if isinstance(value, str) else list(map(int, found))
+    texts = list(cells.values()).count(None)
+    if text.count(b'"') != 2 * rows * (len(names) + texts) or (others and b"\\" in text):
+        return None
+    return cells
+
+
+def _from_objects(
+    objects: bytes,
+    rows: int,
+    classes: Sequence[str],
+    entries: int | None,
+    cells: dict[str, Sequence[object] | None],
+) -> tuple[NDArray[Any], dict[str, Sequence[object]]] | None:
+    import polars as pl
+
+    kind: Any = pl.Float64 if entries is None else pl.List(pl.Float64)
+    schema: dict[str, Any] = {**dict.fromkeys(classes, kind), **dict.fromkeys(cells, pl.String)}
     try:
         frame = pl.read_ndjson(io.BytesIO(objects), schema=schema)
     except pl.exceptions.PolarsError:
         return None
     if frame.height != rows or frame.null_count().sum_horizontal().item():
         return None
-    if names is None:
-        lists = frame.to_series()
-        numbers = lists.explode()
-        if (lists.list.len() != layout.columns).any() or numbers.null_count():
-            return None
-        values = numbers.to_numpy().reshape(rows, layout.columns).copy()
+    if entries is None:
+        values = frame.select(classes).to_numpy(order="fortran", writable=True)
     else:
-        values = frame.to_numpy(order="fortran", writable=True)
-    # The line-by-line reader refuses what float64 would round.
-    is_rounded = (np.abs(values) >= LARGEST_EXACT).any() and LONG_WHOLE_NUMBER.search(text)
-    return None if is_rounded else values
+        lists = frame[classes[0]]
+        numbers = lists.explode()
+        if (lists.list.len() != entries).any() or numbers.null_count():
+            return None
+        values = numbers.to_numpy().reshape(rows, entries).copy()
+    texts = {name: frame[name].to_list() for name in cells if cells[name] is None}
+    return values, {name: texts[name] if held is None else held for name, held in cells.items()}

@@ -12,13 +12,7 @@ from numpy.typing import NDArray
 
 from softmax_cli.errors import InputError, UsageError, join_names, shorten
 from softmax_cli.formats.arrays.array import GIVE_A_NUMBER, NON_FINITE, json_float, remedy_of_json
-from softmax_cli.formats.columns.layout import (
-    Layout,
-    are_numbers,
-    choose_layout,
-    name_columns,
-    pass_through,
-)
+from softmax_cli.formats.columns.layout import Layout, are_numbers, choose_layout, pass_through
 from softmax_cli.formats.columns.line_table import LineTable, ParsedRow, ParsedRows
 from softmax_cli.formats.columns.lists import list_column, refuse_length
 from softmax_cli.formats.json.polars_lines import read_with_polars
@@ -27,7 +21,7 @@ from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 from softmax_cli.formats.text.cells import refuse_many_cells
 from softmax_cli.formats.text.json_values import NotJsonError, label_text, parse_json
 from softmax_cli.formats.text.lines import no_rows, read_line
-from softmax_cli.formats.text.numbers import NotANumberError
+from softmax_cli.formats.text.numbers import STORE_TRUTH, NotANumberError
 from softmax_cli.storage.input import reading
 from softmax_cli.storage.limits import MOST_CELLS, MOST_IDLE_LINES
 
@@ -94,20 +88,16 @@ def json_layout(
             if not are_numbers(spec):
                 problem = f"no column named {shorten(spec)!r}: rows that are lists have no names"
                 raise UsageError(problem, 'give a number, or write rows as {"a": 1}', option)
-        return choose_layout(first, None, options, request)
+        layout = choose_layout(first, None, options, request)
+        return _with_truths(layout, first)
     names, cells = list(first), list(first.values())
     layout = replace(choose_layout(cells, names, options, request), named_by="name")
     lone = layout.classes[0]
     while len(layout.classes) == 1 and cells[lone] is None and (row := next(rows, None)):
         cells[lone] = row.get(names[lone]) if isinstance(row, dict) else None
     for column in layout.classes:
-        _refuse_nested(cells[column], column, names, place)
-    flags = [column for column in layout.classes if isinstance(cells[column], bool)]
-    if 0 < len(flags) < len(layout.classes) and not layout.chosen:
-        verb = "holds" if len(flags) == 1 else "hold"
-        problem = f"{name_columns(flags, names)} {verb} truth values, among numbers"
-        remedy = f"{pass_through(flags, names)}, --columns names the classes"
-        raise InputError(problem, remedy, place)
+        _refuse_nested(cells[column], column, layout, place)
+    layout = _with_truths(layout, cells)
     lists = {column for column, cell in enumerate(cells) if isinstance(cell, list)}
     found = list_column(layout, lists, place)
     if found is None:
@@ -117,8 +107,16 @@ def json_layout(
     return replace(layout, entries=len(entries))
 
 
-def _refuse_nested(cell: object, column: int, names: list[str], place: str) -> None:
+def _with_truths(layout: Layout, cells: Sequence[Any]) -> Layout:
+    """Return the layout with its columns of truth values, or of lists of them."""
+    entries = (cell[0] if isinstance(cell, list) and cell else cell for cell in cells)
+    truths = {column for column, entry in enumerate(entries) if isinstance(entry, bool)}
+    return replace(layout, truths=frozenset(truths.intersection(layout.classes)))
+
+
+def _refuse_nested(cell: object, column: int, layout: Layout, place: str) -> None:
     """Refuse an object, and a list of anything but numbers, in a column of classes."""
+    names = layout.names or []
     inner = cell[0] if isinstance(cell, list) and cell else cell if isinstance(cell, dict) else 0.0
     problem = f"the column {shorten(names[column])!r} holds "
     remedy = pass_through([column], names) if len(names) > 1 else ""
@@ -129,7 +127,7 @@ def _refuse_nested(cell: object, column: int, names: list[str], place: str) -> N
     if isinstance(inner, list):
         arrays = "--input-format json --key NAME reads an object of arrays"
         raise InputError(f"{problem}a list of lists", f"a record is one row; {arrays}", place)
-    if isinstance(inner, str) and inner not in NON_FINITE:
+    if isinstance(inner, str) and inner not in {*NON_FINITE, *layout.missing}:
         raise InputError(f"{problem}a list of words", remedy or "give numbers", place)
 
 
@@ -141,8 +139,12 @@ class JsonTable(LineTable):
         return read_rows(stream, self.source.place, line)
 
     def parse_with_polars(self, text: bytes, rows: int) -> ParsedRows | None:
-        values = read_with_polars(text, rows, self.layout)
-        return None if values is None else (values, None, [])
+        layout, parsed = self.layout, read_with_polars(text, rows, self.layout)
+        if parsed is None:
+            return None
+        values, cells = parsed
+        labels = [] if layout.label is None else list(map(label_text, cells[layout.label]))
+        return values, self.id_columns([cells[column] for column in layout.ids], values), labels
 
     def parse_record(self, record: Any, place: str) -> ParsedRow:
         layout, cells = self.layout, self._cells(record, place)
@@ -153,9 +155,7 @@ class JsonTable(LineTable):
         ids = tuple(cells[column] for column in layout.ids)
         return numbers, ids, "" if layout.label is None else label_text(cells[layout.label])
 
-    def id_columns(
-        self, cells: Sequence[tuple[Any, ...]], values: NDArray[Any]
-    ) -> IdColumns | None:
+    def id_columns(self, cells: Sequence[Sequence[Any]], values: NDArray[Any]) -> IdColumns | None:
         layout, columns = self.layout, []
         for column, entries in zip(layout.ids, cells, strict=True):
             held: Sequence[object] = entries
@@ -210,14 +210,13 @@ class JsonTable(LineTable):
 
     def _number(self, value: object, position: int, place: str) -> float:
         layout = self.layout
-        if isinstance(value, bool) and layout.names is not None:
-            return float(value)
+        column = layout.classes[position if layout.entries is None else 0]
+        of_truths = column in layout.truths
         try:
-            return json_float(value, layout.missing)
+            return json_float(value, layout.missing, of_truths=of_truths)
         except NotANumberError as error:
-            remedy = remedy_of_json(value)
+            remedy = STORE_TRUTH if of_truths else remedy_of_json(value)
             if remedy == GIVE_A_NUMBER and layout.entries is None and len(layout.classes) > 1:
-                column = layout.classes[position]
                 remedy = pass_through([column], layout.names, "a column of words")
             raise InputError(str(error), remedy, layout.cell(place, position)) from None
 

@@ -86,6 +86,7 @@ def test_one_dimensional_array_has_one_axis() -> None:
         ([["inf", -1]], [[np.inf, -1.0]]),
         ([[], []], np.empty((2, 0))),
         (3, 3.0),
+        ([[True, False], [False, None]], [[1.0, 0.0], [0.0, np.nan]]),
         ([[None, "NA"], [1 << 60, ""]], [[np.nan, np.nan], [2.0**60, np.nan]]),
     ],
 )
@@ -100,7 +101,8 @@ def test_nested_lists(nested: object, array: Any) -> None:
         ([1, [2]], "x: [1]: a list "),
         ([[1], 2], "x: [1]: a number "),
         ([[[1]], [["?"]]], "x: [1][0][0]: '?' is not a number"),
-        ([False], "x: [0]: False is not a number; store truth values as numbers, 0 and 1"),
+        ([1, False], "x: [1]: False is not a number; store truth values as numbers, 0 and 1"),
+        ([True, 1], "x: [1]: 1 is not a truth value, as the first is; store truth values as"),
         (["x" * 1000], "x: [0]: 'xxxx"),
     ],
 )

@@ -34,21 +34,23 @@ cells = (
 )
 
 
-def outcome(path: str) -> Any:
+def outcome(path: str, request: ColumnRequest, **options: Any) -> Any:
     try:
-        rows = read(path)
+        rows = read(path, request=request, **options)
     except SoftmaxCliError as error:
         return str(error)
-    return rows.values.tobytes(), rows.places
+    return rows.values.tobytes(), rows.places, rows.ids, rows.labels
 
 
-def agrees_with_line_by_line(text: str, size: int) -> None:
+def agrees_with_line_by_line(
+    text: str, size: int, request: ColumnRequest = ColumnRequest(), **options: Any
+) -> None:
     saved("x.jsonl", text)
-    expected = outcome("x.jsonl")
+    expected = outcome("x.jsonl", request, **options)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(line_table, "_CHUNK_BYTES", size)
         patch.setattr(line_table, "_LITTLE_TEXT", 0)
-        assert outcome("x.jsonl") == expected
+        assert outcome("x.jsonl", request, **options) == expected
 
 
 sizes = st.sampled_from([1, 5, 40])
@@ -72,16 +74,50 @@ def test_objects(rows: list[tuple[str, str]], size: int, end: str, data: st.Data
     agrees_with_line_by_line("\n".join(lines) + end, size)
 
 
+texts = ['"d1"', '"é"', '"id"', '"5"', '"[1,2]"', r'"\n"', r'"\u00e9"', '"a\tb"', '"", "id": ""']
+wholes = ["7", "-0", "07", "1.5", "1e3", "2.0", "9" * 20, "true", "null", "[1]", "{}", "1e999"]
+others = st.sampled_from([*texts, *wholes, '"x", "id": "y"', ""])
+lists = st.lists(cells, min_size=1, max_size=2).map(", ".join)
+
+
+@examples
+@given(st.data(), sizes, ends, st.booleans())
+def test_records_with_ids_and_labels(
+    data: st.DataObject, size: int, end: str, is_list: bool
+) -> None:
+    plain = st.sampled_from(['"d1"', "7"])
+    lines: list[str] = []
+    kinds = [plain, plain, others] if data.draw(st.booleans()) else [plain]
+    for _ in range(data.draw(st.integers(1, 5))):
+        one, two = data.draw(st.tuples(st.one_of(kinds), st.one_of(kinds)))
+        values = data.draw(st.sampled_from(["1.5, 2", "3, -4e2"]) | lists)
+        if not is_list:
+            values = data.draw(cells)
+        members = [f'"id": {one}', f'"y" : {two}', f'"a": {f"[{values}]" if is_list else values}']
+        lines.append(f"{{{', '.join(data.draw(st.permutations(members)))}}}")
+    request = ColumnRequest(labels="y")
+    agrees_with_line_by_line("\n".join(lines) + end, size, request, id_columns=["id"])
+    agrees_with_line_by_line("\n".join(lines) + end, size, request, columns=["a"])
+
+
+def test_records_are_read_at_once() -> None:
+    layout = Layout(3, [1], [0], 2, ["id", "logits", "y"], entries=2)
+    text = '{"id": "d1", "logits": [1, 2], "y": 0}\n{"y": 7, "logits": [3, 4], "id": "é"}\n'
+    found = read_with_polars(text.encode(), 2, layout)
+    assert found is not None
+    assert (found[0].tolist(), found[1]) == ([[1, 2], [3, 4]], {0: ["d1", "é"], 2: [0, 7]})
+
+
 def test_numbers_are_read_bit_for_bit() -> None:
     values = np.array([[0.1, -2.5e-308], [5e-324, 1.7976931348623157e308], [-0.0, 1e23]])
     lists = "".join(f"{json.dumps(row)}\n" for row in values.tolist()).encode()
     found = read_with_polars(lists, 3, LISTS)
     assert found is not None
-    assert same_bits(found, values)
+    assert same_bits(found[0], values)
     objects = "".join(f"{json.dumps({'a': a, 'b': b})}\n" for a, b in values.tolist()).encode()
     found = read_with_polars(objects, 3, OBJECTS)
     assert found is not None
-    assert same_bits(found, values)
+    assert same_bits(found[0], values)
 
 
 @pytest.mark.parametrize(

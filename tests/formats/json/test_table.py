@@ -72,8 +72,9 @@ def test_a_list_alone_needs_no_name(suffix: str) -> None:
 def test_truth_values_are_0_and_1_as_get_dummies_writes_them() -> None:
     name = saved("x.json", '[{"a": true, "b": false}, {"a": false, "b": true}]')
     assert_array_equal(read(name).values, [[1, 0], [0, 1]])
-    name = saved("x.jsonl", '{"y": [true, false]}\n{"y": [false, true]}\n')
-    assert_array_equal(read(name).values, [[1, 0], [0, 1]])
+    for text in ('{"y": [true, false]}\n{"y": [false, true]}\n', "[true, false]\n[false, true]"):
+        assert_array_equal(read(saved("x.jsonl", text)).values, [[1, 0], [0, 1]])
+    assert_array_equal(read(saved("x.json", "[[true, false]]")).values, [[1, 0]])
 
 
 def test_python_writes_nan_and_infinity_bare() -> None:
@@ -135,9 +136,14 @@ BESIDE = '{"logits": [1, 2], "label": 1, "id": 3}'
             "or --id-columns a passes it through",
         ),
         (
-            '{"a": 1.5, "train": true}',
+            '{"a": 1.5, "b": true}\n{"a": true, "b": true}',
             {},
-            ":1: the column 'train' holds truth values, among numbers; --id-columns train passes",
+            ":2, column 'a': True is not a number; store truth values as numbers, 0 and 1",
+        ),
+        (
+            '{"a": 1.5, "b": true}\n{"a": 1, "b": 1}',
+            {},
+            ":2, column 'b': 1 is not a truth value, as the first is; store truth values as",
         ),
         ('{"a": "[1, 2]"}', {}, ":1, column 'a': '[1, 2]' is not a number; write it without quot"),
         ("[1, 2]", {"columns": ["a"]}, "--columns: no column named 'a': rows that are lists have"),
