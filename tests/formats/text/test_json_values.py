@@ -36,3 +36,65 @@ def test_two_halves_are_a_character() -> None:
 
 def test_a_number_of_a_page_is_quoted_by_its_beginning() -> None:
     assert len(refusal(saved("x.json", "[[1, 1." + "5" * 50_000 + "e999]]"))) < 200
+
+
+NUMBERS = "numbers are written like 1, -0.5 or 1e-3"
+QUOTES = "names and texts are in double quotes"
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "remedy"),
+    [
+        ("[1, 2,]", "1:", "delete the comma"),
+        ("[1,, 2]", "1:4", "delete the comma, or write null for a missing value"),
+        ('{"a":}', "1:6", "delete the comma before it, or write null for a missing value"),
+        ("[nan, 1]", "1:2", "write NaN or null"),
+        ("[1, -inf]", "1:5", 'write "inf" or "-inf"'),
+        ("[None]", "1:2", "write null"),
+        ("[True]", "1:2", "write true and false in small letters"),
+        ("{'a': 1}", "1:2", QUOTES),
+        ("{a: 1}", "1:2", QUOTES),
+        ("[+1]", "1:2", NUMBERS),
+        ("[.5]", "1:2", NUMBERS),
+        ("[1.]", "1:3", NUMBERS),
+        ("[01]", "1:3", NUMBERS),
+        ("[0x1F]", "1:3", NUMBERS),
+        ("[\u22121]", "1:2", NUMBERS),
+        ("[1 2]", "1:4", "separate entries with commas"),
+        ("[1; 2]", "1:3", "separate entries with commas"),
+        ("[1, 2}", "1:6", "[ is closed by ], and { by }"),
+        ("[1,\n 2", "2:3", "it is cut short"),
+        ("", "1:1", "give rows of numbers"),
+        ("// rows\n[1]", "1:1", "JSON has no comments: delete it"),
+        ("[1, # one\n2]", "1:5", "JSON has no comments: delete it"),
+        (
+            "[[1, 2]] [[3, 4]]",
+            "1:10",
+            "write one array of all rows, or each row on a line of its own",
+        ),
+        ('{\n"a": 1}\n{\n"a": 2}', "3:1", "write one array of all rows, or each row on a line of"),
+        ("[1, 2]\n[3, 4]", "2:1", "--input-format jsonl reads one row per line"),
+        ('["a\nb"]', "1:4", "in texts, write a backslash as "),
+        (r'["\q"]', "1:3", "in texts, write a backslash as "),
+        ('["a', "1:2", "close it with a double quote"),
+        ("[abc]", "1:2", 'lists are written [1, 2] and objects {"a": 1}'),
+    ],
+)
+def test_how_json_is_often_written_wrongly(text: str, place: str, remedy: str) -> None:
+    line = refusal(saved("x.json", text), input_format="json")
+    assert line.startswith(f"x.json:{place}"), line
+    assert ": is not JSON: " in line
+    assert f"; {remedy}" in line
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"a": [1], "a": [2]}', "an object has the name 'a' twice; rename or delete one"),
+        ("[1e999]", '1e999 is beyond the range of float64; write "inf" if it is infinite'),
+        (f"[{'9' * 5000}]", 'a number is beyond the range of float64; write "inf" if it is inf'),
+        ("[" * 100_000, "nested too deep; rows are lists of numbers"),
+    ],
+)
+def test_what_has_no_place(text: str, words: str) -> None:
+    assert refusal(saved("x.json", text)).startswith(f"x.json: is not JSON: {words}")
