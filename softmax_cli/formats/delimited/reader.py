@@ -223,19 +223,23 @@ class DelimitedTable(LineTable):
             raise InputError(str(error), remedy, f"{place}:{column + 1}") from None
 
     def _remedy(self, text: str, column: int) -> str:
-        layout, parts = self.layout, text.split()
-        is_uncut = layout.columns == 1 and len(parts) > 1
-        if not (is_uncut or is_truth(text)) and (remedy := number_remedy(text, self.decimal)):
+        layout = self.layout
+        if layout.columns == 1 and (delimiter := self._other_delimiter(text)):
+            return f"--delimiter '{delimiter}' would split it into cells"
+        if not is_truth(text) and (remedy := number_remedy(text, self.decimal)):
             # With --decimal alone, semicolons would separate cells.
             cut = "--decimal , --delimiter ," if self.delimiter == "," else "--decimal ,"
             return remedy.replace("--decimal ,", cut)
-        delimiter = detected_delimiter(text) if layout.columns == 1 else None
-        if delimiter is None and is_uncut and all(map(is_number, parts)):
-            delimiter = " "
-        if delimiter:
-            return f"--delimiter '{delimiter}' would split it into cells"
         if len(layout.classes) == 1:
-            return "every row needs a number"
+            return STORE_TRUTH if is_truth(text) else "every row needs a number"
         if is_truth(text):
             return f"{STORE_TRUTH}, or {pass_through([column], layout.names, 'the column')}"
         return pass_through([column], layout.names, "a column of words")
+
+    def _other_delimiter(self, text: str) -> str | None:
+        """Return the delimiter that would cut the only cell of a row, if there is one."""
+        found = detected_delimiter(text)
+        if found not in (None, self.delimiter) and (found != self.decimal or '"' in text):
+            return found
+        parts = text.split()
+        return " " if len(parts) > 1 and all(map(is_number, parts)) else None

@@ -31,6 +31,7 @@ _NUMBER_LIKE = rf"""
       | \d+\.\.\d+
       | 0[bB][01]+|0[oO][0-7]+
       | {_BODY}{_SIGN}{_BODY}[ij]
+      | {_BODY}{_SIGN}
       | \d+\s*/\s*\d+
       | 0[xX][0-9a-fA-F]*\.?[0-9a-fA-F]+\.?(?:[pP][+\-]?\d+)?
       | \d\.\#[A-Za-z]+\d*
@@ -47,7 +48,7 @@ _LIST = re.compile(
     re.IGNORECASE,
 )
 # A formula, an overflowing Fortran field, the repr of a NumPy number.
-_OTHERS = re.compile(r"=.*|\*+|(?:np|numpy)\.\w+\(.*\)")
+_OTHERS = re.compile(r"=.*|\*+|(?:np|numpy)\.\w+\(.*\)|tensor\([^\s,\[]*\)")
 # Missing values to some, something else to others.
 _MAYBE_MISSING = frozenset(
     ("-", "--", "?", ".", "n/a", "na", "<na>", "nil", "none", "null", "nat", "n.a.", "n.a", "#n/a")
@@ -55,6 +56,9 @@ _MAYBE_MISSING = frozenset(
 # The expressions take too long on a longer text.
 _LONGEST_NUMBER = 100
 _DIGITS = re.compile(r"-?\d+")
+# Slips of the keyboard such as `1e` and `1;2`, but not `2024-01-01`, `12:30` or `1.2.3`.
+_MISTYPED = re.compile(r"[+-]?\.?\d[\d.,;|eE+\-]*")
+_DATE = re.compile(r"\d+([-.])\d+(?:\1\d+)+")
 # 1,234 could be 1.234 or 1234; 0,234 and 1,5 are decimal.
 _ONE_COMMA = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 _WHOLE = re.compile(r"[+-]?\d+")
@@ -84,7 +88,7 @@ def is_number_like(text: str) -> bool:
     [True, True, True, True, False, False]
     """
     text = text.strip()
-    if is_list(text) or (text.isnumeric() and not text.isdigit()):
+    if is_list(text) or (text.isnumeric() and not text.isdecimal()):
         return True
     if len(text) > _LONGEST_NUMBER:
         return text[0].isdigit() and not text.strip("0123456789.,+-eE_ ")
@@ -110,7 +114,9 @@ def is_list(text: str) -> bool:
     if list_entries(text) is not None:
         return True
     found = _LIST.fullmatch(text.strip())
-    return found is not None and any(map(str.isdigit, found[1] or found[2]))
+    if found is None or _number_like().fullmatch(text.strip()) or _OTHERS.fullmatch(text.strip()):
+        return False
+    return any(map(str.isdigit, found[1] or found[2]))
 
 
 def may_be_missing(text: str) -> bool:
@@ -157,13 +163,16 @@ def number_remedy(text: str, decimal: str = "") -> str:
     if may_be_missing(text) or is_spreadsheet_error(text) or not text.strip("*"):
         return f"fix the cell, or --na-values '{text}' reads it as a missing value"
     if not is_number_like(text) and not is_number(text.replace("_", "")):
-        return ""
+        is_mistyped = _MISTYPED.fullmatch(text) and not _DATE.fullmatch(text)
+        return _PLAIN_DIGITS if is_mistyped else ""
     return next(remedy for form, remedy in _REMEDIES if re.search(form, text, re.IGNORECASE))
 
 
+_PLAIN_DIGITS = "write it as plain digits, such as -1234.5e-3"
 _REMEDIES = (
     ("[%\u2030]", "write it without the percent sign, as a fraction of 1"),
     (r"nan|\d\.#|inf|\u221e", "write nan, inf or -inf"),
+    (r"^\(|\d[+\-\u2212\u2013]$", "write a negative number with - before it"),
     ("[\u2212\u2013\ufe63\uff0d]", "write the minus sign as -"),
     ("0x", "write it in decimal"),
     ("^=", "write the result of the formula"),
@@ -175,5 +184,5 @@ _REMEDIES = (
     (r"^[^,.]*,[^,.]*$", "numbers need a decimal point, not a comma"),
     ("_", "write it as float64 can hold it, without underscores"),
     (r"^[+-]?[\d.]+(e[+-]?\d+)?$", "write it as float64 can hold it"),
-    ("", "write it as plain digits, such as -1234.5e-3"),
+    ("", _PLAIN_DIGITS),
 )

@@ -65,7 +65,7 @@ def parse_number(text: str, decimal: str = ".") -> float:
     given, text = text, with_point(text, decimal)
     if not is_number(text) or "_" in text:
         what = repr(shorten(given)) if given.strip() else "an empty cell"
-        is_pointed = decimal == "," and is_number(given)
+        is_pointed = decimal == "," and "." in given and is_number(given)
         problem = "has a decimal point, not a comma" if is_pointed else "is not a number"
         raise NotANumberError(f"{what} {problem}")
     number = float(text)
