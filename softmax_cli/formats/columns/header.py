@@ -71,9 +71,9 @@ def detect_layout(
             if has_names or is_index:
                 warning = f"the first line reads {_shown(judged)} and was taken for a row"
                 layout = replace(layout, warning=f"{place}: {warning}; {remedy}")
-    for column in layout.classes if layout.names else ():
-        if _UNNAMED.fullmatch(cells[column].strip()):
-            refuse_index([column], cells, f"{place}:{column + 1}")
+    classes = layout.classes if layout.names else ()
+    if unnamed := [column for column in classes if _UNNAMED.fullmatch(cells[column].strip())]:
+        refuse_index(unnamed, cells, f"{place}:{unnamed[0] + 1}")
     return layout
 
 

@@ -23,7 +23,7 @@ from softmax_cli.formats.columns.lists import list_column, refuse_length
 from softmax_cli.formats.model.blocks import Source
 from softmax_cli.formats.model.id_columns import IdColumns, TextColumn
 from softmax_cli.formats.model.options import ColumnRequest, DecimalMark, ReadOptions
-from softmax_cli.formats.text.cell_kinds import number_remedy
+from softmax_cli.formats.text.cell_kinds import cell_kind, number_remedy
 from softmax_cli.formats.text.cells import (
     Split,
     cell_splitter,
@@ -32,7 +32,13 @@ from softmax_cli.formats.text.cells import (
     unquote,
 )
 from softmax_cli.formats.text.delimiter import choose_delimiter, detected_delimiter
-from softmax_cli.formats.text.lines import Comments, Record, first_records, read_records
+from softmax_cli.formats.text.lines import (
+    SAVE_AS_UTF8,
+    Comments,
+    Record,
+    first_records,
+    read_records,
+)
 from softmax_cli.formats.text.list_cells import list_entries, parse_list
 from softmax_cli.formats.text.numbers import (
     LARGEST_EXACT,
@@ -103,7 +109,7 @@ def decode_cell(cell: bytes, place: str) -> str:
     try:
         return unquote(cell).decode("utf-8")
     except UnicodeDecodeError:
-        raise InputError("is not UTF-8 text", "save it as UTF-8", place) from None
+        raise InputError("is not UTF-8 text", SAVE_AS_UTF8, place) from None
 
 
 @dataclass(frozen=True)
@@ -200,15 +206,16 @@ class DelimitedTable(LineTable):
                 return row
         except ValueError:
             pass
-        columns = zip(cells, self.layout.classes, strict=True)
-        return [self._number(decode_cell(cell, place), column, place) for cell, column in columns]
+        texts = [decode_cell(cell, place) for cell in cells]
+        return [self._number(texts, position, place) for position in range(len(texts))]
 
     def _with_points(self, cells: list[bytes]) -> Iterable[bytes]:
         if self.decimal == ".":
             return cells
         return (cell.translate(_SWAPPED) for cell in cells)
 
-    def _number(self, text: str, column: int, place: str) -> float:
+    def _number(self, texts: Sequence[str], position: int, place: str) -> float:
+        text, column = texts[position], self.layout.classes[position]
         if text in self.layout.missing:
             return math.nan
         if column in self.layout.truths:
@@ -219,10 +226,10 @@ class DelimitedTable(LineTable):
         try:
             return parse_number(text, self.decimal)
         except NotANumberError as error:
-            remedy = self._remedy(text, column)
+            remedy = self._remedy(text, column, texts)
             raise InputError(str(error), remedy, f"{place}:{column + 1}") from None
 
-    def _remedy(self, text: str, column: int) -> str:
+    def _remedy(self, text: str, column: int, texts: Sequence[str]) -> str:
         layout = self.layout
         if layout.columns == 1 and (delimiter := self._other_delimiter(text)):
             return f"--delimiter '{delimiter}' would split it into cells"
@@ -234,7 +241,13 @@ class DelimitedTable(LineTable):
             return STORE_TRUTH if is_truth(text) else "every row needs a number"
         if is_truth(text):
             return f"{STORE_TRUTH}, or {pass_through([column], layout.names, 'the column')}"
-        return pass_through([column], layout.names, "a column of words")
+        cells = zip(layout.classes, texts, strict=True)
+        words = [at for at, cell in cells if cell_kind(cell, layout.missing) == "name"]
+        if len(words) == len(layout.classes):
+            passed = pass_through([column], layout.names, "a column of words")
+            return f"{passed}; delete the line if it is one more line of names"
+        what = "a column of words" if len(words) == 1 else "columns of words"
+        return pass_through(words, layout.names, what)
 
     def _other_delimiter(self, text: str) -> str | None:
         """Return the delimiter that would cut the only cell of a row, if there is one."""

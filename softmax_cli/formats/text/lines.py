@@ -17,6 +17,7 @@ from softmax_cli.formats.text.delimiter import separator_line
 from softmax_cli.storage.input import Input, reading
 from softmax_cli.storage.limits import LONGEST_LINE, MOST_IDLE_LINES
 
+SAVE_AS_UTF8 = "save it as UTF-8 ('CSV UTF-8' in Excel)"
 Record = tuple[int, bytes]
 T = TypeVar("T")
 
@@ -104,7 +105,7 @@ def read_records(
 def _without_mark(line: bytes, place: str) -> bytes:
     """Return the first line of a text without a byte order mark; refuse UTF-16."""
     if line.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
-        raise InputError("is UTF-16 text", "save it as UTF-8 ('CSV UTF-8' in Excel)", place)
+        raise InputError("is UTF-16 text", SAVE_AS_UTF8, place)
     return line.removeprefix(BOM_UTF8)
 
 
