@@ -79,7 +79,13 @@ FORMATS = (
 
 BY_NAME = {form.name: form for form in FORMATS}
 _BY_SUFFIX = {suffix: form for form in FORMATS for suffix in form.suffixes}
-_STARTS = {b"\x93NUMPY": "npy", b"PK\x03\x04": "npz", b"PAR1": "parquet", b"ARROW1": "arrow"}
+_STARTS = {
+    b"\x93NUMPY": "npy",
+    b"PK\x03\x04": "npz",
+    b"PAR1": "parquet",
+    b"ARROW1": "arrow",
+    b"\xff\xff\xff\xff": "arrow",
+}
 # How pickles are loaded, and with which modules, by suffix.
 _TORCH = "torch.load('{path}', weights_only=True).numpy()", "numpy, torch"
 _PICKLE = "pickle.load(open('{path}', 'rb'))", "numpy, pickle"

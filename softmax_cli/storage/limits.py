@@ -21,3 +21,5 @@ LARGEST_CONFIGURATION = 1 << 20
 LONGEST_NPY_HEADER = 1 << 16
 LONGEST_TENSOR_LIST = 1 << 22
 LONGEST_FOOTER = 1 << 26
+# A batch of rows of an Arrow stream, which is held whole.
+LARGEST_BATCH = 1 << 32

@@ -1,4 +1,4 @@
-"""The footer of an Arrow IPC file: a FlatBuffers table with a vector of the places of batches.
+"""The footer of an Arrow IPC file, and the messages of a stream: FlatBuffers tables.
 
 https://arrow.apache.org/docs/format/Columnar.html#ipc-file-format
 """
@@ -6,6 +6,7 @@ https://arrow.apache.org/docs/format/Columnar.html#ipc-file-format
 from __future__ import annotations
 
 import struct
+from typing import NamedTuple
 
 MAGIC = b"ARROW1"
 BEFORE_FOOTER = b"\xff\xff\xff\xff\0\0\0\0"
@@ -13,6 +14,20 @@ BEFORE_FOOTER = b"\xff\xff\xff\xff\0\0\0\0"
 _PLACE = struct.Struct("<qi4xq")
 _SCHEMA, _BATCHES = 1, 3
 _METADATA = 2
+# Fields of a message: its kind, what it holds, the bytes that follow. Of a dictionary: its number,
+# and whether it continues the one before.
+_KIND, _HEADER, _BODY_SIZE = 1, 2, 3
+_NUMBER, _IS_DELTA = 0, 2
+SCHEMA, DICTIONARY, BATCH = 1, 2, 3
+
+
+class Message(NamedTuple):
+    """A message of a stream: its kind, the size of its body; the number of a dictionary."""
+
+    kind: int
+    size: int
+    dictionary: int = 0
+    is_delta: bool = False
 
 
 def entries_of(footer: bytes, size: int) -> tuple[int, list[bytes]]:
@@ -44,12 +59,35 @@ def join_entries(first: bytes, entries: list[bytes]) -> bytes:
 
 def schema_metadata(footer: bytes) -> dict[str, str]:
     """Return the custom metadata of the schema; a damaged footer raises a built-in error."""
-    pointer = _field(footer, 0, _SCHEMA, _METADATA)
+    return _metadata(footer, _SCHEMA)
+
+
+def message_metadata(data: bytes) -> dict[str, str]:
+    """Return the custom metadata of a message with a schema."""
+    return _metadata(data, _HEADER)
+
+
+def parse_message(data: bytes) -> Message:
+    """Return a message of a stream; a damaged one raises a built-in error."""
+    kind, size = _integer(data, "<B", _KIND), _integer(data, "<q", _BODY_SIZE)
+    if kind != DICTIONARY:
+        return Message(kind, size)
+    number = _integer(data, "<q", _HEADER, _NUMBER)
+    return Message(kind, size, number, bool(_integer(data, "<B", _HEADER, _IS_DELTA)))
+
+
+def _metadata(data: bytes, schema: int) -> dict[str, str]:
+    pointer = _field(data, 0, schema, _METADATA)
     if pointer is None:
         return {}
-    vector = _target(footer, pointer)
-    entries = range(vector + 4, len(footer), 4)[: _uint32(footer, vector)]
-    return {_string(footer, entry, 0): _string(footer, entry, 1) for entry in entries}
+    vector = _target(data, pointer)
+    entries = range(vector + 4, len(data), 4)[: _uint32(data, vector)]
+    return {_string(data, entry, 0): _string(data, entry, 1) for entry in entries}
+
+
+def _integer(data: bytes, form: str, *path: int) -> int:
+    pointer = _field(data, 0, *path)
+    return 0 if pointer is None else int(struct.unpack_from(form, data, pointer)[0])
 
 
 def _string(data: bytes, pointer: int, number: int) -> str:

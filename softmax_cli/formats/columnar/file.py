@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import os
-import re
-import struct
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import polars as pl
-from polars.exceptions import PanicException, PolarsError
 
-from softmax_cli.errors import InputError, shorten
+from softmax_cli.errors import InputError
 from softmax_cli.formats.columnar import arrow_footer, parquet_footer
-from softmax_cli.runtime.fork_guard import report_current_file
+from softmax_cli.formats.columnar.table import DECRYPT, PARSE_ERRORS, ColumnarTable, index_columns
 from softmax_cli.storage.change_check import change_check
 from softmax_cli.storage.input import Input, read_at
 from softmax_cli.storage.limits import LONGEST_FOOTER
@@ -23,43 +17,34 @@ from softmax_cli.storage.limits import LONGEST_FOOTER
 T = TypeVar("T")
 _MAGIC = {"parquet": parquet_footer.MAGIC, "arrow": arrow_footer.MAGIC}
 _TITLES = {"parquet": "Parquet", "arrow": "Arrow IPC"}
-_DECRYPT = "is an encrypted Parquet file", "write it again without encryption"
 # Related formats by their first bytes: problem and remedy.
 _OTHERS = {
-    ("parquet", b"PARE"): _DECRYPT,
+    ("parquet", b"PARE"): DECRYPT,
     ("arrow", b"FEA1"): ("is Feather version 1", "write it again as version 2, with pyarrow"),
-    ("arrow", b"\xff" * 4): ("is an Arrow stream, no file", "write it with pyarrow.ipc.new_file"),
 }
-_MOST_SAID = 200
-_LACKS = re.compile(
-    r"not (yet )?(supported|implemented)|unsupported|could not import from|unknown codec", re.I
-)
-_UNKNOWN = re.compile(r"thrift out of range|unknown type", re.I)
-_POLARS_ERRORS = (PolarsError, PanicException, OSError, OverflowError, ValueError)
-# What parsing a damaged footer raises. Polars then decides whether the file is damaged.
-_ERRORS = (struct.error, LookupError, TypeError, ValueError, RecursionError, StopIteration)
 
 
-class ColumnarFile:
-    """A file whose schema and number of rows are known.
+class ColumnarFile(ColumnarTable):
+    """A file whose number of rows is known."""
 
-    place   its name in errors
-    schema  names and types of its columns
-    rows    number of rows
-    index   columns that pandas wrote as the index of a data frame
-    """
+    rows: int
 
     def __init__(self, source: Input, form: str) -> None:
-        self.place, self._title = source.place, _TITLES[form]
+        self.place, self.title = source.place, _TITLES[form]
         head, magic = source.head(), _MAGIC[form]
         if other := _OTHERS.get((form, head[:4])):
             raise InputError(*other, self.place)
         if not head.startswith(magic):
-            problem = f"is no {self._title} file: it does not begin with {magic.decode()}"
+            problem = f"is no {self.title} file: it does not begin with {magic.decode()}"
             raise InputError(problem, "--input-format names another format", self.place)
         if source.path is None or source.size is None:
-            problem = f"{self._title} is read from its end, which a pipe or a compressed file hides"
-            raise InputError(problem, "name a plain file", self.place)
+            is_compressed = source.compressed is not None
+            hides = "compressed bytes hide" if is_compressed else "a pipe hides"
+            remedy = "decompress it first" if is_compressed else "save it and name the file"
+            if form == "arrow" and not is_compressed:
+                remedy += ", or send the stream format, as pyarrow.ipc.new_stream writes it"
+            problem = f"this {self.title} file is read from its end, which {hides}"
+            raise InputError(problem, remedy, self.place)
         if isinstance(source.path, str):
             from softmax_cli.storage.remote import RemoteFile
 
@@ -69,9 +54,9 @@ class ColumnarFile:
         else:
             # Absolute: Polars takes some names for addresses.
             path = source.path.absolute()
-        self._check = change_check(path, self.place)
+        self.check = change_check(path, self.place)
         scan = pl.scan_parquet if form == "parquet" else pl.scan_ipc
-        with self._reading():
+        with self.reading():
             self._lazy = scan(path, glob=False, hive_partitioning=False)
             self.schema = self._lazy.collect_schema()
             self.rows = int(self._lazy.select(pl.len()).collect(engine="streaming").item())
@@ -83,35 +68,26 @@ class ColumnarFile:
                 metadata = parse_footer(source, form, arrow_footer.schema_metadata) or {}
         if held != self.rows:
             why = f"its footer declares {self.rows} rows, and its row groups hold {held}"
-            raise self._refusal(why)
+            raise self.refusal(why)
         self.index = index_columns(metadata)
 
     def part(self, names: list[str], start: int, count: int) -> pl.DataFrame:
         """Read some rows of some columns."""
-        with self._reading():
+        with self.reading():
             rows = self._lazy.select(names)
             # Polars checks a file less closely if only some of its rows are requested.
             rows = rows if count == self.rows else rows.slice(start, count)
             frame = rows.collect(engine="streaming")
-        self._check()
+        self.check()
         if len(frame) != count:
-            raise self._refusal(f"{len(frame)} of {count} rows are there")
+            raise self.refusal(f"{len(frame)} of {count} rows are there")
         return frame
 
-    def words(self, names: list[str], start: int, count: int) -> pl.DataFrame:
-        """Read some rows of some columns as text; null becomes an empty text."""
-        columns = {}
-        if not names:
-            return pl.DataFrame()
-        for column in self.part(names, start, count).get_columns():
-            try:
-                columns[column.name] = column.cast(pl.String).fill_null("")
-            except PolarsError:
-                problem = (
-                    f"column {shorten(column.name)!r} holds {shorten(str(column.dtype))} values"
-                )
-                raise InputError(problem, "leave out what is no text", self.place) from None
-        return pl.DataFrame(columns)
+    def windows(self, step: int) -> Iterator[tuple[int, int]]:
+        return ((start, min(step, self.rows - start)) for start in range(0, self.rows, step))
+
+    def head(self, name: str, count: int) -> pl.Series:
+        return self.part([name], 0, min(count, self.rows)).to_series()
 
     def _rows_in_groups(self, source: Input) -> int:
         """Return how many rows the row groups of a Parquet file hold: those that Polars reads."""
@@ -122,49 +98,6 @@ class ColumnarFile:
         numbered = self._lazy.with_row_index(unused).select(pl.col(unused).max())
         last = numbered.collect(engine="streaming").item()
         return 0 if last is None else int(last) + 1
-
-    @contextmanager
-    def _reading(self) -> Iterator[None]:
-        """Turn an error from Polars into one that names the file."""
-        report_current_file(self.place)
-        try:
-            with _without_panic_messages():
-                yield
-        except _POLARS_ERRORS as error:
-            # The file may only look damaged because it changed meanwhile.
-            self._check()
-            lines = str(error).splitlines() or [type(error).__name__]
-            raise self._refusal(lines[0].removeprefix("parquet: ")) from error
-
-    def _refusal(self, why: str) -> InputError:
-        problem, remedy = f"is no {self._title} file: {why}", "it is damaged"
-        if why.startswith("Encryption error"):
-            problem, remedy = _DECRYPT
-        elif _LACKS.search(why):
-            problem = f"uses a part of {self._title} that is not read here: {why[:_MOST_SAID]}"
-            remedy = "write it again with plain columns, and compressed with zstd or not at all"
-        elif _UNKNOWN.search(why):
-            problem = f"cannot be read: {why[:_MOST_SAID]}"
-            remedy = f"it is damaged, or newer than Polars {pl.__version__} reads"
-        return InputError(problem, remedy, self.place)
-
-
-@contextmanager
-def _without_panic_messages() -> Iterator[None]:
-    """Silence the messages that the Rust library prints to standard error before it raises."""
-    try:
-        kept = os.dup(2)
-    except OSError:
-        yield
-        return
-    nothing = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nothing, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nothing)
 
 
 def parse_footer(source: Input, form: str, parse: Callable[[bytes], T]) -> T | None:
@@ -181,18 +114,5 @@ def parse_footer(source: Input, form: str, parse: Callable[[bytes], T]) -> T | N
     read_at(source, size - len(tail) - length, memoryview(footer))
     try:
         return parse(bytes(footer))
-    except _ERRORS:
+    except PARSE_ERRORS:
         return None
-
-
-def index_columns(metadata: Mapping[str, str]) -> frozenset[str]:
-    """Return the columns that pandas wrote as the index of a data frame.
-
-    >>> index_columns({"pandas": '{"index_columns": ["sample", {"kind": "range"}]}'})
-    frozenset({'sample'})
-    """
-    try:
-        noted = json.loads(metadata.get("pandas", "{}"))["index_columns"]
-        return frozenset(name for name in noted if isinstance(name, str))
-    except _ERRORS:
-        return frozenset()

@@ -21,6 +21,8 @@ from softmax_cli.formats.arrays.array import row_place
 from softmax_cli.formats.columnar.file import ColumnarFile
 from softmax_cli.formats.columnar.id_series import SeriesColumn
 from softmax_cli.formats.columnar.numbers import LISTS, number_type, numbers_of
+from softmax_cli.formats.columnar.stream import BEGINNING, ArrowStream
+from softmax_cli.formats.columnar.table import ColumnarTable
 from softmax_cli.formats.columns.layout import (
     Layout,
     choose_layout,
@@ -46,7 +48,7 @@ _INDEX = re.compile(r"|Unnamed: \d+|__index_level_\d+__")
 def read(source: Input, form: str, options: ReadOptions, request: ColumnRequest) -> Source:
     """Open a Parquet or Arrow IPC file; its schema is read, and no row."""
     refuse_text_options(form, options)
-    file = ColumnarFile(source, form)
+    file = _opened(source, form)
     columns = file.schema.names()
     if not columns:
         raise InputError("has no columns", "a row needs a number", source.place)
@@ -75,16 +77,22 @@ def read(source: Input, form: str, options: ReadOptions, request: ColumnRequest)
     )
 
 
+def _opened(source: Input, form: str) -> ColumnarTable:
+    if form == "arrow" and source.head().startswith(BEGINNING):
+        return ArrowStream(source)
+    return ColumnarFile(source, form)
+
+
 def _columns_of(types: Sequence[pl.DataType], kinds: Any) -> list[int]:
     return [column for column, dtype in enumerate(types) if isinstance(dtype, kinds)]
 
 
-def _length_of_lists(file: ColumnarFile, name: str) -> int:
+def _length_of_lists(file: ColumnarTable, name: str) -> int:
     dtype = file.schema[name]
     if isinstance(dtype, pl.Array) and dtype.size:
         return dtype.size
     for count in (1, _FIRST_ROWS):
-        first = file.part([name], 0, min(count, file.rows)).to_series().drop_nulls()
+        first = file.head(name, count).drop_nulls()
         if len(first):
             refuse_length(len(first[0]), len(first[0]), row_place(file.place, 0)(0))
             return len(first[0])
@@ -95,7 +103,7 @@ def _length_of_lists(file: ColumnarFile, name: str) -> int:
 class _Table:
     """The rows of a file: of the columns that are classes, or of the one that holds lists."""
 
-    def __init__(self, file: ColumnarFile, layout: Layout, dtype: np.dtype[Any]) -> None:
+    def __init__(self, file: ColumnarTable, layout: Layout, dtype: np.dtype[Any]) -> None:
         self._file, self._layout, self._dtype = file, layout, dtype
         names = file.schema.names()
         self._names = [names[column] for column in layout.classes]
@@ -108,17 +116,16 @@ class _Table:
         if layout.entries is not None:
             # Polars holds them in memory too, and more while it decodes them.
             most //= 2
-        step = max(1, min(_WINDOW_ROWS, most, file.rows))
+        step = max(1, min(_WINDOW_ROWS, most, file.rows or most))
         size = rows_per_block(layout.width, self._dtype.itemsize)
         read = self._from_lists
         if layout.entries is None:
             read = partial(self._from_columns, np.empty((layout.width, step), self._dtype))
         ids = list(layout.id_names)
-        if not file.rows:
+        if file.rows == 0:
             # Reading no rows still finds damage.
             file.part(self._names, 0, 0)
-        for start in range(0, file.rows, step):
-            count = min(step, file.rows - start)
+        for start, count in file.windows(step):
             rows = read(start, count)
             words = file.words(self._label, start, count)
             passed = file.part(ids, start, count) if ids else pl.DataFrame()
@@ -166,12 +173,12 @@ class _Table:
 
 def read_words(source: Input, form: str, what: str) -> Iterator[tuple[str, str]]:
     """Return the cells of a file of one column, each with its place for errors."""
-    file = ColumnarFile(source, form)
+    file = _opened(source, form)
     refuse_all_but_one(len(file.schema), what, source.place)
 
     def words() -> Iterator[tuple[str, str]]:
-        for start in range(0, file.rows, _WINDOW_ROWS):
-            cells = file.words(file.schema.names(), start, min(_WINDOW_ROWS, file.rows - start))
+        for start, count in file.windows(_WINDOW_ROWS):
+            cells = file.words(file.schema.names(), start, count)
             place = row_place(file.place, start)
             yield from ((cell, place(row)) for row, cell in enumerate(cells.to_series().to_list()))
 

@@ -172,7 +172,6 @@ LACKS_ARROW = "uses a part of Arrow IPC that is not read here: "
             for what in ("whole", "columns")
         ),
         ("version1.feather", "is Feather version 1; write it again as version 2, with pyarrow"),
-        ("stream.arrow", "is an Arrow stream, no file; write it with pyarrow.ipc.new_file"),
         ("union.arrow", f"{LACKS_ARROW}Arrow datatype Union("),
         ("list_view.arrow", f"{LACKS_ARROW}not yet implemented; write it again with plain columns"),
     ],

@@ -17,7 +17,7 @@ from numpy.testing import assert_array_equal
 
 from softmax_cli.formats.columnar import reader as columnar
 from softmax_cli.formats.columnar.arrow_footer import schema_metadata
-from softmax_cli.formats.columnar.file import index_columns, parse_footer
+from softmax_cli.formats.columnar.file import parse_footer
 from softmax_cli.formats.columnar.parquet_footer import (
     _LIST,
     Fields,
@@ -25,6 +25,7 @@ from softmax_cli.formats.columnar.parquet_footer import (
     encode,
     rows_of_groups,
 )
+from softmax_cli.formats.columnar.table import index_columns
 from softmax_cli.storage.input import open_input
 from tests.formats.rows import examples, read, refusal, saved
 from tests.peers.make.pandas_index import HERE

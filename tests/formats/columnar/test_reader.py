@@ -263,7 +263,7 @@ def test_ids_that_are_no_text(form: str) -> None:
 def test_a_pipe_is_not_read(form: str) -> None:
     data = Path(stored(form, TABLE.select("a"))).read_bytes()
     for options in ({}, {"input_format": form}):
-        with pytest.raises(InputError, match=r"^standard input: .*; name a plain file$"):
+        with pytest.raises(InputError, match=r"^standard input: .*; save it and name the file.*$"):
             piped(data, **options)
 
 
