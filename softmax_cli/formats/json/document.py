@@ -12,8 +12,7 @@ from softmax_cli.formats.arrays.array import array_source, no_array, numeric_arr
 from softmax_cli.formats.columns.layout import (
     Layout,
     missing_texts,
-    name_columns,
-    pass_through,
+    refuse_index,
     refuse_table_options,
     refuse_text_options,
 )
@@ -96,10 +95,9 @@ def _refuse_index(source: Source) -> None:
     layout = source.table
     assert layout is not None
     names = layout.names or []
-    index = [column for column in layout.classes if names[column] == INDEX]
-    if index and not layout.chosen:
-        problem = f"{name_columns(index, names)} is the index of a data frame"
-        raise InputError(problem, pass_through(index, names), source.place)
+    if not layout.chosen:
+        index = [column for column in layout.classes if names[column] == INDEX]
+        refuse_index(index, names, source.place)
 
 
 def _refuse_columns(
@@ -115,10 +113,12 @@ def _refuse_columns(
 
 
 def _array(document: dict[str, Any], key: str | None, place: str) -> Any:
-    """Return the array that --key names, or the one with a known name."""
+    """Return the array that --key names, or the one with a known name, or the only one."""
     key = key or next((known for known in _KEYS if known in document), None)
     if key in document:
         return document[key]
+    if key is None and len(document) == 1:
+        return next(iter(document.values()))
     error = no_array(document, key, "has no array of a known name", place)
     if key is None and rows_of_columns(document):
         error.remedy += "; --columns or --label-column reads them as the columns of a table"

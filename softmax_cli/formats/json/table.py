@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 
 from softmax_cli.errors import InputError, UsageError, join_names, shorten
 from softmax_cli.formats.arrays.array import GIVE_A_NUMBER, NON_FINITE, json_float, remedy_of_json
-from softmax_cli.formats.columns.layout import Layout, are_numbers, choose_layout, pass_through
+from softmax_cli.formats.columns.layout import (
+    Layout,
+    are_numbers,
+    choose_layout,
+    pass_through,
+    refuse_index,
+)
 from softmax_cli.formats.columns.line_table import LineTable, ParsedRow, ParsedRows
 from softmax_cli.formats.columns.lists import list_column, refuse_length
 from softmax_cli.formats.json.polars_lines import read_with_polars
@@ -60,7 +66,8 @@ def _parse_line(line: bytes, number: int, place: str) -> Any:
         raise InputError("is not UTF-8 text", "save it as UTF-8", where) from None
     except NotJsonError as error:
         remedy = error.remedy
-        if number == 1 and line.strip().endswith((b"[", b"{", b",")):
+        is_cut = line.strip().endswith((b"[", b"{", b","))
+        if number == 1 and is_cut and not str(error).startswith("Extra"):
             remedy = "write a row on one line; --input-format json reads one document"
         where += f":{error.column}" if error.column else ""
         raise InputError(f"is not JSON: {error}", remedy, where) from None
@@ -92,6 +99,8 @@ def json_layout(
         return _with_truths(layout, first)
     names, cells = list(first), list(first.values())
     layout = replace(choose_layout(cells, names, options, request), named_by="name")
+    index = [column for column in layout.classes if not names[column].strip()]
+    refuse_index(index, names, place)
     lone = layout.classes[0]
     while len(layout.classes) == 1 and cells[lone] is None and (row := next(rows, None)):
         cells[lone] = row.get(names[lone]) if isinstance(row, dict) else None

@@ -31,6 +31,8 @@ def read_document(source: Input) -> Any:
             raise InputError(problem, "use JSON lines or .npy, which are read in parts", place)
 
     data = read_whole(source, check)
+    if not data.strip():
+        raise InputError("is empty", "give rows of numbers", place)
     try:
         return parse_json(data.decode("utf-8-sig"))
     except UnicodeDecodeError:
@@ -96,6 +98,8 @@ def _syntax_remedy(text: str, error: json.JSONDecodeError) -> str:
     """Return how to fix a text that is not JSON."""
     before, rest = text[: error.pos].strip(), text[error.pos : error.pos + 40]
     if error.msg == "Extra data":
+        if rest.strip() == ",":
+            return "delete the comma at the end"
         if error.lineno > 1 and "\n" not in before and not re.match(r"\[\s*[\[{]", before):
             return "--input-format jsonl reads one row per line"
         return "write one array of all rows, or each row on a line of its own"

@@ -123,6 +123,8 @@ BESIDE = '{"logits": [1, 2], "label": 1, "id": 3}'
             {},
             ":2, column 'a': a list of 2 numbers, and the first has 1; all rows need the same",
         ),
+        ('{"": 1, "b": 2}', {}, ":1: a column without a name looks like the index of a data frame"),
+        ('{"a": 1, "b": 2},\n', {}, ":1:17: is not JSON: Extra data; delete the comma at the en"),
         ('{"a": [1]}\n{"a": 5}', {}, ":2, column 'a': 5 is not a list of numbers like the first;"),
         ('{"a": [1, "x"]}', {}, ":1, class 1: 'x' is not a number; give a number"),
         ('{"a": [1, [2]]}', {}, ":1, class 1: [2] is not a number; rows are lists of numbers"),

@@ -64,7 +64,6 @@ QUOTES = "names and texts are in double quotes"
         ("[1; 2]", "1:3", "separate entries with commas"),
         ("[1, 2}", "1:6", "[ is closed by ], and { by }"),
         ("[1,\n 2", "2:3", "it is cut short"),
-        ("", "1:1", "give rows of numbers"),
         ("// rows\n[1]", "1:1", "JSON has no comments: delete it"),
         ("[1, # one\n2]", "1:5", "JSON has no comments: delete it"),
         (
