@@ -23,6 +23,7 @@ from softmax_cli.formats.columns.layout import (
 from softmax_cli.formats.model.blocks import BLOCK_BYTES, Block, Source, from_blocks, identity
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 from softmax_cli.formats.opening.file_key import one_key, split_key
+from softmax_cli.formats.opening.pasted import words_of
 from softmax_cli.formats.opening.source import open_file
 from softmax_cli.formats.registry import detected_format, refuse_pickle, suffix_format
 from softmax_cli.formats.text.cell_kinds import number_remedy
@@ -153,6 +154,8 @@ class _Column:
         if token.startswith("["):
             with suppress(ValueError):
                 return [label_text(cell) for cell in parse_json(token)]
+        if token not in self.words and (words := words_of(token)):
+            return words
         cells = cell_splitter(",")(token.strip("[]").encode())
         texts = [unquote(cell).decode() for cell in cells]
         return [text if text in self.words else text.strip("'") for text in texts]

@@ -9,6 +9,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from tests.formats.rows import read, refusal, saved
+from tests.running import run
 
 INF, NAN = np.inf, np.nan
 
@@ -28,6 +29,45 @@ INF, NAN = np.inf, np.nan
         (["[[1, 2], [3, 4]]", "[5, 6]"], [[1, 2], [3, 4], [5, 6]]),
         (['[1, "-inf"]'], [[1, -INF]]),
         (["1,-inf,nan"], [[1, -INF, NAN]]),
+        (["1,", "2,", "3"], [[1, 2, 3]]),
+        (["1", ",", "2"], [[1, 2]]),
+        (["1, 2, 3,"], [[1, 2, 3]]),
+        (["1 2 3"], [[1, 2, 3]]),
+        (["1 2", "3 4"], [[1, 2], [3, 4]]),
+        (["1,5 2,5"], [[1, 5], [2, 5]]),
+        (["1 2\n3 4\n"], [[1, 2], [3, 4]]),
+        (["[1. 2.e+00 -3.5]"], [[1, 2, -3.5]]),
+        (["[[1. 2.]\n [3. 4.]]"], [[1, 2], [3, 4]]),
+        (["[1,", "2,", "3]"], [[1, 2, 3]]),
+        (["[[1,", "2],", "[3,", "4]]"], [[1, 2], [3, 4]]),
+        (["[1,", "2],", "[3,", "4]"], [[1, 2], [3, 4]]),
+        (["[1, 2,]"], [[1, 2]]),
+        (["(1, 2)", "(3,4)"], [[1, 2], [3, 4]]),
+        (["((1, 2), (3, 4))"], [[1, 2], [3, 4]]),
+        (["(1,)"], [[1]]),
+        (["[1; 2; 3]"], [[1, 2, 3]]),
+        (["[1 2; 3 4];"], [[1, 2], [3, 4]]),
+        (["c(1, NA, 3)"], [[1, NAN, 3]]),
+        (["[1] 0.5 2\n[3] 3"], [[0.5, 2, 3]]),
+        (["[1]", "0.5", "2"], [[0.5, 2]]),
+        (["tensor([1.0, 2.0])"], [[1, 2]]),
+        (
+            ["tensor([[1., 2.],\n        [3., 4.]], device='cuda:0', grad_fn=<A0>)"],
+            [[1, 2], [3, 4]],
+        ),
+        (["tensor(1.5)"], [[1.5]]),
+        (["Parameter containing:\ntensor([1., 2.], requires_grad=True)"], [[1, 2]]),
+        (["array([[1., 2.]], dtype=float32)"], [[1, 2]]),
+        (["Array([1., 2.], dtype=float32)"], [[1, 2]]),
+        (
+            ["<tf.Tensor: shape=(2,), dtype=float32, numpy=array([1., 2.], dtype=float32)>"],
+            [[1, 2]],
+        ),
+        (["tf.Tensor([1. 2.], shape=(2,), dtype=float32)"], [[1, 2]]),
+        (["np.float64(1.5)", "2"], [[1.5, 2]]),
+        (["[np.float64(1.5), np.float64(2)]"], [[1.5, 2]]),
+        (["\u22121", "\u22122.5e\u22121"], [[-1, -0.25]]),
+        (["\u22121,2", "3,\u22124"], [[-1, 2], [3, -4]]),
     ],
 )
 def test_rows(tokens: list[str], values: Any) -> None:
@@ -58,7 +98,7 @@ def test_a_file_whose_name_is_a_number_is_a_number() -> None:
         (["1", "nope"], "nope", ["number", "file"]),
         (["nope.csv"], "nope.csv", ["number", "file"]),
         (["*.nope"], "*.nope", ["number", "file"]),
-        (["[1,2"], "[1,2", ["number", "file"]),
+        (["[1,2"], "[1,2", ["not closed", "file"]),
         (["1,x"], "1,x", ["'x' is not a number", "file"]),
         (["1,2,"], "1,2,", ["'' is not a number", "file"]),
         (["1", "x.csv"], "x.csv", ["path among numbers", "only paths or only numbers"]),
@@ -67,11 +107,20 @@ def test_a_file_whose_name_is_a_number_is_a_number() -> None:
         (["1,2", "3"], "arguments: [1]", ["a row of 1 entries", "has 2"]),
         (["1", "2,3"], "arguments: [1]", ["a row of 2 entries", "has 1"]),
         (["[1,2]", "[3]"], "arguments: [1]", ["a row of 1 entries"]),
-        (["[1,true]"], "arguments: [0][1]", ["True is not a number"]),
+        (["[1,true]"], "[1,true]", ["'true' is not a number", "0 and 1"]),
         (["[1,[2]]"], "arguments: [0][1]", ["a list "]),
         (["[[[1]]]", "[2]"], "arguments: [1][0]", ["a number "]),
-        (["[1,x]"], "[1,x]", ["not JSON"]),
-        (["[1,]"], "[1,]", ["not JSON"]),
+        (["[1,x]"], "[1,x]", ["'x' is not a number", "file"]),
+        (["[1,,2]"], "[1,,2]", ["missing before ','", "nan"]),
+        (["1", "2,x"], "2,x", ["'x' is not a number"]),
+        (["1,2]"], "1,2]", ["closes no bracket", "file"]),
+        (["[1,2)"], "[1,2)", ["closes no bracket"]),
+        (['[1,"2"]'], '[1,"2"]', ["'2' is a text", "without quotes"]),
+        (["1;2;3"], "1;2;3", ["'1;2;3' is not a number", "commas or blanks"]),
+        (["c(a=1, b=2)"], "c(a=1, b=2)", ["'a=1' is not a number"]),
+        (["[1. 2. ... 9.]"], "[1. 2. ... 9.]", ["cut short at '...'", "save the array"]),
+        (["1", "2", "...", "9"], "...", ["cut short at '...'"]),
+        (["tensor([1., ..., 3.])"], "tensor([1., ..., 3.])", ["cut short at '...'"]),
         (["[]"], "arguments", ["a row needs a number"]),
         (["1_000"], "arguments", ["'1_000' is not a number"]),
         (["1,1_000"], "arguments", ["'1_000' is not a number"]),
@@ -83,6 +132,32 @@ def test_refused(tokens: list[str], place: str, words: list[str]) -> None:
     line = refusal(*tokens)
     assert line.startswith(f"{place}: "), line
     assert all(word in line for word in words), line
+
+
+def test_a_glob_may_begin_like_a_row() -> None:
+    saved("a.txt", "1 2\n")
+    assert_array_equal(read("[ab].txt").values, [[1, 2]])
+
+
+@pytest.mark.parametrize("whole", ["9007199254740993", "-9007199254740993"])
+def test_a_whole_number_that_float64_cannot_hold(whole: str) -> None:
+    for tokens in ([whole, "1"], [f"{whole},1"], [f"[{whole}, 1]"], [f"tensor([{whole}, 1])"]):
+        assert "cannot hold" in refusal(*tokens)
+        assert read(*[token.replace(whole, str(2**60)) for token in tokens]).values.max() == 2**60
+
+
+@pytest.mark.parametrize(
+    "labels",
+    ["2, 0, 1", "2 0 1", "[2 0 1]", "tensor([2, 0, 1])", "c(2, 0, 1)", "array([2., 0., 1.])"],
+)
+def test_pasted_labels_and_targets(labels: str) -> None:
+    rows = "1,2,3 3,2,1 0,0,1"
+    expected = run(f"softmax-cli xent {rows} --labels 2,0,1").out
+    assert run(f'softmax-cli xent {rows} --labels "{labels}"').out == expected
+    weighted = run(f"softmax-cli xent {rows} --labels 2,0,1 --class-weights 2,0,1").out
+    assert run(f'softmax-cli xent {rows} --labels 2,0,1 --class-weights "{labels}"').out == weighted
+    product = run("softmax-cli jacobian 1 2 3 --vjp 2,0,1").out
+    assert run(f'softmax-cli jacobian 1 2 3 --vjp "{labels}"').out == product
 
 
 def test_a_typed_number_beyond_the_range() -> None:
