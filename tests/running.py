@@ -41,7 +41,7 @@ class _Stream(io.TextIOWrapper):
 
     def text(self) -> str:
         self.flush()
-        return self.bytes.getvalue().decode()
+        return self.bytes.getvalue().decode(errors="surrogateescape")
 
 
 def run(line: str, *, terminal: bool = False) -> Outcome:

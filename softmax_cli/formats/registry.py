@@ -28,7 +28,7 @@ class Format:
 
     reader   module with read(source, form, options, request) -> Source; none if empty
     sink     what makes its Sink of (result, form, target, options); in `reader` unless it names one
-    text     can be written compressed, and to standard output
+    text     can be written compressed, and to a terminal
     holds    a table, an array or arrays by name
     records  it may hold records instead, which are a table
     guarded  its library may crash
@@ -108,14 +108,14 @@ def suffix_format(path: str) -> Format | None:
     return _BY_SUFFIX.get(name.suffix.lower())
 
 
-def format_names(*, reads: bool = False, text: bool = False) -> list[str]:
-    """Return the names of all formats, or only of those that are read or are text."""
-    return [form.name for form in FORMATS if (form.reader or not reads) and (form.text or not text)]
+def format_names(*, reads: bool = False) -> list[str]:
+    """Return the names of all formats, or only of those that are read."""
+    return [form.name for form in FORMATS if form.reader or not reads]
 
 
-def named_format(name: str, option: str, *, reads: bool = False, text: bool = False) -> Format:
+def named_format(name: str, option: str, *, reads: bool = False) -> Format:
     """Return the format that an option names; refuse one that the option cannot take."""
-    choices = format_names(reads=reads, text=text)
+    choices = format_names(reads=reads)
     if name not in choices:
         raise UsageError(f"no format {name!r}", "one of " + ", ".join(choices), option)
     return BY_NAME[name]
@@ -127,12 +127,13 @@ def output_format(options: WriteOptions) -> Format:
     Standard output is a table on a terminal and CSV in a pipe.
     """
     path = options.output
+    is_terminal = sys.stdout is not None and sys.stdout.isatty()
     if path == "":
         raise UsageError("an empty name", "name a file, or - for standard output", "--output")
     if options.in_place and path in (None, "-"):
         raise UsageError("there is no file to replace", "name it with -o", "--in-place")
     if options.format is not None:
-        form = named_format(options.format, "--format", text=True)
+        form = named_format(options.format, "--format")
     elif path is not None and path != "-":
         suffixed = suffix_format(path)
         if suffixed is None:
@@ -140,7 +141,10 @@ def output_format(options: WriteOptions) -> Format:
             raise UsageError("no format has this suffix", f"use --format, or one of {known}", path)
         form = suffixed
     else:
-        form = BY_NAME["table" if sys.stdout is not None and sys.stdout.isatty() else "csv"]
+        form = BY_NAME["table" if is_terminal else "csv"]
+    if not form.text and is_terminal and path in (None, "-"):
+        problem = f"{form.name} is binary, and standard output is a terminal"
+        raise UsageError(problem, "name a file with -o, or pipe it into a program", "--format")
     if path is not None and not form.text and path.lower().endswith(COMPRESSIONS):
         raise UsageError(f"{form.name} is not written compressed", "leave the suffix out", path)
     return form

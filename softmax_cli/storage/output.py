@@ -72,6 +72,31 @@ class Target:
         """Whether bytes can be written at any offset."""
         return self._is_seekable and self._compressor is None and self.stream.seekable()
 
+    @property
+    def is_pipe(self) -> bool:
+        """Whether the bytes go to a reader that cannot seek, not into a file."""
+        if self._inputs is not None:
+            return False
+        with suppress(OSError, ValueError):
+            return not stat.S_ISREG(os.fstat(self.stream.fileno()).st_mode)
+        return True
+
+    def spool(self) -> Target:
+        """Return a temporary file that can be written at any offset; `send` sends it on."""
+        from tempfile import TemporaryFile, gettempdir
+
+        place = f"a temporary file in {gettempdir()}"
+        with writing(place):
+            stream = TemporaryFile()
+        return Target(place, stream, inputs=())
+
+    def send(self, spool: Target) -> None:
+        """Write all bytes of a temporary file, and remove it."""
+        with spool.stream as stream:
+            stream.seek(0)
+            while piece := stream.read(_HELD_BYTES):
+                self.write(piece)
+
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Write bytes after those written before."""
         if self._held is not None:

@@ -70,8 +70,7 @@ def test_output_format(
 @pytest.mark.parametrize(
     ("options", "place", "words"),
     [
-        (WriteOptions(format="bogus"), "--format", "csv, tsv, txt, json, jsonl, table"),
-        (WriteOptions(format="npy"), "--format", "no format 'npy'"),
+        (WriteOptions(format="bogus"), "--format", "csv, tsv, txt, json, jsonl, npy, npz, "),
         (WriteOptions(output="x.bogus"), "x.bogus", ".csv .tsv .txt"),
         (WriteOptions(output="x"), "x", "--format"),
         (WriteOptions(output="x.npy.gz"), "x.npy.gz", "not written compressed"),
@@ -83,6 +82,19 @@ def test_no_output_format(options: WriteOptions, place: str, words: str) -> None
         output_format(options)
     assert str(error.value).startswith(f"{place}: ")
     assert words in str(error.value)
+
+
+@pytest.mark.parametrize("form", ["npy", "arrow", "parquet"])
+def test_a_binary_format_is_for_a_file_or_a_pipe(
+    form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert output_format(WriteOptions(format=form, output="x.bin")).name == form
+    for output in (None, "-"):
+        with pytest.raises(UsageError, match=f"--format: {form} is binary, .* terminal; .* -o"):
+            output_format(WriteOptions(format=form, output=output))
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: False)
+    assert output_format(WriteOptions(format=form, output="-")).name == form
 
 
 class Trap:

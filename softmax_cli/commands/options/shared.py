@@ -15,7 +15,7 @@ from softmax_cli.errors import UsageError
 from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.formats.registry import format_names
 
-_READ, _TEXT = format_names(reads=True), format_names(text=True)
+_READ, _WRITTEN = format_names(reads=True), format_names()
 
 
 def _counted_threads(count: int | None) -> int | None:
@@ -80,10 +80,10 @@ FLAGS: dict[str, Flag] = {
         "What to do with rows that have no softmax: those with NaN or +inf, or all -inf."
     ),
     "format": _output(
-        f"Format of the output: {', '.join(_TEXT)}. Default: from the suffix of -o; "
+        f"Format of the output: {', '.join(_WRITTEN)}. Default: from the suffix of -o; "
         "a table at a terminal, csv in a pipe.",
         "NAME",
-        choices=_TEXT,
+        choices=_WRITTEN,
     ),
     "output": _output(
         "Write a file: .csv .tsv .txt .json .jsonl (also .gz .zst), .npy .npz .safetensors "

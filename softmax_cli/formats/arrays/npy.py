@@ -170,8 +170,10 @@ class NpySink(FormatSink):
         if result.text_columns:
             problem = f"an array cannot hold {result.text_columns}"
             raise UsageError(problem, "write .npz, .csv or .json", target.place)
-        if not target.seekable:
-            raise UsageError(f"a pipe cannot hold {self._form}", "use -o FILE", target.place)
+        self._pipe = None if target.seekable else target
+        if self._pipe is not None:
+            # The header comes first, and the number of rows may be known last.
+            self._target = target = target.spool()
         self._end = result.first
         most = (1 << 62, *(result.leading or ()), *result.shape(0))
         self._room = len(self.header(most))
@@ -195,3 +197,5 @@ class NpySink(FormatSink):
         header = self.header(self._result.shape(self._end), room=self._room)
         self._target.write_at(0, memoryview(header))
         self._target.truncate(self._room + self._end * self._line_bytes)
+        if self._pipe is not None:
+            self._pipe.send(self._target)

@@ -80,10 +80,8 @@ class NpzSink(FormatSink):
             self._arrays.setdefault("classes", []).append(block.classes.astype(np.int64))
 
     def finish(self) -> None:
-        with (
-            writing(self._target.place),
-            zipfile.ZipFile(self._target.stream, "w", allowZip64=True) as archive,
-        ):
+        target = self._target if self._target.seekable else self._target.spool()
+        with writing(target.place), zipfile.ZipFile(target.stream, "w", allowZip64=True) as archive:
             for name, blocks in self._arrays.items():
                 dtype = self._result.dtype if name == self._result.name else np.dtype(np.int64)
                 shape = self._result.shape(sum(map(len, blocks)))
@@ -91,3 +89,5 @@ class NpzSink(FormatSink):
                     stream.write(header_bytes(dtype, shape))
                     for block in blocks:
                         stream.write(block.tobytes())
+        if target is not self._target:
+            self._target.send(target)

@@ -20,6 +20,7 @@ from softmax_cli.formats.model.sinks import FormatSink
 
 _PART_BYTES = 1 << 24
 _PART_ROWS = 1 << 18
+_END_OF_STREAM = b"\xff\xff\xff\xff\0\0\0\0"
 
 
 class ColumnarSink(FormatSink):
@@ -27,7 +28,8 @@ class ColumnarSink(FormatSink):
 
     Polars writes a file at once, or keeps several parts of it in memory. But rows have the same
     bytes in every file of the same columns; only offsets in the footer differ. So each part is
-    written as a file, and all of them are joined. Parts do not depend on the blocks.
+    written as a file, and all of them are joined. Parts do not depend on the blocks. Arrow has a
+    stream format for pipes.
     """
 
     def begin(self) -> None:
@@ -44,6 +46,7 @@ class ColumnarSink(FormatSink):
         self._others: list[list[pl.Series]] = []
         self._id_types: list[pl.DataType] = []
         self._held = self._written = self._size = 0
+        self._is_stream = self._form == "arrow" and self._target.is_pipe
         self._footers = parquet_footer if self._form == "parquet" else arrow_footer
         self._first_footer = b""
         self._entries: list[Any] = []
@@ -71,6 +74,9 @@ class ColumnarSink(FormatSink):
     def finish(self) -> None:
         if self._held or not self._written:
             self._write_part()
+        if self._is_stream:
+            self._target.write(_END_OF_STREAM)
+            return
         footer = self._footers.join_entries(self._first_footer, self._entries)
         length = len(footer).to_bytes(4, "little")
         self._target.write(self._footers.BEFORE_FOOTER + footer + length + self._footers.MAGIC)
@@ -105,27 +111,37 @@ class ColumnarSink(FormatSink):
                 self._write_part()
 
     def _write_part(self) -> None:
-        frame = pl.DataFrame(self._columns())
-        stream = io.BytesIO()
+        frame, stream = pl.DataFrame(self._columns()), io.BytesIO()
+        # Older readers do not know the strings that Polars writes by default.
+        oldest = pl.CompatLevel.oldest()
         if self._form == "parquet":
             frame.write_parquet(stream, row_group_size=self._most, statistics=False)
+        elif self._is_stream:
+            frame.rechunk().write_ipc_stream(stream, compat_level=oldest)
         else:
-            # Older readers do not know the strings that Polars writes by default.
-            oldest = pl.CompatLevel.oldest()
             frame.write_ipc(stream, record_batch_size=self._most, compat_level=oldest)
         # No view of the stream itself: if writing fails, Python 3.12 crashes when both are freed.
         part = memoryview(stream.getvalue())
+        rows = self._batches(part) if self._is_stream else self._rows(part)
+        self._target.write(rows)
+        self._size += len(rows)
+        self._written += self._held
+        self._held, self._others = 0, []
+
+    def _batches(self, part: memoryview) -> memoryview:
+        """Return the messages of a stream before its end, with the schema if they come first."""
+        schema = 8 + int.from_bytes(part[4:8], "little") if self._size else 0
+        return part[schema : -len(_END_OF_STREAM)]
+
+    def _rows(self, part: memoryview) -> memoryview:
+        """Return what a file holds before its footer, and keep the entries of the footer."""
         tail = len(part) - len(self._footers.MAGIC) - 4
         end = tail - int.from_bytes(part[tail : tail + 4], "little")
         footer = bytes(part[end:tail])
         start, entries = self._footers.entries_of(footer, self._size)
         self._first_footer = self._first_footer or footer
         self._entries += entries
-        rows = part[start : end - len(self._footers.BEFORE_FOOTER)]
-        self._target.write(rows)
-        self._size += len(rows)
-        self._written += self._held
-        self._held, self._others = 0, []
+        return part[start : end - len(self._footers.BEFORE_FOOTER)]
 
     def _columns(self) -> list[pl.Series]:
         result = self._result
