@@ -51,7 +51,7 @@ def pasted(tokens: Sequence[str]) -> list[Any]:
     or a comma joins them.
 
     >>> pasted(["1,", "2,", "3"]), pasted(["1,2", "3,4"]), pasted(["tensor([[1., 2.]])"])
-    (['1', '2', '3'], [['1', '2'], ['3', '4']], [['1.', '2.']])
+    ([['1', '2', '3']], [['1', '2'], ['3', '4']], [['1.', '2.']])
     """
     text = " ".join(tokens)
     if _R_PRINT.fullmatch(text):
