@@ -86,14 +86,6 @@ _STARTS = {
     b"ARROW1": "arrow",
     b"\xff\xff\xff\xff": "arrow",
 }
-# How pickles are loaded, and with which modules, by suffix.
-_TORCH = "torch.load('{path}', weights_only=True).numpy()", "numpy, torch"
-_PICKLE = "pickle.load(open('{path}', 'rb'))", "numpy, pickle"
-_PICKLES = {
-    **dict.fromkeys((".pt", ".pth", ".ckpt"), _TORCH),
-    **dict.fromkeys((".pkl", ".pickle"), _PICKLE),
-    ".joblib": ("joblib.load('{path}')", "joblib, numpy"),
-}
 
 
 def suffix_format(path: str) -> Format | None:
@@ -148,15 +140,6 @@ def output_format(options: WriteOptions) -> Format:
     if path is not None and not form.text and path.lower().endswith(COMPRESSIONS):
         raise UsageError(f"{form.name} is not written compressed", "leave the suffix out", path)
     return form
-
-
-def refuse_pickle(path: str) -> None:
-    """Refuse a file that could only be read by running the code in it."""
-    if found := _PICKLES.get(Path(path).suffix.lower()):
-        load, modules = found
-        save = f"numpy.save('{Path(path).with_suffix('.npy').name}', {load.format(path=path)})"
-        remedy = f'convert it with python -c "import {modules}; {save}"'
-        raise InputError("pickles run code and are never read here", remedy, path)
 
 
 def detected_format(path: str, source: Input, decimal: str = ".") -> Format:

@@ -23,9 +23,11 @@ from softmax_cli.formats.columns.layout import (
 from softmax_cli.formats.model.blocks import BLOCK_BYTES, Block, Source, from_blocks, identity
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 from softmax_cli.formats.opening.file_key import one_key, split_key
+from softmax_cli.formats.opening.foreign import open_data
+from softmax_cli.formats.opening.inline import unknown_token
 from softmax_cli.formats.opening.pasted import words_of
 from softmax_cli.formats.opening.source import open_file
-from softmax_cli.formats.registry import detected_format, refuse_pickle, suffix_format
+from softmax_cli.formats.registry import detected_format, suffix_format
 from softmax_cli.formats.text.cell_kinds import number_remedy
 from softmax_cli.formats.text.cells import cell_splitter, cell_text, unquote
 from softmax_cli.formats.text.json_values import label_text, parse_json, read_document
@@ -33,7 +35,7 @@ from softmax_cli.formats.text.lines import Comments, batches, first_records, rea
 from softmax_cli.formats.text.numbers import NotANumberError, parse_number
 from softmax_cli.losses.class_labels import Label, Names
 from softmax_cli.storage.filesystem import path_of
-from softmax_cli.storage.input import Input, open_input, prepend
+from softmax_cli.storage.input import Input, prepend
 
 _CELLS_PER_BLOCK = BLOCK_BYTES // 64
 
@@ -101,8 +103,7 @@ class _Column:
         if path != "-" and not path_of(path).exists():
             return self._source(self._typed(token), self.option)
         key = one_key(path, key, self.options.key)
-        refuse_pickle(path)
-        source = open_input(path)
+        source = open_data(path)
         header, comments = "", Comments()
         try:
             form = detected_format(path, source, self.options.decimal)
@@ -146,7 +147,7 @@ class _Column:
             raise InputError(problem, remedy, self.option)
         texts = self._typed_texts(token)
         if len(texts) == 1 and ("/" in token or suffix_format(token) is not None):
-            raise InputError("no such file", "check the spelling", f"{self.option}: {token}")
+            raise unknown_token(token, self.option)
         one = f"{self.option}, {self.name[:-1]}"
         return ((text, f"{one} {number}") for number, text in enumerate(texts))
 

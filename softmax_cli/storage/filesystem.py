@@ -128,6 +128,12 @@ class LocalPath:
     def join(self, name: str) -> str:
         return str(self._paths.join(self.path, name))
 
+    def names(self) -> list[str]:
+        """Return the names in a directory; none if it cannot be listed."""
+        with suppress(OSError):
+            return os.listdir(self.path)  # noqa: PTH208
+        return []
+
     def parent(self) -> str:
         return self._paths.dirname(self.path) or "."
 

@@ -50,7 +50,7 @@ def test_absolute_paths_have_the_same_names(tmp_path: Path) -> None:
         ("z", "is a directory; quote a glob such as 'z/"),
         ("1,2,3", "numbers are not a file"),
         ("-2", "numbers are not a file"),
-        ("no/*.npy", "neither a number nor a file"),
+        ("no/*.npy", "no file matches"),
         ("", "neither a number nor a file"),
     ],
 )

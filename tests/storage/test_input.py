@@ -356,7 +356,7 @@ def test_a_directory_is_not_read() -> None:
 
 def test_a_file_that_went_away() -> None:
     Path("x.csv").symlink_to("gone.csv")
-    assert refusal("x.csv").startswith("x.csv: neither a number nor a file")
+    assert refusal("x.csv").startswith("x.csv: no such file")
 
 
 # Files are let go of

@@ -53,6 +53,23 @@ def is_pattern(text: str) -> bool:
     return any(character in text for character in "*?[")
 
 
+def split_name(token: str) -> tuple[str, str | None]:
+    """Return what may be FILE and KEY of a file that does not exist, by its suffix."""
+    for path, key in _splits(token):
+        if (form := suffix_format(path)) is not None and form.holds == "arrays":
+            return path, key
+    return token, None
+
+
+def looks_like_a_path(token: str) -> bool:
+    """Return true for a token with a separator or a known suffix.
+
+    >>> looks_like_a_path("data/z"), looks_like_a_path("z.npy"), looks_like_a_path("z")
+    (True, True, False)
+    """
+    return any(mark in token for mark in "/\\") or suffix_format(token) is not None
+
+
 def refuse_key(token: str) -> None:
     """Refuse `FILE[KEY]` where FILE is a file that holds no arrays by name."""
     for path, key in _splits(token):

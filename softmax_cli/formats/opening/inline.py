@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from typing import Any
 
-from softmax_cli.errors import InputError, shorten_token
+from softmax_cli.errors import InputError, did_you_mean, shorten_token
 from softmax_cli.formats.arrays.array import array_source, numeric_array
 from softmax_cli.formats.model.blocks import Source
-from softmax_cli.formats.opening.file_key import file_of, matches
+from softmax_cli.formats.opening.file_key import (
+    file_of,
+    is_pattern,
+    looks_like_a_path,
+    matches,
+    split_name,
+)
+from softmax_cli.formats.opening.foreign import is_foreign
 from softmax_cli.formats.text.cell_kinds import number_remedy
 from softmax_cli.formats.text.numbers import NotANumberError, is_number, parse_number
 from softmax_cli.storage.filesystem import is_remote, path_of
@@ -56,7 +64,7 @@ def _is_typed(token: str) -> bool:
     from softmax_cli.formats.opening.pasted import CUT_SHORT, with_minus
 
     first, *others = _MARKS.split(with_minus(token).lstrip(" ,"))
-    is_mark = token in CUT_SHORT or not (first or any(others))
+    is_mark = token in CUT_SHORT or (bool(token.strip()) and not (first or any(others)))
     return is_mark or is_number(first) or _PRINT.match(token) is not None
 
 
@@ -77,10 +85,27 @@ def _number(text: str, place: str) -> float:
 
 def unknown_token(token: str, place: str) -> InputError:
     """Return the error for a token that is neither a number nor a file; it names an option."""
-    if is_remote(token):
-        return InputError("no such file", "check the spelling", shorten_token(token))
-    problem = "neither a number nor a file that exists"
-    return InputError(problem, "check the spelling", _where(token, place))
+    path, key = split_name(token)
+    problem, remedy = "no such file", "check the spelling"
+    where = _where(token, place)
+    if is_remote(path):
+        return InputError(problem, remedy, where)
+    if path_of(token.partition("[")[0]).is_file() and "]" not in token:
+        return InputError(problem, f"close the bracket: {shorten_token(token)}]", where)
+    if key is None and is_pattern(token):
+        return InputError("no file matches", "check the folder and the pattern", where)
+    if not (looks_like_a_path(path) or is_foreign(path)):
+        problem = "neither a number nor a file that exists"
+    folder = path_of(path_of(path).parent())
+    if path.startswith("~"):
+        remedy = "a shell expands ~ only where it is not quoted: write $HOME"
+    elif "\\" in path and os.sep == "/":
+        remedy = "folders are separated by /"
+    elif not folder.is_directory():
+        remedy = f"there is no folder {shorten_token(folder.path)}"
+    else:
+        remedy = did_you_mean(path_of(path).name(), folder.names(), remedy)
+    return InputError(problem, remedy, where)
 
 
 def _where(token: str, place: str) -> str:

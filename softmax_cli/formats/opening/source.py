@@ -15,10 +15,10 @@ from softmax_cli.formats.columns.suspects import warn_of_suspects
 from softmax_cli.formats.model.blocks import Block, Chunk, Source
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 from softmax_cli.formats.opening.file_key import file_of, matches, one_key, refuse_key, split_key
+from softmax_cli.formats.opening.foreign import open_data
 from softmax_cli.formats.opening.inline import read_inline, unknown_token
-from softmax_cli.formats.registry import detected_format, named_format, refuse_pickle
+from softmax_cli.formats.registry import detected_format, named_format
 from softmax_cli.storage.filesystem import Location, location, path_of
-from softmax_cli.storage.input import open_input
 
 
 def open_source(
@@ -63,8 +63,7 @@ def open_file(path: str, options: ReadOptions, request: ColumnRequest = ColumnRe
     path, key = split_key(path)
     if key is not None:
         options = replace(options, key=one_key(path, key, options.key))
-    refuse_pickle(path)
-    source = open_input(path)
+    source = open_data(path, options.input_format)
     try:
         if options.input_format is None:
             form = detected_format(path, source, options.decimal)

@@ -276,7 +276,7 @@ def test_inputs_of_tables_are_not_overwritten(option: str, victim: str) -> None:
         (_table("at = [[]]"), "gradcheck 'f': at: [] is not a value"),
         (_table("points = 0"), "gradcheck 'f': --points: "),
         (_table("values = []"), "gradcheck 'f': values: [] is not a value"),
-        (_table("values = ['a.npy']"), "gradcheck 'f': a.npy: neither a number nor a file"),
+        (_table("values = ['a.npy']"), "gradcheck 'f': a.npy: no such file"),
         (_table("values = ['--help']"), "gradcheck 'f': --help: is not a value"),
         (_table("function = '--help'"), "gradcheck 'f': function: is not module:function"),
         (_table("grad = '--help'\nlogits = '--help'\nlabels = 'x'"), "gradcheck 'f': --logits: "),

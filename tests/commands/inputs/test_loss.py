@@ -110,7 +110,7 @@ def test_remedies_help() -> None:
     Path("w.csv").write_text("class,weight\nc,10\n")
     message = "--class-weights: w.csv:2:1: 'c' is not a number; give a number for each class"
     refused("1,2 --labels 0 --class-weights w.csv", message)
-    message = "--class-weights: no.csv: neither a number nor a file that exists; check"
+    message = "--class-weights: no.csv: no such file; did you"
     refused("1,2 --labels 0 --class-weights no.csv", message)
     message = (
         "--q: row 0: q whose exponentials sum to 3.29744, not 1; --from says what the values are"

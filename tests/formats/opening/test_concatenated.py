@@ -94,7 +94,7 @@ def test_dtypes_must_agree() -> None:
 
 def test_a_missing_file_among_others() -> None:
     saved("1.csv", ONE)
-    assert refusal("1.csv", "2.csv").startswith("2.csv: neither a number nor a file")
+    assert refusal("1.csv", "2.csv").startswith("2.csv: no such file")
 
 
 def test_standard_input_after_a_file() -> None:
