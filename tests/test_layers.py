@@ -62,7 +62,9 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         *("commands.options", "commands.inputs", "commands.loss", "commands.gradients"),
         *("commands.many_files", "explain", "pipeline", *OPENED, *CORE, *BELOW),
     ),
-    "commands.app": ("__init__", "commands.options", "formats.text", "errors"),
+    "commands.app": (
+        *("__init__", "commands.options", "pipeline", "formats.model", "formats.text", "errors"),
+    ),
     "__main__": ("commands.app", "runtime", "errors"),
     "__init__": (*CORE,),
 }

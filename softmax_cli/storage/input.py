@@ -57,6 +57,13 @@ class Input:
         if self.beneath is not None:
             self.beneath.close()
 
+    @property
+    def arrived(self) -> Callable[[], int] | None:
+        """Returns how many bytes a pipe has brought so far; None for a file."""
+        if isinstance(self.stream.raw, _Prepended):
+            return self.stream.raw.tell
+        return None if self.beneath is None else self.beneath.arrived
+
     def head(self) -> bytes:
         """Return the first bytes without consuming them."""
         with reading(self.place):
@@ -69,6 +76,14 @@ class Input:
             raise InputError(problem, "decompress it first", self.place)
 
 
+_opened: list[io.RawIOBase] = []
+
+
+def standard_input_bytes() -> int:
+    """Return how many bytes standard input has brought so far."""
+    return _opened[-1].tell() if _opened else 0
+
+
 def open_input(token: str) -> Input:
     """Open a path, or standard input for `-`; compressed input is decompressed."""
     if token == "-":
@@ -77,7 +92,10 @@ def open_input(token: str) -> Input:
         check = no_check
         with contextlib.suppress(OSError):
             check = change_check(sys.stdin.buffer.fileno(), STANDARD_INPUT)
+            # Otherwise a writer that is slow would look like one that has ended.
+            os.set_blocking(sys.stdin.buffer.fileno(), True)
         stream = prepend(b"", sys.stdin.buffer, check)
+        _opened.append(cast(io.RawIOBase, stream.raw))
         # It has a path: writing onto a file that is redirected to standard input is refused.
         return _plain(Input(STANDARD_INPUT, stream, Path("/dev/stdin")))
     if is_remote(token):
@@ -131,7 +149,8 @@ def prepend(head: bytes, rest: BinaryIO, check: Callable[[], None] = no_check) -
 
 class _Prepended(io.RawIOBase):
     def __init__(self, head: bytes, rest: BinaryIO, check: Callable[[], None]) -> None:
-        self._head, self._rest, self._check = memoryview(head), rest, check
+        self._head, self._check = memoryview(head), check
+        self._rest = cast(io.BufferedReader, rest)
         self._position = 0
 
     def readable(self) -> bool:
@@ -139,12 +158,14 @@ class _Prepended(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         size = len(buffer)
-        data, self._head = bytes(self._head[:size]), self._head[size:]
-        if len(data) < size:
-            data += self._rest.read(size - len(data))
+        data, self._head = bytearray(self._head[:size]), self._head[size:]
+        self._position += len(data)
+        # What a slow pipe brings is counted as it comes.
+        while len(data) < size and (piece := self._rest.read1(size - len(data))):
+            data += piece
+            self._position += len(piece)
             self._check()
         buffer[: len(data)] = data
-        self._position += len(data)
         return len(data)
 
     def tell(self) -> int:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 
 import numpy as np
@@ -432,31 +433,49 @@ class Terminal(io.StringIO):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "options", "shows"),
+    ("delay", "options", "shows"),
     [
-        (2.0, WriteOptions(), True),
-        (0.1, WriteOptions(), False),
-        (2.0, WriteOptions(no_progress=True), False),
-        (2.0, WriteOptions(quiet=True), False),
+        (0, WriteOptions(), True),
+        (60, WriteOptions(), False),
+        (0, WriteOptions(no_progress=True), False),
+        (0, WriteOptions(quiet=True), False),
     ],
 )
 def test_progress(
-    seconds: float, options: WriteOptions, shows: bool, monkeypatch: pytest.MonkeyPatch
+    delay: float, options: WriteOptions, shows: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    terminal, clock = Terminal(), iter(np.arange(0, 100 * seconds, seconds))
+    terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
-    monkeypatch.setattr(reporting, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(reporting, "DELAY_SECONDS", delay)
     monkeypatch.setenv("TERM", "xterm")
+
+    def slow(block: Block) -> Block:
+        end = monotonic() + 10
+        while shows and "rows" not in terminal.getvalue() and monotonic() < end:
+            sleep(0.01)
+        return block
+
     source = in_blocks(np.ones((4, 2)), [1, 1], rows=4)
-    run(source, unchanged, Collected().prepare, "error", options)
+    run(source, slow, Collected().prepare, "error", options)
     assert bool(terminal.getvalue()) == shows
     assert ("rows" in terminal.getvalue()) == shows
+
+
+def test_a_pipe_that_brings_nothing_shows_the_bytes_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr(reporting, "DELAY_SECONDS", 0)
+    monkeypatch.setenv("TERM", "xterm")
+    with reporting.progress_bar("a pipe", None, None, WriteOptions(), lambda: 20_000):
+        end = monotonic() + 10
+        while "20 kB" not in terminal.getvalue() and monotonic() < end:
+            sleep(0.01)
+    assert "20 kB, " in terminal.getvalue()
 
 
 def test_no_progress_away_from_a_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    clock = iter(range(0, 1000, 10))
-    monkeypatch.setattr(reporting, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(reporting, "DELAY_SECONDS", 0)
     run(in_blocks(np.ones((4, 2)), [1, 1]), unchanged, Collected().prepare, "error", WriteOptions())
     assert capsys.readouterr().err == ""

@@ -41,8 +41,13 @@ class NumbersCommand(TyperCommand):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; Typer would blame standard output for any error of the system."""
+        from softmax_cli.formats.model.options import WriteOptions
+        from softmax_cli.pipeline.reporting import progress_of_opening
+
+        quiet, no_progress = (bool(ctx.params.get(each)) for each in ("quiet", "no_progress"))
         try:
-            return super().invoke(ctx)
+            with progress_of_opening(WriteOptions(quiet=quiet, no_progress=no_progress)):
+                return super().invoke(ctx)
         except BrokenPipeError:
             raise
         except OSError as error:

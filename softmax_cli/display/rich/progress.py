@@ -46,12 +46,24 @@ def progress_text(
     '1,000 of 4,000 rows, 2.5 MB/s, 0:06 left'
     >>> progress_text(1000, None, 0, None, 2.0)
     '1,000 rows, 500 rows/s'
+    >>> progress_text(1000, None, 20_000, None, 2.0)
+    '1,000 rows, 20 kB, 10 kB/s'
+    >>> progress_text(0, None, 900, None, 2.0)
+    '900 bytes, 450 bytes/s'
     """
     counted = f"{rows:,} rows" if all_rows is None else f"{rows:,} of {all_rows:,} rows"
     seconds = max(seconds, 1e-3)
-    speed = f"{size / seconds / 1e6:,.1f} MB/s" if size else f"{rows / seconds:,.0f} rows/s"
+    speed = f"{_bytes(size / seconds)}/s" if size else f"{rows / seconds:,.0f} rows/s"
+    if size and not all_size:
+        counted = f"{counted}, {_bytes(size)}" if rows else _bytes(size)
     done, total = (size, all_size) if all_size else (rows, all_rows)
     if not total or not done:
         return f"{counted}, {speed}"
     minutes, left = divmod(round(seconds * max(0, total - done) / done), 60)
     return f"{counted}, {speed}, {minutes}:{left:02} left"
+
+
+def _bytes(size: float) -> str:
+    if size < 1e4:
+        return f"{size:,.0f} bytes"
+    return f"{size / 1e6:,.1f} MB" if size >= 1e6 else f"{size / 1e3:,.0f} kB"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import partial
 from operator import itemgetter, methodcaller
@@ -130,6 +132,12 @@ def identity(block: Block) -> Block:
     return block
 
 
+# A function of a pipe's name, and of what returns the bytes that it has brought so far; it returns
+# a context for the time in which the pipe is opened, as its first bytes are waited for.
+Opening = Callable[[str, Callable[[], int]], AbstractContextManager[object]]
+opening_pipe: ContextVar[Opening] = ContextVar("opening_pipe", default=lambda *_: nullcontext())
+
+
 @dataclass(frozen=True, eq=False)
 class Source:
     """Rows of numbers that can be read once, a block at a time.
@@ -144,6 +152,7 @@ class Source:
     files     first row and name of each file that was opened so far, if there are any
     axis      axis of the classes in the input, counted from the end
     size      bytes of the input, if known before it is read
+    arrived   returns the bytes that a pipe has brought so far
     within    the range of the input's rows that is read, if not all are
     suspects  columns that may be no classes, known once the first row is read
     warnings  return warnings to print once all rows are read
@@ -164,6 +173,7 @@ class Source:
     files: Sequence[tuple[int, str]] = ()
     axis: int = -1
     size: int | None = None
+    arrived: Callable[[], int] | None = None
     within: RowRange | None = None
     table: Layout | None = None
     suspects: SuspectColumns | None = None

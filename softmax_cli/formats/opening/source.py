@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -12,13 +12,14 @@ from threading import Lock
 from softmax_cli.errors import InputError, UsageError, shorten
 from softmax_cli.formats.columns.layout import mask_na_values, refuse_table_options
 from softmax_cli.formats.columns.suspects import warn_of_suspects
-from softmax_cli.formats.model.blocks import Block, Chunk, Source
+from softmax_cli.formats.model.blocks import Block, Chunk, Source, opening_pipe
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 from softmax_cli.formats.opening.file_key import file_of, matches, one_key, refuse_key, split_key
 from softmax_cli.formats.opening.foreign import open_data
 from softmax_cli.formats.opening.inline import read_inline, unknown_token
 from softmax_cli.formats.registry import detected_format, named_format
 from softmax_cli.storage.filesystem import Location, location, path_of
+from softmax_cli.storage.input import STANDARD_INPUT, standard_input_bytes
 
 
 def open_source(
@@ -41,7 +42,9 @@ def open_source(
             raise UsageError("typed numbers have decimal points", "it goes with files", "--decimal")
     else:
         paths = [path for token in tokens for path in _expand_glob(token, place)]
-        source = warn_of_suspects(_open_files(paths, options, request))
+        waiting = opening_pipe.get() if "-" in paths else lambda *_: nullcontext()
+        with waiting(STANDARD_INPUT, standard_input_bytes):
+            source = warn_of_suspects(_open_files(paths, options, request))
     if options.na_values:
         source = mask_na_values(source, options)
     if options.axis == -1:
@@ -81,7 +84,8 @@ def open_file(path: str, options: ReadOptions, request: ColumnRequest = ColumnRe
         source.close()
         raise
     paths = () if source.path is None else (source.path,)
-    return replace(opened, paths=paths, files=((0, opened.place),), close=source.close)
+    files = ((0, opened.place),)
+    return replace(opened, paths=paths, files=files, arrived=source.arrived, close=source.close)
 
 
 def _expand_glob(token: str, place: str) -> list[str]:
@@ -108,7 +112,7 @@ def _open_files(paths: Sequence[str], options: ReadOptions, request: ColumnReque
 
     reopen = partial(open_file, options=options, request=request)
     rest: list[str | Source] = []
-    dtypes = {first.dtype}
+    dtypes, sizes = {first.dtype}, [_size_of(first)]
     with ExitStack() as on_error:
         on_error.callback(first.close)
         for path in paths[1:]:
@@ -116,6 +120,7 @@ def _open_files(paths: Sequence[str], options: ReadOptions, request: ColumnReque
             on_error.callback(source.close)
             _check_alike(first, source, any_dtype=options.dtype is not None)
             dtypes.add(source.dtype)
+            sizes.append(_size_of(source))
             if path_of(file_of(path)).is_file():
                 # There may be more files than can be open at once.
                 source.close()
@@ -125,7 +130,9 @@ def _open_files(paths: Sequence[str], options: ReadOptions, request: ColumnReque
         on_error.pop_all()
     locations = [location(file_of(path)) for path in paths if path != "-"]
     joined = _concatenate(first, rest, reopen, locations)
-    return replace(joined, stored=max(dtypes, key=lambda dtype: limits_of(dtype)[0]))
+    known = [size for size in sizes if size is not None]
+    size = sum(known) if len(known) == len(sizes) else None
+    return replace(joined, size=size, stored=max(dtypes, key=lambda dtype: limits_of(dtype)[0]))
 
 
 def _concatenate(
@@ -168,7 +175,7 @@ def _concatenate(
         chunks=chunks,
         rows=None,
         leading=None,
-        size=None,
+        arrived=None,
         paths=tuple(paths),
         files=files,
         warnings=(*first.warnings, lambda: list(chain.from_iterable(each() for each in later))),
@@ -201,7 +208,7 @@ class _OpenSource:
             finally:
                 self.end()
 
-        return replace(chunk, read=read)
+        return replace(chunk, read=read, size=chunk.size or chunk.rows * _row_bytes(self._source))
 
     def end(self) -> None:
         """Close the source if no chunk is left to read."""
@@ -210,6 +217,17 @@ class _OpenSource:
             is_over = not self._left
         if is_over:
             self.close()
+
+
+def _row_bytes(source: Source) -> int:
+    return source.classes * source.dtype.itemsize
+
+
+def _size_of(source: Source) -> int | None:
+    """Return the size of a source for progress: of its file, or of the numbers of its rows."""
+    if source.size is None and source.rows is not None:
+        return source.rows * _row_bytes(source)
+    return source.size
 
 
 def _check_alike(first: Source, other: Source, *, any_dtype: bool) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
+import sys
 import threading
 from pathlib import Path
 from unittest import mock
@@ -12,6 +14,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
+from softmax_cli.formats.model.options import ReadOptions
+from softmax_cli.formats.opening.source import open_source
 from tests.formats.rows import read, refusal, saved, write
 
 ONE, TWO = "a,b\n1,2\n", "a,b\n3,4\n5,6\n"
@@ -101,3 +105,28 @@ def test_standard_input_after_a_file() -> None:
     saved("x.csv", "1,2\n")
     with mock.patch("sys.stdin", mock.Mock(buffer=io.BytesIO(b"3,4\n"))):
         assert_array_equal(read("x.csv", "-").values, [[1, 2], [3, 4]])
+
+
+def test_files_whose_sizes_are_known_have_one_size() -> None:
+    saved("a.csv", "1,2\n")
+    saved("b.csv", "3,4\n5,6\n")
+    with open_source(["a.csv", "b.csv"], ReadOptions()) as source:
+        assert source.size == 12
+    write("a.parquet", np.ones((3, 2)))
+    write("b.parquet", np.ones((5, 2)))
+    with open_source(["a.parquet", "b.parquet"], ReadOptions()) as source:
+        assert source.size == sum(chunk.size for chunk in source.chunks()) == 8 * 2 * 8
+    saved("c.csv.gz", gzip.compress(b"1,2\n"))
+    with open_source(["a.csv", "c.csv.gz"], ReadOptions()) as source:
+        assert source.size is None
+
+
+def test_a_pipe_counts_what_it_has_brought() -> None:
+    stream = io.BytesIO(b"1,2\n3,4\n")
+    with (
+        mock.patch.object(sys, "stdin", mock.Mock(buffer=stream)),
+        open_source(["-"], ReadOptions()) as source,
+    ):
+        assert source.size is None
+        assert source.arrived is not None
+        assert source.arrived() == 8
