@@ -105,8 +105,7 @@ def open_input(token: str) -> Input:
         return _plain(Input(token, _buffered(remote), token, remote.size))
     path = Path(token)
     if path.is_dir():
-        remedy = "name a file, or a quoted glob such as 'DIR/*.csv'"
-        raise InputError("is a directory", remedy, token)
+        raise InputError("is a directory", "name a file, or a quoted glob", token)
     if path.is_char_device() or path.is_block_device():
         raise InputError("is a device", "name a file, or - for standard input", token)
     with reading(token):
@@ -191,7 +190,9 @@ def reading(place: str) -> Iterator[None]:
         raise
     except Exception as error:
         if isinstance(error, OSError) and error.errno is not None:
-            raise InputError(f"cannot be read: {error.strerror}", "check it", place) from error
+            is_denied = isinstance(error, PermissionError)
+            remedy = "check its permissions" if is_denied else "copy it to another disk first"
+            raise InputError(f"cannot be read: {error.strerror}", remedy, place) from error
         # gzip raises an OSError without a number, or EOFError. The other errors are known by name:
         # the modules that define them are not imported for every run.
         damaged = isinstance(error, OSError | EOFError)

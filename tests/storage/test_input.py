@@ -438,3 +438,13 @@ def test_a_stream_that_could_not_be_made_is_closed_in_silence() -> None:
             del stream
             gc.collect()
     assert not found
+
+
+def test_a_directory_is_answered_with_a_glob_of_what_is_in_it() -> None:
+    Path("empty").mkdir()
+    assert refusal("empty") == "empty: is a directory; name a file, or a quoted glob"
+    Path("z/more").mkdir(parents=True)
+    saved("z/README", "")
+    saved("z/part-0.npy", "")
+    remedy = "name a file in it, or a quoted glob such as 'z/*.npy'"
+    assert refusal("z") == f"z: is a directory; {remedy}"

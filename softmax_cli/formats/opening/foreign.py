@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from softmax_cli.errors import InputError, shorten
 from softmax_cli.formats.registry import BY_NAME, suffix_format
+from softmax_cli.storage.compression import COMPRESSIONS
+from softmax_cli.storage.filesystem import is_remote, path_of
 from softmax_cli.storage.input import Input, open_input
 
 
@@ -133,6 +135,8 @@ def open_data(path: str, input_format: str | None = None) -> Input:
     by_suffix = _SUFFIXES.get(Path(path).suffix.lower(), "")
     if by_suffix in _PICKLES:
         raise _refusal(by_suffix, path, path)
+    if not is_remote(path) and path_of(path).is_directory():
+        raise InputError("is a directory", _files_in(path), path)
     source = open_input(path)
     try:
         _refuse_zip(path, source)
@@ -145,6 +149,16 @@ def open_data(path: str, input_format: str | None = None) -> Input:
         source.close()
         raise
     return source
+
+
+def _files_in(directory: str) -> str:
+    """Return the remedy for a directory that is given as a file."""
+    for name in sorted(path_of(directory).names()):
+        suffix = Path(name).suffix
+        if suffix_format(name) is not None and suffix not in COMPRESSIONS:
+            glob = path_of(directory).join(f"*{suffix}")
+            return f"name a file in it, or a quoted glob such as '{glob}'"
+    return "name a file, or a quoted glob"
 
 
 def _refuse_zip(path: str, source: Input) -> None:
