@@ -87,7 +87,10 @@ def _by_csv_module(body: bytes, mark: str, found: Outcome) -> Array:
     first = next((number for number, blank in enumerate(is_blank) if not blank), 0)
     # A blank line among rows is a missing value: the table has one column.
     rows = [row or [""] for row in table[first : len(is_blank)]]
-    rows = rows[found.accepted.class_names is not None :]
+    if found.accepted.class_names is not None:
+        header, *rows = rows
+        # R's short header: the first column has the names of the rows.
+        rows = [row[len(row) - len(header) :] for row in rows]
     numbers = [[_number(cell) for cell in row] for row in rows]
     return np.array(numbers, np.float64).reshape(len(rows), found.accepted.classes)
 
@@ -99,7 +102,10 @@ def _number(cell: str) -> float:
 def _by_blanks(body: bytes, found: Outcome) -> Array:
     lines = body.removeprefix(BOM_UTF8).split(b"\n")
     rows = [line.split() for line in lines if line.strip() and not line.lstrip().startswith(b"#")]
-    rows = rows[found.accepted.class_names is not None :]
+    if found.accepted.class_names is not None:
+        header, *rows = rows
+        # R's short header: the first column has the names of the rows.
+        rows = [row[len(row) - len(header) :] for row in rows]
     numbers = [[_number(cell.strip(b'"').decode()) for cell in row] for row in rows]
     return np.array(numbers, np.float64).reshape(len(rows), found.accepted.classes)
 
