@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
 import typer
@@ -10,6 +11,7 @@ from typer.core import TyperCommand, TyperOption
 from softmax_cli.commands.app.commands import COMMANDS
 from softmax_cli.commands.options.flag import PROGRAM, is_option
 from softmax_cli.errors import SoftmaxCliError, UsageError
+from softmax_cli.formats.text.numbers import is_number
 
 ARGUMENTS = "softmax_cli.arguments"
 
@@ -23,18 +25,18 @@ class NumbersCommand(TyperCommand):
         ctx.meta[ARGUMENTS] = list(args)
         options: list[str] = []
         values: list[str] = []
-        rest = iter(args)
-        for token in rest:
+        rest = deque(args)
+        while rest:
+            token = rest.popleft()
             if token == "--":
                 values.extend(rest)
             elif is_option(token):
                 options.append(token)
                 if self._takes_next(token):
-                    value = next(rest, None)
-                    if value is None:
+                    if not rest:
                         # The parser says which option lacks its value.
                         return super().parse_args(ctx, options)
-                    options.append(value)
+                    options.append(_value(rest))
             else:
                 values.append(token)
         return super().parse_args(ctx, [*options, "--", *values])
@@ -69,6 +71,23 @@ class NumbersCommand(TyperCommand):
             if not flags.get(f"-{letter}", True):
                 return position == len(token)
         return False
+
+
+def _value(rest: deque[str]) -> str:
+    """Take the value of an option: `1,0`, or what is pasted without quotes: `1, 0`, `[1, 0]`.
+
+    >>> rest = deque(["[1,", "0]", "3"])
+    >>> _value(rest), list(rest)
+    ('[1, 0]', ['3'])
+    """
+    value = rest.popleft()
+    is_row = is_number(value.partition(",")[0].strip("[("))
+    while is_row and rest and is_number(rest[0].strip("[](),")):
+        opened = sum(map(value.count, "[(")) - sum(map(value.count, "])"))
+        if not (value.endswith(",") or opened > 0):
+            break
+        value = f"{value} {rest.popleft()}"
+    return value
 
 
 def usage_error(error: typer.TyperException, arguments: list[str]) -> UsageError:

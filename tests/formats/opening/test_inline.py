@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 import numpy as np
@@ -166,6 +167,14 @@ def test_pasted_labels_and_targets(labels: str) -> None:
     assert run(f'softmax-cli xent {rows} --labels 2,0,1 --class-weights "{labels}"').out == weighted
     product = run("softmax-cli jacobian 1 2 3 --vjp 2,0,1").out
     assert run(f'softmax-cli jacobian 1 2 3 --vjp "{labels}"').out == product
+
+
+@pytest.mark.parametrize("vector", ["2, 0, 1", "[2, 0, 1]", "2,0, 1", "[2 0 1]", "(2, 0, 1)"])
+def test_an_option_takes_what_is_pasted_without_quotes(vector: str) -> None:
+    expected = run("softmax-cli jacobian 1 2 3 --vjp 2,0,1").out
+    words = " ".join(map(shlex.quote, vector.split()))
+    assert run(f"softmax-cli jacobian 1 2 3 --vjp {words}").out == expected
+    assert run(f"softmax-cli jacobian --vjp {words} 1 2 3").out == expected
 
 
 def test_a_typed_number_beyond_the_range() -> None:
