@@ -38,6 +38,8 @@ def open_source(
         refuse_table_options("typed numbers", options, request, "leave it out")
         if options.input_format is not None:
             raise UsageError("typed numbers have no format", "it goes with files", "--input-format")
+        if options.key is not None:
+            raise UsageError("typed numbers have no name", "it goes with files", "--key")
         if options.decimal != ".":
             raise UsageError("typed numbers have decimal points", "it goes with files", "--decimal")
     else:

@@ -119,6 +119,10 @@ def test_a_key_is_given_once() -> None:
         refused(f"d.npz --key logits --{option} d.npz[labels]", "--key: d.npz[labels] already")
 
 
+def test_typed_numbers_have_no_key() -> None:
+    assert refusal("1", "2", key="x") == "--key: typed numbers have no name; it goes with files"
+
+
 def test_an_output_onto_the_file_is_an_output_onto_an_input() -> None:
     assert input_paths(["d.npz[logits]"]) == [Path("d.npz")]
     done = run("softmax-cli softmax 'd.npz[logits]' -o d.npz")
