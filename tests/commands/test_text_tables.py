@@ -60,6 +60,9 @@ def test_weights_have_decimal_commas_too() -> None:
     first, second = cross_entropy(LOGITS, [2, 0], reduction="none")
     assert outcome.code == 0
     assert float(outcome.out) == pytest.approx((1.5 * first + 0.5 * second) / 2, rel=1e-14)
+    Path("c.csv").write_text("0,5;1;1,5\n")
+    outcome = run("softmax-cli xent z.csv --labels y.csv --class-weights c.csv --decimal ,")
+    assert float(outcome.out) == pytest.approx((1.5 * first + 0.5 * second) / 2, rel=1e-14)
     Path("w.txt").write_text("1,5 0.5\n")
     refused = run("softmax-cli xent z.csv --labels y.csv --sample-weights w.txt --decimal ,")
     assert "w.txt:1: '0.5' has a decimal point" in refused.err

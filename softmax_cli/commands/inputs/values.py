@@ -149,6 +149,7 @@ def read_class_weights(
     remedy = "give a number for each class, in a row or one a line"
     plain = ReadOptions(
         key=read.key,
+        decimal=read.decimal,
         header=read.header,
         header_of=read.header_of,
         na_values=read.na_values,
