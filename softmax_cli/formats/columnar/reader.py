@@ -122,14 +122,11 @@ class _Table:
         if layout.entries is None:
             read = partial(self._from_columns, np.empty((layout.width, step), self._dtype))
         ids = list(layout.id_names)
-        if file.rows == 0:
-            # Reading no rows still finds damage.
-            file.part(self._names, 0, 0)
         for start, count in file.windows(step):
             rows = read(start, count)
             words = file.words(self._label, start, count)
             passed = file.part(ids, start, count) if ids else pl.DataFrame()
-            for first in range(0, count, size):
+            for first in range(0, max(1, count), size):
                 values = rows[first : first + size].astype(self._dtype, order="K")
                 parts = (frame.slice(first, len(values)) for frame in (passed, words))
                 yield Chunk(len(values), partial(self._block, start + first, values, *parts))

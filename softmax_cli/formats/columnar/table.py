@@ -64,15 +64,15 @@ class ColumnarTable(ABC):
         columns = {}
         if not names:
             return pl.DataFrame()
-        for column in self.part(names, start, count).get_columns():
+        truths = pl.selectors.boolean().cast(pl.Int8)
+        for column in self.part(names, start, count).with_columns(truths).get_columns():
             try:
                 columns[column.name] = column.cast(pl.String).fill_null("")
             except PolarsError:
                 held = f"holds {shorten(str(column.dtype))} values"
                 problem = f"column {shorten(column.name)!r} {held}"
-                raise InputError(
-                    problem, "a number or a word a row is needed", self.place
-                ) from None
+                remedy = "a number or a word a row is needed"
+                raise InputError(problem, remedy, self.place) from None
         return pl.DataFrame(columns)
 
     @contextmanager

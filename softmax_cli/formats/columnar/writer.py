@@ -92,7 +92,9 @@ class ColumnarSink(FormatSink):
         names = () if block.classes is None else result.name_classes(block.classes)
         start = (block.start - result.first) * per_line
         cuts = range(-start % self._most, rows, self._most)
-        for first, end in pairwise(sorted({0, *cuts, rows})):
+        # No rows have types of id columns too.
+        bounds = sorted({0, *cuts, rows}) if rows else [0, 0]
+        for first, end in pairwise(bounds):
             columns = [] if ids is None else ids[first:end].series()
             columns += [
                 pl.Series(list(map(str, rank))) for rank in zip(*names[first:end], strict=True)
@@ -101,7 +103,7 @@ class ColumnarSink(FormatSink):
 
     def _add(self, numbers: NDArray[Any], others: list[list[pl.Series]]) -> None:
         done, rows = 0, numbers.shape[1]
-        while done < rows:
+        while others:
             count = min(rows - done, self._most - self._held)
             self._numbers[:, self._held : self._held + count] = numbers[:, done : done + count]
             self._others.append(others.pop(0))

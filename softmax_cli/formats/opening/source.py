@@ -236,7 +236,8 @@ def _check_alike(first: Source, other: Source, *, any_dtype: bool) -> None:
     if other.classes != first.classes:
         problem = f"{other.classes} columns, and {first.place} has {first.classes}"
         raise InputError(problem, "all files need the same columns", other.place)
-    if other.class_names != first.class_names or other.id_names != first.id_names:
+    names = [(each.class_names, each.id_names, each.list_name) for each in (first, other)]
+    if names[0] != names[1]:
         problem = f"its header differs from that of {first.place}"
         raise InputError(problem, "all files need the same columns in the same order", other.place)
     if other.dtype != first.dtype and not any_dtype:

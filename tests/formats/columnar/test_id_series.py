@@ -114,3 +114,15 @@ def test_a_later_part_of_another_type(form: str, monkeypatch: pytest.MonkeyPatch
     Path("x.jsonl").write_text("".join(map(row.format, (1.5, 2, 3))))
     assert run(f"softmax-cli softmax x.jsonl --id-columns id -o y.{form}").code == 0
     assert loaded(f"y.{form}")["id"].to_list() == [1.5, 2, 3]
+
+
+@pytest.mark.parametrize("form", ["parquet", "arrow"])
+def test_a_table_without_rows_keeps_its_types(form: str) -> None:
+    frame = NUMBERS.with_columns(id=pl.Series([7, 8]), z=pl.Series([[1], [2]])).clear()
+    frame.write_parquet("x.parquet")
+    line = "softmax-cli softmax x.parquet --columns x,y --id-columns id,z -o"
+    for file in (f"y.{form}", "y.csv", "y.jsonl", "y.json"):
+        assert run(f"{line} {file}").code == 0
+    assert loaded(f"y.{form}").schema == frame.select("id", "z", "x", "y").schema
+    assert Path("y.csv").read_text() == "id,z,x,y\n"
+    assert Path("y.jsonl").read_text() == ""

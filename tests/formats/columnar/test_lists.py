@@ -94,8 +94,6 @@ def test_columns_beside_the_lists(form: str) -> None:
     "labels", [[0, 1, 1], [False, True, True], pl.Series(["0", "1", "1"]).cast(pl.Categorical)]
 )
 def test_label_beside_lists(form: str, labels: Any) -> None:
-    if isinstance(labels[0], bool):
-        labels = list(map(int, labels))
     name = stored(form, pl.DataFrame({"z": Z, "y": labels, "id": ["a", "b", "c"]}))
     expected = run("softmax-cli xent 1,2 2,3.5 3,1 --labels 0,1,1").out
     line = f"softmax-cli xent {name} --label-column y --id-columns id"
