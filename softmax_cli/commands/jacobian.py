@@ -11,7 +11,7 @@ from softmax_cli.commands.options.flag import Flag
 from softmax_cli.commands.options.shards import ShardOptions
 from softmax_cli.commands.options.shared import Explain, Temperature, Values, explanation
 from softmax_cli.errors import ShapeError, UsageError
-from softmax_cli.formats.model.options import ReadOptions, WriteOptions
+from softmax_cli.formats.model.options import ColumnRequest, ReadOptions, WriteOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,6 +99,7 @@ def write_jacobian(
     explain: bool = False,
 ) -> int:
     """Write the Jacobians or products of all rows, or of a range; return how many were read."""
+    from softmax_cli.commands.inputs.binary import derivative_columns, vectors_of_two_classes
     from softmax_cli.commands.inputs.values import opened, opened_partner, without_missing
     from softmax_cli.commands.row_results import write_rows
     from softmax_cli.formats.model.sinks import Result
@@ -111,9 +112,15 @@ def write_jacobian(
         opened_values = opened(values, read, others=[vector] if vector is not None else [])
         source, single = peeked(stack.enter_context(opened_values))
         source = source.slice_rows(rows)
+        is_jvp_of_one = source.column is not None and product == "jvp"
         if vector is not None:
             option = f"--{product}"
-            other = stack.enter_context(opened_partner(vector, option, read, source.classes))
+            request = ColumnRequest(flat=is_jvp_of_one)
+            wanted = 1 if is_jvp_of_one else source.classes
+            opened_vectors = opened_partner(vector, option, read, wanted, request)
+            other = stack.enter_context(opened_vectors)
+            if is_jvp_of_one:
+                other = vectors_of_two_classes(other)
             if other.classes != source.classes:
                 problem = f"a vector of {other.classes} entries for {source.classes} classes"
                 remedy = "write 1,0,0 with commas, a number for each class"
@@ -124,11 +131,18 @@ def write_jacobian(
         else:
             split = _in_lines(source)
             kernel = _matrix_kernel(source, options)
+        columns = {"column_names": source.class_names}
+        if not is_jvp_of_one:
+            columns = derivative_columns(source, product or "derivative")
+            kernel = _by_column(kernel, source)
+        if product is None:
+            columns["class_names"] = source.class_names
         result = Result.of(
             source,
             "jacobian",
             product or "jacobian",
-            column_names=source.class_names,
+            **columns,
+            height=source.classes,
             facts={"of": options.of, "temperature": options.temperature},
             matrix=product is None,
             single=single,
@@ -148,6 +162,19 @@ def _steps(row: Row, block: Block, options: JacobianOptions) -> list[Step]:
         assert block.partner is not None
         steps.append(product_step(row, options.of, options.product, wide(block.partner[0])))
     return steps
+
+
+def _by_column(kernel: Kernel, source: Source) -> Kernel:
+    """Return the kernel with derivatives with respect to the columns of the input."""
+    if source.column is None:
+        return kernel
+    from softmax_cli.core.loss.two_classes import by_number
+
+    def derivatives(block: Block) -> Block:
+        result = kernel(block)
+        return result.with_values(by_number(result.values))
+
+    return derivatives
 
 
 def _matrix_kernel(source: Source, options: JacobianOptions) -> Kernel:

@@ -97,7 +97,8 @@ def write_softmax(
             options = replace(options, top_k=min(options.top_k, source.classes))
         text_columns = "the columns that --append keeps" if options.append else ""
         names, is_top_k = _column_names(source, options), options.top_k is not None
-        has_names = source.class_names or (is_top_k and source.list_name is not None)
+        is_named = source.class_names or (source.column is not None and source.column.names)
+        has_names = is_named or (is_top_k and source.list_name is not None)
         result = Result.of(
             source,
             "softmax",

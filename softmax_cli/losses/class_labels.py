@@ -58,6 +58,11 @@ class Names:
         """Set once a label is a class number, which counts all columns as classes."""
         return Event()
 
+    @property
+    def words(self) -> set[str]:
+        """Words that are labels."""
+        return {*(self.class_names or ()), *self.ignored}
+
     def number(self, text: str, place: str) -> float | None:
         """Return the class of a label or its whole number; NaN if it is ignored; None otherwise."""
         return self._number(text, float(text) if is_number(text) else None, place)

@@ -123,7 +123,9 @@ def _remedy(row: NDArray[Any], total: float, name: str, usual: str, *, logs: boo
     """Return the remedy for a row with the wrong sum."""
     if len(row) == 1:
         other = "log(1 - p)" if logs else "1 - p"
-        return f"{name} of one column are of one class of two: the other's, {other}, is needed"
+        if name in ("p", "q"):
+            return f"one column is of one class of two: the other's, {other}, is needed"
+        return "--binary takes one column as that of class 1 of two"
     if name in ("p", "the targets") and np.isin(row, (0, 1)).all():
         if row.any():
             return "a loss of several labels per row (sigmoids) is not supported: give one label"

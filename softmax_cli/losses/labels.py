@@ -47,8 +47,8 @@ def open_labels(token: str, names: Names, options: ReadOptions = ReadOptions()) 
     CSV has one label per line, text any number separated by blanks. The first line is a header if
     it is a name, but not of a class or an ignored label.
     """
-    words = {*(names.class_names or ()), *names.ignored}
-    column = _Column("labels", "2,0,1", "--labels", names.numbers, names.of_array, options, words)
+    numbers = names.numbers, names.of_array
+    column = _Column("labels", "2,0,1", "--labels", *numbers, options, names.words)
     return column.opened(token)
 
 

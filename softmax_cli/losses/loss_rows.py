@@ -17,11 +17,13 @@ from softmax_cli.core.loss.distributions import as_probabilities
 from softmax_cli.core.loss.reduction import Reduction
 from softmax_cli.core.loss.row_losses import Source as Kind
 from softmax_cli.core.loss.targets import are_one_hot, without_ignored
+from softmax_cli.core.loss.two_classes import logarithms
 from softmax_cli.core.loss.weights import WEIGHTS_ARE, Parts, Weights, are_weights
 from softmax_cli.core.softmax.softmax import log_softmax
 from softmax_cli.errors import InputError
-from softmax_cli.formats.model.blocks import Block, Source
+from softmax_cli.formats.model.blocks import Block, OneColumn, Source
 from softmax_cli.formats.model.options import OnBadRow
+from softmax_cli.losses.binary import check_numbers
 from softmax_cli.losses.distributions import Dtypes, check_distributions
 
 if TYPE_CHECKING:
@@ -104,6 +106,7 @@ class LossSettings:
     ignores           whether rows with a label of NaN, or one-hot at `ignored`, are left out
     dtypes            what the numbers were rounded to: in the values' file, then in the blocks
     partner_dtypes    the same of the partner
+    column            of --binary: what the two classes were made of
     gradient_divisor  what the gradients are divided by; None if there are none
     """
 
@@ -121,6 +124,7 @@ class LossSettings:
     ignored: tuple[int, ...] = ()
     dtypes: Dtypes = ()
     partner_dtypes: Dtypes = ()
+    column: OneColumn | None = None
     gradient_divisor: Fraction | float | None = None
 
     def mask(self, source: Source) -> Source:
@@ -220,12 +224,17 @@ class LossSettings:
             return block.values, 0
         values, divided = self._distributions(block, used)
         if self.kind == "logits" and self.given == "probabilities":
+            if self.column is not None:
+                return logarithms(values), divided
             with np.errstate(divide="ignore", invalid="ignore"):
                 values = np.log(values)
         return values, divided
 
     def _distributions(self, block: Block, used: NDArray[np.bool_]) -> tuple[FloatArray, int]:
         are_logs = self.given == "log-probabilities"
+        if self.column is not None:
+            check_numbers(block, self.column, used, highest=0 if are_logs else 1)
+            return block.values, 0
         remedy = _FROM if are_logs else f"--normalize divides by the sum, {_FROM}"
         values, divided = check_distributions(
             block.values,
@@ -250,6 +259,12 @@ class LossSettings:
         with np.errstate(invalid="ignore"):
             return (log_softmax(values) if are_logs else values / row_sums(values)), divided
 
+    def for_losses(self, values: FloatArray) -> tuple[FloatArray, Kind]:
+        """Return what the losses are computed from, and its kind: 1 - p may have lost digits."""
+        if self.column is not None and self.kind == "probabilities":
+            return logarithms(values), "log-probabilities"
+        return values, self.kind
+
     def _place(self, block: Block) -> Callable[[int], str]:
         return lambda row: f"{self.partner}: row {block.number(row)}"
 
@@ -273,5 +288,9 @@ def _labels(block: Block, classes: int, used: NDArray[np.bool_]) -> NDArray[np.i
         row = int(outside.argmax())
         problem = f"label {labels[row]:g} is out of range (0 to {classes - 1})"
         remedy = "labels are whole numbers that count classes from 0"
+        if classes == 1:
+            remedy = "--binary takes a column as class 1 of two"
+        elif classes == 2 and labels[row] == -1:
+            remedy = "write 0 for -1; --binary takes -1 and 1, with the one column of class 1"
         raise InputError(problem, remedy, block.place(row))
     return labels.astype(np.intp)

@@ -19,6 +19,7 @@ from softmax_cli.core.loss.distributions import entropies_and_divergences
 from softmax_cli.core.loss.log_bases import BASES
 from softmax_cli.core.loss.reduction import ReducedLoss
 from softmax_cli.core.loss.row_losses import row_losses, row_losses_and_gradients
+from softmax_cli.core.loss.two_classes import by_number
 from softmax_cli.errors import InputError
 from softmax_cli.formats.model.blocks import Block
 from softmax_cli.losses.distributions import like_probabilities
@@ -117,11 +118,13 @@ class RunningLoss(Mergeable):
             "samples": rows.samples,
         }
         if divisor is None:
-            return row_losses(values, rows.targets, source=settings.kind, **shared), None
+            values, kind = settings.for_losses(values)
+            return row_losses(values, rows.targets, source=kind, **shared), None
         dtype = settings.dtypes[-1]
         out = np.empty_like(values, unrounded(dtype))
         losses = row_losses_and_gradients(values, rows.targets, count=divisor, out=out, **shared)
-        return losses, narrowed(out, dtype)
+        gradients = narrowed(out, dtype)
+        return losses, gradients if settings.column is None else by_number(gradients)
 
     def merge(self, other: RunningLoss) -> None:
         super().merge(other)
@@ -202,11 +205,12 @@ class RunningLoss(Mergeable):
 def _unlike_probabilities(rows: LossRows, settings: LossSettings) -> bool:
     """Return true if a row of logits does not look like probabilities; often the first one."""
     used = np.flatnonzero(rows.used)
-    return (
-        settings.kind == "logits"
-        and bool(used.size)
-        and not all(like_probabilities(rows.values[i], settings.dtypes) for i in (used[:1], used))
-    )
+    if settings.kind != "logits" or not used.size:
+        return False
+    if settings.column is not None:
+        numbers = rows.values[used, 1]
+        return not ((numbers >= 0) & (numbers <= 1)).all()
+    return not all(like_probabilities(rows.values[i], settings.dtypes) for i in (used[:1], used))
 
 
 def every_row_is_ignored(place: str) -> InputError:

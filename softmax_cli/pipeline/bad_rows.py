@@ -107,6 +107,7 @@ def conclude(
         remedy = "write the numbers in one line if they are one vector"
         if source.class_names is None and not source.id_names:
             remedy = "--axis 0 takes the column as one vector"
+        remedy = f"--binary takes a column as class 1 of two, {remedy}"
         problem = "every row has one class, and so the probability 1"
         note(f"{source.place}: {problem}; {remedy}", options)
     if counts.bad:

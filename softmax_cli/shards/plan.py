@@ -137,7 +137,13 @@ def row_ranges(shard: Shard, read: ReadOptions, task_bytes: int) -> list[RowRang
     status = path_of(path).status()
     if status is None or status["size"] <= task_bytes:
         return []
-    if read.on_bad_row == "skip" or read.axis != -1 or path.lower().endswith(COMPRESSIONS):
+    # Whether -1 is class 0 of --binary depends on all labels of a file.
+    if (
+        read.on_bad_row == "skip"
+        or read.axis != -1
+        or read.binary
+        or path.lower().endswith(COMPRESSIONS)
+    ):
         return []
     # Several processes cannot write one file of an object store.
     outputs = shard.outputs.values()

@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 from softmax_cli.commands.gradients.references import (
     Exact,
     Variant,
+    by_column,
     derivative_reference,
     loss_factors,
     loss_reference,
     variants,
     weighed_without,
 )
+from softmax_cli.commands.inputs.binary import as_column
 from softmax_cli.commands.inputs.loss import LossInputs, is_read_once
 from softmax_cli.commands.inputs.values import opened, opened_partner, without_missing
 from softmax_cli.commands.options.gradcheck import CheckOptions, GivenOptions
@@ -33,7 +35,7 @@ from softmax_cli.core.gradcheck.rounding import Rounding
 from softmax_cli.errors import InputError, ShapeError, UsageError
 from softmax_cli.formats.arrays.array import row_place
 from softmax_cli.formats.model.blocks import Block, Source, from_blocks
-from softmax_cli.formats.model.options import WriteOptions
+from softmax_cli.formats.model.options import ColumnRequest, WriteOptions
 from softmax_cli.pipeline.pairing import RowReader, check_shapes, zip_rows
 from softmax_cli.pipeline.reporting import Advance, progress
 from softmax_cli.pipeline.run import good_blocks
@@ -103,6 +105,8 @@ class GradientFile:
         rtol, atol = self.check.rtol, self.check.atol
         with _without_skip_advice(), ExitStack() as stack:
             source, exact, factors = self._opened(stack, write, diagnosed, rows)
+            if source.column is not None:
+                exact = by_column(exact)
             lines_per_row = 1 if self.given.jacobian is None else source.classes
             claimed = self._opened_file(stack, source)
             claimed = claimed.slice_rows(source.within and source.within.times(lines_per_row))
@@ -155,7 +159,7 @@ class GradientFile:
         if given.upstream is not None:
             partner = opened_partner(given.upstream, "--upstream", read, source.classes)
             partner = without_missing(stack.enter_context(partner), read)
-            _check_classes(partner, source, "", "--upstream")
+            _check_classes(partner, source.classes, source.place, "", "--upstream")
             source = zip_rows(source, partner, role="upstream gradients", every_row=True)
         T = inputs.options.temperature
         return source, partial(derivative_reference, given.of or "softmax", T), {}
@@ -166,11 +170,14 @@ class GradientFile:
             # Matrices are the last two dimensions, whichever axis holds the classes of the logits.
             read = replace(read, axis=-1)
         option = "--jacobian" if is_jacobian else "--grad"
-        claimed = opened_partner(self.file, option, read, logits.classes)
+        is_binary = logits.column is not None
+        columns, request = 1 if is_binary else logits.classes, ColumnRequest(flat=is_binary)
+        claimed = as_column(opened_partner(self.file, option, read, columns, request))
         claimed = stack.enter_context(claimed)
         if is_jacobian:
-            claimed = _entries_as_lines(claimed, logits.classes)
-        _check_classes(claimed, logits, "a gradient has the shape of its logits", claimed.place)
+            claimed = _entries_as_lines(claimed, logits.classes, columns)
+        remedy = "a gradient has the shape of its logits"
+        _check_classes(claimed, columns, logits.place, remedy, claimed.place)
         check_shapes(logits, claimed, "Jacobians" if is_jacobian else "gradients")
         return claimed
 
@@ -187,9 +194,9 @@ def _parts(
         advance(done, 0)
 
 
-def _check_classes(source: Source, logits: Source, remedy: str, place: str) -> None:
-    if source.classes != logits.classes:
-        problem = f"{source.classes} columns, and {logits.place} has {logits.classes}"
+def _check_classes(source: Source, wanted: int, logits: str, remedy: str, place: str) -> None:
+    if source.classes != wanted:
+        problem = f"{source.classes} columns, and {logits} has {wanted}"
         raise ShapeError(problem, remedy, place)
 
 
@@ -204,25 +211,33 @@ def _without_skip_advice() -> Iterator[None]:
         raise
 
 
-def _entries_as_lines(source: Source, N: int) -> Source:
-    """Return the lines of Jacobians that are written as `row,i,j,value`, one entry per line."""
+def _entries_as_lines(source: Source, N: int, columns: int) -> Source:
+    """Return the lines of Jacobians that are written as `row,i,j,value`, one entry per line.
+
+    A Jacobian has N lines of so many columns.
+    """
+
+    def line_of(line: int) -> list[list[int]]:
+        return [[line // N, line % N, j] for j in range(columns)]
+
     blocks = source.blocks()
     first = next(blocks, None)
     read = () if first is None else (first,)
     entries = replace(source, chunks=from_blocks(lambda: chain(read, blocks)))
     # The lines of a Jacobian sum to 0: no matrix starts with 0, 0, 0 and 0, 0, 1.
     starts = [] if first is None else first.values[:2, :3].tolist()
-    if source.classes != 4 or starts != [[0, 0, 0], [0, 0, 1]]:
+    if source.classes != 4 or starts != [*line_of(0), *line_of(1)][:2]:
         return entries
 
     def lines() -> Iterator[Block]:
         reader = RowReader(entries)
         line = 0
-        while (rows := reader.up_to(N)) is not None:
-            if rows[:, :3].tolist() != [[line // N, line % N, j] for j in range(N)]:
-                problem = f"is not in the order of rows, i and j at entry {line * N}"
-                raise InputError(problem, f"each row of logits has {N} x {N} entries", source.place)
+        while (rows := reader.up_to(columns)) is not None:
+            if rows[:, :3].tolist() != line_of(line):
+                problem = f"is not in the order of rows, i and j at entry {line * columns}"
+                remedy = f"each row of logits has {N} x {columns} entries"
+                raise InputError(problem, remedy, source.place)
             yield Block(line, rows[:, 3][None], row_place(source.place, line))
             line += 1
 
-    return replace(source, classes=N, chunks=from_blocks(lines), rows=None, leading=None)
+    return replace(source, classes=columns, chunks=from_blocks(lines), rows=None, leading=None)

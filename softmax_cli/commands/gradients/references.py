@@ -18,6 +18,7 @@ from softmax_cli.core.gradcheck.rounding import Rounding, Tolerances
 from softmax_cli.core.loss.log_bases import BASES
 from softmax_cli.core.loss.reduction import ReducedLoss
 from softmax_cli.core.loss.row_losses import row_losses_and_gradients
+from softmax_cli.core.loss.two_classes import by_number
 from softmax_cli.core.softmax import jacobian
 from softmax_cli.core.softmax.softmax import softmax
 from softmax_cli.formats.model.blocks import Block, Source
@@ -83,6 +84,27 @@ def _wrong_products(function: str, a: Rows, v: Rows, T: float) -> Wrong:
             v * (softmax(a, temperature=T) if is_softmax else 1) / T
         ),
     }
+
+
+def by_column(exact: Exact) -> Exact:
+    """Return what gives the references with respect to the single column of --binary."""
+
+    def reference(block: Block, lines: NDArray[Any], rounding: Rounding) -> Reference:
+        n, tolerances, wrong = exact(block, lines, rounding)
+        atol, doubt = np.broadcast_to(tolerances.atol, n.shape), np.asarray(tolerances.doubt)
+        tolerances = tolerances._replace(
+            atol=by_number(atol), doubt=by_number(np.broadcast_to(doubt, n.shape))
+        )
+        found = {name: _after(gradient, by_number) for name, gradient in wrong.items()}
+        return by_number(n), tolerances, found
+
+    return reference
+
+
+def _after(
+    first: Callable[[], NDArray[Any]], then: Callable[[NDArray[Any]], NDArray[Any]]
+) -> Callable[[], NDArray[Any]]:
+    return lambda: then(first())
 
 
 class Variant(NamedTuple):

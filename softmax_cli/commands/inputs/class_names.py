@@ -9,7 +9,6 @@ from dataclasses import replace
 
 from softmax_cli.errors import InputError, ShapeError, UsageError, join_names, shorten
 from softmax_cli.formats.model.blocks import Source
-from softmax_cli.formats.model.options import ReadOptions
 from softmax_cli.formats.opening.file_key import file_of, split_key
 from softmax_cli.formats.registry import suffix_format
 from softmax_cli.formats.text.cells import cell_splitter, cell_text
@@ -19,19 +18,6 @@ from softmax_cli.storage.input import open_input, read_whole
 from softmax_cli.storage.limits import LONGEST_LINE
 
 _GIVE = "give one name for each class, a,b,c, or a file with a name on each line"
-
-
-def named_values(source: Source, read: ReadOptions, *, partner_is_named: bool) -> Source:
-    """Return the values with the names that --class-prefix and --class-names make.
-
-    partner_is_named  the prefix may be that of another input
-    """
-    try:
-        source = without_prefix(source, read.class_prefix, is_needed=not partner_is_named)
-        return source if read.class_names is None else _with_names(source, read.class_names)
-    except BaseException:
-        source.close()
-        raise
 
 
 def without_prefix(source: Source, prefixes: Sequence[str], *, is_needed: bool = False) -> Source:
@@ -60,7 +46,10 @@ def without_prefix(source: Source, prefixes: Sequence[str], *, is_needed: bool =
     return source
 
 
-def _with_names(source: Source, token: str) -> Source:
+def with_names(source: Source, token: str | None) -> Source:
+    """Return the source with the names that --class-names gives to classes that have none."""
+    if token is None:
+        return source
     names, option = names_given(token), "--class-names"
     found = source.class_names
     if len(names) != source.classes:

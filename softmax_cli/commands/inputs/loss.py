@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from softmax_cli.commands.inputs.binary import targets_of_two_classes
 from softmax_cli.commands.inputs.values import (
     in_order_of,
     opened,
@@ -26,6 +27,7 @@ from softmax_cli.formats.columns.layout import missing_texts
 from softmax_cli.formats.model.blocks import RowRange, Source
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions, WriteOptions
 from softmax_cli.formats.opening.file_key import file_of
+from softmax_cli.losses.binary import BinaryNames
 from softmax_cli.losses.class_labels import Names, class_number
 from softmax_cli.losses.labels import open_labels, open_weights
 from softmax_cli.losses.loss_rows import CountedRows, Form, LossSettings
@@ -78,6 +80,11 @@ class LossInputs:
         if self.tokens.count("-") > 1:
             problem = "is given twice, but can be read only once"
             raise UsageError(problem, "name a file", "standard input")
+        if read.binary and self.q is not None:
+            remedy = "write both classes: 0.7,0.3"
+            raise UsageError("goes with values, not with --p and --q", remedy, "--binary")
+        if read.binary and options.mask_class:
+            raise UsageError("leaves one class of two", "leave it out", "--mask-class")
         if self.q is not None:
             request = ColumnRequest(distributions=are_distributions, role="q")
             q = opened_option(self.q, "--q", read, request)
@@ -89,7 +96,9 @@ class LossInputs:
             others = [token for token in self.tokens if token is not None]
             partner_is_named = (options.targets or options.class_weights) is not None
             values = opened(
-                *(self.values, read, request, self.place, others), partner_is_named=partner_is_named
+                *(self.values, read, request, self.place, others),
+                kind=self.kind,
+                partner_is_named=partner_is_named,
             )
             source = stack.enter_context(values)
         source = source.slice_rows(self.rows)
@@ -112,7 +121,10 @@ class LossInputs:
 
     def _names(self, source: Source) -> Names:
         options = self.options
-        return Names(source.class_names, tuple(options.ignore_label), missing_texts(self.read))
+        names = source.class_names, tuple(options.ignore_label), missing_texts(self.read)
+        if source.column is None:
+            return Names(*names)
+        return BinaryNames(*names, place=options.labels or f"--label-column {options.label_column}")
 
     def _partner(self, source: Source, names: Names) -> Source:
         """Open labels; or targets or p, with columns in the order of the source's names."""
@@ -123,10 +135,14 @@ class LossInputs:
         if token is None:
             raise UsageError("no labels", "give --labels, --label-column or --targets", "xent")
         are_distributions = self.p is None or self.kind == "probabilities"
-        request = ColumnRequest(distributions=are_distributions, role=option.strip("-"))
-        partner = opened_partner(token, option, read, source.classes, request)
+        role, is_binary = option.strip("-"), source.column is not None
+        request = ColumnRequest(distributions=are_distributions, role=role, flat=is_binary)
+        wanted = 1 if is_binary else source.classes
+        partner = opened_partner(token, option, read, wanted, request)
         partner = without_missing(partner, read)
         try:
+            if is_binary:
+                partner = targets_of_two_classes(partner, option)
             if partner.classes != source.classes:
                 problem = f"{partner.classes} classes, and {source.place} has {source.classes}"
                 is_one = partner.classes == 1
@@ -240,6 +256,7 @@ class LossInputs:
             ignores=bool(options.ignore_label),
             ignored=tuple(int(number) for number in ignored if number is not None),
             dtypes=source.dtypes,
+            column=source.column,
         )
 
 

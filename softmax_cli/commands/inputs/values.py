@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from softmax_cli.core.exact.bfloat16 import dtype_named, in_memory
+from softmax_cli.core.loss.row_losses import Source as Kind
 from softmax_cli.errors import (
     InputError,
     NothingGivenError,
@@ -34,12 +35,14 @@ def opened(
     place: str = "arguments",
     others: Sequence[str] = (),
     *,
+    kind: Kind = "logits",
     partner_is_named: bool = False,
 ) -> Source:
     """Open the values of a command line, or standard input if there are none.
 
     Errors in typed numbers name `place`. `others` are the command's other inputs, which --header
-    may be meant for; `partner_is_named` if --class-prefix may be meant for one of them too.
+    may be meant for; --class-prefix may be meant for one of them too if `partner_is_named`. A
+    column of --binary is of the given kind.
 
     Raises:
         NothingGivenError: there are no values and standard input is a terminal.
@@ -47,6 +50,8 @@ def opened(
     if read.axis != -1 and read.on_bad_row == "skip":
         problem = "an array without some of its rows has no shape along another axis"
         raise UsageError(problem, "use nan or zero", "--on-bad-row")
+    if read.axis != -1 and read.binary:
+        raise UsageError("a single column has no other axis", "leave it out", "--axis")
     if not values and sys.stdin is not None and sys.stdin.isatty():
         raise NothingGivenError
     tokens = values or ["-"]
@@ -54,12 +59,22 @@ def opened(
     if is_for_others and not any(map(_is_text_table, tokens)):
         read = replace(read, header=None)
     read = with_header_of("values", read)
-    source = open_source(tokens, read, request, place=place)
-    if read.class_names is not None or read.class_prefix:
-        from softmax_cli.commands.inputs.class_names import named_values
+    request = replace(request, flat=read.binary)
+    source = _typed_as_vector(open_source(tokens, read, request, place=place), request, place)
+    if not (read.binary or read.class_names is not None or read.class_prefix):
+        return _retyped(source, read)
+    from softmax_cli.commands.inputs.class_names import with_names, without_prefix
 
-        source = named_values(source, read, partner_is_named=partner_is_named)
-    return _retyped(source, read)
+    try:
+        source = without_prefix(source, read.class_prefix, is_needed=not partner_is_named)
+        if read.binary:
+            from softmax_cli.commands.inputs.binary import values_of_two_classes
+
+            source = values_of_two_classes(source, kind)
+        return _retyped(with_names(source, read.class_names), read)
+    except BaseException:
+        source.close()
+        raise
 
 
 def opened_option(
@@ -76,6 +91,7 @@ def opened_option(
         if option in _ROLES:
             chosen = with_header_of(_ROLES[option], chosen)
     source = open_source([token], chosen, request, place=option)
+    source = _typed_as_vector(source, request, option)
     if read.class_prefix:
         from softmax_cli.commands.inputs.class_names import without_prefix
 
@@ -199,6 +215,14 @@ def with_header_of(role: str, read: ReadOptions) -> ReadOptions:
         if name == role:
             header = answer == "yes"
     return replace(read, header=header)
+
+
+def _typed_as_vector(source: Source, request: ColumnRequest, place: str) -> Source:
+    """Return numbers typed in an option, which has no blanks, as an array of one dimension."""
+    is_typed = place.startswith("--") and not source.paths
+    if request.flat and is_typed and source.rows == 1:
+        return replace(source, leading=())
+    return source
 
 
 def _is_text_table(token: str) -> bool:

@@ -8,6 +8,7 @@ from functools import partial
 
 import numpy as np
 
+from softmax_cli.commands.inputs.binary import derivative_columns
 from softmax_cli.commands.loss.figures import LossOfFiles
 from softmax_cli.commands.options.loss import ReportOptions
 from softmax_cli.formats.model.blocks import Block, Source, identity
@@ -31,7 +32,7 @@ RowOutputs = dict[str, list[Callable[[Block], Commit]]]
 
 def open_row_files(stack: ExitStack, source: Source, files: RowFiles) -> RowOutputs:
     """Open the files, for as long as the stack is open."""
-    gradient = Result.of(source, "xent", "gradient", column_names=source.class_names)
+    gradient = Result.of(source, "xent", "gradient", **derivative_columns(source, "gradient"))
     results = {"--losses": row_result(source), "--grad": gradient}
     outputs: RowOutputs = {option: [] for option in results}
     for option, write in files.items():

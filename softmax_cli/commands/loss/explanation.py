@@ -47,8 +47,9 @@ class Explanation(Metric):
         digits, steps = Digits(self.precision or DEFAULT_PRECISION), dict[int, list[Step]]()
         for number, (rows, loss) in self.kept.items():
             label = rows.label(0)
+            values, kind = settings.for_losses(rows.values)
             row = LossRow(
-                wide(rows.values[0]),
+                wide(values[0]),
                 settings.dtypes[-1],
                 settings.temperature if are_logits else 1.0,
                 class_name(self.names),
@@ -56,7 +57,7 @@ class Explanation(Metric):
                 settings.on_bad_row,
                 also=() if label is None else (label,),
                 masked=settings.weights.masked if are_logits else (),
-                kind=settings.kind,
+                kind=kind,
                 form=settings.form,
                 targets=rows.targets,
                 weights=settings.weights,

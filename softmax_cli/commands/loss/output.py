@@ -185,9 +185,12 @@ class LossReport:
             others = f", and {more} more" if more else ""
             note(f"{rows} an infinite loss: {places}{others}", write)
         if losses.are_like_probabilities:
+            is_column = losses.settings.column is not None
+            rows = "number lies in 0..1" if is_column else "row lies in 0..1 and sums to 1"
+            taken = "was taken as a logit" if is_column else "was taken as logits"
             note(
-                "warning: every row lies in 0..1 and sums to 1 as probabilities do, and was taken "
-                "as logits; --from probabilities takes it as it is",
+                f"warning: every {rows} as probabilities do, and {taken}; "
+                "--from probabilities takes it as it is",
                 write,
             )
 

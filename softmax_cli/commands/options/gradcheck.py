@@ -105,7 +105,7 @@ class VerdictOptions(WriteOptions):
 _LOSS = {field.name for field in fields(LossOptions)}
 # Options that apply only to some forms of the command; all others apply to every form.
 FORMS = {
-    "--logits": {"logits", "upstream", "grad", "jacobian", "of"} | _LOSS,
+    "--logits": {"logits", "upstream", "grad", "jacobian", "of", "binary"} | _LOSS,
     "module:function": {"grad", "at", "method", "step", "points"},
     "the built-in derivatives": {"of", "temperature", "method", "step", "points"},
 }

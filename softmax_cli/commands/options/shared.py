@@ -62,6 +62,9 @@ FLAGS: dict[str, Flag] = {
     "id_columns": _input(
         "Columns that are not classes; text output keeps them as they are.", "COLUMNS"
     ),
+    "binary": _input(
+        "One column as class 1 of two: the logit z as (0, z); with --from, a probability."
+    ),
     "class_names": _input(
         "Names for classes that have none: 'a,b,c', or a file with a name on each line.", "NAMES"
     ),

@@ -63,6 +63,9 @@ def rows_of(
     In a plain file they start at `first_byte`, and are read in any order.
     """
     dtype, shape, place = header.dtype, header.shape, source.place
+    is_flat = request.flat and len(shape) == 1
+    if is_flat:
+        shape = (*shape, 1)
     classes = 1 if request.one_column else checked_shape(shape, place)[-1]
     by_columns = header.fortran_order and len(shape) == 2 and first_byte is not None
     if header.fortran_order and len(shape) > 1 and (not by_columns or request.one_column):
@@ -77,6 +80,7 @@ def rows_of(
         return array_source(array, place)
     leading = shape if request.one_column else shape[:-1]
     rows = math.prod(leading)
+    leading = () if is_flat else leading
     step = rows_per_block(classes, dtype.itemsize)
 
     def chunks() -> Iterator[Chunk]:
@@ -180,7 +184,7 @@ class NpySink(FormatSink):
         self._line_bytes = result.dtype.itemsize * (1 if result.flat else result.columns)
         if result.leading is not None and not result.flat:
             rows = math.prod(result.leading)
-            lines = rows * (result.columns if result.matrix else 1)
+            lines = rows * (result.lines if result.matrix else 1)
             target.reserve(self._room + lines * self._line_bytes, rows * result.columns)
 
     def prepare(self, block: Block) -> Callable[[], None]:

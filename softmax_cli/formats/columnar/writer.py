@@ -149,10 +149,9 @@ class ColumnarSink(FormatSink):
         result = self._result
         lines = [*self._numbers[:, : self._held]]
         if self._as_entries:
-            classes = result.columns
-            first = result.first * classes + self._written
-            entries = np.arange(first, first + self._held)
-            lines[:0] = entries // classes**2, entries // classes % classes, entries % classes
+            first = result.first * result.columns + self._written
+            line, column = np.divmod(np.arange(first, first + self._held), result.columns)
+            lines[:0] = *np.divmod(line, result.lines), column
         columns = list(map(pl.Series, lines))
         if result.is_list:
             rows = pl.Series(np.ascontiguousarray(self._numbers[:, : self._held].T))

@@ -63,7 +63,7 @@ class DelimitedSink(FormatSink):
     ) -> Iterator[bytes]:
         """Yield a line for each entry of matrices, given their lines from number `start` on."""
         for number, (ids, line) in enumerate(zip(before, lines, strict=False), start):
-            matrix, i = divmod(number, self._result.columns)
+            matrix, i = divmod(number, self._result.lines)
             for j, cell in enumerate(line.split(self._delimiter)):
                 place = (b"%d" % index for index in (matrix, i, j))
                 yield ids + self._delimiter.join([*place, cell])

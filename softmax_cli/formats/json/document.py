@@ -140,13 +140,13 @@ class JsonSink(FormatSink):
     def write(self, block: Block) -> None:
         result = self._result
         for row in json_rows(block.values, self._precision):
-            matrix_starts = result.matrix and self._lines % result.columns == 0
+            matrix_starts = result.matrix and self._lines % result.lines == 0
             closing = "]," if self._lines and matrix_starts else "," if self._lines else ""
             opening = "\n[" if matrix_starts else ""
             self._target.write(f"{closing}{opening}\n{row}".encode())
             self._lines += 1
         if block.ids is not None:
-            each = result.columns if result.matrix else 1
+            each = result.lines if result.matrix else 1
             first = -block.start % each
             self._ids.extend(f"[{', '.join(row)}]" for row in block.ids[first::each].json())
         if block.classes is not None:
@@ -155,7 +155,7 @@ class JsonSink(FormatSink):
     def finish(self) -> None:
         result = self._result
         closing = "]\n]" if result.matrix and self._lines else "\n]"
-        rows = self._lines // result.columns if result.matrix else self._lines
+        rows = self._lines // result.lines if result.matrix else self._lines
         after: dict[str, object] = {"rows": rows}
         if self._classes:
             after["top_classes"] = self._classes

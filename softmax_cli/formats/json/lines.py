@@ -83,7 +83,7 @@ class JsonLinesSink(FormatSink):
             yield from ((json_text(each), row) for each, row in zip(names, rows, strict=True))
         elif result.matrix:
             for line, row in enumerate(rows, block.start):
-                matrix, i = divmod(line, result.columns)
+                matrix, i = divmod(line, result.lines)
                 yield str(matrix), str(i), row
         elif self._list_name is not None or self._names is None:
             yield from ((row,) for row in rows)

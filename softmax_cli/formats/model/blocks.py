@@ -122,6 +122,22 @@ class RowRange(NamedTuple):
         return RowRange(self.start * lines, self.stop * lines, self.of * lines)
 
 
+class OneColumn(NamedTuple):
+    """The single column that --binary makes two classes of.
+
+    names    its name, if it has one
+    is_flat  whether it came as an array of one dimension
+    """
+
+    names: tuple[str, ...] | None
+    table: Layout | None
+    is_flat: bool
+
+    def cell(self, row: str) -> str:
+        """Return how errors name the cell of a row, given the place of the row."""
+        return row if self.table is None else self.table.cell(row, 0)
+
+
 def from_blocks(blocks: Callable[[], Iterator[Block]]) -> Callable[[], Iterator[Chunk]]:
     """Return a function that yields blocks as chunks that are already read."""
     return lambda: (Chunk(len(block.values), partial(identity, block)) for block in blocks())
@@ -154,6 +170,7 @@ class Source:
     size      bytes of the input, if known before it is read
     arrived   returns the bytes that a pipe has brought so far
     within    the range of the input's rows that is read, if not all are
+    column    of --binary: what the two classes were made of
     suspects  columns that may be no classes, known once the first row is read
     warnings  return warnings to print once all rows are read
     stored    dtype of the numbers in the file, if it is not `dtype`
@@ -176,6 +193,7 @@ class Source:
     arrived: Callable[[], int] | None = None
     within: RowRange | None = None
     table: Layout | None = None
+    column: OneColumn | None = None
     suspects: SuspectColumns | None = None
     warnings: tuple[Callable[[], list[str]], ...] = ()
     stored: np.dtype[Any] | None = None

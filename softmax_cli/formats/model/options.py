@@ -29,6 +29,7 @@ class ReadOptions:
     id_columns: list[str] = field(default_factory=list)
     class_names: str | None = None
     class_prefix: list[str] = field(default_factory=list)
+    binary: bool = False
     key: str | None = None
     axis: int = -1
     dtype: DTypeName | None = None
@@ -42,6 +43,7 @@ class ColumnRequest:
     labels         the column of labels, which is then no class
     every_column   pass all columns through, not only the id columns
     one_column     each number of an array is a row, whatever the shape, as for labels
+    flat           each number of an array of one dimension is a row
     distributions  rows are probabilities: a first row 1,0 is no header
     role           the input's name in --header-of, if the command has several inputs
     """
@@ -49,6 +51,7 @@ class ColumnRequest:
     labels: str | None = None
     every_column: bool = False
     one_column: bool = False
+    flat: bool = False
     distributions: bool = False
     role: str = ""
 

@@ -30,7 +30,8 @@ class Result:
     list_name     name of the column that holds the values as lists, where the format has lists
     new_names     names of the columns in a header that the input had not, if not by class
     facts         further keys of the JSON object
-    matrix        each row is a matrix, and its `columns` lines are written one by one
+    matrix        each row is a matrix, and its lines are written one by one
+    height        lines of each matrix, if not as many as columns
     single        there is one row
     leading       dimensions of an array before the columns
     axis          axis of the classes in the output, counted from the end
@@ -52,6 +53,7 @@ class Result:
     list_name: str | None = None
     facts: dict[str, object] = field(default_factory=dict)
     matrix: bool = False
+    height: int | None = None
     single: bool = False
     leading: tuple[int, ...] | None = None
     axis: int = -1
@@ -67,6 +69,11 @@ class Result:
         shared = ("dtype", "class_names", "id_names", "list_name", "leading", "axis", "first")
         shape = {name: getattr(source, name) for name in shared}
         return cls(command, name, **{"columns": source.classes, **shape, **fields})
+
+    @property
+    def lines(self) -> int:
+        """The number of lines of each matrix."""
+        return self.height or self.columns
 
     @property
     def names(self) -> tuple[str, ...] | None:
@@ -110,11 +117,13 @@ class Result:
         """Return the shape of the array that holds all lines: leading dimensions, then classes."""
         if self.flat == "one":
             return ()
-        rows = lines // self.columns if self.matrix else lines
+        rows = lines // self.lines if self.matrix else lines
         leading = self.leading
         if leading is None or math.prod(leading) != rows or (self.flat and not leading):
             leading = (rows,)
-        return leading if self.flat else (*leading, *[self.columns] * (2 if self.matrix else 1))
+        if self.flat and not self.matrix:
+            return leading
+        return (*leading, *([self.lines] if self.matrix else ()), self.columns)
 
     def header(self, *, is_asked: bool) -> tuple[Sequence[str], Sequence[str]] | None:
         """Return the names of the id columns and of the others in a header of text, if it has one.

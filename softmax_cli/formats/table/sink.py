@@ -72,10 +72,10 @@ class TableSink(Sink):
     def write(self, block: Block) -> None:
         count = len(block.values)
         if self._result.matrix:
-            columns = self._result.columns
+            lines = self._result.lines
             for row in range(count):
-                matrix, i = divmod(block.start + row, columns)
-                if matrix < _SHOWN_MATRICES and not _SHOWN_ROWS <= i < columns - _SHOWN_ROWS:
+                matrix, i = divmod(block.start + row, lines)
+                if matrix < _SHOWN_MATRICES and not _SHOWN_ROWS <= i < lines - _SHOWN_ROWS:
                     self._first.append(self._row(block, row))
         else:
             ahead = min(max(0, _SHOWN_ROWS - self._count), count)
@@ -173,9 +173,13 @@ class TableSink(Sink):
         )
 
     def _matrices(self) -> Iterator[Part]:
-        classes = self._result.columns
+        result = self._result
+        classes = result.lines
         total = self._count // classes
-        names = [str(name) for name in self._result.shown_names]
+        names = columns = [str(name) for name in result.shown_names]
+        if result.columns < classes:
+            names = [str(name) for name in result.class_names or range(classes)]
+            columns = [*(result.column_names or result.new_names or ())]
         for matrix in range(min(total, _SHOWN_MATRICES)):
             rows = [row for row in self._first if row.number // classes == matrix]
             if matrix:
@@ -186,7 +190,7 @@ class TableSink(Sink):
             note = "" if gap is None else f"{len(rows)} of {classes} lines"
             labels = [names[row.number % classes] for row in rows]
             values = [row.values for row in rows]
-            yield matrix_grid(names, labels, values, self._number, gap, note)
+            yield matrix_grid(columns, labels, values, self._number, gap, note)
         if total > _SHOWN_MATRICES:
             yield Line(f"{_SHOWN_MATRICES} of {total} rows shown", "dim")
 

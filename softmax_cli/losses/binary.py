@@ -1,0 +1,79 @@
+"""The two classes of --binary: their labels, and numbers that are probabilities of one of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmax_cli.errors import InputError
+from softmax_cli.formats.model.blocks import Block, OneColumn
+from softmax_cli.formats.text.cell_kinds import cell_kind
+from softmax_cli.formats.text.numbers import is_truth
+from softmax_cli.losses.class_labels import Names
+
+BINARY_LABELS = "labels of --binary are 0 and 1, -1 and 1, or true and false"
+
+
+@dataclass(frozen=True)
+class BinaryNames(Names):
+    """Finds the class of a label of --binary: -1 is class 0, unless 0 is a label too."""
+
+    place: str = "labels"
+
+    @cached_property
+    def _zeros(self) -> set[float]:
+        """Those of 0 and -1 that are labels."""
+        return set()
+
+    @property
+    def words(self) -> set[str]:
+        return super().words | {"true", "false", "True", "False", "TRUE", "FALSE"}
+
+    def _no_class(self, text: str, place: str) -> InputError:
+        error = super()._no_class(text, place)
+        if self.class_names is None and cell_kind(text, self.missing) == "name":
+            error.remedy = f"{BINARY_LABELS}, or the names of --class-names"
+        return error
+
+    def _found(self, text: str | None, value: float | None) -> float | None:
+        number = super()._found(text, value)
+        if number is None and self.class_names is None and text is not None and is_truth(text):
+            return float(text.lower() == "true")
+        return number
+
+    def _number(self, text: str | None, value: float | None, place: str) -> float | None:
+        number = super()._number(text, value, place)
+        if number == value and value in (0, -1):
+            number = 0.0
+            self._zeros.add(value)
+            if len(self._zeros) > 1:
+                problem = "holds the labels 0 and -1, and either may be class 0"
+                remedy = "--ignore-label -1 leaves rows without a label out"
+                raise InputError(problem, f"{BINARY_LABELS}; {remedy}", self.place)
+        return number
+
+
+def check_numbers(
+    block: Block, column: OneColumn, used: NDArray[np.bool_], *, highest: float
+) -> None:
+    """Refuse numbers of class 1 that are no probabilities, or no logarithms of them.
+
+    used     (rows,) which rows are not ignored
+    highest  1 for probabilities, 0 for logarithms
+    """
+    numbers = block.values[:, 1]
+    wrong = used & ((numbers > highest) | ((numbers < 0) & (highest == 1)))
+    if not wrong.any():
+        return
+    row = int(wrong.argmax())
+    problem, remedy = (
+        f"{numbers[row]:g} is above 0, and log-probabilities are not",
+        "--from says what the values are",
+    )
+    if highest == 1:
+        problem = f"{numbers[row]:g} is not from 0 to 1, as probabilities are"
+        remedy = "--from log-probabilities takes their logarithms, --from logits any numbers"
+    raise InputError(problem, remedy, column.cell(block.place(row)))
