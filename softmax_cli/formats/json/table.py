@@ -27,11 +27,11 @@ from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 from softmax_cli.formats.text.cells import refuse_many_cells
 from softmax_cli.formats.text.json_values import NotJsonError, label_text, parse_json
 from softmax_cli.formats.text.lines import no_rows, read_line
-from softmax_cli.formats.text.numbers import STORE_TRUTH, NotANumberError
+from softmax_cli.formats.text.numbers import STORE_TRUTH, NotANumberError, is_number
 from softmax_cli.storage.input import reading
 from softmax_cli.storage.limits import MOST_CELLS, MOST_IDLE_LINES
 
-_SAME_KEYS = "every row needs the same keys; write null for a missing value"
+_SAME_KEYS = "every row needs the same keys, with null for a missing value"
 
 
 def read_rows(stream: io.BufferedIOBase, place: str, line: int) -> Iterator[tuple[int, Any]]:
@@ -128,7 +128,7 @@ def _refuse_nested(cell: object, column: int, layout: Layout, place: str) -> Non
     names = layout.names or []
     inner = cell[0] if isinstance(cell, list) and cell else cell if isinstance(cell, dict) else 0.0
     problem = f"the column {shorten(names[column])!r} holds "
-    remedy = pass_through([column], names) if len(names) > 1 else ""
+    remedy = pass_through([column], names) if len(layout.classes) > 1 else ""
     if isinstance(inner, dict):
         keys = "write its numbers as keys of the record"
         problem += "an object" if inner is cell else "a list of objects"
@@ -137,7 +137,8 @@ def _refuse_nested(cell: object, column: int, layout: Layout, place: str) -> Non
         arrays = "--input-format json --key NAME reads an object of arrays"
         raise InputError(f"{problem}a list of lists", f"a record is one row; {arrays}", place)
     if isinstance(inner, str) and inner not in {*NON_FINITE, *layout.missing}:
-        raise InputError(f"{problem}a list of words", remedy or "give numbers", place)
+        remedy = "write numbers without quotes" if is_number(inner) else remedy or "give numbers"
+        raise InputError(f"{problem}a list of texts", remedy, place)
 
 
 @dataclass(frozen=True)

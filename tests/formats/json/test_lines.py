@@ -68,7 +68,7 @@ def test_label_column() -> None:
         ("[1, 2]\n\n[3]\n", ":3", ["list of 2 numbers"]),
         ('[1, 2]\n{"a": 1, "b": 2}\n', ":2", ["list of 2 numbers"]),
         ('{"a": 1}\n[1]\n', ":2", ["keys of the first row, a"]),
-        ('{"a": 1, "b": 2}\n{"a": 1}\n', ":2", ["no key 'b'", "write null"]),
+        ('{"a": 1, "b": 2}\n{"a": 1}\n', ":2", ["no key 'b'", "with null"]),
         ('{"a": 1}\n{"a": 1, "b": 2}\n', ":2", ["a key 'b', which the first row lacks"]),
         ('{"a": 1}\n{"b": 1}\n', ":2", ["no key 'a'"]),
         ('{"a": 1, "a": 2}\n', ":1", ["the name 'a' twice", "rename or delete one"]),

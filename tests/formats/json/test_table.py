@@ -128,7 +128,13 @@ BESIDE = '{"logits": [1, 2], "label": 1, "id": 3}'
         ('{"a": [1]}\n{"a": 5}', {}, ":2, column 'a': 5 is not a list of numbers like the first;"),
         ('{"a": [1, "x"]}', {}, ":1, class 1: 'x' is not a number; give a number"),
         ('{"a": [1, [2]]}', {}, ":1, class 1: [2] is not a number; rows are lists of numbers"),
-        ('{"a": ["x"]}', {}, ":1: the column 'a' holds a list of words; give numbers"),
+        ('{"a": ["x"]}', {}, ":1: the column 'a' holds a list of texts; give numbers"),
+        ('{"a": ["1"], "b": 1}', {}, ":1: the column 'a' holds a list of texts; write numbers wit"),
+        (
+            '{"a": [{"b": 1}], "c": 1}',
+            {"columns": ["a"]},
+            ":1: the column 'a' holds a list of objects; write its numbers as keys of the record",
+        ),
         ('{"a": [[1], [2]]}', {}, ":1: the column 'a' holds a list of lists; a record is one row"),
         ('{"a": {"b": 1}}', {}, ":1: the column 'a' holds an object; write its numbers as keys of"),
         (
