@@ -14,6 +14,7 @@ _SEP_LINE = re.compile(rb'\s*"?sep=([^\w\s"]|[ \t])"?[\r\n]*', re.IGNORECASE)
 _COMMA_INSIDE = re.compile(
     r"\s*\w*[\[(].*[\])]\s*|\s*[+\-\u2212]?[\d.'\u2019\u00a0 ]*,\d+([eE][+-]?\d+)?\s*%?\s*"
 )
+_ONE_COMMA = re.compile(r"\s*[+-]?\d+,\d+\s*")
 _BLANKS_BESIDE = re.compile(r"\s*[,;|]\s*")
 _MARKS = ",;\t|"
 
@@ -45,6 +46,9 @@ def detected_delimiter(*lines: str, usual: str | None = ",", decimal: str = ".")
     is_cut = any(len(line.split(usual)) > 1 for line in tight)
     for mark in _MARKS.replace(usual or "\t", ""):
         if not all(mark in line for line in unquoted) or mark == decimal:
+            continue
+        # One number with a decimal comma a line, or two whole ones?
+        if mark == "," and all(map(_ONE_COMMA.fullmatch, unquoted)):
             continue
         if not is_cut or (usual == "," and _has_inner_commas(unquoted, mark)):
             return mark
