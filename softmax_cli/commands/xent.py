@@ -122,7 +122,7 @@ def command(
         if explain:
             from softmax_cli.commands.loss.explanation import Explanation
 
-            explained = Explanation(source.class_names, write.precision)
+            explained = Explanation(settings.class_names(source), write.precision)
         if gradient_path is not None:
             divisor = inputs.divisor(source, settings, write)
             settings = replace(settings, gradient_divisor=divisor)

@@ -124,7 +124,8 @@ def _loss(row: LossRow, loss: float) -> Step:
     if ((row.weighted == 0) & np.isneginf(row.logarithms)).any():
         notes.append("0 log 0 = 0: a weight of 0 adds nothing")
     facts = row.facts(targets=row.weighted, logarithms=row.logarithms, terms=terms)
-    facts |= {"label": row.label, "base": row.base, "loss": loss}
+    label = None if row.label is None else row.label + row.label_base
+    facts |= {"label": label, "base": row.base, "loss": loss}
     title = "The loss" if row.only_label is None else "The loss: the sum collapses to one term"
     parts = [*row.by_class(columns), *notes, *_sum(row, loss)]
     return Step("loss", title, _formula(row), facts, parts)

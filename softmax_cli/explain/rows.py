@@ -75,6 +75,7 @@ class Row:
     name    returns the name of a class, short enough for a line
     also    classes that are always shown, such as a label
     masked  classes whose logits were replaced by -inf
+    label_base  the number of the first class in JSON
     """
 
     logits: Rows
@@ -85,6 +86,7 @@ class Row:
     on_bad_row: OnBadRow
     also: tuple[int, ...] = ()
     masked: tuple[int, ...] = ()
+    label_base: int = 0
 
     @property
     def classes(self) -> int:
@@ -187,7 +189,7 @@ class Row:
     def facts(self, **vectors: Values) -> dict[str, object]:
         """Return the values of classes for JSON, with the numbers of the classes."""
         numbers = {k: [*map(float, _at(values, self.listed))] for k, values in vectors.items()}
-        return {"classes": self.listed, **numbers}
+        return {"classes": [place + self.label_base for place in self.listed], **numbers}
 
     def no_result(self, name: str, title: str, parts: Iterable[Part] = ()) -> Step:
         """Return the step of a row without a result: why, and what is written instead."""

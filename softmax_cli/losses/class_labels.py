@@ -21,20 +21,21 @@ from softmax_cli.formats.text.numbers import STORE_TRUTH, is_number, is_truth
 Label = tuple[str, str]
 
 
-def class_number(token: str, class_names: tuple[str, ...] | None, classes: int, place: str) -> int:
-    """Return the number of a class, which may be given by its name.
+def class_number(
+    token: str, class_names: tuple[str, ...] | None, classes: int, place: str, base: int = 0
+) -> int:
+    """Return the number, from 0, of a class that is given by its name, or its number from `base`.
 
     >>> class_number("owl", ("dog", "owl"), 2, "--mask-class")
     1
     """
-    number = Names(class_names).number(token, place)
+    number = Names(class_names, base=base).number(token, place)
     if number is None or number not in range(classes):
         named = f", or names: {join_names(class_names[:8])}" if class_names else ""
         if class_names is None and not is_number(token):
             named = ", unless --class-names names them"
-        raise InputError(
-            f"there is no class {shorten(token)!r}", f"classes are 0 to {classes - 1}{named}", place
-        )
+        remedy = f"classes are {base} to {classes - 1 + base}{named}"
+        raise InputError(f"there is no class {shorten(token)!r}", remedy, place)
     return int(number)
 
 
@@ -47,11 +48,13 @@ class Names:
 
     ignored  labels to ignore: numbers or words, of classes or not
     missing  texts of a cell without a label
+    base     the number that labels give to the first class
     """
 
     class_names: tuple[str, ...] | None = None
     ignored: tuple[str, ...] = ()
     missing: Collection[str] = MISSING
+    base: int = 0
 
     @cached_property
     def count_columns(self) -> Event:
@@ -64,7 +67,7 @@ class Names:
         return {*(self.class_names or ()), *self.ignored}
 
     def number(self, text: str, place: str) -> float | None:
-        """Return the class of a label or its whole number; NaN if it is ignored; None otherwise."""
+        """Return the number, from 0, of a label's class; NaN if ignored; None if not whole."""
         return self._number(text, float(text) if is_number(text) else None, place)
 
     def numbers(self, labels: Sequence[Label]) -> list[float]:
@@ -141,7 +144,7 @@ class Names:
     def _found(self, text: str | None, value: float | None) -> float | None:
         number = self._known.get(text)
         if number is None and value is not None and value.is_integer():
-            number = self._numeric.get(value, None if self._are_numbers else value)
+            number = self._numeric.get(value, None if self._are_numbers else value - self.base)
         return number
 
     def _no_class(self, text: str, place: str) -> InputError:
@@ -149,7 +152,7 @@ class Names:
         if cell_kind(text, self.missing) == "missing":
             remedy = f"fill it in, or --ignore-label '{text}' leaves such rows out"
             return InputError(f"the label is missing: {label}", remedy, place)
-        remedies = [] if self._are_numbers else ["class numbers from 0"]
+        remedies = [] if self._are_numbers else [f"class numbers from {self.base}"]
         if self.class_names:
             remedies.append(f"names: {join_names(self.class_names[:8])}")
         remedy = STORE_TRUTH if is_truth(text) else f"labels are {' or '.join(remedies)}"

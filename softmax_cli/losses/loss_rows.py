@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -104,6 +104,7 @@ class LossSettings:
     given             of the values as they are read; their logarithms are logits, if `kind` is that
     partner           how errors name what the values are paired with
     ignores           whether rows with a label of NaN, or one-hot at `ignored`, are left out
+    label_base        the number that labels give to the first class
     dtypes            what the numbers were rounded to: in the values' file, then in the blocks
     partner_dtypes    the same of the partner
     column            of --binary: what the two classes were made of
@@ -122,10 +123,15 @@ class LossSettings:
     on_bad_row: OnBadRow
     ignores: bool = False
     ignored: tuple[int, ...] = ()
+    label_base: int = 0
     dtypes: Dtypes = ()
     partner_dtypes: Dtypes = ()
     column: OneColumn | None = None
     gradient_divisor: Fraction | float | None = None
+
+    def class_names(self, source: Source) -> Sequence[str | int]:
+        """Return what reports call the classes of the source: their names or numbers."""
+        return source.class_names or range(self.label_base, self.label_base + source.classes)
 
     def mask(self, source: Source) -> Source:
         """Return the source with harmless numbers, not NaN, in ignored rows and masked classes."""
@@ -181,7 +187,7 @@ class LossSettings:
         used = self._used(partner)
         (values, divided), p = self._values(block, used), None
         if self.form == "labels":
-            targets: NDArray[Any] = _labels(block, values.shape[-1], used)
+            targets: NDArray[Any] = _labels(block, values.shape[-1], used, self.label_base)
         elif self.form == "targets" or self.kind == "probabilities":
             name = "p" if self.form == "distributions" else "the targets"
             place, dtypes = self._place(block), self.partner_dtypes
@@ -281,16 +287,28 @@ def _samples(block: Block, used: NDArray[np.bool_]) -> Rows | None:
     return samples
 
 
-def _labels(block: Block, classes: int, used: NDArray[np.bool_]) -> NDArray[np.intp]:
+def _labels(block: Block, classes: int, used: NDArray[np.bool_], base: int) -> NDArray[np.intp]:
     labels = np.where(used, np.asarray(block.partner)[:, 0], 0)
-    outside = ~((labels >= 0) & (labels < classes) & (labels == np.floor(labels)))
+    outside = (labels < 0) | (labels >= classes)
     if outside.any():
         row = int(outside.argmax())
-        problem = f"label {labels[row]:g} is out of range (0 to {classes - 1})"
-        remedy = "labels are whole numbers that count classes from 0"
-        if classes == 1:
-            remedy = "--binary takes a column as class 1 of two"
-        elif classes == 2 and labels[row] == -1:
-            remedy = "write 0 for -1; --binary takes -1 and 1, with the one column of class 1"
+        label, last = int(labels[row]) + base, classes - 1 + base
+        problem = f"label {label} is out of range ({base} to {last})"
+        remedy = _remedy(label, labels[used] + base, classes, base)
         raise InputError(problem, remedy, block.place(row))
     return labels.astype(np.intp)
+
+
+def _remedy(label: int, labels: NDArray[Any], classes: int, base: int) -> str:
+    """Return the remedy for a label out of range, judged by all labels of its block."""
+    if classes == 1:
+        return "--binary takes a column as class 1 of two"
+    if base == 0 and label == classes and 0 not in labels:
+        return "--label-base 1 if labels count from 1"
+    if base == 1 and label == 0 and classes not in labels:
+        return "leave --label-base out if labels count from 0"
+    if classes == 2 and label == -1:
+        return "write 0 for -1; --binary takes -1 and 1, with the one column of class 1"
+    if label < 0 or (labels == label).sum() > 1:
+        return f"--ignore-label {label} leaves such rows out"
+    return f"labels are whole numbers that count classes from {base}"

@@ -107,3 +107,61 @@ def test_labels_that_are_ignored_may_be_words_and_anything_may_stand_beside_them
     Path("l.txt").write_text("cat unknown unknown dog")
     found = report("z.csv --id-columns y --labels l.txt --ignore-label unknown --ignore-label 1")
     assert (found["used"], found["loss"]) == (1, pytest.approx(cross_entropy([1.0, 2.0], 0)))
+
+
+@pytest.mark.parametrize("name", ["l.csv", "l.txt", "l.json", "l.npy", "1,2,3,-1"])
+def test_labels_that_count_from_1(name: str) -> None:
+    labels = [1, 2, 3, -1]
+    if name == "l.npy":
+        np.save(name, np.array(labels))
+    elif name == "l.json":
+        Path(name).write_text(str(labels))
+    elif name.startswith("l."):
+        Path(name).write_text("".join(f"{label}\n" for label in labels))
+    rows = "1,2,3 3,2,1 0,1,5 1,1,1"
+    found = report(f"{rows} --labels {name} --label-base 1 --ignore-label -1 --worst 3 --per-class")
+    from_0 = report(f"{rows} --labels 0,1,2,-1 --ignore-label -1 --worst 3 --per-class")
+    assert (found["loss"], found["ignored"]) == (from_0["loss"], 1)
+    assert [each["class"] for each in found["per_class"]] == [1, 2, 3]
+    for each, other in zip(found["worst"], from_0["worst"], strict=True):
+        assert (each["label"], each["predicted"]) == (other["label"] + 1, other["predicted"] + 1)
+
+
+def test_a_label_that_is_ignored_is_written_as_it_is_in_the_file() -> None:
+    line = "1,2,3 3,2,1 --label-base 1 --ignore-label 1"
+    one = report("3,2,1 --labels 1")["loss"]
+    assert report(f"{line} --labels 1,2")["loss"] == one
+    np.save("l.npy", np.array([1, 2]))
+    assert report(f"{line} --labels l.npy")["loss"] == one
+    assert report(f"{line} --targets [[1,0,0],[0,1,0]]")["loss"] == one
+
+
+def test_masked_classes_and_explanations_count_as_labels_do() -> None:
+    line = "1,2,3 --label-base 1 --labels 2 --mask-class 3"
+    expected = pytest.approx(cross_entropy([1.0, 2.0], 1))
+    assert report(line)["loss"] == expected
+    explained = report(f"{line} --explain")["steps"]
+    assert next(step["classes"] for step in explained if "classes" in step) == [1, 2, 3]
+    assert [step["label"] for step in explained if "label" in step] == [2]
+    assert "the term of 2 is left" in run(f"softmax-cli xent {line} --explain").out
+    refused(f"{line} --mask-class 0", "--mask-class: there is no class '0'; classes are 1 to 3")
+    refused("1,2 --label-base 1 --labels x", "labels are class numbers from 1")
+    refused("1,2 --label-base 1 --labels 1 --class-weights 1,-2", "the weight of class 2 is -2")
+
+
+def test_names_of_classes_do_not_count() -> None:
+    Path("z.csv").write_text("cat,dog\n1,2\n3,1\n")
+    assert (
+        run("softmax-cli xent z.csv --labels dog,cat").out
+        == run("softmax-cli xent z.csv --labels dog,1 --label-base 1").out
+    )
+    Path("z.csv").write_text("0,1\n1.5,2\n3,1\n")
+    line = "z.csv --header --labels 1,2 --label-base 1"
+    refused(line, "--label-base: z.csv names its classes 0 to 1; leave it out")
+
+
+def test_a_gradient_of_labels_that_count_from_1() -> None:
+    np.save("g.npy", (np.exp([[1, 2.0]]) / np.exp([1, 2.0]).sum()) - [[0, 1]])
+    line = "softmax-cli gradcheck --logits [[1,2]] --grad g.npy --labels"
+    assert run(f"{line} 2 --label-base 1").code == 0
+    assert run(f"{line} 1 --label-base 1").code == 1

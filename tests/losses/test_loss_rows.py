@@ -128,7 +128,7 @@ def test_logits_given_as_probabilities_are_an_error() -> None:
     assert "--from says what the values are" in outcome.err
 
 
-SEVERAL = "a loss of several labels per row (sigmoids) is not supported: give one label"
+SEVERAL = "a loss of several labels and sigmoids is not computed here; give one a row"
 
 
 @pytest.mark.parametrize(
@@ -169,3 +169,28 @@ def test_normalize_stays_the_remedy_where_it_is_one(line: str) -> None:
     assert outcome.code == 2
     assert "--normalize divides by the sum" in outcome.err
     assert run(f"softmax-cli xent {line} --normalize").code == 0
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ("1,2,3", "row 2: label 3 is out of range (0 to 2); --label-base 1 if labels count from 1"),
+        ("0,3,2", "row 1: label 3 is out of range (0 to 2); labels are whole numbers that count"),
+        ("0,3,3", "row 1: label 3 is out of range (0 to 2); --ignore-label 3 leaves such rows out"),
+        ("255,1,255", "label 255 is out of range (0 to 2); --ignore-label 255 leaves such rows"),
+        ("0,-100,1", "label -100 is out of range (0 to 2); --ignore-label -100 leaves such rows"),
+        ("0,1,12345678", "label 12345678 is out of range (0 to 2)"),
+        (
+            "1,0,2 --label-base 1",
+            "label 0 is out of range (1 to 3); leave --label-base out if labels count from 0",
+        ),
+        ("1,0,3 --label-base 1", "label 0 is out of range (1 to 3); labels are whole numbers"),
+        ("1,4,3 --label-base 1", "label 4 is out of range (1 to 3); labels are whole numbers"),
+    ],
+)
+def test_a_label_out_of_range_is_met_with_what_would_help(labels: str, message: str) -> None:
+    refused(f"1,2,3 3,2,1 0,1,0 --labels {labels}", message)
+
+
+def test_labels_of_two_signs() -> None:
+    refused("1,2 3,1 --labels 1,-1", "label -1 is out of range (0 to 1); write 0 for -1")

@@ -104,7 +104,9 @@ class LossInputs:
         source = source.slice_rows(self.rows)
         of_classes = None
         if options.class_weights is not None:
-            of_classes, paths = read_class_weights(options.class_weights, source, read)
+            of_classes, paths = read_class_weights(
+                options.class_weights, source, read, options.label_base
+            )
             source = replace(source, paths=(*source.paths, *paths))
         settings, names = self._settings(source, of_classes), self._names(source)
         if options.label_column is not None:
@@ -121,10 +123,14 @@ class LossInputs:
 
     def _names(self, source: Source) -> Names:
         options = self.options
-        names = source.class_names, tuple(options.ignore_label), missing_texts(self.read)
+        base, names = options.label_base, source.class_names
+        if base and names == tuple(map(str, range(source.classes))):
+            problem = f"{source.place} names its classes 0 to {source.classes - 1}"
+            raise UsageError(problem, "leave it out: labels are these names", "--label-base")
+        given = names, tuple(options.ignore_label), missing_texts(self.read), base
         if source.column is None:
-            return Names(*names)
-        return BinaryNames(*names, place=options.labels or f"--label-column {options.label_column}")
+            return Names(*given)
+        return BinaryNames(*given, place=options.labels or f"--label-column {options.label_column}")
 
     def _partner(self, source: Source, names: Names) -> Source:
         """Open labels; or targets or p, with columns in the order of the source's names."""
@@ -231,17 +237,18 @@ class LossInputs:
             raise UsageError(f"{why}, but {what} can be read only once", remedy, option)
 
     def _settings(self, source: Source, of_classes: list[float] | None) -> LossSettings:
-        options, names = self.options, source.class_names
+        options, names, base = self.options, source.class_names, self.options.label_base
         form: Form = "labels" if options.targets is None else "targets"
         partner, option = options.targets or "", "--targets"
         if self.p is not None:
             form, partner, option = "distributions", self.p, "--p"
         masked = [
-            class_number(token, names, source.classes, "--mask-class")
+            class_number(token, names, source.classes, "--mask-class", base)
             for token in options.mask_class
         ]
         tokens = options.ignore_label if form != "labels" else []
-        ignored = [Names(names).number(token, "--ignore-label") for token in tokens]
+        labels = Names(names, base=base)
+        ignored = [labels.number(token, "--ignore-label") for token in tokens]
         return LossSettings(
             form=form,
             kind="logits" if self.fits else self.kind,
@@ -255,6 +262,7 @@ class LossInputs:
             on_bad_row=self.read.on_bad_row,
             ignores=bool(options.ignore_label),
             ignored=tuple(int(number) for number in ignored if number is not None),
+            label_base=base,
             dtypes=source.dtypes,
             column=source.column,
         )

@@ -156,7 +156,7 @@ def in_order_of(source: Source, other: Source, option: str) -> Source:
 
 
 def read_class_weights(
-    token: str, source: Source, read: ReadOptions
+    token: str, source: Source, read: ReadOptions, label_base: int
 ) -> tuple[list[float], tuple[Path | str, ...]]:
     """Return the weights of the classes, in the order of their names, and the files read."""
     from softmax_cli.core.loss.weights import WEIGHTS_ARE, are_weights
@@ -194,7 +194,7 @@ def read_class_weights(
     wrong = ~are_weights(np.array(weights))
     if wrong.any():
         number = int(wrong.argmax())
-        problem = f"the weight of class {number} is {weights[number]:g}"
+        problem = f"the weight of class {number + label_base} is {weights[number]:g}"
         raise InputError(problem, WEIGHTS_ARE, option)
     return weights, given.paths
 

@@ -67,7 +67,7 @@ def running_loss(
     has_histogram: bool = True,
 ) -> RunningLoss:
     """Return a running loss without rows: with the metrics of the report, and others."""
-    names = source.class_names or range(source.classes)
+    names = settings.class_names(source)
     metrics: list[Metric] = []
     if report.top_k_accuracy is not None:
         metrics.append(TopK(report.top_k_accuracy))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -21,7 +22,7 @@ from softmax_cli.losses.running_loss import RunningLoss
 class Explanation(Metric):
     """The first rows, as the formula takes them, and their losses."""
 
-    names: tuple[str, ...] | None
+    names: Sequence[str | int]
     precision: int | None
     kept: dict[int, tuple[LossRows, float]] = field(default_factory=dict)
 
@@ -57,6 +58,7 @@ class Explanation(Metric):
                 settings.on_bad_row,
                 also=() if label is None else (label,),
                 masked=settings.weights.masked if are_logits else (),
+                label_base=settings.label_base,
                 kind=kind,
                 form=settings.form,
                 targets=rows.targets,

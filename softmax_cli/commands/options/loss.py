@@ -52,6 +52,9 @@ class LossOptions:
         ),
     ] = None
     label_column: Annotated[str | None, _loss("Labels in a column of the logits.", "NAME")] = None
+    label_base: Annotated[
+        int, _loss("The number of the first class: 1 for labels of R or MATLAB.", "B", min=0, max=1)
+    ] = 0
     targets: Annotated[str | None, _loss("One-hot or soft targets: a row or a file.", "Y")] = None
     from_: Annotated[
         From | None, _loss("What the values are. Default: logits; of --p and --q, probabilities.")

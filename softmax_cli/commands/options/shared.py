@@ -159,7 +159,7 @@ def explanation(write: WriteOptions, shards: ShardOptions) -> WriteOptions:
     return write
 
 
-def class_name(names: Sequence[str] | None) -> Callable[[int], str]:
+def class_name(names: Sequence[str | int] | None) -> Callable[[int], str]:
     """Return a function from a class to its name, or its number, short enough for a line."""
     from softmax_cli.display.rich.names import cut_name
 
