@@ -104,7 +104,7 @@ class _Column:
             return self._source(self._typed(token), self.option)
         key = one_key(path, key, self.options.key)
         source = open_data(path)
-        header, comments = "", Comments()
+        header, comments, if_one_more = "", Comments(), ""
         try:
             form = detected_format(path, source, self.options.decimal)
             if form.name in ("npy", "npz", "safetensors"):
@@ -119,7 +119,11 @@ class _Column:
             elif form.name == "jsonl":
                 cells = self._from_lines(source)
             else:
+                begins = source.head().split(maxsplit=1)[:1]
                 cells, header, comments = self._from_text(source, blanks=form.name == "txt")
+                if begins in ([b"0"], [b'"0"']) and not header:
+                    option = f"--header-of {self.name}=yes"
+                    if_one_more = f"{option} if the first line is a header, as pandas writes 0"
         except BaseException:
             source.close()
             raise
@@ -127,6 +131,7 @@ class _Column:
             self._source(cells, source.place),
             place=source.place + (f", below its header {shorten(header)!r}" if header else ""),
             paths=() if source.path is None else (source.path,),
+            if_one_more=if_one_more,
             warnings=(partial(comments.warnings, source.place),),
             close=source.close,
         )

@@ -75,7 +75,9 @@ def zip_rows(
     if not is_repeated:
         if other.rows is not None and rows is not None and other.rows != rows:
             remedy = ONE_TO_ONE
-            if other.classes == 1 and other.rows == rows * source.classes:
+            if other.classes == 1 and (axis := _axis_for(source, other, other.rows)) is not None:
+                remedy = _along(axis)
+            elif other.classes == 1 and other.rows == rows * source.classes:
                 remedy = "labels are one number a row; --targets takes one-hot rows"
             problem = f"has {other.rows} rows, but {source.place} has {rows}"
             raise InputError(problem, remedy, other.place)
@@ -92,7 +94,7 @@ def zip_rows(
                 rows = reader.take(chunk.rows, source.place)
             field = "weights" if role == "weights" else "partner"
             yield chunk.map(partial(replace, **{field: rows}))
-        reader.finish(source.place)
+        reader.finish(source)
 
     return replace(
         source,
@@ -122,12 +124,32 @@ def check_shapes(source: Source, other: Source, role: Role) -> None:
     if source.axis != -1:
         along = f" with the classes along axis {len(shape) + source.axis}"
     remedy = f"give {role} of shape {right}"
+    if not cells and (fitting := _axis_for(source, other)) is not None:
+        remedy = f"{_along(fitting)}, else {remedy}"
     if right != flat and (source.axis == -1 or len(cells) != 1):
         remedy += f", or flat {flat}"
     found = _with_classes(given, (N,), other.axis) if cells else given
     place, other_place = (_AXIS.sub("", each.place) for each in (source, other))
     problem = f"{role} of shape {found} for {place} of shape {shape}{along}"
     raise ShapeError(problem, remedy, other_place)
+
+
+def _axis_for(source: Source, other: Source, rows: int | None = None) -> int | None:
+    """Return the axis of classes for which an array has the shape of the other, or so many rows."""
+    if source.leading is None or not source.paths:
+        return None
+    shape = _with_classes(source.leading, (source.classes,), source.axis)
+    given = other.leading or ()
+    for axis in range(len(shape)):
+        rest = shape[:axis] + shape[axis + 1 :]
+        is_flat = len(given) <= 1 and math.prod(rest) == rows
+        if axis - len(shape) != source.axis and (given == rest or is_flat):
+            return axis
+    return None
+
+
+def _along(axis: int) -> str:
+    return f"--axis {axis} if that axis holds the classes"
 
 
 def _with_classes(leading: tuple[int, ...], cells: tuple[int, ...], axis: int) -> tuple[int, ...]:
@@ -144,6 +166,7 @@ class RowReader:
     def __init__(self, source: Source) -> None:
         self._source, self._blocks = source, blocks_in_order(source)
         self._rest: NDArray[Any] | None = None
+        self._taken = 0
 
     def take(self, count: int, partner: str) -> NDArray[Any]:
         """Return the next `count` rows; raise InputError if there are fewer."""
@@ -166,10 +189,17 @@ class RowReader:
             parts.append(self._rest[:count])
             self._rest = self._rest[count:]
             count -= len(parts[-1])
+            self._taken += len(parts[-1])
         return np.concatenate(parts) if len(parts) > 1 else parts[0] if parts else None
 
-    def finish(self, partner: str) -> None:
+    def finish(self, partner: Source) -> None:
         """Raise InputError if rows are left."""
-        left = self._rest is not None and len(self._rest)
-        if left or any(len(block.values) for block in self._blocks):
-            raise InputError(f"has more rows than {partner}", ONE_TO_ONE, self._source.place)
+        source, left = self._source, 0 if self._rest is None else len(self._rest)
+        left += sum(len(block.values) for block in self._blocks)
+        if not left:
+            return
+        axis = _axis_for(partner, source, self._taken + left) if source.classes == 1 else None
+        remedy = ONE_TO_ONE if axis is None else _along(axis)
+        if left == 1 and source.if_one_more:
+            remedy = source.if_one_more
+        raise InputError(f"has more rows than {partner.place}", remedy, source.place)

@@ -71,3 +71,39 @@ def test_what_is_odd_is_said_and_is_no_error(line: str, said: str) -> None:
     assert outcome.code == 0
     assert said in outcome.err
     assert run(f"softmax-cli {line} --quiet").err == ""
+
+
+@pytest.mark.parametrize(
+    ("logits", "labels", "axis"),
+    [((2, 3, 4), (2, 4), 1), ((2, 3, 4), (8,), 1), ((3, 5), (5,), 0), ((3, 4, 5), (4, 5), 0)],
+)
+def test_labels_of_an_array_with_its_classes_along_another_axis(
+    logits: tuple[int, ...], labels: tuple[int, ...], axis: int
+) -> None:
+    np.save("z.npy", np.zeros(logits))
+    np.save("l.npy", np.zeros(labels, int))
+    np.savetxt("l.csv", np.zeros(labels, int).reshape(-1), fmt="%d")
+    for name in ("l.npy", "l.csv"):
+        outcome = run(f"softmax-cli xent z.npy --labels {name}")
+        assert outcome.code == 2
+        assert f"--axis {axis} if that axis holds the classes" in outcome.err
+        assert run(f"softmax-cli xent z.npy --labels {name} --axis {axis}").code == 0
+
+
+def test_labels_of_the_same_number_and_another_shape() -> None:
+    np.save("z.npy", np.zeros((4, 2, 4)))
+    np.save("l.npy", np.zeros((2, 4), int))
+    outcome = run("softmax-cli xent z.npy --labels l.npy")
+    assert (
+        "--axis 0 if that axis holds the classes, else give labels of shape (4, 2)" in outcome.err
+    )
+
+
+def test_one_label_too_many_may_be_a_header() -> None:
+    Path("l.csv").write_text("0\n2\n1\n")
+    line = "softmax-cli xent 1,2,3 3,2,1 --labels l.csv"
+    outcome = run(line)
+    assert "has more rows than arguments; --header-of labels=yes if the first line" in outcome.err
+    assert run(f"{line} --header-of labels=yes").code == 0
+    Path("l.csv").write_text("1\n2\n1\n")
+    assert "--header" not in run(line).err

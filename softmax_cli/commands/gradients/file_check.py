@@ -134,7 +134,7 @@ class GradientFile:
                 with closing(in_order(jobs, thread_count(write))) as compared:
                     for found, start in compared:
                         comparison.merge(found, start)
-            reader.finish(source.place)
+            reader.finish(source)
         return Compared(comparison, dtype, source.classes)
 
     def _opened(

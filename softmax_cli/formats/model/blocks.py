@@ -174,6 +174,7 @@ class Source:
     suspects  columns that may be no classes, known once the first row is read
     warnings  return warnings to print once all rows are read
     stored    dtype of the numbers in the file, if it is not `dtype`
+    if_one_more  the remedy where it has one row more than its partner: the first may be a header
     close     closes the file; leaving the source's `with` block calls it
     """
 
@@ -197,6 +198,7 @@ class Source:
     suspects: SuspectColumns | None = None
     warnings: tuple[Callable[[], list[str]], ...] = ()
     stored: np.dtype[Any] | None = None
+    if_one_more: str = ""
     close: Callable[[], None] = lambda: None
 
     @property
