@@ -155,7 +155,7 @@ def _check_form(inputs: LossInputs, report: ReportOptions) -> None:
     forms = {
         "--p and --q": p,
         "--labels": options.labels,
-        "--label-column": options.label_column,
+        "--label-column": None if options.labels_are_a_file else options.label_column,
         "--targets": options.targets,
     }
     given = [option for option, value in forms.items() if value is not None]

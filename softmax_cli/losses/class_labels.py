@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from threading import Event
 
 import numpy as np
 
-from softmax_cli.errors import InputError, join_names, shorten
+from softmax_cli.errors import InputError, did_you_mean, join_names, shorten
 from softmax_cli.formats.columns.name_prefixes import prefix_remedy
 from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.formats.text.cell_kinds import MISSING, cell_kind
-from softmax_cli.formats.text.numbers import STORE_TRUTH, is_number, is_truth
-
-# A label as text, and how errors name its place.
-Label = tuple[str, str]
+from softmax_cli.formats.text.numbers import is_number, is_truth
+from softmax_cli.losses.distributions import SEVERAL_LABELS
 
 
 def class_number(
@@ -35,6 +33,7 @@ def class_number(
         if class_names is None and not is_number(token):
             named = ", unless --class-names names them"
         remedy = f"classes are {base} to {classes - 1 + base}{named}"
+        remedy = did_you_mean(token, class_names or (), remedy)
         raise InputError(f"there is no class {shorten(token)!r}", remedy, place)
     return int(number)
 
@@ -70,24 +69,30 @@ class Names:
         """Return the number, from 0, of a label's class; NaN if ignored; None if not whole."""
         return self._number(text, float(text) if is_number(text) else None, place)
 
-    def numbers(self, labels: Sequence[Label]) -> list[float]:
+    def numbers(self, labels: Sequence[str], place: Callable[[int], str]) -> list[float]:
         """Return the number of each label's class, and NaN for one that is ignored.
 
         >>> names = Names(("dog", "owl", "cat"), ("?",))
-        >>> names.numbers([("2", "labels.csv:2"), ("owl", "labels.csv:3"), ("?", "labels.csv:4")])
+        >>> names.numbers(["2", "owl", "?"], "row {}".format)
         [2.0, 1.0, nan]
         """
         seen: dict[str, float] = {}
-        for text, place in labels:
+        for row, text in enumerate(labels):
             if text not in seen:
-                number = self.number(text, place)
+                number = self.number(text, place(row))
                 if number is None:
-                    raise self._no_class(text, place)
+                    raise self._no_class(text, place(row))
                 seen[text] = number
-        return [seen[text] for text, _ in labels]
+        return [seen[text] for text in labels]
 
     def of_array(self, block: Block) -> Block:
         """Return a block of labels from an array as class numbers, and NaN where ignored."""
+        if block.values.dtype.kind in "US":
+            words = block.values[:, 0]
+            if words.dtype.kind == "S":
+                words = np.char.decode(words, "utf-8", "replace")
+            texts = [word.strip() for word in words.tolist()]
+            return block.with_values(np.array(self.numbers(texts, block.place))[:, None])
         labels = block.values.astype(np.float64)
         # Without counts, NumPy would import numpy.ma first.
         distinct, _ = np.unique(labels, return_counts=True)
@@ -102,15 +107,29 @@ class Names:
             raise self._no_class(f"{labels[row, 0]:g}", block.place(row))
         return block.with_values(numbers[of_rows])
 
+    def of_one_hot(self, block: Block) -> Block:
+        """Return a block of one-hot labels as class numbers, and NaN where ignored."""
+        ones = block.values == 1
+        wrong = ~((block.values == 0) | ones).all(axis=-1) | (ones.sum(axis=-1) != 1)
+        if wrong.any():
+            row = int(wrong.argmax())
+            remedy = "--targets takes soft targets, --label-column the name of a column of labels"
+            if ones[row].sum() > 1:
+                remedy = SEVERAL_LABELS
+            shown = shorten(",".join(f"{value:g}" for value in block.values[row]))
+            raise InputError(f"{shown} is not one-hot", remedy, block.place(row))
+        numbers = ones.argmax(axis=-1).astype(np.float64)
+        numbers[np.isin(numbers, list(self._ignored[0]))] = math.nan
+        return block.with_values(numbers[:, None])
+
     def of_column(self, source: Source) -> Source:
         """Return the source with the class numbers of its label column as partner."""
         table = source.table
 
         def add_numbers(block: Block) -> Block:
-            rows = map(block.place, range(len(block.values)))
-            places = rows if table is None else map(table.label_cell, rows)
-            labels = list(zip(block.labels or (), places, strict=True))
-            return replace(block, partner=np.array(self.numbers(labels))[:, None])
+            place = block.place if table is None else lambda row: table.label_cell(block.place(row))
+            numbers = self.numbers(block.labels or (), place)
+            return replace(block, partner=np.array(numbers)[:, None])
 
         return source.map(add_numbers)
 
@@ -143,6 +162,8 @@ class Names:
 
     def _found(self, text: str | None, value: float | None) -> float | None:
         number = self._known.get(text)
+        if number is None and text is not None and is_truth(text):
+            return float(text.lower() == "true")
         if number is None and value is not None and value.is_integer():
             number = self._numeric.get(value, None if self._are_numbers else value - self.base)
         return number
@@ -155,9 +176,10 @@ class Names:
         remedies = [] if self._are_numbers else [f"class numbers from {self.base}"]
         if self.class_names:
             remedies.append(f"names: {join_names(self.class_names[:8])}")
-        remedy = STORE_TRUTH if is_truth(text) else f"labels are {' or '.join(remedies)}"
+        remedy = f"labels are {' or '.join(remedies)}"
         if self.class_names is None and cell_kind(text, self.missing) == "name":
             remedy += ", unless --class-names names the classes"
+        remedy = did_you_mean(text, self.class_names or (), remedy)
         remedy = prefix_remedy(self.class_names or (), [text], remedy)
         return InputError(f"the label {label} is not a class", remedy, place)
 

@@ -21,6 +21,7 @@ Dtypes = Sequence[np.dtype[Any]]
 _TYPED = 1e-3
 # Other programs round a result to a wider dtype first.
 _ROUNDINGS = 2
+SEVERAL_LABELS = "a loss of several labels and sigmoids is not computed here; give one a row"
 
 
 def sum_tolerance(dtypes: Dtypes, classes: int, *, logs: bool = False) -> float:
@@ -128,7 +129,7 @@ def _remedy(row: NDArray[Any], total: float, name: str, usual: str, *, logs: boo
         return "--binary takes one column as that of class 1 of two"
     if name in ("p", "the targets") and np.isin(row, (0, 1)).all():
         if row.any():
-            return "a loss of several labels and sigmoids is not computed here; give one a row"
+            return SEVERAL_LABELS
         return "they are not all 0: each row needs a label, or leave the row out"
     if not logs and not row.any():
         return "they are not all 0"

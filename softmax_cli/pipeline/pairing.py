@@ -79,7 +79,8 @@ def zip_rows(
                 remedy = _along(axis)
             elif other.classes == 1 and other.rows == rows * source.classes:
                 remedy = "labels are one number a row; --targets takes one-hot rows"
-            problem = f"has {other.rows} rows, but {source.place} has {rows}"
+            counted = "1 row" if other.rows == 1 else f"{other.rows} rows"
+            problem = f"has {counted}, but {source.place} has {rows}"
             raise InputError(problem, remedy, other.place)
         check_shapes(source, other, role)
         other = other.slice_rows(source.within)

@@ -96,7 +96,7 @@ BROKEN: dict[str, tuple[str, Any]] = {
     "compressed": ("formats.opening.source.open_input", _refused),
     "detected": ("formats.opening.source.open_input", _refused),
     "inline": ("formats.opening.inline._number", lambda *_: 0.5),
-    "labels": ("losses.labels.batches", lambda cells, _: iter([list(cells)[:1]])),
+    "labels": ("losses.cell_reader.batches", lambda cells, _: iter([list(cells)[:1]])),
     "weights": ("losses.labels.parse_number", lambda _: 0.5),
     "columns": ("formats.columns.layout._positions", lambda *_: [99]),
     "numbers": ("formats.text.digits._format_with_polars", lambda *_: b""),

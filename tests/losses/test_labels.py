@@ -15,7 +15,7 @@ from softmax_cli.errors import SoftmaxCliError
 from softmax_cli.formats.model.options import ReadOptions
 from softmax_cli.losses.class_labels import Names
 from softmax_cli.losses.labels import open_labels
-from tests.commands.loss.reports import refused
+from tests.commands.loss.reports import refused, report
 from tests.formats.arrays.test_npy import npy
 from tests.formats.arrays.test_npz import npz
 from tests.formats.rows import Rows, joined, saved
@@ -89,7 +89,10 @@ def test_key() -> None:
         ("1,,0", None, "--labels, label 1", ["the label is missing: ''", "--ignore-label ''"]),
         ("y.csv", None, "--labels: y.csv", ["no such file"]),
         ("dir/y", None, "--labels: dir/y", ["no such file"]),
-        ("y.csv", b"1,2\n", "y.csv:1", ["2 columns", "--label-column"]),
+        ("y.csv", b"1,2\n", "y.csv", ["2 columns", "--label-column names it: 1, 2"]),
+        ("y.csv", b"7,cat\n", "y.csv:1", ["2 columns", "--label-column names it: 1, 2"]),
+        ("y.csv", b"id,label\n7,0\n", "y.csv", ["--label-column names it: id, label"]),
+        ("y.csv", b",label\n0,0\n", "y.csv:1", ["--label-column names it: 1, label"]),
         ("y.csv", b"1\n2,3\n", "y.csv:2", ["2 columns"]),
         ("y.csv", b"label\ncat\n", "y.csv:2", ["'cat' is not a class"]),
         ("y.csv", b"1\n\n0\n", "y.csv:2", ["the label is missing: ''"]),
@@ -166,6 +169,8 @@ def _booleans() -> None:
     frame.write_parquet("y.parquet")
     frame.write_ipc("y.arrow")
     pl.DataFrame({"y": Y.tolist()}).write_parquet("lists.parquet")
+    Path("y.csv").write_text("a,b\nTrue,False\nFalse,True\n")
+    Path("upper.csv").write_text("TRUE,FALSE\nFALSE,TRUE\n")
     Path("labels.csv").write_text("y\nTrue\nFalse\n")
     np.save("labels.npy", Y[0])
     Path("beside.csv").write_text("a,b,y\n1,2,True\n3,4,False\n")
@@ -175,13 +180,19 @@ def _booleans() -> None:
 
 
 @pytest.mark.usefixtures("_booleans")
-@pytest.mark.parametrize("name", [f"y.{end}" for end in ("npy", "npz", "safetensors")])
-def test_truth_values_for_targets_are_to_be_numbers(name: str) -> None:
-    outcome = run(f"softmax-cli xent 1,2 3,4 --targets {name}")
-    assert (outcome.code, outcome.out) == (2, "")
-    assert TRUTH in outcome.err
-    assert "--id-columns" not in outcome.err
-    assert "through" not in outcome.err
+@pytest.mark.parametrize("option", ["--targets", "--labels"])
+@pytest.mark.parametrize(
+    "name", ["y.csv", "upper.csv", "y.npy", "y.npz", "y.safetensors", "y.parquet", "y.arrow"]
+)
+def test_one_hot_rows_may_be_truth_values(name: str, option: str) -> None:
+    outcome = run(f"softmax-cli xent 1,2 3,4 {option} {name}")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert outcome.out == run("softmax-cli xent 1,2 3,4 --labels 0,1").out
+
+
+@pytest.mark.usefixtures("_booleans")
+def test_truth_values_for_logits_are_to_be_numbers() -> None:
+    refused("y.npy --labels 0,1", TRUTH)
 
 
 @pytest.mark.usefixtures("_booleans")
@@ -199,15 +210,18 @@ def test_truth_values_of_a_column_are_targets(name: str) -> None:
         "1,2 3,4 --labels labels.csv",
         "1,2 3,4 --labels labels.npy",
         "1,2 3,4 --labels true,false",
+        "1,2 3,4 --labels true,false --label-base 1",
         "beside.csv --label-column y",
-        "1,2 3,4 --labels 0,1 --sample-weights labels.csv",
-        "1,2 3,4 --labels 0,1 --sample-weights labels.npy",
     ],
 )
-def test_truth_values_for_labels_and_weights_are_to_be_numbers(line: str) -> None:
-    outcome = run(f"softmax-cli xent {line}")
-    assert (outcome.code, outcome.out) == (2, "")
-    assert TRUTH in outcome.err
+def test_labels_that_are_truth_values_are_1_and_0(line: str) -> None:
+    assert run(f"softmax-cli xent {line}").out == run("softmax-cli xent 1,2 3,4 --labels 1,0").out
+
+
+@pytest.mark.usefixtures("_booleans")
+@pytest.mark.parametrize("name", ["labels.csv", "labels.npy"])
+def test_weights_that_are_truth_values_are_to_be_numbers(name: str) -> None:
+    refused(f"1,2 3,4 --labels 0,1 --sample-weights {name}", TRUTH)
 
 
 @pytest.mark.usefixtures("_booleans")
@@ -220,3 +234,198 @@ def test_a_flag_beside_numbers_may_be_no_class() -> None:
         assert "the column 'flag' is taken for a class and looks like none" in outcome.err
         assert "--id-columns flag passes it through, --columns names the classes" in outcome.err
     assert run("softmax-cli softmax z.parquet --id-columns flag").code == 0
+
+
+@pytest.mark.parametrize("dtype", ["U", "S"])
+def test_words_of_an_array(dtype: str) -> None:
+    words = np.array(["owl", "2", "dog"], dtype)
+    np.save("y.npy", words)
+    assert_array_equal(labels("y.npy").values[:, 0], [1, 2, 0])
+    np.savez("y.npz", y=words)
+    assert_array_equal(labels("y.npz[y]").values[:, 0], [1, 2, 0])
+    np.save("y.npy", np.array(["owl", "cow"], dtype))
+    with pytest.raises(SoftmaxCliError, match=r"y.npy: row 1: the label 'cow' is not a class"):
+        labels("y.npy")
+
+
+def test_words_of_an_array_in_fortran_order() -> None:
+    np.save("y.npy", np.asfortranarray([["owl"], ["dog"]]))
+    assert_array_equal(labels("y.npy").values[:, 0], [1, 0])
+
+
+def test_objects_are_to_be_text() -> None:
+    np.save("y.npy", np.array(["owl", "dog"], object), allow_pickle=True)
+    with pytest.raises(SoftmaxCliError, match=r"holds objects .*; save it with .astype\(str\)"):
+        labels("y.npy")
+    np.save("z.npy", np.array([[1.0, 2.0]], object), allow_pickle=True)
+    refused("z.npy --labels 0", "save it with .astype(float)")
+
+
+ONE_HOT = np.array([[0, 1, 0], [0, 0, 1], [1, 0, 0]])
+THREE = "z.csv --labels"
+
+
+@pytest.mark.parametrize("name", ["y.csv", "named.csv", "y.json", "y.npy", "y.parquet", "y.arrow"])
+def test_one_hot_labels(name: str) -> None:
+    Path("z.csv").write_text("dog,owl,cat\n1,2,3\n3,2,1\n0,1,5\n")
+    np.savetxt("y.csv", ONE_HOT, fmt="%d", delimiter=",")
+    Path("named.csv").write_text("cat,dog,owl\n0,0,1\n1,0,0\n0,1,0\n")
+    Path("y.json").write_text(str(ONE_HOT.tolist()))
+    np.save("y.npy", ONE_HOT)
+    frame = pl.DataFrame({"cat": [0, 1, 0], "dog": [0.0, 0.0, 1.0], "owl": [1, 0, 0]})
+    frame.write_parquet("y.parquet")
+    frame.write_ipc("y.arrow")
+    line = "--worst 3 --per-class --top-k-accuracy 2 --calibration"
+    assert report(f"{THREE} {name} {line}") == report(f"{THREE} 1,2,0 {line}")
+    assert report(f"{THREE} {name} --ignore-label cat")["ignored"] == 1
+    # Names match the columns; without names, an array has the same order.
+    np.save("z.npy", np.array([[1, 2, 3], [3, 2, 1], [0, 1, 5]], float))
+    if name in ("y.csv", "y.npy", "y.json"):
+        assert report(f"z.npy --labels {name}")["loss"] == report(f"{THREE} 1,2,0")["loss"]
+
+
+def test_labels_of_an_array_of_more_dimensions() -> None:
+    Z = np.arange(24.0).reshape(2, 4, 3) % 5
+    classes = np.array([[0, 1, 2, 0], [2, 2, 1, 0]])
+    np.save("z.npy", Z)
+    np.save("l.npy", classes)
+    np.save("y.npy", np.eye(3)[classes])
+    assert report("z.npy --labels y.npy") == report("z.npy --labels l.npy")
+    np.save("square.npy", Z.reshape(4, 2, 3))
+    np.save("l.npy", np.zeros((4, 2), int))
+    assert report("square.npy --labels l.npy")["rows"] == 8
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("0,1,0\n0,1,1\n", "y.csv:2: 0,1,1 is not one-hot; a loss of several labels and sigmoids"),
+        ("0,1,0\n0,0,0\n", "y.csv:2: 0,0,0 is not one-hot; --targets takes soft targets"),
+        ("0,1,0\n0.5,0.5,0\n", "y.csv:2: 0.5,0.5,0 is not one-hot; --targets takes soft targets"),
+        ("0,1,0\n0,,1\n", "y.csv:2:2: is missing or NaN; every cell needs a number"),
+        ("dog,owl,cow\n0,1,0\n1,0,0\n", "--labels: the columns of y.csv are not named as those"),
+        ("0,1\n1,0\n", "y.csv: 2 columns where one of labels is needed"),
+    ],
+)
+def test_labels_that_are_not_one_hot(text: str, message: str) -> None:
+    Path("z.csv").write_text("dog,owl,cat\n1,2,3\n3,2,1\n")
+    Path("y.csv").write_text(text)
+    refused("z.csv --labels y.csv", message)
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("y.csv", b"id,label\n7,owl\n8,dog\n"),
+        ("y.csv", b",label\n0,owl\n1,dog\n"),
+        ("y.csv", b"id;label\n7;owl\n8;dog\n"),
+        ("y.tsv", b"id\tlabel\n7\towl\n8\tdog\n"),
+        ("y.txt", b"id label\n7 owl\n8 dog\n"),
+        ("y.jsonl", b'{"id": 7, "label": "owl"}\n{"id": 8, "label": "dog"}\n'),
+    ],
+)
+def test_a_column_of_a_table_of_labels(name: str, data: bytes) -> None:
+    Path(name).write_bytes(data)
+    with open_labels(name, Names(NAMES), column="label") as source:
+        assert_array_equal(joined(source).values[:, 0], [1, 0])
+    Path("z.csv").write_text("dog,owl\n1,2\n3,1\n")
+    line = f"softmax-cli xent z.csv --labels {name} --label-column"
+    assert run(f"{line} label").out == run("softmax-cli xent z.csv --labels owl,dog").out
+    assert "did you mean 'label'?" in run(f"{line} lable").err
+
+
+def test_the_unnamed_column_of_a_series_of_pandas() -> None:
+    Path("y.csv").write_text(",0\n0,2\n1,0\n")
+    refused("1,2,3 3,2,1 --labels y.csv", "2 columns where one of labels is needed; --label-column")
+    line = "softmax-cli xent 1,2,3 3,2,1 --labels"
+    assert run(f"{line} y.csv --label-column 2").out == run(f"{line} 2,0").out
+
+
+def test_a_gradient_of_labels_in_a_column_of_their_own_table() -> None:
+    Path("y.csv").write_text("id,label\n7,1\n")
+    np.save("g.npy", (np.exp([[1, 2.0]]) / np.exp([1, 2.0]).sum()) - [[0, 1]])
+    line = "softmax-cli gradcheck --logits [[1,2]] --grad g.npy --labels y.csv --label-column label"
+    assert run(line).code == 0
+
+
+@pytest.mark.parametrize(
+    "data", ['"x"\n"1" "owl"\n"2" "dog"\n', "# by R\nlabel\nowl\ndog\n", "label\nowl\ndog\n"]
+)
+def test_labels_as_tables_of_text(data: str) -> None:
+    assert_array_equal(labels(saved("y.txt", data.encode())).values[:, 0], [1, 0])
+
+
+def test_decimal_commas() -> None:
+    Path("w.csv").write_text("w\n1,5\n0,5\n")
+    line = "softmax-cli xent 1,2 3,1 --labels 1,1 --sample-weights"
+    expected = run(f"{line} 1.5,0.5").out
+    np.savetxt("z.csv", [[1, 2], [3, 1]], delimiter=";", fmt="%d")
+    line = "softmax-cli xent z.csv --decimal , --labels 1,1 --sample-weights w.csv"
+    assert run(line).out == expected
+    Path("l.csv").write_text("1,0\n1,0\n")
+    assert run(f"{line} --labels l.csv".replace("--labels 1,1 ", "")).out == expected
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        (pl.Series([2, 0]), ""),
+        (pl.Series([2.0, 0.0]), ""),
+        (pl.Series(["cat", "dog"]), ""),
+        (pl.Series(["cat", "dog"], dtype=pl.Categorical), ""),
+        (pl.Series([2, None]), "row 1: the label is missing: ''"),
+        (pl.Series([2.5, 0.0]), "row 0: the label '2.5' is not a class"),
+    ],
+)
+def test_labels_of_a_column_of_any_type(column: pl.Series, message: str) -> None:
+    Path("z.csv").write_text("dog,owl,cat\n1,2,3\n3,2,1\n")
+    column.alias("label").to_frame().write_parquet("y.parquet")
+    column.alias("label").to_frame().write_ipc("y.arrow")
+    for name in ("y.parquet", "y.arrow"):
+        if message:
+            refused(f"{THREE} {name}", f"{name}: {message}")
+        else:
+            assert report(f"{THREE} {name}") == report(f"{THREE} 2,0")
+
+
+def test_a_directory_or_a_glob_of_labels_needs_files_of_values() -> None:
+    Path("d").mkdir()
+    for name in ("y1.npy", "y2.npy"):
+        np.save(f"d/{name}", np.array([0]))
+    np.save("z.npy", [[1.0, 2.0]])
+    needed = "and all values together need one file; --output-dir DIR gives each file of values its"
+    refused("z.npy --labels d", f"--labels: d: is a directory, {needed} own labels")
+    refused("z.npy --labels d/*.npy", f"--labels: d/*.npy: matches 2 files, {needed} own labels")
+    line = "z.npy --labels 0 --sample-weights d"
+    refused(line, f"--sample-weights: d: is a directory, {needed} own weights")
+    assert run("softmax-cli xent z.npy --labels d/*1.npy").code == 0
+    Path("z").mkdir()
+    np.save("z/y1.npy", [[1.0, 2.0]])
+    assert run("softmax-cli xent z/*.npy --labels d --output-dir out").code == 0
+
+
+def test_a_label_is_typed_though_a_file_or_directory_has_its_name() -> None:
+    Path("z.csv").write_text("dog,owl\n1,2\n")
+    Path("1").write_text("0\n")
+    Path("owl").mkdir()
+    expected = run("softmax-cli xent z.csv --labels 1,").err
+    assert expected
+    expected = run("softmax-cli xent 1,2 --labels [1]").out
+    assert run("softmax-cli xent z.csv --labels 1").out == expected
+    assert run("softmax-cli xent z.csv --labels owl").out == expected
+    assert run("softmax-cli xent z.csv --labels ./1").out != expected
+
+
+def test_labels_of_json() -> None:
+    for data in (
+        "[2, 0, 1]",
+        '{"y": [2, 0, 1]}',
+        '{"logits": [[1]], "labels": [2, 0, 1]}',
+        '{"0": 2, "1": 0, "2": 1}',
+        '{"label": {"0": 2, "1": 0, "2": 1}}',
+        '[2.0, 0, "owl"]',
+    ):
+        assert_array_equal(labels(saved("y.json", data.encode())).values[:, 0], [2, 0, 1])
+    assert_array_equal(labels(saved("y.jsonl", b"2\n0\n1\n")).values[:, 0], [2, 0, 1])
+    records = b'{"label": 2}\n{"label": 0}\n{"label": "owl"}\n'
+    assert_array_equal(labels(saved("y.jsonl", records)).values[:, 0], [2, 0, 1])

@@ -68,6 +68,11 @@ class LossInputs:
         return self.options.from_ or ("logits" if self.p is None else "probabilities")
 
     @property
+    def label_column(self) -> str | None:
+        """The column of the values that holds the labels."""
+        return self.options.label_column if self.options.labels is None else None
+
+    @property
     def tokens(self) -> list[str | None]:
         """All inputs, `-` for standard input."""
         options, typed = self.options, self.values or ([] if self.p is not None else ["-"])
@@ -91,7 +96,7 @@ class LossInputs:
             source = stack.enter_context(q)
         else:
             request = ColumnRequest(
-                options.label_column, distributions=are_distributions, role="values"
+                self.label_column, distributions=are_distributions, role="values"
             )
             others = [token for token in self.tokens if token is not None]
             partner_is_named = (options.targets or options.class_weights) is not None
@@ -109,7 +114,7 @@ class LossInputs:
             )
             source = replace(source, paths=(*source.paths, *paths))
         settings, names = self._settings(source, of_classes), self._names(source)
-        if options.label_column is not None:
+        if self.label_column is not None:
             source = names.of_column(source)
         else:
             partner = stack.enter_context(self._partner(source, names))
@@ -136,7 +141,7 @@ class LossInputs:
         """Open labels; or targets or p, with columns in the order of the source's names."""
         options, read = self.options, self.read
         if options.labels is not None:
-            return open_labels(options.labels, names, with_header_of("labels", read))
+            return self._labels(options.labels, source, names)
         option, token = ("--p", self.p) if self.p is not None else ("--targets", options.targets)
         if token is None:
             raise UsageError("no labels", "give --labels, --label-column or --targets", "xent")
@@ -158,6 +163,25 @@ class LossInputs:
         except BaseException:
             partner.close()
             raise
+
+    def _labels(self, token: str, source: Source, names: Names) -> Source:
+        """Open labels, which are one-hot if they have the columns of the values."""
+        read, dimensions = with_header_of("labels", self.read), len(source.leading or (0,)) + 1
+        labels = open_labels(
+            token,
+            names,
+            read,
+            column=self.options.label_column,
+            one_hot=(dimensions, source.classes) if source.axis == -1 else None,
+        )
+        if labels.classes == 1:
+            return labels
+        try:
+            one_hot = in_order_of(source, without_missing(labels, read), "--labels")
+        except BaseException:
+            labels.close()
+            raise
+        return one_hot.map(names.of_one_hot, classes=1, class_names=None)
 
     def _sample_weights(self, token: str) -> Source:
         read, may_be_missing = with_header_of("weights", self.read), bool(self.options.ignore_label)
@@ -208,7 +232,7 @@ class LossInputs:
         """
         options, why = self.options, "a mean needs the weights of all rows first"
         with ExitStack() as stack:
-            if options.label_column is not None or self.read.on_bad_row == "skip":
+            if self.label_column is not None or self.read.on_bad_row == "skip":
                 self.check_read_again("--grad", why)
                 again, settings = self.opened(stack)
                 each_block(again, settings.rows, count, self.read.on_bad_row, write)

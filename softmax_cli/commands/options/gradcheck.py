@@ -166,6 +166,8 @@ def _check_gradient_file(
     if (given.grad is None) != is_jacobian:
         raise UsageError("takes one gradient file", "give one of --grad and --jacobian", "--logits")
     partners = [name for name in PARTNERS if name in typed]
+    if "label_column" in partners and options.labels_are_a_file:
+        partners.remove("label_column")
     if is_jacobian and partners:
         problem = "takes neither labels, targets nor upstream gradients"
         raise UsageError(problem, "leave them out", "--jacobian")

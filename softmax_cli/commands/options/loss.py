@@ -51,7 +51,10 @@ class LossOptions:
             "The label of each row: a file, or '2,0,1'; numbers from 0, or names of classes.", "L"
         ),
     ] = None
-    label_column: Annotated[str | None, _loss("Labels in a column of the logits.", "NAME")] = None
+    label_column: Annotated[
+        str | None,
+        _loss("The column of labels: of the logits, or of the file of --labels.", "NAME"),
+    ] = None
     label_base: Annotated[
         int, _loss("The number of the first class: 1 for labels of R or MATLAB.", "B", min=0, max=1)
     ] = 0
@@ -92,6 +95,17 @@ class LossOptions:
     ] = field(default_factory=list)
     normalize: Annotated[bool, _loss("Divide distributions by their sum, if it is not 1.")] = False
     base: Base = "e"
+
+    @property
+    def labels_are_a_file(self) -> bool:
+        """Whether --labels names files, whose column --label-column may name."""
+        from softmax_cli.formats.opening.file_key import file_of, matches
+        from softmax_cli.storage.filesystem import path_of
+
+        token = self.labels
+        if token is None or token.startswith("["):
+            return False
+        return token == "-" or path_of(file_of(token)).exists() or bool(matches(token))
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from softmax_cli.core.exact.bfloat16 import BFLOAT16, in_memory, widened
 from softmax_cli.errors import InputError, UsageError, did_you_mean, join_names, shorten
 from softmax_cli.formats.model.blocks import Block, Source, from_blocks, rows_per_block
-from softmax_cli.formats.model.options import DTypeName
+from softmax_cli.formats.model.options import ColumnRequest, DTypeName
 from softmax_cli.formats.model.sinks import Result, Sink
 from softmax_cli.formats.text.cell_kinds import MISSING, is_list, number_remedy
 from softmax_cli.formats.text.numbers import (
@@ -32,7 +32,6 @@ ACCEPT_ROUNDING = "store it as float64 to accept rounding"
 
 def array_source(array: NDArray[Any], place: str) -> Source:
     """Return the rows of an array: 1-D is one row, leading dimensions are flattened."""
-    check_dtype(array.dtype, place, "bfloat16")
     shape = checked_shape(array.shape, place)
     stored = array.reshape(-1, shape[-1])
     check_exact(stored, place)
@@ -52,9 +51,19 @@ def row_place(place: str, start: int) -> Callable[[int], str]:
     return lambda row: f"{place}: row {start + row}"
 
 
-def check_dtype(dtype: np.dtype[Any], place: str, asked: DTypeName | None) -> None:
-    """Refuse a dtype that holds no real numbers; bfloat16 must be the value of --dtype."""
+def check_dtype(
+    dtype: np.dtype[Any],
+    place: str,
+    asked: DTypeName | None,
+    request: ColumnRequest = ColumnRequest(),
+) -> None:
+    """Refuse a dtype that holds no real numbers; bfloat16 must be the value of --dtype.
+
+    Labels may be words, and truth values where they are one-hot.
+    """
     if dtype.kind in "fiu" and dtype.itemsize <= 8:
+        return
+    if (dtype.kind == "b" and request.reads_truth) or (dtype.kind in "US" and request.holds_labels):
         return
     if dtype == BFLOAT16:
         if asked == "bfloat16":
@@ -62,10 +71,13 @@ def check_dtype(dtype: np.dtype[Any], place: str, asked: DTypeName | None) -> No
         problem = "holds raw bytes, two per number (dtype |V2), like bfloat16"
         raise InputError(problem, "--dtype bfloat16 reads them as bfloat16", place)
     kinds = {"O": "objects", "c": "complex numbers", "b": "truth values", "V": "raw bytes"}
+    kinds |= {"U": "text", "S": "bytes of text"}
     what = "records of several fields" if dtype.names else kinds.get(dtype.kind, f"{dtype} values")
     if dtype.subdtype is not None:
         what = "arrays within the array"
     read = "integers or float16, float32 or float64 are read"
+    if dtype.kind == "O":
+        read = f"save it with .astype({'str' if request.holds_labels else 'float'})"
     remedy = STORE_TRUTH if dtype.kind == "b" else read
     raise InputError(f"holds {what} (dtype {shorten(str(dtype))})", remedy, place)
 
@@ -128,7 +140,7 @@ def numbers_in(stored: NDArray[Any]) -> NDArray[Any]:
     """Return numbers of a file in native byte order; integers become float64."""
     if stored.dtype == BFLOAT16:
         return widened(stored)
-    native = np.dtype(np.float64) if stored.dtype.kind in "iu" else stored.dtype.newbyteorder("=")
+    native = np.dtype(np.float64) if stored.dtype.kind in "iub" else stored.dtype.newbyteorder("=")
     return stored.astype(native, copy=False)
 
 

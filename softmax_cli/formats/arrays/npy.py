@@ -50,7 +50,7 @@ class Header(NamedTuple):
 
 def read(source: Input, _: str, options: ReadOptions, request: ColumnRequest) -> Source:
     """Open an NPY file or stream; only its header is read."""
-    header = read_header(source, options.dtype)
+    header = read_header(source, options.dtype, request)
     check_size(source.size, header.length + header.size, source.place)
     return rows_of(source, header, request, None if source.size is None else header.length)
 
@@ -63,22 +63,22 @@ def rows_of(
     In a plain file they start at `first_byte`, and are read in any order.
     """
     dtype, shape, place = header.dtype, header.shape, source.place
-    is_flat = request.flat and len(shape) == 1
+    is_column, is_flat = request.is_column(shape), request.flat and len(shape) == 1
     if is_flat:
         shape = (*shape, 1)
-    classes = 1 if request.one_column else checked_shape(shape, place)[-1]
+    classes = 1 if is_column else checked_shape(shape, place)[-1]
     by_columns = header.fortran_order and len(shape) == 2 and first_byte is not None
-    if header.fortran_order and len(shape) > 1 and (not by_columns or request.one_column):
+    if header.fortran_order and len(shape) > 1 and (not by_columns or is_column):
         data = read_exactly(source, header.size)
         _refuse_more(source)
         try:
             array = np.frombuffer(data, dtype).reshape(shape, order="F")
         except ValueError as error:
             raise InputError(f"has the shape {shape}", "it is damaged", place) from error
-        if request.one_column:
+        if is_column:
             return replace(array_source(array.reshape(-1, 1), place), leading=shape)
         return array_source(array, place)
-    leading = shape if request.one_column else shape[:-1]
+    leading = shape if is_column else shape[:-1]
     rows = math.prod(leading)
     leading = () if is_flat else leading
     step = rows_per_block(classes, dtype.itemsize)
@@ -117,7 +117,9 @@ def _refuse_more(source: Input) -> None:
         raise InputError("goes on after its array", "it is damaged", source.place)
 
 
-def read_header(source: Input, asked: DTypeName | None) -> Header:
+def read_header(
+    source: Input, asked: DTypeName | None, request: ColumnRequest = ColumnRequest()
+) -> Header:
     """Return what the header says, with every part checked; `asked` is the value of `--dtype`."""
     start = read_exactly(source, 8)
     if not start.startswith(MAGIC):
@@ -139,7 +141,7 @@ def read_header(source: Input, asked: DTypeName | None) -> Header:
     except Exception as error:
         # NumPy's parser raises errors of many types, and warns of what it guesses.
         raise InputError("has no valid header", "the file is damaged", source.place) from error
-    check_dtype(dtype, source.place, asked)
+    check_dtype(dtype, source.place, asked, request)
     most = max(8, dtype.itemsize) * math.prod(max(1, size) for size in shape)
     are_sizes = all(type(size) is int and size >= 0 for size in shape)
     if not are_sizes or most >= 1 << 63 or len(shape) > _MOST_DIMENSIONS:

@@ -45,7 +45,7 @@ def read(source: Input, _: str, options: ReadOptions, request: ColumnRequest) ->
     place = f"{source.place}[{shorten(member.filename.removesuffix('.npy'))}]"
     plain: io.BufferedReader = io.BufferedReader(cast(Any, opened))
     array = Input(place, plain, compressed=lambda: member.compress_size)
-    header = read_header(array, options.dtype)
+    header = read_header(array, options.dtype, request)
     check_size(member.file_size, header.length + header.size, place)
     if member.file_size > MOST_DEFLATED * (member.compress_size + 1):
         problem = f"{member.compress_size} bytes cannot hold the {member.file_size} they declare"

@@ -24,6 +24,7 @@ _DTYPES: dict[str, np.dtype[Any]] = {
     **{f"I{8 * size}": np.dtype(f"<i{size}") for size in (1, 2, 4, 8)},
     **{f"U{8 * size}": np.dtype(f"<u{size}") for size in (1, 2, 4, 8)},
     "BF16": BFLOAT16,
+    "BOOL": np.dtype(bool),
 }
 _PIECE = 1 << 20
 
@@ -49,7 +50,7 @@ def read(source: Input, _: str, options: ReadOptions, request: ColumnRequest) ->
     check_size(source.size, 8 + length + size, source.place)
     tensor = chosen_array({tensor.name: tensor for tensor in tensors}, options.key, source.place)
     place = f"{source.place}[{shorten(tensor.name)}]"
-    if tensor.dtype not in _DTYPES:
+    if tensor.dtype not in _DTYPES or (tensor.dtype == "BOOL" and not request.reads_truth):
         read = "integers, F16, BF16, F32 or F64 are read"
         remedy = STORE_TRUTH if tensor.dtype == "BOOL" else read
         raise InputError(f"holds {shorten(tensor.dtype)} values", remedy, place)

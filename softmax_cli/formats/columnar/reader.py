@@ -20,15 +20,15 @@ from softmax_cli.errors import InputError, shorten
 from softmax_cli.formats.arrays.array import row_place
 from softmax_cli.formats.columnar.file import ColumnarFile
 from softmax_cli.formats.columnar.id_series import SeriesColumn
-from softmax_cli.formats.columnar.numbers import LISTS, number_type, numbers_of
+from softmax_cli.formats.columnar.numbers import LISTS, WORDS, number_type, numbers_of
 from softmax_cli.formats.columnar.stream import BEGINNING, ArrowStream
 from softmax_cli.formats.columnar.table import ColumnarTable
 from softmax_cli.formats.columns.layout import (
     Layout,
     choose_layout,
-    refuse_all_but_one,
     refuse_index,
     refuse_text_options,
+    several_columns,
 )
 from softmax_cli.formats.columns.lists import list_column, refuse_length
 from softmax_cli.formats.model.blocks import Block, Chunk, Source, rows_per_block
@@ -56,14 +56,17 @@ def read(source: Input, form: str, options: ReadOptions, request: ColumnRequest)
     # --columns may name an index that only pandas notes.
     noted = frozenset[str]() if layout.chosen else file.index
     index = [at for at in layout.classes if _INDEX.fullmatch(columns[at]) or columns[at] in noted]
-    refuse_index(index, columns, source.place)
     types = file.schema.dtypes()
+    nested = {*_columns_of(types, (*WORDS, *LISTS))}.intersection(layout.classes)
+    if request.one_column and (index or nested):
+        raise several_columns(len(columns), columns, request.role, source.place)
+    refuse_index(index, columns, source.place)
     held = list_column(layout, _columns_of(types, LISTS), source.place)
     dtypes = [number_type(file.schema, at, layout, source.place) for at in layout.classes]
     entries = None if held is None else _length_of_lists(file, columns[held])
     truths = frozenset(_columns_of(types, pl.Boolean)).intersection(layout.classes)
     layout = replace(layout, entries=entries, named_by="name", truths=truths)
-    dtype = np.result_type(*dtypes)
+    dtype = np.result_type(*dtypes or [np.float64])
     return Source(
         source.place,
         layout.width,
@@ -112,12 +115,14 @@ class _Table:
     def chunks(self) -> Iterator[Chunk]:
         """Yield chunks, each of copies of the numbers in the window."""
         file, layout = self._file, self._layout
-        most = _WINDOW_BYTES // (layout.width * self._dtype.itemsize)
+        # A file of labels alone has no classes.
+        width = max(1, layout.width)
+        most = _WINDOW_BYTES // (width * self._dtype.itemsize)
         if layout.entries is not None:
             # Polars holds them in memory too, and more while it decodes them.
             most //= 2
         step = max(1, min(_WINDOW_ROWS, most, file.rows or most))
-        size = rows_per_block(layout.width, self._dtype.itemsize)
+        size = rows_per_block(width, self._dtype.itemsize)
         read = self._from_lists
         if layout.entries is None:
             read = partial(self._from_columns, np.empty((layout.width, step), self._dtype))
@@ -166,17 +171,3 @@ class _Table:
         return Block(
             start, values, row_place(place, start), IdColumns(ids) if ids else None, labels
         )
-
-
-def read_words(source: Input, form: str, what: str) -> Iterator[tuple[str, str]]:
-    """Return the cells of a file of one column, each with its place for errors."""
-    file = _opened(source, form)
-    refuse_all_but_one(len(file.schema), what, source.place)
-
-    def words() -> Iterator[tuple[str, str]]:
-        for start, count in file.windows(_WINDOW_ROWS):
-            cells = file.words(file.schema.names(), start, count)
-            place = row_place(file.place, start)
-            yield from ((cell, place(row)) for row, cell in enumerate(cells.to_series().to_list()))
-
-    return words()

@@ -14,6 +14,7 @@ from softmax_cli.formats.columns.layout import (
     choose_layout,
     missing_texts,
     refuse_index,
+    several_columns,
 )
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 from softmax_cli.formats.text.cell_kinds import (
@@ -55,17 +56,26 @@ def detect_layout(
         header = True
     layout = choose_layout(cells, cells if header else None, options, request)
     if header is None:
-        judged = [cells[column] for column in layout.classes]
+        columns = layout.classes or [layout.label or 0]
+        judged = [cells[column] for column in columns]
         under = None
         if below is not None:
-            under = [below[column] for column in layout.classes if column < len(below)]
-        if is_header(judged, under, request, layout.missing, place, layout.classes):
+            under = [below[column] for column in columns if column < len(below)]
+        try:
+            is_named = is_header(judged, under, request, layout.missing, place, columns)
+        except InputError:
+            if request.one_column and len(columns) > 1:
+                raise several_columns(len(cells), None, request.role, place) from None
+            raise
+        if is_named:
             layout = choose_layout(cells, cells, options, request)
         elif under is not None and could_be_names(judged):
-            others = [cells[column] for column in {*range(len(cells))}.difference(layout.classes)]
+            others = [cells[column] for column in {*range(len(cells))}.difference(columns)]
             has_names = any(not cell.strip() or cell_kind(cell) == "name" for cell in others)
             is_index = len(judged) > 1 and counts_up(judged)
             remedy = _header_remedy(request.role)
+            if has_names and request.one_column:
+                return choose_layout(cells, cells, options, request)
             if has_names and is_index:
                 raise _ambiguous(judged, "and other cells are not numbers", place, remedy)
             if has_names or is_index:
@@ -73,6 +83,8 @@ def detect_layout(
                 layout = replace(layout, warning=f"{place}: {warning}; {remedy}")
     classes = layout.classes if layout.names else ()
     if unnamed := [column for column in classes if _UNNAMED.fullmatch(cells[column].strip())]:
+        if request.one_column:
+            raise several_columns(len(cells), layout.names, request.role, place)
         refuse_index(unnamed, cells, f"{place}:{unnamed[0] + 1}")
     return layout
 
@@ -114,6 +126,8 @@ def is_header(
     A header has a name, and no cell that is a number or meant as one. An error reports a line that
     could be either.
     """
+    if len(cells) == 1 and cells[0] in request.words:
+        return False
     if all(map(is_truth, (*cells, *(below or ())))):
         return False
     kinds = [cell_kind(cell, missing) for cell in cells]

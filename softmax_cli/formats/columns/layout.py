@@ -88,7 +88,7 @@ class Layout:
 
     def label_cell(self, row: str) -> str:
         """Return how errors name the cell of the label, given the place of its row."""
-        if self.named_by != "number" or self.label is None:
+        if self.named_by != "number" or self.label is None or self.columns == 1:
             return row
         return f"{row}:{self.label + 1}"
 
@@ -107,7 +107,11 @@ def choose_layout(
     every = list(range(count))
     chosen = select_columns(options.columns, names, count, "--columns") or every
     classes = [column for column in chosen if column not in ids and column != label]
-    if not classes:
+    if request.one_column and label is None and len(classes) == 1:
+        label = classes.pop()
+    elif request.one_column and label is not None:
+        classes = []
+    elif not classes:
         raise UsageError("no column is left for the numbers", place="--id-columns")
     passed = every if request.every_column else ids
     missing = missing_texts(options)
@@ -253,13 +257,13 @@ def refuse_index(columns: Sequence[int], names: Sequence[str], place: str) -> No
     raise InputError(problem, pass_through(columns, names), place)
 
 
-def refuse_all_but_one(columns: int, what: str, place: str) -> None:
-    """Refuse a file of labels or weights unless it has one column."""
-    if columns != 1:
-        remedy = "cut the others off"
-        if what == "labels":
-            remedy += ", or use --label-column for labels in a column of the logits"
-        raise InputError(f"{columns} columns where one of {what} is needed", remedy, place)
+def several_columns(columns: int, names: Sequence[str] | None, what: str, place: str) -> InputError:
+    """Return the error of a file of labels or weights that has several columns."""
+    remedy = "cut the others off (pandas writes an index unless index=False)"
+    if what == "labels":
+        specs = join_names(column_spec(column, names) for column in range(columns))
+        remedy = f"--label-column names it: {specs}"
+    return InputError(f"{columns} columns where one of {what} is needed", remedy, place)
 
 
 def refuse_table_options(

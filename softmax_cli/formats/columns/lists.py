@@ -14,10 +14,10 @@ def list_column(layout: Layout, lists: Collection[int], place: str) -> int | Non
     lists  the columns of the table that hold lists
     """
     found = [column for column in layout.classes if column in lists]
-    if layout.classes == found[:1]:
-        return found[0]
     if not found:
         return None
+    if layout.classes == found[:1]:
+        return found[0]
     names = layout.names
     spec = column_spec(found[0], names)
     if len(found) > 1:

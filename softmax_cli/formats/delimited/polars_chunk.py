@@ -64,7 +64,9 @@ def read_with_polars(
         )
         if frame.select(map(str, layout.truths)).null_count().sum_horizontal().item():
             return None
-    values = frame.select(map(str, layout.classes)).to_numpy(order="fortran", writable=True)
+    values = np.empty((rows, 0))
+    if layout.classes:
+        values = frame.select(map(str, layout.classes)).to_numpy(order="fortran", writable=True)
     if any(column.null_count() for column in words) or not _is_exact(values, text, words):
         return None
     ids = [[cell.encode() for cell in frame[str(column)]] for column in layout.ids]

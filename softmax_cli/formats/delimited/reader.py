@@ -59,7 +59,10 @@ def read(source: Input, form: str, options: ReadOptions, request: ColumnRequest)
     """Open delimited text; only the first two records are read."""
     comments = Comments(missing_texts(options))
     anywhere = form == "txt" or options.delimiter == " "
-    first = first_records(source, comments, "at least one row of numbers", anywhere=anywhere)
+    what = (
+        f"one {request.role[:-1]} a line" if request.one_column else "at least one row of numbers"
+    )
+    first = first_records(source, comments, what, anywhere=anywhere)
     place = f"{source.place}:{first.line}"
     lines = [first.record] if first.below is None else [first.record, first.below]
     asked = first.delimiter if options.delimiter is None else options.delimiter

@@ -18,6 +18,7 @@ from softmax_cli.formats.columns.layout import (
     choose_layout,
     pass_through,
     refuse_index,
+    several_columns,
 )
 from softmax_cli.formats.columns.line_table import LineTable, ParsedRow, ParsedRows
 from softmax_cli.formats.columns.lists import list_column, refuse_length
@@ -99,7 +100,12 @@ def json_layout(
         return _with_truths(layout, first)
     names, cells = list(first), list(first.values())
     layout = replace(choose_layout(cells, names, options, request), named_by="name")
+    if not layout.classes:
+        return layout
     index = [column for column in layout.classes if not names[column].strip()]
+    are_none = any(isinstance(each, (str, list, dict)) for each in cells)
+    if request.one_column and (index or are_none):
+        raise several_columns(len(cells), names, request.role, place)
     refuse_index(index, names, place)
     lone = layout.classes[0]
     while len(layout.classes) == 1 and cells[lone] is None and (row := next(rows, None)):

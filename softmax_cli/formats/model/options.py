@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -42,8 +43,11 @@ class ColumnRequest:
 
     labels         the column of labels, which is then no class
     every_column   pass all columns through, not only the id columns
-    one_column     each number of an array is a row, whatever the shape, as for labels
+    one_column     one cell a row, as for labels: each entry of an array, or the only column of a
+                   table, as text
     flat           each number of an array of one dimension is a row
+    one_hot        dimensions and classes of an array that is one-hot labels, and no column
+    words          labels that are words, and no header
     distributions  rows are probabilities: a first row 1,0 is no header
     role           the input's name in --header-of, if the command has several inputs
     """
@@ -52,8 +56,24 @@ class ColumnRequest:
     every_column: bool = False
     one_column: bool = False
     flat: bool = False
+    one_hot: tuple[int, int] | None = None
+    words: Collection[str] = ()
     distributions: bool = False
     role: str = ""
+
+    @property
+    def reads_truth(self) -> bool:
+        """Whether true and false are 1 and 0, as in one-hot labels."""
+        return self.role in ("labels", "targets")
+
+    @property
+    def holds_labels(self) -> bool:
+        """Whether the entries are labels, which may be words."""
+        return self.role == "labels"
+
+    def is_column(self, shape: tuple[int, ...]) -> bool:
+        """Whether each entry of an array of this shape is a row."""
+        return self.one_column and self.one_hot != (len(shape), *shape[-1:])
 
 
 @dataclass(frozen=True)
