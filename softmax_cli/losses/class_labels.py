@@ -8,13 +8,15 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from threading import Event
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from softmax_cli.errors import InputError, did_you_mean, join_names, shorten
 from softmax_cli.formats.columns.name_prefixes import prefix_remedy
 from softmax_cli.formats.model.blocks import Block, Source
-from softmax_cli.formats.text.cell_kinds import MISSING, cell_kind
+from softmax_cli.formats.text.cell_kinds import MISSING, cell_kind, may_be_missing
 from softmax_cli.formats.text.numbers import is_number, is_truth
 from softmax_cli.losses.distributions import SEVERAL_LABELS
 
@@ -173,6 +175,9 @@ class Names:
         if cell_kind(text, self.missing) == "missing":
             remedy = f"fill it in, or --ignore-label '{text}' leaves such rows out"
             return InputError(f"the label is missing: {label}", remedy, place)
+        if may_be_missing(text):
+            remedy = f"--ignore-label '{text}' leaves such rows out"
+            return InputError(f"the label {label} is not a class", remedy, place)
         remedies = [] if self._are_numbers else [f"class numbers from {self.base}"]
         if self.class_names:
             remedies.append(f"names: {join_names(self.class_names[:8])}")
@@ -216,3 +221,33 @@ class Names:
 
 def _is_whole(text: str) -> bool:
     return is_number(text) and float(text).is_integer()
+
+
+def class_numbers(
+    block: Block, classes: int, used: NDArray[np.bool_], base: int
+) -> NDArray[np.intp]:
+    """Return the class numbers of rows from their labels, 0 for rows that are not used."""
+    labels = np.where(used, np.asarray(block.partner)[:, 0], 0)
+    outside = (labels < 0) | (labels >= classes)
+    if outside.any():
+        row = int(outside.argmax())
+        label, last = int(labels[row]) + base, classes - 1 + base
+        problem = f"label {label} is out of range ({base} to {last})"
+        remedy = _range_remedy(label, labels[used] + base, classes, base)
+        raise InputError(problem, remedy, block.place(row))
+    return labels.astype(np.intp)
+
+
+def _range_remedy(label: int, labels: NDArray[Any], classes: int, base: int) -> str:
+    """Return the remedy for a label out of range, judged by all labels of its block."""
+    if classes == 1:
+        return "--binary takes a column as class 1 of two"
+    if base == 0 and label == classes and 0 not in labels:
+        return "--label-base 1 if labels count from 1"
+    if base == 1 and label == 0 and classes not in labels:
+        return "leave --label-base out if labels count from 0"
+    if classes == 2 and label == -1:
+        return "write 0 for -1; --binary takes -1 and 1, with the one column of class 1"
+    if label < 0 or (labels == label).sum() > 1:
+        return f"--ignore-label {label} leaves such rows out"
+    return f"labels are whole numbers that count classes from {base}"

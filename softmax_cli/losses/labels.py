@@ -33,13 +33,22 @@ def open_labels(
     column   the column of a table that holds the labels, if it has several
     one_hot  dimensions and classes of the values: labels of this shape are returned as they are
     """
+
     def numbers(texts: Sequence[str], place: Callable[[int], str]) -> list[float]:
         if options.decimal == ",":
             texts = [text if text in names.words else _with_point(text) for text in texts]
         return names.numbers(texts, place)
 
     cells = CellReader(
-        "labels", "2,0,1", "--labels", numbers, names.of_array, options, names.words, column, one_hot
+        "labels",
+        "2,0,1",
+        "--labels",
+        numbers,
+        names.of_array,
+        options,
+        names.words,
+        column,
+        one_hot,
     )
     return cells.opened(token)
 

@@ -24,6 +24,7 @@ from softmax_cli.errors import InputError
 from softmax_cli.formats.model.blocks import Block, OneColumn, Source
 from softmax_cli.formats.model.options import OnBadRow
 from softmax_cli.losses.binary import check_numbers
+from softmax_cli.losses.class_labels import class_numbers
 from softmax_cli.losses.distributions import Dtypes, check_distributions
 
 if TYPE_CHECKING:
@@ -187,7 +188,7 @@ class LossSettings:
         used = self._used(partner)
         (values, divided), p = self._values(block, used), None
         if self.form == "labels":
-            targets: NDArray[Any] = _labels(block, values.shape[-1], used, self.label_base)
+            targets: NDArray[Any] = class_numbers(block, values.shape[-1], used, self.label_base)
         elif self.form == "targets" or self.kind == "probabilities":
             name = "p" if self.form == "distributions" else "the targets"
             place, dtypes = self._place(block), self.partner_dtypes
@@ -285,30 +286,3 @@ def _samples(block: Block, used: NDArray[np.bool_]) -> Rows | None:
         problem = f"its sample weight is {samples[row]:g}"
         raise InputError(problem, WEIGHTS_ARE, block.place(row))
     return samples
-
-
-def _labels(block: Block, classes: int, used: NDArray[np.bool_], base: int) -> NDArray[np.intp]:
-    labels = np.where(used, np.asarray(block.partner)[:, 0], 0)
-    outside = (labels < 0) | (labels >= classes)
-    if outside.any():
-        row = int(outside.argmax())
-        label, last = int(labels[row]) + base, classes - 1 + base
-        problem = f"label {label} is out of range ({base} to {last})"
-        remedy = _remedy(label, labels[used] + base, classes, base)
-        raise InputError(problem, remedy, block.place(row))
-    return labels.astype(np.intp)
-
-
-def _remedy(label: int, labels: NDArray[Any], classes: int, base: int) -> str:
-    """Return the remedy for a label out of range, judged by all labels of its block."""
-    if classes == 1:
-        return "--binary takes a column as class 1 of two"
-    if base == 0 and label == classes and 0 not in labels:
-        return "--label-base 1 if labels count from 1"
-    if base == 1 and label == 0 and classes not in labels:
-        return "leave --label-base out if labels count from 0"
-    if classes == 2 and label == -1:
-        return "write 0 for -1; --binary takes -1 and 1, with the one column of class 1"
-    if label < 0 or (labels == label).sum() > 1:
-        return f"--ignore-label {label} leaves such rows out"
-    return f"labels are whole numbers that count classes from {base}"

@@ -302,8 +302,9 @@ def test_labels_of_an_array_of_more_dimensions() -> None:
         ("0,1,0\n0,1,1\n", "y.csv:2: 0,1,1 is not one-hot; a loss of several labels and sigmoids"),
         ("0,1,0\n0,0,0\n", "y.csv:2: 0,0,0 is not one-hot; --targets takes soft targets"),
         ("0,1,0\n0.5,0.5,0\n", "y.csv:2: 0.5,0.5,0 is not one-hot; --targets takes soft targets"),
-        ("0,1,0\n0,,1\n", "y.csv:2:2: is missing or NaN; every cell needs a number"),
+        ("0,1,0\n0,,1\n", "y.csv:2: 0,nan,1 is not one-hot; --targets takes soft targets, --label"),
         ("dog,owl,cow\n0,1,0\n1,0,0\n", "--labels: the columns of y.csv are not named as those"),
+        ("dgo,owl,cat\n0,1,0\n1,0,0\n", "'dgo' is not one of them; did you mean 'dog'?"),
         ("0,1\n1,0\n", "y.csv: 2 columns where one of labels is needed"),
     ],
 )

@@ -130,8 +130,8 @@ class LossInputs:
         options = self.options
         base, names = options.label_base, source.class_names
         if base and names == tuple(map(str, range(source.classes))):
-            problem = f"{source.place} names its classes 0 to {source.classes - 1}"
-            raise UsageError(problem, "leave it out: labels are these names", "--label-base")
+            problem = f"the classes are named 0 to {source.classes - 1}, and labels are names"
+            raise UsageError(problem, "leave it out", "--label-base")
         given = names, tuple(options.ignore_label), missing_texts(self.read), base
         if source.column is None:
             return Names(*given)
@@ -177,7 +177,7 @@ class LossInputs:
         if labels.classes == 1:
             return labels
         try:
-            one_hot = in_order_of(source, without_missing(labels, read), "--labels")
+            one_hot = in_order_of(source, labels, "--labels")
         except BaseException:
             labels.close()
             raise

@@ -18,6 +18,8 @@ from softmax_cli.errors import (
     ShapeError,
     SoftmaxCliError,
     UsageError,
+    did_you_mean,
+    shorten,
 )
 from softmax_cli.formats.columns.name_prefixes import prefix_remedy
 from softmax_cli.formats.model.blocks import Block, Source
@@ -148,6 +150,9 @@ def in_order_of(source: Source, other: Source, option: str) -> Source:
     if sorted(wanted) != sorted(names) or len(set(names)) < len(names):
         problem = f"the columns of {other.place} are not named as those of {source.place}"
         remedy = "the same names are needed, in any order"
+        if odd := [name for name in names if name not in wanted]:
+            problem += f": {shorten(odd[0])!r} is not one of them"
+            remedy = did_you_mean(odd[0], wanted, remedy)
         remedy = prefix_remedy(names, wanted, prefix_remedy(wanted, names, remedy))
         raise ShapeError(problem, remedy, option)
     positions = {name: position for position, name in enumerate(names)}
