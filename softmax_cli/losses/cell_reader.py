@@ -186,8 +186,6 @@ class CellReader:
         if token.startswith("["):
             with suppress(ValueError):
                 return [label_text(cell) for cell in parse_json(token)]
-        if token not in self.words and all(map(is_number, token.strip("[]").split())):
-            return token.strip("[]").split()
         if token not in self.words and (words := words_of(token)):
             return words
         cells = cell_splitter(",")(token.strip("[]").encode())

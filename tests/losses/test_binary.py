@@ -13,7 +13,7 @@ from softmax_cli.losses.binary import BinaryNames
 
 
 def _numbers(names: BinaryNames, *texts: str) -> list[float]:
-    return names.numbers([(text, f"y.csv:{line}") for line, text in enumerate(texts, 1)])
+    return names.numbers(texts, lambda row: f"y.csv:{row + 1}")
 
 
 @pytest.mark.parametrize(

@@ -166,22 +166,18 @@ class LossInputs:
 
     def _labels(self, token: str, source: Source, names: Names) -> Source:
         """Open labels, which are one-hot if they have the columns of the values."""
-        read, dimensions = with_header_of("labels", self.read), len(source.leading or (0,)) + 1
-        labels = open_labels(
-            token,
-            names,
-            read,
-            column=self.options.label_column,
-            one_hot=(dimensions, source.classes) if source.axis == -1 else None,
-        )
+        read, column = with_header_of("labels", self.read), self.options.label_column
+        shape = len(source.leading or (0,)) + 1, source.classes
+        one_hot = shape if source.axis == -1 else None
+        labels = open_labels(token, names, read, column=column, one_hot=one_hot)
         if labels.classes == 1:
             return labels
         try:
-            one_hot = in_order_of(source, labels, "--labels")
+            labels = in_order_of(source, labels, "--labels")
         except BaseException:
             labels.close()
             raise
-        return one_hot.map(names.of_one_hot, classes=1, class_names=None)
+        return labels.map(names.of_one_hot, classes=1, class_names=None)
 
     def _sample_weights(self, token: str) -> Source:
         read, may_be_missing = with_header_of("weights", self.read), bool(self.options.ignore_label)
