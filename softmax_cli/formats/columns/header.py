@@ -40,14 +40,16 @@ def detect_layout(
     """Return the layout of a table, given its first line and the line below, if there is one.
 
     A header that is one cell shorter than the line below has no name for the row names of R, which
-    pass through.
+    pass through. R leaves no cell empty: an empty last one is a delimiter too many.
     """
     header = options.header
-    if below is not None and len(below) == len(cells) + 1 and _are_names(cells, header, options):
+    is_short = below is not None and len(below) == len(cells) + 1 and below[-1] != ""
+    if below is not None and is_short and _are_names(cells, header, options):
         named = replace(options, id_columns=["1-1", *options.id_columns])
         cells = ["", *cells]
         layout = choose_layout(cells, cells, named, request)
-        if is_number(below[0]) and below[0] != "1":
+        # A single cell may be a title.
+        if (is_number(below[0]) and below[0] != "1") or len(below) == 2:
             warning = "the header is one cell shorter than the rows"
             remedy = "their first cells are taken for row names"
             layout = replace(layout, warning=f"{place}: {warning}; {remedy}")

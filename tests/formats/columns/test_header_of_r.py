@@ -51,6 +51,8 @@ def test_a_number_among_row_names_is_noted() -> None:
         "their first cells are taken for row names"
     ]
     assert warnings_of(read(saved("x.csv", "a,b\n1,1,2\n")).source) == []
+    # The first line may be a title.
+    assert warnings_of(read(saved("x.csv", "% made today\n1,2\n")).source)
 
 
 @pytest.mark.parametrize(
@@ -61,6 +63,7 @@ def test_a_number_among_row_names_is_noted() -> None:
         ("a,b\nx,1,2\n3,4\n", {}, "x.csv:3: 2 columns, and the rows above have 3"),
         ("1,2\nx,1,2\n", {"header": False}, "x.csv:2: 3 columns, and the first line has 2"),
         ("a,b\nx,1,y\n", {}, "x.csv:2:3: 'y' is not a number"),
+        ("a,b\n1,2,\n3,4,\n", {}, "x.csv:2: 3 columns, and the first line has 2"),
     ],
 )
 def test_what_is_no_short_header(text: str, options: dict[str, Any], place: str) -> None:
