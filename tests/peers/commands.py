@@ -67,6 +67,7 @@ MEAN_LOSS = {
         "version1.0.parquet --id-columns id --label-column label",
         "version2.6.parquet --id-columns id --label-column label",
         "pages2.parquet --id-columns id --label-column label",
+        "stream.arrow --id-columns id --label-column label",
         "dictionary.parquet --id-columns id --label-column label",
         "dictionary.feather --id-columns id --label-column label",
         "timestamps.parquet --id-columns id --label-column label",
@@ -96,6 +97,7 @@ MEAN_LOSS = {
         "frame.ndjson --id-columns id --label-column label",
         "frame.parquet --id-columns id --label-column label",
         "frame.arrow --id-columns id --label-column label",
+        "stream.arrows --input-format arrow --id-columns id --label-column label",
         "european.csv --decimal , --id-columns id --label-column label",
         "lists.ndjson --label-column label",
         "lists.parquet --label-column label",
@@ -108,6 +110,7 @@ MEAN_LOSS = {
         "table.parquet --id-columns id --label-column label",
         "array.json --id-columns id --label-column label",
         "semicolons.csv --id-columns id --label-column label",
+        "stream.arrow --id-columns id --label-column label",
         "lists.csv --id-columns id --label-column label --class-names setosa,versicolor,virginica",
         "lists.json --id-columns id --label-column label --class-names setosa,versicolor,virginica",
         "lists.parquet --id-columns id --label-column label "
