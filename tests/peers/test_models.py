@@ -119,6 +119,13 @@ def test_log_probabilities_of_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> N
     assert _loss("predict_log_proba.npy --from log-probabilities --labels labels.npy") == right
 
 
+def test_names_of_labels_and_of_classes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(FILES / "sklearn")
+    right = mean_loss(_array("sklearn", "decision_function.npy"), _labels("sklearn"))
+    line = "decision_function.npy --labels y_test.npy --class-names"
+    assert _loss(f"{line} {','.join(IRIS)}") == right
+
+
 def test_labels_of_two_classes_as_signs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(FILES / "sklearn")
     labels = _labels("sklearn", "binary_labels.npy")

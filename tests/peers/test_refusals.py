@@ -16,14 +16,28 @@ REMEDIES = [
     ("pandas", "softmax european.csv --id-columns label", "--decimal ,", "--decimal ,"),
     ("pandas", "softmax no_index.csv", "--id-columns label passes", "--id-columns label"),
     ("pandas", "softmax lists.csv", "--columns logits", "--columns logits"),
+    (
+        "pandas",
+        "xent no_header.csv --labels series.csv",
+        "-of labels=yes",
+        "--header-of labels=yes",
+    ),
     ("numpy", "softmax both.npz", "--key or FILE[KEY]", "--key logits"),
     ("numpy", "softmax both.safetensors", "--key or FILE[KEY]", "--key logits"),
+    ("numpy", "xent logits.npy --labels labels_from_1.npy", "--label-base 1", "--label-base 1"),
+    (
+        "numpy",
+        "xent logits.npy --labels words.npy",
+        "--class-names",
+        "--class-names setosa,versicolor,virginica",
+    ),
     ("pyarrow", "softmax two.parquet", "with --columns", "--columns logits"),
     ("pyarrow", "softmax null_list.parquet --columns logits", "nan, zero", "--on-bad-row nan"),
     ("r", "softmax missing.txt", "zero or skip", "--on-bad-row zero"),
     ("r", "softmax missing.csv", "zero or skip", "--on-bad-row zero"),
     ("r", "softmax inf.csv", "nan, zero", "--on-bad-row nan"),
     ("r", "softmax csv2.csv --id-columns 1,label", "--decimal ,", "--decimal ,"),
+    ("r", "xent matrix.csv --labels codes.csv", "--label-base 1", "--label-base 1"),
     (
         "r",
         "xent matrix.txt --labels species.csv",
@@ -65,6 +79,18 @@ REMEDIES = [
         "--binary",
         "--binary",
     ),
+    (
+        "sklearn",
+        "xent predict_proba.npy --from probabilities --labels y_test.npy",
+        "--class-names",
+        "--class-names setosa,versicolor,virginica",
+    ),
+    (
+        "huggingface",
+        "xent 'tokens.npz[predictions]' --labels 'tokens.npz[label_ids]'",
+        "--ignore-label -100",
+        "--ignore-label -100",
+    ),
 ]
 
 # None of these is read; the error says what to do elsewhere.
@@ -81,6 +107,7 @@ REFUSED = [
     ("octave", "v7.mat", "is a MATLAB file"),
     ("pyarrow", "ragged_list.parquet --columns logits", "a list of 2 numbers"),
     ("r", "frame.rds", "is a file of R"),
+    ("r", "missing.json", "with null for a missing value"),
     ("spreadsheets", "book.xlsx", "is an Excel workbook"),
     ("spreadsheets", "unicode.txt", "is UTF-16 text; save it as UTF-8"),
     ("spreadsheets", "latin1.csv", "is not UTF-8 text; save it as UTF-8"),
