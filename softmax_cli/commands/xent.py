@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 from softmax_cli.commands.options.flag import Flag
-from softmax_cli.commands.options.loss import LossOptions, ReportOptions
+from softmax_cli.commands.options.loss import NEED_LABELS, LossOptions, ReportOptions
 from softmax_cli.commands.options.shards import ShardOptions
 from softmax_cli.commands.options.shared import Explain, Values, explanation
 from softmax_cli.errors import UsageError
@@ -104,6 +104,9 @@ def command(
     inputs = LossInputs(values, p, q, options, read, fits=report.fit_temperature)
     _check_files(paths | report.paths, write, inputs)
     _check_form(inputs, report)
+    if explain and inputs.options.are_entries:
+        problem = "there is nothing to derive: a loss is the negative of its log-probability"
+        raise UsageError(problem, "leave it out", "--explain")
     if shards.are_given:
         from softmax_cli.commands.many_files.loss import loss_of_shards
 
@@ -160,6 +163,7 @@ def _check_form(inputs: LossInputs, report: ReportOptions) -> None:
     }
     given = [option for option, value in forms.items() if value is not None]
     are_two = p is not None
+    entries = inputs.options.are_entries
     has_logits = inputs.kind == "logits" or report.fit_temperature
     # An ignored label is a row of p that is one-hot.
     no_label = are_two and inputs.kind != "probabilities" and bool(options.ignore_label)
@@ -168,11 +172,43 @@ def _check_form(inputs: LossInputs, report: ReportOptions) -> None:
     for is_wrong, problem, remedy, option in (
         ((p is None) != (q is None), "one distribution alone", "give both", "--p and --q"),
         (len(given) > 1, f"{' and '.join(given)} are two forms of the command", "give one", "xent"),
-        (not given and values, "the values have nothing to be compared with", compare, "xent"),
+        (
+            entries and given,
+            "the labels are those of the numbers",
+            "leave it out",
+            "".join(given[:1]),
+        ),
+        (
+            not given and values and not entries,
+            *("the values have nothing to be compared with", compare, "xent"),
+        ),
         (are_two and values, "takes no other values", "write 0.5,0.5 with commas", "--p and --q"),
         (no_label, "p and q have no labels", "leave it out", "--ignore-label"),
         (not has_logits and options.temperature != 1.0, *alone, "--temperature"),
     ):
         if is_wrong:
             raise UsageError(problem, remedy, option)
+    if entries:
+        _check_entries(inputs, report)
     report.check(inputs.kind, options.reduction, are_two=are_two)
+
+
+def _check_entries(inputs: LossInputs, report: ReportOptions) -> None:
+    """Raise UsageError for an option that log-probabilities of labels cannot have."""
+    options = inputs.options
+    refused = {
+        "--binary": inputs.read.binary,
+        "--class-weights": options.class_weights,
+        "--label-base": options.label_base,
+        "--label-smoothing": options.label_smoothing,
+        "--ignore-label": options.ignore_label,
+        "--mask-class": options.mask_class,
+        "--normalize": options.normalize,
+        "--fit-temperature": report.fit_temperature,
+        **dict.fromkeys(report.need_labels, True),
+        **{f"--show {key}": key in NEED_LABELS for key in report.keys},
+    }
+    for option, is_given in refused.items():
+        if is_given:
+            problem = "only the log-probability of its label is known of each row"
+            raise UsageError(problem, "leave it out, or give the logits", option)

@@ -37,7 +37,7 @@ class LossRow(Row):
     """
 
     kind: Source
-    form: Literal["labels", "targets", "distributions"]
+    form: Literal["labels", "targets", "distributions", "entries"]
     targets: NDArray[Any]
     weights: Weights
     samples: Rows | None

@@ -14,6 +14,7 @@ from softmax_cli.core.exact.bfloat16 import BFLOAT16, limits_of, name_of, neares
 from softmax_cli.core.exact.double_double import LARGEST, Rows
 from softmax_cli.core.exact.sums import row_sums
 from softmax_cli.errors import InputError
+from softmax_cli.formats.model.blocks import Block
 
 Dtypes = Sequence[np.dtype[Any]]
 
@@ -135,3 +136,15 @@ def _remedy(row: NDArray[Any], total: float, name: str, usual: str, *, logs: boo
         return "they are not all 0"
     dtype = rounded_to(row, abs(total - 1), logs=logs)
     return f"--dtype {dtype} if they were rounded to that, else {usual}" if dtype else usual
+
+
+def checked_entries(block: Block, used: NDArray[np.bool_]) -> FloatArray:
+    """Return log-probabilities of labels; one above 0 by no more than rounding is 0."""
+    entries = block.values[:, 0]
+    wrong = (entries > sum_tolerance((), 1)) & used
+    if wrong.any():
+        row = int(wrong.argmax())
+        problem = f"{entries[row]:g} is above 0, and so no log-probability"
+        raise InputError(problem, "--from says what the values are", block.place(row))
+    checked: FloatArray = np.minimum(block.values, 0)
+    return checked

@@ -25,12 +25,13 @@ from softmax_cli.formats.model.blocks import Block, OneColumn, Source
 from softmax_cli.formats.model.options import OnBadRow
 from softmax_cli.losses.binary import check_numbers
 from softmax_cli.losses.class_labels import class_numbers
-from softmax_cli.losses.distributions import Dtypes, check_distributions
+from softmax_cli.losses.distributions import Dtypes, check_distributions, checked_entries
 
 if TYPE_CHECKING:
     from fractions import Fraction
 
-Form = Literal["distributions", "labels", "targets"]
+# Entries are log-probabilities of labels, which are class 0.
+Form = Literal["distributions", "labels", "targets", "entries"]
 
 SMALLEST = 2.0**-1074
 _FROM = "--from says what the values are"
@@ -134,6 +135,13 @@ class LossSettings:
         """Return what reports call the classes of the source: their names or numbers."""
         return source.class_names or range(self.label_base, self.label_base + source.classes)
 
+    @property
+    def role(self) -> Literal["labels", "targets", "p"]:
+        """What the values are paired with."""
+        if self.form == "distributions":
+            return "p"
+        return "targets" if self.form == "targets" else "labels"
+
     def mask(self, source: Source) -> Source:
         """Return the source with harmless numbers, not NaN, in ignored rows and masked classes."""
         masked = list(self.weights.masked) if self.given == "logits" else []
@@ -166,7 +174,7 @@ class LossSettings:
 
     def _with_ignored_as_nan(self, block: Block, partner: Any) -> Rows:
         targets = np.array(partner, dtype=np.float64)
-        if self.form == "labels" or not self.ignores:
+        if self.form in ("labels", "entries") or not self.ignores:
             return targets
         soft = ~are_one_hot(targets)
         if soft.any():
@@ -187,7 +195,7 @@ class LossSettings:
         partner = np.asarray(block.partner)
         used = self._used(partner)
         (values, divided), p = self._values(block, used), None
-        if self.form == "labels":
+        if self.form in ("labels", "entries"):
             targets: NDArray[Any] = class_numbers(block, values.shape[-1], used, self.label_base)
         elif self.form == "targets" or self.kind == "probabilities":
             name = "p" if self.form == "distributions" else "the targets"
@@ -238,6 +246,8 @@ class LossSettings:
         return values, divided
 
     def _distributions(self, block: Block, used: NDArray[np.bool_]) -> tuple[FloatArray, int]:
+        if self.form == "entries":
+            return checked_entries(block, used), 0
         are_logs = self.given == "log-probabilities"
         if self.column is not None:
             check_numbers(block, self.column, used, highest=0 if are_logs else 1)

@@ -118,6 +118,8 @@ class Worst(Metric):
 
     def _row(self, scored: Scored, row: int) -> WorstRow:
         block, label, predicted = scored.block, scored.rows.label(row), scored.predicted
+        if scored.settings.form == "entries":
+            label = predicted = None
         return WorstRow(
             block.number(row),
             None if label is None else self.names[label],

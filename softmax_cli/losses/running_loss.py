@@ -67,7 +67,7 @@ class RunningLoss(Mergeable):
         """Return the losses of a block, their gradients if any, and the counts; in any thread."""
         settings, on_bad_row = self.settings, self.settings.on_bad_row
         rows = settings.rows(block)
-        labels = None if settings.form == "distributions" else rows.labels()
+        labels = rows.labels() if settings.form in ("labels", "targets") else None
         wants_largest = labels is not None or self.metrics
         largest = likeliest(rows.values) if wants_largest else None
         losses, gradients = self._losses_and_gradients(rows, largest)
@@ -146,7 +146,7 @@ class RunningLoss(Mergeable):
     def check(self, place: str) -> None:
         """Refuse a loss of no rows, or of rows whose weights are all 0, once all are read."""
         if not self.reduced.used:
-            raise every_row_is_ignored(place)
+            raise every_row_is_ignored(place, entries=self.settings.form == "entries")
         if not self.reduced.divisor(self.settings.reduction):
             problem = "every weight is 0, so there is no mean loss"
             raise InputError(problem, "at least one row needs a weight above 0", place)
@@ -213,7 +213,9 @@ def _unlike_probabilities(rows: LossRows, settings: LossSettings) -> bool:
     return not all(like_probabilities(rows.values[i], settings.dtypes) for i in (used[:1], used))
 
 
-def every_row_is_ignored(place: str) -> InputError:
+def every_row_is_ignored(place: str, *, entries: bool = False) -> InputError:
     """Return the error of a loss whose rows are all ignored."""
     problem = "every row is ignored, so there is no loss"
+    if entries:
+        return InputError("every log-probability is missing", "give at least one", place)
     return InputError(problem, "--ignore-label must leave a row", place)

@@ -24,8 +24,8 @@ from softmax_cli.commands.gradients.references import (
     weighed_without,
 )
 from softmax_cli.commands.inputs.binary import as_column
-from softmax_cli.commands.inputs.loss import LossInputs, is_read_once
-from softmax_cli.commands.inputs.values import opened, opened_partner, without_missing
+from softmax_cli.commands.inputs.loss import LossInputs
+from softmax_cli.commands.inputs.values import is_read_once, opened, opened_partner, without_missing
 from softmax_cli.commands.options.gradcheck import CheckOptions, GivenOptions
 from softmax_cli.core.exact.bfloat16 import limits_of, name_of
 from softmax_cli.core.gradcheck.comparison import Comparison, check_tolerances, tolerance

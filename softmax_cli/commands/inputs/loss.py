@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from softmax_cli.commands.inputs.binary import targets_of_two_classes
+from softmax_cli.commands.inputs.entries import opened_entries
 from softmax_cli.commands.inputs.values import (
     in_order_of,
+    is_read_once,
     opened,
     opened_option,
     opened_partner,
@@ -65,7 +67,7 @@ class LossInputs:
     @property
     def kind(self) -> Kind:
         """What the values are, or p and q."""
-        return self.options.from_ or ("logits" if self.p is None else "probabilities")
+        return self.options.kind_of(are_two=self.p is not None)
 
     @property
     def label_column(self) -> str | None:
@@ -90,10 +92,11 @@ class LossInputs:
             raise UsageError("goes with values, not with --p and --q", remedy, "--binary")
         if read.binary and options.mask_class:
             raise UsageError("leaves one class of two", "leave it out", "--mask-class")
+        if options.are_entries:
+            return self._entries(stack)
         if self.q is not None:
             request = ColumnRequest(distributions=are_distributions, role="q")
-            q = opened_option(self.q, "--q", read, request)
-            source = stack.enter_context(q)
+            source = stack.enter_context(opened_option(self.q, "--q", read, request))
         else:
             request = ColumnRequest(
                 self.label_column, distributions=are_distributions, role="values"
@@ -119,12 +122,21 @@ class LossInputs:
         else:
             partner = stack.enter_context(self._partner(source, names))
             settings = replace(settings, partner_dtypes=partner.dtypes)
-            role = "p" if settings.form == "distributions" else settings.form
-            source = zip_rows(source, partner, role=role)
+            source = zip_rows(source, partner, role=settings.role)
         if options.sample_weights is not None:
             weights = stack.enter_context(self._sample_weights(options.sample_weights))
             source = zip_rows(source, weights, role="weights")
         return settings.mask(names.refuse_suspects(source)), settings
+
+    def _entries(self, stack: ExitStack) -> tuple[Source, LossSettings]:
+        """Open the log-probabilities of labels; a missing one is a row that is ignored."""
+        source = opened_entries(self.values, self.read, self.place, self.tokens)
+        source = stack.enter_context(source).slice_rows(self.rows)
+        settings = replace(self._settings(source, None), form="entries", ignores=True)
+        if (token := self.options.sample_weights) is not None:
+            weights = stack.enter_context(self._sample_weights(token))
+            source = zip_rows(source, weights, role="weights")
+        return settings.mask(source), settings
 
     def _names(self, source: Source) -> Names:
         options = self.options
@@ -286,11 +298,3 @@ class LossInputs:
             dtypes=source.dtypes,
             column=source.column,
         )
-
-
-def is_read_once(token: str | None) -> bool:
-    """Return true if a token is standard input, or another pipe."""
-    if token is None or token == "-":
-        return token == "-"
-    path = path_of(file_of(token))
-    return path.exists() and not path.is_file()

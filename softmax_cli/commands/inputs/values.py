@@ -251,3 +251,11 @@ def _retyped(source: Source, read: ReadOptions) -> Source:
         return block.with_values(block.values.astype(wide, copy=False))
 
     return source.map(widen, dtype=dtype, stored=source.dtypes[0])
+
+
+def is_read_once(token: str | None) -> bool:
+    """Return true if a token is standard input, or another pipe."""
+    if token is None or token == "-":
+        return token == "-"
+    path = path_of(file_of(token))
+    return path.exists() and not path.is_file()

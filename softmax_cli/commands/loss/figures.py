@@ -38,9 +38,9 @@ def figures(losses: RunningLoss) -> dict[str, Figure]:
     has_mean = bool(losses.reduced.divisor("mean"))
     found: dict[str, Figure] = {"loss": losses.loss()}
     found["perplexity"] = losses.perplexity() if has_mean else None
-    if settings.form != "distributions":
+    if settings.form in ("labels", "targets"):
         found["accuracy"] = losses.accuracy.share(used)
-    else:
+    elif settings.form == "distributions":
         found["entropy"], found["kl"] = losses.entropies() if has_mean else (None, None)
     for metric in losses.metrics:
         if isinstance(metric, TopK):

@@ -13,8 +13,9 @@ from softmax_cli.formats.registry import suffix_format
 
 Reduction = Literal["mean", "batch-mean", "sum", "none"]
 DEFAULT_BINS = 15
-From = Literal["logits", "probabilities", "log-probabilities"]
-# What --show can name.
+Kind = Literal["logits", "probabilities", "log-probabilities"]
+From = Literal["logits", "probabilities", "log-probabilities", "label-log-probabilities"]
+# What --show can name, and which of it needs labels.
 SHOWN = (
     "loss",
     "perplexity",
@@ -29,6 +30,7 @@ SHOWN = (
     "used",
     "ignored",
 )
+NEED_LABELS = ("accuracy", "ece", "mce", "brier")
 
 
 def _share(value: float) -> float:
@@ -60,7 +62,11 @@ class LossOptions:
     ] = 0
     targets: Annotated[str | None, _loss("One-hot or soft targets: a row or a file.", "Y")] = None
     from_: Annotated[
-        From | None, _loss("What the values are. Default: logits; of --p and --q, probabilities.")
+        From | None,
+        _loss(
+            "What the values are. Default: logits; of --p and --q, probabilities. "
+            "label-log-probabilities are numbers, one for each row, or lists of any length."
+        ),
     ] = None
     temperature: Temperature = 1.0
     reduction: Annotated[Reduction, _loss("How the losses of rows are combined.")] = "mean"
@@ -106,6 +112,17 @@ class LossOptions:
         if token is None or token.startswith("["):
             return False
         return token == "-" or path_of(file_of(token)).exists() or bool(matches(token))
+
+    @property
+    def are_entries(self) -> bool:
+        """Whether each value is the log-probability of a label."""
+        return self.from_ == "label-log-probabilities"
+
+    def kind_of(self, *, are_two: bool) -> Kind:
+        """Return what the values are, or p and q."""
+        if self.from_ == "label-log-probabilities":
+            return "log-probabilities"
+        return self.from_ or ("probabilities" if are_two else "logits")
 
 
 @dataclass(frozen=True)
@@ -205,7 +222,7 @@ class ReportOptions:
             raise UsageError(problem, "leave one of the two out", "--show")
         for key in self.keys:
             option, remedy = f"--show {key}", "leave it out"
-            if are_two and key in ("accuracy", "ece", "mce", "brier"):
+            if are_two and key in NEED_LABELS:
                 raise UsageError("p and q have no labels", remedy, option)
             if not are_two and key in ("entropy", "kl"):
                 raise UsageError("goes with --p and --q alone", remedy, option)

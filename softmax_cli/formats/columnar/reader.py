@@ -7,7 +7,7 @@ gigabyte of them is common, and the memory must not depend on it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -171,3 +171,15 @@ class _Table:
         return Block(
             start, values, row_place(place, start), IdColumns(ids) if ids else None, labels
         )
+
+
+def read_values(
+    source: Input, form: str, _options: ReadOptions, choose: Callable[[list[str], str], str]
+) -> Iterator[tuple[Any, str]]:
+    """Yield the values of one column, each with its place."""
+    file = _opened(source, form)
+    name = choose(file.schema.names(), source.place)
+    for start, count in file.windows(_FIRST_ROWS):
+        values = file.part([name], start, count).to_series()
+        place = row_place(file.place, start)
+        yield from ((value, place(row)) for row, value in enumerate(values.to_list()))

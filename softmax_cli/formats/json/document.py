@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -54,6 +55,17 @@ def read(source: Input, form: str, options: ReadOptions, request: ColumnRequest)
     classes = list(range(opened.classes))
     layout = Layout(len(classes), classes, [], None, None, named_by="class")
     return replace(opened, class_names=class_names, table=layout)
+
+
+def read_values(
+    source: Input, _form: str, options: ReadOptions, _choose: object
+) -> Iterator[tuple[Any, str]]:
+    """Yield the values of the document's list, or the document, each with its place."""
+    document = read_document(source)
+    if isinstance(document, dict) and options.key is not None:
+        document = _array(document, options.key, source.place)
+    rows = document if isinstance(document, list) else [document]
+    yield from ((row, f"{source.place}: [{number}]") for number, row in enumerate(rows))
 
 
 def _records(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain, islice, repeat
+from typing import Any
 
 from softmax_cli.errors import InputError
 from softmax_cli.formats.columns.layout import refuse_text_options
@@ -32,6 +33,14 @@ def read(source: Input, form: str, options: ReadOptions, request: ColumnRequest)
     layout = json_layout(chain([first], others), options, request, f"{source.place}:{number}")
     table = JsonTable(source, layout, b"".join(lines.held[number - 1 :]), number)
     return table.open(partial(table.chunks, quotes=False))
+
+
+def read_values(
+    source: Input, _form: str, _options: ReadOptions, _choose: object
+) -> Iterator[tuple[Any, str]]:
+    """Yield the value of each line, with its place."""
+    for line, row in read_rows(source.stream, source.place, 1):
+        yield row, f"{source.place}:{line}"
 
 
 class JsonLinesSink(FormatSink):

@@ -49,6 +49,7 @@ class ColumnRequest:
     one_hot        dimensions and classes of an array that is one-hot labels, and no column
     words          labels that are words, and no header
     distributions  rows are probabilities: a first row 1,0 is no header
+    entries        each number is a row, in a column or in lists of any length
     role           the input's name in --header-of, if the command has several inputs
     """
 
@@ -59,6 +60,7 @@ class ColumnRequest:
     one_hot: tuple[int, int] | None = None
     words: Collection[str] = ()
     distributions: bool = False
+    entries: bool = False
     role: str = ""
 
     @property

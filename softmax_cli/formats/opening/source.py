@@ -21,6 +21,9 @@ from softmax_cli.formats.registry import detected_format, named_format
 from softmax_cli.storage.filesystem import Location, location, path_of
 from softmax_cli.storage.input import STANDARD_INPUT, standard_input_bytes
 
+# Formats whose lists may differ in length.
+_OF_LISTS = ("json", "jsonl", "parquet", "arrow")
+
 
 def open_source(
     tokens: Sequence[str],
@@ -81,7 +84,15 @@ def open_file(path: str, options: ReadOptions, request: ColumnRequest = ColumnRe
             if form.holds == "table":
                 remedy = f"--columns {shorten(options.key)} chooses a column"
             raise UsageError(f"{form.name} holds no arrays by name", remedy, "--key")
-        opened: Source = form.load_reader().read(source, form.name, options, request)
+        reader = form.load_reader()
+        if request.entries and form.holds != "table":
+            request = replace(request, one_column=True)
+        if request.entries and form.name in _OF_LISTS:
+            from softmax_cli.formats.opening.entries import read_entries
+
+            opened = read_entries(reader.read_values, source, form.name, options)
+        else:
+            opened = reader.read(source, form.name, options, request)
     except BaseException:
         source.close()
         raise
