@@ -52,6 +52,7 @@ STANDS: dict[str, dict[str, tuple[str, ...]]] = {
         "labels": ("logits.npy=numpy/logits.npy", "words.npy=numpy/words.npy"),
         "one-hot": ("logits.npy=numpy/logits.npy", "onehot.npy=numpy/onehot.npy"),
     },
+    "OpenAI, vLLM": {"`token_logprobs`": ("tokens.jsonl=servers/token_logprobs.jsonl",)},
     "pandas": {
         "`to_csv()`": ("table.csv=pandas/index_label.csv",),
         "`to_csv(sep": ("table.csv=pandas/european.csv",),
@@ -89,7 +90,7 @@ STANDS: dict[str, dict[str, tuple[str, ...]]] = {
     },
 }
 # Their losses are in test_models.py; two rows of Excel's five are bad.
-OTHER_ROWS = ("CatBoost", "LightGBM", "scikit-learn", "XGBoost")
+OTHER_ROWS = ("CatBoost", "LightGBM", "OpenAI, vLLM", "scikit-learn", "XGBoost")
 
 
 @pytest.mark.parametrize(("tool", "what", "line"), ROWS)
