@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import chain, islice
 
 import polars as pl
 
@@ -40,10 +41,11 @@ class ArrowStream(ColumnarTable):
         self.schema = self._frame.schema
         with suppress(*PARSE_ERRORS):
             self.index = index_columns(arrow_footer.message_metadata(self._schema[8:]))
+        self._frames = self._read_frames()
         self._ahead: list[pl.DataFrame] = []
 
     def windows(self, step: int) -> Iterator[tuple[int, int]]:
-        for frame in self._frames():
+        for frame in chain(self._ahead, self._frames):
             self._start += len(self._frame)
             self._frame = frame
             for first in range(0, len(frame), step):
@@ -53,14 +55,11 @@ class ArrowStream(ColumnarTable):
         return self._frame.select(names).slice(start - self._start, count)
 
     def head(self, name: str, count: int) -> pl.Series:
-        if not self._ahead and (frame := next(self._frames(), None)) is not None:
-            self._ahead = [frame]
+        self._ahead = self._ahead or list(islice(self._frames, 1))
         return (self._ahead or [self._frame])[0][name].head(count)
 
-    def _frames(self) -> Iterator[pl.DataFrame]:
+    def _read_frames(self) -> Iterator[pl.DataFrame]:
         """Yield the rows of batches, several small ones together."""
-        while self._ahead:
-            yield self._ahead.pop()
         held: list[bytes] = []
         size = 0
         while (found := self._next_message()) is not None:

@@ -69,6 +69,18 @@ def test_lists_of_a_stream(fixed: bool) -> None:
     assert back.source.list_name == "z"
 
 
+def test_a_dictionary_is_replaced_after_the_first_list() -> None:
+    parts = [
+        streamed(pl.DataFrame({"id": pl.Series(words, dtype=pl.Categorical), "z": [[1.0, 2.0]]}))
+        for words in (["a"], ["b"], ["c"])
+    ]
+    schema = 8 + int.from_bytes(parts[0][4:8], "little")
+    data = parts[0].removesuffix(END) + b"".join(
+        part[schema:].removesuffix(END) for part in parts[1:]
+    )
+    assert piped(data + END, id_columns=["id"]).ids == [(b"a",), (b"b",), (b"c",)]
+
+
 def test_through_the_program() -> None:
     saved("x.arrow", streamed(FRAME.drop_nulls().with_columns(y=pl.Series([0, 1, 0, 1]))))
     FRAME.drop_nulls().write_csv("x.csv")
