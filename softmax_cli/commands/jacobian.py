@@ -103,11 +103,14 @@ def write_jacobian(
     from softmax_cli.commands.inputs.values import opened, opened_partner, without_missing
     from softmax_cli.commands.row_results import write_rows
     from softmax_cli.formats.model.sinks import Result
+    from softmax_cli.formats.opening.source import refuse_lost_arrays
     from softmax_cli.pipeline.pairing import peeked, zip_rows
 
     product = options.product
     vector = options.vjp if product == "vjp" else options.jvp
     split = None
+    if write.in_place:
+        refuse_lost_arrays([*(values or []), vector], read.key, [write.output])
     with ExitStack() as stack:
         opened_values = opened(values, read, others=[vector] if vector is not None else [])
         source, single = peeked(stack.enter_context(opened_values))

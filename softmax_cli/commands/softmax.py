@@ -88,7 +88,10 @@ def write_softmax(
     from softmax_cli.commands.inputs.values import opened
     from softmax_cli.commands.row_results import write_rows
     from softmax_cli.formats.model.sinks import Result
+    from softmax_cli.formats.opening.source import refuse_lost_arrays
 
+    if write.in_place:
+        refuse_lost_arrays(values or [], read.key, [write.output])
     log, T = options.log, options.temperature
     with opened(values, read, ColumnRequest(every_column=options.append)) as source:
         source = source.slice_rows(rows)

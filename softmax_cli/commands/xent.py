@@ -147,8 +147,13 @@ def _check_files(paths: dict[str, str], write: WriteOptions, inputs: LossInputs)
     for option, path in paths.items():
         if path == "-":
             raise UsageError("standard output takes the loss", "name a file", option)
-    outputs = [*paths.items(), ("--output", write.output or "-"), ("--save", write.save)]
-    named = [(option, path) for option, path in outputs if path is not None]
+    if write.in_place:
+        from softmax_cli.formats.opening.source import refuse_lost_arrays
+
+        outputs = [*paths.values(), write.output]
+        refuse_lost_arrays(inputs.tokens, inputs.read.key, outputs)
+    every = [*paths.items(), ("--output", write.output or "-"), ("--save", write.save)]
+    named = [(option, path) for option, path in every if path is not None]
     refuse_the_same(named, "names the same file as {first}", "give each its own")
 
 

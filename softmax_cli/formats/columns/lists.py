@@ -37,5 +37,6 @@ def refuse_length(found: int, entries: int, place: str) -> None:
     if not entries:
         raise InputError("an empty list", "a row needs a number", place)
     if found != entries:
-        problem = f"a list of {found} numbers, and the first has {entries}"
+        numbers = "1 number" if found == 1 else f"{found} numbers"
+        problem = f"a list of {numbers}, and the first has {entries}"
         raise InputError(problem, "all rows need the same classes", place)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from functools import partial
 from itertools import chain
 from threading import Lock
 
-from softmax_cli.errors import InputError, UsageError, shorten
+from softmax_cli.errors import InputError, OutputError, UsageError, shorten
 from softmax_cli.formats.columns.layout import mask_na_values, refuse_table_options
 from softmax_cli.formats.columns.suspects import warn_of_suspects
 from softmax_cli.formats.model.blocks import Block, Chunk, Source, opening_pipe
@@ -17,8 +17,8 @@ from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 from softmax_cli.formats.opening.file_key import file_of, matches, one_key, refuse_key, split_key
 from softmax_cli.formats.opening.foreign import open_data
 from softmax_cli.formats.opening.inline import read_inline, unknown_token
-from softmax_cli.formats.registry import detected_format, named_format
-from softmax_cli.storage.filesystem import Location, location, path_of
+from softmax_cli.formats.registry import detected_format, named_format, suffix_format
+from softmax_cli.storage.filesystem import Location, identity, location, path_of
 from softmax_cli.storage.input import STANDARD_INPUT, standard_input_bytes
 
 # Formats whose lists may differ in length.
@@ -115,6 +115,22 @@ def input_paths(tokens: Sequence[str]) -> list[Location]:
     files = [file_of(name) for token in tokens for name in (token, *matches(token))]
     plain = [file for file in files if file != "-" and path_of(file).exists()]
     return [location(name) for name in (*plain, *(["/dev/stdin"] if "-" in tokens else []))]
+
+
+def refuse_lost_arrays(
+    tokens: Sequence[str | None], key: str | None, outputs: Collection[str | None]
+) -> None:
+    """Refuse outputs that replace an input of which one array is read, by `--key` or FILE[KEY]."""
+    for token in filter(None, tokens):
+        for path, named in map(split_key, (token, *matches(token))):
+            form = suffix_format(path)
+            holds_arrays = form is not None and form.holds == "arrays"
+            if named is None and (key is None or not holds_arrays):
+                continue
+            for output in outputs:
+                if output and output != "-" and identity(output) == identity(path):
+                    problem = "--in-place would lose the other arrays of the file"
+                    raise OutputError(problem, "name another file", output)
 
 
 def _open_files(paths: Sequence[str], options: ReadOptions, request: ColumnRequest) -> Source:

@@ -59,7 +59,7 @@ def test_missing_lists_and_entries(form: str, fixed: bool, monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("lists", "line"),
     [
-        ([[1.0, 2.0], [3.0]], "row 1: a list of 1 numbers, and the first has 2; all rows"),
+        ([[1.0, 2.0], [3.0]], "row 1: a list of 1 number, and the first has 2; all rows"),
         ([[1.0, 2.0], []], "row 1: a list of 0 numbers, and the first has 2"),
         ([[], [1.0]], "row 0: an empty list; a row needs a number"),
         ([[], []], "row 0: an empty list"),

@@ -128,5 +128,29 @@ def test_an_output_onto_the_file_is_an_output_onto_an_input() -> None:
     done = run("softmax-cli softmax 'd.npz[logits]' -o d.npz")
     assert done.code == 2
     assert "d.npz: is also an input" in done.err
-    assert run("softmax-cli softmax 'd.npz[logits]' -o d.npz --in-place").code == 0
-    assert_array_equal(np.load("d.npz")["probabilities"].sum(axis=1).round(12), [1, 1])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "softmax d.npz[logits] -o d.npz",
+        "softmax d.npz --key logits -o d.npz",
+        "jacobian 1 2 --vjp d.npz[labels] -o d.npz",
+        "xent d.npz[logits] --labels 0,1 --grad d.npz",
+        "xent 1,2 3,4 --labels d.npz[labels] --losses d.npz",
+        "xent d.npz --key logits --labels 0,1 --reduction none -o ./d.npz",
+    ],
+)
+def test_the_other_arrays_of_a_file_are_not_lost(line: str) -> None:
+    before = Path("d.npz").read_bytes()
+    done = run(f"softmax-cli {line} --in-place")
+    assert done.code == 2
+    problem = "d.npz: --in-place would lose the other arrays of the file; name another file"
+    assert done.err.strip().removeprefix("softmax-cli: ").removeprefix("./") == problem
+    assert Path("d.npz").read_bytes() == before
+
+
+def test_a_key_of_one_file_leaves_another_in_place() -> None:
+    np.save("y.npy", [0, 1])
+    line = "xent d.npz --key logits --labels y.npy --losses y.npy --in-place"
+    assert run(f"softmax-cli {line}").code == 0

@@ -75,7 +75,7 @@ def test_a_long_table_of_lists() -> None:
     [
         ('"[1, 2]","[3, 4]"\n', {}, ":2", ["'z' and 'y' hold lists", "--columns"]),
         ('"[1, 2]",0\n', {}, ":2", ["'y' is beside the list", "--id-columns y", "--columns z"]),
-        ('"[1, 2]",0\n"[1]",0\n', {"columns": ["z"]}, ":3:1", ["a list of 1 numbers"]),
+        ('"[1, 2]",0\n"[1]",0\n', {"columns": ["z"]}, ":3:1", ["a list of 1 number"]),
         ('"[]",0\n', {"columns": ["z"]}, ":2:1", ["an empty list"]),
         ('"[1, 2]",0\n"[1, x]",0\n', {"columns": ["z"]}, ":3:1", ["'[1, x]' is not a list"]),
         ('"[1, 2]",0\n3,0\n', {"columns": ["z"]}, ":3:1", ["'3' is not a list"]),
