@@ -14,7 +14,7 @@ from softmax_cli.core.exact.arrays import wide
 from softmax_cli.core.exact.double_double import Rows
 from softmax_cli.core.loss.distributions import entropies_and_divergences
 from softmax_cli.core.loss.log_bases import BASES, UNITS
-from softmax_cli.core.loss.row_losses import Source, row_losses, row_losses_and_gradients
+from softmax_cli.core.loss.row_losses import Kind, row_losses, row_losses_and_gradients
 from softmax_cli.core.loss.weights import Weights
 from softmax_cli.core.softmax.softmax import log_softmax
 from softmax_cli.display.parts import Step
@@ -36,7 +36,7 @@ class LossRow(Row):
     p        (1, classes) p, of the kind of the values
     """
 
-    kind: Source
+    kind: Kind
     form: Literal["labels", "targets", "distributions", "entries"]
     targets: NDArray[Any]
     weights: Weights

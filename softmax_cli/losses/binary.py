@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from softmax_cli.errors import InputError
 from softmax_cli.formats.model.blocks import Block, OneColumn
 from softmax_cli.formats.text.cell_kinds import cell_kind
-from softmax_cli.formats.text.numbers import is_truth
 from softmax_cli.losses.class_labels import Names
 
 BINARY_LABELS = "labels of --binary are 0 and 1, -1 and 1, or true and false"
@@ -37,12 +36,6 @@ class BinaryNames(Names):
         if self.class_names is None and cell_kind(text, self.missing) == "name":
             error.remedy = f"{BINARY_LABELS}, or the names of --class-names"
         return error
-
-    def _found(self, text: str | None, value: float | None) -> float | None:
-        number = super()._found(text, value)
-        if number is None and self.class_names is None and text is not None and is_truth(text):
-            return float(text.lower() == "true")
-        return number
 
     def _number(self, text: str | None, value: float | None, place: str) -> float | None:
         number = super()._number(text, value, place)

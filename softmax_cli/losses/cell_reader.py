@@ -15,9 +15,7 @@ from softmax_cli.formats.columns.layout import mask_na_values, missing_texts, se
 from softmax_cli.formats.model.blocks import BLOCK_BYTES, Block, Source, from_blocks
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 from softmax_cli.formats.opening.file_key import matches, one_key, split_key
-from softmax_cli.formats.opening.foreign import open_data
 from softmax_cli.formats.opening.inline import unknown_token
-from softmax_cli.formats.opening.pasted import words_of
 from softmax_cli.formats.registry import Format, detected_format, suffix_format
 from softmax_cli.formats.text.cells import cell_splitter, cell_text, unquote
 from softmax_cli.formats.text.json_values import label_text, parse_json, read_document
@@ -64,6 +62,8 @@ class CellReader:
         path, key = split_key(self._one_file(token))
         if path != "-" and (self._is_typed(path) or not path_of(path).exists()):
             return self._from_cells(self._typed(path), self.option)
+        from softmax_cli.formats.opening.foreign import open_data
+
         key, source = one_key(path, key, self.options.key), open_data(path)
         try:
             form = detected_format(path, source, self.options.decimal)
@@ -186,6 +186,10 @@ class CellReader:
         if token.startswith("["):
             with suppress(ValueError):
                 return [label_text(cell) for cell in parse_json(token)]
+        if all(map(is_number, texts := token.split(","))):
+            return [text.strip() for text in texts]
+        from softmax_cli.formats.opening.pasted import words_of
+
         if token not in self.words and (words := words_of(token)):
             return words
         cells = cell_splitter(",")(token.strip("[]").encode())

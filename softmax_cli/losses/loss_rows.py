@@ -15,7 +15,7 @@ from softmax_cli.core.exact.rows import has_no_softmax, likeliest
 from softmax_cli.core.exact.sums import row_sums
 from softmax_cli.core.loss.distributions import as_probabilities
 from softmax_cli.core.loss.reduction import Reduction
-from softmax_cli.core.loss.row_losses import Source as Kind
+from softmax_cli.core.loss.row_losses import Kind
 from softmax_cli.core.loss.targets import are_one_hot, without_ignored
 from softmax_cli.core.loss.two_classes import logarithms
 from softmax_cli.core.loss.weights import WEIGHTS_ARE, Parts, Weights, are_weights

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from softmax_cli.errors import SoftmaxCliError
 from softmax_cli.formats.model.blocks import Block, Source
-from softmax_cli.formats.model.id_columns import IdColumns, text_columns
+from softmax_cli.formats.model.id_columns import IdColumns, TextColumn, id_columns
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions, WriteOptions
 from softmax_cli.formats.model.sinks import Result
 from softmax_cli.formats.opening.sink import open_sink
@@ -74,7 +74,7 @@ def joined(source: Source) -> Rows:
 
 def raw_ids(rows: Ids) -> IdColumns | None:
     """Return the id columns of these rows of raw cells."""
-    return text_columns(list(zip(*rows, strict=True)))
+    return id_columns(list(map(TextColumn, zip(*rows, strict=True))))
 
 
 def ids_of(block: Block) -> Ids | None:

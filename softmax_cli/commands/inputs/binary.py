@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from softmax_cli.core.loss.row_losses import Source as Kind
 from softmax_cli.core.loss.two_classes import two_classes
 from softmax_cli.errors import InputError, ShapeError, join_names
 from softmax_cli.formats.arrays.array import array_source, whole_array
 from softmax_cli.formats.model.blocks import Block, OneColumn, Source
+
+if TYPE_CHECKING:
+    from softmax_cli.core.loss.row_losses import Kind
 
 
 def as_column(source: Source) -> Source:

@@ -22,7 +22,7 @@ from softmax_cli.commands.inputs.values import (
 from softmax_cli.commands.options.loss import LossOptions
 from softmax_cli.core.exact.arrays import checked_temperature
 from softmax_cli.core.loss.reduction import ReducedLoss
-from softmax_cli.core.loss.row_losses import Source as Kind
+from softmax_cli.core.loss.row_losses import Kind
 from softmax_cli.core.loss.weights import Weights
 from softmax_cli.errors import ShapeError, UsageError
 from softmax_cli.formats.columns.layout import missing_texts

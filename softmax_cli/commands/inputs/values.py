@@ -6,12 +6,11 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from softmax_cli.core.exact.bfloat16 import dtype_named, in_memory
-from softmax_cli.core.loss.row_losses import Source as Kind
 from softmax_cli.errors import (
     InputError,
     NothingGivenError,
@@ -21,13 +20,17 @@ from softmax_cli.errors import (
     did_you_mean,
     shorten,
 )
-from softmax_cli.formats.columns.name_prefixes import prefix_remedy
 from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
-from softmax_cli.formats.opening.file_key import file_of, matches
+from softmax_cli.formats.opening.file_key import file_of, names_input
 from softmax_cli.formats.opening.source import open_source
 from softmax_cli.formats.registry import suffix_format
 from softmax_cli.storage.filesystem import path_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from softmax_cli.core.loss.row_losses import Kind
 
 
 def opened(
@@ -83,7 +86,7 @@ def opened_option(
     token: str, option: str, read: ReadOptions, request: ColumnRequest = ColumnRequest()
 ) -> Source:
     """Open the value of an option: rows typed inline, or a file."""
-    if _is_typed(token):
+    if not names_input(token):
         chosen = ReadOptions(dtype=read.dtype, na_values=read.na_values)
     else:
         form = suffix_format(file_of(token))
@@ -148,6 +151,8 @@ def in_order_of(source: Source, other: Source, option: str) -> Source:
     if not wanted or not names or wanted == names:
         return other
     if sorted(wanted) != sorted(names) or len(set(names)) < len(names):
+        from softmax_cli.formats.columns.name_prefixes import prefix_remedy
+
         problem = f"the columns of {other.place} are not named as those of {source.place}"
         remedy = "the same names are needed, in any order"
         if odd := [name for name in names if name not in wanted]:
@@ -233,11 +238,7 @@ def _typed_as_vector(source: Source, request: ColumnRequest, place: str) -> Sour
 def _is_text_table(token: str) -> bool:
     """Return true for a file with the suffix of CSV, TSV or text, or an unknown one."""
     form = suffix_format(file_of(token))
-    return not _is_typed(token) and (form is None or form.name in ("csv", "tsv", "txt"))
-
-
-def _is_typed(token: str) -> bool:
-    return not (token == "-" or path_of(file_of(token)).exists() or matches(token))
+    return names_input(token) and (form is None or form.name in ("csv", "tsv", "txt"))
 
 
 def _retyped(source: Source, read: ReadOptions) -> Source:

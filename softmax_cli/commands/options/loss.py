@@ -105,13 +105,10 @@ class LossOptions:
     @property
     def labels_are_a_file(self) -> bool:
         """Whether --labels names files, whose column --label-column may name."""
-        from softmax_cli.formats.opening.file_key import file_of, matches
-        from softmax_cli.storage.filesystem import path_of
+        from softmax_cli.formats.opening.file_key import names_input
 
         token = self.labels
-        if token is None or token.startswith("["):
-            return False
-        return token == "-" or path_of(file_of(token)).exists() or bool(matches(token))
+        return token is not None and not token.startswith("[") and names_input(token)
 
     @property
     def are_entries(self) -> bool:

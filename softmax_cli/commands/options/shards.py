@@ -55,14 +55,14 @@ class ShardOptions:
 
     def worker_path(self, token: str) -> str:
         """Return a token, with a path made absolute for workers in another directory."""
-        if not self._is_elsewhere:
+        if not self._is_elsewhere or token == "-":
             return token
-        from softmax_cli.formats.opening.file_key import file_of, matches
+        from softmax_cli.formats.opening.file_key import names_input
         from softmax_cli.storage.filesystem import is_remote, path_of
 
         # Typed rows are not paths.
-        exists = path_of(file_of(token)).exists() or matches(token)
-        return path_of(token).absolute() if exists and not is_remote(token) else token
+        is_path = names_input(token) and not is_remote(token)
+        return path_of(token).absolute() if is_path else token
 
     def worker_directory(self, directory: str) -> str:
         """Return an output directory, made absolute for workers in another directory."""

@@ -12,12 +12,12 @@ from softmax_cli.core.exact.arrays import FloatArray, checked_base, narrowed, wi
 from softmax_cli.core.exact.double_double import LARGEST, Rows, factor, over, quotient, two_sum
 from softmax_cli.core.exact.rows import likeliest, rows_of
 from softmax_cli.core.exact.sums import row_sums
-from softmax_cli.core.loss.row_losses import Source, expected_losses, finite, row_losses
+from softmax_cli.core.loss.row_losses import Kind, expected_losses, finite, row_losses
 from softmax_cli.core.loss.weights import Weights
 from softmax_cli.core.softmax.softmax import log_softmax, softmax
 from softmax_cli.errors import DomainError, ShapeError
 
-_PROBABILITIES: Source = "probabilities"
+_PROBABILITIES: Kind = "probabilities"
 # From here on exp(-d) dominates exp(-d) - 1 + d.
 _FAR = 3.0
 # The series of exp(-x) - 1 + x, for x below 1, is exact after so many.
@@ -88,7 +88,7 @@ def entropies_and_divergences(
     base: float,
     weights: Weights,
     samples: Rows | None,
-    source: Source = _PROBABILITIES,
+    source: Kind = _PROBABILITIES,
     temperature: float = 1.0,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the entropy of p and the divergence KL(p||q) of each row, (rows,) each.
@@ -122,14 +122,14 @@ def entropies_and_divergences(
     return entropies, divergences[:, 0]
 
 
-def as_probabilities(values: Rows, source: Source, temperature: float = 1.0) -> Rows:
+def as_probabilities(values: Rows, source: Kind, temperature: float = 1.0) -> Rows:
     """Return the probabilities (rows, classes) that values of this kind stand for."""
     if source == "logits":
         return wide(softmax(wide(values), temperature=temperature))
     return np.exp(values) if source == "log-probabilities" else values
 
 
-def _logarithms(values: Rows, source: Source, temperature: float) -> Rows:
+def _logarithms(values: Rows, source: Kind, temperature: float) -> Rows:
     if source == "logits":
         return wide(log_softmax(wide(values), temperature=temperature))
     with np.errstate(divide="ignore"):

@@ -31,7 +31,7 @@ from softmax_cli.core.softmax.softmax import probabilities
 if TYPE_CHECKING:
     from fractions import Fraction
 
-Source = Literal["logits", "probabilities", "log-probabilities"]
+Kind = Literal["logits", "probabilities", "log-probabilities"]
 
 
 def row_losses(
@@ -39,7 +39,7 @@ def row_losses(
     targets: NDArray[Any],
     *,
     temperature: float = 1.0,
-    source: Source = "logits",
+    source: Kind = "logits",
     base: float = math.e,
     largest: NDArray[np.intp] | None = None,
     weights: Weights = UNWEIGHTED,
@@ -257,7 +257,7 @@ def _weighted(weights: Rows, numbers: Rows) -> Rows:
         return np.where(weights == 0, 0, weights * numbers)
 
 
-def _logarithms(values: Rows, source: Source) -> Rows:
+def _logarithms(values: Rows, source: Kind) -> Rows:
     if source == "log-probabilities":
         return values
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from softmax_cli.core.exact.arrays import FloatArray, wide
 from softmax_cli.core.exact.double_double import Rows
-from softmax_cli.core.loss.row_losses import Source as Kind
+from softmax_cli.core.loss.row_losses import Kind
 
 
 def two_classes(numbers: FloatArray, kind: Kind) -> FloatArray:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from softmax_cli.errors import InputError, shorten
+from softmax_cli.formats.columnar.numbers import WORDS
 from softmax_cli.formats.model.id_columns import IdColumn, unfit_column
 from softmax_cli.formats.text.json_values import json_text
 
@@ -109,11 +110,8 @@ def joined_ids(
     raise unfit_column(name, place)
 
 
-_WORDS = (pl.String, pl.Categorical, pl.Enum)
-
-
 def _alike(one: pl.DataType, other: pl.DataType) -> bool:
-    if one == other or (one.base_type() in _WORDS and other.base_type() in _WORDS):
+    if one == other or (one.base_type() in WORDS and other.base_type() in WORDS):
         return True
     is_number = (each.is_integer() or each.is_float() for each in (one, other))
     return all(is_number)

@@ -30,17 +30,15 @@ from softmax_cli.formats.columns.layout import (
     refuse_text_options,
     several_columns,
 )
-from softmax_cli.formats.columns.lists import list_column, refuse_length
+from softmax_cli.formats.columns.lists import FIRST_ROWS, list_column, refuse_length
 from softmax_cli.formats.model.blocks import Block, Chunk, Source, rows_per_block
-from softmax_cli.formats.model.id_columns import IdColumns
+from softmax_cli.formats.model.id_columns import id_columns
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 from softmax_cli.storage.input import Input
 
 _WINDOW_BYTES = 80 << 20
 _WINDOW_ROWS = 1 << 18
 _COLUMNS_AT_ONCE = 16
-# One of the first rows must have a list, which gives the number of classes.
-_FIRST_ROWS = 1024
 # Names that pandas or R gives to the index of a data frame.
 _INDEX = re.compile(r"|Unnamed: \d+|__index_level_\d+__")
 
@@ -75,7 +73,6 @@ def read(source: Input, form: str, options: ReadOptions, request: ColumnRequest)
         rows=file.rows,
         class_names=layout.class_names,
         id_names=layout.id_names,
-        list_name=layout.list_name,
         table=layout,
     )
 
@@ -94,7 +91,7 @@ def _length_of_lists(file: ColumnarTable, name: str) -> int:
     dtype = file.schema[name]
     if isinstance(dtype, pl.Array) and dtype.size:
         return dtype.size
-    for count in (1, _FIRST_ROWS):
+    for count in (1, FIRST_ROWS):
         first = file.head(name, count).drop_nulls()
         if len(first):
             refuse_length(len(first[0]), len(first[0]), row_place(file.place, 0)(0))
@@ -166,11 +163,9 @@ class _Table:
         self, start: int, values: NDArray[Any], passed: pl.DataFrame, words: pl.DataFrame
     ) -> Block:
         place = self._file.place
-        ids = tuple(SeriesColumn(column, place) for column in passed.get_columns())
+        ids = [SeriesColumn(column, place) for column in passed.get_columns()]
         labels = words.to_series().to_list() if words.width else None
-        return Block(
-            start, values, row_place(place, start), IdColumns(ids) if ids else None, labels
-        )
+        return Block(start, values, row_place(place, start), id_columns(ids), labels)
 
 
 def read_values(
@@ -179,7 +174,7 @@ def read_values(
     """Yield the values of one column, each with its place."""
     file = _opened(source, form)
     name = choose(file.schema.names(), source.place)
-    for start, count in file.windows(_FIRST_ROWS):
+    for start, count in file.windows(FIRST_ROWS):
         values = file.part([name], start, count).to_series()
         place = row_place(file.place, start)
         yield from ((value, place(row)) for row, value in enumerate(values.to_list()))

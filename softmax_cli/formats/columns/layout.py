@@ -68,9 +68,9 @@ class Layout:
     @property
     def list_name(self) -> str | None:
         """The name of the column of lists, if the classes are its entries."""
-        if self.entries is None:
+        if self.entries is None or self.names is None:
             return None
-        return "" if self.names is None else self.names[self.classes[0]]
+        return self.names[self.classes[0]] or None
 
     @property
     def id_names(self) -> tuple[str, ...]:

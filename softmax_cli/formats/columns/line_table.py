@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from softmax_cli.formats.columns.layout import Layout
 from softmax_cli.formats.model.blocks import Block, Chunk, Source, identity, rows_per_block
-from softmax_cli.formats.model.id_columns import IdColumns
+from softmax_cli.formats.model.id_columns import IdColumn, IdColumns, id_columns
 from softmax_cli.formats.text.lines import batches
 from softmax_cli.storage.input import Input, prepend, reading
 from softmax_cli.storage.limits import LONGEST_LINE
@@ -54,12 +54,21 @@ class LineTable(ABC):
         """Return the row of a record; errors name the place."""
 
     @abstractmethod
-    def id_columns(self, cells: Sequence[Sequence[Any]], values: NDArray[Any]) -> IdColumns | None:
-        """Return the id columns, given the cells of each and the numbers of the rows."""
+    def id_column(self, column: int, cells: Sequence[Any], numbers: list[float] | None) -> IdColumn:
+        """Return an id column from its cells, and from its numbers if it is a class too."""
 
     @abstractmethod
     def parse_with_polars(self, text: bytes, rows: int) -> ParsedRows | None:
         """Return the rows of complete lines; None if they must be parsed record by record."""
+
+    def id_columns(self, cells: Iterable[Sequence[Any]], values: NDArray[Any]) -> IdColumns | None:
+        """Return the id columns, given the cells of each and the numbers of the rows."""
+        layout, found = self.layout, []
+        for column, entries in zip(layout.ids, cells, strict=True):
+            is_class = column in layout.classes and layout.entries is None
+            numbers = values[:, layout.classes.index(column)].tolist() if is_class else None
+            found.append(self.id_column(column, entries, numbers))
+        return id_columns(found)
 
     def parse_records(self, records: Iterable[tuple[int, Any]], rows: int, start: int) -> Block:
         """Return the rows of this number of records."""
@@ -70,7 +79,7 @@ class LineTable(ABC):
             lines.append(line)
             ids.append(row_ids)
             labels.append(label)
-        columns = self.id_columns(list(zip(*ids, strict=True)), values)
+        columns = self.id_columns(zip(*ids, strict=True), values)
         return self._block(start, lines, (values, columns, labels))
 
     def _block(self, start: int, lines: Sequence[int], rows: ParsedRows) -> Block:
@@ -99,7 +108,6 @@ class LineTable(ABC):
             chunks,
             class_names=self.layout.class_names,
             id_names=self.layout.id_names,
-            list_name=self.layout.list_name or None,
             size=self.source.size,
             table=self.layout,
             warnings=warnings,

@@ -7,6 +7,9 @@ from collections.abc import Collection
 from softmax_cli.errors import InputError
 from softmax_cli.formats.columns.layout import Layout, column_spec, name_columns, pass_through
 
+# One of the first rows must have a list, which gives the number of classes.
+FIRST_ROWS = 1024
+
 
 def list_column(layout: Layout, lists: Collection[int], place: str) -> int | None:
     """Return the column of lists that holds the classes; None if the classes are numbers.

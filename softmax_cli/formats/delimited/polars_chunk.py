@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from softmax_cli.formats.columns.layout import Layout
 from softmax_cli.formats.columns.line_table import ParsedRows
-from softmax_cli.formats.model.id_columns import text_columns
+from softmax_cli.formats.model.id_columns import TextColumn, id_columns
 from softmax_cli.formats.model.options import DecimalMark
 from softmax_cli.formats.text.cells import cell_text
 from softmax_cli.formats.text.numbers import LARGEST_EXACT, LONG_WHOLE_NUMBER
@@ -69,9 +69,9 @@ def read_with_polars(
         values = frame.select(map(str, layout.classes)).to_numpy(order="fortran", writable=True)
     if any(column.null_count() for column in words) or not _is_exact(values, text, words):
         return None
-    ids = [[cell.encode() for cell in frame[str(column)]] for column in layout.ids]
+    ids = [TextColumn([cell.encode() for cell in frame[str(column)]]) for column in layout.ids]
     label: Iterable[str] = () if layout.label is None else frame[str(layout.label)]
-    return values, text_columns(ids), [cell_text(cell.encode()) for cell in label]
+    return values, id_columns(ids), [cell_text(cell.encode()) for cell in label]
 
 
 def _read_csv(

@@ -11,9 +11,6 @@ from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
-
-from numpy.typing import NDArray
 
 from softmax_cli.errors import InputError, shorten
 from softmax_cli.formats.columns.header import detect_layout
@@ -21,7 +18,7 @@ from softmax_cli.formats.columns.layout import Layout, missing_texts, pass_throu
 from softmax_cli.formats.columns.line_table import LineTable, ParsedRow, ParsedRows
 from softmax_cli.formats.columns.lists import list_column, refuse_length
 from softmax_cli.formats.model.blocks import Source
-from softmax_cli.formats.model.id_columns import IdColumns, TextColumn
+from softmax_cli.formats.model.id_columns import IdColumn, TextColumn
 from softmax_cli.formats.model.options import ColumnRequest, DecimalMark, ReadOptions
 from softmax_cli.formats.text.cell_kinds import cell_kind, number_remedy
 from softmax_cli.formats.text.cells import (
@@ -175,20 +172,17 @@ class DelimitedTable(LineTable):
             numbers = self._list(chosen[0], layout.entries, f"{place}:{layout.classes[0] + 1}")
         return numbers, ids, "" if layout.label is None else decode_cell(cells[layout.label], place)
 
-    def id_columns(
-        self, cells: Sequence[Sequence[bytes]], values: NDArray[Any]
-    ) -> IdColumns | None:
-        columns = []
-        for column, raw in zip(self.layout.ids, cells, strict=True):
-            numbers: list[float | None] | None = None
-            if column in self.layout.classes and self.layout.entries is None:
-                of_class = values[:, self.layout.classes.index(column)].tolist()
-                numbers = [
-                    None if number != number and cell_text(cell) in self.layout.missing else number
-                    for cell, number in zip(raw, of_class, strict=True)
-                ]
-            columns.append(TextColumn(raw, numbers))
-        return IdColumns(tuple(columns)) if columns else None
+    def id_column(
+        self,
+        column: int,  # noqa: ARG002
+        cells: Sequence[bytes],
+        numbers: list[float] | None,
+    ) -> IdColumn:
+        if numbers is None:
+            return TextColumn(cells)
+        missing = (cell_text(cell) in self.layout.missing for cell in cells)
+        pairs = zip(numbers, missing, strict=True)
+        return TextColumn(cells, [None if is_missing else each for each, is_missing in pairs])
 
     def _list(self, cell: bytes, entries: int, place: str) -> list[float]:
         text, missing = decode_cell(cell, place), self.layout.missing

@@ -9,6 +9,7 @@ from typing import Any
 
 from softmax_cli.errors import InputError
 from softmax_cli.formats.columns.layout import refuse_text_options
+from softmax_cli.formats.columns.lists import FIRST_ROWS
 from softmax_cli.formats.json.table import JsonTable, json_layout, read_rows
 from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
@@ -16,9 +17,6 @@ from softmax_cli.formats.model.sinks import FormatSink
 from softmax_cli.formats.text.json_values import json_rows, json_text
 from softmax_cli.formats.text.lines import LineRecorder
 from softmax_cli.storage.input import Input
-
-# One of the first rows must have a list, which gives the number of classes.
-_FIRST_ROWS = 1024
 
 
 def read(source: Input, form: str, options: ReadOptions, request: ColumnRequest) -> Source:
@@ -29,7 +27,7 @@ def read(source: Input, form: str, options: ReadOptions, request: ColumnRequest)
     number, first = next(rows, (0, None))
     if first is None:
         raise InputError("is empty", "give at least one row of numbers", source.place)
-    others = (row for _, row in islice(rows, _FIRST_ROWS))
+    others = (row for _, row in islice(rows, FIRST_ROWS))
     layout = json_layout(chain([first], others), options, request, f"{source.place}:{number}")
     table = JsonTable(source, layout, b"".join(lines.held[number - 1 :]), number)
     return table.open(partial(table.chunks, quotes=False))

@@ -8,8 +8,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from numpy.typing import NDArray
-
 from softmax_cli.errors import InputError, UsageError, join_names, shorten
 from softmax_cli.formats.arrays.array import GIVE_A_NUMBER, NON_FINITE, json_float, remedy_of_json
 from softmax_cli.formats.columns.layout import (
@@ -23,7 +21,7 @@ from softmax_cli.formats.columns.layout import (
 from softmax_cli.formats.columns.line_table import LineTable, ParsedRow, ParsedRows
 from softmax_cli.formats.columns.lists import list_column, refuse_length
 from softmax_cli.formats.json.polars_lines import read_with_polars
-from softmax_cli.formats.model.id_columns import IdColumns, JsonColumn
+from softmax_cli.formats.model.id_columns import IdColumn, JsonColumn
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 from softmax_cli.formats.text.cells import refuse_many_cells
 from softmax_cli.formats.text.json_values import NotJsonError, label_text, parse_json
@@ -171,24 +169,20 @@ class JsonTable(LineTable):
         ids = tuple(cells[column] for column in layout.ids)
         return numbers, ids, "" if layout.label is None else label_text(cells[layout.label])
 
-    def id_columns(self, cells: Sequence[Sequence[Any]], values: NDArray[Any]) -> IdColumns | None:
-        layout, columns = self.layout, []
-        for column, entries in zip(layout.ids, cells, strict=True):
-            held: Sequence[object] = entries
-            if column in layout.classes and layout.entries is None:
-                # A number may be a string: "-inf", or one that stands for a missing value.
-                numbers = values[:, layout.classes.index(column)].tolist()
-                held = [
-                    each
-                    if not isinstance(each, str)
-                    else None
-                    if number != number and each.lower() != "nan"
-                    else number
-                    for each, number in zip(entries, numbers, strict=True)
-                ]
-            name = str(column + 1) if layout.names is None else layout.names[column]
-            columns.append(JsonColumn(held, self.source.place, name))
-        return IdColumns(tuple(columns)) if columns else None
+    def id_column(self, column: int, cells: Sequence[Any], numbers: list[float] | None) -> IdColumn:
+        names = self.layout.names
+        name = str(column + 1) if names is None else names[column]
+        if numbers is not None:
+            # A number may be a string: "-inf", or a text that stands for a missing value.
+            cells = [
+                cell
+                if not isinstance(cell, str)
+                else None
+                if number != number and cell.lower() != "nan"
+                else number
+                for cell, number in zip(cells, numbers, strict=True)
+            ]
+        return JsonColumn(cells, self.source.place, name)
 
     def _cells(self, row: Any, place: str) -> list[Any]:
         names = self.layout.names

@@ -164,7 +164,6 @@ class Source:
     rows      number of rows, if known before they are read
     leading   dimensions to restore on output, if the rows came from an array
     id_names  names of the pass-through columns; empty strings where there is no header
-    list_name  name of the one column that holds the classes as lists, if they came so
     files     first row and name of each file that was opened so far, if there are any
     axis      axis of the classes in the input, counted from the end
     size      bytes of the input, if known before it is read
@@ -186,7 +185,6 @@ class Source:
     leading: tuple[int, ...] | None = None
     class_names: tuple[str, ...] | None = None
     id_names: tuple[str, ...] = ()
-    list_name: str | None = None
     paths: tuple[Path | str, ...] = ()
     files: Sequence[tuple[int, str]] = ()
     axis: int = -1
@@ -200,6 +198,11 @@ class Source:
     stored: np.dtype[Any] | None = None
     if_one_more: str = ""
     close: Callable[[], None] = lambda: None
+
+    @property
+    def list_name(self) -> str | None:
+        """The name of the column of lists, if its entries are the classes."""
+        return None if self.table is None else self.table.list_name
 
     @property
     def first(self) -> int:

@@ -169,9 +169,9 @@ class IdColumns:
         return [column.series() for column in self.columns]
 
 
-def text_columns(columns: Sequence[Sequence[bytes]]) -> IdColumns | None:
-    """Return id columns of raw cells; None if there are none."""
-    return IdColumns(tuple(map(TextColumn, columns))) if columns else None
+def id_columns(columns: Sequence[IdColumn]) -> IdColumns | None:
+    """Return the id columns of a block; None if there are none."""
+    return IdColumns(tuple(columns)) if columns else None
 
 
 def _chosen(entries: Sequence[T], chosen: Chosen) -> Sequence[T]:

@@ -48,6 +48,11 @@ def matches(token: str, *, only_files: bool = False) -> list[str]:
     return []
 
 
+def names_input(token: str) -> bool:
+    """Return true if a token names standard input, a file, or files that a glob matches."""
+    return token == "-" or path_of(file_of(token)).exists() or bool(matches(token))
+
+
 def is_pattern(text: str) -> bool:
     """Return true if a text has a character that is special in a glob."""
     return any(character in text for character in "*?[")

@@ -15,9 +15,9 @@ from softmax_cli.formats.opening.file_key import (
     is_pattern,
     looks_like_a_path,
     matches,
+    names_input,
     split_name,
 )
-from softmax_cli.formats.opening.foreign import is_foreign
 from softmax_cli.formats.text.cell_kinds import number_remedy
 from softmax_cli.formats.text.numbers import NotANumberError, is_number, parse_number
 from softmax_cli.storage.filesystem import is_remote, path_of
@@ -39,7 +39,7 @@ def read_inline(tokens: Sequence[str], place: str) -> Source | None:
     if len(others) == len(tokens):
         return None
     if others:
-        if others[0] != "-" and not (path_of(file_of(others[0])).exists() or matches(others[0])):
+        if not names_input(others[0]):
             raise unknown_token(others[0], place)
         raise InputError("is a path among numbers", "give only paths or only numbers", others[0])
     from softmax_cli.formats.opening.pasted import PastedError, pasted
@@ -85,6 +85,8 @@ def _number(text: str, place: str) -> float:
 
 def unknown_token(token: str, place: str) -> InputError:
     """Return the error for a token that is neither a number nor a file; it names an option."""
+    from softmax_cli.formats.opening.foreign import is_foreign
+
     path, key = split_name(token)
     problem, remedy = "no such file", "check the spelling"
     where = _where(token, place)

@@ -15,7 +15,6 @@ from softmax_cli.formats.columns.suspects import warn_of_suspects
 from softmax_cli.formats.model.blocks import Block, Chunk, Source, opening_pipe
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 from softmax_cli.formats.opening.file_key import file_of, matches, one_key, refuse_key, split_key
-from softmax_cli.formats.opening.foreign import open_data
 from softmax_cli.formats.opening.inline import read_inline, unknown_token
 from softmax_cli.formats.registry import detected_format, named_format, suffix_format
 from softmax_cli.storage.filesystem import Location, identity, location, path_of
@@ -39,12 +38,13 @@ def open_source(
     source = read_inline(tokens, place)
     if source is not None:
         refuse_table_options("typed numbers", options, request, "leave it out")
-        if options.input_format is not None:
-            raise UsageError("typed numbers have no format", "it goes with files", "--input-format")
-        if options.key is not None:
-            raise UsageError("typed numbers have no name", "it goes with files", "--key")
-        if options.decimal != ".":
-            raise UsageError("typed numbers have decimal points", "it goes with files", "--decimal")
+        for option, is_given, problem in (
+            ("--input-format", options.input_format is not None, "have no format"),
+            ("--key", options.key is not None, "have no name"),
+            ("--decimal", options.decimal != ".", "have decimal points"),
+        ):
+            if is_given:
+                raise UsageError(f"typed numbers {problem}", "leave it out", option)
     else:
         paths = [path for token in tokens for path in _expand_glob(token, place)]
         waiting = opening_pipe.get() if "-" in paths else lambda *_: nullcontext()
@@ -68,6 +68,8 @@ def open_file(path: str, options: ReadOptions, request: ColumnRequest = ColumnRe
 
     Its format is that of `--input-format`, its suffix or its first bytes.
     """
+    from softmax_cli.formats.opening.foreign import open_data
+
     path, key = split_key(path)
     if key is not None:
         options = replace(options, key=one_key(path, key, options.key))

@@ -7,7 +7,6 @@ from collections.abc import Collection, Sequence
 from functools import cache
 from typing import Literal
 
-from softmax_cli.formats.text.list_cells import list_entries
 from softmax_cli.formats.text.numbers import STORE_TRUTH, is_number, is_truth
 
 Kind = Literal["missing", "number", "number-like", "name"]
@@ -111,6 +110,8 @@ def is_spreadsheet_error(text: str) -> bool:
 
 def is_list(text: str) -> bool:
     """Return true for a list of numbers in one cell, such as `[1.0, 2.0]`."""
+    from softmax_cli.formats.text.list_cells import list_entries
+
     if list_entries(text) is not None:
         return True
     found = _LIST.fullmatch(text.strip())

@@ -13,7 +13,6 @@ from typing import NamedTuple, TypeVar
 from softmax_cli.errors import InputError
 from softmax_cli.formats.text.cell_kinds import MISSING, is_spreadsheet_error
 from softmax_cli.formats.text.cells import QUOTED
-from softmax_cli.formats.text.delimiter import separator_line
 from softmax_cli.storage.input import Input, reading
 from softmax_cli.storage.limits import LONGEST_LINE, MOST_IDLE_LINES
 
@@ -185,6 +184,8 @@ def first_records(source: Input, comments: Comments, what: str, *, anywhere: boo
     Comments and blank lines above the first record are counted. With `anywhere`, more comments
     may follow below it.
     """
+    from softmax_cli.formats.text.delimiter import separator_line
+
     number, delimiter, blank, is_above = 0, None, "", True
     while is_above:
         if number == MOST_IDLE_LINES:

@@ -15,7 +15,7 @@ from softmax_cli.core.exact.arrays import FloatArray
 from softmax_cli.core.loss.cross_entropy import cross_entropy, cross_entropy_gradient
 from softmax_cli.core.loss.distributions import distribution_cross_entropy, kl_divergence
 from softmax_cli.core.loss.reduction import Reduction
-from softmax_cli.core.loss.row_losses import Source, row_losses, row_losses_and_gradients
+from softmax_cli.core.loss.row_losses import Kind, row_losses, row_losses_and_gradients
 from softmax_cli.core.softmax.softmax import log_softmax, softmax
 from softmax_cli.errors import DomainError, ShapeError
 from tests.core import mpmath_reference as exact
@@ -370,7 +370,7 @@ def test_sources_of_the_same_distribution_agree(drawn: tuple[Float64Array, Any])
     rows = drawn[0].reshape(-1, drawn[0].shape[-1])
     labels = drawn[1].reshape(-1)
     one_hot = np.eye(rows.shape[-1])[labels]
-    sources: list[tuple[Source, FloatArray]] = [
+    sources: list[tuple[Kind, FloatArray]] = [
         ("log-probabilities", log_softmax(rows)),
         ("probabilities", softmax(rows)),
     ]
@@ -480,9 +480,7 @@ def test_an_infinite_loss_makes_the_reduced_loss_infinite(reduction: Reduction) 
 
 @pytest.mark.parametrize("source", ["probabilities", "log-probabilities"])
 @pytest.mark.parametrize("targets", [1, [0.5, 0.5]])
-def test_an_impossible_target_costs_infinity_from_every_source(
-    source: Source, targets: Any
-) -> None:
+def test_an_impossible_target_costs_infinity_from_every_source(source: Kind, targets: Any) -> None:
     values = np.array([[1.0, 0.0] if source == "probabilities" else [0.0, -INF]])
     assert_array_equal(row_losses(values, np.array([targets]), source=source), INF)
 

@@ -120,7 +120,7 @@ def test_a_key_is_given_once() -> None:
 
 
 def test_typed_numbers_have_no_key() -> None:
-    assert refusal("1", "2", key="x") == "--key: typed numbers have no name; it goes with files"
+    assert refusal("1", "2", key="x") == "--key: typed numbers have no name; leave it out"
 
 
 def test_an_output_onto_the_file_is_an_output_onto_an_input() -> None:
