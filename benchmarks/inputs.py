@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-Kind = Literal["float32", "float64", "labels", "vector", "csv", "gradients"]
+Kind = Literal["float32", "float64", "labels", "vector", "csv", "gradients", "columns", "lists"]
 
 _ROOT = Path(__file__).resolve().parent.parent
-_BYTES = {"float32": 4, "float64": 8, "labels": 8, "vector": 4, "csv": 20, "gradients": 4}
+_BYTES = dict.fromkeys(get_args(Kind), 4) | {"float64": 8, "labels": 8, "csv": 20}
+_PARQUET = ("columns", "lists")
 _VALUES_AT_ONCE = 1 << 20
 _BODY_ROWS = 1_000_000
 
@@ -37,7 +38,7 @@ class Input:
     @property
     def name(self) -> str:
         """The name of the file, which says all that there is to know."""
-        suffix = "csv" if self.kind == "csv" else "npy"
+        suffix = "parquet" if self.kind in _PARQUET else "csv" if self.kind == "csv" else "npy"
         return f"{self.kind}-{self.rows}x{self.columns}.{suffix}"
 
     @property
@@ -59,6 +60,8 @@ def write(wanted: Input, folder: Path) -> None:
     with unfinished.open("wb") as file:
         if wanted.kind == "csv":
             _write_csv(file, wanted)
+        elif wanted.kind in _PARQUET:
+            _write_parquet(file, wanted)
         else:
             _write_npy(file, wanted)
         file.flush()
@@ -96,6 +99,18 @@ def _write_csv(file: IO[bytes], wanted: Input) -> None:
     ]
     for begin in range(0, wanted.rows, len(lines)):
         file.write(("\n".join(lines[: wanted.rows - begin]) + "\n").encode())
+
+
+def _write_parquet(file: IO[bytes], wanted: Input) -> None:
+    """Write float32 as a column per class, or as one column of lists."""
+    import numpy as np
+    import polars as pl
+
+    values = np.concatenate(list(_values(wanted, np.dtype(np.float32))))
+    table = pl.DataFrame(values, [f"class_{j}" for j in range(wanted.columns)])
+    if wanted.kind == "lists":
+        table = pl.DataFrame({"logits": values}).select(pl.col("logits").arr.to_list())
+    table.write_parquet(file)
 
 
 def _values(wanted: Input, dtype: np.dtype[Any]) -> Iterator[NDArray[Any]]:

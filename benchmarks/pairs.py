@@ -57,6 +57,7 @@ def pairs(scale: float) -> list[Pair]:
         *_gradient_files(scale),
         *_jacobian(scale),
         *_csv(scale),
+        *_lists(scale),
         *_start(),
     ]
 
@@ -167,6 +168,22 @@ def _csv(scale: float) -> Iterator[Pair]:
         yield Pair(f"{name}-polars", ours, ("python", "-c", copy), 1.3, (logits,), ("polars",))
         needs = ("pandas", "scipy")
         yield Pair(f"{name}-pandas", ours, pandas, 0.1, (logits,), needs, share=0)
+
+
+def _lists(scale: float) -> Iterator[Pair]:
+    lists = _scaled(scale, "lists", 500_000, 100)
+    columns = _scaled(scale, "columns", 500_000, 100)
+    labels = _scaled(scale, "labels", 500_000, 100)
+    for name, words, inputs in (
+        ("softmax", ("-o", "{}.npy"), ()),
+        ("xent", ("--labels", labels.name), (labels,)),
+    ):
+        ours, peer = (
+            ("softmax-cli", name, logits.name, *(word.format(side) for word in words))
+            for side, logits in (("ours", lists), ("peer", columns))
+        )
+        inputs = (lists, columns, *inputs)
+        yield Pair(f"parquet-lists-{name}-columns", ours, peer, 1.3, inputs, ("polars",))
 
 
 def _start() -> Iterator[Pair]:

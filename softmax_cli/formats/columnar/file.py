@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from math import ceil
 from typing import TypeVar
 
 import polars as pl
@@ -31,6 +32,7 @@ class ColumnarFile(ColumnarTable):
 
     def __init__(self, source: Input, form: str) -> None:
         self.place, self.title = source.place, _TITLES[form]
+        self._source, self._form = source, form
         head, magic = source.head(), _MAGIC[form]
         if other := _OTHERS.get((form, head[:4])):
             raise InputError(*other, self.place)
@@ -61,7 +63,7 @@ class ColumnarFile(ColumnarTable):
             self.schema = self._lazy.collect_schema()
             self.rows = int(self._lazy.select(pl.len()).collect(engine="streaming").item())
             if form == "parquet":
-                held = self._rows_in_groups(source)
+                held = self._rows_in_groups()
                 metadata = pl.read_parquet_metadata(path)
             else:
                 held = self.rows
@@ -83,23 +85,51 @@ class ColumnarFile(ColumnarTable):
             raise self.refusal(f"{len(frame)} of {count} rows are there")
         return frame
 
-    def windows(self, step: int) -> Iterator[tuple[int, int]]:
-        # Reading no rows still finds damage, and types of id columns.
-        starts = range(0, max(1, self.rows), step)
-        return ((start, min(step, self.rows - start)) for start in starts)
+    def windows(self, step: int, whole: int = 0) -> Iterator[tuple[int, int]]:
+        groups = [rows for rows in self._groups() if rows] if whole else []
+        if sum(groups) != self.rows or min(groups, default=0) <= 0:
+            groups, whole = [self.rows], step
+        start = 0
+        for rows in _joined(groups, step):
+            size = ceil(rows / ceil(rows / whole)) if rows > whole else whole
+            # Reading no rows still finds damage, and types of id columns.
+            for first in range(0, max(1, rows), size):
+                yield start + first, min(size, rows - first)
+            start += rows
 
     def head(self, name: str, count: int) -> pl.Series:
         return self.part([name], 0, min(count, self.rows)).to_series()
 
-    def _rows_in_groups(self, source: Input) -> int:
+    def _groups(self) -> list[int]:
+        """Return the rows of each row group; none are known of Arrow, or of a damaged footer."""
+        if self._form != "parquet":
+            return []
+        return parse_footer(self._source, "parquet", parquet_footer.rows_of_groups) or []
+
+    def _rows_in_groups(self) -> int:
         """Return how many rows the row groups of a Parquet file hold: those that Polars reads."""
         if not self.rows:
             # Polars trusts a footer that declares no rows.
-            return parse_footer(source, "parquet", parquet_footer.rows_of_groups) or 0
+            return sum(self._groups())
         unused = "row" + max(self.schema, key=len, default="")
         numbered = self._lazy.with_row_index(unused).select(pl.col(unused).max())
         last = numbered.collect(engine="streaming").item()
         return 0 if last is None else int(last) + 1
+
+
+def _joined(groups: list[int], step: int) -> list[int]:
+    """Return the rows of groups, with small ones that follow each other joined.
+
+    >>> _joined([3, 1, 1, 5, 2, 2, 2], step=4)
+    [4, 1, 5, 4, 2]
+    """
+    joined: list[int] = []
+    for rows in groups:
+        if joined and joined[-1] + rows <= step:
+            joined[-1] += rows
+        else:
+            joined.append(rows)
+    return joined
 
 
 def parse_footer(source: Input, form: str, parse: Callable[[bytes], T]) -> T | None:

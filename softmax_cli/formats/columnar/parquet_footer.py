@@ -23,9 +23,9 @@ _ROWS, _ROW_GROUPS = 3, 4
 _CHUNKS, _CHUNK_METADATA = 1, 3
 
 
-def rows_of_groups(footer: bytes) -> int:
-    """Return how many rows the row groups hold; a damaged footer raises a built-in error."""
-    return sum(group[_ROWS][1] for group in _row_groups(footer))
+def rows_of_groups(footer: bytes) -> list[int]:
+    """Return how many rows each row group holds; a damaged footer raises a built-in error."""
+    return [int(group[_ROWS][1]) for group in _row_groups(footer)]
 
 
 def entries_of(footer: bytes, size: int) -> tuple[int, list[tuple[int, bytes]]]:

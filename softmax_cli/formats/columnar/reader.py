@@ -38,6 +38,9 @@ from softmax_cli.storage.input import Input
 
 _WINDOW_BYTES = 80 << 20
 _WINDOW_ROWS = 1 << 18
+# A row group of lists of at most this size is decoded at once.
+_GROUP_BYTES = 128 << 20
+_GROUP_ROWS = 1 << 20
 _COLUMNS_AT_ONCE = 16
 # Names that pandas or R gives to the index of a data frame.
 _INDEX = re.compile(r"|Unnamed: \d+|__index_level_\d+__")
@@ -115,16 +118,18 @@ class _Table:
         # A file of labels alone has no classes.
         width = max(1, layout.width)
         most = _WINDOW_BYTES // (width * self._dtype.itemsize)
+        whole = 0
         if layout.entries is not None:
             # Polars holds them in memory too, and more while it decodes them.
             most //= 2
+            whole = max(1, min(_GROUP_ROWS, _GROUP_BYTES // (width * self._dtype.itemsize)))
         step = max(1, min(_WINDOW_ROWS, most, file.rows or most))
         size = rows_per_block(width, self._dtype.itemsize)
         read = self._from_lists
         if layout.entries is None:
             read = partial(self._from_columns, np.empty((layout.width, step), self._dtype))
         ids = list(layout.id_names)
-        for start, count in file.windows(step):
+        for start, count in file.windows(step, whole):
             rows = read(start, count)
             words = file.words(self._label, start, count)
             passed = file.part(ids, start, count) if ids else pl.DataFrame()
@@ -132,6 +137,8 @@ class _Table:
                 values = rows[first : first + size].astype(self._dtype, order="K")
                 parts = (frame.slice(first, len(values)) for frame in (passed, words))
                 yield Chunk(len(values), partial(self._block, start + first, values, *parts))
+            # Not held beside the next window.
+            del rows
 
     def _from_columns(self, window: NDArray[Any], start: int, count: int) -> NDArray[Any]:
         for first in range(0, len(window), _COLUMNS_AT_ONCE):

@@ -44,12 +44,14 @@ class ArrowStream(ColumnarTable):
         self._frames = self._read_frames()
         self._ahead: list[pl.DataFrame] = []
 
-    def windows(self, step: int) -> Iterator[tuple[int, int]]:
+    def windows(self, step: int, whole: int = 0) -> Iterator[tuple[int, int]]:
         for frame in chain(self._ahead, self._frames):
             self._start += len(self._frame)
             self._frame = frame
-            for first in range(0, len(frame), step):
-                yield self._start + first, min(step, len(frame) - first)
+            # Its rows are decoded already.
+            size = max(step, whole)
+            for first in range(0, len(frame), size):
+                yield self._start + first, min(size, len(frame) - first)
 
     def part(self, names: list[str], start: int, count: int) -> pl.DataFrame:
         return self._frame.select(names).slice(start - self._start, count)

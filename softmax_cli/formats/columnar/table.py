@@ -48,8 +48,12 @@ class ColumnarTable(ABC):
     check: Callable[[], None] = staticmethod(no_check)
 
     @abstractmethod
-    def windows(self, step: int) -> Iterator[tuple[int, int]]:
-        """Yield the start and the size of windows of at most `step` rows, in order, once."""
+    def windows(self, step: int, whole: int = 0) -> Iterator[tuple[int, int]]:
+        """Yield the start and the size of windows of at most `step` rows, in order, once.
+
+        A row group of at most `whole` rows is not cut, and a larger one is cut as little as
+        possible: Polars decodes a group of lists anew for every part of it.
+        """
 
     @abstractmethod
     def part(self, names: list[str], start: int, count: int) -> pl.DataFrame:

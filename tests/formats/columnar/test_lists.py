@@ -12,6 +12,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from softmax_cli.formats.columnar import reader
+from softmax_cli.formats.columnar.file import ColumnarFile
 from tests.formats.rows import read, refusal
 from tests.running import run
 
@@ -53,6 +54,35 @@ def test_missing_lists_and_entries(form: str, fixed: bool, monkeypatch: pytest.M
     assert_array_equal(back.values, [none, [1, 2], none, [3, np.nan], none])
     outcome = run(f"softmax-cli softmax x.{form}")
     assert f"x.{form}: row 0, class 0: is missing or NaN" in outcome.err
+
+
+@pytest.mark.parametrize("rows", [1, 3, 4, 50])
+@pytest.mark.parametrize("together", [1, 8])
+@pytest.mark.parametrize("whole", [1, 2, 100])
+def test_row_groups_of_any_size(
+    rows: int, together: int, whole: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "_WINDOW_BYTES", 2 * together * 8)
+    monkeypatch.setattr(reader, "_GROUP_BYTES", whole * 8)
+    frame = pl.DataFrame({"id": range(11), "z": [[float(row)] for row in range(11)]})
+    frame.write_parquet("x.parquet", row_group_size=rows)
+    back = read("x.parquet", id_columns=["id"])
+    assert_array_equal(back.values[:, 0], range(11))
+
+
+def test_a_row_group_is_decoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = pl.DataFrame({"z": [[float(row), 0.0] for row in range(12)]})
+    frame.write_parquet("x.parquet", row_group_size=4)
+    parts = []
+
+    def part(_: ColumnarFile, names: list[str], start: int, count: int) -> pl.DataFrame:
+        parts.append((start, count))
+        return frame[start : start + count].select(names)
+
+    monkeypatch.setattr(ColumnarFile, "part", part)
+    monkeypatch.setattr(reader, "_WINDOW_BYTES", 3 * 16)
+    assert len(read("x.parquet").values) == 12
+    assert parts == [(0, 1), (0, 4), (4, 4), (8, 4)]
 
 
 @both
