@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection
 
 from softmax_cli.errors import InputError, shorten
-from softmax_cli.formats.text.numbers import NotANumberError, parse_number
+from softmax_cli.formats.text.numbers import LARGEST_EXACT, NotANumberError, parse_number
 
 # A number's own type: np.float64(1.5), tensor(1.5).
 _TYPED = re.compile(r"(?:(?:np|numpy|torch)\.)?\w+\(([^()\[\],=]*)\)")
@@ -22,6 +22,7 @@ _FORMS = (
 )
 _LIST = re.compile("|".join(_FORMS), re.DOTALL)
 _ENTRY = re.compile(r"[+\-\u2212]?(?:[\d.][\d.eE+\-]*|nan|inf|None|null|NA)", re.IGNORECASE)
+_PLAIN = re.compile(r"\[[0-9.eE+\-, ]+\]")
 _CUT = "..."
 
 
@@ -51,11 +52,26 @@ def list_entries(text: str) -> list[str] | None:
 
 def parse_list(text: str, missing: Collection[str], place: str) -> list[float]:
     """Return the numbers of a list; errors name the place of its cell."""
+    if numbers := _plain_numbers(text, missing):
+        return numbers
     entries = list_entries(text)
     if entries is None:
         problem = f"{shorten(text)!r} is not a list of numbers, as the first row has there"
         raise InputError(problem, "every row needs a list of numbers", place)
     return [_number(entry, number, missing, place) for number, entry in enumerate(entries)]
+
+
+def _plain_numbers(text: str, missing: Collection[str]) -> list[float] | None:
+    """Return the numbers of a list as JSON writes it; None if an entry needs a closer look."""
+    if not _PLAIN.fullmatch(text):
+        return None
+    entries = list(map(str.strip, text[1:-1].split(",")))
+    try:
+        numbers = list(map(float, entries))
+    except ValueError:
+        return None
+    is_exact = all(-LARGEST_EXACT < number < LARGEST_EXACT for number in numbers)
+    return numbers if is_exact and not any(entry in missing for entry in entries) else None
 
 
 def _number(text: str, number: int, missing: Collection[str], place: str) -> float:
