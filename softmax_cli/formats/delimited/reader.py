@@ -12,12 +12,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+import numpy as np
+
 from softmax_cli.errors import InputError, shorten
 from softmax_cli.formats.columns.header import detect_layout
 from softmax_cli.formats.columns.layout import Layout, missing_texts, pass_through
 from softmax_cli.formats.columns.line_table import LineTable, ParsedRow, ParsedRows
 from softmax_cli.formats.columns.lists import list_column, refuse_length
-from softmax_cli.formats.model.blocks import Source
+from softmax_cli.formats.model.blocks import Block, Source, from_blocks
 from softmax_cli.formats.model.id_columns import IdColumn, TextColumn
 from softmax_cli.formats.model.options import ColumnRequest, DecimalMark, ReadOptions
 from softmax_cli.formats.text.cell_kinds import cell_kind, number_remedy
@@ -33,6 +35,7 @@ from softmax_cli.formats.text.lines import (
     SAVE_AS_UTF8,
     Comments,
     Record,
+    batches,
     first_records,
     read_records,
 )
@@ -45,9 +48,10 @@ from softmax_cli.formats.text.numbers import (
     is_truth,
     parse_number,
 )
-from softmax_cli.storage.input import Input
+from softmax_cli.storage.input import Input, prepend
 
 _LONG_CELL = 1 << 12
+_LISTS_AT_ONCE = 1 << 8
 # Points are commas and commas points, so that float() reads a decimal comma and refuses a point.
 _SWAPPED = bytes.maketrans(b",.", b".,")
 
@@ -85,7 +89,11 @@ def read(source: Input, form: str, options: ReadOptions, request: ColumnRequest)
     if delimiter is None:
         chunks = partial(table.chunks_of_records, head, line)
     notes = [text for text in (note, layout.warning) if text]
-    return table.open(chunks, lambda: notes, partial(comments.warnings, source.place))
+    opened = table.open(chunks, lambda: notes, partial(comments.warnings, source.place))
+    if request.entries and layout.entries is not None:
+        entries = from_blocks(table.entries_of_lists)
+        return replace(opened, classes=1, chunks=entries, table=None)
+    return opened
 
 
 def _with_kinds(layout: Layout, row: Sequence[str], place: str) -> Layout:
@@ -154,16 +162,7 @@ class DelimitedTable(LineTable):
         return read_with_polars(text, rows, layout, self.delimiter, self.decimal)
 
     def parse_record(self, record: bytes, place: str) -> ParsedRow:
-        layout = self.layout
-        # In one column, a blank line is a missing value.
-        cells = self.split(record) or [b""]
-        if len(cells) != layout.columns:
-            refuse_many_cells(len(cells), place)
-            counted = "1 column" if len(cells) == 1 else f"{len(cells)} columns"
-            problem = f"{counted}, and {self.compared} {layout.columns}"
-            is_one = 1 in (len(cells), layout.columns)
-            remedy = "check --delimiter" if is_one else "every row needs the same columns"
-            raise InputError(problem, remedy, place)
+        layout, cells = self.layout, self._cells(record, place)
         chosen = cells if layout.is_all_classes else [cells[column] for column in layout.classes]
         ids = tuple(cells[column] for column in layout.ids)
         if layout.entries is None:
@@ -171,6 +170,19 @@ class DelimitedTable(LineTable):
         else:
             numbers = self._list(chosen[0], layout.entries, f"{place}:{layout.classes[0] + 1}")
         return numbers, ids, "" if layout.label is None else decode_cell(cells[layout.label], place)
+
+    def _cells(self, record: bytes, place: str) -> list[bytes]:
+        columns = self.layout.columns
+        # In one column, a blank line is a missing value.
+        cells = self.split(record) or [b""]
+        if len(cells) != columns:
+            refuse_many_cells(len(cells), place)
+            counted = "1 column" if len(cells) == 1 else f"{len(cells)} columns"
+            problem = f"{counted}, and {self.compared} {columns}"
+            is_one = 1 in (len(cells), columns)
+            remedy = "check --delimiter" if is_one else "every row needs the same columns"
+            raise InputError(problem, remedy, place)
+        return cells
 
     def id_column(
         self,
@@ -184,13 +196,32 @@ class DelimitedTable(LineTable):
         pairs = zip(numbers, missing, strict=True)
         return TextColumn(cells, [None if is_missing else each for each, is_missing in pairs])
 
-    def _list(self, cell: bytes, entries: int, place: str) -> list[float]:
+    def _list(self, cell: bytes, entries: int | None, place: str) -> list[float]:
+        """Return the numbers of a list that must have so many entries, or any number of them."""
         text, missing = decode_cell(cell, place), self.layout.missing
         if text in missing:
-            return [math.nan] * entries
+            return [math.nan] * (1 if entries is None else entries)
         numbers = parse_list(text, missing, place)
-        refuse_length(len(numbers), entries, place)
+        if entries is not None:
+            refuse_length(len(numbers), entries, place)
         return numbers
+
+    def entries_of_lists(self) -> Iterator[Block]:
+        """Yield the entries of lists of any length, each as a row."""
+        records = self.read_records(prepend(self.head, self.source.stream), self.line)
+        column, start = self.layout.classes[0], 0
+        for batch in batches(records, _LISTS_AT_ONCE):
+            numbers: list[float] = []
+            places: list[str] = []
+            for line, record in batch:
+                place = self.row_place(line)
+                found = self._list(
+                    self._cells(record, place)[column], None, f"{place}:{column + 1}"
+                )
+                numbers += found
+                places += (f"{place}:{column + 1}, entry {entry}" for entry in range(len(found)))
+            yield Block(start, np.array(numbers)[:, None], places.__getitem__)
+            start += len(numbers)
 
     def _numbers(self, cells: list[bytes], place: str) -> list[float]:
         try:

@@ -30,6 +30,8 @@ def _inputs(folder: Path) -> None:  # noqa: ARG001
     Path("flat.json").write_text(json.dumps(LISTS[0] + LISTS[1]))
     Path("object.json").write_text(json.dumps({"lp": LISTS, "other": 1}))
     Path("column.csv").write_text("logprob\n\n-0.5\n-1.5\nNA\n-1.25\n")
+    Path("lists.csv").write_text('id,lp\n1,"[None, -0.5, -1.5]"\n2,"[nan, -1.25]"\n')
+    Path("alone.csv").write_text('lp\n"[null, -0.5, -1.5]"\n"[NA -1.25]"\n')
     np.save("flat.npy", ENTRIES)
     padded = [[math.nan, -0.5, -1.5], [math.nan, -1.25, math.nan]]
     np.save("padded.npy", np.array(padded))
@@ -54,6 +56,9 @@ def _report(line: str) -> dict[str, Any]:
         "flat.json",
         "'object.json[lp]'",
         "column.csv",
+        "lists.csv --columns lp",
+        "lists.csv --id-columns id",
+        "alone.csv",
         "flat.npy",
         "lists.parquet --columns lp",
         "column.arrow",
