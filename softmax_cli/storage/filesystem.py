@@ -237,15 +237,20 @@ def identity(name: str) -> Identity | None:
     return status.st_dev, status.st_ino
 
 
-def refuse_input(output: str, inputs: Sequence[Location], *, in_place: bool) -> None:
-    """Refuse to write onto a file that is read, unless it is replaced `in_place`."""
+def refuse_input(output: str, inputs: Sequence[Location], *, in_place: bool | None) -> None:
+    """Refuse to write onto a file that is read, unless it is replaced `in_place`.
+
+    None is for an output that --in-place does not concern.
+    """
     is_file = output != "-"
     if in_place and is_file:
         return
     found = identity(output)
     # The identity of a file that does not exist yet has three parts.
     if found and len(found) == 2 and any(identity(str(path)) == found for path in inputs):
-        remedy = "name another file" + (", or add --in-place" if is_file else "")
+        remedy = "name another file" + (
+            ", or add --in-place" if is_file and in_place is False else ""
+        )
         place = str(location(output)) if is_file else "standard output"
         raise OutputError("is also an input, and is left as it is", remedy, place)
 

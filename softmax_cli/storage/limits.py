@@ -21,5 +21,7 @@ LARGEST_CONFIGURATION = 1 << 20
 LONGEST_NPY_HEADER = 1 << 16
 LONGEST_TENSOR_LIST = 1 << 22
 LONGEST_FOOTER = 1 << 26
+# Entries of a list of Parquet or Arrow: lists of nulls take no bytes, equal ones few.
+LONGEST_LIST = 1 << 24
 # A batch of rows of an Arrow stream, which is held whole.
 LARGEST_BATCH = 1 << 32

@@ -40,7 +40,7 @@ def open_target(
     destination: str,
     inputs: Sequence[Location] = (),
     *,
-    in_place: bool = False,
+    in_place: bool | None = False,
     part: SharedPart | None = None,
 ) -> AbstractContextManager[Target]:
     """Return a context that opens a path, or standard output for `-`.

@@ -58,7 +58,7 @@ class Reporting:
     def send(self, report: Report, inputs: Sequence[Location]) -> ExitCode:
         """Write the report everywhere; return the exit code of its verdict."""
         write = self.write
-        contexts = [(open_target(path, inputs), form) for path, form in self._files]
+        contexts = [(open_target(path, inputs, in_place=None), form) for path, form in self._files]
         shown = open_target(write.output or "-", inputs, in_place=write.in_place)
         # All are open before one is written, and none appears before all are written.
         with ExitStack() as stack:

@@ -110,7 +110,9 @@ class LossReport:
         write, path = self.write, self.report.report_path
         is_one = not self._is_report and self.losses.settings.reduction != "none"
         with ExitStack() as stack:
-            file = None if path is None else stack.enter_context(open_target(path, inputs))
+            file = None
+            if path is not None:
+                file = stack.enter_context(open_target(path, inputs, in_place=None))
             picture = replace(write, save=None) if of_rows else write
             save = stack.enter_context(open_picture(picture, inputs))
             if self._is_report:

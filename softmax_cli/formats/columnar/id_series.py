@@ -11,6 +11,7 @@ from softmax_cli.errors import InputError, shorten
 from softmax_cli.formats.columnar.numbers import WORDS
 from softmax_cli.formats.model.id_columns import IdColumn, unfit_column
 from softmax_cli.formats.text.json_values import json_text
+from softmax_cli.storage.limits import LONGEST_LIST
 
 if TYPE_CHECKING:
     from softmax_cli.formats.model.id_columns import Chosen
@@ -56,6 +57,9 @@ class SeriesColumn(IdColumn):
             dtype = held.dtype
         if isinstance(dtype, pl.List):
             lengths = held.list.len().fill_null(0)
+            if dtype.inner == pl.Null and lengths.sum() > LONGEST_LIST:
+                problem = f"column {shorten(self.held.name)!r} holds more than {LONGEST_LIST} nulls"
+                raise InputError(problem, "leave it out", self.place)
             entries = iter(self._json(held.filter(lengths > 0).explode()))
             lists = ([next(entries) for _ in range(length)] for length in lengths)
             return _with_nulls(held, [f"[{', '.join(each)}]" for each in lists])

@@ -91,13 +91,14 @@ def _columns_of(types: Sequence[pl.DataType], kinds: Any) -> list[int]:
 
 
 def _length_of_lists(file: ColumnarTable, name: str) -> int:
-    dtype = file.schema[name]
+    dtype, place = file.schema[name], row_place(file.place, 0)(0)
     if isinstance(dtype, pl.Array) and dtype.size:
+        refuse_length(dtype.size, dtype.size, place)
         return dtype.size
     for count in (1, FIRST_ROWS):
         first = file.head(name, count).drop_nulls()
         if len(first):
-            refuse_length(len(first[0]), len(first[0]), row_place(file.place, 0)(0))
+            refuse_length(len(first[0]), len(first[0]), place)
             return len(first[0])
     problem = f"column {shorten(name)!r} begins with no list of numbers"
     raise InputError(problem, "a row needs a number", file.place)

@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from softmax_cli.errors import InputError
 from softmax_cli.formats.columns.layout import Layout, column_spec, name_columns, pass_through
+from softmax_cli.storage.limits import LONGEST_LIST
 
 # One of the first rows must have a list, which gives the number of classes.
 FIRST_ROWS = 1024
@@ -39,6 +40,9 @@ def refuse_length(found: int, entries: int, place: str) -> None:
     """Refuse a row's list unless it has as many entries as the first one, and at least one."""
     if not entries:
         raise InputError("an empty list", "a row needs a number", place)
+    if found > LONGEST_LIST:
+        remedy = "an array file such as .npy takes any number"
+        raise InputError(f"a list of more than {LONGEST_LIST} numbers", remedy, place)
     if found != entries:
         numbers = "1 number" if found == 1 else f"{found} numbers"
         problem = f"a list of {numbers}, and the first has {entries}"

@@ -197,5 +197,6 @@ def test_a_report_is_whole_or_absent_and_no_input() -> None:
     refused("1,nan --labels 0 --report r.csv", "has no softmax")
     assert not Path("r.csv").exists()
     before = Path("z.csv").read_bytes()
-    refused("z.csv --id-columns id --label-column y --report z.csv", "z.csv: is also an input")
+    line = "z.csv --id-columns id --label-column y --report z.csv"
+    refused(line, "z.csv: is also an input, and is left as it is; name another file\n")
     assert Path("z.csv").read_bytes() == before

@@ -13,6 +13,7 @@ from numpy.testing import assert_array_equal
 
 from softmax_cli.formats.columnar import reader
 from softmax_cli.formats.columnar.file import ColumnarFile
+from softmax_cli.storage.limits import LONGEST_LIST
 from tests.formats.rows import read, refusal
 from tests.running import run
 
@@ -186,3 +187,18 @@ def test_matrices_of_lists_keep_their_form(form: str) -> None:
     assert run(f"softmax-cli jacobian {name} --vjp 1,0 -o y.{form}").code == 0
     assert loaded(f"y.{form}").schema == {"z": pl.List(pl.Float64)}
     assert run(f"softmax-cli softmax {name} --top-k 1").out.startswith("class_1,probability_1\n1,")
+
+
+@pytest.mark.parametrize("fixed", [True, False])
+def test_a_list_that_takes_no_bytes_takes_no_memory(fixed: bool) -> None:
+    nulls = pl.repeat(None, LONGEST_LIST + 1, dtype=pl.Null).implode()
+    frame = pl.select(z=nulls, a=1.0, b=2.0)
+    if fixed:
+        frame = frame.clear().with_columns(pl.col("z").cast(pl.Array(pl.Null, 1 << 30)))
+    name = stored("arrow", frame)
+    line = f"x.arrow: row 0: a list of more than {LONGEST_LIST} numbers; an array file such as .npy"
+    assert refusal(name, columns=["z"]).startswith(line)
+    if not fixed:
+        outcome = run(f"softmax-cli softmax {name} --id-columns z")
+        problem = f"column 'z' holds more than {LONGEST_LIST} nulls; leave it out"
+        assert problem in outcome.err
