@@ -153,14 +153,20 @@ def json_rows(values: NDArray[Any], precision: int | None) -> list[str]:
     return [f"[{row.replace(',', ', ')}]" for row in rows]
 
 
+_NOT_FINITE = {"NaN": "nan", "Infinity": "inf", "-Infinity": "-inf"}
+
+
 def json_text(value: object) -> str:
     """Return the JSON text of a value; a number that is not finite is a string.
 
-    >>> json_text("a"), json_text(7), json_text(float("nan"))
-    ('"a"', '7', '"nan"')
+    >>> json_text("a"), json_text(7), json_text(float("nan")), json_text([float("inf"), "NaN"])
+    ('"a"', '7', '"nan"', '["inf", "NaN"]')
     """
     is_finite = not isinstance(value, float) or value - value == 0
-    return json.dumps(value if is_finite else repr(value), ensure_ascii=False)
+    text = json.dumps(value if is_finite else repr(value), ensure_ascii=False)
+    if isinstance(value, (list, dict)) and any(number in text for number in _NOT_FINITE):
+        text = json.dumps(json.loads(text, parse_constant=_NOT_FINITE.get), ensure_ascii=False)
+    return text
 
 
 def json_report(report: object, precision: int | None = None) -> str:
