@@ -68,7 +68,7 @@ def loss_of_shards(
         if "--grad" in directories:
             divisor = gradient_divisor(run, inputs, run.write)
         settings: dict[str, Any] = {"loss": common_options(inputs), "report": report.computed}
-        settings |= {"divisor": divisor and str(divisor), "precision": write.precision}
+        settings["divisor"] = divisor and str(divisor)
         run.open_manifest(settings)
         left_out = set(run.bad)
         files: list[FileLoss] = []

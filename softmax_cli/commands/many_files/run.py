@@ -130,6 +130,8 @@ class Run:
         settings = {
             "version": __version__,
             **settings,
+            "precision": self.write.precision,
+            "output_header": self.write.output_header,
             "read": asdict(self.read),
             "partners": {name: None if is_file(token) else token for name, token in partners},
             "files": [path_of(path).status() for path in self.common],

@@ -69,7 +69,7 @@ def convert_files(
     common, read = shared_names(read, options)
     run = Run(command, shards, common, read, write, options)
     with run.started():
-        run.open_manifest(settings | {"format": write.format, "precision": write.precision})
+        run.open_manifest(settings | {"format": write.format})
 
         def call(shard: Shard, rows: RowRange | None) -> Callable[[], int]:
             to = output_options(run, shard.outputs["converted"], rows)

@@ -108,6 +108,17 @@ COMMANDS = [
 ]
 
 
+@pytest.mark.parametrize("option", ["--output-header", "--precision 3"])
+def test_files_are_written_again_in_another_form(option: str) -> None:
+    line = "softmax 'z/*.npy' --output-dir out --format csv"
+    _ok(line)
+    assert "3 shards done" in _ok(f"{line} {option}").err
+    shard = NAMES[0]
+    _ok(f"softmax z/{shard}.npy -o one.csv {option}")
+    assert Path(f"out/{shard}.csv").read_bytes() == Path("one.csv").read_bytes()
+    assert "0 shards done, 3 skipped" in _ok(f"{line} {option}").err
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("form", ["", ".csv", ".parquet"])
 def test_each_output_is_that_of_its_file_alone(command: str, form: str) -> None:
