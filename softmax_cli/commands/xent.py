@@ -105,7 +105,7 @@ def command(
     _check_files(paths | report.paths, write, inputs)
     _check_form(inputs, report)
     if explain and inputs.options.are_entries:
-        problem = "there is nothing to derive: a loss is the negative of its log-probability"
+        problem = "there is nothing to derive: each loss is minus its log-probability"
         raise UsageError(problem, "leave it out", "--explain")
     if shards.are_given:
         from softmax_cli.commands.many_files.loss import loss_of_shards
@@ -170,7 +170,7 @@ def _check_form(inputs: LossInputs, report: ReportOptions) -> None:
     are_two = p is not None
     entries = inputs.options.are_entries
     has_logits = inputs.kind == "logits" or report.fit_temperature
-    # An ignored label is a row of p that is one-hot.
+    # --ignore-label would ignore one-hot rows of p.
     no_label = are_two and inputs.kind != "probabilities" and bool(options.ignore_label)
     alone = ("goes with logits alone", "leave it out")
     compare = "give --labels, --label-column or --targets; or two distributions with --p and --q"
@@ -215,5 +215,5 @@ def _check_entries(inputs: LossInputs, report: ReportOptions) -> None:
     }
     for option, is_given in refused.items():
         if is_given:
-            problem = "only the log-probability of its label is known of each row"
+            problem = "only the log-probability of each row's label is known"
             raise UsageError(problem, "leave it out, or give the logits", option)

@@ -1,4 +1,4 @@
-"""The two classes of --binary: their labels, and numbers that are probabilities of one of them."""
+"""The two classes of --binary: their labels, and checks of the probabilities of class 1."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class BinaryNames(Names):
 
     @cached_property
     def _zeros(self) -> set[float]:
-        """Those of 0 and -1 that are labels."""
+        """Which of 0 and -1 occur as labels."""
         return set()
 
     @property
@@ -43,8 +43,8 @@ class BinaryNames(Names):
             number = 0.0
             self._zeros.add(value)
             if len(self._zeros) > 1:
-                problem = "holds the labels 0 and -1, and either may be class 0"
-                remedy = "--ignore-label -1 leaves rows without a label out"
+                problem = "has both labels 0 and -1, and either could be class 0"
+                remedy = "--ignore-label -1 leaves out rows without a label"
                 raise InputError(problem, f"{BINARY_LABELS}; {remedy}", self.place)
         return number
 
@@ -52,7 +52,7 @@ class BinaryNames(Names):
 def check_numbers(
     block: Block, column: OneColumn, used: NDArray[np.bool_], *, highest: float
 ) -> None:
-    """Refuse numbers of class 1 that are no probabilities, or no logarithms of them.
+    """Refuse numbers of class 1 that are not probabilities or log-probabilities.
 
     used     (rows,) which rows are not ignored
     highest  1 for probabilities, 0 for logarithms
@@ -63,10 +63,10 @@ def check_numbers(
         return
     row = int(wrong.argmax())
     problem, remedy = (
-        f"{numbers[row]:g} is above 0, and log-probabilities are not",
+        f"log-probabilities are at most 0, got {numbers[row]:g}",
         "--from says what the values are",
     )
     if highest == 1:
-        problem = f"{numbers[row]:g} is not from 0 to 1, as probabilities are"
+        problem = f"probabilities are from 0 to 1, got {numbers[row]:g}"
         remedy = "--from log-probabilities takes their logarithms, --from logits any numbers"
     raise InputError(problem, remedy, column.cell(block.place(row)))

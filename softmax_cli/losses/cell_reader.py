@@ -30,7 +30,7 @@ _CELLS_PER_BLOCK = BLOCK_BYTES // 64
 
 # A label or weight as text, and how errors name its place.
 Cell = tuple[str, str]
-# Returns the numbers of cells, given what names the place of each.
+# Returns the numbers of cells, given a function that names the place of each.
 Numbers = Callable[[Sequence[str], Callable[[int], str]], list[float]]
 
 
@@ -91,7 +91,7 @@ class CellReader:
         return found[0] if found else token
 
     def _is_typed(self, token: str) -> bool:
-        """Whether a token is one label or weight, though a file or directory may have its name."""
+        """Whether a token is one label or weight, even if a file or directory has its name."""
         return is_number(token) or (token in self.words and not path_of(token).is_file())
 
     def _opened_input(self, source: Input, form: Format, key: str | None) -> Source:
@@ -110,7 +110,7 @@ class CellReader:
             if array.dtype.kind == "f":
                 array = mask_na_values(array, self.options)
             return array.map(self.array, dtype=np.dtype(np.float64))
-        # Values that are no records, and words in lines of any length, make no table.
+        # JSON values other than records, and words on lines of any length, are not tables.
         first = source.head().removeprefix(b"\xef\xbb\xbf").lstrip()
         is_frame = first[:1] == b"{" and self.column is not None
         is_document = form.name == "json" and first[1:].lstrip()[:1] != b"{" and not is_frame
@@ -225,8 +225,8 @@ class CellReader:
             except ValueError as error:
                 raise InputError(f"is not JSON: {error}", "check the line", place) from None
             if isinstance(value, (list, dict)):
-                remedy = f"a line is one, {self.example.partition(',')[0]}"
-                raise InputError(f"is no {self.name[:-1]}", remedy, place)
+                remedy = f"write one on each line, such as {self.example.partition(',')[0]}"
+                raise InputError(f"is not a {self.name[:-1]}", remedy, place)
             yield label_text(value), place
 
     def _is_list(self, text: bytes) -> bool:

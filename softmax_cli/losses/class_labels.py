@@ -115,7 +115,7 @@ class Names:
         wrong = ~((block.values == 0) | ones).all(axis=-1) | (ones.sum(axis=-1) != 1)
         if wrong.any():
             row = int(wrong.argmax())
-            remedy = "--targets takes soft targets, --label-column the name of a column of labels"
+            remedy = "--targets takes soft targets, --label-column names a column of labels"
             if ones[row].sum() > 1:
                 remedy = SEVERAL_LABELS
             shown = shorten(",".join(f"{value:g}" for value in block.values[row]))

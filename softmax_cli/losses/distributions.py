@@ -22,7 +22,7 @@ Dtypes = Sequence[np.dtype[Any]]
 _TYPED = 1e-3
 # Other programs round a result to a wider dtype first.
 _ROUNDINGS = 2
-SEVERAL_LABELS = "a loss of several labels and sigmoids is not computed here; give one a row"
+SEVERAL_LABELS = "multi-label losses (sigmoids) are not supported; give one label per row"
 
 
 def sum_tolerance(dtypes: Dtypes, classes: int, *, logs: bool = False) -> float:
@@ -144,7 +144,7 @@ def checked_entries(block: Block, used: NDArray[np.bool_]) -> FloatArray:
     wrong = (entries > sum_tolerance((), 1)) & used
     if wrong.any():
         row = int(wrong.argmax())
-        problem = f"{entries[row]:g} is above 0, and so no log-probability"
+        problem = f"log-probabilities are at most 0, got {entries[row]:g}"
         raise InputError(problem, "--from says what the values are", block.place(row))
     checked: FloatArray = np.minimum(block.values, 0)
     return checked

@@ -80,7 +80,7 @@ def open_weights(
 
 
 def _with_point(text: str) -> str:
-    """Return a number with a decimal comma as one with a point; any other text as it is."""
+    """Return a number with its decimal comma as a point, and any other text unchanged."""
     with suppress(NotANumberError):
         return repr(parse_number(text, ","))
     return text

@@ -132,7 +132,7 @@ class LossSettings:
     gradient_divisor: Fraction | float | None = None
 
     def class_names(self, source: Source) -> Sequence[str | int]:
-        """Return what reports call the classes of the source: their names or numbers."""
+        """Return the names or numbers that reports use for the classes."""
         return source.class_names or range(self.label_base, self.label_base + source.classes)
 
     @property
@@ -277,7 +277,7 @@ class LossSettings:
             return (log_softmax(values) if are_logs else values / row_sums(values)), divided
 
     def for_losses(self, values: FloatArray) -> tuple[FloatArray, Kind]:
-        """Return what the losses are computed from, and its kind: 1 - p may have lost digits."""
+        """Return the values to compute losses from, and their kind: 1 - p may have lost digits."""
         if self.column is not None and self.kind == "probabilities":
             return logarithms(values), "log-probabilities"
         return values, self.kind

@@ -78,7 +78,7 @@ def zip_rows(
             if other.classes == 1 and (axis := _axis_for(source, other, other.rows)) is not None:
                 remedy = _along(axis)
             elif other.classes == 1 and other.rows == rows * source.classes:
-                remedy = "labels are one number a row; --targets takes one-hot rows"
+                remedy = "labels are one number per row; --targets takes one-hot rows"
             counted = "1 row" if other.rows == 1 else f"{other.rows} rows"
             problem = f"has {counted}, but {source.place} has {rows}"
             raise InputError(problem, remedy, other.place)
@@ -136,7 +136,7 @@ def check_shapes(source: Source, other: Source, role: Role) -> None:
 
 
 def _axis_for(source: Source, other: Source, rows: int | None = None) -> int | None:
-    """Return the axis of classes for which an array has the shape of the other, or so many rows."""
+    """Return the class axis that would give the array the other's shape or number of rows."""
     if source.leading is None or not source.paths:
         return None
     shape = _with_classes(source.leading, (source.classes,), source.axis)

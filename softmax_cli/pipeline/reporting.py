@@ -57,7 +57,7 @@ def progress_bar(
     """Show a bar at a terminal for work that lasts longer than a second.
 
     Yields a function to call with the rows and bytes done, the name of the work, and more text.
-    `arrived` returns the bytes that a pipe has brought so far.
+    `arrived` returns how many bytes have arrived through a pipe.
     """
     if options.quiet or options.no_progress or sys.stderr is None or not sys.stderr.isatty():
         yield lambda *_: None
@@ -95,7 +95,7 @@ def progress_bar(
 
 @contextmanager
 def progress_of_opening(options: WriteOptions) -> Iterator[None]:
-    """Show the bytes so far while a pipe is opened, which may wait for its writer."""
+    """Show how many bytes have arrived while a pipe is opened, which may wait for its writer."""
 
     def show(place: str, arrived: Callable[[], int]) -> AbstractContextManager[object]:
         return progress_bar(place, None, None, options, arrived)

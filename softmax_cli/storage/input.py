@@ -59,7 +59,7 @@ class Input:
 
     @property
     def arrived(self) -> Callable[[], int] | None:
-        """Returns how many bytes a pipe has brought so far; None for a file."""
+        """Returns how many bytes have arrived through a pipe; None for a file."""
         if isinstance(self.stream.raw, _Prepended):
             return self.stream.raw.tell
         return None if self.beneath is None else self.beneath.arrived
@@ -80,7 +80,7 @@ _opened: list[io.RawIOBase] = []
 
 
 def standard_input_bytes() -> int:
-    """Return how many bytes standard input has brought so far."""
+    """Return how many bytes have arrived on standard input."""
     return _opened[-1].tell() if _opened else 0
 
 
@@ -92,7 +92,7 @@ def open_input(token: str) -> Input:
         check = no_check
         with contextlib.suppress(OSError):
             check = change_check(sys.stdin.buffer.fileno(), STANDARD_INPUT)
-            # Otherwise a writer that is slow would look like one that has ended.
+            # Otherwise a slow writer would look like one that has ended.
             os.set_blocking(sys.stdin.buffer.fileno(), True)
         stream = prepend(b"", sys.stdin.buffer, check)
         _opened.append(cast(io.RawIOBase, stream.raw))
@@ -159,7 +159,7 @@ class _Prepended(io.RawIOBase):
         size = len(buffer)
         data, self._head = bytearray(self._head[:size]), self._head[size:]
         self._position += len(data)
-        # What a slow pipe brings is counted as it comes.
+        # Bytes from a slow pipe are counted as they arrive.
         while len(data) < size and (piece := self._rest.read1(size - len(data))):
             data += piece
             self._position += len(piece)

@@ -182,7 +182,7 @@ def test_ids_between_blanks() -> None:
 
 
 def test_a_line_of_text_is_a_row() -> None:
-    with pytest.raises(OutputError, match="every line is a row"):
+    with pytest.raises(OutputError, match="a row is one line"):
         write("rows.txt", np.eye(1), ids=[(b'"a\nb"',)], id_names=("id",), names=("a",))
 
 

@@ -41,7 +41,7 @@ def test_an_ignored_label_is_no_class() -> None:
 
 
 def test_labels_that_mix_0_and_minus_1() -> None:
-    said = "y.csv: holds the labels 0 and -1, and either may be class 0; labels of --binary are"
+    said = "y.csv: has both labels 0 and -1, and either could be class 0; labels of --binary are"
     names = BinaryNames(place="y.csv")
     assert _numbers(names, "1", "-1") == [1, 0]
     with pytest.raises(InputError, match=said):

@@ -151,7 +151,7 @@ def test_a_weight_that_is_missing_is_named_by_its_cell() -> None:
 
 def test_a_file_of_weights_with_several_columns() -> None:
     Path("w.csv").write_text("1,2\n3,4\n")
-    refused("1,2 3,1 --labels 0,1 --sample-weights w.csv", "2 columns where one of weights is")
+    refused("1,2 3,1 --labels 0,1 --sample-weights w.csv", "2 columns, but weights need one")
 
 
 TRUTH = "store truth values as numbers, 0 and 1"
@@ -299,13 +299,13 @@ def test_labels_of_an_array_of_more_dimensions() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("0,1,0\n0,1,1\n", "y.csv:2: 0,1,1 is not one-hot; a loss of several labels and sigmoids"),
+        ("0,1,0\n0,1,1\n", "y.csv:2: 0,1,1 is not one-hot; multi-label losses"),
         ("0,1,0\n0,0,0\n", "y.csv:2: 0,0,0 is not one-hot; --targets takes soft targets"),
         ("0,1,0\n0.5,0.5,0\n", "y.csv:2: 0.5,0.5,0 is not one-hot; --targets takes soft targets"),
         ("0,1,0\n0,,1\n", "y.csv:2: 0,nan,1 is not one-hot; --targets takes soft targets, --label"),
         ("dog,owl,cow\n0,1,0\n1,0,0\n", "--labels: the columns of y.csv are not named as those"),
         ("dgo,owl,cat\n0,1,0\n1,0,0\n", "'dgo' is not one of them; did you mean 'dog'?"),
-        ("0,1\n1,0\n", "y.csv: 2 columns where one of labels is needed"),
+        ("0,1\n1,0\n", "y.csv: 2 columns, but labels need one"),
     ],
 )
 def test_labels_that_are_not_one_hot(text: str, message: str) -> None:
@@ -337,7 +337,7 @@ def test_a_column_of_a_table_of_labels(name: str, data: bytes) -> None:
 
 def test_the_unnamed_column_of_a_series_of_pandas() -> None:
     Path("y.csv").write_text(",0\n0,2\n1,0\n")
-    refused("1,2,3 3,2,1 --labels y.csv", "2 columns where one of labels is needed; --label-column")
+    refused("1,2,3 3,2,1 --labels y.csv", "2 columns, but labels need one; --label-column")
     line = "softmax-cli xent 1,2,3 3,2,1 --labels"
     assert run(f"{line} y.csv --label-column 2").out == run(f"{line} 2,0").out
 

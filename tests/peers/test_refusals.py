@@ -47,7 +47,7 @@ REMEDIES = [
     (
         "r",
         "xent tidymodels.csv --from probabilities --id-columns .pred_class --label-column species",
-        "--class-prefix '.pred_' takes",
+        "--class-prefix '.pred_' strips",
         "--class-prefix .pred_",
     ),
     ("octave", "softmax nan.csv", "nan, zero", "--on-bad-row nan"),
@@ -64,7 +64,7 @@ REMEDIES = [
     (
         "catboost",
         "xent RawFormulaVal.tsv --id-columns SampleId --label-column Label",
-        "--class-prefix 'RawFormulaVal:Class=' takes",
+        "--class-prefix 'RawFormulaVal:Class=' strips",
         "--class-prefix RawFormulaVal:Class=",
     ),
     (
@@ -106,7 +106,7 @@ REFUSED = [
     ("numpy", "logits.h5", "is an HDF5 file"),
     ("octave", "v7.mat", "is a MATLAB file"),
     ("pyarrow", "ragged_list.parquet --columns logits", "a list of 2 numbers"),
-    ("r", "frame.rds", "is a file of R"),
+    ("r", "frame.rds", "is an R data file"),
     ("r", "missing.json", "with null for a missing value"),
     ("spreadsheets", "book.xlsx", "is an Excel workbook"),
     ("spreadsheets", "unicode.txt", "is UTF-16 text; save it as UTF-8"),

@@ -25,7 +25,7 @@ from softmax_cli.commands.gradients.references import (
 )
 from softmax_cli.commands.inputs.binary import as_column
 from softmax_cli.commands.inputs.loss import LossInputs
-from softmax_cli.commands.inputs.values import is_read_once, opened, opened_partner, without_missing
+from softmax_cli.commands.inputs.values import opened, opened_partner, without_missing
 from softmax_cli.commands.options.gradcheck import CheckOptions, GivenOptions
 from softmax_cli.core.exact.bfloat16 import limits_of, name_of
 from softmax_cli.core.gradcheck.comparison import Comparison, check_tolerances, tolerance
@@ -36,6 +36,7 @@ from softmax_cli.errors import InputError, ShapeError, UsageError
 from softmax_cli.formats.arrays.array import row_place
 from softmax_cli.formats.model.blocks import Block, Source, from_blocks
 from softmax_cli.formats.model.options import ColumnRequest, WriteOptions
+from softmax_cli.formats.opening.file_key import is_read_once
 from softmax_cli.pipeline.pairing import RowReader, check_shapes, zip_rows
 from softmax_cli.pipeline.reporting import Advance, progress
 from softmax_cli.pipeline.run import good_blocks

@@ -87,7 +87,7 @@ def _wrong_products(function: str, a: Rows, v: Rows, T: float) -> Wrong:
 
 
 def by_column(exact: Exact) -> Exact:
-    """Return what gives the references with respect to the single column of --binary."""
+    """Return a function that gives references with respect to the single column of --binary."""
 
     def reference(block: Block, lines: NDArray[Any], rounding: Rounding) -> Reference:
         n, tolerances, wrong = exact(block, lines, rounding)

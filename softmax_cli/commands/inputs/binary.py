@@ -31,7 +31,7 @@ def as_column(source: Source) -> Source:
 
 
 def values_of_two_classes(source: Source, kind: Kind) -> Source:
-    """Return the values of two classes, given the single column of one: see `two_classes`."""
+    """Return the source with its single column as two classes: see `two_classes`."""
     source = as_column(source)
     check_one_column(source, "--binary")
     table, is_flat = source.table, source.leading == ()
@@ -55,8 +55,8 @@ def check_one_column(source: Source, option: str) -> None:
     if source.classes == 1:
         return
     names = f": {join_names(source.class_names)}" if source.class_names else ""
-    problem = f"takes a single column, and {source.place} has {source.classes}{names}"
-    remedy = "leave it out if they are classes"
+    problem = f"takes a single column, but {source.place} has {source.classes}{names}"
+    remedy = "leave it out if these are the classes"
     if source.table is not None:
         remedy += ", or choose one with --columns"
     elif source.rows == 1:
@@ -65,7 +65,7 @@ def check_one_column(source: Source, option: str) -> None:
 
 
 def targets_of_two_classes(source: Source, option: str) -> Source:
-    """Return targets (1 - y, y) of a single column y; those of two columns as they are."""
+    """Return targets (1 - y, y) of a single column y; two columns are returned unchanged."""
     source = as_column(source)
     if source.classes == 2:
         return source

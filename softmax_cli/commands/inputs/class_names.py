@@ -1,4 +1,4 @@
-"""The names of classes: `--class-names` gives them, `--class-prefix` shortens those of columns."""
+"""Class names: given by `--class-names`, or column names without `--class-prefix`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _GIVE = "give one name for each class, a,b,c, or a file with a name on each line
 
 
 def without_prefix(source: Source, prefixes: Sequence[str], *, is_needed: bool = False) -> Source:
-    """Return the source without the prefix of --class-prefix in the names of its classes.
+    """Return the source with the prefix of --class-prefix stripped from its class names.
 
     is_needed  refuse a prefix that no name has
     """
@@ -107,7 +107,7 @@ def _names(text: str, key: str | None, place: str) -> list[str]:
             listed = [listed.get(str(number)) for number in range(len(listed))]
         if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
             remedy = 'write ["cat", "dog"], or {"0": "cat", "1": "dog"}'
-            raise InputError("holds what is not the name of a class", remedy, place)
+            raise InputError("holds something that is not a class name", remedy, place)
         return [*listed]
     lines = text.rstrip().splitlines()
     if len(lines) > 1:

@@ -16,7 +16,7 @@ from softmax_cli.formats.opening.entries import each_entry
 def opened_entries(
     values: Sequence[str] | None, read: ReadOptions, place: str, tokens: Sequence[str | None]
 ) -> Source:
-    """Open numbers as rows of the label, class 0, and another class; a missing one has no label."""
+    """Open numbers as rows of two classes, the label first; a missing number has no label."""
     others = [token for token in tokens if token is not None]
     source = opened(values, read, ColumnRequest(entries=True, role="values"), place, others)
     try:
@@ -27,7 +27,7 @@ def opened_entries(
 
     def with_labels(block: Block) -> Block:
         given = block.values
-        # The other class stands for all other labels: its number is never looked at.
+        # The other class stands for all other labels; its number is never used.
         both = np.concatenate([given, np.zeros_like(given)], axis=-1)
         return replace(block, values=both, partner=np.where(np.isnan(given), np.nan, 0.0))
 

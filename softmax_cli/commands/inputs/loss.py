@@ -11,7 +11,6 @@ from softmax_cli.commands.inputs.binary import targets_of_two_classes
 from softmax_cli.commands.inputs.entries import opened_entries
 from softmax_cli.commands.inputs.values import (
     in_order_of,
-    is_read_once,
     opened,
     opened_option,
     opened_partner,
@@ -28,7 +27,7 @@ from softmax_cli.errors import ShapeError, UsageError
 from softmax_cli.formats.columns.layout import missing_texts
 from softmax_cli.formats.model.blocks import RowRange, Source
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions, WriteOptions
-from softmax_cli.formats.opening.file_key import file_of
+from softmax_cli.formats.opening.file_key import file_of, is_read_once
 from softmax_cli.losses.binary import BinaryNames
 from softmax_cli.losses.class_labels import Names, class_number
 from softmax_cli.losses.labels import open_labels, open_weights
@@ -89,9 +88,9 @@ class LossInputs:
             raise UsageError(problem, "name a file", "standard input")
         if read.binary and self.q is not None:
             remedy = "write both classes: 0.7,0.3"
-            raise UsageError("goes with values, not with --p and --q", remedy, "--binary")
+            raise UsageError("does not apply to --p and --q", remedy, "--binary")
         if read.binary and options.mask_class:
-            raise UsageError("leaves one class of two", "leave it out", "--mask-class")
+            raise UsageError("leaves only one class", "leave it out", "--mask-class")
         if options.are_entries:
             return self._entries(stack)
         if self.q is not None:
@@ -142,7 +141,7 @@ class LossInputs:
         options = self.options
         base, names = options.label_base, source.class_names
         if base and names == tuple(map(str, range(source.classes))):
-            problem = f"the classes are named 0 to {source.classes - 1}, and labels are names"
+            problem = f"the classes are named 0 to {source.classes - 1}, so labels are names"
             raise UsageError(problem, "leave it out", "--label-base")
         given = names, tuple(options.ignore_label), missing_texts(self.read), base
         if source.column is None:

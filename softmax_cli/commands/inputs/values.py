@@ -154,7 +154,7 @@ def in_order_of(source: Source, other: Source, option: str) -> Source:
         from softmax_cli.formats.columns.name_prefixes import prefix_remedy
 
         problem = f"the columns of {other.place} are not named as those of {source.place}"
-        remedy = "the same names are needed, in any order"
+        remedy = "both need the same names, in any order"
         if odd := [name for name in names if name not in wanted]:
             problem += f": {shorten(odd[0])!r} is not one of them"
             remedy = did_you_mean(odd[0], wanted, remedy)
@@ -252,11 +252,3 @@ def _retyped(source: Source, read: ReadOptions) -> Source:
         return block.with_values(block.values.astype(wide, copy=False))
 
     return source.map(widen, dtype=dtype, stored=source.dtypes[0])
-
-
-def is_read_once(token: str | None) -> bool:
-    """Return true if a token is standard input, or another pipe."""
-    if token is None or token == "-":
-        return token == "-"
-    path = path_of(file_of(token))
-    return path.exists() and not path.is_file()

@@ -33,7 +33,7 @@ FileLoss = tuple[str, RunningLoss]
 
 
 def figures(losses: RunningLoss) -> dict[str, Figure]:
-    """Return the figures that a loss has, by the names of `--show`; None where rows have none."""
+    """Return the figures of a loss by their names in `--show`; None for undefined ones."""
     settings, used = losses.settings, losses.reduced.used
     has_mean = bool(losses.reduced.divisor("mean"))
     found: dict[str, Figure] = {"loss": losses.loss()}
@@ -110,7 +110,7 @@ def _shown(keys: Sequence[str], losses: RunningLoss) -> list[Figure]:
     """Return the figures that --show names, or the loss alone."""
     found = figures(losses)
     if "accuracy" in keys and found["accuracy"] is None:
-        problem, remedy = "soft targets have none", "give --labels, or one-hot targets"
+        problem, remedy = "soft targets have no accuracy", "give --labels, or one-hot targets"
         raise InputError(problem, remedy, "--show accuracy")
     return [found[key] for key in keys or ("loss",)]
 
@@ -123,7 +123,7 @@ class LossOfFiles:
         self._found: dict[int, RunningLoss] = {}
 
     def merge(self, block: Block, found: RunningLoss) -> None:
-        """Add the rows of a block, which are of one file."""
+        """Add the rows of a block; all come from one file."""
         if len(block.values):
             starts = [start for start, _ in self._source.files]
             number = max(0, bisect_right(starts, block.number(0)) - 1)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class LossReport:
-    """Writes a loss: as a report if that is a table or JSON, else the number or those of --show.
+    """Writes a loss: a report as a table or JSON, else the loss or the figures of --show.
 
     report       what the report holds, and --report
     fit          the fitted temperature
@@ -94,7 +94,7 @@ class LossReport:
         self._write_notes()
 
     def write_loss(self, inputs: Sequence[Location], files: Sequence[FileLoss]) -> None:
-        """Write the loss of rows that were read from these files, and those of each file."""
+        """Write the loss of all rows, and those of each file."""
         with self._opened(inputs) as finish:
             finish(files)
         self._write_notes()

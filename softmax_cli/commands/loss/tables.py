@@ -64,7 +64,7 @@ def _summary(losses: RunningLoss, number: Number, keys: Sequence[str]) -> list[P
     rows["perplexity"] = ("perplexity", number(losses.perplexity()), "exp of the mean in nats")
     accuracy = losses.accuracy.share(used)
     if accuracy is not None or "accuracy" in keys:
-        right = "soft targets have none"
+        right = "soft targets have no accuracy"
         if accuracy is not None:
             right = f"{losses.accuracy.right} of {of_rows}"
         rows["accuracy"] = ("accuracy", number(accuracy), right)

@@ -99,7 +99,7 @@ def fit(sums_at: Callable[[float, bool], tuple[Sums, str]], temperature: float) 
         before.append(Scores.of(sums))
         (slopes,) = (each.slopes for each in sums.metrics if isinstance(each, LossSlopes))
         if sums.infinite_rows and not np.isfinite(slopes.coldest.total()):
-            problem = "its label has probability 0, and so an infinite loss at every temperature"
+            problem = "its label has probability 0, so its loss is infinite at every temperature"
             raise InputError(problem, "leave such rows out", sums.infinite_rows[0][1])
         return slopes
 

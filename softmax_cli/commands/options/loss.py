@@ -54,17 +54,17 @@ class LossOptions:
         ),
     ] = None
     label_column: Annotated[
-        str | None,
-        _loss("The column of labels: of the logits, or of the file of --labels.", "NAME"),
+        str | None, _loss("The column of labels, in the logits or in the file of --labels.", "NAME")
     ] = None
     label_base: Annotated[
-        int, _loss("The number of the first class: 1 for labels of R or MATLAB.", "B", min=0, max=1)
+        int,
+        _loss("The number of the first class: 1 for labels from R or MATLAB.", "B", min=0, max=1),
     ] = 0
     targets: Annotated[str | None, _loss("One-hot or soft targets: a row or a file.", "Y")] = None
     from_: Annotated[
         From | None,
         _loss(
-            "What the values are. Default: logits; of --p and --q, probabilities. "
+            "What the values are. Default: logits; for --p and --q, probabilities. "
             "label-log-probabilities are numbers, one for each row, or lists of any length."
         ),
     ] = None
@@ -156,8 +156,8 @@ class ReportOptions:
     show: Annotated[
         list[str],
         _report(
-            "In place of the loss alone, print these, in this order, on one line with commas: "
-            f"{', '.join(SHOWN)}. In a table, show these rows alone.",
+            "Print these instead of the loss, in this order, on one comma-separated line: "
+            f"{', '.join(SHOWN)}. In a table, show only these rows.",
             "KEYS",
         ),
     ] = field(default_factory=list)
@@ -176,8 +176,8 @@ class ReportOptions:
         keys = [key.strip() for text in self.show for key in text.split(",")]
         for key in keys:
             if key not in SHOWN:
-                remedy = did_you_mean(key, SHOWN, f"name some of {', '.join(SHOWN)}")
-                raise UsageError(f"{shorten(key)!r} is not a figure of a loss", remedy, "--show")
+                remedy = did_you_mean(key, SHOWN, f"choose from {', '.join(SHOWN)}")
+                raise UsageError(f"there is no figure {shorten(key)!r}", remedy, "--show")
         return tuple(keys)
 
     @property
@@ -209,7 +209,7 @@ class ReportOptions:
         return tuple(option for option, is_given in asked.items() if is_given)
 
     def check(self, kind: str, reduction: Reduction, *, are_two: bool) -> None:
-        """Raise UsageError if the report cannot have what it asks for.
+        """Raise UsageError for options that do not fit the inputs or each other.
 
         kind     what the values are
         are_two  whether they are p and q, which have no labels
@@ -226,15 +226,14 @@ class ReportOptions:
             if key == "temperature" and kind != "logits" and not self.fit_temperature:
                 remedy = "leave it out" if are_two else "leave it out, or add --fit-temperature"
                 raise UsageError("goes with logits alone", remedy, option)
-        if are_two and (need_labels := "".join(self.need_labels[:1])):
-            raise UsageError("p and q have no labels", "leave it out", need_labels)
-        if are_two and self.fit_temperature:
-            raise UsageError("p and q have no labels", "leave it out", "--fit-temperature")
+        need_labels = (*self.need_labels, *(["--fit-temperature"] * self.fit_temperature))
+        if are_two and need_labels:
+            raise UsageError("p and q have no labels", "leave it out", need_labels[0])
         if self.bins != DEFAULT_BINS and not (self.calibrated_for or self.fit_temperature):
             problem = "requires --calibration or --fit-temperature"
             raise UsageError(problem, "add one of them", "--bins")
         if self.report_path is not None and self.report_form not in ("csv", "json"):
-            problem = f"{self.report_path!r} is not a report"
+            problem = f"{self.report_path!r} is not a report file"
             raise UsageError(problem, "name a file .csv or .json", "--report")
 
     @property

@@ -41,7 +41,7 @@ FLAGS: dict[str, Flag] = {
         show_default=False,
     ),
     "header_of": _input(
-        "As --header, for one input: values, labels, targets, weights, p or q. Repeatable.",
+        "Like --header, for one input: values, labels, targets, weights, p or q. Repeatable.",
         "INPUT=yes|no",
     ),
     "na_values": _input(
@@ -63,15 +63,13 @@ FLAGS: dict[str, Flag] = {
         "Columns that are not classes; text output keeps them as they are.", "COLUMNS"
     ),
     "binary": _input(
-        "One column as class 1 of two: the logit z as (0, z); with --from, a probability."
+        "Take a single column as class 1 of two: a logit z as (0, z); with --from, a probability."
     ),
     "class_names": _input(
         "Names for classes that have none: 'a,b,c', or a file with a name on each line.", "NAMES"
     ),
     "class_prefix": _input(
-        "Leave this out at the start of the names of columns, such as .pred_ of .pred_setosa. "
-        "Repeatable.",
-        "TEXT",
+        "Prefix to strip from column names, such as .pred_ in .pred_setosa. Repeatable.", "TEXT"
     ),
     "key": _input("Which array of an NPZ, safetensors or JSON file.", "NAME"),
     "axis": _input("The dimension of an array that holds the classes.", "N"),
@@ -96,7 +94,7 @@ FLAGS: dict[str, Flag] = {
     ),
     "in_place": _output("Let -o replace an input file."),
     "output_header": _output(
-        "Write a header to CSV, TSV and text also where the columns of the input have no names."
+        "Write a header to CSV, TSV and text even if the input has no column names."
     ),
     "precision": _output(
         "Significant digits. Default: 6 in tables; elsewhere as many as the number has.",

@@ -20,7 +20,7 @@ from softmax_cli.errors import DomainError, ShapeError
 _PROBABILITIES: Kind = "probabilities"
 # From here on exp(-d) dominates exp(-d) - 1 + d.
 _FAR = 3.0
-# The series of exp(-x) - 1 + x, for x below 1, is exact after so many.
+# The series of exp(-x) - 1 + x, for x below 1, is exact after this many terms.
 _TERMS = 20
 
 
@@ -170,7 +170,7 @@ def divergences_of_logits(a: Rows, b: Rows, temperature: float) -> NDArray[np.fl
 
 
 def _less_that_of(top: NDArray[np.intp], high: Rows, rest: Rows) -> tuple[Rows, Rows]:
-    """Return numbers less that of a class of each row, as double-doubles."""
+    """Subtract from each row its number at one class; return double-doubles."""
     of_top, rest_of_top = (np.take_along_axis(part, top, -1) for part in (high, rest))
     difference, left = _sum(high, 0 - of_top)
     return _sum(difference, left + rest - rest_of_top)

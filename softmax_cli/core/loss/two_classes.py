@@ -1,4 +1,4 @@
-"""One number a row as two classes, of which it is that of the second: `--binary`."""
+"""`--binary`: one number per row, taken as the second of two classes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def two_classes(numbers: FloatArray, kind: Kind) -> FloatArray:
 
 
 def logarithms(values: FloatArray) -> Rows:
-    """Return (log(1 - p), log p) of (1 - p, p), also where 1 - p has lost digits of p.
+    """Return (log(1 - p), log p) of (1 - p, p), even where 1 - p has lost digits of p.
 
     >>> logarithms(np.array([[1.0, 1e-20]]))
     array([[-1.00000000e-20, -4.60517019e+01]])
@@ -37,7 +37,7 @@ def logarithms(values: FloatArray) -> Rows:
 
 
 def by_number(derivatives: NDArray[Any]) -> NDArray[Any]:
-    """Return derivatives with respect to z, of those with respect to (0, z)."""
+    """Return the derivatives with respect to z, given those with respect to (0, z)."""
     return derivatives[..., 1:]
 
 

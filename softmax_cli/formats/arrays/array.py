@@ -122,7 +122,7 @@ def chosen_array(arrays: Mapping[str, T], key: str | None, place: str) -> T:
 
 
 def no_array(names: Collection[str], key: str | None, problem: str, place: str) -> InputError:
-    """Return the error of a key that is not among the names, or of the problem without a key."""
+    """Return the error for an unknown key, or for the problem if no key is given."""
     held = join_names(sorted(names))
     if not names:
         remedy = "it is empty"
@@ -169,7 +169,7 @@ def along_axis(source: Source, axis: int) -> Source:
         raise InputError(f"has no axis {axis}", remedy, source.place)
     moved = array_source(np.moveaxis(array, axis, -1), f"{source.place}: along axis {axis}")
     axis = axis % array.ndim - array.ndim
-    # Of several files in a row, these rows are of none.
+    # Along another axis, the rows of several files belong to no single one.
     files = source.files if len(source.files) == 1 else ()
     moved = replace(moved, dtype=source.dtype, axis=axis, files=files)
     return replace(moved, paths=source.paths, close=source.close)
@@ -259,7 +259,7 @@ def json_float(
     if of_truths and isinstance(value, (int, float)):
         if isinstance(value, bool):
             return float(value)
-        raise NotANumberError(f"{value} is not a truth value, as the first is")
+        raise NotANumberError(f"{value} is not a truth value like the first")
     if isinstance(value, float):
         return value
     if isinstance(value, int) and not isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""Id columns as columns of Polars: their texts, their JSON, and parts of several types joined."""
+"""Id columns as Polars series: their text, their JSON, and parts of several types joined."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class SeriesColumn(IdColumn):
         except pl.exceptions.PolarsError:
             what = f"column {shorten(self.held.name)!r} holds {shorten(str(held.dtype))} values"
             remedy = "write parquet or arrow, which can hold them"
-            raise InputError(f"{what}, which are no text", remedy, self.place) from None
+            raise InputError(f"{what}, which have no text form", remedy, self.place) from None
 
 
 def _with_nulls(held: pl.Series, texts: list[str]) -> list[str]:

@@ -39,11 +39,11 @@ def number_type(
     if number := _NUMBERS.get(dtype.base_type()):
         return number
     if lists and isinstance(dtype, LISTS):
-        raise InputError(f"{called} lists of lists", "store one list of numbers a row", place)
+        raise InputError(f"{called} lists of lists", "store one list of numbers per row", place)
     held, what = shorten(f"{dtype} values"), "it"
     if isinstance(dtype, WORDS):
         held, what = "words", "a column of words"
-    problem = f"{called} {lists}{held}, which are no numbers"
+    problem = f"{called} {lists}{held}, which are not numbers"
     remedy = pass_through([column], layout.names, what)
     if schema.len() == 1:
         remedy = "store them as numbers"

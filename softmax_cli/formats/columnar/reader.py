@@ -100,12 +100,12 @@ def _length_of_lists(file: ColumnarTable, name: str) -> int:
         if len(first):
             refuse_length(len(first[0]), len(first[0]), place)
             return len(first[0])
-    problem = f"column {shorten(name)!r} begins with no list of numbers"
+    problem = f"the first rows of column {shorten(name)!r} hold no list of numbers"
     raise InputError(problem, "a row needs a number", file.place)
 
 
 class _Table:
-    """The rows of a file: of the columns that are classes, or of the one that holds lists."""
+    """The rows of a file, from its columns of classes or from one column of lists."""
 
     def __init__(self, file: ColumnarTable, layout: Layout, dtype: np.dtype[Any]) -> None:
         self._file, self._layout, self._dtype = file, layout, dtype

@@ -1,4 +1,4 @@
-"""Arrow's IPC stream: messages one after another, of which a few batches of rows are held.
+"""Arrow's IPC stream: consecutive messages; only a few batches of rows are held at a time.
 
 https://arrow.apache.org/docs/format/Columnar.html#ipc-streaming-format
 """
@@ -96,7 +96,7 @@ class ArrowStream(ColumnarTable):
         if start == _END:
             with reading(self.place):
                 if self._source.stream.peek(1):
-                    raise InputError("goes on after its end", "give one stream", self.place)
+                    raise InputError("has data after its end", "give a single stream", self.place)
             return None
         size = int.from_bytes(start[4:], "little")
         if not start.startswith(BEGINNING) or size > LONGEST_FOOTER:
@@ -108,5 +108,5 @@ class ArrowStream(ColumnarTable):
             raise self.refusal("a message is not valid") from None
         if not 0 <= message.size <= LARGEST_BATCH:
             problem = f"holds more than {LARGEST_BATCH >> 30} GiB in one batch"
-            raise InputError(problem, "write fewer rows a batch", self.place)
+            raise InputError(problem, "write fewer rows per batch", self.place)
         return message, start + header + bytes(read_exactly(self._source, message.size))

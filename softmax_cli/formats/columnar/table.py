@@ -1,4 +1,4 @@
-"""A table of Parquet or Arrow, of which some rows of some columns are read at a time."""
+"""A Parquet or Arrow table, read a few rows and columns at a time."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class ColumnarTable(ABC):
             except PolarsError:
                 held = f"holds {shorten(str(column.dtype))} values"
                 problem = f"column {shorten(column.name)!r} {held}"
-                remedy = "a number or a word a row is needed"
+                remedy = "each row needs one number or word"
                 raise InputError(problem, remedy, self.place) from None
         return pl.DataFrame(columns)
 

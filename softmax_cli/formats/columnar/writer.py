@@ -82,7 +82,7 @@ class ColumnarSink(FormatSink):
         self._target.write(self._footers.BEFORE_FOOTER + footer + length + self._footers.MAGIC)
 
     def _others_of(self, block: Block, rows: int) -> Iterator[list[pl.Series]]:
-        """Yield the columns of ids, then of the top k classes, cut where a part of the file ends.
+        """Yield the id columns, then those of the top k classes, cut where a part of the file ends.
 
         The type of an id column is then that of all values in a part, whatever the blocks.
         """
@@ -92,7 +92,7 @@ class ColumnarSink(FormatSink):
         names = () if block.classes is None else result.name_classes(block.classes)
         start = (block.start - result.first) * per_line
         cuts = range(-start % self._most, rows, self._most)
-        # No rows have types of id columns too.
+        # Without rows, the id columns still have types.
         bounds = sorted({0, *cuts, rows}) if rows else [0, 0]
         for first, end in pairwise(bounds):
             columns = [] if ids is None else ids[first:end].series()

@@ -259,11 +259,11 @@ def refuse_index(columns: Sequence[int], names: Sequence[str], place: str) -> No
 
 def several_columns(columns: int, names: Sequence[str] | None, what: str, place: str) -> InputError:
     """Return the error of a file of labels or weights that has several columns."""
-    remedy = "cut the others off (pandas writes an index unless index=False)"
+    remedy = "remove the others (pandas writes an index unless index=False)"
     if what == "labels":
         specs = join_names(column_spec(column, names) for column in range(columns))
         remedy = f"--label-column names it: {specs}"
-    return InputError(f"{columns} columns where one of {what} is needed", remedy, place)
+    return InputError(f"{columns} columns, but {what} need one", remedy, place)
 
 
 def refuse_table_options(

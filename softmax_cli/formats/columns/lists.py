@@ -29,11 +29,11 @@ def list_column(layout: Layout, lists: Collection[int], place: str) -> int | Non
         raise InputError(f"{name_columns(found, names)} hold lists", remedy, place)
     others = [column for column in layout.classes if column not in found]
     verb, them = ("are", "them") if len(others) > 1 else ("is", "it")
-    beside = f"beside the list of {name_columns(found, names)}"
+    left = f"{name_columns(others, names)} {verb} left over"
     remedy = f"--columns {spec} leaves {them} out"
     if not layout.chosen:
         remedy = f"{pass_through(others, names)}, {remedy}"
-    raise InputError(f"{name_columns(others, names)} {verb} {beside}", remedy, place)
+    raise InputError(f"{name_columns(found, names)} holds lists, but {left}", remedy, place)
 
 
 def refuse_length(found: int, entries: int, place: str) -> None:

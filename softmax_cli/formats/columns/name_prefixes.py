@@ -1,4 +1,4 @@
-"""Prefixes that one input's names of classes have and another's do not: `.pred_setosa`."""
+"""Prefixes that the class names of one input have and those of another lack: `.pred_setosa`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 def common_prefix(names: Sequence[str], endings: Sequence[str]) -> str:
-    """Return what stands before the endings in all of the names, if it is the same; else "".
+    """Return the prefix that all names share, before one of the endings in at least one; else "".
 
     >>> common_prefix([".pred_a", ".pred_b"], ["b"]), common_prefix(["xa", "yb"], ["a"])
     ('.pred_', '')
@@ -29,4 +29,4 @@ def prefix_remedy(names: Sequence[str], endings: Sequence[str], otherwise: str) 
     prefix = common_prefix(names, endings)
     if not prefix:
         return otherwise
-    return f"--class-prefix '{prefix}' takes the names without {prefix!r}"
+    return f"--class-prefix '{prefix}' strips the prefix"

@@ -43,7 +43,7 @@ class SuspectColumns:
         names = () if layout.chosen else layout.class_names or ()
         named = zip(layout.classes, names, strict=False)
         found = (column for column, name in named if looks_like_no_class(name))
-        # Flags among numbers may be no classes; in a table of flags alone they are.
+        # Truth values among numbers may not be classes; in a table of nothing else they are.
         is_mixed = len(layout.truths) < len(layout.classes) and not layout.chosen
         self.columns = sorted({*found, *(layout.truths if is_mixed else ())})
 

@@ -52,7 +52,7 @@ from softmax_cli.storage.input import Input, prepend
 
 _LONG_CELL = 1 << 12
 _LISTS_AT_ONCE = 1 << 8
-# Points are commas and commas points, so that float() reads a decimal comma and refuses a point.
+# Swaps points and commas: float() then reads a decimal comma and refuses a point.
 _SWAPPED = bytes.maketrans(b",.", b".,")
 
 
@@ -97,12 +97,12 @@ def read(source: Input, form: str, options: ReadOptions, request: ColumnRequest)
 
 
 def _with_kinds(layout: Layout, row: Sequence[str], place: str) -> Layout:
-    """Return the layout with the kinds of cells, lists and truth values, that the first row has."""
+    """Return the layout with the lists and truth values found in the first row."""
     found = [(at, row[at]) for at in layout.classes if at < len(row)]
     truths = frozenset(column for column, cell in found if is_truth(cell))
     lists = {column: list_entries(cell) for column, cell in found}
     columns = [column for column in lists if lists[column] is not None]
-    # Lists without a name for their columns are rather the rows of a matrix, which is an error.
+    # Several lists without a header are probably the rows of a matrix, which is an error.
     is_matrix = len(columns) > 1 and layout.names is None
     held = None if is_matrix else list_column(layout, columns, place)
     if held is None:
@@ -249,7 +249,7 @@ class DelimitedTable(LineTable):
         if column in self.layout.truths:
             if is_truth(text):
                 return float(text.lower() == "true")
-            problem = f"{shorten(text)!r} is not a truth value, as the first row has there"
+            problem = f"{shorten(text)!r} is not a truth value, but the first row has one there"
             raise InputError(problem, "write true or false", f"{place}:{column + 1}")
         try:
             return parse_number(text, self.decimal)

@@ -77,7 +77,7 @@ class DelimitedSink(FormatSink):
             return requote(cell, self._delimiter)
         if b"\n" in cell or b"\r" in cell:
             shown = shorten(cell.decode("utf-8", "replace"))
-            problem = f"every line is a row, and {shown!r} has several"
+            problem = f"a row is one line, but {shown!r} has several"
             raise OutputError(problem, "write csv", self._target.place)
         is_whole = QUOTED.fullmatch(cell) or (cell.split() == [cell] and cell[:1] not in b'#"')
         return cell if is_whole else b'"' + cell.replace(b'"', b'""') + b'"'

@@ -42,7 +42,7 @@ def data_frame_rows(document: dict[str, Any], place: str) -> list[Any] | None:
     ):
         return None
     if _are_numbers(document) == _are_numbers(index):
-        problem = "is a data frame by columns or by rows, and its keys do not say which"
+        problem = "is a data frame, but its keys do not say whether by columns or by rows"
         raise InputError(problem, 'write it with to_json(orient="split")', place)
     if _are_numbers(document):
         return _rows(index, list(document), [[row[key] for key in index] for row in columns], place)
@@ -65,11 +65,13 @@ def _rows(names: list[str], index: list[Any], rows: list[Any], place: str) -> li
         raise InputError("two columns have the same name", "rename one", place)
     if len(rows) != len(index):
         problem = f"has {len(rows)} rows and an index of {len(index)}"
-        raise InputError(problem, "every row needs an entry of the index", place)
+        raise InputError(problem, "every row needs an index entry", place)
     found = []
     for at, row in enumerate(rows):
         if not isinstance(row, list) or len(row) != len(names):
             problem = f"is not a list of {len(names)} entries"
-            raise InputError(problem, "every row needs one for each column", f"{place}: data[{at}]")
+            raise InputError(
+                problem, "every row needs one entry for each column", f"{place}: data[{at}]"
+            )
         found.append(dict(zip(keys, [index[at]] * has_index + row, strict=True)))
     return found

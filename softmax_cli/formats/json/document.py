@@ -95,7 +95,7 @@ def _open_records(
     refuse_text_options(form, options)
     if options.key is not None:
         remedy = f"--columns {shorten(options.key)} chooses a column"
-        raise InputError("holds records, no arrays by name", remedy, source.place)
+        raise InputError("holds records, not named arrays", remedy, source.place)
     check_row(rows[0], f"{source.place}: [0]")
     layout = json_layout(iter(rows), options, request, f"{source.place}: [0]")
     table = RecordTable(source, layout, b"", 0, rows)
@@ -131,7 +131,7 @@ def _array(document: dict[str, Any], key: str | None, place: str) -> Any:
         return document[key]
     if key is None and len(document) == 1:
         return next(iter(document.values()))
-    error = no_array(document, key, "has no array of a known name", place)
+    error = no_array(document, key, "has no array with a known name", place)
     if key is None and rows_of_columns(document):
         error.remedy += "; --columns or --label-column reads them as the columns of a table"
     raise error

@@ -83,7 +83,7 @@ class JsonLinesSink(FormatSink):
         return partial(self._target.write, text.encode())
 
     def _members(self, block: Block, rows: list[str]) -> Iterator[Iterable[str]]:
-        """Yield the members of each row but its ids."""
+        """Yield the members of each row except its ids."""
         result = self._result
         if block.classes is not None:
             names = result.name_classes(block.classes)

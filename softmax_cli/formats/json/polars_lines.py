@@ -54,7 +54,7 @@ def read_with_polars(text: bytes, rows: int, layout: Layout) -> Parsed | None:
 def _other_cells(
     text: bytes, rows: int, names: Sequence[str], others: Sequence[int]
 ) -> dict[str, Sequence[object] | None] | None:
-    """Return the whole numbers of columns beside the classes, None for a column of texts.
+    """Return the whole numbers of columns that are not classes; None for a column of texts.
 
     Records must have each name once and no other, given that none is null; else it returns None.
     """

@@ -75,7 +75,7 @@ def _parse_line(line: bytes, number: int, place: str) -> Any:
 
 
 def check_row(row: object, place: str) -> None:
-    """Refuse what is neither a list nor an object, and an empty one."""
+    """Refuse a row that is not a list or an object, or that is empty."""
     if not isinstance(row, (list, dict)) or not row:
         what = "is empty" if isinstance(row, (list, dict)) else "is no row of numbers"
         raise InputError(what, 'a row is [1, 2, 3] or {"a": 1, "b": 2}', place)

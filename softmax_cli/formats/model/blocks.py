@@ -148,8 +148,8 @@ def identity(block: Block) -> Block:
     return block
 
 
-# A function of a pipe's name, and of what returns the bytes that it has brought so far; it returns
-# a context for the time in which the pipe is opened, as its first bytes are waited for.
+# Takes a pipe's name and a function that returns how many bytes have arrived. Returns a context to
+# enter while the pipe is opened, which waits for its first bytes.
 Opening = Callable[[str, Callable[[], int]], AbstractContextManager[object]]
 opening_pipe: ContextVar[Opening] = ContextVar("opening_pipe", default=lambda *_: nullcontext())
 
@@ -167,7 +167,7 @@ class Source:
     files     first row and name of each file that was opened so far, if there are any
     axis      axis of the classes in the input, counted from the end
     size      bytes of the input, if known before it is read
-    arrived   returns the bytes that a pipe has brought so far
+    arrived   returns how many bytes have arrived through a pipe
     within    the range of the input's rows that is read, if not all are
     column    of --binary: what the two classes were made of
     suspects  columns that may be no classes, known once the first row is read

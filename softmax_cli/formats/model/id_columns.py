@@ -1,4 +1,4 @@
-"""Id columns: what passes through beside the numbers, each column with the type of its input."""
+"""Id columns: they pass through unchanged, each with the type it has in the input."""
 
 from __future__ import annotations
 
@@ -130,8 +130,8 @@ def _text(value: object) -> str:
 
 def unfit_column(name: str, place: str) -> InputError:
     """Return the error for an id column that Parquet and Arrow cannot hold."""
-    problem = f"the values of id column {shorten(name)!r} do not fit one type of Parquet and Arrow"
-    return InputError(problem, "write jsonl, which keeps the type of each", place)
+    problem = f"no type of Parquet and Arrow holds all values of id column {shorten(name)!r}"
+    return InputError(problem, "write jsonl, which keeps the type of each value", place)
 
 
 @dataclass(frozen=True, eq=False)

@@ -77,19 +77,19 @@ class Result:
 
     @property
     def names(self) -> tuple[str, ...] | None:
-        """The names of the columns, those of a list by its name; None if there are none."""
+        """The names of the columns, `name_0, name_1, ...` for a list; None if there are none."""
         if self.column_names is None and self.list_name is not None:
             return tuple(f"{self.list_name}_{entry}" for entry in range(self.columns))
         return self.column_names
 
     @property
     def is_list(self) -> bool:
-        """Whether formats that have lists hold each row as one."""
+        """Whether formats that have lists write each row as one."""
         return self.list_name is not None and not self.matrix
 
     @property
     def shown_names(self) -> Sequence[object]:
-        """What people are shown for the classes: names, or numbers."""
+        """The names, or numbers, that people see for the classes."""
         names = self.names if self.list_name is not None else None
         return self.class_names or names or range(self.columns)
 
@@ -126,7 +126,7 @@ class Result:
         return (*leading, *([self.lines] if self.matrix else ()), self.columns)
 
     def header(self, *, is_asked: bool) -> tuple[Sequence[str], Sequence[str]] | None:
-        """Return the names of the id columns and of the others in a header of text, if it has one.
+        """Return the id names and the other names of a text header; None without a header.
 
         --output-header asks for one that the input had not; words make it read as a header.
         """

@@ -1,4 +1,4 @@
-"""Entries: numbers of which each is a row, in a column or in lists of any length."""
+"""Entries: numbers that are a row each, in a column or in lists of any length."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from softmax_cli.formats.model.options import ReadOptions
 from softmax_cli.formats.text.numbers import NotANumberError, parse_number
 from softmax_cli.storage.input import Input
 
-# A number, or a missing one, and its place.
+# A number, NaN if it is missing, and its place.
 Entry = tuple[float, str]
 _ENTRIES_PER_BLOCK = 1 << 16
 # Returns the rows of a file, each with its place, given how to choose a column by its name.
@@ -49,7 +49,7 @@ class _Reader:
         self._options, self._missing = options, missing_texts(options)
 
     def entries(self, row: Any, place: str) -> Iterator[Entry]:
-        """Return the numbers of a row, which is one itself, a list or a record."""
+        """Return the numbers of a row: a number, a list or a record."""
         if isinstance(row, dict):
             row = row[self.chosen(list(row), place)]
         return self._flat(row, place)
@@ -65,7 +65,7 @@ class _Reader:
         if wanted:
             remedy = did_you_mean(wanted, names, remedy)
             raise InputError(f"has no column {shorten(wanted)!r}", remedy, place)
-        raise InputError(f"has {len(names)} columns, and one is needed", remedy, place)
+        raise InputError(f"has {len(names)} columns, but one is needed", remedy, place)
 
     def _flat(self, value: Any, place: str) -> Iterator[Entry]:
         if isinstance(value, list):
@@ -90,7 +90,7 @@ def each_entry(source: Source) -> Source:
         return source
     if source.table is not None and source.table.entries is None and source.table.names:
         remedy = "--columns NAME chooses the column of log-probabilities"
-        raise InputError(f"has {N} columns, and one is needed", remedy, source.place)
+        raise InputError(f"has {N} columns, but one is needed", remedy, source.place)
 
     def of_entries(chunk: Chunk) -> Block:
         block = chunk.read()

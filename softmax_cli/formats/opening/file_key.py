@@ -12,7 +12,7 @@ from softmax_cli.storage.input import open_input
 
 
 def split_key(token: str) -> tuple[str, str | None]:
-    """Return FILE and KEY of `FILE[KEY]`; any other token, and None.
+    """Return FILE and KEY of `FILE[KEY]`, or the token and None.
 
     FILE exists and holds arrays by name. A file whose name is the whole token is that file.
     """
@@ -53,6 +53,14 @@ def names_input(token: str) -> bool:
     return token == "-" or path_of(file_of(token)).exists() or bool(matches(token))
 
 
+def is_read_once(token: str | None) -> bool:
+    """Return true if a token is standard input, or another pipe."""
+    if token is None or token == "-":
+        return token == "-"
+    path = path_of(file_of(token))
+    return path.exists() and not path.is_file()
+
+
 def is_pattern(text: str) -> bool:
     """Return true if a text has a character that is special in a glob."""
     return any(character in text for character in "*?[")
@@ -76,12 +84,12 @@ def looks_like_a_path(token: str) -> bool:
 
 
 def refuse_key(token: str) -> None:
-    """Refuse `FILE[KEY]` where FILE is a file that holds no arrays by name."""
+    """Refuse `FILE[KEY]` where FILE is a file that has no named arrays."""
     for path, key in _splits(token):
         if path_of(path).is_file() and (form := _format_of(path)).holds != "arrays":
             is_table = form.holds == "table"
             remedy = f"--columns {shorten(key)} chooses a column" if is_table else f"name {path}"
-            raise InputError(f"{form.name} holds no arrays by name", remedy, token)
+            raise InputError(f"{form.name} has no named arrays", remedy, token)
 
 
 def _splits(token: str) -> Iterator[tuple[str, str]]:

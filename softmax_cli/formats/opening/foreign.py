@@ -1,4 +1,4 @@
-"""Files of other programs, which are refused with the line that converts them."""
+"""Files of other programs: refused, with the command that converts them."""
 
 from __future__ import annotations
 
@@ -67,11 +67,11 @@ _KINDS = {
         _python("numpy.save('{npy}', h5py.File('{path}')['KEY'][()].T)", "h5py, numpy") + _OF_KEY,
     ),
     "rds": _Foreign(
-        "is a file of R",
+        "is an R data file",
         "convert it with Rscript -e \"write.csv(readRDS('{path}'), '{csv}', row.names=FALSE)\"",
     ),
     "rdata": _Foreign(
-        "is a file of R",
+        "is an R data file",
         "convert it with Rscript -e \"e <- new.env(); load('{path}', e); "
         "write.csv(get('NAME', e), '{csv}', row.names=FALSE)\", with its name for NAME",
     ),
@@ -175,7 +175,7 @@ def _refuse_zip(path: str, source: Input) -> None:
     if member.endswith(("/data.pkl", "/.format_version")):
         raise _refusal("torch", path, source.place)
     if suffix_format(member) not in (None, BY_NAME["npy"]):
-        problem = f"is a zip archive, of {shorten(member)} first"
+        problem = f"is a zip archive that begins with {shorten(member)}"
         raise InputError(problem, "unzip it, and name the file in it", source.place)
 
 
@@ -183,6 +183,6 @@ def _refusal(kind: str, path: str, place: str) -> InputError:
     problem, remedy = _KINDS[kind]
     file = Path("FILE" if path == "-" else path)
     names = {form: file.with_suffix(f".{form}").name for form in ("csv", "npy", "npz")}
-    # The line must not write onto the file.
+    # The command must not overwrite its input.
     names = {form: f"new_{name}" if name == file.name else name for form, name in names.items()}
     return InputError(problem, remedy.format(path="FILE" if path == "-" else path, **names), place)

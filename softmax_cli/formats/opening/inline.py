@@ -22,7 +22,7 @@ from softmax_cli.formats.text.cell_kinds import number_remedy
 from softmax_cli.formats.text.numbers import NotANumberError, is_number, parse_number
 from softmax_cli.storage.filesystem import is_remote, path_of
 
-# How what programs print begins, if not with a number.
+# How printed arrays begin, if not with a number.
 _PRINT = re.compile(r"[\[(]|[A-Za-z][\w.]*\(|<tf\.|Parameter containing:")
 _MARKS = re.compile(r"[\s,;)\]]+")
 
@@ -100,7 +100,7 @@ def unknown_token(token: str, place: str) -> InputError:
         problem = "neither a number nor a file that exists"
     folder = path_of(path_of(path).parent())
     if path.startswith("~"):
-        remedy = "a shell expands ~ only where it is not quoted: write $HOME"
+        remedy = "the shell does not expand a quoted ~: write $HOME"
     elif "\\" in path and os.sep == "/":
         remedy = "folders are separated by /"
     elif not folder.is_directory():

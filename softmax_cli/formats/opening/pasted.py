@@ -37,7 +37,7 @@ CUT_SHORT = ("...", "\u2026")
 
 
 class PastedError(Exception):
-    """Says why texts are no numbers, and what to write; names the word that is at fault, if any."""
+    """Says why texts are not numbers, what to write, and which word is at fault, if any."""
 
     def __init__(self, problem: str, remedy: str, word: str = "") -> None:
         super().__init__(problem, remedy)
@@ -89,7 +89,7 @@ def words_of(token: str) -> list[str]:
 
 
 def _groups(tokens: Iterable[str]) -> Iterator[str]:
-    """Yield the tokens, with those joined that one bracket or a comma between them joins."""
+    """Yield the tokens; those in one bracket, or with a comma between them, are joined."""
     group, depth = "", 0
     for token in tokens:
         if group and not (depth > 0 or group.endswith(",") or token.startswith(",")):
@@ -115,7 +115,7 @@ def _items(text: str) -> list[Any]:
 
 
 def _rows(words: Sequence[str]) -> list[list[str]]:
-    """Return one row of plain words; or each word with commas, or what they join, as a row."""
+    """Return plain words as one row; words with commas, or joined by them, as a row each."""
     rows = []
     for group in _groups(words):
         whole = group.rstrip(", ") if " " in group else group
@@ -147,7 +147,7 @@ def _nested(text: str) -> list[Any]:
 
 
 class _Level:
-    """What was found within one bracket so far."""
+    """What one bracket holds so far."""
 
     def __init__(self, opening: str) -> None:
         self.opening = opening
@@ -189,7 +189,7 @@ def _check(word: str) -> None:
         remedy = "print all of them, or save the array and name its file"
         raise PastedError("the numbers are cut short at '...'", remedy, word)
     if word != plain and is_number(plain):
-        raise PastedError(f"{plain!r} is a text", "write it without quotes", word)
+        raise PastedError(f"{plain!r} is text", "write it without quotes", word)
     remedy = number_remedy(word) or "check the spelling"
     if ";" in word:
         remedy = "separate numbers with commas or blanks"

@@ -85,7 +85,7 @@ def open_file(path: str, options: ReadOptions, request: ColumnRequest = ColumnRe
             remedy = "leave it out"
             if form.holds == "table":
                 remedy = f"--columns {shorten(options.key)} chooses a column"
-            raise UsageError(f"{form.name} holds no arrays by name", remedy, "--key")
+            raise UsageError(f"{form.name} has no named arrays", remedy, "--key")
         reader = form.load_reader()
         if request.entries and form.holds != "table":
             request = replace(request, one_column=True)

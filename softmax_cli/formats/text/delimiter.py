@@ -41,7 +41,7 @@ def detected_delimiter(*lines: str, usual: str | None = ",", decimal: str = ".")
     ';'
     """
     unquoted = ['""'.join(line.split('"')[::2]) for line in lines]
-    # Blanks beside another delimiter separate nothing: `1, 2, 3`.
+    # Blanks next to another delimiter do not separate cells: `1, 2, 3`.
     tight = unquoted if usual else [_BLANKS_BESIDE.sub(",", line) for line in unquoted]
     is_cut = any(len(line.split(usual)) > 1 for line in tight)
     for mark in _MARKS.replace(usual or "\t", ""):
@@ -64,7 +64,7 @@ def _has_inner_commas(lines: Sequence[str], mark: str) -> bool:
 def choose_delimiter(
     asked: str | None, form: str, decimal: str, place: str, lines: Sequence[bytes]
 ) -> tuple[str | None, str]:
-    """Return what separates cells (None: blanks), and a note if that is not as the suffix says.
+    """Return the delimiter (None for blanks), and a note if it is not that of the suffix.
 
     asked  by --delimiter, or a line `sep=;`
     lines  the first two records

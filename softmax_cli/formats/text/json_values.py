@@ -67,7 +67,7 @@ def parse_json(text: str) -> Any:
     except RecursionError:
         raise NotJsonError("nested too deep", "rows are lists of numbers") from None
     except UnicodeEncodeError:
-        raise NotJsonError("it holds half a character", "write it as UTF-8") from None
+        raise NotJsonError("it holds half of a surrogate pair", "write it as UTF-8") from None
     except json.JSONDecodeError as error:
         remedy = _syntax_remedy(text, error)
         raise NotJsonError(error.msg, remedy, error.lineno, error.colno) from None
@@ -86,7 +86,7 @@ _SYNTAX = (
     (r"nan\b", "write NaN or null"),
     (r"[+-]?inf|-Inf(?!inity)", 'write "inf" or "-inf"'),
     (r"(None|NA|N/A)\b", "write null"),
-    (r"True\b|False\b", "write true and false in small letters"),
+    (r"True\b|False\b", "write true and false in lower case"),
     (r"['\u2018\u201c]|[^\W\d]\w*\s*:", "names and texts are in double quotes"),
     (r"[+.\u2212]|-\.", _NUMBERS_ARE),
     (r",", "delete the comma, or write null for a missing value"),

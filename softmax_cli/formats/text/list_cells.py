@@ -56,7 +56,7 @@ def parse_list(text: str, missing: Collection[str], place: str) -> list[float]:
         return numbers
     entries = list_entries(text)
     if entries is None:
-        problem = f"{shorten(text)!r} is not a list of numbers, as the first row has there"
+        problem = f"{shorten(text)!r} is not a list of numbers, but the first row has one there"
         raise InputError(problem, "every row needs a list of numbers", place)
     return [_number(entry, number, missing, place) for number, entry in enumerate(entries)]
 

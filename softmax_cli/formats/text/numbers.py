@@ -43,7 +43,7 @@ def is_truth(value: object) -> bool:
 
 
 def with_point(text: str, decimal: str) -> str:
-    """Return a number with a decimal point; one that has none in this notation as it is not read.
+    """Return a number with a point for its decimal mark; other points become commas.
 
     >>> with_point("1,5", ","), with_point("1.5", ","), with_point("1.5", ".")
     ('1.5', '1,5', '1.5')

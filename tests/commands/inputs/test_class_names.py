@@ -85,8 +85,8 @@ def test_numbers_that_pandas_writes_for_names_give_way() -> None:
         ("z.npy --class-names a,b,a", "--class-names: 'a' names 2 classes; give each its own"),
         ("z.npy --class-names a,,b", "--class-names: name 2 is empty"),
         ("z.npy --class-names ''", "--class-names: holds no name"),
-        ("z.npy --class-names '[1,2,3]'", "holds what is not the name of a class; write"),
-        ('z.npy --class-names \'{"a":"b"}\'', "holds what is not the name of a class"),
+        ("z.npy --class-names '[1,2,3]'", "holds something that is not a class name; write"),
+        ('z.npy --class-names \'{"a":"b"}\'', "holds something that is not a class name"),
         ("z.npy --class-names '[1,'", "--class-names: is not JSON"),
         ("z.npy --class-names z.npy", "z.npy: is not UTF-8 text; give one name for each class"),
         ("named.csv --class-names a,b", "named.csv already names its columns .pred_a, .pred_b"),
@@ -118,7 +118,7 @@ def test_a_prefix_is_cut_off_the_names_of_all_inputs() -> None:
 def test_errors_name_the_prefix_that_differs() -> None:
     Path("y.csv").write_text("a,b\n0.25,0.75\n0,1\n")
     Path("w.csv").write_text("a,b\n1,2\n")
-    remedy = "--class-prefix '.pred_' takes the names without '.pred_'\n"
+    remedy = "--class-prefix '.pred_' strips the prefix\n"
     for option in ("--labels a,b", "--targets y.csv", "--labels 0,1 --class-weights w.csv"):
         outcome = run(f"softmax-cli xent named.csv {option}")
         assert outcome.code == 2

@@ -85,13 +85,13 @@ def test_the_temperature_shown_is_the_fitted_one() -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("--show los", "--show: 'los' is not a figure of a loss; did you mean 'loss'?"),
-        ("--show x,loss", "'x' is not a figure of a loss; name some of loss, perplexity, accuracy"),
+        ("--show los", "--show: there is no figure 'los'; did you mean 'loss'?"),
+        ("--show x,loss", "there is no figure 'x'; choose from loss, perplexity, accuracy"),
         ("--show loss --reduction none", "--show: --reduction none prints a loss for each row"),
         ("--show kl", "--show kl: goes with --p and --q alone; leave it out"),
         ("--from probabilities --show temperature", "--show temperature: goes with logits alone;"),
         ("--bins 5 --show loss", "--bins: requires --calibration or --fit-temperature"),
-        ("--report r.txt", "--report: 'r.txt' is not a report; name a file .csv or .json"),
+        ("--report r.txt", "--report: 'r.txt' is not a report file; name a file .csv or .json"),
         ("--report -", "--report: standard output takes the loss; name a file"),
         ("--report x.csv --losses x.csv", "names the same file as --losses; give each its own"),
     ],

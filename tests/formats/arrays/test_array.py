@@ -102,7 +102,7 @@ def test_nested_lists(nested: object, array: Any) -> None:
         ([[1], 2], "x: [1]: a number "),
         ([[[1]], [["?"]]], "x: [1][0][0]: '?' is not a number"),
         ([1, False], "x: [1]: False is not a number; store truth values as numbers, 0 and 1"),
-        ([True, 1], "x: [1]: 1 is not a truth value, as the first is; store truth values as"),
+        ([True, 1], "x: [1]: 1 is not a truth value like the first; store truth values as"),
         (["x" * 1000], "x: [0]: 'xxxx"),
     ],
 )

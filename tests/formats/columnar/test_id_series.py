@@ -79,7 +79,7 @@ def test_bytes_are_no_text(form: str) -> None:
     NUMBERS.with_columns(raw=pl.Series([b"\xff", b"a"])).write_parquet("x.parquet")
     outcome = run(f"softmax-cli softmax x.parquet --id-columns raw -o y.{form}")
     assert outcome.code == 2
-    said = "x.parquet: column 'raw' holds Binary values, which are no text; write parquet or arrow"
+    said = "x.parquet: column 'raw' holds Binary values, which have no text form; write parquet"
     assert said in outcome.err
     assert run("softmax-cli softmax x.parquet --id-columns raw -o y.parquet").code == 0
     assert loaded("y.parquet")["raw"].to_list() == [b"\xff", b"a"]
@@ -99,7 +99,7 @@ def test_parts_of_several_types_are_joined_if_that_loses_nothing() -> None:
         (whole, words[0]),
         (pl.Series([2**53 + 1]), halves),
     ):
-        with pytest.raises(InputError, match="do not fit one type"):
+        with pytest.raises(InputError, match="no type of Parquet and Arrow holds"):
             joined_ids([first, second], None, "id", "x")
 
 
@@ -110,7 +110,9 @@ def test_a_later_part_of_another_type(form: str, monkeypatch: pytest.MonkeyPatch
     Path("x.jsonl").write_text("".join(map(row.format, (1, 2, 3.5))))
     outcome = run(f"softmax-cli softmax x.jsonl --id-columns id -o y.{form}")
     assert (outcome.code, Path(f"y.{form}").exists()) == (2, False)
-    assert f"y.{form}: the values of id column 'id' do not fit one type" in outcome.err
+    assert (
+        f"y.{form}: no type of Parquet and Arrow holds all values of id column 'id'" in outcome.err
+    )
     Path("x.jsonl").write_text("".join(map(row.format, (1.5, 2, 3))))
     assert run(f"softmax-cli softmax x.jsonl --id-columns id -o y.{form}").code == 0
     assert loaded(f"y.{form}")["id"].to_list() == [1.5, 2, 3]

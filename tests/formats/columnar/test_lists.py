@@ -94,9 +94,9 @@ def test_a_row_group_is_decoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
         ([[1.0, 2.0], []], "row 1: a list of 0 numbers, and the first has 2"),
         ([[], [1.0]], "row 0: an empty list; a row needs a number"),
         ([[], []], "row 0: an empty list"),
-        ([None, None], "column 'z' begins with no list of numbers"),
-        ([["a"]], "column 'z' holds lists of words, which are no numbers; store them as numbers"),
-        ([[[1.0]]], "column 'z' holds lists of lists; store one list of numbers a row"),
+        ([None, None], "the first rows of column 'z' hold no list of numbers"),
+        ([["a"]], "column 'z' holds lists of words, which are not numbers; store them as numbers"),
+        ([[[1.0]]], "column 'z' holds lists of lists; store one list of numbers per row"),
         ([[2**53 + 1]], "row 0: column 'z' holds 9007199254740993, which float64 cannot hold"),
     ],
 )
@@ -112,7 +112,7 @@ def test_columns_beside_the_lists(form: str) -> None:
     frame = pl.DataFrame({"id": [7, 8, 9], "text": ["a", "b", "c"], "z": Z, "y": [0, 1, 1]})
     name = stored(form, frame)
     said = refusal(name)
-    assert "the columns 'id', 'text' and 'y' are beside the list of the column 'z'" in said
+    assert "the column 'z' holds lists, but the columns 'id', 'text' and 'y' are left over" in said
     assert "--id-columns id,text,y passes them through, --columns z leaves them out" in said
     assert_array_equal(read(name, columns=["z"]).values, Z)
     assert_array_equal(read(name, id_columns=["id,text,y"]).values, Z)

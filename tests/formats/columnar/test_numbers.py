@@ -63,4 +63,4 @@ def test_what_is_no_number(dtype: Any, held: str) -> None:
     assert f"column 'd' holds {held}" in said
     assert "--id-columns d passes" in said
     said = refusal(stored(column.to_frame()))
-    assert said.endswith("which are no numbers; store them as numbers")
+    assert said.endswith("which are not numbers; store them as numbers")

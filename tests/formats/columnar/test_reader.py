@@ -200,7 +200,7 @@ def test_labels_that_are_none(form: str) -> None:
     with words, pytest.raises(InputError, match=problem):
         joined(words)
     name = stored(form, pl.DataFrame({"y": [1], "z": [1]}))
-    with pytest.raises(InputError, match=rf"^x\.{form}: 2 columns where one of labels is needed"):
+    with pytest.raises(InputError, match=rf"^x\.{form}: 2 columns, but labels need one"):
         open_labels(name, Names())
 
 
@@ -213,7 +213,7 @@ def test_labels_that_are_none(form: str) -> None:
     [
         (
             TABLE,
-            "column 'id' holds words, which are no numbers; "
+            "column 'id' holds words, which are not numbers; "
             "--id-columns id passes a column of words through",
         ),
         (TABLE.select(pl.col("id").alias("no. 1"), "a"), "--id-columns 1 passes a column of words"),

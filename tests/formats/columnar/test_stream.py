@@ -104,7 +104,7 @@ def test_labels_of_a_stream() -> None:
     ("data", "line"),
     [
         (streamed(FRAME)[:-30], "bytes that should come next; it is cut short"),
-        (streamed(FRAME) * 2, "goes on after its end; give one stream"),
+        (streamed(FRAME) * 2, "has data after its end; give a single stream"),
         (END, "is no Arrow IPC stream: it does not begin with a schema; it is damaged"),
         (END[:4] + b"\xff\xff\xff\x7f", "its messages have no valid sizes"),
         (END[:4] + b"\x08\0\0\0" + b"\xff" * 8, "a message is not valid; it is damaged"),

@@ -35,13 +35,13 @@ def test_the_only_class_that_is_a_list(
         (
             (1, 3),
             False,
-            "the column 'y' is beside the list of the column 'logits'; --id-columns y passes it "
-            "through, --columns logits leaves it out",
+            "the column 'logits' holds lists, but the column 'y' is left over; "
+            "--id-columns y passes it through, --columns logits leaves it out",
         ),
         (
             (0, 1, 3),
             True,
-            "the columns 'id' and 'y' are beside the list of the column 'logits'; "
+            "the column 'logits' holds lists, but the columns 'id' and 'y' are left over; "
             "--columns logits leaves them out",
         ),
     ],

@@ -44,16 +44,19 @@ def test_rows(text: str, ids: list[str] | None) -> None:
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ('{"0": {"0": 1}}', "is a data frame by columns or by rows, and its keys do not say whic"),
-        ('{"a": {"x": 1}}', "is a data frame by columns or by rows, and its keys do not say whic"),
-        (SPLIT % "[0]", "has 2 rows and an index of 1; every row needs an entry of the index"),
+        ('{"0": {"0": 1}}', "is a data frame, but its keys do not say whether by columns"),
+        ('{"a": {"x": 1}}', "is a data frame, but its keys do not say whether by columns"),
+        (SPLIT % "[0]", "has 2 rows and an index of 1; every row needs an index entry"),
         (SPLIT.replace("4]", "4, 5]") % "[0, 1]", "data[1]: is not a list of 2 entries; every row"),
         (SPLIT.replace('"b"', '"a"') % "[0, 1]", "two columns have the same name; rename one"),
         ('{"columns": ["a"], "index": [], "data": []}', "holds no rows; give at least one"),
-        ('{"a": [1, 2], "b": [3, 4]}', "has no array of a known name; --key or FILE[KEY] chooses"),
+        (
+            '{"a": [1, 2], "b": [3, 4]}',
+            "has no array with a known name; --key or FILE[KEY] chooses",
+        ),
         (
             '{"a": [1, 2], "b": [3]}',
-            "has no array of a known name; --key or FILE[KEY] chooses one of a, b",
+            "has no array with a known name; --key or FILE[KEY] chooses one of a, b",
         ),
     ],
 )

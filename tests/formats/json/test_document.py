@@ -87,7 +87,7 @@ def test_key_and_class_names() -> None:
         (
             '{"a": [1, 2], "b": 3}',
             "",
-            ["no array of a known name", "--key or FILE[KEY] chooses one of a"],
+            ["no array with a known name", "--key or FILE[KEY] chooses one of a"],
         ),
         ("{}", "", ["no array"]),
         (b"[1, \xff]", "", ["UTF-8"]),

@@ -104,16 +104,16 @@ BESIDE = '{"logits": [1, 2], "label": 1, "id": 3}'
         (
             BESIDE,
             {},
-            ":1: the columns 'label' and 'id' are beside the list of the column 'logits'; "
+            ":1: the column 'logits' holds lists, but the columns 'label' and 'id' are left over; "
             "--id-columns label,id passes them through, --columns logits leaves them out",
         ),
         (BESIDE, {"columns": ["logit"]}, "--columns: no column named 'logit'; did you mean"),
         (
             BESIDE,
             {"columns": ["logits,label"]},
-            ":1: the column 'label' is beside the list of the ",
+            ":1: the column 'logits' holds lists, but the column 'label' is left over",
         ),
-        (BESIDE, {"key": "logits"}, "--key: jsonl holds no arrays by name; --columns logits choo"),
+        (BESIDE, {"key": "logits"}, "--key: jsonl has no named arrays; --columns logits choo"),
         (BESIDE, {"header": True}, "--header: there is no header line in jsonl; leave it out"),
         (BESIDE, {"delimiter": ";"}, "--delimiter: there is no delimiter in jsonl; leave it out"),
         ('{"a": [1], "b": [2]}', {}, ":1: the columns 'a' and 'b' hold lists; name one of them w"),
@@ -151,7 +151,7 @@ BESIDE = '{"logits": [1, 2], "label": 1, "id": 3}'
         (
             '{"a": 1.5, "b": true}\n{"a": 1, "b": 1}',
             {},
-            ":2, column 'b': 1 is not a truth value, as the first is; store truth values as",
+            ":2, column 'b': 1 is not a truth value like the first; store truth values as",
         ),
         ('{"a": "[1, 2]"}', {}, ":1, column 'a': '[1, 2]' is not a number; write it without quot"),
         ("[1, 2]", {"columns": ["a"]}, "--columns: no column named 'a': rows that are lists have"),

@@ -60,8 +60,8 @@ def test_values_without_a_type_are_refused(values: list[object], form: str) -> N
     saved("x.jsonl", "\n".join(lines))
     outcome = run(f"softmax-cli softmax x.jsonl --id-columns id -o y.{form}")
     assert (outcome.code, outcome.out) == (2, "")
-    problem = "the values of id column 'id' do not fit one type of Parquet and Arrow"
-    assert f"x.jsonl: {problem}; write jsonl, which keeps the type of each" in outcome.err
+    problem = "no type of Parquet and Arrow holds all values of id column 'id'"
+    assert f"x.jsonl: {problem}; write jsonl, which keeps the type of each value" in outcome.err
     assert run("softmax-cli softmax x.jsonl --id-columns id -o y.jsonl").code == 0
     assert [line["id"] for line in json_lines("y.jsonl")] == values
 

@@ -119,8 +119,8 @@ def test_each_file_has_its_loss(form: str) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("-0.5 0.2", "arguments: row 0, entry 1: 0.2 is above 0, and so no log-probability"),
-        ("records.jsonl", "records.jsonl:1: has 2 columns, and one is needed; --columns chooses"),
+        ("-0.5 0.2", "arguments: row 0, entry 1: log-probabilities are at most 0, got 0.2"),
+        ("records.jsonl", "records.jsonl:1: has 2 columns, but one is needed; --columns chooses"),
         ("records.jsonl --columns token_logprob", "did you mean 'token_logprobs'?"),
         ("flat.npy --labels 1", "--labels: the labels are those of the numbers; leave it out"),
         ("flat.npy --per-class", "--per-class: only the log-probability of its label is known"),

@@ -104,8 +104,8 @@ def test_the_array_that_looks_like_a_gradient_is_named() -> None:
     [
         ("d.npz[logit]", "d.npz: has no array 'logit'; did you mean 'logits'? It has a[0], "),
         ("d.json[x]", "d.json: has no array 'x'; it has labels, logits"),
-        ("d.csv[a]", "d.csv[a]: csv holds no arrays by name; --columns a chooses a column"),
-        ("d.npy[a]", "d.npy[a]: npy holds no arrays by name; name d.npy"),
+        ("d.csv[a]", "d.csv[a]: csv has no named arrays; --columns a chooses a column"),
+        ("d.npy[a]", "d.npy[a]: npy has no named arrays; name d.npy"),
     ],
 )
 def test_a_key_that_is_not_there(token: str, line: str) -> None:

@@ -32,7 +32,10 @@ CONTENTS = {
     "old Excel": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(512), "is an Excel workbook"),
     "LibreOffice": (archive("mimetype", "content.xml"), "pandas.read_excel('{}', engine='odf')"),
     "torch": (archive("model/data.pkl", "model/version"), "torch.load('{}', weights_only=True)"),
-    "zip": (archive("data/train.csv"), "is a zip archive, of data/train.csv first; unzip it"),
+    "zip": (
+        archive("data/train.csv"),
+        "is a zip archive that begins with data/train.csv; unzip it",
+    ),
     "HDF5": (b"\x89HDF\r\n\x1a\n" + bytes(64), "h5py.File('{}')['KEY'][()])"),
     "MATLAB": (b"MATLAB 5.0 MAT-file, Platform: GLNXA64" + bytes(99), "scipy.io.loadmat('{}')"),
     "MATLAB 7.3": (b"MATLAB 7.3 MAT-file, Platform" + bytes(99), "h5py.File('{}')['KEY'][()].T)"),

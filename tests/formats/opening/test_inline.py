@@ -124,7 +124,7 @@ def test_a_file_whose_name_is_a_number_is_a_number() -> None:
         (["1", "2,x"], "2,x", ["'x' is not a number"]),
         (["1,2]"], "1,2]", ["closes no bracket", "file"]),
         (["[1,2)"], "[1,2)", ["closes no bracket"]),
-        (['[1,"2"]'], '[1,"2"]', ["'2' is a text", "without quotes"]),
+        (['[1,"2"]'], '[1,"2"]', ["'2' is text", "without quotes"]),
         (["1;2;3"], "1;2;3", ["'1;2;3' is not a number", "commas or blanks"]),
         (["c(a=1, b=2)"], "c(a=1, b=2)", ["'a=1' is not a number"]),
         (["[1. 2. ... 9.]"], "[1. 2. ... 9.]", ["cut short at '...'", "save the array"]),

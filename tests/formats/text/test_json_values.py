@@ -26,7 +26,7 @@ def test_a_document_that_is_not_strict_is_refused(name: str, data: bytes, messag
 def test_half_a_character_is_no_text(text: str) -> None:
     line = refusal(saved("x.jsonl", text), id_columns=["1"])
     assert line.startswith("x.jsonl:1: ")
-    assert "half a character" in line
+    assert "half of a surrogate pair" in line
 
 
 def test_two_halves_are_a_character() -> None:
@@ -51,7 +51,7 @@ QUOTES = "names and texts are in double quotes"
         ("[nan, 1]", "1:2", "write NaN or null"),
         ("[1, -inf]", "1:5", 'write "inf" or "-inf"'),
         ("[None]", "1:2", "write null"),
-        ("[True]", "1:2", "write true and false in small letters"),
+        ("[True]", "1:2", "write true and false in lower case"),
         ("{'a': 1}", "1:2", QUOTES),
         ("{a: 1}", "1:2", QUOTES),
         ("[+1]", "1:2", NUMBERS),

@@ -74,7 +74,7 @@ def test_a_long_table_of_lists() -> None:
     ("text", "options", "place", "words"),
     [
         ('"[1, 2]","[3, 4]"\n', {}, ":2", ["'z' and 'y' hold lists", "--columns"]),
-        ('"[1, 2]",0\n', {}, ":2", ["'y' is beside the list", "--id-columns y", "--columns z"]),
+        ('"[1, 2]",0\n', {}, ":2", ["'z' holds lists, but the column 'y'", "--id-columns y"]),
         ('"[1, 2]",0\n"[1]",0\n', {"columns": ["z"]}, ":3:1", ["a list of 1 number"]),
         ('"[]",0\n', {"columns": ["z"]}, ":2:1", ["an empty list"]),
         ('"[1, 2]",0\n"[1, x]",0\n', {"columns": ["z"]}, ":3:1", ["'[1, x]' is not a list"]),
@@ -84,7 +84,7 @@ def test_a_long_table_of_lists() -> None:
         ('"[1, 2]",0\n"[1,,2]",0\n', {"columns": ["z"]}, ":3:1", ["'[1,,2]' is not a list"]),
         ('"[1, 1.2.3]",0\n', {"columns": ["z"]}, ":2:1", ["entry 1", "'1.2.3' is not a number"]),
         ('"[1. 2. ... 9. 10.]",0\n', {"columns": ["z"]}, ":2:1", ["cut short", "tolist()"]),
-        ('1,"[1, 2]"\n', {"columns": ["z,y"]}, ":2", ["'z' is beside the list"]),
+        ('1,"[1, 2]"\n', {"columns": ["z,y"]}, ":2", ["'y' holds lists, but the column 'z'"]),
     ],
 )
 def test_what_is_refused(text: str, options: dict[str, Any], place: str, words: list[str]) -> None:
