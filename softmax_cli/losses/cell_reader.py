@@ -10,8 +10,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from softmax_cli.errors import InputError, UsageError, shorten
-from softmax_cli.formats.arrays.array import array_source, chosen_array, numeric_array, row_place
-from softmax_cli.formats.columns.layout import mask_na_values, missing_texts, several_columns
+from softmax_cli.formats.arrays.array import array_source, chosen_array, row_place
+from softmax_cli.formats.arrays.nested_lists import numeric_array
+from softmax_cli.formats.columns.layout import several_columns
+from softmax_cli.formats.columns.missing_values import mask_na_values, missing_texts
 from softmax_cli.formats.model.blocks import BLOCK_BYTES, Block, Source, from_blocks
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 from softmax_cli.formats.opening.file_key import matches, one_key, split_key

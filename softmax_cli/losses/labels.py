@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from softmax_cli.errors import InputError, shorten
-from softmax_cli.formats.columns.layout import missing_numbers, missing_texts
+from softmax_cli.formats.columns.missing_values import missing_numbers, missing_texts
 from softmax_cli.formats.model.blocks import Source, identity
 from softmax_cli.formats.model.options import ReadOptions
 from softmax_cli.formats.text.cell_kinds import number_remedy

@@ -83,7 +83,7 @@ BROKEN: dict[str, tuple[str, Any]] = {
         "formats.delimited.reader.DelimitedTable._numbers",
         lambda _, cells, __: [*map(float, cells)][::-1],
     ),
-    "json": ("formats.arrays.array.json_float", lambda *_: 0.0),
+    "json": ("formats.arrays.nested_lists.json_float", lambda *_: 0.0),
     "jsonl": ("formats.json.table.read_with_polars", lambda _, rows, __: np.ones((rows, 3))),
     "npy": ("formats.arrays.npy.numbers_in", lambda stored: -numbers_in(stored)),
     "npz": ("formats.arrays.npz.chosen_array", lambda arrays, *_: next(iter(arrays.values()))),
@@ -98,7 +98,7 @@ BROKEN: dict[str, tuple[str, Any]] = {
     "inline": ("formats.opening.inline._number", lambda *_: 0.5),
     "labels": ("losses.cell_reader.batches", lambda cells, _: iter([list(cells)[:1]])),
     "weights": ("losses.labels.parse_number", lambda _: 0.5),
-    "columns": ("formats.columns.layout._positions", lambda *_: [99]),
+    "columns": ("formats.columns.selection._positions", lambda *_: [99]),
     "numbers": ("formats.text.digits._format_with_polars", lambda *_: b""),
     "config": ("commands.gradients.configuration._arguments", lambda *_: [1]),
 }

@@ -15,7 +15,7 @@ from softmax_cli.commands.app.app import load
 from softmax_cli.commands.app.parameters import command_line
 from softmax_cli.commands.gradients.configuration import tables_asked_for
 from softmax_cli.errors import SoftmaxCliError
-from softmax_cli.formats.columns.layout import select_columns
+from softmax_cli.formats.columns.selection import select_columns
 from softmax_cli.formats.model.options import ReadOptions
 from softmax_cli.formats.opening.source import open_source
 from softmax_cli.formats.text import digits

@@ -24,7 +24,7 @@ from softmax_cli.core.loss.reduction import ReducedLoss
 from softmax_cli.core.loss.row_losses import Kind
 from softmax_cli.core.loss.weights import Weights
 from softmax_cli.errors import ShapeError, UsageError
-from softmax_cli.formats.columns.layout import missing_texts
+from softmax_cli.formats.columns.missing_values import missing_texts
 from softmax_cli.formats.model.blocks import RowRange, Source
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions, WriteOptions
 from softmax_cli.formats.opening.file_key import file_of, is_read_once

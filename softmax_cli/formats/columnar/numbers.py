@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from softmax_cli.errors import InputError, shorten
 from softmax_cli.formats.arrays.array import ACCEPT_ROUNDING, INEXACT, first_inexact
-from softmax_cli.formats.columns.layout import Layout, pass_through
+from softmax_cli.formats.columns.layout import Layout
+from softmax_cli.formats.columns.selection import pass_through
 from softmax_cli.formats.text.numbers import LARGEST_EXACT
 
 LISTS = (pl.List, pl.Array)

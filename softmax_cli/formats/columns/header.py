@@ -8,14 +8,9 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from softmax_cli.errors import InputError, shorten
-from softmax_cli.formats.columns.layout import (
-    Layout,
-    are_numbers,
-    choose_layout,
-    missing_texts,
-    refuse_index,
-    several_columns,
-)
+from softmax_cli.formats.columns.layout import Layout, choose_layout, refuse_index, several_columns
+from softmax_cli.formats.columns.missing_values import missing_texts
+from softmax_cli.formats.columns.selection import are_numbers
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 from softmax_cli.formats.text.cell_kinds import (
     cell_kind,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from softmax_cli.errors import InputError
-from softmax_cli.formats.columns.layout import Layout, column_spec, name_columns, pass_through
+from softmax_cli.formats.columns.layout import Layout
+from softmax_cli.formats.columns.selection import column_spec, name_columns, pass_through
 from softmax_cli.storage.limits import LONGEST_LIST
 
 # One of the first rows must have a list, which gives the number of classes.

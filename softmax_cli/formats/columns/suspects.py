@@ -9,7 +9,8 @@ from functools import partial
 from itertools import chain
 
 from softmax_cli.errors import InputError
-from softmax_cli.formats.columns.layout import Layout, name_columns, pass_through
+from softmax_cli.formats.columns.layout import Layout
+from softmax_cli.formats.columns.selection import name_columns, pass_through
 from softmax_cli.formats.model.blocks import Block, Chunk, Source, identity
 
 # A column that rises by one for so many rows looks like an index.

@@ -16,9 +16,11 @@ import numpy as np
 
 from softmax_cli.errors import InputError, shorten
 from softmax_cli.formats.columns.header import detect_layout
-from softmax_cli.formats.columns.layout import Layout, missing_texts, pass_through
+from softmax_cli.formats.columns.layout import Layout
 from softmax_cli.formats.columns.line_table import LineTable, ParsedRow, ParsedRows
 from softmax_cli.formats.columns.lists import list_column, refuse_length
+from softmax_cli.formats.columns.missing_values import missing_texts
+from softmax_cli.formats.columns.selection import pass_through
 from softmax_cli.formats.model.blocks import Block, Source, from_blocks
 from softmax_cli.formats.model.id_columns import IdColumn, TextColumn
 from softmax_cli.formats.model.options import ColumnRequest, DecimalMark, ReadOptions

@@ -9,14 +9,15 @@ from functools import partial
 from typing import Any
 
 from softmax_cli.errors import InputError, UsageError, shorten
-from softmax_cli.formats.arrays.array import array_source, no_array, numeric_array
+from softmax_cli.formats.arrays.array import array_source, no_array
+from softmax_cli.formats.arrays.nested_lists import numeric_array
 from softmax_cli.formats.columns.layout import (
     Layout,
-    missing_texts,
     refuse_index,
     refuse_table_options,
     refuse_text_options,
 )
+from softmax_cli.formats.columns.missing_values import missing_texts
 from softmax_cli.formats.json.data_frames import INDEX, data_frame_rows, rows_of_columns
 from softmax_cli.formats.json.table import RecordTable, check_row, json_layout
 from softmax_cli.formats.model.blocks import Block, Source

@@ -9,17 +9,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from softmax_cli.errors import InputError, UsageError, join_names, shorten
-from softmax_cli.formats.arrays.array import GIVE_A_NUMBER, NON_FINITE, json_float, remedy_of_json
-from softmax_cli.formats.columns.layout import (
-    Layout,
-    are_numbers,
-    choose_layout,
-    pass_through,
-    refuse_index,
-    several_columns,
+from softmax_cli.formats.arrays.nested_lists import (
+    GIVE_A_NUMBER,
+    NON_FINITE,
+    json_float,
+    remedy_of_json,
 )
+from softmax_cli.formats.columns.layout import Layout, choose_layout, refuse_index, several_columns
 from softmax_cli.formats.columns.line_table import LineTable, ParsedRow, ParsedRows
 from softmax_cli.formats.columns.lists import list_column, refuse_length
+from softmax_cli.formats.columns.selection import are_numbers, pass_through
 from softmax_cli.formats.json.polars_lines import read_with_polars
 from softmax_cli.formats.model.id_columns import IdColumn, JsonColumn
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions

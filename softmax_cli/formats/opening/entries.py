@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from softmax_cli.errors import InputError, did_you_mean, join_names, shorten
-from softmax_cli.formats.columns.layout import missing_texts
+from softmax_cli.formats.columns.missing_values import missing_texts
 from softmax_cli.formats.model.blocks import Block, Chunk, Source, from_blocks
 from softmax_cli.formats.model.options import ReadOptions
 from softmax_cli.formats.text.numbers import NotANumberError, parse_number

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from softmax_cli.errors import InputError, did_you_mean, shorten_token
-from softmax_cli.formats.arrays.array import array_source, numeric_array
+from softmax_cli.formats.arrays.array import array_source
+from softmax_cli.formats.arrays.nested_lists import numeric_array
 from softmax_cli.formats.model.blocks import Source
 from softmax_cli.formats.opening.file_key import (
     file_of,

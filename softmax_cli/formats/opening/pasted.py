@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from softmax_cli.errors import shorten
-from softmax_cli.formats.arrays.array import NON_FINITE
+from softmax_cli.formats.arrays.nested_lists import NON_FINITE
 from softmax_cli.formats.text.cell_kinds import MISSING, number_remedy
 from softmax_cli.formats.text.numbers import is_number
 

@@ -10,7 +10,8 @@ from itertools import chain
 from threading import Lock
 
 from softmax_cli.errors import InputError, OutputError, UsageError, shorten
-from softmax_cli.formats.columns.layout import mask_na_values, refuse_table_options
+from softmax_cli.formats.columns.layout import refuse_table_options
+from softmax_cli.formats.columns.missing_values import mask_na_values
 from softmax_cli.formats.columns.suspects import warn_of_suspects
 from softmax_cli.formats.model.blocks import Block, Chunk, Source, opening_pipe
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions

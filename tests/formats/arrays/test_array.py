@@ -1,15 +1,11 @@
-"""Arrays held whole: nested lists, and rows along another axis."""
+"""Arrays held whole, and rows along another axis."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from softmax_cli.errors import InputError
-from softmax_cli.formats.arrays.array import numeric_array
 from softmax_cli.formats.model.options import ReadOptions, WriteOptions
 from softmax_cli.formats.model.sinks import Result
 from softmax_cli.formats.opening.sink import open_sink
@@ -76,41 +72,6 @@ def test_one_dimensional_array_has_one_axis() -> None:
     np.save("x.npy", np.arange(3.0))
     assert_array_equal(read("x.npy", axis=0).values, [[0, 1, 2]])
     assert "no axis 1" in refusal("x.npy", axis=1)
-
-
-@pytest.mark.parametrize(
-    ("nested", "array"),
-    [
-        ([1, 2.5], [1.0, 2.5]),
-        ([[1], [2]], [[1.0], [2.0]]),
-        ([["inf", -1]], [[np.inf, -1.0]]),
-        ([[], []], np.empty((2, 0))),
-        (3, 3.0),
-        ([[True, False], [False, None]], [[1.0, 0.0], [0.0, np.nan]]),
-        ([[None, "NA"], [1 << 60, ""]], [[np.nan, np.nan], [2.0**60, np.nan]]),
-    ],
-)
-def test_nested_lists(nested: object, array: Any) -> None:
-    assert same_bits(numeric_array(nested, "x"), np.array(array))
-
-
-@pytest.mark.parametrize(
-    ("nested", "line"),
-    [
-        ([[1, 2], [3]], "x: [1]: a row of 1 entries, and the first has 2; all rows need"),
-        ([1, [2]], "x: [1]: a list "),
-        ([[1], 2], "x: [1]: a number "),
-        ([[[1]], [["?"]]], "x: [1][0][0]: '?' is not a number"),
-        ([1, False], "x: [1]: False is not a number; store truth values as numbers, 0 and 1"),
-        ([True, 1], "x: [1]: 1 is not a truth value like the first; store truth values as"),
-        (["x" * 1000], "x: [0]: 'xxxx"),
-    ],
-)
-def test_what_does_not_nest_is_named(nested: object, line: str) -> None:
-    with pytest.raises(InputError) as error:
-        numeric_array(nested, "x")
-    assert str(error.value).startswith(line)
-    assert len(str(error.value)) < 120
 
 
 def test_rows_can_be_counted_before_they_are_read() -> None:

@@ -9,7 +9,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from softmax_cli.formats.columns.layout import Layout, column_spec
+from softmax_cli.formats.columns.layout import Layout
+from softmax_cli.formats.columns.selection import column_spec
 from softmax_cli.formats.columns.suspects import SuspectColumns, looks_like_no_class
 from softmax_cli.formats.model import blocks
 from softmax_cli.formats.model.options import ColumnRequest

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from softmax_cli.errors import UsageError
-from softmax_cli.formats.columns.layout import select_columns
+from softmax_cli.formats.columns.selection import select_columns
 
 NAMES = ["id", "logit_a", "logit_b", "2", "x,y", "logit_a2"]
 
