@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.errors import InputError, did_you_mean, join_names, shorten
-from softmax_cli.formats.columns.name_prefixes import prefix_remedy
 from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.formats.text.cell_kinds import MISSING, cell_kind, may_be_missing
 from softmax_cli.formats.text.numbers import is_number, is_truth
@@ -171,6 +170,8 @@ class Names:
         return number
 
     def _no_class(self, text: str, place: str) -> InputError:
+        from softmax_cli.formats.columns.name_prefixes import prefix_remedy
+
         label = repr(shorten(text))
         if cell_kind(text, self.missing) == "missing":
             remedy = f"fill it in, or --ignore-label '{text}' leaves such rows out"

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from softmax_cli.commands.inputs.binary import targets_of_two_classes
-from softmax_cli.commands.inputs.entries import opened_entries
 from softmax_cli.commands.inputs.values import (
     in_order_of,
     opened,
@@ -129,6 +128,8 @@ class LossInputs:
 
     def _entries(self, stack: ExitStack) -> tuple[Source, LossSettings]:
         """Open the log-probabilities of labels; a missing one is a row that is ignored."""
+        from softmax_cli.commands.inputs.entries import opened_entries
+
         source = opened_entries(self.values, self.read, self.place, self.tokens)
         source = stack.enter_context(source).slice_rows(self.rows)
         settings = replace(self._settings(source, None), form="entries", ignores=True)

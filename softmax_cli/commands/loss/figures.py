@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
@@ -126,7 +125,7 @@ class LossOfFiles:
         """Add the rows of a block; all come from one file."""
         if len(block.values):
             starts = [start for start, _ in self._source.files]
-            number = max(0, bisect_right(starts, block.number(0)) - 1)
+            number = max(0, int(np.searchsorted(starts, block.number(0), "right")) - 1)
             self._found.setdefault(number, deepcopy(self._empty)).merge(found)
 
     def files(self) -> list[FileLoss]:
