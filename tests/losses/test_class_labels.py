@@ -157,7 +157,7 @@ def test_names_of_classes_do_not_count() -> None:
     )
     Path("z.csv").write_text("0,1\n1.5,2\n3,1\n")
     line = "z.csv --header --labels 1,2 --label-base 1"
-    refused(line, "--label-base: the classes are named 0 to 1, and labels are names")
+    refused(line, "--label-base: the classes are named 0 to 1, so labels are names")
 
 
 def test_a_gradient_of_labels_that_count_from_1() -> None:

@@ -100,7 +100,7 @@ def test_a_label_of_probability_0_has_an_infinite_loss_at_every_temperature() ->
     outcome = run(f"softmax-cli xent {line}")
     assert (outcome.code, outcome.out) == (2, "")
     assert outcome.err == (
-        "softmax-cli: arguments: row 1: its label has probability 0, and so an infinite loss at "
+        "softmax-cli: arguments: row 1: its label has probability 0, so its loss is infinite at "
         "every temperature; leave such rows out\n"
     )
 
