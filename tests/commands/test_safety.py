@@ -55,7 +55,7 @@ def _inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(1)
     np.save("z.npy", rng.standard_normal((6, 3)))
     np.save("y.npy", np.array([0, 1, 2, 0, 1, 2]))
-    np.save("onehot.npy", np.eye(3)[[0, 1, 2, 0, 1, 2]])
+    np.save("several.npy", 1 - np.eye(3)[[0, 1, 2, 0, 1, 2]])
     np.save("cube.npy", rng.standard_normal((2, 3, 4)))
     np.save("g.npy", rng.standard_normal((6, 3)))
     np.savetxt("z.csv", rng.standard_normal((2, 3)), delimiter=",")
@@ -210,7 +210,7 @@ def test_in_place_replaces_it() -> None:
         ("softmax -1e5x 1", "-1e5x"),
         ("softmax 1 2 --log=3", "--log: does not take a value"),
         ("xent 1 2 --label-column y", "--label-column"),
-        ("xent z.npy --labels onehot.npy", "--targets takes one-hot"),
+        ("xent z.npy --labels several.npy", "is not one-hot"),
         ("xent --p nan,1 --q .5,.5", "--p: row 0"),
         ("xent 1 2 --targets nan,1", "--targets: row 0"),
         ("softmax named.csv --id-columns id --append -o a.npy", "--append keeps"),

@@ -21,7 +21,7 @@ from softmax_cli.formats.opening.source import open_source
 from softmax_cli.formats.text import digits
 from softmax_cli.formats.text.digits import format_rows
 from softmax_cli.formats.text.numbers import NotANumberError, is_number, json_number, parse_number
-from softmax_cli.losses import labels
+from softmax_cli.losses import cell_reader
 from softmax_cli.losses.class_labels import Names, class_number
 from softmax_cli.losses.labels import open_labels, open_weights
 from tests.fuzz.outcomes import (
@@ -85,7 +85,7 @@ def labels_and_names(data: bytes) -> None:
         return outcome_of(lambda: open_labels(token, Names(names, ignored)), place)
 
     found = read(name, name)
-    with mock.patch.object(labels, "_CELLS_PER_BLOCK", 2):
+    with mock.patch.object(cell_reader, "_CELLS_PER_BLOCK", 2):
         agree(read(name, name), found, "in small blocks")
     with suppress(ValueError):
         cells = [cell.decode() for cell in choices.rest.split()]
@@ -110,7 +110,7 @@ def weights(data: bytes) -> None:
     suffix = choices.one(_SUFFIXES)
     name = file(f"x{suffix}", choices.rest)
     found = outcome_of(lambda: open_weights(name), name)
-    with mock.patch.object(labels, "_CELLS_PER_BLOCK", 2):
+    with mock.patch.object(cell_reader, "_CELLS_PER_BLOCK", 2):
         agree(outcome_of(lambda: open_weights(name), name), found, "in small blocks")
     cells = [cell.decode("utf-8", "replace") for cell in choices.rest.split()]
     if suffix == ".txt" and not found.line and all(map(is_number, cells)):

@@ -142,7 +142,7 @@ TEXT: dict[str, tuple[str, bytes]] = {
     "NaN": ("x.json", b"[[1, NaN]]"),
     "no list": ("x.json", b'"abc"'),
     "no class": ("x.json", b"[[]]"),
-    "an object without arrays": ("x.json", b'{"x": 1}'),
+    "an object without arrays": ("x.json", b'{"x": 1, "y": {}}'),
     "more behind the document": ("x.json", b"[[1, 2]] x"),
     "a name twice": ("x.json", b'{"logits": [[1, 2]], "logits": [[3, 4]]}'),
     "half a character": ("x.json", b'{"class_names": ["\\ud800", "b"], "logits": [[1, 2]]}'),
