@@ -54,7 +54,9 @@ class LineTable(ABC):
         """Return the row of a record; errors name the place."""
 
     @abstractmethod
-    def id_column(self, column: int, cells: Sequence[Any], numbers: list[float] | None) -> IdColumn:
+    def id_column(
+        self, column: int, cells: Sequence[Any], numbers: NDArray[Any] | None
+    ) -> IdColumn:
         """Return an id column from its cells, and from its numbers if it is a class too."""
 
     @abstractmethod
@@ -66,7 +68,7 @@ class LineTable(ABC):
         layout, found = self.layout, []
         for column, entries in zip(layout.ids, cells, strict=True):
             is_class = column in layout.classes and layout.entries is None
-            numbers = values[:, layout.classes.index(column)].tolist() if is_class else None
+            numbers = values[:, layout.classes.index(column)].copy() if is_class else None
             found.append(self.id_column(column, entries, numbers))
         return id_columns(found)
 
@@ -75,7 +77,9 @@ class LineTable(ABC):
         values = np.empty((rows, self.layout.width))
         ids, labels, lines = [], [], []
         for row, (line, record) in zip(range(rows), records, strict=True):
-            values[row], row_ids, label = self.parse_record(record, self.row_place(line))
+            numbers, row_ids, label = self.parse_record(record, self.row_place(line))
+            if numbers:
+                values[row] = numbers
             lines.append(line)
             ids.append(row_ids)
             labels.append(label)

@@ -11,8 +11,10 @@ from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from softmax_cli.errors import InputError, shorten
 from softmax_cli.formats.columns.header import detect_layout
@@ -168,7 +170,8 @@ class DelimitedTable(LineTable):
         chosen = cells if layout.is_all_classes else [cells[column] for column in layout.classes]
         ids = tuple(cells[column] for column in layout.ids)
         if layout.entries is None:
-            numbers = self._numbers(chosen, place)
+            # A file of labels alone has no classes.
+            numbers = self._numbers(chosen, place) if chosen else []
         else:
             numbers = self._list(chosen[0], layout.entries, f"{place}:{layout.classes[0] + 1}")
         return numbers, ids, "" if layout.label is None else decode_cell(cells[layout.label], place)
@@ -190,13 +193,9 @@ class DelimitedTable(LineTable):
         self,
         column: int,  # noqa: ARG002
         cells: Sequence[bytes],
-        numbers: list[float] | None,
+        numbers: NDArray[Any] | None,
     ) -> IdColumn:
-        if numbers is None:
-            return TextColumn(cells)
-        missing = (cell_text(cell) in self.layout.missing for cell in cells)
-        pairs = zip(numbers, missing, strict=True)
-        return TextColumn(cells, [None if is_missing else each for each, is_missing in pairs])
+        return TextColumn(cells, numbers, self.layout.missing)
 
     def _list(self, cell: bytes, entries: int | None, place: str) -> list[float]:
         """Return the numbers of a list that must have so many entries, or any number of them."""

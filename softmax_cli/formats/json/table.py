@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from numpy.typing import NDArray
+
 from softmax_cli.errors import InputError, UsageError, join_names, shorten
 from softmax_cli.formats.arrays.nested_lists import (
     GIVE_A_NUMBER,
@@ -168,7 +170,9 @@ class JsonTable(LineTable):
         ids = tuple(cells[column] for column in layout.ids)
         return numbers, ids, "" if layout.label is None else label_text(cells[layout.label])
 
-    def id_column(self, column: int, cells: Sequence[Any], numbers: list[float] | None) -> IdColumn:
+    def id_column(
+        self, column: int, cells: Sequence[Any], numbers: NDArray[Any] | None
+    ) -> IdColumn:
         names = self.layout.names
         name = str(column + 1) if names is None else names[column]
         if numbers is not None:
@@ -179,7 +183,7 @@ class JsonTable(LineTable):
                 else None
                 if number != number and cell.lower() != "nan"
                 else number
-                for cell, number in zip(cells, numbers, strict=True)
+                for cell, number in zip(cells, numbers.tolist(), strict=True)
             ]
         return JsonColumn(cells, self.source.place, name)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from softmax_cli.errors import InputError, shorten
-from softmax_cli.formats.text.cells import cell_content, quote
+from softmax_cli.formats.text.cells import cell_content, cell_text, quote
 from softmax_cli.formats.text.json_values import json_text
 
 if TYPE_CHECKING:
@@ -51,18 +51,20 @@ class IdColumn(ABC):
 class TextColumn(IdColumn):
     """Raw cells of CSV or other text, with quotes and outer blanks.
 
-    numbers  those of the cells, if the column is a class too; None for a missing one
+    numbers  those of the cells, if the column is a class too
+    missing  texts of missing numbers
     """
 
     raw: Sequence[bytes]
-    numbers: Sequence[float | None] | None = None
+    numbers: NDArray[Any] | None = None
+    missing: Collection[str] = ()
 
     def __len__(self) -> int:
         return len(self.raw)
 
     def __getitem__(self, chosen: Chosen) -> TextColumn:
-        numbers = None if self.numbers is None else _chosen(self.numbers, chosen)
-        return TextColumn(_chosen(self.raw, chosen), numbers)
+        numbers = None if self.numbers is None else self.numbers[chosen]
+        return replace(self, raw=_chosen(self.raw, chosen), numbers=numbers)
 
     def texts(self) -> list[str]:
         return list(map(cell_content, self.raw))
@@ -71,14 +73,20 @@ class TextColumn(IdColumn):
         return list(self.raw)
 
     def json(self) -> list[str]:
-        return list(map(json_text, self.texts() if self.numbers is None else self.numbers))
+        return list(map(json_text, self.texts() if self.numbers is None else self._present()))
 
     def series(self) -> pl.Series:
         import polars as pl
 
         if self.numbers is None:
             return pl.Series(self.texts(), dtype=pl.String)
-        return pl.Series(self.numbers, dtype=pl.Float64)
+        return pl.Series(self._present(), dtype=pl.Float64)
+
+    def _present(self) -> list[float | None]:
+        """Return the numbers, None for a missing one."""
+        assert self.numbers is not None
+        pairs = zip(self.raw, self.numbers.tolist(), strict=True)
+        return [None if cell_text(cell) in self.missing else number for cell, number in pairs]
 
 
 @dataclass(frozen=True, eq=False)

@@ -87,17 +87,22 @@ def test_cells_of_text_stay_text(cell: str) -> None:
 
 
 def test_appended_numbers_stay_numbers() -> None:
-    saved("x.csv", "id,a,b\n007,1,2e0\n008,NA,.50\n")
-    line = "softmax-cli softmax x.csv --id-columns id --append --on-bad-row nan -o y"
+    saved("x.csv", "id,a,b\n007,1,2e0\n008,NA,.50\n009,-9,0\n")
+    line = "softmax-cli softmax x.csv --id-columns id --append --na-values -9"
+    line += " --on-bad-row nan -o y"
     for form in ("jsonl", "parquet", "arrow", "csv"):
         assert run(f"{line}.{form}").code == 0
     rows = json_lines("y.jsonl")
-    assert [(row["id"], row["a"], row["b"]) for row in rows] == [("007", 1, 2), ("008", None, 0.5)]
+    assert [(row["id"], row["a"], row["b"]) for row in rows] == [
+        ("007", 1, 2),
+        ("008", None, 0.5),
+        ("009", None, 0),
+    ]
     for frame in (pl.read_parquet("y.parquet"), pl.read_ipc("y.arrow")):
         assert frame.dtypes[:3] == [pl.String, pl.Float64, pl.Float64]
-        assert frame["a"].to_list() == [1, None]
+        assert frame["a"].to_list() == [1, None, None]
     kept = [line.split(",")[:3] for line in Path("y.csv").read_text().splitlines()]
-    assert kept == [["id", "a", "b"], ["007", "1", "2e0"], ["008", "NA", ".50"]]
+    assert kept == [["id", "a", "b"], ["007", "1", "2e0"], ["008", "NA", ".50"], ["009", "-9", "0"]]
 
 
 def test_appended_numbers_of_json_lines() -> None:
