@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
@@ -174,10 +175,10 @@ class Names:
 
         label = repr(shorten(text))
         if cell_kind(text, self.missing) == "missing":
-            remedy = f"fill it in, or --ignore-label '{text}' leaves such rows out"
+            remedy = f"fill it in, or --ignore-label {shlex.quote(text)} leaves such rows out"
             return InputError(f"the label is missing: {label}", remedy, place)
         if may_be_missing(text):
-            remedy = f"--ignore-label '{text}' leaves such rows out"
+            remedy = f"--ignore-label {shlex.quote(text)} leaves such rows out"
             return InputError(f"the label {label} is not a class", remedy, place)
         remedies = [] if self._are_numbers else [f"class numbers from {self.base}"]
         if self.class_names:

@@ -74,10 +74,8 @@ def zip_rows(
     rows = source.rows if source.within is None else source.within.of
     if not is_repeated:
         if other.rows is not None and rows is not None and other.rows != rows:
-            remedy = ONE_TO_ONE
-            if other.classes == 1 and (axis := _axis_for(source, other, other.rows)) is not None:
-                remedy = _along(axis)
-            elif other.classes == 1 and other.rows == rows * source.classes:
+            remedy = _row_remedy(source, other, other.rows)
+            if remedy == ONE_TO_ONE and other.classes == 1 and other.rows == rows * source.classes:
                 remedy = "labels are one number per row; --targets takes one-hot rows"
             counted = "1 row" if other.rows == 1 else f"{other.rows} rows"
             problem = f"has {counted}, but {source.place} has {rows}"
@@ -149,6 +147,15 @@ def _axis_for(source: Source, other: Source, rows: int | None = None) -> int | N
     return None
 
 
+def _row_remedy(source: Source, other: Source, rows: int) -> str:
+    """Return what to do about an other that has so many rows, another number than the source."""
+    if other.classes == 1 and (axis := _axis_for(source, other, rows)) is not None:
+        return _along(axis)
+    if other.classes == 1 and source.leading == () and rows == source.classes:
+        return "--binary if each number is a row, of two classes, --targets if these are one-hot"
+    return ONE_TO_ONE
+
+
 def _along(axis: int) -> str:
     return f"--axis {axis} if that axis holds the classes"
 
@@ -199,8 +206,7 @@ class RowReader:
         left += sum(len(block.values) for block in self._blocks)
         if not left:
             return
-        axis = _axis_for(partner, source, self._taken + left) if source.classes == 1 else None
-        remedy = ONE_TO_ONE if axis is None else _along(axis)
+        remedy = _row_remedy(partner, source, self._taken + left)
         if left == 1 and source.if_one_more:
             remedy = source.if_one_more
         raise InputError(f"has more rows than {partner.place}", remedy, source.place)

@@ -15,7 +15,6 @@ REMEDIES = [
     ("pandas", "softmax missing_null.csv", "zero or skip", "--on-bad-row skip"),
     ("pandas", "softmax european.csv --id-columns label", "--decimal ,", "--decimal ,"),
     ("pandas", "softmax no_index.csv", "--id-columns label passes", "--id-columns label"),
-    ("pandas", "softmax lists.csv", "--columns logits", "--columns logits"),
     (
         "pandas",
         "xent no_header.csv --labels series.csv",
@@ -47,7 +46,7 @@ REMEDIES = [
     (
         "r",
         "xent tidymodels.csv --from probabilities --id-columns .pred_class --label-column species",
-        "--class-prefix '.pred_' strips",
+        "--class-prefix .pred_ strips",
         "--class-prefix .pred_",
     ),
     ("octave", "softmax nan.csv", "nan, zero", "--on-bad-row nan"),
@@ -64,7 +63,7 @@ REMEDIES = [
     (
         "catboost",
         "xent RawFormulaVal.tsv --id-columns SampleId --label-column Label",
-        "--class-prefix 'RawFormulaVal:Class=' strips",
+        "--class-prefix RawFormulaVal:Class= strips",
         "--class-prefix RawFormulaVal:Class=",
     ),
     (

@@ -30,7 +30,8 @@ class NumbersCommand(TyperCommand):
             token = rest.popleft()
             if token == "--":
                 values.extend(rest)
-            elif is_option(token):
+                break
+            if is_option(token):
                 options.append(token)
                 if self._takes_next(token):
                     if not rest:

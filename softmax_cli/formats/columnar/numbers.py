@@ -27,6 +27,12 @@ _NUMBERS: dict[Any, type[np.floating[Any]]] = {
 WORDS = (pl.String, pl.Categorical, pl.Enum)
 
 
+def holds_numbers(dtype: pl.DataType) -> bool:
+    """Return true for lists of what is read as numbers."""
+    inner = dtype.inner if isinstance(dtype, LISTS) else None
+    return isinstance(inner, pl.DataType) and inner.base_type() in _NUMBERS
+
+
 def number_type(
     schema: pl.Schema, column: int, layout: Layout, place: str
 ) -> type[np.floating[Any]]:

@@ -20,7 +20,13 @@ from softmax_cli.errors import InputError, shorten
 from softmax_cli.formats.arrays.array import row_place
 from softmax_cli.formats.columnar.file import ColumnarFile
 from softmax_cli.formats.columnar.id_series import SeriesColumn
-from softmax_cli.formats.columnar.numbers import LISTS, WORDS, number_type, numbers_of
+from softmax_cli.formats.columnar.numbers import (
+    LISTS,
+    WORDS,
+    holds_numbers,
+    number_type,
+    numbers_of,
+)
 from softmax_cli.formats.columnar.stream import BEGINNING, ArrowStream
 from softmax_cli.formats.columnar.table import ColumnarTable
 from softmax_cli.formats.columns.layout import (
@@ -30,7 +36,7 @@ from softmax_cli.formats.columns.layout import (
     refuse_text_options,
     several_columns,
 )
-from softmax_cli.formats.columns.lists import FIRST_ROWS, list_column, refuse_length
+from softmax_cli.formats.columns.lists import FIRST_ROWS, list_layout, refuse_length
 from softmax_cli.formats.model.blocks import Block, Chunk, Source, rows_per_block
 from softmax_cli.formats.model.id_columns import id_columns
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
@@ -62,9 +68,12 @@ def read(source: Input, form: str, options: ReadOptions, request: ColumnRequest)
     if request.one_column and (index or nested):
         raise several_columns(len(columns), columns, request.role, source.place)
     refuse_index(index, columns, source.place)
-    held = list_column(layout, _columns_of(types, LISTS), source.place)
+    lists = [at for at in _columns_of(types, LISTS) if holds_numbers(types[at])]
+    fractions = _columns_of(types, (pl.Float16, pl.Float32, pl.Float64, pl.Decimal))
+    held = list_layout(layout, lists, fractions, source.place)
+    layout = held or layout
     dtypes = [number_type(file.schema, at, layout, source.place) for at in layout.classes]
-    entries = None if held is None else _length_of_lists(file, columns[held])
+    entries = None if held is None else _length_of_lists(file, columns[held.classes[0]])
     truths = frozenset(_columns_of(types, pl.Boolean)).intersection(layout.classes)
     layout = replace(layout, entries=entries, named_by="name", truths=truths)
     dtype = np.result_type(*dtypes or [np.float64])

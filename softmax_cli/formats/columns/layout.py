@@ -33,6 +33,7 @@ class Layout:
     named_by  what names a cell of a row: the number or name of its column, or its class
     entries   length of the lists, if the classes are the entries of one column of lists
     truths    columns of truth values among the classes
+    left_out  columns beside the lists that are neither classes nor ids
     """
 
     columns: int
@@ -46,6 +47,7 @@ class Layout:
     named_by: Literal["number", "name", "class"] = "number"
     entries: int | None = None
     truths: frozenset[int] = frozenset()
+    left_out: Sequence[int] = ()
 
     @cached_property
     def is_all_classes(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
 
@@ -29,4 +30,4 @@ def prefix_remedy(names: Sequence[str], endings: Sequence[str], otherwise: str) 
     prefix = common_prefix(names, endings)
     if not prefix:
         return otherwise
-    return f"--class-prefix '{prefix}' strips the prefix"
+    return f"--class-prefix {shlex.quote(prefix)} strips the prefix"

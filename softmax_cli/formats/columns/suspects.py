@@ -78,7 +78,7 @@ def warn_of_suspects(source: Source) -> Source:
     """
     if source.table is None or source.table.named_by == "class":
         return source
-    suspects = SuspectColumns(source.table)
+    layout, suspects = source.table, SuspectColumns(source.table)
 
     def chunks() -> Iterator[Chunk]:
         rest = source.chunks()
@@ -94,6 +94,18 @@ def warn_of_suspects(source: Source) -> Source:
         yield from chain(first, rest)
 
     def warnings() -> list[str]:
-        return [str(suspects.error(source.place))] if suspects.columns else []
+        found = left_out_warnings(layout, source.place)
+        return [*found, str(suspects.error(source.place))] if suspects.columns else found
 
     return replace(source, chunks=chunks, suspects=suspects, warnings=(*source.warnings, warnings))
+
+
+def left_out_warnings(layout: Layout, place: str) -> list[str]:
+    """Return a warning that names the columns that are left out, if there are any."""
+    names, columns = layout.names, layout.left_out
+    if not columns:
+        return []
+    verb = "are" if len(columns) > 1 else "is"
+    left_out = f"{name_columns(columns, names)} {verb} left out"
+    problem = f"{name_columns(layout.classes, names)} holds lists, and {left_out}"
+    return [str(InputError(problem, pass_through(columns, names), place))]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import math
+import shlex
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -18,15 +19,16 @@ from numpy.typing import NDArray
 
 from softmax_cli.errors import InputError, shorten
 from softmax_cli.formats.columns.header import detect_layout
-from softmax_cli.formats.columns.layout import Layout
 from softmax_cli.formats.columns.line_table import LineTable, ParsedRow, ParsedRows
-from softmax_cli.formats.columns.lists import list_column, refuse_length
+from softmax_cli.formats.columns.lists import refuse_length
 from softmax_cli.formats.columns.missing_values import missing_texts
 from softmax_cli.formats.columns.selection import pass_through
+from softmax_cli.formats.columns.suspects import left_out_warnings
+from softmax_cli.formats.delimited.first_row import first_cells, with_kinds
 from softmax_cli.formats.model.blocks import Block, Source, from_blocks
 from softmax_cli.formats.model.id_columns import IdColumn, TextColumn
 from softmax_cli.formats.model.options import ColumnRequest, DecimalMark, ReadOptions
-from softmax_cli.formats.text.cell_kinds import cell_kind, number_remedy
+from softmax_cli.formats.text.cell_kinds import cell_kind, missing_remedy, number_remedy
 from softmax_cli.formats.text.cells import (
     Split,
     cell_splitter,
@@ -43,7 +45,7 @@ from softmax_cli.formats.text.lines import (
     first_records,
     read_records,
 )
-from softmax_cli.formats.text.list_cells import list_entries, parse_list
+from softmax_cli.formats.text.list_cells import parse_list
 from softmax_cli.formats.text.numbers import (
     LARGEST_EXACT,
     STORE_TRUTH,
@@ -80,9 +82,11 @@ def read(source: Input, form: str, options: ReadOptions, request: ColumnRequest)
     if layout.names is not None:
         for cell in cells:
             decode_cell(cell, place)
-    first_row = list(map(cell_text, cells)) if layout.names is None else below
+    rows = [list(map(cell_text, cells))] if layout.names is None else []
+    rows += [] if below is None else [below]
+    first_row = first_cells(layout, rows, first.later, split)
     head, line = first.rows(is_header=layout.names is not None, one_column=layout.columns == 1)
-    layout = _with_kinds(layout, first_row or [], f"{source.place}:{line}")
+    layout = with_kinds(layout, first_row, f"{source.place}:{line}")
     among_rows = comments if anywhere else None
     table = DelimitedTable(
         source, layout, head, line, split, delimiter, among_rows, options.decimal
@@ -96,24 +100,10 @@ def read(source: Input, form: str, options: ReadOptions, request: ColumnRequest)
     opened = table.open(chunks, lambda: notes, partial(comments.warnings, source.place))
     if request.entries and layout.entries is not None:
         entries = from_blocks(table.entries_of_lists)
-        return replace(opened, classes=1, chunks=entries, table=None)
+        left_out = left_out_warnings(layout, source.place)
+        warnings = (*opened.warnings, lambda: left_out)
+        return replace(opened, classes=1, chunks=entries, table=None, warnings=warnings)
     return opened
-
-
-def _with_kinds(layout: Layout, row: Sequence[str], place: str) -> Layout:
-    """Return the layout with the lists and truth values found in the first row."""
-    found = [(at, row[at]) for at in layout.classes if at < len(row)]
-    truths = frozenset(column for column, cell in found if is_truth(cell))
-    lists = {column: list_entries(cell) for column, cell in found}
-    columns = [column for column in lists if lists[column] is not None]
-    # Several lists without a header are probably the rows of a matrix, which is an error.
-    is_matrix = len(columns) > 1 and layout.names is None
-    held = None if is_matrix else list_column(layout, columns, place)
-    if held is None:
-        return replace(layout, truths=truths)
-    entries = len(lists[held] or ())
-    refuse_length(entries, entries, f"{place}:{held + 1}")
-    return replace(layout, entries=entries)
 
 
 def decode_cell(cell: bytes, place: str) -> str:
@@ -255,13 +245,15 @@ class DelimitedTable(LineTable):
         try:
             return parse_number(text, self.decimal)
         except NotANumberError as error:
-            remedy = self._remedy(text, column, texts)
+            is_first = place == self.row_place(self.line)
+            remedy = self._remedy(text, column, texts, is_first=is_first)
             raise InputError(str(error), remedy, f"{place}:{column + 1}") from None
 
-    def _remedy(self, text: str, column: int, texts: Sequence[str]) -> str:
+    def _remedy(self, text: str, column: int, texts: Sequence[str], *, is_first: bool) -> str:
+        """Return how to fix a cell of a row; a column that begins with a number has no words."""
         layout = self.layout
         if layout.columns == 1 and (delimiter := self._other_delimiter(text)):
-            return f"--delimiter '{delimiter}' would split it into cells"
+            return f"--delimiter {shlex.quote(delimiter)} would split it into cells"
         if not is_truth(text) and (remedy := number_remedy(text, self.decimal)):
             # With --decimal alone, semicolons would separate cells.
             cut = "--decimal , --delimiter ," if self.delimiter == "," else "--decimal ,"
@@ -273,8 +265,11 @@ class DelimitedTable(LineTable):
         cells = zip(layout.classes, texts, strict=True)
         words = [at for at, cell in cells if cell_kind(cell, layout.missing) == "name"]
         if len(words) == len(layout.classes):
+            again = "delete the line if it is one more line of names"
             passed = pass_through([column], layout.names, "a column of words")
-            return f"{passed}; delete the line if it is one more line of names"
+            return f"{passed}; {again}" if is_first else again
+        if not is_first:
+            return missing_remedy(text)
         what = "a column of words" if len(words) == 1 else "columns of words"
         return pass_through(words, layout.names, what)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -95,7 +96,7 @@ def _open_records(
 ) -> Source:
     refuse_text_options(form, options)
     if options.key is not None:
-        remedy = f"--columns {shorten(options.key)} chooses a column"
+        remedy = f"--columns {shlex.quote(shorten(options.key))} chooses a column"
         raise InputError("holds records, not named arrays", remedy, source.place)
     check_row(rows[0], f"{source.place}: [0]")
     layout = json_layout(iter(rows), options, request, f"{source.place}: [0]")
@@ -119,7 +120,7 @@ def _refuse_columns(
     """Refuse options for tables, because the document holds arrays."""
     if isinstance(document, dict) and request.labels in document:
         problem = f"{place} is an object whose arrays do not have one length"
-        remedy = f"--labels '{place}[{request.labels}]' reads that array"
+        remedy = f"--labels {shlex.quote(f'{place}[{request.labels}]')} reads that array"
         raise UsageError(problem, remedy, "--label-column")
     remedy = 'leave it out, or write an array of records: [{"a": 1, "b": 2}, ...]'
     refuse_table_options("arrays of JSON", options, request, remedy)

@@ -19,11 +19,12 @@ from softmax_cli.formats.arrays.nested_lists import (
 )
 from softmax_cli.formats.columns.layout import Layout, choose_layout, refuse_index, several_columns
 from softmax_cli.formats.columns.line_table import LineTable, ParsedRow, ParsedRows
-from softmax_cli.formats.columns.lists import list_column, refuse_length
+from softmax_cli.formats.columns.lists import list_layout, refuse_length
 from softmax_cli.formats.columns.selection import are_numbers, pass_through
 from softmax_cli.formats.json.polars_lines import read_with_polars
 from softmax_cli.formats.model.id_columns import IdColumn, JsonColumn
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
+from softmax_cli.formats.text.cell_kinds import missing_remedy
 from softmax_cli.formats.text.cells import refuse_many_cells
 from softmax_cli.formats.text.json_values import NotJsonError, label_text, parse_json
 from softmax_cli.formats.text.lines import no_rows, read_line
@@ -106,19 +107,32 @@ def json_layout(
     if request.one_column and (index or are_none):
         raise several_columns(len(cells), names, request.role, place)
     refuse_index(index, names, place)
-    lone = layout.classes[0]
-    while len(layout.classes) == 1 and cells[lone] is None and (row := next(rows, None)):
-        cells[lone] = row.get(names[lone]) if isinstance(row, dict) else None
-    for column in layout.classes:
-        _refuse_nested(cells[column], column, layout, place)
-    layout = _with_truths(layout, cells)
-    lists = {column for column, cell in enumerate(cells) if isinstance(cell, list)}
-    found = list_column(layout, lists, place)
-    if found is None:
-        return layout
-    entries = cells[found]
-    refuse_length(len(entries), len(entries), f"{place}, column {shorten(names[found])!r}")
-    return replace(layout, entries=len(entries))
+    while any(cells[column] is None for column in layout.classes) and (row := next(rows, None)):
+        below = [row.get(name) if isinstance(row, dict) else None for name in names]
+        cells = [other if cell is None else cell for cell, other in zip(cells, below, strict=True)]
+    lists = [column for column in layout.classes if _holds_numbers(cells[column], layout)]
+    if layout.chosen or len(lists) != 1:
+        for column in layout.classes:
+            _refuse_nested(cells[column], column, layout, place)
+    fractions = [at for at, cell in enumerate(cells) if _is_fraction(cell)]
+    held = list_layout(layout, lists, fractions, place)
+    if held is None:
+        return _with_truths(layout, cells)
+    entries = cells[held.classes[0]]
+    name = shorten(names[held.classes[0]])
+    refuse_length(len(entries), len(entries), f"{place}, column {name!r}")
+    return replace(_with_truths(held, cells), entries=len(entries))
+
+
+def _holds_numbers(cell: object, layout: Layout) -> bool:
+    """Return true for a list whose first entry is no text, list or object."""
+    entry = cell[0] if isinstance(cell, list) and cell else None
+    is_text = isinstance(entry, str) and entry not in {*NON_FINITE, *layout.missing}
+    return isinstance(cell, list) and not is_text and not isinstance(entry, (list, dict))
+
+
+def _is_fraction(cell: object) -> bool:
+    return isinstance(cell, float) or (isinstance(cell, str) and cell in NON_FINITE)
 
 
 def _with_truths(layout: Layout, cells: Sequence[Any]) -> Layout:
@@ -230,7 +244,9 @@ class JsonTable(LineTable):
         except NotANumberError as error:
             remedy = STORE_TRUTH if of_truths else remedy_of_json(value)
             if remedy == GIVE_A_NUMBER and layout.entries is None and len(layout.classes) > 1:
+                is_first = place == self.row_place(self.line)
                 remedy = pass_through([column], layout.names, "a column of words")
+                remedy = remedy if is_first else missing_remedy(str(value))
             raise InputError(str(error), remedy, layout.cell(place, position)) from None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -88,7 +89,8 @@ def refuse_key(token: str) -> None:
     for path, key in _splits(token):
         if path_of(path).is_file() and (form := _format_of(path)).holds != "arrays":
             is_table = form.holds == "table"
-            remedy = f"--columns {shorten(key)} chooses a column" if is_table else f"name {path}"
+            column = f"--columns {shlex.quote(shorten(key))} chooses a column"
+            remedy = column if is_table else f"name {path}"
             raise InputError(f"{form.name} has no named arrays", remedy, token)
 
 

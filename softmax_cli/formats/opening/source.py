@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import replace
@@ -85,7 +86,7 @@ def open_file(path: str, options: ReadOptions, request: ColumnRequest = ColumnRe
         if form.holds != "arrays" and options.key is not None:
             remedy = "leave it out"
             if form.holds == "table":
-                remedy = f"--columns {shorten(options.key)} chooses a column"
+                remedy = f"--columns {shlex.quote(shorten(options.key))} chooses a column"
             raise UsageError(f"{form.name} has no named arrays", remedy, "--key")
         reader = form.load_reader()
         if request.entries and form.holds != "table":

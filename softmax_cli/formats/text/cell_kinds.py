@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Collection, Sequence
 from functools import cache
 from typing import Literal
 
+from softmax_cli.errors import shorten
 from softmax_cli.formats.text.numbers import STORE_TRUTH, is_number, is_truth
 
 Kind = Literal["missing", "number", "number-like", "name"]
@@ -162,11 +164,22 @@ def number_remedy(text: str, decimal: str = "") -> str:
     if is_list(text):
         return "give each number of the list a cell of its own"
     if may_be_missing(text) or is_spreadsheet_error(text) or not text.strip("*"):
-        return f"fix the cell, or --na-values '{text}' reads it as a missing value"
+        return missing_remedy(text)
     if not is_number_like(text) and not is_number(text.replace("_", "")):
         is_mistyped = _MISTYPED.fullmatch(text) and not _DATE.fullmatch(text)
         return _PLAIN_DIGITS if is_mistyped else ""
     return next(remedy for form, remedy in _REMEDIES if re.search(form, text, re.IGNORECASE))
+
+
+def missing_remedy(text: str) -> str:
+    """Return how to fix a cell that is no number, among numbers; commas separate --na-values.
+
+    >>> missing_remedy("#REF!"), missing_remedy("a, b")
+    ("fix the cell, or --na-values '#REF!' reads it as a missing value", 'fix the cell')
+    """
+    if "," in text or text != text.strip() or text != shorten(text):
+        return "fix the cell"
+    return f"fix the cell, or --na-values {shlex.quote(text)} reads it as a missing value"
 
 
 _PLAIN_DIGITS = "write it as plain digits, such as -1234.5e-3"

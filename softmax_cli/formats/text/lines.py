@@ -152,19 +152,21 @@ class FirstRecords(NamedTuple):
     """The first two records of a text, the second one cut if it is long.
 
     line       number of the first record's line
-    read       the bytes read from the stream, from the first record on
+    held       the lines read from the stream, from the first record on
     end        where the first record ends in them
     delimiter  what a line `sep=;` above them says
     blank      place of the first blank line above them
+    later      records below them, of which the last may be cut
     """
 
     line: int
     record: bytes
     below: bytes | None
-    read: bytes
+    held: list[bytes]
     end: int
     delimiter: str | None
     blank: str
+    later: Iterator[Record]
 
     def rows(self, *, is_header: bool, one_column: bool) -> tuple[bytes, int]:
         """Return the bytes of rows that were read, and the number of their first line.
@@ -173,9 +175,10 @@ class FirstRecords(NamedTuple):
         """
         if self.blank and one_column and not is_header:
             raise _blank_line(self.blank)
+        read = b"".join(self.held)
         if not is_header:
-            return self.read, self.line
-        return self.read[self.end :], self.line + self.record.count(b"\n") + 1
+            return read, self.line
+        return read[self.end :], self.line + self.record.count(b"\n") + 1
 
 
 def first_records(source: Input, comments: Comments, what: str, *, anywhere: bool) -> FirstRecords:
@@ -215,7 +218,7 @@ def first_records(source: Input, comments: Comments, what: str, *, anywhere: boo
     except InputError:
         # An error in the first record comes before one in the second.
         second = None
-    return FirstRecords(*first, second, b"".join(stream.held), end, delimiter, blank)
+    return FirstRecords(*first, second, stream.held, end, delimiter, blank, records)
 
 
 class LineRecorder(io.BufferedIOBase):

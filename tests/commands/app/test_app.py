@@ -114,3 +114,9 @@ def test_completion(shell: str, typed: list[str], offered: str) -> None:
         [sys.executable, "-m", "softmax_cli"], env=environment, capture_output=True, text=True
     )
     assert offered in done.stdout, done.stderr
+
+
+def test_what_follows_two_dashes_are_values() -> None:
+    for line in ("-- -1 2", "--no-progress -- -1 2", "-1 -- 2"):
+        assert run(f"softmax-cli softmax {line}").out == run("softmax-cli softmax -1 2").out
+    assert "number" in run("softmax-cli softmax 1 -- --log").err

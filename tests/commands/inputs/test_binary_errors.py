@@ -42,6 +42,11 @@ def _inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("xent 1 --binary --targets -1", "the target -1 is not from 0 to 1; --labels takes"),
         ("xent 1.5 --binary --from probabilities --labels 0", "from 0 to 1, got 1.5"),
         ("xent z.csv --binary --from probabilities --labels y.npy", "z.csv:3:1: probabilities are"),
+        (
+            "xent p.npy --from probabilities --labels y.npy",
+            "5 rows, but p.npy has 1; --binary if each",
+        ),
+        ("xent p.npy --from probabilities --labels 1,0,0,0,1", "than p.npy; --binary if each"),
         ("xent .5 --binary --from log-probabilities --labels 0", "at most 0, got 0.5"),
         ("xent 1 --binary --labels 0 --class-names a", "1 name for the 2 classes"),
         ("gradcheck 1 --binary", "does not go with the built-in derivatives; it goes with --logit"),

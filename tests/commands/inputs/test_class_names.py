@@ -118,7 +118,7 @@ def test_a_prefix_is_cut_off_the_names_of_all_inputs() -> None:
 def test_errors_name_the_prefix_that_differs() -> None:
     Path("y.csv").write_text("a,b\n0.25,0.75\n0,1\n")
     Path("w.csv").write_text("a,b\n1,2\n")
-    remedy = "--class-prefix '.pred_' strips the prefix\n"
+    remedy = "--class-prefix .pred_ strips the prefix\n"
     for option in ("--labels a,b", "--targets y.csv", "--labels 0,1 --class-weights w.csv"):
         outcome = run(f"softmax-cli xent named.csv {option}")
         assert outcome.code == 2

@@ -14,7 +14,7 @@ from numpy.testing import assert_array_equal
 from softmax_cli.formats.columnar import reader
 from softmax_cli.formats.columnar.file import ColumnarFile
 from softmax_cli.storage.limits import LONGEST_LIST
-from tests.formats.rows import read, refusal
+from tests.formats.rows import read, refusal, warnings_of
 from tests.running import run
 
 both = pytest.mark.parametrize("form", ["parquet", "arrow"])
@@ -111,9 +111,14 @@ def test_refused(form: str, lists: list[Any], line: str) -> None:
 def test_columns_beside_the_lists(form: str) -> None:
     frame = pl.DataFrame({"id": [7, 8, 9], "text": ["a", "b", "c"], "z": Z, "y": [0, 1, 1]})
     name = stored(form, frame)
-    said = refusal(name)
-    assert "the column 'z' holds lists, but the columns 'id', 'text' and 'y' are left over" in said
-    assert "--id-columns id,text,y passes them through, --columns z leaves them out" in said
+    beside = read(name)
+    assert_array_equal(beside.values, Z)
+    (warning,) = warnings_of(beside.source)
+    assert "the columns 'id', 'text' and 'y' are left out" in warning
+    assert warning.endswith("; --id-columns id,text,y passes them through")
+    said = refusal(stored(form, frame.with_columns(pl.col("y") + 0.5)))
+    assert "the column 'z' holds lists, but the column 'y' is left over" in said
+    assert "--id-columns y passes it through, --columns z leaves it out" in said
     assert_array_equal(read(name, columns=["z"]).values, Z)
     assert_array_equal(read(name, id_columns=["id,text,y"]).values, Z)
     two = stored(form, frame.select("z", pl.col("z").alias("w")))

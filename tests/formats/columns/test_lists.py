@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from softmax_cli.errors import InputError
 from softmax_cli.formats.columns.layout import Layout
-from softmax_cli.formats.columns.lists import list_column, refuse_length
+from softmax_cli.formats.columns.lists import list_layout, refuse_length
 
 NAMES = ["id", "logits", "probs", "y"]
 
@@ -21,7 +23,8 @@ def layout(*classes: int, chosen: bool = False) -> Layout:
 def test_the_only_class_that_is_a_list(
     classes: tuple[int, ...], lists: set[int], column: int | None
 ) -> None:
-    assert list_column(layout(*classes), lists, "x") == column
+    found = list_layout(layout(*classes), lists, [], "x")
+    assert (found and found.classes) == (column and [column])
 
 
 @pytest.mark.parametrize(
@@ -48,8 +51,18 @@ def test_the_only_class_that_is_a_list(
 )
 def test_other_columns_are_not_lost(classes: tuple[int, ...], chosen: bool, line: str) -> None:
     with pytest.raises(InputError) as error:
-        list_column(layout(*classes, chosen=chosen), {1, 2}, "x")
+        list_layout(layout(*classes, chosen=chosen), {1, 2}, {3}, "x")
     assert str(error.value).startswith(f"x: {line}")
+
+
+def test_columns_that_are_no_classes_are_left_out() -> None:
+    # A fraction named id is no class either.
+    found = list_layout(layout(0, 1, 3), {1}, {0}, "x")
+    assert found is not None
+    assert (found.classes, found.left_out) == ([1], [0, 3])
+    passed = replace(layout(1, 3), ids=[3])
+    assert (found := list_layout(passed, {1}, [], "x"))
+    assert not found.left_out
 
 
 def test_lists_have_one_length() -> None:

@@ -75,8 +75,8 @@ def test_quoted_mark_after_byte_order_mark() -> None:
 @pytest.mark.parametrize(
     ("name", "data", "place", "words"),
     [
-        ("x.csv", b"1,2\n3,abc\n", ":2:2", ["'abc' is not a number", "--id-columns 2"]),
-        ("x.csv", b"a,b\n1,2\n3,4\n5,x\n", ":4:2", ["'x' is not a number", "--id-columns b"]),
+        ("x.csv", b"1,2\n3,abc\n", ":2:2", ["'abc' is not a number", "--na-values abc"]),
+        ("x.csv", b"a,b\n1,2\n3,4\n5,x\n", ":4:2", ["'x' is not a number", "--na-values x"]),
         ("x.csv", b"a,b\r\n1,2\r\nx,4\r\n", ":3:1", ["'x' is not a number"]),
         ("x.csv", b"1,2\n3\n", ":2", ["1 column,", "has 2"]),
         ("x.csv", b"1,2\n3,4,5\n", ":2", ["3 columns", "has 2"]),

@@ -44,6 +44,12 @@ def test_a_date_or_a_version_may_pass_through(cell: str) -> None:
     [
         ("id,a,b,y\nx,1,2,z\n", "--id-columns id,y passes columns of words through"),
         ("a,b\nc,d\n", "delete the line if it is one more line of names"),
+        (
+            "a,b\n1,2\na,b\n",
+            ":3:1: 'a' is not a number; delete the line if it is one more line of names",
+        ),
+        ("a,b\n1,2\n3,c d\n", "fix the cell, or --na-values 'c d' reads it as a missing value"),
+        ('a,b\n1,2\n3,"c, d"\n', ":3:2: 'c, d' is not a number; fix the cell"),
         ('x\n"1 234,5"\n', "write it without thousands separators"),
         ("x\n1 2\n", "--delimiter ' ' would split it into cells"),
         ("x\n1;2\n", "--delimiter ';' would split it into cells"),

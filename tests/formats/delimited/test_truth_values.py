@@ -30,6 +30,13 @@ def test_a_table_of_truth_values_without_a_header(name: str, columns: int, times
     assert back.values.tolist() == [[1, 0] * (columns // 2)] * times
 
 
+@pytest.mark.parametrize("times", [1, MANY])
+def test_the_first_truth_values_may_be_missing(times: int) -> None:
+    name = saved("x.csv", "a,b\n,True\nNA,\nFalse,True\n" + "True,False\n" * times)
+    expected = [[np.nan, 1], [np.nan, np.nan], [0, 1], *[[1, 0]] * times]
+    np.testing.assert_array_equal(read(name).values, expected)
+
+
 def test_truth_values_above_numbers_are_names() -> None:
     assert read(saved("x.csv", "False,True\n0.1,0.9\n")).source.class_names == ("False", "True")
 

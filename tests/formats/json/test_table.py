@@ -69,6 +69,17 @@ def test_a_list_alone_needs_no_name(suffix: str) -> None:
     assert_array_equal(read(name).values, [[NAN, NAN], [1, 2]])
 
 
+@pytest.mark.parametrize("suffix", ["jsonl", "json"])
+def test_columns_beside_the_lists_are_left_out_with_a_warning(suffix: str) -> None:
+    beside = '"label": 2, "tags": ["a"], "more": {"n": 1}, "weight": 0.5, "ok": true'
+    text = f'{{"logits": null, {beside}}}\n{{"logits": [1, 2], {beside}}}\n'
+    back = read(saved(f"x.{suffix}", text))
+    assert_array_equal(back.values, [[NAN, NAN], [1, 2]])
+    for source in (back.source, read(f"x.{suffix}", f"x.{suffix}").source):
+        (line,) = warnings_of(source)
+    assert line.endswith("; --id-columns label,tags,more,weight,ok passes them through")
+
+
 def test_truth_values_are_0_and_1_as_get_dummies_writes_them() -> None:
     name = saved("x.json", '[{"a": true, "b": false}, {"a": false, "b": true}]')
     assert_array_equal(read(name).values, [[1, 0], [0, 1]])
@@ -95,7 +106,7 @@ def test_columns_that_look_like_none_are_named() -> None:
         assert line.startswith(f"{name}: the column 'row_id' is taken for a class and looks like")
 
 
-BESIDE = '{"logits": [1, 2], "label": 1, "id": 3}'
+BESIDE = '{"logits": [1, 2], "score": 1.5, "bia": 0.5, "label": 3}'
 
 
 @pytest.mark.parametrize(
@@ -104,8 +115,8 @@ BESIDE = '{"logits": [1, 2], "label": 1, "id": 3}'
         (
             BESIDE,
             {},
-            ":1: the column 'logits' holds lists, but the columns 'label' and 'id' are left over; "
-            "--id-columns label,id passes them through, --columns logits leaves them out",
+            ":1: the column 'logits' holds lists, but the columns 'score' and 'bia' are left over; "
+            "--id-columns score,bia passes them through, --columns logits leaves them out",
         ),
         (BESIDE, {"columns": ["logit"]}, "--columns: no column named 'logit'; did you mean"),
         (
@@ -125,6 +136,11 @@ BESIDE = '{"logits": [1, 2], "label": 1, "id": 3}'
         ),
         ('{"": 1, "b": 2}', {}, ":1: a column without a name looks like the index of a data frame"),
         ('{"a": 1, "b": 2},\n', {}, ":1:17: is not JSON: Extra data; delete the comma at the en"),
+        (
+            '{"a": 1, "b": 2}\n{"a": 1, "b": "c"}',
+            {},
+            ":2, column 'b': 'c' is not a number; fix the cell, or --na-values c reads it as ",
+        ),
         ('{"a": [1]}\n{"a": 5}', {}, ":2, column 'a': 5 is not a list of numbers like the first;"),
         ('{"a": [1, "x"]}', {}, ":1, class 1: 'x' is not a number; give a number"),
         ('{"a": [1, [2]]}', {}, ":1, class 1: [2] is not a number; rows are lists of numbers"),

@@ -9,7 +9,7 @@ import pytest
 
 from softmax_cli.formats.model.options import ColumnRequest
 from softmax_cli.formats.text.list_cells import list_entries
-from tests.formats.rows import read, refusal, saved
+from tests.formats.rows import read, refusal, saved, warnings_of
 
 FORMS = [
     "[1.0, 2.5, -3]",
@@ -63,6 +63,26 @@ def test_missing_lists_and_entries_are_missing_values() -> None:
     np.testing.assert_array_equal(back.values, [[nan, 1], [nan, nan], [nan, nan], [nan, 2]])
 
 
+@pytest.mark.parametrize("name", ["x.csv", "x.tsv"])
+def test_the_first_list_may_be_missing(name: str) -> None:
+    mark = "," if name == "x.csv" else "\t"
+    text = 'id,z\n1,NA\n2,\n3,"[1 2]"\n4,"[2 0]"\n'.replace(",", mark)
+    back = read(saved(name, text), columns=["z"], id_columns=["id"])
+    nan = np.nan
+    np.testing.assert_array_equal(back.values, [[nan, nan], [nan, nan], [1, 2], [2, 0]])
+    assert refusal(saved(name, 'z\nNA\n"[1 2]"\n"[1 x]"\n')).startswith(f"{name}:4:1: '[1 x]' is")
+
+
+def test_columns_beside_the_lists_are_left_out_with_a_warning() -> None:
+    text = 'n,z,y,day,ok\n1,"[1, 2]",cat,2024-01-02,true\n2,"[2, 0]",dog,2024-01-03,false\n'
+    back = read(saved("x.csv", text), id_columns=["y"])
+    assert (back.values.tolist(), back.ids) == ([[1, 2], [2, 0]], [(b"cat",), (b"dog",)])
+    assert warnings_of(back.source) == [
+        "x.csv: the column 'z' holds lists, and the columns 'n', 'day' and 'ok' are left out; "
+        "--id-columns n,day,ok passes them through"
+    ]
+
+
 def test_a_long_table_of_lists() -> None:
     rows = "".join(f'{row},"[{row}.5, 1.0]"\n' for row in range(70_000))
     back = read(saved("x.csv", f"id,z\n{rows}"), id_columns=["id"])
@@ -74,7 +94,7 @@ def test_a_long_table_of_lists() -> None:
     ("text", "options", "place", "words"),
     [
         ('"[1, 2]","[3, 4]"\n', {}, ":2", ["'z' and 'y' hold lists", "--columns"]),
-        ('"[1, 2]",0\n', {}, ":2", ["'z' holds lists, but the column 'y'", "--id-columns y"]),
+        ('"[1, 2]",0.5\n', {}, ":2", ["'z' holds lists, but the column 'y'", "--id-columns y"]),
         ('"[1, 2]",0\n"[1]",0\n', {"columns": ["z"]}, ":3:1", ["a list of 1 number"]),
         ('"[]",0\n', {"columns": ["z"]}, ":2:1", ["an empty list"]),
         ('"[1, 2]",0\n"[1, x]",0\n', {"columns": ["z"]}, ":3:1", ["'[1, x]' is not a list"]),
