@@ -22,7 +22,7 @@ Dtypes = Sequence[np.dtype[Any]]
 _TYPED = 1e-3
 # Other programs round a result to a wider dtype first.
 _ROUNDINGS = 2
-SEVERAL_LABELS = "multi-label losses (sigmoids) are not supported; give one label per row"
+SEVERAL_LABELS = "a loss of several labels (sigmoids) is not computed here; give one label per row"
 
 
 def sum_tolerance(dtypes: Dtypes, classes: int, *, logs: bool = False) -> float:

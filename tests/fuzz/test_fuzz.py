@@ -97,7 +97,7 @@ BROKEN: dict[str, tuple[str, Any]] = {
     "detected": ("formats.opening.foreign.open_input", _refused),
     "inline": ("formats.opening.inline._number", lambda *_: 0.5),
     "labels": ("losses.cell_reader.batches", lambda cells, _: iter([list(cells)[:1]])),
-    "weights": ("losses.labels.parse_number", lambda _: 0.5),
+    "weights": ("losses.labels.parse_number", lambda *_: 0.5),
     "columns": ("formats.columns.selection._positions", lambda *_: [99]),
     "numbers": ("formats.text.digits._format_with_polars", lambda *_: b""),
     "config": ("commands.gradients.configuration._arguments", lambda *_: [1]),

@@ -128,7 +128,7 @@ def test_logits_given_as_probabilities_are_an_error() -> None:
     assert "--from says what the values are" in outcome.err
 
 
-SEVERAL = "multi-label losses (sigmoids) are not supported; give one label per row"
+SEVERAL = "a loss of several labels (sigmoids) is not computed here; give one label per row"
 
 
 @pytest.mark.parametrize(
