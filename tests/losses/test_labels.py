@@ -299,7 +299,7 @@ def test_labels_of_an_array_of_more_dimensions() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("0,1,0\n0,1,1\n", "y.csv:2: 0,1,1 is not one-hot; multi-label losses"),
+        ("0,1,0\n0,1,1\n", "y.csv:2: 0,1,1 is not one-hot; a loss of several"),
         ("0,1,0\n0,0,0\n", "y.csv:2: 0,0,0 is not one-hot; --targets takes soft targets"),
         ("0,1,0\n0.5,0.5,0\n", "y.csv:2: 0.5,0.5,0 is not one-hot; --targets takes soft targets"),
         ("0,1,0\n0,,1\n", "y.csv:2: 0,nan,1 is not one-hot; --targets takes soft targets, --label"),
