@@ -195,7 +195,8 @@ def _check_form(inputs: LossInputs, report: ReportOptions) -> None:
             raise UsageError(problem, remedy, option)
     if entries:
         _check_entries(inputs, report)
-    report.check(inputs.kind, options.reduction, are_two=are_two)
+    can_fit = not (are_two or options.are_entries)
+    report.check(inputs.kind, options.reduction, are_two=are_two, can_fit=can_fit)
 
 
 def _check_entries(inputs: LossInputs, report: ReportOptions) -> None:

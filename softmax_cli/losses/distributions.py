@@ -22,6 +22,8 @@ Dtypes = Sequence[np.dtype[Any]]
 _TYPED = 1e-3
 # Other programs round a result to a wider dtype first.
 _ROUNDINGS = 2
+_FROM = "they are 0 or more; --from logits or log-probabilities takes others"
+_NEGATIVE = dict.fromkeys(("p", "q", "probabilities"), _FROM)
 SEVERAL_LABELS = "a loss of several labels (sigmoids) is not computed here; give one label per row"
 
 
@@ -92,7 +94,8 @@ def check_distributions(
     negative = (rows < 0).any(axis=-1)
     if not logs and negative.any():
         row = int(negative.argmax())
-        raise InputError(f"{name} with a negative entry", "they are 0 or more", place(row))
+        problem = f"{name} with a negative entry"
+        raise InputError(problem, _NEGATIVE.get(name, "they are 0 or more"), place(row))
     if normalize and (rows > LARGEST).any():
         rows = np.where((rows > LARGEST).any(axis=-1, keepdims=True), rows / LARGEST, rows)
     with np.errstate(over="ignore"):

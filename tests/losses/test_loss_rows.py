@@ -194,3 +194,11 @@ def test_a_label_out_of_range_is_met_with_what_would_help(labels: str, message: 
 
 def test_labels_of_two_signs() -> None:
     refused("1,2 3,1 --labels 1,-1", "label -1 is out of range (0 to 1); write 0 for -1")
+
+
+@pytest.mark.parametrize("line", ["--p 1,0 --q 1,-2", "--p 3,-2 --q 0.5,0.5"])
+def test_a_negative_entry_of_p_or_q_names_what_takes_it(line: str) -> None:
+    outcome = run(f"softmax-cli xent {line}")
+    assert outcome.code == 2
+    assert "with a negative entry; they are 0 or more; --from logits" in outcome.err
+    assert run(f"softmax-cli xent {line} --from logits").code == 0

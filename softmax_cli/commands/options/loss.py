@@ -208,11 +208,12 @@ class ReportOptions:
         }
         return tuple(option for option, is_given in asked.items() if is_given)
 
-    def check(self, kind: str, reduction: Reduction, *, are_two: bool) -> None:
+    def check(self, kind: str, reduction: Reduction, *, are_two: bool, can_fit: bool) -> None:
         """Raise UsageError for options that do not fit the inputs or each other.
 
         kind     what the values are
         are_two  whether they are p and q, which have no labels
+        can_fit  whether a temperature can be fitted to them
         """
         if self.keys and reduction == "none":
             problem = "--reduction none prints a loss for each row"
@@ -224,7 +225,7 @@ class ReportOptions:
             if not are_two and key in ("entropy", "kl"):
                 raise UsageError("goes with --p and --q alone", remedy, option)
             if key == "temperature" and kind != "logits" and not self.fit_temperature:
-                remedy = "leave it out" if are_two else "leave it out, or add --fit-temperature"
+                remedy += ", or add --fit-temperature" if can_fit else ""
                 raise UsageError("goes with logits alone", remedy, option)
         need_labels = (*self.need_labels, *(["--fit-temperature"] * self.fit_temperature))
         if are_two and need_labels:

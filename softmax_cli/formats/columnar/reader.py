@@ -7,7 +7,7 @@ gigabyte of them is common, and the memory must not depend on it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -29,6 +29,7 @@ from softmax_cli.formats.columnar.numbers import (
 )
 from softmax_cli.formats.columnar.stream import BEGINNING, ArrowStream
 from softmax_cli.formats.columnar.table import ColumnarTable
+from softmax_cli.formats.columns.entries import ROWS_AT_ONCE, ListRows, entries_source, entry_column
 from softmax_cli.formats.columns.layout import (
     Layout,
     choose_layout,
@@ -185,13 +186,17 @@ class _Table:
         return Block(start, values, row_place(place, start), id_columns(ids), labels)
 
 
-def read_values(
-    source: Input, form: str, _options: ReadOptions, choose: Callable[[list[str], str], str]
-) -> Iterator[tuple[Any, str]]:
-    """Yield the values of one column, each with its place."""
+def read_entries(source: Input, form: str, options: ReadOptions) -> Source:
+    """Open one column, of numbers or of lists of any length, each number of which is a row."""
+    refuse_text_options(form, options)
     file = _opened(source, form)
-    name = choose(file.schema.names(), source.place)
-    for start, count in file.windows(FIRST_ROWS):
-        values = file.part([name], start, count).to_series()
-        place = row_place(file.place, start)
-        yield from ((value, place(row)) for row, value in enumerate(values.to_list()))
+    name, id_names = entry_column(file.schema.names(), options, source.place)
+
+    def batches() -> Iterator[ListRows]:
+        for start, count in file.windows(ROWS_AT_ONCE):
+            values = file.part([name], start, count).to_series().to_list()
+            passed = file.part(id_names, start, count).get_columns() if id_names else []
+            ids = id_columns([SeriesColumn(column, file.place) for column in passed])
+            yield ListRows(values, row_place(file.place, start), ids)
+
+    return entries_source(batches(), id_names, source.place, options)

@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.errors import InputError, shorten
+from softmax_cli.formats.columns.entries import ROWS_AT_ONCE, ListRows, entries_source
 from softmax_cli.formats.columns.header import detect_layout
 from softmax_cli.formats.columns.line_table import LineTable, ParsedRow, ParsedRows
 from softmax_cli.formats.columns.lists import refuse_length
@@ -25,8 +25,8 @@ from softmax_cli.formats.columns.missing_values import missing_texts
 from softmax_cli.formats.columns.selection import pass_through
 from softmax_cli.formats.columns.suspects import left_out_warnings
 from softmax_cli.formats.delimited.first_row import first_cells, with_kinds
-from softmax_cli.formats.model.blocks import Block, Source, from_blocks
-from softmax_cli.formats.model.id_columns import IdColumn, TextColumn
+from softmax_cli.formats.model.blocks import Source
+from softmax_cli.formats.model.id_columns import IdColumn, TextColumn, id_columns
 from softmax_cli.formats.model.options import ColumnRequest, DecimalMark, ReadOptions
 from softmax_cli.formats.text.cell_kinds import cell_kind, missing_remedy, number_remedy
 from softmax_cli.formats.text.cells import (
@@ -57,7 +57,6 @@ from softmax_cli.formats.text.numbers import (
 from softmax_cli.storage.input import Input, prepend
 
 _LONG_CELL = 1 << 12
-_LISTS_AT_ONCE = 1 << 8
 # Swaps points and commas: float() then reads a decimal comma and refuses a point.
 _SWAPPED = bytes.maketrans(b",.", b".,")
 
@@ -97,13 +96,12 @@ def read(source: Input, form: str, options: ReadOptions, request: ColumnRequest)
     if delimiter is None:
         chunks = partial(table.chunks_of_records, head, line)
     notes = [text for text in (note, layout.warning) if text]
-    opened = table.open(chunks, lambda: notes, partial(comments.warnings, source.place))
+    warnings = (lambda: notes, partial(comments.warnings, source.place))
     if request.entries and layout.entries is not None:
-        entries = from_blocks(table.entries_of_lists)
+        entries = entries_source(table.lists(), layout.id_names, source.place, options)
         left_out = left_out_warnings(layout, source.place)
-        warnings = (*opened.warnings, lambda: left_out)
-        return replace(opened, classes=1, chunks=entries, table=None, warnings=warnings)
-    return opened
+        return replace(entries, size=source.size, warnings=(*warnings, lambda: left_out))
+    return table.open(chunks, *warnings)
 
 
 def decode_cell(cell: bytes, place: str) -> str:
@@ -163,18 +161,35 @@ class DelimitedTable(LineTable):
             # A file of labels alone has no classes.
             numbers = self._numbers(chosen, place) if chosen else []
         else:
-            numbers = self._list(chosen[0], layout.entries, f"{place}:{layout.classes[0] + 1}")
+            where = f"{place}:{layout.classes[0] + 1}"
+            numbers = self._list(chosen[0], where) or [math.nan] * layout.entries
+            refuse_length(len(numbers), layout.entries, where)
         return numbers, ids, "" if layout.label is None else decode_cell(cells[layout.label], place)
 
+    def lists(self) -> Iterator[ListRows]:
+        """Yield the rows' lists, of any length."""
+        layout, column = self.layout, self.layout.classes[0]
+        records = self.read_records(prepend(self.head, self.source.stream), self.line)
+        for batch in batches(records, ROWS_AT_ONCE):
+            places = [self.row_place(line) for line, _ in batch]
+            rows = [self._cells(record, at) for (_, record), at in zip(batch, places, strict=True)]
+            values = [
+                self._list(cells[column], f"{at}:{column + 1}")
+                for cells, at in zip(rows, places, strict=True)
+            ]
+            ids = [TextColumn([cells[at] for cells in rows]) for at in layout.ids]
+            yield ListRows(values, places.__getitem__, id_columns(ids))
+
     def _cells(self, record: bytes, place: str) -> list[bytes]:
-        columns = self.layout.columns
+        """Return the cells of a row, as many as there are columns."""
+        layout = self.layout
         # In one column, a blank line is a missing value.
         cells = self.split(record) or [b""]
-        if len(cells) != columns:
+        if len(cells) != layout.columns:
             refuse_many_cells(len(cells), place)
             counted = "1 column" if len(cells) == 1 else f"{len(cells)} columns"
-            problem = f"{counted}, and {self.compared} {columns}"
-            is_one = 1 in (len(cells), columns)
+            problem = f"{counted}, and {self.compared} {layout.columns}"
+            is_one = 1 in (len(cells), layout.columns)
             remedy = "check --delimiter" if is_one else "every row needs the same columns"
             raise InputError(problem, remedy, place)
         return cells
@@ -187,32 +202,10 @@ class DelimitedTable(LineTable):
     ) -> IdColumn:
         return TextColumn(cells, numbers, self.layout.missing)
 
-    def _list(self, cell: bytes, entries: int | None, place: str) -> list[float]:
-        """Return the numbers of a list that must have so many entries, or any number of them."""
+    def _list(self, cell: bytes, place: str) -> list[float] | None:
+        """Return the numbers of a list, None if it is missing."""
         text, missing = decode_cell(cell, place), self.layout.missing
-        if text in missing:
-            return [math.nan] * (1 if entries is None else entries)
-        numbers = parse_list(text, missing, place)
-        if entries is not None:
-            refuse_length(len(numbers), entries, place)
-        return numbers
-
-    def entries_of_lists(self) -> Iterator[Block]:
-        """Yield the entries of lists of any length, each as a row."""
-        records = self.read_records(prepend(self.head, self.source.stream), self.line)
-        column, start = self.layout.classes[0], 0
-        for batch in batches(records, _LISTS_AT_ONCE):
-            numbers: list[float] = []
-            places: list[str] = []
-            for line, record in batch:
-                place = self.row_place(line)
-                found = self._list(
-                    self._cells(record, place)[column], None, f"{place}:{column + 1}"
-                )
-                numbers += found
-                places += (f"{place}:{column + 1}, entry {entry}" for entry in range(len(found)))
-            yield Block(start, np.array(numbers)[:, None], places.__getitem__)
-            start += len(numbers)
+        return None if text in missing else parse_list(text, missing, place)
 
     def _numbers(self, cells: list[bytes], place: str) -> list[float]:
         try:

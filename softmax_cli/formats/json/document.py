@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -20,6 +19,7 @@ from softmax_cli.formats.columns.layout import (
 )
 from softmax_cli.formats.columns.missing_values import missing_texts
 from softmax_cli.formats.json.data_frames import INDEX, data_frame_rows, rows_of_columns
+from softmax_cli.formats.json.entries import entries_of_rows
 from softmax_cli.formats.json.table import RecordTable, check_row, json_layout
 from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
@@ -59,15 +59,14 @@ def read(source: Input, form: str, options: ReadOptions, request: ColumnRequest)
     return replace(opened, class_names=class_names, table=layout)
 
 
-def read_values(
-    source: Input, _form: str, options: ReadOptions, _choose: object
-) -> Iterator[tuple[Any, str]]:
-    """Yield the values of the document's list, or the document, each with its place."""
+def read_entries(source: Input, _form: str, options: ReadOptions) -> Source:
+    """Open the document's list, or the document; each number of it is a row."""
     document = read_document(source)
     if isinstance(document, dict) and options.key is not None:
         document = _array(document, options.key, source.place)
     rows = document if isinstance(document, list) else [document]
-    yield from ((row, f"{source.place}: [{number}]") for number, row in enumerate(rows))
+    placed = ((row, f"{source.place}: [{number}]") for number, row in enumerate(rows))
+    return entries_of_rows(placed, source.place, options)
 
 
 def _records(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain, islice, repeat
-from typing import Any
 
 from softmax_cli.errors import InputError
 from softmax_cli.formats.columns.layout import refuse_text_options
 from softmax_cli.formats.columns.lists import FIRST_ROWS
+from softmax_cli.formats.json.entries import entries_of_rows
 from softmax_cli.formats.json.table import JsonTable, json_layout, read_rows
 from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
@@ -33,12 +33,11 @@ def read(source: Input, form: str, options: ReadOptions, request: ColumnRequest)
     return table.open(partial(table.chunks, quotes=False))
 
 
-def read_values(
-    source: Input, _form: str, _options: ReadOptions, _choose: object
-) -> Iterator[tuple[Any, str]]:
-    """Yield the value of each line, with its place."""
-    for line, row in read_rows(source.stream, source.place, 1):
-        yield row, f"{source.place}:{line}"
+def read_entries(source: Input, _form: str, options: ReadOptions) -> Source:
+    """Open JSON lines, each a number, a list or a record; each number of it is a row."""
+    rows = read_rows(source.stream, source.place, 1)
+    placed = ((row, f"{source.place}:{line}") for line, row in rows)
+    return entries_of_rows(placed, source.place, options)
 
 
 class JsonLinesSink(FormatSink):

@@ -88,13 +88,12 @@ def open_file(path: str, options: ReadOptions, request: ColumnRequest = ColumnRe
             if form.holds == "table":
                 remedy = f"--columns {shlex.quote(shorten(options.key))} chooses a column"
             raise UsageError(f"{form.name} has no named arrays", remedy, "--key")
+        opened: Source
         reader = form.load_reader()
         if request.entries and form.holds != "table":
             request = replace(request, one_column=True)
         if request.entries and form.name in _OF_LISTS:
-            from softmax_cli.formats.opening.entries import read_entries
-
-            opened = read_entries(reader.read_values, source, form.name, options)
+            opened = reader.read_entries(source, form.name, options)
         else:
             opened = reader.read(source, form.name, options, request)
     except BaseException:

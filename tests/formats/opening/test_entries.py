@@ -125,6 +125,9 @@ def test_each_file_has_its_loss(form: str) -> None:
         ("flat.npy --labels 1", "--labels: the labels are those of the numbers; leave it out"),
         ("flat.npy --per-class", "--per-class: only the log-probability of its label is known"),
         ("flat.npy --show ece", "--show ece: only the log-probability of its label is known"),
+        ("flat.npy --show temperature", "goes with logits alone; leave it out\n"),
+        ("records.jsonl --id-columns di", "no column named 'di'; did you mean 'id'?"),
+        ("lists.csv", "'id' is beside the list of the column 'lp'; --id-columns id passes"),
         ("flat.npy --fit-temperature", "--fit-temperature: only the log-probability"),
         ("flat.npy -t 2", "--temperature: goes with logits alone"),
         ("flat.npy --grad g.npy", "--grad: goes with logits alone"),
@@ -149,3 +152,23 @@ def test_an_entry_that_is_no_number_is_named() -> None:
     outcome = run(f"softmax-cli xent bad.json {FROM}")
     assert outcome.code == 2
     assert "bad.json: [0], entry 1: 'x' is not a number" in outcome.err
+
+
+@pytest.mark.parametrize("name", ["records.jsonl", "lists.parquet", "lists.csv"])
+def test_losses_have_the_ids_of_their_lists(name: str) -> None:
+    first = 0 if "json" in name else 1
+    line = f"softmax-cli xent {name} --id-columns id {FROM}"
+    assert run(f"{line} --losses l.csv -q").code == 0
+    losses = ["0.0", "0.5", "1.5", "0.0", "1.25"]
+    ids = [first] * 3 + [first + 1] * 2
+    rows = [f"{each},{loss}" for each, loss in zip(ids, losses, strict=True)]
+    assert Path("l.csv").read_text().split() == ["id,loss", *rows]
+    assert run(f"{line} --losses l.parquet -q").code == 0
+    kept = pl.read_parquet("l.parquet").schema["id"]
+    assert kept == (pl.String if name.endswith("csv") else pl.Int64)
+
+
+def test_a_list_in_a_cell_may_be_missing_or_empty() -> None:
+    Path("odd.csv").write_text('id,lp\na,"[-1.0, -2.0]"\nb,\nc,[]\n')
+    report = _report("odd.csv --id-columns id")
+    assert (report["loss"], report["rows"], report["ignored"]) == (1.5, 3, 1)

@@ -1,0 +1,46 @@
+"""Rows of JSON, each a number, a list of any length, or a record of either."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any
+
+from softmax_cli.errors import InputError, shorten
+from softmax_cli.formats.columns.entries import ROWS_AT_ONCE, ListRows, entries_source, entry_column
+from softmax_cli.formats.model.blocks import Source
+from softmax_cli.formats.model.id_columns import JsonColumn, id_columns
+from softmax_cli.formats.model.options import ReadOptions
+from softmax_cli.formats.text.lines import batches
+
+
+def entries_of_rows(rows: Iterator[tuple[Any, str]], place: str, options: ReadOptions) -> Source:
+    """Return a source with a row for each number of rows, which come with their places."""
+    first = next(rows, None)
+    if first is None:
+        raise InputError("is empty", "give at least one row of numbers", place)
+    id_names: list[str] = []
+    if isinstance(first[0], dict):
+        id_names = entry_column(list(first[0]), options, first[1])[1]
+
+    def batch(taken: list[tuple[Any, str]]) -> ListRows:
+        values = [
+            row[entry_column(list(row), options, where)[0]] if isinstance(row, dict) else row
+            for row, where in taken
+        ]
+        ids = [
+            JsonColumn([_id(row, name, where) for row, where in taken], place, name)
+            for name in id_names
+        ]
+        return ListRows(values, lambda row: taken[row][1], id_columns(ids))
+
+    held = batches(chain([first], rows), ROWS_AT_ONCE)
+    return entries_source(map(batch, held), id_names, place, options)
+
+
+def _id(row: Any, name: str, place: str) -> object:
+    if not isinstance(row, dict) or name not in row:
+        problem = f"has no key {shorten(name)!r}, which the first row has"
+        remedy = "every row needs the same keys, with null for a missing value"
+        raise InputError(problem, remedy, place)
+    return row[name]
