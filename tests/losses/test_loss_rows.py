@@ -197,8 +197,14 @@ def test_labels_of_two_signs() -> None:
 
 
 @pytest.mark.parametrize("line", ["--p 1,0 --q 1,-2", "--p 3,-2 --q 0.5,0.5"])
-def test_a_negative_entry_of_p_or_q_names_what_takes_it(line: str) -> None:
+def test_a_negative_entry_names_what_takes_it(line: str) -> None:
     outcome = run(f"softmax-cli xent {line}")
     assert outcome.code == 2
     assert "with a negative entry; they are 0 or more; --from logits" in outcome.err
     assert run(f"softmax-cli xent {line} --from logits").code == 0
+
+
+def test_logits_given_as_probabilities_are_told_so() -> None:
+    outcome = run("softmax-cli xent 1.5,-2 --from probabilities --labels 0")
+    assert outcome.code == 2
+    assert "probabilities with a negative entry; they are 0 or more; --from logits" in outcome.err

@@ -27,7 +27,7 @@ from softmax_cli.formats.model.sinks import FormatSink
 from softmax_cli.formats.text.json_values import json_report, json_rows, read_document
 from softmax_cli.storage.input import Input
 
-_KEYS = ("logits", "probabilities", "log_probabilities", "jacobian")
+_KEYS = ("logits", "probabilities", "log_probabilities", "jacobian", "gradient")
 
 
 def read(source: Input, form: str, options: ReadOptions, request: ColumnRequest) -> Source:
