@@ -190,7 +190,8 @@ def read_entries(source: Input, form: str, options: ReadOptions) -> Source:
     """Open one column, of numbers or of lists of any length, each number of which is a row."""
     refuse_text_options(form, options)
     file = _opened(source, form)
-    name, id_names = entry_column(file.schema.names(), options, source.place)
+    lists = [name for name, dtype in file.schema.items() if isinstance(dtype, (pl.List, pl.Array))]
+    name, id_names = entry_column(file.schema.names(), lists, options, source.place)
 
     def batches() -> Iterator[ListRows]:
         for start, count in file.windows(ROWS_AT_ONCE):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -74,12 +74,19 @@ def _entries(value: Any, place: str, missing: Iterable[str]) -> Iterator[Entry]:
         raise InputError(problem, "each entry is a log-probability, or null", place) from None
 
 
-def entry_column(names: list[str], options: ReadOptions, place: str) -> tuple[str, list[str]]:
-    """Return the one column of entries, or the one that --columns names, and the id columns."""
+def entry_column(
+    names: list[str], lists: Collection[str], options: ReadOptions, place: str
+) -> tuple[str, list[str]]:
+    """Return the column of entries, and the id columns.
+
+    It is the one that --columns names, the only column, or the only one of lists.
+    """
     ids = [
         names[at] for at in select_columns(options.id_columns, names, len(names), "--id-columns")
     ]
     left = [name for name in names if name not in ids]
+    of_lists = [name for name in left if name in lists]
+    left = of_lists if len(of_lists) == 1 else left
     wanted = ",".join(options.columns) or (left[0] if len(left) == 1 else "")
     if wanted in names:
         return wanted, ids

@@ -19,18 +19,16 @@ def entries_of_rows(rows: Iterator[tuple[Any, str]], place: str, options: ReadOp
     first = next(rows, None)
     if first is None:
         raise InputError("is empty", "give at least one row of numbers", place)
-    id_names: list[str] = []
+    name, id_names = "", list[str]()
     if isinstance(first[0], dict):
-        id_names = entry_column(list(first[0]), options, first[1])[1]
+        lists = [key for key, value in first[0].items() if isinstance(value, list)]
+        name, id_names = entry_column(list(first[0]), lists, options, first[1])
 
     def batch(taken: list[tuple[Any, str]]) -> ListRows:
-        values = [
-            row[entry_column(list(row), options, where)[0]] if isinstance(row, dict) else row
-            for row, where in taken
-        ]
+        values = [_cell(row, name, where) if name else row for row, where in taken]
         ids = [
-            JsonColumn([_id(row, name, where) for row, where in taken], place, name)
-            for name in id_names
+            JsonColumn([_cell(row, key, where) for row, where in taken], place, key)
+            for key in id_names
         ]
         return ListRows(values, lambda row: taken[row][1], id_columns(ids))
 
@@ -38,7 +36,7 @@ def entries_of_rows(rows: Iterator[tuple[Any, str]], place: str, options: ReadOp
     return entries_source(map(batch, held), id_names, place, options)
 
 
-def _id(row: Any, name: str, place: str) -> object:
+def _cell(row: Any, name: str, place: str) -> object:
     if not isinstance(row, dict) or name not in row:
         problem = f"has no key {shorten(name)!r}, which the first row has"
         remedy = "every row needs the same keys, with null for a missing value"

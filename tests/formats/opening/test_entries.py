@@ -25,6 +25,7 @@ FROM = "--from label-log-probabilities"
 def _inputs(folder: Path) -> None:  # noqa: ARG001
     records = [{"id": row, "token_logprobs": each} for row, each in enumerate(LISTS)]
     Path("records.jsonl").write_text("".join(json.dumps(each) + "\n" for each in records))
+    Path("several.jsonl").write_text('{"tokens": ["a", "b"], "lp": [null, -0.5]}')
     Path("lists.jsonl").write_text("".join(json.dumps(each) + "\n" for each in LISTS))
     Path("lists.json").write_text(json.dumps(LISTS))
     Path("flat.json").write_text(json.dumps(LISTS[0] + LISTS[1]))
@@ -51,6 +52,7 @@ def _report(line: str) -> dict[str, Any]:
     [
         "records.jsonl --columns token_logprobs",
         "records.jsonl --id-columns id",
+        "records.jsonl",
         "lists.jsonl",
         "lists.json",
         "flat.json",
@@ -61,6 +63,7 @@ def _report(line: str) -> dict[str, Any]:
         "alone.csv",
         "flat.npy",
         "lists.parquet --columns lp",
+        "lists.parquet",
         "column.arrow",
     ],
 )
@@ -120,14 +123,19 @@ def test_each_file_has_its_loss(form: str) -> None:
     ("line", "message"),
     [
         ("-0.5 0.2", "arguments: row 0, entry 1: log-probabilities are at most 0, got 0.2"),
-        ("records.jsonl", "records.jsonl:1: has 2 columns, but one is needed; --columns chooses"),
+        ("several.jsonl", "several.jsonl:1: has 2 columns, but one is needed; --columns chooses"),
         ("records.jsonl --columns token_logprob", "did you mean 'token_logprobs'?"),
         ("flat.npy --labels 1", "--labels: the labels are those of the numbers; leave it out"),
-        ("flat.npy --per-class", "--per-class: only the log-probability of its label is known"),
-        ("flat.npy --show ece", "--show ece: only the log-probability of its label is known"),
+        (
+            "flat.npy --per-class",
+            "--per-class: only the log-probability of each row's label is known",
+        ),
+        (
+            "flat.npy --show ece",
+            "--show ece: only the log-probability of each row's label is known",
+        ),
         ("flat.npy --show temperature", "goes with logits alone; leave it out\n"),
-        ("records.jsonl --id-columns di", "no column named 'di'; did you mean 'id'?"),
-        ("lists.csv", "'id' is beside the list of the column 'lp'; --id-columns id passes"),
+        ("records.jsonl --id-columns ids", "no column named 'ids'; did you mean 'id'?"),
         ("flat.npy --fit-temperature", "--fit-temperature: only the log-probability"),
         ("flat.npy -t 2", "--temperature: goes with logits alone"),
         ("flat.npy --grad g.npy", "--grad: goes with logits alone"),
