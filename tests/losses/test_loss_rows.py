@@ -138,10 +138,10 @@ SEVERAL = "a loss of several labels (sigmoids) is not computed here; give one la
         ("1,2,3 4,5,6 --targets '[[0,1,0],[1,0,1]]'", SEVERAL),
         ("--p 1,1,0 --q 0.5,0.25,0.25", SEVERAL),
         ("1,2,3 --targets 0,0,0", "each row needs a label, or leave the row out"),
-        ("column.csv --from probabilities --labels 0,1", "the other's, 1 - p, is needed"),
-        ("column.csv --targets ones.csv", "the other's, 1 - p, is needed"),
+        ("column.csv --from probabilities --labels 0,1", "--binary takes one column"),
+        ("column.csv --targets ones.csv", "--binary takes one column"),
         ("--p ones.csv --q column.csv", "the other's, 1 - p, is needed"),
-        ("log.csv --from log-probabilities --labels 0,0", "the other's, log(1 - p), is needed"),
+        ("log.csv --from log-probabilities --labels 0,0", "--binary takes one column"),
         ("0,0 --from probabilities --labels 0", "they are not all 0"),
     ],
 )
