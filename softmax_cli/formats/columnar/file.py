@@ -100,6 +100,13 @@ class ColumnarFile(ColumnarTable):
     def head(self, name: str, count: int) -> pl.Series:
         return self.part([name], 0, min(count, self.rows)).to_series()
 
+    def noted_length(self, name: str) -> int | None:
+        if self._form != "parquet" or not self.rows:
+            return None
+        return parse_footer(
+            self._source, "parquet", lambda footer: parquet_footer.length_of_lists(footer, name)
+        )
+
     def _groups(self) -> list[int]:
         """Return the rows of each row group; none are known of Arrow, or of a damaged footer."""
         if self._form != "parquet":

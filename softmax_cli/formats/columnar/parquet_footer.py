@@ -21,11 +21,27 @@ _INTEGERS = (4, 5, 6)
 _SIZES = {_TRUE: 0, _FALSE: 0, _BYTE: 1, _DOUBLE: 8}
 _ROWS, _ROW_GROUPS = 3, 4
 _CHUNKS, _CHUNK_METADATA = 1, 3
+_PATH, _VALUES, _STATISTICS, _NULLS = 3, 5, 12, 3
 
 
 def rows_of_groups(footer: bytes) -> list[int]:
     """Return how many rows each row group holds; a damaged footer raises a built-in error."""
     return [int(group[_ROWS][1]) for group in _row_groups(footer)]
+
+
+def length_of_lists(footer: bytes, column: str) -> int | None:
+    """Return the mean length of the lists in the first row group, if it is whole and none is null.
+
+    None of them is empty either: Parquet counts an empty list as a null.
+    """
+    group = _row_groups(footer)[0]
+    rows = group[_ROWS][1]
+    for chunk in group[_CHUNKS][1][1]:
+        fields = chunk[_CHUNK_METADATA][1]
+        if fields[_PATH][1][1][0] == column.encode():
+            values, nulls = fields[_VALUES][1], fields[_STATISTICS][1][_NULLS][1]
+            return values // rows if nulls == 0 and values % rows == 0 else None
+    return None
 
 
 def entries_of(footer: bytes, size: int) -> tuple[int, list[tuple[int, bytes]]]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import polars as pl
@@ -46,7 +46,7 @@ from softmax_cli.storage.input import Input
 _WINDOW_BYTES = 80 << 20
 _WINDOW_ROWS = 1 << 18
 # A row group of lists of at most this size is decoded at once.
-_GROUP_BYTES = 128 << 20
+_GROUP_BYTES = 256 << 20
 _GROUP_ROWS = 1 << 20
 _COLUMNS_AT_ONCE = 16
 # Names that pandas or R gives to the index of a data frame.
@@ -105,6 +105,9 @@ def _length_of_lists(file: ColumnarTable, name: str) -> int:
     if isinstance(dtype, pl.Array) and dtype.size:
         refuse_length(dtype.size, dtype.size, place)
         return dtype.size
+    # Polars decodes a whole row group to return its first list.
+    if noted := file.noted_length(name):
+        return noted
     for count in (1, FIRST_ROWS):
         first = file.head(name, count).drop_nulls()
         if len(first):
@@ -166,6 +169,8 @@ class _Table:
         if isinstance(column.dtype, pl.List):
             lengths = column.list.len()
             if len(odd := (lengths != classes).arg_true()):
+                if start + odd[0] == 0:
+                    self._refuse_other_lengths(lengths[0], count)
                 refuse_length(lengths[odd[0]], classes, row_place(place, start)(odd[0]))
         present = column.is_not_null().to_numpy()
         rows = np.flatnonzero(present) + start
@@ -176,6 +181,18 @@ class _Table:
         values = np.full((count, classes), np.nan, self._dtype)
         values[present] = numbers.reshape(-1, classes)
         return values
+
+    def _refuse_other_lengths(self, entries: int, step: int) -> NoReturn:
+        """Refuse the first list that is not as long as the first one.
+
+        The length that the file noted is only a mean.
+        """
+        for start, count in self._file.windows(step):
+            lengths = self._file.part(self._names, start, count).to_series().list.len()
+            if len(odd := (lengths != entries).arg_true()):
+                place = row_place(self._file.place, start)(odd[0])
+                refuse_length(lengths[odd[0]], entries, place)
+        raise self._file.refusal("its footer miscounts the entries of its lists")
 
     def _block(
         self, start: int, values: NDArray[Any], passed: pl.DataFrame, words: pl.DataFrame

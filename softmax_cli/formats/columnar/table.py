@@ -63,6 +63,13 @@ class ColumnarTable(ABC):
     def head(self, name: str, count: int) -> pl.Series:
         """Return at most this many of the first entries of a column."""
 
+    def noted_length(self, name: str) -> int | None:  # noqa: ARG002
+        """Return the length that a file notes for the lists of a column; None if it notes none.
+
+        If a list has another length, the lists differ.
+        """
+        return None
+
     def words(self, names: list[str], start: int, count: int) -> pl.DataFrame:
         """Read some rows of some columns as text; null becomes an empty text."""
         columns = {}

@@ -83,7 +83,27 @@ def test_a_row_group_is_decoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ColumnarFile, "part", part)
     monkeypatch.setattr(reader, "_WINDOW_BYTES", 3 * 16)
     assert len(read("x.parquet").values) == 12
-    assert parts == [(0, 1), (0, 4), (4, 4), (8, 4)]
+    assert parts == [(0, 4), (4, 4), (8, 4)]
+
+
+@pytest.mark.parametrize(
+    ("lists", "line"),
+    [
+        ([[1.0], [1.0, 2.0, 3.0]], "row 1: a list of 3 numbers, and the first has 1"),
+        ([[1.0], [1.0], [1.0, 2.0], [3.0]], "row 2: a list of 2 numbers, and the first has 1"),
+        ([[1.0], [1.0, 2.0], [1.0, 2.0, 3.0]], "row 1: a list of 2 numbers, and the first has 1"),
+    ],
+)
+@pytest.mark.parametrize("rows", [1, 2, 50])
+def test_a_noted_length_is_only_a_mean(lists: list[Any], line: str, rows: int) -> None:
+    pl.DataFrame({"z": lists}).write_parquet("x.parquet", row_group_size=rows)
+    assert line in refusal("x.parquet")
+
+
+def test_a_footer_that_miscounts_the_entries_of_lists(monkeypatch: pytest.MonkeyPatch) -> None:
+    pl.DataFrame({"z": [[1.0, 2.0], [3.0, 4.0]]}).write_parquet("x.parquet")
+    monkeypatch.setattr(ColumnarFile, "noted_length", lambda *_: 3)
+    assert "its footer miscounts the entries of its lists" in refusal("x.parquet")
 
 
 @both

@@ -23,6 +23,7 @@ from softmax_cli.formats.columnar.parquet_footer import (
     Fields,
     decode,
     encode,
+    length_of_lists,
     rows_of_groups,
 )
 from softmax_cli.formats.columnar.table import index_columns
@@ -168,3 +169,20 @@ def test_endless_numbers_and_lists_end() -> None:
         file = b"PAR1" + footer + len(footer).to_bytes(4, "little") + b"PAR1"
         with closing(open_input(saved("x.parquet", file))) as source:
             assert parse_footer(source, "parquet", rows_of_groups) is None
+
+
+@pytest.mark.parametrize(
+    ("lists", "length"),
+    [
+        ([[1.0, 2.0], [3.0, 4.0]], 2),
+        ([[1.0], [2.0, 3.0, 4.0]], 2),
+        ([[1.0], [2.0, 3.0]], None),
+        ([[1.0, 2.0, 3.0, 4.0], None, [5.0, 6.0, 7.0, 8.0]], None),
+        ([[1.0, 2.0, 3.0, 4.0], [], [5.0, 6.0, 7.0, 8.0]], None),
+        ([[1.0, None], [3.0, 4.0]], None),
+    ],
+)
+def test_mean_length_of_lists(lists: list[Any], length: int | None) -> None:
+    pl.DataFrame({"id": range(len(lists)), "z": lists}).write_parquet("x.parquet")
+    with closing(open_input("x.parquet")) as source:
+        assert parse_footer(source, "parquet", lambda data: length_of_lists(data, "z")) == length
