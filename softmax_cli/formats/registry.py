@@ -49,6 +49,11 @@ class Format:
             fork_guard()
         return import_module(f"softmax_cli.formats.{self.reader}")
 
+    def is_read_from_end(self, source: Input) -> bool:
+        """Return true for a pipe that must be copied to a file, because it is read from its end."""
+        is_pipe = source.size is None and source.compressed is None
+        return is_pipe and self.guarded and source.head().startswith((b"PAR1", b"ARROW1"))
+
     def open_sink(self, result: Result, target: Target, options: WriteOptions) -> Sink:
         """Return a sink that writes a result into a target."""
         module, _, name = self.sink.rpartition(".")

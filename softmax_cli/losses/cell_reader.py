@@ -24,7 +24,7 @@ from softmax_cli.formats.text.json_values import label_text, parse_json, read_do
 from softmax_cli.formats.text.lines import Comments, batches, read_records
 from softmax_cli.formats.text.numbers import is_number
 from softmax_cli.storage.filesystem import path_of
-from softmax_cli.storage.input import Input
+from softmax_cli.storage.input import Input, copied
 
 # What pandas writes of a Series: its index and values.
 _SERIES = re.compile(rb'\{"0":\s*[^\s{\[]')
@@ -67,13 +67,15 @@ class CellReader:
         from softmax_cli.formats.opening.foreign import open_data
 
         key, source = one_key(path, key, self.options.key), open_data(path)
+        paths = () if source.path is None else (source.path,)
         try:
             form = detected_format(path, source, self.options.decimal)
+            if form.is_read_from_end(source):
+                source = copied(source)
             opened = self._opened_input(source, form, key if form.holds == "arrays" else None)
         except BaseException:
             source.close()
             raise
-        paths = () if source.path is None else (source.path,)
         return replace(opened, paths=paths, close=source.close)
 
     def _one_file(self, token: str) -> str:

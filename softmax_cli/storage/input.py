@@ -8,11 +8,13 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, BinaryIO, cast
 
 from softmax_cli.errors import InputError
+from softmax_cli.runtime.signals import register_temp, remove_temp
 from softmax_cli.storage.change_check import ChangeCheckedFile, change_check, no_check
 from softmax_cli.storage.compression import decompressed, decompression_error
 from softmax_cli.storage.filesystem import Location, is_remote
@@ -52,7 +54,7 @@ class Input:
         """Close the file; standard input stays open, as others may read on."""
         # An interrupted close has closed it.
         with reading(self.place), contextlib.suppress(InterruptedError):
-            if self.place != STANDARD_INPUT:
+            if self.place != STANDARD_INPUT or self.size is not None:
                 self.stream.close()
         if self.beneath is not None:
             self.beneath.close()
@@ -169,6 +171,38 @@ class _Prepended(io.RawIOBase):
 
     def tell(self) -> int:
         return self._position
+
+
+def copied(source: Input) -> Input:
+    """Return a temporary file with the bytes of a pipe, which is removed when it is closed."""
+    from tempfile import mkstemp
+
+    def pieces() -> Iterator[bytes]:
+        with reading(source.place):
+            yield from iter(partial(source.stream.read, PIECE_BYTES), b"")
+
+    path = None
+    try:
+        descriptor, name = mkstemp(prefix="softmax-cli-", suffix=".tmp")
+        path = Path(name)
+        register_temp(path)
+        with os.fdopen(descriptor, "wb") as file:
+            file.writelines(pieces())
+        copy = _RemovedWhenClosed(path)
+    except BaseException as error:
+        if path is not None:
+            remove_temp(path)
+        if isinstance(error, OSError):
+            problem = f"cannot be copied to a temporary file: {error.strerror}"
+            raise InputError(problem, "set TMPDIR to a disk with room", source.place) from error
+        raise
+    return Input(source.place, _buffered(copy), path, copy.size, beneath=source)
+
+
+class _RemovedWhenClosed(ChangeCheckedFile):
+    def close(self) -> None:
+        super().close()
+        remove_temp(Path(str(self.name)))
 
 
 def _plain(source: Input) -> Input:

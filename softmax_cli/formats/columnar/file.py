@@ -40,13 +40,8 @@ class ColumnarFile(ColumnarTable):
             problem = f"is no {self.title} file: it does not begin with {magic.decode()}"
             raise InputError(problem, "--input-format names another format", self.place)
         if source.path is None or source.size is None:
-            is_compressed = source.compressed is not None
-            hides = "compressed bytes hide" if is_compressed else "a pipe hides"
-            remedy = "decompress it first" if is_compressed else "save it and name the file"
-            if form == "arrow" and not is_compressed:
-                remedy += ", or send the stream format, as pyarrow.ipc.new_stream writes it"
-            problem = f"this {self.title} file is read from its end, which {hides}"
-            raise InputError(problem, remedy, self.place)
+            problem = f"this {self.title} file is read from its end, which compressed bytes hide"
+            raise InputError(problem, "decompress it first", self.place)
         if isinstance(source.path, str):
             from softmax_cli.storage.remote import RemoteFile
 

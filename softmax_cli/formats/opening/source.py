@@ -20,7 +20,7 @@ from softmax_cli.formats.opening.file_key import file_of, matches, one_key, refu
 from softmax_cli.formats.opening.inline import read_inline, unknown_token
 from softmax_cli.formats.registry import detected_format, named_format, suffix_format
 from softmax_cli.storage.filesystem import Location, identity, location, path_of
-from softmax_cli.storage.input import STANDARD_INPUT, standard_input_bytes
+from softmax_cli.storage.input import STANDARD_INPUT, copied, standard_input_bytes
 
 # Formats whose lists may differ in length.
 _OF_LISTS = ("json", "jsonl", "parquet", "arrow")
@@ -89,7 +89,10 @@ def open_file(path: str, options: ReadOptions, request: ColumnRequest = ColumnRe
                 remedy = f"--columns {shlex.quote(shorten(options.key))} chooses a column"
             raise UsageError(f"{form.name} has no named arrays", remedy, "--key")
         opened: Source
+        paths = () if source.path is None else (source.path,)
         reader = form.load_reader()
+        if form.is_read_from_end(source):
+            source = copied(source)
         if request.entries and form.holds != "table":
             request = replace(request, one_column=True)
         if request.entries and form.name in _OF_LISTS:
@@ -99,7 +102,6 @@ def open_file(path: str, options: ReadOptions, request: ColumnRequest = ColumnRe
     except BaseException:
         source.close()
         raise
-    paths = () if source.path is None else (source.path,)
     files = ((0, opened.place),)
     return replace(opened, paths=paths, files=files, arrived=source.arrived, close=source.close)
 

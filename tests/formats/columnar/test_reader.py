@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -260,11 +261,21 @@ def test_ids_that_are_no_text(form: str) -> None:
 
 
 @both
-def test_a_pipe_is_not_read(form: str) -> None:
+def test_a_pipe_is_copied_to_a_file_that_is_removed(
+    form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     data = Path(stored(form, TABLE.select("a"))).read_bytes()
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(copies))
     for options in ({}, {"input_format": form}):
-        with pytest.raises(InputError, match=r"^standard input: .*; save it and name the file.*$"):
-            piped(data, **options)
+        assert_array_equal(piped(data, **options).values, TABLE.select("a").to_numpy())
+        with pytest.raises(InputError, match=r"^standard input: "):
+            piped(data[:-1], **options)
+        assert not list(copies.iterdir())
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "absent"))
+    with pytest.raises(InputError, match=r"cannot be copied to a temporary file: No such .*TMPDIR"):
+        piped(data)
 
 
 @pytest.mark.parametrize("name", ["x.parquet", "x.arrow", "x.feather"])
