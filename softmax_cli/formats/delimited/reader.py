@@ -191,6 +191,8 @@ class DelimitedTable(LineTable):
             problem = f"{counted}, and {self.compared} {layout.columns}"
             is_one = 1 in (len(cells), layout.columns)
             remedy = "check --delimiter" if is_one else "every row needs the same columns"
+            if record.lstrip().startswith(b"#"):
+                remedy = "delete the line: comments are skipped only above the first row"
             raise InputError(problem, remedy, place)
         return cells
 

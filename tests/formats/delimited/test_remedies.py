@@ -51,6 +51,11 @@ def test_a_date_or_a_version_may_pass_through(cell: str) -> None:
         ("a,b\n1,2\n3,c d\n", "fix the cell, or --na-values 'c d' reads it as a missing value"),
         ('a,b\n1,2\n3,"c, d"\n', ":3:2: 'c, d' is not a number; fix the cell"),
         ('x\n"1 234,5"\n', "write it without thousands separators"),
+        (
+            "a,b\n1,2\n# end\n",
+            ":3: 1 column, and the first line has 2; delete the line: comments are skipped "
+            "only above the first row",
+        ),
         ("x\n1 2\n", "--delimiter ' ' would split it into cells"),
         ("x\n1;2\n", "--delimiter ';' would split it into cells"),
         (",a,b,\n0,1,2,\n", "--id-columns 1,4 passes them through"),
