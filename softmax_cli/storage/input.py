@@ -202,7 +202,9 @@ def copied(source: Input) -> Input:
 class _RemovedWhenClosed(ChangeCheckedFile):
     def close(self) -> None:
         super().close()
-        remove_temp(Path(str(self.name)))
+        # A file that could not be opened has no name.
+        if name := getattr(self, "name", None):
+            remove_temp(Path(name))
 
 
 def _plain(source: Input) -> Input:
