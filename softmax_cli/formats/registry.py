@@ -49,10 +49,14 @@ class Format:
             fork_guard()
         return import_module(f"softmax_cli.formats.{self.reader}")
 
-    def is_read_from_end(self, source: Input) -> bool:
-        """Return true for a pipe that must be copied to a file, because it is read from its end."""
+    def seekable(self, source: Input) -> Input:
+        """Return the source; or a copy of a pipe in a file, if the format is read from its end."""
         is_pipe = source.size is None and source.compressed is None
-        return is_pipe and self.guarded and source.head().startswith((b"PAR1", b"ARROW1"))
+        if is_pipe and self.guarded and source.head().startswith((b"PAR1", b"ARROW1")):
+            from softmax_cli.storage.input import copied
+
+            return copied(source)
+        return source
 
     def open_sink(self, result: Result, target: Target, options: WriteOptions) -> Sink:
         """Return a sink that writes a result into a target."""

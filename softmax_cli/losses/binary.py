@@ -12,6 +12,7 @@ from softmax_cli.errors import InputError
 from softmax_cli.formats.model.blocks import Block, OneColumn
 from softmax_cli.formats.text.cell_kinds import cell_kind
 from softmax_cli.losses.class_labels import Names
+from softmax_cli.losses.distributions import above_zero
 
 BINARY_LABELS = "labels of --binary are 0 and 1, -1 and 1, or true and false"
 
@@ -62,11 +63,9 @@ def check_numbers(
     if not wrong.any():
         return
     row = int(wrong.argmax())
-    problem, remedy = (
-        f"log-probabilities are at most 0, got {numbers[row]:g}",
-        "--from says what the values are",
-    )
-    if highest == 1:
-        problem = f"probabilities are from 0 to 1, got {numbers[row]:g}"
-        remedy = "--from log-probabilities takes their logarithms, --from logits any numbers"
-    raise InputError(problem, remedy, column.cell(block.place(row)))
+    place = column.cell(block.place(row))
+    if highest == 0:
+        raise above_zero(numbers[row], place)
+    problem = f"probabilities are from 0 to 1, got {numbers[row]:g}"
+    remedy = "--from log-probabilities takes their logarithms, --from logits any numbers"
+    raise InputError(problem, remedy, place)

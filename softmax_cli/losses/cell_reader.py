@@ -19,12 +19,13 @@ from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 from softmax_cli.formats.opening.file_key import matches, one_key, split_key
 from softmax_cli.formats.opening.inline import unknown_token
 from softmax_cli.formats.registry import Format, detected_format, suffix_format
+from softmax_cli.formats.text.cell_kinds import are_numbered
 from softmax_cli.formats.text.cells import cell_splitter, cell_text, unquote
 from softmax_cli.formats.text.json_values import label_text, parse_json, read_document
 from softmax_cli.formats.text.lines import Comments, batches, read_records
 from softmax_cli.formats.text.numbers import is_number
 from softmax_cli.storage.filesystem import path_of
-from softmax_cli.storage.input import Input, copied
+from softmax_cli.storage.input import Input
 
 # What pandas writes of a Series: its index and values.
 _SERIES = re.compile(rb'\{"0":\s*[^\s{\[]')
@@ -70,8 +71,7 @@ class CellReader:
         paths = () if source.path is None else (source.path,)
         try:
             form = detected_format(path, source, self.options.decimal)
-            if form.is_read_from_end(source):
-                source = copied(source)
+            source = form.seekable(source)
             opened = self._opened_input(source, form, key if form.holds == "arrays" else None)
         except BaseException:
             source.close()
@@ -246,4 +246,4 @@ class CellReader:
 
 def _is_series(document: dict[str, object]) -> bool:
     """Return true for the index and values that pandas writes of a Series."""
-    return list(document) == list(map(str, range(len(document))))
+    return are_numbered(document)

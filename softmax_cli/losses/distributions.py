@@ -22,8 +22,9 @@ Dtypes = Sequence[np.dtype[Any]]
 _TYPED = 1e-3
 # Other programs round a result to a wider dtype first.
 _ROUNDINGS = 2
-_FROM = "they are 0 or more; --from logits or log-probabilities takes others"
-_NEGATIVE = dict.fromkeys(("p", "q", "probabilities"), _FROM)
+SAY_WHAT = "--from says what the values are"
+_OTHERS = "they are 0 or more; --from logits or log-probabilities takes others"
+_NEGATIVE = dict.fromkeys(("p", "q", "probabilities"), _OTHERS)
 SEVERAL_LABELS = "a loss of several labels (sigmoids) is not computed here; give one label per row"
 
 
@@ -141,13 +142,17 @@ def _remedy(row: NDArray[Any], total: float, name: str, usual: str, *, logs: boo
     return f"--dtype {dtype} if they were rounded to that, else {usual}" if dtype else usual
 
 
+def above_zero(number: float, place: str) -> InputError:
+    """Return the error of a log-probability above 0."""
+    return InputError(f"log-probabilities are at most 0, got {number:g}", SAY_WHAT, place)
+
+
 def checked_entries(block: Block, used: NDArray[np.bool_]) -> FloatArray:
     """Return log-probabilities of labels; one above 0 by no more than rounding is 0."""
     entries = block.values[:, 0]
     wrong = (entries > sum_tolerance((), 1)) & used
     if wrong.any():
         row = int(wrong.argmax())
-        problem = f"log-probabilities are at most 0, got {entries[row]:g}"
-        raise InputError(problem, "--from says what the values are", block.place(row))
+        raise above_zero(entries[row], block.place(row))
     checked: FloatArray = np.minimum(block.values, 0)
     return checked

@@ -25,7 +25,7 @@ from softmax_cli.formats.model.blocks import Block, OneColumn, Source
 from softmax_cli.formats.model.options import OnBadRow
 from softmax_cli.losses.binary import check_numbers
 from softmax_cli.losses.class_labels import class_numbers
-from softmax_cli.losses.distributions import Dtypes, check_distributions, checked_entries
+from softmax_cli.losses.distributions import SAY_WHAT, Dtypes, check_distributions, checked_entries
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -33,8 +33,7 @@ if TYPE_CHECKING:
 # Entries are log-probabilities of labels, which are class 0.
 Form = Literal["distributions", "labels", "targets", "entries"]
 
-SMALLEST = 2.0**-1074
-_FROM = "--from says what the values are"
+_SMALLEST = 2.0**-1074
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,7 +207,7 @@ class LossSettings:
         else:
             targets, p = self._probabilities_of_p(block, partner, used)
             # A probability above 0 may be too small for float64, and still makes the loss infinite.
-            targets[(targets == 0) & (p > -np.inf) & (values == -np.inf)] = SMALLEST
+            targets[(targets == 0) & (p > -np.inf) & (values == -np.inf)] = _SMALLEST
         samples = _samples(block, used)
         if not used.all():
             targets, samples = without_ignored(targets, samples, ~used)
@@ -229,7 +228,7 @@ class LossSettings:
                 remedy = "each row of p needs a finite logit; -inf leaves a class out"
                 raise InputError(f"p has no softmax: it holds {held}", remedy, place(row))
         else:
-            dtypes, remedy = self.partner_dtypes, _FROM
+            dtypes, remedy = self.partner_dtypes, SAY_WHAT
             check_distributions(p, "p", place, used, dtypes, logs=True, remedy=remedy)
         return as_probabilities(p, self.kind, self.temperature), p
 
@@ -252,7 +251,7 @@ class LossSettings:
         if self.column is not None:
             check_numbers(block, self.column, used, highest=0 if are_logs else 1)
             return block.values, 0
-        remedy = _FROM if are_logs else f"--normalize divides by the sum, {_FROM}"
+        remedy = SAY_WHAT if are_logs else f"--normalize divides by the sum, {SAY_WHAT}"
         values, divided = check_distributions(
             block.values,
             "q" if self.form == "distributions" else self.given,

@@ -17,6 +17,15 @@ from softmax_cli.runtime.fork_guard import report_temp_files
 _temporary: set[str] = set()
 
 
+def make_temp() -> tuple[int, Path]:
+    """Create a temporary file that a signal removes; return its descriptor and its path."""
+    from tempfile import mkstemp
+
+    descriptor, name = mkstemp(prefix="softmax-cli-", suffix=".tmp")
+    register_temp(Path(name))
+    return descriptor, Path(name)
+
+
 def register_temp(path: Path) -> None:
     """Remove this file if a signal ends the program."""
     _temporary.add(str(path))

@@ -14,7 +14,7 @@ from time import monotonic, sleep
 from typing import Any, BinaryIO, cast
 
 from softmax_cli.errors import InputError
-from softmax_cli.runtime.signals import register_temp, remove_temp
+from softmax_cli.runtime.signals import make_temp, remove_temp
 from softmax_cli.storage.change_check import ChangeCheckedFile, change_check, no_check
 from softmax_cli.storage.compression import decompressed, decompression_error
 from softmax_cli.storage.filesystem import Location, is_remote
@@ -175,7 +175,6 @@ class _Prepended(io.RawIOBase):
 
 def copied(source: Input) -> Input:
     """Return a temporary file with the bytes of a pipe, which is removed when it is closed."""
-    from tempfile import mkstemp
 
     def pieces() -> Iterator[bytes]:
         with reading(source.place):
@@ -183,9 +182,7 @@ def copied(source: Input) -> Input:
 
     path = None
     try:
-        descriptor, name = mkstemp(prefix="softmax-cli-", suffix=".tmp")
-        path = Path(name)
-        register_temp(path)
+        descriptor, path = make_temp()
         with os.fdopen(descriptor, "wb") as file:
             file.writelines(pieces())
         copy = _RemovedWhenClosed(path)

@@ -11,7 +11,7 @@ from time import monotonic
 from typing import Any
 
 from softmax_cli.errors import InputError, OutputError, SoftmaxCliError, UsageError
-from softmax_cli.runtime.signals import register_temp, remove_temp
+from softmax_cli.runtime.signals import make_temp, remove_temp
 
 # Sequential reads fetch ranges that grow from the first size to the second.
 _FIRST_BYTES = 1 << 16
@@ -101,14 +101,10 @@ class RemoteFile(io.RawIOBase):
     def local_copy(self) -> Path:
         """Return a copy on this machine, which is removed when the file is closed."""
         if self._copy is None:
-            from tempfile import mkstemp
-
-            descriptor, name = mkstemp(prefix="softmax-cli-", suffix=".tmp")
-            self._copy = Path(name)
-            register_temp(self._copy)
+            descriptor, self._copy = make_temp()
             os.close(descriptor)
             with _errors_at(self._url):
-                self._fs.get_file(self._path, name)
+                self._fs.get_file(self._path, str(self._copy))
             self._check()
         return self._copy
 

@@ -9,8 +9,10 @@ from dataclasses import replace
 
 from softmax_cli.errors import InputError, ShapeError, UsageError, join_names, shorten
 from softmax_cli.formats.model.blocks import Source
+from softmax_cli.formats.model.sinks import id_keys
 from softmax_cli.formats.opening.file_key import file_of, split_key
 from softmax_cli.formats.registry import suffix_format
+from softmax_cli.formats.text.cell_kinds import are_numbered
 from softmax_cli.formats.text.cells import cell_splitter, cell_text
 from softmax_cli.formats.text.json_values import parse_json
 from softmax_cli.storage.filesystem import location, path_of
@@ -57,10 +59,10 @@ def with_names(source: Source, token: str | None) -> Source:
         are = "the class" if source.classes == 1 else f"the {source.classes} classes"
         raise ShapeError(f"{held} for {are} of {source.place}", _GIVE, option)
     # pandas numbers columns that have no names.
-    if found is not None and found not in (names, tuple(map(str, range(len(found))))):
+    if found is not None and found != names and not are_numbered(found):
         problem = f"{source.place} already names its columns {join_names(found[:8])}"
         raise UsageError(problem, "leave the option out", option)
-    ids = tuple(name or f"id_{number}" for number, name in enumerate(source.id_names, 1))
+    ids = tuple(id_keys(source.id_names))
     paths = source.paths
     if path_of(file_of(token)).is_file():
         paths = (*paths, location(file_of(token)))

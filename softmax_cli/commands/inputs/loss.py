@@ -27,6 +27,7 @@ from softmax_cli.formats.columns.missing_values import missing_texts
 from softmax_cli.formats.model.blocks import RowRange, Source
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions, WriteOptions
 from softmax_cli.formats.opening.file_key import file_of, is_read_once
+from softmax_cli.formats.text.cell_kinds import are_numbered
 from softmax_cli.losses.binary import BinaryNames
 from softmax_cli.losses.class_labels import Names, class_number
 from softmax_cli.losses.labels import open_labels, open_weights
@@ -102,7 +103,11 @@ class LossInputs:
             others = [token for token in self.tokens if token is not None]
             partner_is_named = (options.targets or options.class_weights) is not None
             values = opened(
-                *(self.values, read, request, self.place, others),
+                self.values,
+                read,
+                request,
+                self.place,
+                others,
                 kind=self.kind,
                 partner_is_named=partner_is_named,
             )
@@ -118,7 +123,7 @@ class LossInputs:
         if self.label_column is not None:
             source = names.of_column(source)
         else:
-            partner = stack.enter_context(self._partner(source, names))
+            partner = self._partner(stack, source, names)
             settings = replace(settings, partner_dtypes=partner.dtypes)
             source = zip_rows(source, partner, role=settings.role)
         if options.sample_weights is not None:
@@ -141,7 +146,7 @@ class LossInputs:
     def _names(self, source: Source) -> Names:
         options = self.options
         base, names = options.label_base, source.class_names
-        if base and names == tuple(map(str, range(source.classes))):
+        if base and names and are_numbered(names):
             problem = f"the classes are named 0 to {source.classes - 1}, so labels are names"
             raise UsageError(problem, "leave it out", "--label-base")
         given = names, tuple(options.ignore_label), missing_texts(self.read), base
@@ -149,11 +154,11 @@ class LossInputs:
             return Names(*given)
         return BinaryNames(*given, place=options.labels or f"--label-column {options.label_column}")
 
-    def _partner(self, source: Source, names: Names) -> Source:
+    def _partner(self, stack: ExitStack, source: Source, names: Names) -> Source:
         """Open labels; or targets or p, with columns in the order of the source's names."""
         options, read = self.options, self.read
         if options.labels is not None:
-            return self._labels(options.labels, source, names)
+            return self._labels(stack, options.labels, source, names)
         option, token = ("--p", self.p) if self.p is not None else ("--targets", options.targets)
         if token is None:
             raise UsageError("no labels", "give --labels, --label-column or --targets", "xent")
@@ -162,33 +167,26 @@ class LossInputs:
         request = ColumnRequest(distributions=are_distributions, role=role, flat=is_binary)
         wanted = 1 if is_binary else source.classes
         partner = opened_partner(token, option, read, wanted, request)
-        partner = without_missing(partner, read)
-        try:
-            if is_binary:
-                partner = targets_of_two_classes(partner, option)
-            if partner.classes != source.classes:
-                problem = f"{partner.classes} classes, and {source.place} has {source.classes}"
-                is_one = partner.classes == 1
-                remedy = "write 1,0,0 with commas" if is_one else "give one value per class"
-                raise ShapeError(problem, remedy, option)
-            return in_order_of(source, partner, option)
-        except BaseException:
-            partner.close()
-            raise
+        partner = without_missing(stack.enter_context(partner), read)
+        if is_binary:
+            partner = targets_of_two_classes(partner, option)
+        if partner.classes != source.classes:
+            problem = f"{partner.classes} classes, and {source.place} has {source.classes}"
+            is_one = partner.classes == 1
+            remedy = "write 1,0,0 with commas" if is_one else "give one value per class"
+            raise ShapeError(problem, remedy, option)
+        return in_order_of(source, partner, option)
 
-    def _labels(self, token: str, source: Source, names: Names) -> Source:
+    def _labels(self, stack: ExitStack, token: str, source: Source, names: Names) -> Source:
         """Open labels, which are one-hot if they have the columns of the values."""
         read, column = with_header_of("labels", self.read), self.options.label_column
         shape = len(source.leading or (0,)) + 1, source.classes
         one_hot = shape if source.axis == -1 else None
         labels = open_labels(token, names, read, column=column, one_hot=one_hot)
+        labels = stack.enter_context(labels)
         if labels.classes == 1:
             return labels
-        try:
-            labels = in_order_of(source, labels, "--labels")
-        except BaseException:
-            labels.close()
-            raise
+        labels = in_order_of(source, labels, "--labels")
         return labels.map(names.of_one_hot, classes=1, class_names=None)
 
     def _sample_weights(self, token: str) -> Source:
@@ -247,7 +245,7 @@ class LossInputs:
                 return
             read = [options.labels, options.targets, options.sample_weights]
             self.check_read_again("--grad", why, read)
-            partner = stack.enter_context(self._partner(source, self._names(source)))
+            partner = self._partner(stack, source, self._names(source))
             weights = None
             if options.sample_weights is not None:
                 opened_weights = stack.enter_context(self._sample_weights(options.sample_weights))

@@ -68,7 +68,7 @@ class LossReport:
         of_files = LossOfFiles(source, self.losses) if self.report.report_form == "csv" else None
         with ExitStack() as stack:
             # Opened first: these outputs appear last, once the files of the rows are there.
-            sink = finish = None
+            sink = None
             of_rows = keeps_rows and not self._is_report
             finish = stack.enter_context(self._opened(source.paths, of_rows=of_rows))
             if of_rows:

@@ -18,6 +18,8 @@ from softmax_cli.formats.text.numbers import (
     parse_number,
 )
 
+GIVE_A_NUMBER = "give a number"
+NON_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 _MOST_DIMENSIONS = 32
 
 
@@ -62,12 +64,6 @@ def numeric_array(
 
     flatten(nested, 0, "")
     return np.array(flat, dtype=np.float64).reshape(shape)
-
-
-GIVE_A_NUMBER = "give a number"
-
-
-NON_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 
 def json_float(

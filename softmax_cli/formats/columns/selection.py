@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 from softmax_cli.errors import UsageError, did_you_mean, join_names, shorten
 
 _NUMBERS = re.compile(r"(\d+)(?:-(\d+))?")
-
-
 _PLAIN_NAME = re.compile(r"[A-Za-z_]\w{0,39}", re.ASCII)
 
 
@@ -92,6 +91,11 @@ def column_spec(column: int, names: Sequence[str] | None) -> str:
         return name
     is_taken = number in names and names[column] and names.index(number) != column
     return f"{number}-{number}" if is_taken else number
+
+
+def column_choice(name: str) -> str:
+    """Return the remedy for a key that is given for a table."""
+    return f"--columns {shlex.quote(shorten(name))} chooses a column"
 
 
 def name_columns(columns: Sequence[int], names: Sequence[str] | None) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from softmax_cli.errors import InputError
+from softmax_cli.formats.text.cell_kinds import are_numbered
 
 INDEX = "index"
 
@@ -54,12 +55,8 @@ def _are_numbers(keys: Iterable[str]) -> bool:
     return all(key.isdecimal() for key in keys)
 
 
-def _counts_up(keys: Collection[Any]) -> bool:
-    return list(map(str, keys)) == list(map(str, range(len(keys))))
-
-
 def _rows(names: list[str], index: list[Any], rows: list[Any], place: str) -> list[Any]:
-    has_index = not _counts_up(index)
+    has_index = not are_numbered(index)
     keys = [INDEX] * has_index + names
     if len(set(keys)) < len(keys):
         raise InputError("two columns have the same name", "rename one", place)

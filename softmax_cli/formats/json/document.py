@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from softmax_cli.errors import InputError, UsageError, shorten
+from softmax_cli.errors import InputError, UsageError
 from softmax_cli.formats.arrays.array import array_source, no_array
 from softmax_cli.formats.arrays.nested_lists import numeric_array
 from softmax_cli.formats.columns.layout import (
@@ -18,6 +18,7 @@ from softmax_cli.formats.columns.layout import (
     refuse_text_options,
 )
 from softmax_cli.formats.columns.missing_values import missing_texts
+from softmax_cli.formats.columns.selection import column_choice
 from softmax_cli.formats.json.data_frames import INDEX, data_frame_rows, rows_of_columns
 from softmax_cli.formats.json.entries import entries_of_rows
 from softmax_cli.formats.json.table import RecordTable, check_row, json_layout
@@ -95,8 +96,8 @@ def _open_records(
 ) -> Source:
     refuse_text_options(form, options)
     if options.key is not None:
-        remedy = f"--columns {shlex.quote(shorten(options.key))} chooses a column"
-        raise InputError("holds records, not named arrays", remedy, source.place)
+        problem = "holds records, not named arrays"
+        raise InputError(problem, column_choice(options.key), source.place)
     check_row(rows[0], f"{source.place}: [0]")
     layout = json_layout(iter(rows), options, request, f"{source.place}: [0]")
     table = RecordTable(source, layout, b"", 0, rows)

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
-from softmax_cli.errors import InputError, shorten
+from softmax_cli.errors import InputError
 from softmax_cli.formats.columns.entries import ROWS_AT_ONCE, ListRows, entries_source, entry_column
+from softmax_cli.formats.json.table import lacks_key
 from softmax_cli.formats.model.blocks import Source
 from softmax_cli.formats.model.id_columns import JsonColumn, id_columns
 from softmax_cli.formats.model.options import ReadOptions
@@ -38,7 +39,5 @@ def entries_of_rows(rows: Iterator[tuple[Any, str]], place: str, options: ReadOp
 
 def _cell(row: Any, name: str, place: str) -> object:
     if not isinstance(row, dict) or name not in row:
-        problem = f"has no key {shorten(name)!r}, which the first row has"
-        remedy = "every row needs the same keys, with null for a missing value"
-        raise InputError(problem, remedy, place)
+        raise lacks_key(name, place)
     return row[name]

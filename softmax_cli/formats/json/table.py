@@ -83,6 +83,12 @@ def check_row(row: object, place: str) -> None:
         raise InputError(what, 'a row is [1, 2, 3] or {"a": 1, "b": 2}', place)
 
 
+def lacks_key(name: str, place: str) -> InputError:
+    """Return the error of a row without a key that the first row has."""
+    problem = f"has no key {shorten(name)!r}, which the first row has"
+    return InputError(problem, _SAME_KEYS, place)
+
+
 def json_layout(
     rows: Iterator[Any], options: ReadOptions, request: ColumnRequest, place: str
 ) -> Layout:
@@ -214,9 +220,7 @@ class JsonTable(LineTable):
         try:
             cells = [row[name] for name in names]
         except KeyError as error:
-            name = str(error.args[0])
-            problem = f"has no key {shorten(name)!r}, which the first row has"
-            raise InputError(problem, _SAME_KEYS, place) from None
+            raise lacks_key(str(error.args[0]), place) from None
         if len(row) > len(names):
             name = next(name for name in row if name not in names)
             problem = f"has a key {shorten(name)!r}, which the first row lacks"

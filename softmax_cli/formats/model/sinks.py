@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from softmax_cli.storage.output import Target
 
 
+def id_keys(names: Sequence[str]) -> list[str]:
+    """Return the names of id columns, with `id_1`, `id_2`, ... for those that have none."""
+    return [name or f"id_{place}" for place, name in enumerate(names, 1)]
+
+
 @dataclass(frozen=True, eq=False)
 class Result:
     """What a sink needs to know before the first row.
@@ -96,7 +101,7 @@ class Result:
     @property
     def id_keys(self) -> list[str]:
         """The names of the id columns, for formats where each needs one."""
-        return [name or f"id_{place}" for place, name in enumerate(self.id_names, 1)]
+        return id_keys(self.id_names)
 
     @property
     def has_top_classes(self) -> bool:

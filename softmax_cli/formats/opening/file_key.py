@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from contextlib import closing
 
 from softmax_cli.errors import InputError, UsageError, shorten
+from softmax_cli.formats.columns.selection import column_choice
 from softmax_cli.formats.registry import Format, detected_format, suffix_format
 from softmax_cli.storage.filesystem import path_of
 from softmax_cli.storage.input import open_input
@@ -88,9 +88,7 @@ def refuse_key(token: str) -> None:
     """Refuse `FILE[KEY]` where FILE is a file that has no named arrays."""
     for path, key in _splits(token):
         if path_of(path).is_file() and (form := _format_of(path)).holds != "arrays":
-            is_table = form.holds == "table"
-            column = f"--columns {shlex.quote(shorten(key))} chooses a column"
-            remedy = column if is_table else f"name {path}"
+            remedy = column_choice(key) if form.holds == "table" else f"name {path}"
             raise InputError(f"{form.name} has no named arrays", remedy, token)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import replace
@@ -10,9 +9,10 @@ from functools import partial
 from itertools import chain
 from threading import Lock
 
-from softmax_cli.errors import InputError, OutputError, UsageError, shorten
+from softmax_cli.errors import InputError, OutputError, UsageError
 from softmax_cli.formats.columns.layout import refuse_table_options
 from softmax_cli.formats.columns.missing_values import mask_na_values
+from softmax_cli.formats.columns.selection import column_choice
 from softmax_cli.formats.columns.suspects import warn_of_suspects
 from softmax_cli.formats.model.blocks import Block, Chunk, Source, opening_pipe
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
@@ -20,7 +20,7 @@ from softmax_cli.formats.opening.file_key import file_of, matches, one_key, refu
 from softmax_cli.formats.opening.inline import read_inline, unknown_token
 from softmax_cli.formats.registry import detected_format, named_format, suffix_format
 from softmax_cli.storage.filesystem import Location, identity, location, path_of
-from softmax_cli.storage.input import STANDARD_INPUT, copied, standard_input_bytes
+from softmax_cli.storage.input import STANDARD_INPUT, standard_input_bytes
 
 # Formats whose lists may differ in length.
 _OF_LISTS = ("json", "jsonl", "parquet", "arrow")
@@ -86,13 +86,12 @@ def open_file(path: str, options: ReadOptions, request: ColumnRequest = ColumnRe
         if form.holds != "arrays" and options.key is not None:
             remedy = "leave it out"
             if form.holds == "table":
-                remedy = f"--columns {shlex.quote(shorten(options.key))} chooses a column"
+                remedy = column_choice(options.key)
             raise UsageError(f"{form.name} has no named arrays", remedy, "--key")
         opened: Source
         paths = () if source.path is None else (source.path,)
         reader = form.load_reader()
-        if form.is_read_from_end(source):
-            source = copied(source)
+        source = form.seekable(source)
         if request.entries and form.holds != "table":
             request = replace(request, one_column=True)
         if request.entries and form.name in _OF_LISTS:

@@ -132,9 +132,14 @@ def is_whole(text: str) -> bool:
     return _WHOLE.fullmatch(text.strip()) is not None
 
 
+def are_numbered(names: Collection[object]) -> bool:
+    """Return true if the names are 0, 1, 2, ..., as texts or as numbers."""
+    return list(map(str, names)) == list(map(str, range(len(names))))
+
+
 def counts_up(cells: Sequence[str]) -> bool:
     """Return true if the cells read 0, 1, 2, ..., as in the header of an unnamed data frame."""
-    return [cell.strip() for cell in cells] == list(map(str, range(len(cells))))
+    return are_numbered([cell.strip() for cell in cells])
 
 
 def could_be_names(cells: Sequence[str]) -> bool:
