@@ -31,6 +31,7 @@ class Manifest:
     shards   by input, a record of each shard that is done
     bad      by input, the error of each damaged shard
     facts    results of all shards together, once the run has ended
+    sync     whether it is on the disk before it appears
     """
 
     path: str
@@ -41,6 +42,7 @@ class Manifest:
     bad: dict[str, str] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
     ended: bool = False
+    sync: bool = True
     _earlier: bytearray | None = None
     _next_write: float = 0.0
 
@@ -62,7 +64,7 @@ class Manifest:
         if self._earlier is None:
             path_of(self.path).remove()
         else:
-            with open_target(self.path) as target:
+            with open_target(self.path, sync=self.sync) as target:
                 target.write(self._earlier)
 
     def write(self) -> None:
@@ -85,14 +87,20 @@ class Manifest:
                 text = "[\n  " + ",\n  ".join(map(json_report, value)) + "\n]"
             entries.append(f"{json_report(key)}: {text}")
         text = "{\n" + ",\n".join(entries) + "\n}\n"
-        with open_target(self.path) as target:
+        with open_target(self.path, sync=self.sync) as target:
             target.write(text.encode("utf-8", "surrogatepass"))
         ended = monotonic()
         self._next_write = ended + (ended - started) / _SHARE
 
 
 def open_manifest(
-    directory: str, run: str, command: str, options: dict[str, Any], *, fresh: bool
+    directory: str,
+    run: str,
+    command: str,
+    options: dict[str, Any],
+    *,
+    fresh: bool,
+    sync: bool = True,
 ) -> tuple[Manifest, str | None]:
     """Return the manifest for a run, and the id of the earlier run if that did not end.
 
@@ -100,7 +108,7 @@ def open_manifest(
     """
     # Compared with what is read from JSON.
     options = json.loads(json_report(options))
-    manifest = Manifest(path_of(directory).join(NAME), run, command, options)
+    manifest = Manifest(path_of(directory).join(NAME), run, command, options, sync=sync)
     if path_of(manifest.path).status() is None:
         return manifest, None
     manifest._earlier = content(manifest.path)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
+from operator import methodcaller
 from pathlib import Path
 from typing import BinaryIO
 
@@ -42,11 +43,13 @@ def open_target(
     *,
     in_place: bool | None = False,
     part: SharedPart | None = None,
+    sync: bool = True,
 ) -> AbstractContextManager[Target]:
     """Return a context that opens a path, or standard output for `-`.
 
     A file appears when the block ends without an error, or with its last part; otherwise nothing is
     left behind. Writing onto one of the inputs is an error, unless it is replaced `in_place`.
+    With `sync`, the disk has the file before it appears.
     """
     descriptor = descriptor_of(destination)
     if descriptor == 1:
@@ -62,7 +65,7 @@ def open_target(
         from softmax_cli.storage.remote import upload_to
 
         temporary = Path(gettempdir(), f".softmax-cli.{os.urandom(8).hex()}.tmp")
-        return _file(destination, inputs, temporary, upload_to(destination), 0o600)
+        return _file(destination, inputs, temporary, upload_to(destination), 0o600, sync=False)
     with writing(destination):
         old = None
         with suppress(FileNotFoundError):
@@ -79,7 +82,8 @@ def open_target(
     temporary = final.with_name(name) if part is None else Path(part.path)
     # Private until it has the permissions of the file that it replaces.
     mode = 0o600 if old is not None and part is None else 0o666
-    return _file(destination, inputs, temporary, lambda file: file.replace(final), mode, old, part)
+    publish = methodcaller("replace", final)
+    return _file(destination, inputs, temporary, publish, mode, old, part, sync=sync)
 
 
 def descriptor_of(path: str) -> int | None:
@@ -135,6 +139,8 @@ def _file(
     mode: int,
     old: os.stat_result | None = None,
     part: SharedPart | None = None,
+    *,
+    sync: bool,
 ) -> Iterator[Target]:
     """Write a temporary file, or a part of one, and publish it when it is complete."""
     is_last = part is None or part.is_last
@@ -153,7 +159,7 @@ def _file(
             if old is not None and is_last:
                 with writing(place):
                     copy_owner_and_mode(old, stream.fileno())
-            target = Target(place, stream, inputs=inputs, is_last=is_last)
+            target = Target(place, stream, inputs=inputs, is_last=is_last, sync=sync)
             yield target
             target.publish(temporary, publish)
     finally:

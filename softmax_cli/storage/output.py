@@ -52,16 +52,19 @@ class Target:
         is_seekable: bool = True,
         inputs: Sequence[Location] | None = None,
         is_last: bool = True,
+        sync: bool = False,
     ) -> None:
         """Write to an open stream, compressed if the suffix of the place says it.
 
         place    how errors name it
         inputs   the inputs that become a file; None for a stream
         is_last  whether the file is complete after these bytes
+        sync     whether the disk must have the file before it appears
         """
         self.place, self.stream = place, stream
         self._compressor = compressor_of(Path(place).suffix.lower())
-        self._is_seekable, self._inputs, self._is_last = is_seekable, inputs, is_last
+        self._is_seekable, self._inputs = is_seekable, inputs
+        self._is_last, self._sync = is_last, sync
         self._held = bytearray() if inputs is None else None
         self._written = self._flushed = 0
         self._end: int | None = None
@@ -112,7 +115,7 @@ class Target:
             data = self._compressor.compress(data)
         _write_all(self.stream, data)
         self._written += len(data)
-        if self._inputs is not None and self._written - self._flushed > _WRITEBACK_BYTES:
+        if self._sync and self._written - self._flushed > _WRITEBACK_BYTES:
             self.stream.flush()
             _write_back(self.stream.fileno(), self._flushed, self._written - self._flushed)
             self._flushed = self._written
@@ -129,7 +132,7 @@ class Target:
                         self.stream.seek(offset)
                         count = self.stream.write(data)
                 offset, data = offset + count, data[count:]
-        if self._inputs is not None:
+        if self._sync:
             _write_back(self.stream.fileno(), start, size)
 
     def reserve(self, size: int, numbers: int) -> None:
@@ -172,7 +175,7 @@ class Target:
             self.stream.close()
 
     def publish(self, temporary: Path, publish: Callable[[Path], object]) -> None:
-        """Wait until the disk has the file, and let it appear if it is complete."""
+        """Sync the file if it is asked for, and let it appear if it is complete."""
         self.finish()
         with writing(self.place):
             if self._is_last:
@@ -181,7 +184,8 @@ class Target:
                 if size != end:
                     problem = f"holds {size} bytes, and {end} were written"
                     raise OutputError(problem, "something else changes it", self.place)
-            _sync(self.stream.fileno())
+            if self._sync:
+                _sync(self.stream.fileno())
             if self._is_last:
                 self.close()
                 publish(temporary)

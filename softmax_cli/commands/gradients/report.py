@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from time import monotonic
 
@@ -58,8 +59,9 @@ class Reporting:
     def send(self, report: Report, inputs: Sequence[Location]) -> ExitCode:
         """Write the report everywhere; return the exit code of its verdict."""
         write = self.write
-        contexts = [(open_target(path, inputs, in_place=None), form) for path, form in self._files]
-        shown = open_target(write.output or "-", inputs, in_place=write.in_place)
+        opened = partial(open_target, inputs=inputs, sync=not write.no_sync)
+        contexts = [(opened(path, in_place=None), form) for path, form in self._files]
+        shown = opened(write.output or "-", in_place=write.in_place)
         # All are open before one is written, and none appears before all are written.
         with ExitStack() as stack:
             targets = [

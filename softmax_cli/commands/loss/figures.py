@@ -91,7 +91,8 @@ def opened_figures(
 
             yield write_array
         return
-    with open_target(write.output or "-", inputs, in_place=write.in_place) as target:
+    in_place, sync = write.in_place, not write.no_sync
+    with open_target(write.output or "-", inputs, in_place=in_place, sync=sync) as target:
 
         def write_text(losses: RunningLoss) -> None:
             shown = _shown(keys, losses)

@@ -109,14 +109,15 @@ class LossReport:
         """
         write, path = self.write, self.report.report_path
         is_one = not self._is_report and self.losses.settings.reduction != "none"
+        opened = partial(open_target, inputs=inputs, sync=not write.no_sync)
         with ExitStack() as stack:
             file = None
             if path is not None:
-                file = stack.enter_context(open_target(path, inputs, in_place=None))
+                file = stack.enter_context(opened(path, in_place=None))
             picture = replace(write, save=None) if of_rows else write
             save = stack.enter_context(open_picture(picture, inputs))
             if self._is_report:
-                output = open_target(write.output or "-", inputs, in_place=write.in_place)
+                output = opened(write.output or "-", in_place=write.in_place)
                 target = stack.enter_context(output)
             elif is_one:
                 alone = stack.enter_context(opened_figures(self.report.keys, write, inputs))

@@ -136,8 +136,9 @@ class Run:
             "partners": {name: None if is_file(token) else token for name, token in partners},
             "files": [path_of(path).status() for path in self.common],
         }
+        fresh, sync = self.options.fresh, not self.write.no_sync
         self._manifest, unfinished = open_manifest(
-            directory, self.id, self.command, settings, fresh=self.options.fresh
+            directory, self.id, self.command, settings, fresh=fresh, sync=sync
         )
         if unfinished is not None:
             self._remove_temporary_files(unfinished)
@@ -210,7 +211,7 @@ class Run:
             if shard.report is None:
                 states[shard.path] = state
                 continue
-            with open_target(shard.report) as target:
+            with open_target(shard.report, sync=not self.write.no_sync) as target:
                 text = json_report(report | {"sums": state}) + "\n"
                 target.write(text.encode("utf-8", "backslashreplace"))
             self.add(shard, **record)

@@ -93,6 +93,10 @@ FLAGS: dict[str, Flag] = {
         short="-o",
     ),
     "in_place": _output("Let -o replace an input file."),
+    "no_sync": _output(
+        "Leave it to the system when files reach the disk: faster, but a power failure soon "
+        "after may damage them."
+    ),
     "output_header": _output(
         "Write a header to CSV, TSV and text even if the input has no column names."
     ),

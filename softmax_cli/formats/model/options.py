@@ -85,6 +85,7 @@ class WriteOptions:
     format: str | None = None
     output: str | None = None
     in_place: bool = False
+    no_sync: bool = False
     output_header: bool = False
     precision: int | None = None
     save: str | None = None

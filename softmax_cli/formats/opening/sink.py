@@ -28,7 +28,13 @@ def open_sink(
     form = output_format(options)
     part = options.part if isinstance(options, PartOptions) else None
     with (
-        open_target(options.output or "-", inputs, in_place=options.in_place, part=part) as target,
+        open_target(
+            options.output or "-",
+            inputs,
+            in_place=options.in_place,
+            part=part,
+            sync=not options.no_sync,
+        ) as target,
         open_picture(options, inputs) as save,
     ):
 
@@ -60,7 +66,8 @@ def open_picture(options: WriteOptions, inputs: Sequence[Location] = ()) -> Iter
     form = picture_form(path)
     outputs = [("--output", options.output or "-"), ("--save", path)]
     refuse_the_same(outputs, "names the same file as {first}", "give each its own")
-    with open_target(path, inputs, in_place=options.in_place) as target:
+    in_place, sync = options.in_place, not options.no_sync
+    with open_target(path, inputs, in_place=in_place, sync=sync) as target:
 
         def save(parts: Iterable[Part]) -> None:
             from softmax_cli.display.rich.console import render_picture
