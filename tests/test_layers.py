@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "softmax_cli"
-CORE = ("core.exact", "core.softmax", "core.loss", "core.gradcheck")
+CORE = ("core.kernel", "core.exact", "core.softmax", "core.loss", "core.gradcheck")
 ROWS = ("formats.model", "formats.text", "formats.columns")
 OPENED = ("formats", *ROWS, "formats.arrays", "formats.opening", "formats.table")
 BELOW = ("storage", "display", "display.rich", "errors")
@@ -23,9 +23,10 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "display": ("errors",),
     "display.rich": ("display", "errors"),
     "core": (),
-    "core.exact": ("errors",),
-    "core.softmax": ("core.exact", "errors"),
-    "core.loss": ("core.exact", "core.softmax", "errors"),
+    "core.kernel": ("errors",),
+    "core.exact": ("core.kernel", "errors"),
+    "core.softmax": ("core.kernel", "core.exact", "errors"),
+    "core.loss": ("core.kernel", "core.exact", "core.softmax", "errors"),
     "core.gradcheck.numerical": ("errors",),
     "core.gradcheck": (*CORE, "core.gradcheck.numerical", "errors"),
     "formats.model": ("display", "formats.text", "errors"),
@@ -42,7 +43,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "losses": (*OPENED, *CORE, "storage", "errors"),
     "explain": ("formats.model", *CORE, "display", "errors"),
     "shards": (*OPENED, "pipeline", "storage", "errors"),
-    "shards.dask": ("__init__", "shards", "pipeline", "formats.model", "errors"),
+    "shards.dask": ("__init__", "core.kernel", "shards", "pipeline", "formats.model", "errors"),
     "commands.options": (*OPENED, "core.exact", "explain", *BELOW),
     "commands.inputs": ("commands.options", *OPENED, *CORE, "losses", "pipeline", *BELOW),
     "commands.loss": (
@@ -63,7 +64,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         *("commands.many_files", "explain", "pipeline", *OPENED, *CORE, *BELOW),
     ),
     "commands.app": (
-        *("__init__", "commands.options", "pipeline", "formats.model", "formats.text", "errors"),
+        *("__init__", "commands.options", "core.kernel", "pipeline"),
+        *("formats.model", "formats.text", "errors"),
     ),
     "__main__": ("commands.app", "runtime", "errors"),
     "__init__": (*CORE,),

@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from softmax_cli.commands.app.commands import COMMANDS
 from softmax_cli.commands.app.parser import NumbersCommand, usage_error
 from softmax_cli.commands.options.flag import PROGRAM, is_option
+from softmax_cli.core.kernel.choice import compiled
 from softmax_cli.errors import (
     ExitCode,
     NothingGivenError,
@@ -71,8 +72,9 @@ def load(name: str) -> Any:
 def _version(wanted: bool) -> None:
     if wanted:
         from softmax_cli import __version__
+        from softmax_cli.core.kernel.choice import name
 
-        typer.echo(f"{PROGRAM} {__version__}")
+        typer.echo(f"{PROGRAM} {__version__} ({name()})")
         raise typer.Exit
 
 
@@ -113,6 +115,8 @@ def run(arguments: list[str]) -> int:
     try:
         # The parser empties its list.
         with root.make_context(PROGRAM, list(arguments)) as context:
+            # A kernel that there is not is an error of every command.
+            compiled()
             return int(root.invoke(context) or ExitCode.DONE)
     except (typer.Exit, SystemExit) as end:
         # SystemExit: --show-completion and --install-completion.

@@ -1,0 +1,1 @@
+"""The optional compiled kernel: one C file, and the choice between it and NumPy."""
