@@ -14,6 +14,7 @@ import pytest
 from softmax_cli import __version__
 from softmax_cli.commands.app.app import EPILOG
 from softmax_cli.commands.app.commands import COMMANDS
+from softmax_cli.core.kernel.choice import name
 from tests.running import ROOT, run
 
 pytestmark = pytest.mark.fast(4)
@@ -86,7 +87,7 @@ def test_no_command_shows_the_help() -> None:
 
 
 def test_version() -> None:
-    assert run("softmax-cli --version").out == f"softmax-cli {__version__}\n"
+    assert run("softmax-cli --version").out == f"softmax-cli {__version__} ({name()})\n"
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
