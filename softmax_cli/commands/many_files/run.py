@@ -123,12 +123,14 @@ class Run:
     def open_manifest(self, settings: dict[str, Any]) -> None:
         """Open the manifest of --output-dir, with the shards done earlier with these settings."""
         from softmax_cli import __version__
+        from softmax_cli.core.kernel.choice import name
 
         if (directory := self.options.output_dir) is None:
             return
         partners = self.shards[0].partners.items()
         settings = {
             "version": __version__,
+            "kernel": name(),
             **settings,
             "precision": self.write.precision,
             "output_header": self.write.output_header,

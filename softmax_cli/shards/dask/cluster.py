@@ -17,7 +17,7 @@ from softmax_cli.errors import InputError, SoftmaxCliError
 from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.pipeline.threads import thread_count
 from softmax_cli.shards.dask.scheduler import find_scheduler, local_scheduler
-from softmax_cli.shards.dask.worker import run_on_worker, stop, version
+from softmax_cli.shards.dask.worker import build, run_on_worker, stop
 from softmax_cli.shards.tasks import Engine, OnProgress, Outcome, Task
 
 # How long a scheduler may take to answer, a worker to appear, and tasks to stop.
@@ -97,23 +97,33 @@ class Cluster(Engine):
         return self._slots
 
     def check_workers(self) -> None:
-        """Refuse a cluster without workers, or with another version of this program."""
+        """Refuse a cluster without workers, or with another version or kernel of this program."""
         from softmax_cli import __version__
+        from softmax_cli.core.kernel.choice import name
 
         try:
             self._client.wait_for_workers(1, timeout=_PATIENCE_SECONDS)
-            versions = self._client.run(version)
+            builds = self._client.run(build)
         except TimeoutError as error:
             remedy = "start some with 'dask worker ADDRESS'"
             raise SoftmaxCliError("has no workers", remedy, self._address) from error
+        except SoftmaxCliError as error:
+            error.place = f"a worker: {error.place}"
+            raise
         except (OSError, ImportError, AttributeError, pickle.PickleError) as error:
             problem = f"a worker cannot run softmax-cli: {error}"
             remedy = f"install version {__version__} there"
             raise SoftmaxCliError(problem, remedy, self._address) from error
-        for worker, found in versions.items():
-            if found != __version__:
-                problem = f"has softmax-cli {found}, but this is {__version__}"
-                raise SoftmaxCliError(problem, "install the same version everywhere", worker)
+        for worker, (version, kernel) in builds.items():
+            if (version, kernel) == (__version__, name()):
+                continue
+            problem = f"has softmax-cli {version} ({kernel}), but this is {__version__} ({name()})"
+            remedy = "install the same version everywhere"
+            if version == __version__:
+                remedy = (
+                    "install it with a C compiler, or set SOFTMAX_CLI_KERNELS=numpy, everywhere"
+                )
+            raise SoftmaxCliError(problem, remedy, worker)
 
     def outcomes(self, tasks: Iterable[Task], on_progress: OnProgress) -> Iterator[Outcome]:
         """Perform the tasks; keep a few more under way than can run at a time."""

@@ -28,11 +28,12 @@ class _Stopped(BaseException):
     """The run was given up; no task catches this."""
 
 
-def version() -> str:
-    """Return the version of this program on the worker."""
+def build() -> tuple[str, str]:
+    """Return the version and the kernel of this program on the worker."""
     from softmax_cli import __version__
+    from softmax_cli.core.kernel.choice import name
 
-    return __version__
+    return __version__, name()
 
 
 async def stop(run: str, patience: float) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
+from softmax_cli.core.kernel import choice
 from softmax_cli.shards.manifest import NAME
 from softmax_cli.shards.tasks import OneMachine, Task
 from softmax_cli.storage.filesystem import path_of
@@ -158,6 +159,20 @@ def test_subfolders_and_columns_pass_through() -> None:
     assert Path("out/more/b.csv").read_text().startswith("id,y,p,q,r,s,t\n")
     _ok("softmax csv/a.csv --id-columns id,y -o one.csv")
     assert Path("out/a.csv").read_bytes() == Path("one.csv").read_bytes()
+
+
+def test_shards_of_another_kernel_are_done_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = "softmax 'z/*.npy' --output-dir out"
+    with monkeypatch.context() as patch:
+        patch.setattr(choice, "name", lambda: "another kernel")
+        _ok(line)
+    assert _ok(line).err == "softmax-cli: 3 shards done\n"
+    assert _manifest()["options"]["kernel"] == choice.name()
+    # A manifest of a version that did not know kernels.
+    manifest = _manifest()
+    del manifest["options"]["kernel"]
+    Path("out", NAME).write_text(json.dumps(manifest))
+    assert _ok(line).err == "softmax-cli: 3 shards done\n"
 
 
 def test_unchanged_shards_are_skipped() -> None:

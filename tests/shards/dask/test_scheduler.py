@@ -16,7 +16,9 @@ import pytest
 from distributed import LocalCluster
 from distributed.versions import VersionMismatchWarning
 
-from softmax_cli.errors import SoftmaxCliError
+from softmax_cli import __version__
+from softmax_cli.core.kernel.choice import name
+from softmax_cli.errors import SoftmaxCliError, UsageError
 from softmax_cli.shards.dask import cluster as module
 from softmax_cli.shards.dask import worker
 from softmax_cli.shards.dask.cluster import cluster
@@ -123,20 +125,42 @@ def test_without_workers(monkeypatch: pytest.MonkeyPatch) -> None:
         pass
 
 
-def test_workers_of_another_version(
-    scheduler: LocalCluster, monkeypatch: pytest.MonkeyPatch
+def _old() -> tuple[str, str]:
+    return "0.0.1", "NumPy"
+
+
+def _other_kernel() -> tuple[str, str]:
+    return __version__, "another kernel"
+
+
+def _no_kernel() -> tuple[str, str]:
+    raise UsageError("there is no kernel 'cuda'", "unset it", "SOFTMAX_CLI_KERNELS")
+
+
+@pytest.mark.parametrize(
+    ("build", "said"),
+    [
+        (_old, "has softmax-cli 0.0.1 (NumPy), but this is VERSION; install the same version"),
+        (
+            _other_kernel,
+            f"has softmax-cli {__version__} (another kernel), but this is VERSION; install it "
+            "with a C compiler everywhere, or set SOFTMAX_CLI_KERNELS=numpy",
+        ),
+        (_no_kernel, "a worker: SOFTMAX_CLI_KERNELS: there is no kernel 'cuda'; unset it"),
+    ],
+)
+def test_workers_of_another_build(
+    scheduler: LocalCluster, monkeypatch: pytest.MonkeyPatch, build: Any, said: str
 ) -> None:
-    monkeypatch.setattr(module, "version", _old)
-    said = "has softmax-cli 0.0.1, but this is .*; install the same version everywhere"
+    monkeypatch.setattr(module, "build", build)
     with (
-        pytest.raises(SoftmaxCliError, match=said),
+        pytest.raises(SoftmaxCliError) as caught,
         cluster(scheduler.scheduler_address, "run", workers=None),
     ):
         pass
-
-
-def _old() -> str:
-    return "0.0.1"
+    assert said.replace("VERSION", f"{__version__} ({name()})") in str(caught.value)
+    (worker,) = scheduler.workers.values()
+    assert str(caught.value).startswith(("a worker: ", f"{worker.address}: "))
 
 
 def test_warnings_of_dask_are_not_shown(
