@@ -23,8 +23,9 @@ _VARIABLE = "SOFTMAX_CLI_BUILD"
 _PYTHON = (3, 11)
 # They come after CFLAGS, which may hold -ffast-math: results depend on the source alone.
 _FLAGS = (
-    *("-std=c11", "-O3", "-g0", "-fvisibility=hidden", "-fno-fast-math"),
-    *("-ffp-contract=off", "-fno-trapping-math", "-fno-math-errno"),
+    *("-std=c11", "-O3", "-g0", "-fvisibility=hidden"),
+    *("-fno-fast-math", "-fno-unsafe-math-optimizations", "-ffp-contract=off"),
+    *("-fno-trapping-math", "-fno-math-errno"),
 )
 _MSVC_FLAGS = ("/std:c11", "/O2", "/fp:precise")
 
@@ -39,9 +40,10 @@ def compile_kernel(target: Path, flags: Sequence[str] = (), clones: bool = True)
     """
     from setuptools import Distribution, Extension
 
-    if reason := _unsupported():
+    if reason := unsupported():
         raise RuntimeError(reason)
     is_msvc = sysconfig.get_platform().startswith("win")
+    all_flags = [*(_MSVC_FLAGS if is_msvc else _FLAGS), *flags]
     macros: list[tuple[str, str | None]] = [
         ("Py_LIMITED_API", f"0x{_PYTHON[0]:02X}{_PYTHON[1]:02X}0000"),
         ("KERNEL_SOURCE", f'"{source_digest()}"'),
@@ -50,9 +52,9 @@ def compile_kernel(target: Path, flags: Sequence[str] = (), clones: bool = True)
         "_kernel",
         [str(HOME / "kernel.c")],
         define_macros=[*macros, ("KERNEL_CLONES", None)] if clones else macros,
-        extra_compile_args=[*(_MSVC_FLAGS if is_msvc else _FLAGS), *flags],
+        extra_compile_args=all_flags,
         # Linked with -ffast-math, the module would change the arithmetic of the whole process.
-        extra_link_args=[*(() if is_msvc else ("-fno-fast-math",)), *flags],
+        extra_link_args=[*flags] if is_msvc else all_flags,
         py_limited_api=True,
     )
     target.mkdir(parents=True, exist_ok=True)
@@ -94,7 +96,7 @@ def build_kernel(target: Path, flags: Sequence[str] = ()) -> Path | None:
     return None
 
 
-def _unsupported() -> str:
+def unsupported() -> str:
     """Return why the kernel cannot be compiled for this Python; empty if it can."""
     if sys.implementation.name != "cpython" or sysconfig.get_config_var("Py_GIL_DISABLED"):
         return "this Python has no stable ABI"

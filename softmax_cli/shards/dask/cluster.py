@@ -120,9 +120,7 @@ class Cluster(Engine):
             problem = f"has softmax-cli {version} ({kernel}), but this is {__version__} ({name()})"
             remedy = "install the same version everywhere"
             if version == __version__:
-                remedy = (
-                    "install it with a C compiler, or set SOFTMAX_CLI_KERNELS=numpy, everywhere"
-                )
+                remedy = "install it with a C compiler everywhere, or set SOFTMAX_CLI_KERNELS=numpy"
             raise SoftmaxCliError(problem, remedy, worker)
 
     def outcomes(self, tasks: Iterable[Task], on_progress: OnProgress) -> Iterator[Outcome]:
