@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmax_cli.core.exact.arrays import wide
 from softmax_cli.core.exact.double_double import Rows
@@ -20,6 +19,9 @@ from softmax_cli.core.softmax.softmax import log_softmax
 from softmax_cli.display.parts import Step
 from softmax_cli.explain.rows import Digits, Row, Values
 from softmax_cli.explain.softmax import softmax_steps
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -8,7 +8,7 @@ from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from functools import cached_property
 from itertools import pairwise
 from threading import Lock
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -35,7 +35,7 @@ EXACT = Context(prec=30, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[])
 _LN10 = EXACT.ln(Decimal(10))
 
 # The values of all classes, or a function from a class to its value or text.
-Values = FloatArray | Callable[[int], float | Decimal | str]
+Values: TypeAlias = "FloatArray | Callable[[int], float | Decimal | str]"
 
 
 @dataclass(frozen=True)

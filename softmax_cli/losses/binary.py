@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from softmax_cli.errors import InputError
 from softmax_cli.formats.model.blocks import Block, OneColumn
 from softmax_cli.formats.text.cell_kinds import cell_kind
 from softmax_cli.losses.class_labels import Names
 from softmax_cli.losses.distributions import above_zero
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 BINARY_LABELS = "labels of --binary are 0 and 1, -1 and 1, or true and false"
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmax_cli.core.exact.arrays import wide
 from softmax_cli.core.exact.double_double import Rows
 from softmax_cli.core.exact.sums import ExactSum, GroupedSums, summed
 from softmax_cli.core.softmax.softmax import softmax
 from softmax_cli.losses.metric import Metric, Scored, needed_labels
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 class ConfidenceBin(NamedTuple):

@@ -9,16 +9,18 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from threading import Event
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmax_cli.errors import InputError, did_you_mean, join_names, shorten
 from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.formats.text.cell_kinds import MISSING, cell_kind, may_be_missing
 from softmax_cli.formats.text.numbers import is_number, is_truth
 from softmax_cli.losses.distributions import SEVERAL_LABELS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def class_number(

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmax_cli.core.exact.arrays import FloatArray, wide
 from softmax_cli.core.exact.bfloat16 import BFLOAT16, limits_of, name_of, nearest
@@ -15,6 +14,9 @@ from softmax_cli.core.exact.double_double import LARGEST, Rows
 from softmax_cli.core.exact.sums import row_sums
 from softmax_cli.errors import InputError
 from softmax_cli.formats.model.blocks import Block
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 Dtypes = Sequence[np.dtype[Any]]
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmax_cli.core.exact.arrays import FloatArray, wide
 from softmax_cli.core.exact.double_double import Rows
@@ -29,6 +28,8 @@ from softmax_cli.losses.distributions import SAY_WHAT, Dtypes, check_distributio
 
 if TYPE_CHECKING:
     from fractions import Fraction
+
+    from numpy.typing import NDArray
 
 # Entries are log-probabilities of labels, which are class 0.
 Form = Literal["distributions", "labels", "targets", "entries"]

@@ -5,10 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmax_cli.core.exact.arrays import FloatArray
 from softmax_cli.core.exact.mergeable import Mergeable
@@ -17,6 +16,9 @@ from softmax_cli.core.loss.targets import are_one_hot
 from softmax_cli.errors import InputError
 from softmax_cli.formats.model.blocks import Block
 from softmax_cli.losses.loss_rows import LossRows, LossSettings
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 class Scored(NamedTuple):

@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmax_cli.core.exact.arrays import FloatArray, narrowed, unrounded, wide
 from softmax_cli.core.exact.double_double import factor
@@ -25,6 +24,9 @@ from softmax_cli.formats.model.blocks import Block
 from softmax_cli.losses.distributions import like_probabilities
 from softmax_cli.losses.loss_rows import LossRows, LossSettings
 from softmax_cli.losses.metric import Accuracy, Metric, Scored
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 # How many rows of infinite loss are named.
 NAMED = 10

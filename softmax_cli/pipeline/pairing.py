@@ -12,14 +12,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import chain
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmax_cli.core.exact.bfloat16 import in_memory
 from softmax_cli.errors import InputError, ShapeError, SoftmaxCliError
 from softmax_cli.formats.model.blocks import Block, Chunk, Source
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _AXIS = re.compile(r": along axis -?\d+$")
 ONE_TO_ONE = "give one row for each row of the values"

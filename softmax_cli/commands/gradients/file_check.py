@@ -8,10 +8,9 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmax_cli.commands.gradients.references import (
     Exact,
@@ -41,6 +40,9 @@ from softmax_cli.pipeline.pairing import RowReader, check_shapes, zip_rows
 from softmax_cli.pipeline.reporting import Advance, progress
 from softmax_cli.pipeline.run import good_blocks
 from softmax_cli.pipeline.threads import in_order, thread_count
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 EXACT = "exact"
 # With more entries compared at a time, they leave the cache; with fewer, threads wait.

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmax_cli.core.exact.bfloat16 import limits_of, nearest
 from softmax_cli.errors import InputError, shorten, shorten_token
 from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.formats.registry import suffix_format
 from softmax_cli.storage.input import STANDARD_INPUT
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 # Words that contain "grad" and have nothing to do with gradients.
 _INNOCENT = re.compile(r"gra(?:de(?:[drs]|rs|book)?|ding|dual(?:ly)?|duat[a-z]+|dations?)(?![a-z])")

@@ -6,10 +6,9 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmax_cli.commands.inputs.loss import LossInputs
 from softmax_cli.core.exact.arrays import wide
@@ -25,11 +24,14 @@ from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.losses.loss_rows import CountedRows, LossRows, LossSettings
 
-Wrong = dict[str, Callable[[], NDArray[Any]]]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Wrong: TypeAlias = "dict[str, Callable[[], NDArray[Any]]]"
 # The exact gradients of some rows, their tolerances, and common wrong gradients by name.
-Reference = tuple[NDArray[np.float64], Tolerances, Wrong]
+Reference: TypeAlias = "tuple[NDArray[np.float64], Tolerances, Wrong]"
 # Takes the rows, the lines of the gradient file for these rows, and the rounding of the file.
-Exact = Callable[[Block, NDArray[Any], Rounding], Reference]
+Exact: TypeAlias = "Callable[[Block, NDArray[Any], Rounding], Reference]"
 
 _T_LEFT_OUT = "the temperature left out"
 # Of each function, the Jacobian, and the product of an upstream gradient and the Jacobian.

@@ -11,10 +11,9 @@ from dataclasses import asdict
 from functools import wraps
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmax_cli.commands.inputs.values import opened_option, without_missing
 from softmax_cli.commands.options.gradcheck import CheckOptions
@@ -23,6 +22,9 @@ from softmax_cli.core.gradcheck.report import Report
 from softmax_cli.errors import InputError, ShapeError, Terminated, UsageError
 from softmax_cli.formats.arrays.array import whole_array
 from softmax_cli.formats.model.options import ReadOptions
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 # How many calls of a traceback are shown.
 _FRAMES = 4

@@ -9,7 +9,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmax_cli.commands.loss.computation import RowFiles, compute, open_row_files, row_result
 from softmax_cli.commands.loss.figures import FileLoss, LossOfFiles, opened_figures, table_of_files
@@ -27,6 +26,8 @@ from softmax_cli.storage.open_target import open_target
 from softmax_cli.storage.output import Target
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from softmax_cli.commands.loss.explanation import Explanation
     from softmax_cli.commands.loss.temperature_fit import Fit
 

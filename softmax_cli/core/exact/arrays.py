@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from softmax_cli.core.exact.bfloat16 import BFLOAT16, nearest
 from softmax_cli.errors import DomainError, ShapeError
 
-FloatArray = NDArray[np.floating[Any]]
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+FloatArray: TypeAlias = "NDArray[np.floating[Any]]"
 
 
 def floating(values: ArrayLike, name: str = "logits") -> FloatArray:

@@ -5,10 +5,12 @@ In memory its numbers are float32 or wider; BFLOAT16 is the dtype of a file.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 BFLOAT16: np.dtype[Any] = np.dtype("V2")
 _SMALLEST_SUBNORMAL = 2.0**-133

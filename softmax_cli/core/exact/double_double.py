@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from fractions import Fraction
 
-Rows = NDArray[np.float64]
+    from numpy.typing import NDArray
+
+Rows: TypeAlias = "NDArray[np.float64]"
 
 # Sums and divisors up to this do not overflow in later steps.
 LARGEST = 2.0**1000

@@ -8,14 +8,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmax_cli.core.exact.arrays import FloatArray, wide
 from softmax_cli.core.exact.double_double import LARGEST, Factor, Rows, product, reciprocal, two_sum
 from softmax_cli.core.exact.sums import summed, sums_in_parts
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 # Exponentials of numbers below this are subnormal and lose digits.
 _LOWEST = -708.0

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmax_cli.core.exact.arrays import FloatArray, wide
 from softmax_cli.core.exact.double_double import LARGEST, Factor, Rows, over, quotient
@@ -19,6 +18,9 @@ from softmax_cli.core.exact.exponentials import (
 )
 from softmax_cli.core.exact.rows import likeliest
 from softmax_cli.core.exact.sums import row_sums, summed, sums_in_parts
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 # The logarithm of these odds is 4; a sum off by 8 ULP makes it wrong by 2 ULP.
 _LONG_ODDS = 55.0

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from softmax_cli.core.exact.arrays import FloatArray, with_classes
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 FEW_CLASSES = 50
 # This many float64, with their buffers, fit into a level-2 or level-3 cache.

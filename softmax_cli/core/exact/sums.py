@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from softmax_cli.core.exact.double_double import LARGEST, two_sum
 from softmax_cli.core.exact.rows import FEW_CLASSES
@@ -15,7 +14,9 @@ from softmax_cli.core.exact.rows import FEW_CLASSES
 if TYPE_CHECKING:
     from fractions import Fraction
 
-Numbers = NDArray[np.float64]
+    from numpy.typing import ArrayLike, NDArray
+
+Numbers: TypeAlias = "NDArray[np.float64]"
 
 # Sums whose powers of two lie in one interval of this length share a grid.
 _GRID_BITS = 20

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from operator import matmul
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 
 from softmax_cli.core.exact.rows import has_no_softmax
 from softmax_cli.core.gradcheck import diagnosis
@@ -24,6 +23,9 @@ from softmax_cli.core.loss.cross_entropy import cross_entropy_gradient
 from softmax_cli.core.softmax import jacobian as jacobians
 from softmax_cli.core.softmax.softmax import softmax
 from softmax_cli.errors import DomainError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 # At most this many entries of a Jacobian are in memory when some of its columns are compared.
 _AT_ONCE = 1 << 22

@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmax_cli.core.gradcheck.comparison import Comparison, tolerance
 from softmax_cli.core.gradcheck.diagnosis import Diagnosis, Mistakes
 from softmax_cli.core.gradcheck.numerical.noise import EPS, Array, largest
 from softmax_cli.core.gradcheck.numerical.reference import STEPS, Method, Reference
 from softmax_cli.core.gradcheck.report import Check
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 # The absolute tolerance is at most this part of the relative one, times the largest derivative.
 _ATOL_SHARE = 0.5

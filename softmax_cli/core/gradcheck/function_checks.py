@@ -6,10 +6,9 @@ import inspect
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmax_cli.core.gradcheck.derivative_pairs import DerivativePair, Settings, check_pairs
 from softmax_cli.core.gradcheck.diagnosis import Diagnosis, common_factors, factors_of
@@ -18,7 +17,10 @@ from softmax_cli.core.gradcheck.point import LARGE, Point, check_parts
 from softmax_cli.core.gradcheck.report import Check
 from softmax_cli.errors import DomainError, ShapeError
 
-UserFunction = Callable[[NDArray[Any]], Any]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+UserFunction: TypeAlias = "Callable[[NDArray[Any]], Any]"
 
 
 @np.errstate(all="ignore")

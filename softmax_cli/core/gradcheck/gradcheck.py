@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from softmax_cli.core.exact.arrays import checked_temperature, floating
 from softmax_cli.core.gradcheck.builtins import BUILTINS, Of, check_builtin
@@ -16,6 +15,9 @@ from softmax_cli.core.gradcheck.function_checks import UserFunction, check_funct
 from softmax_cli.core.gradcheck.numerical.reference import STEPS, Method
 from softmax_cli.core.gradcheck.report import Report
 from softmax_cli.errors import DomainError, ShapeError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 DTYPES = ("float16", "float32", "float64")
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.random import Generator
-from numpy.typing import NDArray
 
 from softmax_cli.core.gradcheck.comparison import tolerance
 from softmax_cli.core.gradcheck.derivative_pairs import DerivativePair, Settings
@@ -24,6 +23,10 @@ from softmax_cli.core.gradcheck.numerical.noise import (
 )
 from softmax_cli.core.gradcheck.numerical.reference import SMALLER, Reference, reference_jacobian
 from softmax_cli.core.gradcheck.report import Check
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+    from numpy.typing import NDArray
 
 # With more inputs than this, only some entries are compared.
 LARGE = 1024

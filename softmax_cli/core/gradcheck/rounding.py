@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmax_cli.core.exact.double_double import Rows
 from softmax_cli.core.gradcheck.numerical.noise import Array
 from softmax_cli.core.loss.weights import WeightedTargets
 from softmax_cli.core.softmax.softmax import softmax
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 # ULP of the terms of a difference, for wide dtypes and for 16 bits.
 _UNITS, _UNITS_OF_HALVES = 8, 3

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from softmax_cli.core.exact.arrays import (
     FloatArray,
@@ -23,6 +22,9 @@ from softmax_cli.core.loss.row_losses import row_losses, row_losses_and_gradient
 from softmax_cli.core.loss.targets import are_ignored, check_labels, target_rows, without_ignored
 from softmax_cli.core.loss.weights import Weights, checked_weights
 from softmax_cli.errors import DomainError, ShapeError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 
 def cross_entropy(

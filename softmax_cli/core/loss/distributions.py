@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from softmax_cli.core.exact.arrays import FloatArray, checked_base, narrowed, wide, with_classes
 from softmax_cli.core.exact.double_double import LARGEST, Rows, factor, over, quotient, two_sum
@@ -16,6 +15,9 @@ from softmax_cli.core.loss.row_losses import Kind, expected_losses, finite, row_
 from softmax_cli.core.loss.weights import Weights
 from softmax_cli.core.softmax.softmax import log_softmax, softmax
 from softmax_cli.errors import DomainError, ShapeError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 _PROBABILITIES: Kind = "probabilities"
 # From here on exp(-d) dominates exp(-d) - 1 + d.

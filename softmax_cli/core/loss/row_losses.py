@@ -6,7 +6,6 @@ import math
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmax_cli.core.exact.arrays import FloatArray, wide
 from softmax_cli.core.exact.double_double import (
@@ -30,6 +29,8 @@ from softmax_cli.core.softmax.softmax import probabilities
 
 if TYPE_CHECKING:
     from fractions import Fraction
+
+    from numpy.typing import NDArray
 
 Kind = Literal["logits", "probabilities", "log-probabilities"]
 

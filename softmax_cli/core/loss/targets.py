@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from softmax_cli.core.exact.arrays import FloatArray, floating
 from softmax_cli.core.exact.double_double import Rows
 from softmax_cli.core.exact.rows import likeliest, rows_of
 from softmax_cli.errors import DomainError, ShapeError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 
 def target_rows(targets: ArrayLike, logits: FloatArray, axis: int) -> NDArray[Any]:

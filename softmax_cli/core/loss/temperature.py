@@ -11,10 +11,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmax_cli.core.exact.arrays import FloatArray, wide
 from softmax_cli.core.exact.double_double import Rows
@@ -23,6 +22,9 @@ from softmax_cli.core.exact.rows import likeliest, parts, whole_rows
 from softmax_cli.core.exact.sums import ExactSum, summed
 from softmax_cli.core.loss.weights import WeightedTargets, Weights
 from softmax_cli.errors import DomainError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 # Newton steps double the correct digits; after a step this small all are correct.
 _CLOSE = 2.0**-30

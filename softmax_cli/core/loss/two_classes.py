@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmax_cli.core.exact.arrays import FloatArray, wide
 from softmax_cli.core.exact.double_double import Rows
 from softmax_cli.core.loss.row_losses import Kind
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def two_classes(numbers: FloatArray, kind: Kind) -> FloatArray:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from softmax_cli.core.exact.arrays import wide
 from softmax_cli.core.exact.double_double import Rows, quotient, times, two_sum
 from softmax_cli.core.exact.rows import FEW_CLASSES
 from softmax_cli.errors import DomainError, ShapeError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 Parts = tuple[Rows, Rows]
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from softmax_cli.core.exact.arrays import FloatArray, checked_temperature, floating, with_classes
 from softmax_cli.core.exact.double_double import Rows
@@ -20,6 +20,9 @@ from softmax_cli.core.softmax.jacobian_products import (
     softmax_product,
 )
 from softmax_cli.errors import ShapeError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 
 def softmax_jacobian(logits: ArrayLike, *, axis: int = -1, temperature: float = 1.0) -> FloatArray:

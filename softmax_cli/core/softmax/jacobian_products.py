@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmax_cli.core.exact.arrays import FloatArray, wide
 from softmax_cli.core.exact.double_double import Factor, Rows, factor, over, times, two_sum
@@ -14,6 +14,9 @@ from softmax_cli.core.exact.exponentials import RAISED
 from softmax_cli.core.exact.rows import likeliest, parts, whole_rows
 from softmax_cli.core.exact.sums import row_sums, summed, sums_in_parts
 from softmax_cli.core.softmax.softmax import probabilities
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 ONE = Factor(1.0, 0.0)
 # Products of smaller probabilities may be subnormal and lose digits.

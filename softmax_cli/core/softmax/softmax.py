@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from softmax_cli.core.exact.arrays import (
     FloatArray,
@@ -19,6 +19,9 @@ from softmax_cli.core.exact.exponentials import exponentials, in_parts, low_prec
 from softmax_cli.core.exact.odds import distances, odds_against_likeliest
 from softmax_cli.core.exact.rows import as_it_was, parts, rows_of, whole_rows
 from softmax_cli.core.exact.sums import row_sums
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 
 def softmax(

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmax_cli.core.exact.bfloat16 import BFLOAT16, in_memory, widened
 from softmax_cli.errors import InputError, UsageError, did_you_mean, join_names, shorten
@@ -15,6 +14,9 @@ from softmax_cli.formats.model.blocks import Block, Source, from_blocks, rows_pe
 from softmax_cli.formats.model.options import ColumnRequest, DTypeName
 from softmax_cli.formats.model.sinks import Result, Sink
 from softmax_cli.formats.text.numbers import LARGEST_EXACT, STORE_TRUTH
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 T = TypeVar("T")
 INEXACT = "which float64 cannot hold exactly"

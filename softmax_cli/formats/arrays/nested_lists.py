@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmax_cli.errors import InputError, shorten
 from softmax_cli.formats.text.cell_kinds import MISSING, is_list, number_remedy
@@ -17,6 +17,9 @@ from softmax_cli.formats.text.numbers import (
     is_number,
     parse_number,
 )
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 GIVE_A_NUMBER = "give a number"
 NON_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}

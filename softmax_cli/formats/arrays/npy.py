@@ -8,10 +8,9 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmax_cli.core.exact.bfloat16 import BFLOAT16, packed
 from softmax_cli.errors import InputError, UsageError, shorten
@@ -29,6 +28,9 @@ from softmax_cli.formats.model.options import ColumnRequest, DTypeName, ReadOpti
 from softmax_cli.formats.model.sinks import FormatSink
 from softmax_cli.storage.input import Input, read_at, read_exactly
 from softmax_cli.storage.limits import LONGEST_NPY_HEADER
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 MAGIC = b"\x93NUMPY"
 _MOST_DIMENSIONS = 64

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import io
 import zipfile
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmax_cli.errors import InputError, shorten
 from softmax_cli.formats.arrays.array import check_size, chosen_array
@@ -18,6 +17,9 @@ from softmax_cli.formats.model.sinks import FormatSink
 from softmax_cli.storage.input import Input, read_whole, reading
 from softmax_cli.storage.limits import MOST_DEFLATED
 from softmax_cli.storage.output import writing
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 # ValueError: a negative offset.
 _ZIP_ERRORS = (zipfile.BadZipFile, ValueError)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from softmax_cli.errors import InputError, shorten
 from softmax_cli.formats.arrays.array import ACCEPT_ROUNDING, INEXACT, first_inexact
 from softmax_cli.formats.columns.layout import Layout
 from softmax_cli.formats.columns.selection import pass_through
 from softmax_cli.formats.text.numbers import LARGEST_EXACT
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 LISTS = (pl.List, pl.Array)
 _LARGE = (pl.Decimal, pl.Int128, pl.UInt128)

@@ -10,11 +10,10 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from softmax_cli.errors import InputError, shorten
 from softmax_cli.formats.arrays.array import row_place
@@ -42,6 +41,9 @@ from softmax_cli.formats.model.blocks import Block, Chunk, Source, rows_per_bloc
 from softmax_cli.formats.model.id_columns import id_columns
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 from softmax_cli.storage.input import Input
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _WINDOW_BYTES = 80 << 20
 _WINDOW_ROWS = 1 << 18

@@ -6,17 +6,19 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import chain, pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from softmax_cli.core.exact.bfloat16 import in_memory
 from softmax_cli.formats.columnar import arrow_footer, parquet_footer
 from softmax_cli.formats.columnar.id_series import joined_ids, without_dictionaries
 from softmax_cli.formats.model.blocks import Block
 from softmax_cli.formats.model.sinks import FormatSink
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _PART_BYTES = 1 << 24
 _PART_ROWS = 1 << 18

@@ -8,10 +8,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmax_cli.formats.columns.layout import Layout
 from softmax_cli.formats.model.blocks import Block, Chunk, Source, identity, rows_per_block
@@ -19,6 +18,9 @@ from softmax_cli.formats.model.id_columns import IdColumn, IdColumns, id_columns
 from softmax_cli.formats.text.lines import batches
 from softmax_cli.storage.input import Input, prepend, reading
 from softmax_cli.storage.limits import LONGEST_LINE
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _CHUNK_BYTES = 1 << 23
 # Reading less text than this line by line takes less time than importing Polars.
@@ -29,7 +31,7 @@ _BLANK_LINE = re.compile(rb"^\s*$", re.MULTILINE)
 
 # The numbers, ids and label of a row, "" for none; or those of several rows, by Polars.
 ParsedRow = tuple[list[float], tuple[Any, ...], str]
-ParsedRows = tuple[NDArray[Any], IdColumns | None, list[str]]
+ParsedRows: TypeAlias = "tuple[NDArray[Any], IdColumns | None, list[str]]"
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from softmax_cli.formats.columns.layout import Layout
 from softmax_cli.formats.columns.line_table import ParsedRows
@@ -20,6 +19,9 @@ from softmax_cli.formats.model.id_columns import TextColumn, id_columns
 from softmax_cli.formats.model.options import DecimalMark
 from softmax_cli.formats.text.cells import cell_text
 from softmax_cli.formats.text.numbers import LARGEST_EXACT, LONG_WHOLE_NUMBER
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _MANY_COLUMNS = 50
 _TRUTHS = {"True": 1, "False": 0, "true": 1, "false": 0, "TRUE": 1, "FALSE": 0}

@@ -12,9 +12,7 @@ from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
-
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from softmax_cli.errors import InputError, shorten
 from softmax_cli.formats.columns.entries import ROWS_AT_ONCE, ListRows, entries_source
@@ -55,6 +53,9 @@ from softmax_cli.formats.text.numbers import (
     parse_number,
 )
 from softmax_cli.storage.input import Input, prepend
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _LONG_CELL = 1 << 12
 # Swaps points and commas: float() then reads a decimal comma and refuses a point.

@@ -7,16 +7,18 @@ import json
 import re
 from codecs import BOM_UTF8
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmax_cli.formats.columns.layout import Layout
 from softmax_cli.formats.text.numbers import LARGEST_EXACT, LONG_WHOLE_NUMBER
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 # The numbers of rows, and the values of the other columns.
-Parsed = tuple[NDArray[Any], dict[int, Sequence[object]]]
+Parsed: TypeAlias = "tuple[NDArray[Any], dict[int, Sequence[object]]]"
 
 
 def read_with_polars(text: bytes, rows: int, layout: Layout) -> Parsed | None:

@@ -6,9 +6,7 @@ import io
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
-
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from softmax_cli.errors import InputError, UsageError, join_names, shorten
 from softmax_cli.formats.arrays.nested_lists import (
@@ -31,6 +29,9 @@ from softmax_cli.formats.text.lines import no_rows, read_line
 from softmax_cli.formats.text.numbers import STORE_TRUTH, NotANumberError, is_number
 from softmax_cli.storage.input import reading
 from softmax_cli.storage.limits import MOST_CELLS, MOST_IDLE_LINES
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _SAME_KEYS = "every row needs the same keys, with null for a missing value"
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmax_cli.errors import InputError, shorten
 from softmax_cli.formats.text.digits import format_rows
 from softmax_cli.formats.text.numbers import json_number
 from softmax_cli.storage.input import PIECE_BYTES, Input, read_whole
 from softmax_cli.storage.limits import LARGEST_DOCUMENT
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def read_document(source: Input) -> Any:
