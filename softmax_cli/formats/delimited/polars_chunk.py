@@ -7,6 +7,7 @@ refuses or would read differently.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _MANY_COLUMNS = 50
+# Ends the rows where all cells are read as one column.
+_END_OF_ROW = 1e300
 _TRUTHS = {"True": 1, "False": 0, "true": 1, "false": 0, "TRUE": 1, "FALSE": 0}
 
 
@@ -39,14 +42,21 @@ def read_with_polars(
     read_csv = partial(_read_csv, layout=layout, decimal=decimal)
     if layout.columns >= _MANY_COLUMNS and layout.is_all_classes and not layout.truths:
         # Polars takes time for each column, so all cells are read as one.
-        if points or not _is_rectangular(text, rows, layout.columns, delimiter):
+        if points:
             return None
-        cells = text.removesuffix(b"\n").replace(b"\n", delimiter.encode())
-        frame = read_csv(cells, [pl.Float64], separator="\n", end=delimiter)
-        if frame is None or frame.height != rows * layout.columns:
+        end = f"{delimiter}{_END_OF_ROW}{delimiter}".encode()
+        frame = read_csv(text.replace(b"\n", end), [pl.Float64], separator="\n", end=delimiter)
+        if frame is None or frame.height != rows * (layout.columns + 1):
             return None
-        values = frame.to_series().to_numpy(writable=True).reshape(rows, layout.columns)
-        return (values, None, []) if _is_exact(values, text, pl.DataFrame()) else None
+        cells = frame.to_series().to_numpy().reshape(rows, -1)
+        if (cells[:, -1] != _END_OF_ROW).any():
+            return None
+        values = cells[:, :-1].copy()
+        if not _has_large(values):
+            return values, None, []
+        # One of them may be the end of a row.
+        is_whole = _is_rectangular(text, rows, layout.columns, delimiter)
+        return (values, None, []) if is_whole and _is_exact(values, text, pl.DataFrame()) else None
     classes = set(layout.classes) - layout.truths
     types = [pl.Float64 if at in classes else pl.String for at in range(layout.columns)]
     frame = read_csv(text, types, separator=delimiter)
@@ -55,9 +65,9 @@ def read_with_polars(
     words = frame.select(pl.col(pl.String))
     if points and points != sum(word.str.count_matches(".", literal=True).sum() for word in words):
         return None
-    # The missing cells of a short row are null, or empty words.
+    # The missing cells of a short row are null, or empty words. Polars refuses a long row.
     has_missing = words.width or any(column.null_count() for column in frame)
-    if has_missing and not _is_rectangular(text, rows, layout.columns, delimiter):
+    if has_missing and _count(text, delimiter) != rows * (layout.columns - 1):
         return None
     if layout.truths:
         frame = frame.with_columns(
@@ -85,22 +95,27 @@ def _read_csv(
     separator: str,
     end: str = "\n",
 ) -> pl.DataFrame | None:
-    try:
-        return pl.read_csv(
-            text,
-            has_header=False,
-            quote_char=None,
-            schema={str(column): dtype for column, dtype in enumerate(types)},
-            empty_string_is_null=False,
-            null_values=sorted(layout.missing),
-            missing_columns="raise",
-            extra_columns="raise",
-            separator=separator,
-            decimal_comma=decimal == ",",
-            eol_char=end,
-        )
-    except pl.exceptions.PolarsError:
-        return None
+    # Each text of a missing value takes time in every cell, and most files have none.
+    for missing in (None, sorted(layout.missing)):
+        with suppress(pl.exceptions.PolarsError):
+            return pl.read_csv(
+                text,
+                has_header=False,
+                quote_char=None,
+                schema={str(column): dtype for column, dtype in enumerate(types)},
+                empty_string_is_null=False,
+                null_values=missing,
+                missing_columns="raise",
+                extra_columns="raise",
+                separator=separator,
+                decimal_comma=decimal == ",",
+                eol_char=end,
+            )
+    return None
+
+
+def _count(text: bytes, character: str) -> int:
+    return int(np.count_nonzero(np.frombuffer(text, np.uint8) == ord(character)))
 
 
 def _is_rectangular(text: bytes, rows: int, columns: int, delimiter: str) -> bool:
@@ -116,10 +131,14 @@ def _is_rectangular(text: bytes, rows: int, columns: int, delimiter: str) -> boo
 
 def _is_exact(values: NDArray[np.float64], text: bytes, words: pl.DataFrame) -> bool:
     """Return true if no number is beyond the range of float64, and no whole number was rounded."""
-    if not (np.abs(values) >= LARGEST_EXACT).any():
+    if not _has_large(values):
         return True
     if infinite := int(np.isinf(values).sum()):
         in_words = (word.str.to_lowercase().str.count_matches("inf").sum() for word in words)
         if infinite != text.lower().count(b"inf") - sum(in_words):
             return False
     return not LONG_WHOLE_NUMBER.search(text)
+
+
+def _has_large(values: NDArray[np.float64]) -> bool:
+    return bool((np.abs(values) >= LARGEST_EXACT).any())

@@ -144,7 +144,7 @@ class DelimitedTable(LineTable):
             layout.entries is not None
             or len(text) > _LONG_CELL * rows * layout.columns
             or text.startswith(BOM_UTF8)
-            or any(mark in inside for inside in text.split(b'"')[1::2])
+            or (b'"' in text and any(mark in inside for inside in text.split(b'"')[1::2]))
             or self.decimal == self.delimiter
             or not set(layout.ids).isdisjoint(layout.classes)
         ):

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 # Polars, import included, formats so many numbers faster than NumPy.
 _MANY = 100_000
+_PART = 1 << 16
 # Per item size: numbers from the first to below the second have no exponent, as in Polars.
 _PLAIN = {4: (float(np.float32(1e-6)), float(np.float32(1e13))), 8: (1e-5, 1e16)}
 
@@ -50,25 +51,24 @@ def _format(number: np.floating[Any], precision: int | None) -> str:
 def _format_with_polars(values: NDArray[Any], delimiter: bytes) -> bytes:
     import polars as pl
 
-    text, separator = io.BytesIO(), delimiter.decode()
     rows, columns = values.shape
+    separator = delimiter.decode()
     if rows > 1 and values.flags.f_contiguous:
+        text = io.BytesIO()
         table = pl.DataFrame({str(column): values[:, column] for column in range(columns)})
         table.write_csv(text, include_header=False, separator=separator)
         return text.getvalue()
-    # Polars takes time for each column, so all numbers are one column of lines that end with the
-    # delimiter; newlines replace those after the last numbers of rows.
-    column = pl.DataFrame({"": np.ascontiguousarray(values).reshape(-1)})
-    column.write_csv(text, include_header=False, line_terminator=separator)
-    with text.getbuffer() as view:
-        _end_rows(view, ord(delimiter), columns)
-    return text.getvalue()
+    # Polars takes time for each column, so the numbers are one column of texts, a part that fits
+    # into the cache at a time.
+    step, numbers = max(1, _PART // columns), np.ascontiguousarray(values)
+    parts = (numbers[start : start + step] for start in range(0, rows, step))
+    return b"".join(_lines(part, separator) for part in parts)
 
 
-def _end_rows(view: memoryview, delimiter: int, columns: int) -> None:
-    characters = np.frombuffer(view, np.uint8)
-    try:
-        characters[np.flatnonzero(characters == delimiter)[columns - 1 :: columns]] = ord("\n")
-    finally:
-        # An error keeps its frames: Python 3.12 crashes if a view in one outlives its stream.
-        del characters
+def _lines(numbers: NDArray[Any], separator: str) -> bytes:
+    import polars as pl
+
+    cells = pl.Series(numbers.reshape(-1)).cast(pl.String)
+    lines = cells.reshape(numbers.shape).arr.join(separator).append(pl.Series([""]))
+    found: bytes = lines.str.join("\n").cast(pl.Binary).item()
+    return found

@@ -120,6 +120,7 @@ def test_many_columns_are_read_as_one(rows: list[list[str]], end: str, delimiter
         (b"1,2,3\n4,5,9007199254740993\n", False),
         (b"1,2,3\n4,5\n", False),
         (b"1,2,3\n4,5,1e999\n", False),
+        (b"1,2\n1e300,3,4,5\n", False),
     ],
 )
 def test_ragged_rows_are_not_one_column(
@@ -130,6 +131,13 @@ def test_ragged_rows_are_not_one_column(
     assert (found is not None) == is_read
     if found is not None:
         assert_array_equal(found.values, [[1, 2, 3], [4, 5, 6]])
+
+
+def test_a_number_that_marks_the_end_of_rows_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(polars_chunk, "_MANY_COLUMNS", 1)
+    found = by_polars(b"1,1e300,1e300\n4,5,6\n", table(3))
+    assert found is not None
+    assert_array_equal(found.values, [[1, 1e300, 1e300], [4, 5, 6]])
 
 
 def test_columns_in_another_order() -> None:
