@@ -46,9 +46,11 @@ class SoftmaxOptions:
     @property
     def log_base(self) -> float | None:
         """The base of the logarithms, if they are written."""
+        if not self.log:
+            return None
         from softmax_cli.core.loss.log_bases import BASES
 
-        return BASES[self.base] if self.log else None
+        return BASES[self.base]
 
 
 def command(

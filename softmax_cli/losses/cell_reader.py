@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from softmax_cli.errors import InputError, UsageError, shorten
-from softmax_cli.formats.arrays.array import array_source, chosen_array, row_place
-from softmax_cli.formats.arrays.nested_lists import numeric_array
-from softmax_cli.formats.columns.layout import several_columns
-from softmax_cli.formats.columns.missing_values import mask_na_values, missing_texts
-from softmax_cli.formats.model.blocks import BLOCK_BYTES, Block, Source, from_blocks
-from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
-from softmax_cli.formats.opening.file_key import matches, one_key, split_key
+from softmax_cli.errors import InputError, UsageError
+from softmax_cli.formats.arrays.array import row_place
+from softmax_cli.formats.model.blocks import BLOCK_BYTES, Block, Source, batches, from_blocks
+from softmax_cli.formats.model.options import ReadOptions
+from softmax_cli.formats.opening.file_key import matches, split_key
 from softmax_cli.formats.opening.inline import unknown_token
-from softmax_cli.formats.registry import Format, detected_format, suffix_format
-from softmax_cli.formats.text.cell_kinds import are_numbered
-from softmax_cli.formats.text.cells import cell_splitter, cell_text, unquote
-from softmax_cli.formats.text.json_values import label_text, parse_json, read_document
-from softmax_cli.formats.text.lines import Comments, batches, read_records
+from softmax_cli.formats.registry import suffix_format
 from softmax_cli.formats.text.numbers import is_number
 from softmax_cli.storage.filesystem import path_of
-from softmax_cli.storage.input import Input
 
-# What pandas writes of a Series: its index and values.
-_SERIES = re.compile(rb'\{"0":\s*[^\s{\[]')
 _CELLS_PER_BLOCK = BLOCK_BYTES // 64
 
 # A label or weight as text, and how errors name its place.
@@ -62,21 +51,13 @@ class CellReader:
     one_hot: tuple[int, int] | None = None
 
     def opened(self, token: str) -> Source:
+        """Open what was typed, or the file that the token names."""
         path, key = split_key(self._one_file(token))
         if path != "-" and (self._is_typed(path) or not path_of(path).exists()):
-            return self._from_cells(self._typed(path), self.option)
-        from softmax_cli.formats.opening.foreign import open_data
+            return self.from_cells(self._typed(path), self.option)
+        from softmax_cli.losses.cell_files import read_cells
 
-        key, source = one_key(path, key, self.options.key), open_data(path)
-        paths = () if source.path is None else (source.path,)
-        try:
-            form = detected_format(path, source, self.options.decimal)
-            source = form.seekable(source)
-            opened = self._opened_input(source, form, key if form.holds == "arrays" else None)
-        except BaseException:
-            source.close()
-            raise
-        return replace(opened, paths=paths, close=source.close)
+        return read_cells(self, path, key)
 
     def _one_file(self, token: str) -> str:
         """Return the token, or the only file that it matches."""
@@ -98,74 +79,9 @@ class CellReader:
         """Whether a token is one label or weight, even if a file or directory has its name."""
         return is_number(token) or (token in self.words and not path_of(token).is_file())
 
-    def _opened_input(self, source: Input, form: Format, key: str | None) -> Source:
-        request = ColumnRequest(
-            self.column, one_column=True, one_hot=self.one_hot, words=self.words, role=self.name
-        )
-        if form.name in ("npy", "npz", "safetensors"):
-            if self.column is not None:
-                problem, remedy = f"there are no columns in {form.name}", "leave it out"
-                raise UsageError(problem, remedy, "--label-column")
-            array: Source = form.load_reader().read(
-                source, form.name, ReadOptions(key=key), request
-            )
-            if array.classes > 1:
-                return array
-            if array.dtype.kind == "f":
-                array = mask_na_values(array, self.options)
-            return array.map(self.array, dtype=np.dtype(np.float64))
-        # JSON values other than records, and words on lines of any length, are not tables.
-        first = source.head().removeprefix(b"\xef\xbb\xbf").lstrip()
-        is_frame = first[:1] == b"{" and self.column is not None
-        is_document = form.name == "json" and first[1:].lstrip()[:1] != b"{" and not is_frame
-        if is_document or (_SERIES.match(first) and b"}\n{" not in first):
-            return self._from_document(source, key)
-        if form.name == "jsonl" and not first.startswith((b"{", b"[")):
-            return self._from_cells(self._from_lines(source), source.place)
-        if form.name == "txt" and self._is_list(first):
-            comments = Comments(missing_texts(self.options))
-            cells = self._from_words(source, comments)
-            return replace(
-                self._from_cells(cells, source.place),
-                warnings=(lambda: comments.warnings(source.place),),
-            )
-        return self._from_table(source, form, request)
+    def from_cells(self, cells: Iterator[Cell], place: str) -> Source:
+        """Return the numbers of cells as rows; errors name the source by `place`."""
 
-    def _from_table(self, source: Input, form: Format, request: ColumnRequest) -> Source:
-        first, given = source.head().split(maxsplit=1)[:1], self.options
-        options = ReadOptions(header=given.header, na_values=given.na_values, decimal=given.decimal)
-        opened: Source = form.load_reader().read(source, form.name, options, request)
-        layout = opened.table
-        assert layout is not None
-        if layout.label is None:
-            if self.one_hot is None or opened.classes != self.one_hot[1]:
-                raise several_columns(opened.classes, layout.names, self.name, source.place)
-            return opened
-
-        def numbers(block: Block) -> Block:
-            def place(row: int) -> str:
-                return layout.label_cell(block.place(row))
-
-            values = np.array(self.numbers(block.labels or (), place))
-            return replace(block, values=values[:, None], labels=None, ids=None)
-
-        place, if_one_more = source.place, ""
-        if layout.named_by == "number" and layout.names is not None:
-            place += f", below its header {shorten(layout.names[layout.label])!r}"
-        elif layout.named_by == "number" and first in ([b"0"], [b'"0"']):
-            option = f"--header-of {self.name}=yes"
-            if_one_more = f"{option} if the first line is a header, as pandas writes 0"
-        return opened.map(
-            numbers,
-            place=place,
-            classes=1,
-            class_names=None,
-            id_names=(),
-            table=None,
-            if_one_more=if_one_more,
-        )
-
-    def _from_cells(self, cells: Iterator[Cell], place: str) -> Source:
         def blocks() -> Iterator[Block]:
             start = 0
             for batch in batches(cells, _CELLS_PER_BLOCK):
@@ -188,6 +104,8 @@ class CellReader:
 
     def _typed_texts(self, token: str) -> list[str]:
         if token.startswith("["):
+            from softmax_cli.formats.text.json_values import label_text, parse_json
+
             with suppress(ValueError):
                 return [label_text(cell) for cell in parse_json(token)]
         if all(map(is_number, texts := token.split(","))):
@@ -196,54 +114,8 @@ class CellReader:
 
         if token not in self.words and (words := words_of(token)):
             return words
+        from softmax_cli.formats.text.cells import cell_splitter, unquote
+
         cells = cell_splitter(",")(token.strip("[]").encode())
         texts = [unquote(cell).decode() for cell in cells]
         return [text if text in self.words else text.strip("'") for text in texts]
-
-    def _from_document(self, source: Input, key: str | None) -> Source:
-        document = read_document(source)
-        if isinstance(document, dict) and not _is_series(document):
-            known = self.name if self.name in document else None
-            document = chosen_array(document, key or known, source.place)
-        if isinstance(document, dict) and _is_series(document):
-            document = list(document.values())
-        if not isinstance(document, list):
-            raise InputError("is not a list", f"{self.name} are [{self.example}]", source.place)
-        if document and isinstance(document[0], list):
-            array = array_source(numeric_array(document, source.place), source.place)
-            if array.classes == 1:
-                return array.map(self.array)
-            if self.one_hot != (len(array.leading or ()) + 1, array.classes):
-                remedy = f"{self.name} are [{self.example}]"
-                raise InputError("holds lists", remedy, source.place)
-            return array
-        labels = map(label_text, document)
-        cells = ((label, f"{source.place}: [{row}]") for row, label in enumerate(labels))
-        return self._from_cells(cells, source.place)
-
-    def _from_lines(self, source: Input) -> Iterator[Cell]:
-        for line, record in read_records(source.stream, source.place, comments=Comments()):
-            place = f"{source.place}:{line}"
-            try:
-                value = parse_json(record.decode("utf-8", "replace"))
-            except ValueError as error:
-                raise InputError(f"is not JSON: {error}", "check the line", place) from None
-            if isinstance(value, (list, dict)):
-                remedy = f"write one on each line, such as {self.example.partition(',')[0]}"
-                raise InputError(f"is not a {self.name[:-1]}", remedy, place)
-            yield label_text(value), place
-
-    def _is_list(self, text: bytes) -> bool:
-        """Whether the first line of a text has several words that are no header."""
-        lines = (line for line in text.splitlines() if line.strip() and not line.startswith(b"#"))
-        cells = list(map(cell_text, next(lines, b"").split()))
-        return len(cells) > 1 and any(cell in self.words or is_number(cell) for cell in cells)
-
-    def _from_words(self, source: Input, comments: Comments) -> Iterator[Cell]:
-        for line, record in read_records(source.stream, source.place, comments):
-            yield from ((cell_text(cell), f"{source.place}:{line}") for cell in record.split())
-
-
-def _is_series(document: dict[str, object]) -> bool:
-    """Return true for the index and values that pandas writes of a Series."""
-    return are_numbered(document)

@@ -13,7 +13,7 @@ from numpy.testing import assert_array_equal
 
 from softmax_cli.errors import InputError, UsageError
 from softmax_cli.formats.model.options import ReadOptions, WriteOptions
-from softmax_cli.formats.opening.source import open_file
+from softmax_cli.formats.opening.files import open_file
 from softmax_cli.formats.registry import FORMATS, output_format, suffix_format
 from tests.formats.arrays.test_npy import npy
 from tests.formats.rows import Trickle, piped, read, refusal, saved

@@ -29,14 +29,9 @@ from softmax_cli.formats.columnar.numbers import (
 from softmax_cli.formats.columnar.stream import BEGINNING, ArrowStream
 from softmax_cli.formats.columnar.table import ColumnarTable
 from softmax_cli.formats.columns.entries import ROWS_AT_ONCE, ListRows, entries_source, entry_column
-from softmax_cli.formats.columns.layout import (
-    Layout,
-    choose_layout,
-    refuse_index,
-    refuse_text_options,
-    several_columns,
-)
+from softmax_cli.formats.columns.layout import Layout, choose_layout, refuse_index, several_columns
 from softmax_cli.formats.columns.lists import FIRST_ROWS, list_layout, refuse_length
+from softmax_cli.formats.columns.table_options import refuse_text_options
 from softmax_cli.formats.model.blocks import Block, Chunk, Source, rows_per_block
 from softmax_cli.formats.model.id_columns import id_columns
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions

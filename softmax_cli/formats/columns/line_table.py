@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from softmax_cli.formats.columns.layout import Layout
-from softmax_cli.formats.model.blocks import Block, Chunk, Source, identity, rows_per_block
+from softmax_cli.formats.model.blocks import Block, Chunk, Source, batches, identity, rows_per_block
 from softmax_cli.formats.model.id_columns import IdColumn, IdColumns, id_columns
-from softmax_cli.formats.text.lines import batches
 from softmax_cli.storage.input import Input, prepend, reading
 from softmax_cli.storage.limits import LONGEST_LINE
 

@@ -23,7 +23,7 @@ from softmax_cli.formats.columns.missing_values import missing_texts
 from softmax_cli.formats.columns.selection import pass_through
 from softmax_cli.formats.columns.suspects import left_out_warnings
 from softmax_cli.formats.delimited.first_row import first_cells, with_kinds
-from softmax_cli.formats.model.blocks import Source
+from softmax_cli.formats.model.blocks import Source, batches
 from softmax_cli.formats.model.id_columns import IdColumn, TextColumn, id_columns
 from softmax_cli.formats.model.options import ColumnRequest, DecimalMark, ReadOptions
 from softmax_cli.formats.text.cell_kinds import cell_kind, missing_remedy, number_remedy
@@ -39,7 +39,6 @@ from softmax_cli.formats.text.lines import (
     SAVE_AS_UTF8,
     Comments,
     Record,
-    batches,
     first_records,
     read_records,
 )

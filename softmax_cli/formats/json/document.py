@@ -11,14 +11,10 @@ from typing import Any
 from softmax_cli.errors import InputError, UsageError
 from softmax_cli.formats.arrays.array import array_source, no_array
 from softmax_cli.formats.arrays.nested_lists import numeric_array
-from softmax_cli.formats.columns.layout import (
-    Layout,
-    refuse_index,
-    refuse_table_options,
-    refuse_text_options,
-)
+from softmax_cli.formats.columns.layout import Layout, refuse_index
 from softmax_cli.formats.columns.missing_values import missing_texts
 from softmax_cli.formats.columns.selection import column_choice
+from softmax_cli.formats.columns.table_options import refuse_table_options, refuse_text_options
 from softmax_cli.formats.json.data_frames import INDEX, data_frame_rows, rows_of_columns
 from softmax_cli.formats.json.entries import entries_of_rows
 from softmax_cli.formats.json.table import RecordTable, check_row, json_layout

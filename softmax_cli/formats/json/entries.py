@@ -9,10 +9,9 @@ from typing import Any
 from softmax_cli.errors import InputError
 from softmax_cli.formats.columns.entries import ROWS_AT_ONCE, ListRows, entries_source, entry_column
 from softmax_cli.formats.json.table import lacks_key
-from softmax_cli.formats.model.blocks import Source
+from softmax_cli.formats.model.blocks import Source, batches
 from softmax_cli.formats.model.id_columns import JsonColumn, id_columns
 from softmax_cli.formats.model.options import ReadOptions
-from softmax_cli.formats.text.lines import batches
 
 
 def entries_of_rows(rows: Iterator[tuple[Any, str]], place: str, options: ReadOptions) -> Source:

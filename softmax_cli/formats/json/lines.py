@@ -7,8 +7,8 @@ from functools import partial
 from itertools import chain, islice, repeat
 
 from softmax_cli.errors import InputError
-from softmax_cli.formats.columns.layout import refuse_text_options
 from softmax_cli.formats.columns.lists import FIRST_ROWS
+from softmax_cli.formats.columns.table_options import refuse_text_options
 from softmax_cli.formats.json.entries import entries_of_rows
 from softmax_cli.formats.json.table import JsonTable, json_layout, read_rows
 from softmax_cli.formats.model.blocks import Block, Source

@@ -8,11 +8,12 @@ from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from operator import itemgetter, methodcaller
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
-from softmax_cli.errors import SoftmaxCliError
+from softmax_cli.errors import InputError, SoftmaxCliError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from softmax_cli.formats.columns.suspects import SuspectColumns
     from softmax_cli.formats.model.id_columns import IdColumns
 
+T = TypeVar("T")
 BLOCK_BYTES = 1 << 21
 # The fields of a block that have an entry per row.
 _PER_ROW = ("values", "ids", "labels", "classes", "partner", "weights", "numbers")
@@ -141,6 +143,21 @@ class OneColumn(NamedTuple):
 def from_blocks(blocks: Callable[[], Iterator[Block]]) -> Callable[[], Iterator[Chunk]]:
     """Return a function that yields blocks as chunks that are already read."""
     return lambda: (Chunk(len(block.values), partial(identity, block)) for block in blocks())
+
+
+def batches(items: Iterator[T], size: int) -> Iterator[list[T]]:
+    """Yield the items in batches; an InputError is raised after the items before it."""
+    while True:
+        batch: list[T] = []
+        try:
+            batch.extend(islice(items, size))
+        except InputError:
+            if batch:
+                yield batch
+            raise
+        if not batch:
+            return
+        yield batch
 
 
 def identity(block: Block) -> Block:

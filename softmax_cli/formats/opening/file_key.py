@@ -6,10 +6,8 @@ from collections.abc import Iterator
 from contextlib import closing
 
 from softmax_cli.errors import InputError, UsageError, shorten
-from softmax_cli.formats.columns.selection import column_choice
 from softmax_cli.formats.registry import Format, detected_format, suffix_format
 from softmax_cli.storage.filesystem import path_of
-from softmax_cli.storage.input import open_input
 
 
 def split_key(token: str) -> tuple[str, str | None]:
@@ -88,6 +86,8 @@ def refuse_key(token: str) -> None:
     """Refuse `FILE[KEY]` where FILE is a file that has no named arrays."""
     for path, key in _splits(token):
         if path_of(path).is_file() and (form := _format_of(path)).holds != "arrays":
+            from softmax_cli.formats.columns.selection import column_choice
+
             remedy = column_choice(key) if form.holds == "table" else f"name {path}"
             raise InputError(f"{form.name} has no named arrays", remedy, token)
 
@@ -104,5 +104,7 @@ def _splits(token: str) -> Iterator[tuple[str, str]]:
 def _format_of(path: str) -> Format:
     if (form := suffix_format(path)) is not None:
         return form
+    from softmax_cli.storage.input import open_input
+
     with closing(open_input(path)) as source:
         return detected_format(path, source)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from softmax_cli.errors import InputError, did_you_mean, shorten_token
 from softmax_cli.formats.arrays.array import array_source
-from softmax_cli.formats.arrays.nested_lists import numeric_array
 from softmax_cli.formats.model.blocks import Source
 from softmax_cli.formats.opening.file_key import (
     file_of,
@@ -19,13 +19,8 @@ from softmax_cli.formats.opening.file_key import (
     names_input,
     split_name,
 )
-from softmax_cli.formats.text.cell_kinds import number_remedy
 from softmax_cli.formats.text.numbers import NotANumberError, is_number, parse_number
 from softmax_cli.storage.filesystem import is_remote, path_of
-
-# How printed arrays begin, if not with a number.
-_PRINT = re.compile(r"[\[(]|[A-Za-z][\w.]*\(|<tf\.|Parameter containing:")
-_MARKS = re.compile(r"[\s,;)\]]+")
 
 
 def read_inline(tokens: Sequence[str], place: str) -> Source | None:
@@ -35,7 +30,7 @@ def read_inline(tokens: Sequence[str], place: str) -> Source | None:
     numbers that programs print: `[1. 2.]`, `tensor([1.0, 2.0])`.
     """
     if all(map(is_number, tokens)):
-        return array_source(numeric_array([_number(each, place) for each in tokens], place), place)
+        return array_source(np.array([_number(each, place) for each in tokens]), place)
     others = [token for token in tokens if not _is_typed(token)]
     if len(others) == len(tokens):
         return None
@@ -43,6 +38,7 @@ def read_inline(tokens: Sequence[str], place: str) -> Source | None:
         if not names_input(others[0]):
             raise unknown_token(others[0], place)
         raise InputError("is a path among numbers", "give only paths or only numbers", others[0])
+    from softmax_cli.formats.arrays.nested_lists import numeric_array
     from softmax_cli.formats.opening.pasted import PastedError, pasted
 
     try:
@@ -62,11 +58,9 @@ def _is_typed(token: str) -> bool:
         return True
     if token == "-" or path_of(file_of(token)).exists():
         return False
-    from softmax_cli.formats.opening.pasted import CUT_SHORT, with_minus
+    from softmax_cli.formats.opening.pasted import begins_like_numbers
 
-    first, *others = _MARKS.split(with_minus(token).lstrip(" ,"))
-    is_mark = token in CUT_SHORT or (bool(token.strip()) and not (first or any(others)))
-    return is_mark or is_number(first) or _PRINT.match(token) is not None
+    return begins_like_numbers(token)
 
 
 def _values(words: Any, place: str) -> Any:
@@ -80,6 +74,8 @@ def _number(text: str, place: str) -> float:
     try:
         return parse_number(text)
     except NotANumberError as error:
+        from softmax_cli.formats.text.cell_kinds import number_remedy
+
         remedy = number_remedy(text) or "give a number that float64 can hold"
         raise InputError(str(error), remedy, place) from None
 

@@ -33,7 +33,10 @@ _R_PRINT = re.compile(r"\s*\[1\]\s[^\[\]()]*(?:^\s*\[\d+\]\s[^\[\]()]*)*", re.MU
 # JSON has no other way to write some numbers.
 _AS_TEXT = {*MISSING, *NON_FINITE}
 _AND_NO_FILE = "and no file has this name"
-CUT_SHORT = ("...", "\u2026")
+_CUT_SHORT = ("...", "\u2026")
+# How printed arrays begin, if not with a number.
+_PRINT = re.compile(r"[\[(]|[A-Za-z][\w.]*\(|<tf\.|Parameter containing:")
+_MARKS = re.compile(r"[\s,;)\]]+")
 
 
 class PastedError(Exception):
@@ -42,6 +45,17 @@ class PastedError(Exception):
     def __init__(self, problem: str, remedy: str, word: str = "") -> None:
         super().__init__(problem, remedy)
         self.problem, self.remedy, self.word = problem, remedy, word
+
+
+def begins_like_numbers(token: str) -> bool:
+    """Return true if a token begins with a number, a bracket, or as programs print arrays.
+
+    >>> [begins_like_numbers(token) for token in ("1,2", "tensor([1.])", "...", "logits.npy")]
+    [True, True, True, False]
+    """
+    first, *others = _MARKS.split(with_minus(token).lstrip(" ,"))
+    is_mark = token in _CUT_SHORT or (bool(token.strip()) and not (first or any(others)))
+    return is_mark or is_number(first) or _PRINT.match(token) is not None
 
 
 def pasted(tokens: Sequence[str]) -> list[Any]:
@@ -185,7 +199,7 @@ def _check(word: str) -> None:
     plain = word.strip("\"'")
     if is_number(word) or word in MISSING - {""} or (word != plain and plain in _AS_TEXT):
         return
-    if word in CUT_SHORT:
+    if word in _CUT_SHORT:
         remedy = "print all of them, or save the array and name its file"
         raise PastedError("the numbers are cut short at '...'", remedy, word)
     if word != plain and is_number(plain):

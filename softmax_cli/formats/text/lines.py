@@ -7,7 +7,6 @@ import re
 import sys
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Collection, Iterator
-from itertools import islice
 from typing import NamedTuple, TypeVar
 
 from softmax_cli.errors import InputError
@@ -235,18 +234,3 @@ class LineRecorder(io.BufferedIOBase):
         self.left -= len(line)
         self.held.append(line)
         return line
-
-
-def batches(items: Iterator[T], size: int) -> Iterator[list[T]]:
-    """Yield the items in batches; an InputError is raised after the items before it."""
-    while True:
-        batch: list[T] = []
-        try:
-            batch.extend(islice(items, size))
-        except InputError:
-            if batch:
-                yield batch
-            raise
-        if not batch:
-            return
-        yield batch
