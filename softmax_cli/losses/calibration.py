@@ -155,3 +155,9 @@ class Calibration(Metric):
                 "reliability": [each._asdict() for each in self.bins()],
             }
         }
+
+    def figures(self) -> dict[str, float | None]:
+        if not self.asked_by:
+            return {}
+        scores = {"ece": self.ece, "mce": self.mce, "brier": self.brier}
+        return {key: score() if self.count else None for key, score in scores.items()}

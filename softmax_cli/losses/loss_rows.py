@@ -12,7 +12,6 @@ from softmax_cli.core.exact.arrays import FloatArray, wide
 from softmax_cli.core.exact.double_double import Rows
 from softmax_cli.core.exact.rows import has_no_softmax, likeliest
 from softmax_cli.core.exact.sums import row_sums
-from softmax_cli.core.loss.distributions import as_probabilities
 from softmax_cli.core.loss.reduction import Reduction
 from softmax_cli.core.loss.row_losses import Kind
 from softmax_cli.core.loss.targets import are_one_hot, without_ignored
@@ -22,7 +21,6 @@ from softmax_cli.core.softmax.softmax import log_softmax
 from softmax_cli.errors import InputError
 from softmax_cli.formats.model.blocks import Block, OneColumn, Source
 from softmax_cli.formats.model.options import OnBadRow
-from softmax_cli.losses.binary import check_numbers
 from softmax_cli.losses.class_labels import class_numbers
 from softmax_cli.losses.distributions import SAY_WHAT, Dtypes, check_distributions, checked_entries
 
@@ -231,6 +229,8 @@ class LossSettings:
         else:
             dtypes, remedy = self.partner_dtypes, SAY_WHAT
             check_distributions(p, "p", place, used, dtypes, logs=True, remedy=remedy)
+        from softmax_cli.core.loss.distributions import as_probabilities
+
         return as_probabilities(p, self.kind, self.temperature), p
 
     def _values(self, block: Block, used: NDArray[np.bool_]) -> tuple[FloatArray, int]:
@@ -250,6 +250,8 @@ class LossSettings:
             return checked_entries(block, used), 0
         are_logs = self.given == "log-probabilities"
         if self.column is not None:
+            from softmax_cli.losses.binary import check_numbers
+
             check_numbers(block, self.column, used, highest=0 if are_logs else 1)
             return block.values, 0
         remedy = SAY_WHAT if are_logs else f"--normalize divides by the sum, {SAY_WHAT}"

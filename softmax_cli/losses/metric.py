@@ -50,6 +50,10 @@ class Metric(Mergeable, ABC):
         """Return the keys of the command's JSON object."""
         return {}
 
+    def figures(self) -> dict[str, float | None]:
+        """Return the single numbers of the report, by their names in `--show`."""
+        return {}
+
 
 def needed_labels(scored: Scored, option: str) -> NDArray[np.intp]:
     """Return the labels; raise InputError, naming the first soft row, if targets are soft."""
@@ -104,7 +108,10 @@ class TopK(Metric):
         return self.right / self.used if self.used else None
 
     def report(self) -> dict[str, object]:
-        return {"top_k": self.k, "top_k_accuracy": self.share}
+        return {"top_k": self.k, **self.figures()}
+
+    def figures(self) -> dict[str, float | None]:
+        return {"top_k_accuracy": self.share}
 
 
 class OfClass(NamedTuple):

@@ -14,7 +14,6 @@ from softmax_cli.core.exact.double_double import factor
 from softmax_cli.core.exact.mergeable import Mergeable
 from softmax_cli.core.exact.rows import likeliest
 from softmax_cli.core.exact.sums import ExactSum
-from softmax_cli.core.loss.distributions import entropies_and_divergences
 from softmax_cli.core.loss.log_bases import BASES
 from softmax_cli.core.loss.reduction import ReducedLoss
 from softmax_cli.core.loss.row_losses import row_losses, row_losses_and_gradients
@@ -93,6 +92,8 @@ class RunningLoss(Mergeable):
         found.reduced.count(int(rows.used.sum()), rows.weights)
         found.reduced.losses.add(losses)
         if rows.p is not None:
+            from softmax_cli.core.loss.distributions import entropies_and_divergences
+
             known = ~bad if on_bad_row == "zero" else np.ones(len(bad), bool)
             entropies, divergences = entropies_and_divergences(
                 rows.p[known],

@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from softmax_cli.commands.inputs.binary import targets_of_two_classes
 from softmax_cli.commands.inputs.values import (
     in_order_of,
     opened,
@@ -28,7 +27,6 @@ from softmax_cli.formats.model.blocks import RowRange, Source
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions, WriteOptions
 from softmax_cli.formats.opening.file_key import file_of, is_read_once
 from softmax_cli.formats.text.cell_kinds import are_numbered
-from softmax_cli.losses.binary import BinaryNames
 from softmax_cli.losses.class_labels import Names, class_number
 from softmax_cli.losses.labels import open_labels, open_weights
 from softmax_cli.losses.loss_rows import CountedRows, Form, LossSettings
@@ -152,6 +150,8 @@ class LossInputs:
         given = names, tuple(options.ignore_label), missing_texts(self.read), base
         if source.column is None:
             return Names(*given)
+        from softmax_cli.losses.binary import BinaryNames
+
         return BinaryNames(*given, place=options.labels or f"--label-column {options.label_column}")
 
     def _partner(self, stack: ExitStack, source: Source, names: Names) -> Source:
@@ -169,6 +169,8 @@ class LossInputs:
         partner = opened_partner(token, option, read, wanted, request)
         partner = without_missing(stack.enter_context(partner), read)
         if is_binary:
+            from softmax_cli.commands.inputs.binary import targets_of_two_classes
+
             partner = targets_of_two_classes(partner, option)
         if partner.classes != source.classes:
             problem = f"{partner.classes} classes, and {source.place} has {source.classes}"

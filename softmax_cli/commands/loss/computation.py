@@ -8,16 +8,13 @@ from functools import partial
 
 import numpy as np
 
-from softmax_cli.commands.inputs.binary import derivative_columns
 from softmax_cli.commands.loss.figures import LossOfFiles
 from softmax_cli.commands.options.loss import ReportOptions
 from softmax_cli.formats.model.blocks import Block, Source, identity
 from softmax_cli.formats.model.options import ReadOptions, WriteOptions
 from softmax_cli.formats.model.sinks import Result, call_each
 from softmax_cli.formats.opening.sink import open_sink
-from softmax_cli.losses.calibration import Calibration
 from softmax_cli.losses.loss_rows import LossSettings
-from softmax_cli.losses.loss_spread import Histogram, Worst
 from softmax_cli.losses.metric import Metric, PerClass, TopK
 from softmax_cli.losses.running_loss import RunningLoss
 from softmax_cli.pipeline.bad_rows import Counts
@@ -32,11 +29,10 @@ RowOutputs = dict[str, list[Callable[[Block], Commit]]]
 
 def open_row_files(stack: ExitStack, source: Source, files: RowFiles) -> RowOutputs:
     """Open the files, for as long as the stack is open."""
-    gradient = Result.of(source, "xent", "gradient", **derivative_columns(source, "gradient"))
-    results = {"--losses": row_result(source), "--grad": gradient}
-    outputs: RowOutputs = {option: [] for option in results}
+    outputs: RowOutputs = {"--losses": [], "--grad": []}
     for option, write in files.items():
-        sink = open_sink(results[option], write, source.paths)
+        result = row_result(source) if option == "--losses" else _gradient_result(source)
+        sink = open_sink(result, write, source.paths)
         outputs[option].append(stack.enter_context(sink).prepare)
     return outputs
 
@@ -58,6 +54,12 @@ def row_result(source: Source) -> Result:
     )
 
 
+def _gradient_result(source: Source) -> Result:
+    from softmax_cli.commands.inputs.binary import derivative_columns
+
+    return Result.of(source, "xent", "gradient", **derivative_columns(source, "gradient"))
+
+
 def running_loss(
     source: Source,
     settings: LossSettings,
@@ -74,10 +76,16 @@ def running_loss(
     if report.per_class:
         metrics.append(PerClass.empty(names))
     if report.worst:
+        from softmax_cli.losses.loss_spread import Worst
+
         metrics.append(Worst(report.worst, names, source.id_names))
     if report.calibrated_for or report.fit_temperature:
+        from softmax_cli.losses.calibration import Calibration
+
         metrics.append(Calibration.empty(report.bins, report.calibrated_for))
     if has_histogram or report.histogram:
+        from softmax_cli.losses.loss_spread import Histogram
+
         metrics.append(Histogram(report.histogram))
     return RunningLoss(settings, [*metrics, *others])
 

@@ -17,9 +17,6 @@ from softmax_cli.formats.opening.sink import open_sink
 from softmax_cli.formats.registry import output_format
 from softmax_cli.formats.text.cells import quote
 from softmax_cli.formats.text.digits import format_rows
-from softmax_cli.formats.text.json_values import json_report
-from softmax_cli.losses.calibration import Calibration
-from softmax_cli.losses.metric import TopK
 from softmax_cli.losses.running_loss import RunningLoss
 from softmax_cli.storage.filesystem import Location
 from softmax_cli.storage.open_target import open_target
@@ -42,11 +39,7 @@ def figures(losses: RunningLoss) -> dict[str, Figure]:
     elif settings.form == "distributions":
         found["entropy"], found["kl"] = losses.entropies() if has_mean else (None, None)
     for metric in losses.metrics:
-        if isinstance(metric, TopK):
-            found["top_k_accuracy"] = metric.share
-        elif isinstance(metric, Calibration) and metric.asked_by:
-            scores = {"ece": metric.ece, "mce": metric.mce, "brier": metric.brier}
-            found |= {key: score() if metric.count else None for key, score in scores.items()}
+        found |= metric.figures()
     if settings.kind == "logits":
         found["temperature"] = settings.temperature
     return found | {"rows": losses.rows, "used": used, "ignored": losses.rows - used}
@@ -97,6 +90,8 @@ def opened_figures(
         def write_text(losses: RunningLoss) -> None:
             shown = _shown(keys, losses)
             if form == "jsonl":
+                from softmax_cli.formats.text.json_values import json_report
+
                 found = dict(zip(keys, shown, strict=True))
                 target.write(json_report(found, write.precision).encode() + b"\n")
             else:

@@ -13,12 +13,10 @@ import numpy as np
 from softmax_cli.commands.loss.computation import RowFiles, compute, open_row_files, row_result
 from softmax_cli.commands.loss.figures import FileLoss, LossOfFiles, opened_figures, table_of_files
 from softmax_cli.commands.options.loss import ReportOptions
-from softmax_cli.display.parts import Line, Part
 from softmax_cli.formats.model.blocks import Source
 from softmax_cli.formats.model.options import ReadOptions, WriteOptions
 from softmax_cli.formats.opening.sink import open_picture, open_sink
 from softmax_cli.formats.registry import output_format
-from softmax_cli.losses.loss_spread import Histogram
 from softmax_cli.losses.running_loss import RunningLoss
 from softmax_cli.pipeline.reporting import note
 from softmax_cli.storage.filesystem import Location, refuse_input
@@ -30,6 +28,7 @@ if TYPE_CHECKING:
 
     from softmax_cli.commands.loss.explanation import Explanation
     from softmax_cli.commands.loss.temperature_fit import Fit
+    from softmax_cli.display.parts import Part
 
 
 @dataclass
@@ -138,7 +137,7 @@ class LossReport:
 
     def _parts(self) -> list[Part]:
         from softmax_cli.commands.loss.tables import report_parts
-        from softmax_cli.display.parts import step_parts
+        from softmax_cli.display.parts import Line, step_parts
 
         parts = report_parts(self.losses, self.fit, self.write.precision, self.report)
         if self.explanation is None:
@@ -148,6 +147,8 @@ class LossReport:
 
     def _histogram(self) -> list[Part]:
         from softmax_cli.commands.loss.tables import histogram_parts
+        from softmax_cli.display.parts import Line
+        from softmax_cli.losses.loss_spread import Histogram
 
         histograms = [each for each in self.losses.metrics if isinstance(each, Histogram)]
         shown = [each for each in histograms if each.is_shown]

@@ -122,8 +122,11 @@ class ExactSum:
         over, under = divisor.as_integer_ratio()
         return _quotient(self._units * under, over << -_SMALLEST)
 
-    def exact(self) -> Fraction:
+    def exact(self) -> Fraction | int:
         """Return the sum of the finite numbers, exactly."""
+        whole, rest = divmod(self._units, 1 << -_SMALLEST)
+        if not rest:
+            return whole
         from fractions import Fraction
 
         return Fraction(self._units, 1 << -_SMALLEST)
