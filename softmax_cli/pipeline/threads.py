@@ -15,6 +15,8 @@ from softmax_cli.formats.model.options import WriteOptions
 T = TypeVar("T")
 
 _LARGEST_KEPT = 24 << 20
+# More threads wait for memory and for the disk, and each of them holds blocks.
+_MOST_THREADS = 16
 
 
 def in_order(jobs: Iterator[Callable[[], T]], threads: int) -> Generator[T, None, None]:
@@ -55,9 +57,12 @@ def in_order(jobs: Iterator[Callable[[], T]], threads: int) -> Generator[T, None
 
 
 def thread_count(options: WriteOptions) -> int:
-    """Return how many threads work: `--threads`, or the cores that this process may use."""
-    if options.threads is not None:
-        return options.threads
+    """Return how many threads work: `--threads`, or one for each core, up to 16."""
+    return min(cores(), _MOST_THREADS) if options.threads is None else options.threads
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
     if sys.platform == "linux":
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

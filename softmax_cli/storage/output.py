@@ -115,7 +115,7 @@ class Target:
             data = self._compressor.compress(data)
         _write_all(self.stream, data)
         self._written += len(data)
-        if self._sync and self._written - self._flushed > _WRITEBACK_BYTES:
+        if self._inputs is not None and self._written - self._flushed > _WRITEBACK_BYTES:
             self.stream.flush()
             _write_back(self.stream.fileno(), self._flushed, self._written - self._flushed)
             self._flushed = self._written
@@ -132,7 +132,7 @@ class Target:
                         self.stream.seek(offset)
                         count = self.stream.write(data)
                 offset, data = offset + count, data[count:]
-        if self._sync:
+        if self._inputs is not None and start + size > _WRITEBACK_BYTES:
             _write_back(self.stream.fileno(), start, size)
 
     def reserve(self, size: int, numbers: int) -> None:
@@ -156,7 +156,10 @@ class Target:
         """Set the final size of a file, once all of its parts are written."""
         if self._inputs is not None and self._is_last:
             with writing(self.place):
-                self.stream.truncate(size)
+                self.stream.flush()
+                # It takes longer than to look, even where nothing changes.
+                if os.fstat(self.stream.fileno()).st_size != size:
+                    self.stream.truncate(size)
             self._end = size
 
     def finish(self) -> None:

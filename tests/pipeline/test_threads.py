@@ -10,7 +10,10 @@ import pytest
 
 from softmax_cli.formats.columns import line_table
 from softmax_cli.formats.model import blocks
+from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.formats.text import digits
+from softmax_cli.pipeline import threads as threads_module
+from softmax_cli.pipeline.threads import thread_count
 from tests.running import run
 
 pytestmark = pytest.mark.fast(2)
@@ -129,6 +132,14 @@ def test_a_small_input_starts_no_thread(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(blocks, "BLOCK_BYTES", 100)
     assert run("softmax-cli softmax few_f8.npy -o out.npy --threads 1").code == 0
     assert run("softmax-cli softmax few_f8.npy -o out.npy --threads 2").code == 2
+
+
+def test_memory_does_not_grow_with_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads_module, "cores", lambda: 64)
+    assert thread_count(WriteOptions()) == 16
+    assert thread_count(WriteOptions(threads=64)) == 64
+    monkeypatch.setattr(threads_module, "cores", lambda: 3)
+    assert thread_count(WriteOptions()) == 3
 
 
 @pytest.mark.parametrize("threads", ["0", "-1", "x", "1.5"])

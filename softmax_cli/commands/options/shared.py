@@ -111,8 +111,8 @@ FLAGS: dict[str, Flag] = {
     "quiet": _output("Print only errors on standard error.", short="-q"),
     "no_progress": _output("Show no progress bar."),
     "threads": _output(
-        "Number of threads. Default: the cores this process may use. The result is the same "
-        "for any number.",
+        "Number of threads. Default: the cores this process may use, 16 at most. The result is "
+        "the same for any number.",
         "N",
         min=1,
         check=_counted_threads,

@@ -14,8 +14,7 @@ from time import monotonic
 from typing import Any
 
 from softmax_cli.errors import InputError, SoftmaxCliError
-from softmax_cli.formats.model.options import WriteOptions
-from softmax_cli.pipeline.threads import thread_count
+from softmax_cli.pipeline.threads import cores
 from softmax_cli.shards.dask.scheduler import find_scheduler, local_scheduler
 from softmax_cli.shards.dask.worker import build, run_on_worker, stop
 from softmax_cli.shards.tasks import Engine, OnProgress, Outcome, Task
@@ -57,9 +56,9 @@ def cluster(scheduler: str, run: str, *, workers: int | None) -> Iterator[Cluste
         stack.enter_context(dask.config.set(settings))
         threads = 1
         if scheduler == "local":
-            cores = thread_count(WriteOptions())
-            threads = max(1, cores // (workers or cores))
-            address = stack.enter_context(local_scheduler(workers or cores))
+            workers = workers or cores()
+            threads = max(1, cores() // workers)
+            address = stack.enter_context(local_scheduler(workers))
         else:
             address = find_scheduler(scheduler, _PATIENCE_SECONDS)
         client: Any = distributed.Client(address, timeout=_PATIENCE_SECONDS, set_as_default=False)
