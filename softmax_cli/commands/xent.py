@@ -128,7 +128,7 @@ def command(
             explained = Explanation(settings.class_names(source), write.precision)
         if gradient_path is not None:
             divisor = inputs.divisor(source, settings, write)
-            settings = replace(settings, gradient_divisor=divisor)
+            settings = settings._replace(gradient_divisor=divisor)
         others = [explained] if explained is not None else []
         losses = running_loss(source, settings, report, others, has_histogram=has_histogram)
         rows = replace(write, format=None, save=None)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sys
 from codecs import BOM_UTF8
-from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from softmax_cli.errors import InputError, UsageError
 from softmax_cli.formats.model.options import WriteOptions
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
     from softmax_cli.storage.output import Target
 
 
-@dataclass(frozen=True, eq=False)
-class Format:
+class Format(NamedTuple):
     """A file format: one row of the table below.
 
     reader   module with read(source, form, options, request) -> Source; none if empty

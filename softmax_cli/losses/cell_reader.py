@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,8 +26,7 @@ Cell = tuple[str, str]
 Numbers = Callable[[Sequence[str], Callable[[int], str]], list[float]]
 
 
-@dataclass(frozen=True)
-class CellReader:
+class CellReader(NamedTuple):
     """Opens labels or weights, one cell per row.
 
     name     labels or weights

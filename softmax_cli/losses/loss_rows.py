@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -96,8 +96,7 @@ class LossRows(CountedRows):
         return likeliest(self.targets)
 
 
-@dataclass(frozen=True)
-class LossSettings:
+class LossSettings(NamedTuple):
     """What the rows hold, and how their losses are computed and reduced.
 
     kind              of the values as the formula takes them

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from softmax_cli.core.exact.rows import has_no_softmax
 from softmax_cli.errors import InputError, SoftmaxCliError
@@ -14,8 +14,7 @@ from softmax_cli.pipeline.reporting import note
 Kernel = Callable[[Block], Block]
 
 
-@dataclass(frozen=True)
-class Counts:
+class Counts(NamedTuple):
     """How many rows were read and how many of them are bad; where the first bad one is, and why."""
 
     read: int = 0
@@ -23,10 +22,10 @@ class Counts:
     first_bad_place: str = ""
     first_bad_problem: str = ""
 
-    def __add__(self, later: Counts) -> Counts:
+    def and_later(self, later: Counts) -> Counts:
         """Return the counts of these rows and later ones."""
         first = self if self.bad else later
-        return replace(first, read=self.read + later.read, bad=self.bad + later.bad)
+        return first._replace(read=self.read + later.read, bad=self.bad + later.bad)
 
     def kept(self, on_bad_row: OnBadRow) -> int:
         """Return how many rows were not skipped."""

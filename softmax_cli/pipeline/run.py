@@ -91,7 +91,7 @@ def run(
         closing(in_order(jobs(), thread_count(options))) as batches,
     ):
         for finished in chain.from_iterable(batches):
-            counts += finished.counts
+            counts = counts.and_later(finished.counts)
             size += finished.size
             if finished.commit is not None and not (counts.bad and on_bad_row == "error"):
                 start = finished.lines.start
@@ -123,7 +123,7 @@ def _pieces(source: Source, read: Read, split: Split | None, *, skips: bool) -> 
         for part in [block] if split is None or not len(block.values) else split(block):
             # A row counts with the first lines of its matrix, a skipped one with the first piece.
             is_first = part.lines is None or part.lines.start == 0
-            found = replace(found, read=skipped + (len(part.values) if is_first else 0))
+            found = found._replace(read=skipped + (len(part.values) if is_first else 0))
             size = chunk.size * found.read // max(1, chunk.rows)
             yield Piece(partial(_as_read, part, found), size, 2 if split else chunk.at_once)
             skipped, found = 0, Counts()
@@ -141,7 +141,7 @@ def good_blocks(
     for read in blocks_in_order(source):
         block, found = treat_bad_rows(read, on_bad_row, source)
         block = block.renumbered(source.first + counts.kept(on_bad_row))
-        counts += found
+        counts = counts.and_later(found)
         if not (counts.bad and on_bad_row == "error"):
             yield block, counts.read
     conclude(source, on_bad_row, counts, options)

@@ -10,10 +10,9 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass
 from operator import methodcaller
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from softmax_cli.errors import OutputError
 from softmax_cli.runtime.signals import register_temp, remove_temp
@@ -25,8 +24,7 @@ _DESCRIPTOR = re.compile(r"(?:/dev|/proc/self)/fd/(\d+)|/dev/std(?:out|err)", re
 _run_tag: ContextVar[str] = ContextVar("run_tag", default="")
 
 
-@dataclass(frozen=True)
-class SharedPart:
+class SharedPart(NamedTuple):
     """Some rows of a file that several processes write.
 
     path     the temporary file that all of them write to

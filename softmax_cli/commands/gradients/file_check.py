@@ -153,7 +153,7 @@ class GradientFile:
             if left_out is None and diagnosed:
                 weights = weighed_without(inputs, source, settings, write)
                 left_out = variants(inputs, settings, weights)
-            settings, rows = replace(settings, gradient_divisor=divisor), rows or source.rows or 1
+            settings, rows = settings._replace(gradient_divisor=divisor), rows or source.rows or 1
             exact = partial(loss_reference, settings, rows, left_out or {})
             return source, exact, loss_factors(settings, rows)
         others = [token for token in (self.file, given.upstream) if token]

@@ -141,7 +141,7 @@ def variants(
     divisors = {name: reduced.get(name, no_rows).divisor(reduction) or 1.0 for name in found}
     return {
         name: Variant(
-            replace(settings, weights=kept, gradient_divisor=divisors[name]), with_samples
+            settings._replace(weights=kept, gradient_divisor=divisors[name]), with_samples
         )
         for name, (kept, with_samples) in found.items()
     }
@@ -213,7 +213,7 @@ def loss_reference(
         "labels off by one: too low": partial(shifted, -1),
     }
     if T != 1:
-        wrong[_T_LEFT_OUT] = partial(_gradients, replace(settings, temperature=1.0), rows)
+        wrong[_T_LEFT_OUT] = partial(_gradients, settings._replace(temperature=1.0), rows)
     if settings.ignores:
         used, share = rows.used[:, None], float(divisor) / row_count
         wrong["ignored rows that are not zero"] = lambda: np.where(used, n, lines)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from softmax_cli.commands.inputs.values import (
     in_order_of,
@@ -39,8 +39,7 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
 
-@dataclass(frozen=True)
-class LossInputs:
+class LossInputs(NamedTuple):
     """What was typed: values with labels or targets, or two distributions p and q.
 
     place  how errors name typed values
@@ -59,7 +58,7 @@ class LossInputs:
 
     def at(self, temperature: float) -> LossInputs:
         """Return the same at another temperature."""
-        return replace(self, options=replace(self.options, temperature=temperature))
+        return self._replace(options=replace(self.options, temperature=temperature))
 
     @property
     def kind(self) -> Kind:
@@ -122,7 +121,7 @@ class LossInputs:
             source = names.of_column(source)
         else:
             partner = self._partner(stack, source, names)
-            settings = replace(settings, partner_dtypes=partner.dtypes)
+            settings = settings._replace(partner_dtypes=partner.dtypes)
             source = zip_rows(source, partner, role=settings.role)
         if options.sample_weights is not None:
             weights = stack.enter_context(self._sample_weights(options.sample_weights))
@@ -135,7 +134,7 @@ class LossInputs:
 
         source = opened_entries(self.values, self.read, self.place, self.tokens)
         source = stack.enter_context(source).slice_rows(self.rows)
-        settings = replace(self._settings(source, None), form="entries", ignores=True)
+        settings = self._settings(source, None)._replace(form="entries", ignores=True)
         if (token := self.options.sample_weights) is not None:
             weights = stack.enter_context(self._sample_weights(token))
             source = zip_rows(source, weights, role="weights")

@@ -64,7 +64,7 @@ def opened(
     if is_for_others and not any(map(_is_text_table, tokens)):
         read = replace(read, header=None)
     read = with_header_of("values", read)
-    request = replace(request, flat=read.binary)
+    request = request._replace(flat=read.binary)
     source = _typed_as_vector(open_source(tokens, read, request, place=place), request, place)
     if not (read.binary or read.class_names is not None or read.class_prefix):
         return _retyped(source, read)

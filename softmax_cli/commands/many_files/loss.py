@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from typing import Any
@@ -122,7 +121,7 @@ def _opened(
 ) -> tuple[Source, RunningLoss, list[Any]]:
     """Open the inputs; return their rows, the running loss of no rows, and the columns."""
     source, settings = inputs.opened(stack)
-    losses = running_loss(source, replace(settings, gradient_divisor=divisor), report)
+    losses = running_loss(source, settings._replace(gradient_divisor=divisor), report)
     names = source.class_names and [*source.class_names]
     return source, losses, [source.classes, names, [*source.id_names]]
 

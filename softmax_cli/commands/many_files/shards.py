@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from functools import partial
 from hashlib import blake2b
@@ -16,7 +16,7 @@ from softmax_cli.commands.options.shards import ShardOptions
 from softmax_cli.core.loss.reduction import ReducedLoss
 from softmax_cli.errors import UsageError
 from softmax_cli.formats.model.blocks import RowRange
-from softmax_cli.formats.model.options import PartOptions, ReadOptions, WriteOptions
+from softmax_cli.formats.model.options import ReadOptions, WriteOptions
 from softmax_cli.formats.opening.file_key import file_of
 from softmax_cli.formats.registry import named_format, suffix_format
 from softmax_cli.shards.plan import Shard, is_file, output_paths, plan_shards, stem, with_partners
@@ -81,6 +81,13 @@ def convert_files(
     return 0
 
 
+@dataclass(frozen=True)
+class PartOptions(WriteOptions):
+    """Options for a task that writes one part of a file."""
+
+    part: SharedPart | None = None
+
+
 def output_options(run: Run, output: str, rows: RowRange | None) -> WriteOptions:
     """Return the options for a task of a run that writes an output, or some rows of it."""
     whole = replace(run.write, output=output, format=None)
@@ -123,7 +130,7 @@ def inputs_for_workers(inputs: LossInputs, options: ShardOptions) -> LossInputs:
     weights = inputs.options.class_weights
     path = weights and options.worker_path(weights)
     _, read = shared_names(inputs.read, options)
-    return replace(inputs, options=replace(inputs.options, class_weights=path), read=read)
+    return inputs._replace(options=replace(inputs.options, class_weights=path), read=read)
 
 
 def shared_names(read: ReadOptions, options: ShardOptions) -> tuple[list[str], ReadOptions]:
@@ -175,8 +182,8 @@ def shard_inputs(inputs: LossInputs, shard: Shard, rows: RowRange | None) -> Los
         sample_weights=partners.get("sample-weights"),
     )
     if inputs.p is not None:
-        return replace(inputs, p=partners["p"], q=shard.path, options=options, rows=rows)
-    return replace(inputs, values=[shard.path], options=options, rows=rows)
+        return inputs._replace(p=partners["p"], q=shard.path, options=options, rows=rows)
+    return inputs._replace(values=[shard.path], options=options, rows=rows)
 
 
 def gradient_divisor(run: Run, inputs: LossInputs, write: WriteOptions) -> Fraction | float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from softmax_cli.storage.open_target import SharedPart
@@ -37,8 +37,7 @@ class ReadOptions:
     on_bad_row: OnBadRow = "error"
 
 
-@dataclass(frozen=True)
-class ColumnRequest:
+class ColumnRequest(NamedTuple):
     """The columns that a command needs, and what it knows about them.
 
     labels         the column of labels, which is then no class
@@ -95,9 +94,7 @@ class WriteOptions:
     threads: int | None = None
     debug: bool = False
 
-
-@dataclass(frozen=True)
-class PartOptions(WriteOptions):
-    """Options for a task that writes one part of a file."""
-
-    part: SharedPart | None = None
+    @property
+    def part(self) -> SharedPart | None:
+        """The part of a file that a task writes, if several write one file."""
+        return None

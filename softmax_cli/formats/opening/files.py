@@ -58,7 +58,7 @@ def open_file(path: str, options: ReadOptions, request: ColumnRequest = ColumnRe
         reader = form.load_reader()
         source = form.seekable(source)
         if request.entries and form.holds != "table":
-            request = replace(request, one_column=True)
+            request = request._replace(one_column=True)
         if request.entries and form.name in _OF_LISTS:
             opened = reader.read_entries(source, form.name, options)
         else:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from softmax_cli.errors import UsageError
-from softmax_cli.formats.model.options import PartOptions, WriteOptions
+from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.formats.model.sinks import Result, Sink, Sinks
 from softmax_cli.formats.registry import output_format
 from softmax_cli.storage.filesystem import Location, refuse_the_same
@@ -26,13 +26,12 @@ def open_sink(
 ) -> Iterator[Sink]:
     """Open the output of a result, and its picture; the files appear if the block succeeds."""
     form = output_format(options)
-    part = options.part if isinstance(options, PartOptions) else None
     with (
         open_target(
             options.output or "-",
             inputs,
             in_place=options.in_place,
-            part=part,
+            part=options.part,
             sync=not options.no_sync,
         ) as target,
         open_picture(options, inputs) as save,
