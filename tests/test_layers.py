@@ -222,7 +222,9 @@ def _loaded(*arguments: str) -> set[str]:
     ("arguments", "absent"),
     [
         (["--version"], HEAVY),
+        (["-h"], HEAVY),
         (["--help"], HEAVY),
+        (["softmax", "-h"], HEAVY),
         (["softmax", "--help"], HEAVY),
         (["gradcheck", "--help"], HEAVY),
         (
@@ -238,6 +240,23 @@ def test_what_a_run_does_not_need_is_not_imported(
     loaded = _loaded(*arguments)
     assert "typer" in loaded
     assert not loaded & set(absent)
+
+
+@pytest.mark.parametrize(
+    ("line", "most"),
+    [
+        ("--version", 13),
+        ("-h", 13),
+        ("softmax -h", 21),
+        ("softmax 1 2 3", 53),
+        ("softmax 1 2 3 --format table", 56),
+        ("jacobian 1 2 3", 59),
+        ("xent 1 2 3 --labels 2", 74),
+    ],
+)
+def test_a_start_loads_few_of_our_modules(line: str, most: int) -> None:
+    files = {f"softmax_cli.{name}" for name, path in MODULES.items() if path.stem != "__init__"}
+    assert len(_loaded(*line.split()) & files) <= most
 
 
 def test_the_library_is_lazy_and_complete() -> None:
