@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-Kind = Literal["float32", "float64", "labels", "vector", "csv", "gradients", "columns", "lists"]
+Kind = Literal[
+    "float32", "float64", "labels", "vector", "csv", "jsonl", "gradients", "columns", "lists"
+]
 
 _ROOT = Path(__file__).resolve().parent.parent
-_BYTES = dict.fromkeys(get_args(Kind), 4) | {"float64": 8, "labels": 8, "csv": 20}
-_PARQUET = ("columns", "lists")
+_BYTES = dict.fromkeys(get_args(Kind), 4) | {"float64": 8, "labels": 8, "csv": 20, "jsonl": 20}
+_PARQUET, _TEXT = ("columns", "lists"), ("csv", "jsonl")
 _VALUES_AT_ONCE = 1 << 20
 _BODY_ROWS = 1_000_000
 
@@ -38,7 +40,7 @@ class Input:
     @property
     def name(self) -> str:
         """The name of the file, which says all that there is to know."""
-        suffix = "parquet" if self.kind in _PARQUET else "csv" if self.kind == "csv" else "npy"
+        suffix = "parquet" if self.kind in _PARQUET else self.kind if self.kind in _TEXT else "npy"
         return f"{self.kind}-{self.rows}x{self.columns}.{suffix}"
 
     @property
@@ -58,8 +60,8 @@ def write(wanted: Input, folder: Path) -> None:
     """Write the file and send it to the disk; it appears whole or not at all."""
     unfinished = folder / f"{wanted.name}.unfinished"
     with unfinished.open("wb") as file:
-        if wanted.kind == "csv":
-            _write_csv(file, wanted)
+        if wanted.kind in _TEXT:
+            _write_text(file, wanted)
         elif wanted.kind in _PARQUET:
             _write_parquet(file, wanted)
         else:
@@ -86,14 +88,16 @@ def _write_npy(file: IO[bytes], wanted: Input) -> None:
         file.write(values.tobytes())
 
 
-def _write_csv(file: IO[bytes], wanted: Input) -> None:
+def _write_text(file: IO[bytes], wanted: Input) -> None:
     """Write the digits of `repr`; a file of many rows repeats its first million."""
     import numpy as np
 
-    file.write((",".join(f"class_{j}" for j in range(wanted.columns)) + "\n").encode())
+    start, end = ("[", "]") if wanted.kind == "jsonl" else ("", "")
+    if wanted.kind == "csv":
+        file.write((",".join(f"class_{j}" for j in range(wanted.columns)) + "\n").encode())
     body = Input("csv", min(wanted.rows, _BODY_ROWS), wanted.columns)
     lines = [
-        ",".join(map(repr, row))
+        f"{start}{','.join(map(repr, row))}{end}"
         for values in _values(body, np.dtype(np.float64))
         for row in values.tolist()
     ]

@@ -18,7 +18,7 @@ from time import perf_counter
 from benchmarks.pairs import Command, Pair
 
 _ROOT = Path(__file__).resolve().parent.parent
-_OUTPUTS = {"ours": ("ours.npy", "ours.csv"), "peer": ("peer.npy", "peer.csv")}
+_SUFFIXES = ("npy", "csv", "jsonl", "parquet")
 
 
 class CommandError(Exception):
@@ -69,8 +69,8 @@ def ratio(ours: Sequence[float], peers: Sequence[float]) -> float:
 def clean(folder: Path, *sides: str) -> None:
     """Delete what our command, the peer, or both have written."""
     for side in sides:
-        for name in _OUTPUTS[side]:
-            (folder / name).unlink(missing_ok=True)
+        for suffix in _SUFFIXES:
+            (folder / f"{side}.{suffix}").unlink(missing_ok=True)
 
 
 def missing(pair: Pair) -> str:

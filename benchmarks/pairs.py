@@ -10,6 +10,7 @@ from benchmarks.inputs import Input, Kind
 Command = tuple[str, ...]
 
 _LARGE = ((250_000, 1000), (25_000_000, 10), (5_000, 50_257))
+_TWO = ("--threads", "2")
 _IMPORTS_ALL = ("python", "-c", "import numpy, typer")
 _IMPORTS_TYPER = ("python", "-c", "import typer")
 
@@ -57,6 +58,8 @@ def pairs(scale: float) -> list[Pair]:
         *_gradient_files(scale),
         *_jacobian(scale),
         *_csv(scale),
+        *_json_lines(scale),
+        *_parquet(scale),
         *_lists(scale),
         *_start(),
     ]
@@ -90,10 +93,11 @@ def _softmax_and_copy(scale: float) -> Iterator[Pair]:
             logits = _scaled(scale, kind, rows // divisor, columns)
             name = f"softmax-{kind}-{rows // divisor}x{columns}-cp"
             ours = ("softmax-cli", "softmax", logits.name, "-o", "ours.npy")
-            peer = ("cp", logits.name, "peer.npy")
-            target = 1.0 if columns == 10 else 0.75
-            yield Pair(name, ours, peer, target, (logits,))
-            yield Pair(f"{name}-fresh", ours, peer, target, (logits,), fresh=True)
+            plain = ("cp", logits.name, "peer.npy")
+            synced = ("sh", "-c", f"cp {logits.name} peer.npy && sync -d peer.npy")
+            yield Pair(f"{name}-sync", ours, synced, 1.2, (logits,))
+            yield Pair(f"{name}-sync-fresh", ours, synced, 1.2, (logits,), fresh=True)
+            yield Pair(name, (*ours, "--no-sync"), plain, None, (logits,))
 
 
 def _softmax_and_libraries(scale: float) -> Iterator[Pair]:
@@ -116,10 +120,18 @@ def _cross_entropy(scale: float) -> Iterator[Pair]:
     torch = ("python", "benchmarks/peers/cross_entropy_torch.py", logits.name, labels.name)
     softmax = ("softmax-cli", "softmax", logits.name, "-o", "peer.npy")
     inputs = (logits, labels)
-    yield Pair("xent-torch", ours, torch, 0.25, inputs, ("torch",))
+    yield Pair("xent-torch", ours, torch, 0.14, inputs, ("torch",))
     losses = (*ours, "--losses", "ours.npy")
-    yield Pair("xent-losses-torch", losses, (*torch, "peer.npy"), 0.25, inputs, ("torch",))
-    yield Pair("xent-grad-softmax", (*ours, "--grad", "ours.npy"), softmax, 1.3, inputs)
+    yield Pair("xent-losses-torch", losses, (*torch, "peer.npy"), 0.14, inputs, ("torch",))
+    yield Pair("xent-cat", ours, ("sh", "-c", f"cat {logits.name} >/dev/null"), 5, inputs)
+    yield Pair("xent-two-threads-one", (*ours, *_TWO), (*ours, "--threads", "1"), 0.7, inputs)
+    yield Pair("xent-grad-softmax", (*ours, "--grad", "ours.npy"), softmax, 1.15, inputs)
+    # These logits are read six times.
+    fit = (*ours, "--fit-temperature", "--quiet")
+    yield Pair("xent-fit-temperature-xent", fit, ours, 12, inputs)
+    few = _scaled(scale, "float32", 25_000_000, 10), _scaled(scale, "labels", 25_000_000, 10)
+    of_few = ("softmax-cli", "xent", few[0].name, "--labels", few[1].name)
+    yield Pair("xent-ten-classes-thousand", of_few, ours, 1.5, (*few, *inputs))
 
 
 def _gradient_files(scale: float) -> Iterator[Pair]:
@@ -131,21 +143,17 @@ def _gradient_files(scale: float) -> Iterator[Pair]:
     options = ("--logits", logits.name, "--labels", labels.name, "--grad", gradients.name)
     ours = ("softmax-cli", "gradcheck", *options)
     torch = ("python", "benchmarks/peers/gradient_check_torch.py", *names)
-    yield Pair("gradcheck-file-torch", ours, torch, None, inputs, ("torch",))
+    yield Pair("gradcheck-file-torch", ours, torch, 0.14, inputs, ("torch",))
     reading = ("sh", "-c", f"cat {logits.name} {gradients.name} >/dev/null")
-    yield Pair("gradcheck-file-cat", ours, reading, None, inputs)
+    yield Pair("gradcheck-file-cat", ours, reading, 5, inputs)
 
 
 def _jacobian(scale: float) -> Iterator[Pair]:
     points = _scaled(scale, "float32", 25_000, 100)
-    blocks = -(-4 * points.rows * points.columns**2 // 2**20)
-    yield Pair(
-        "jacobian-dd",
-        ("softmax-cli", "jacobian", points.name, "-o", "ours.npy"),
-        ("dd", "if=/dev/zero", "of=peer.npy", "bs=1048576", f"count={blocks}"),
-        1.5,
-        (points,),
-    )
+    count = -(-4 * points.rows * points.columns**2 // 2**20)
+    zeros = ("dd", "if=/dev/zero", "of=peer.npy", "bs=1048576", f"count={count}", "conv=fdatasync")
+    ours = ("softmax-cli", "jacobian", points.name, "-o", "ours.npy")
+    yield Pair("jacobian-dd-fdatasync", ours, zeros, 1.1, (points,))
     logits = _scaled(scale, "float32", 250_000, 1000)
     vector = Input("vector", 1, 1000)
     for product in ("vjp", "jvp"):
@@ -153,7 +161,7 @@ def _jacobian(scale: float) -> Iterator[Pair]:
             f"jacobian-{product}-softmax",
             ("softmax-cli", "jacobian", logits.name, f"--{product}", vector.name, "-o", "ours.npy"),
             ("softmax-cli", "softmax", logits.name, "-o", "peer.npy"),
-            None,
+            1.15,
             (logits, vector),
         )
 
@@ -168,6 +176,22 @@ def _csv(scale: float) -> Iterator[Pair]:
         yield Pair(f"{name}-polars", ours, ("python", "-c", copy), 1.3, (logits,), ("polars",))
         needs = ("pandas", "scipy")
         yield Pair(f"{name}-pandas", ours, pandas, 0.1, (logits,), needs, share=0)
+
+
+def _json_lines(scale: float) -> Iterator[Pair]:
+    lines = _scaled(scale, "jsonl", 1_000_000, 10)
+    table = _scaled(scale, "csv", 1_000_000, 10)
+    ours = ("softmax-cli", "softmax", lines.name, "-o", "ours.jsonl")
+    peer = ("softmax-cli", "softmax", table.name, "-o", "peer.csv")
+    yield Pair("jsonl-1000000x10-csv", ours, peer, 2, (lines, table), ("polars",))
+
+
+def _parquet(scale: float) -> Iterator[Pair]:
+    logits = _scaled(scale, "columns", 500_000, 100)
+    ours = ("softmax-cli", "softmax", logits.name, "-o", "ours.parquet")
+    copy = "import pyarrow.parquet as p; p.write_table(p.read_table('{}'), 'peer.parquet')"
+    peer = ("python", "-c", copy.format(logits.name))
+    yield Pair("parquet-500000x100-pyarrow", ours, peer, 1.2, (logits,), ("polars", "pyarrow"))
 
 
 def _lists(scale: float) -> Iterator[Pair]:

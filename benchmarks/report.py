@@ -15,14 +15,16 @@ from statistics import median
 
 from benchmarks.measure import Measured, Run, ratio
 from benchmarks.pairs import Pair, Peak
+from softmax_cli.core.kernel import choice
 
 PAIR_HEADINGS = ("pair", "ratio", "target", "ours", "peer", "our peak", "its peak", "runs")
 PEAK_HEADINGS = ("run", "peak", "limit", "time")
 
 _PACKAGES = {
-    "softmax-cli": "softmax-cli",
+    "softmax-cli": "softmax-xent",
     "NumPy": "numpy",
     "Polars": "polars",
+    "pyarrow": "pyarrow",
     "SciPy": "scipy",
     "pandas": "pandas",
     "PyTorch": "torch",
@@ -60,6 +62,8 @@ def facts() -> dict[str, str]:
         "cores": str(_cores()),
         "system": platform.system(),
         "Python": platform.python_version(),
+        "kernel": " ".join(filter(None, (choice.name(), choice.instructions()))),
+        "instructions that NumPy uses": _numpy_instructions(),
     }
     for name, package in _PACKAGES.items():
         try:
@@ -126,6 +130,16 @@ def _memory(runs: Sequence[Run], floor: int | None) -> str:
     if floor is not None and max(known) <= floor:
         return f"< {floor / 2**20:.0f} MiB"
     return f"{max(known) / 2**20:.0f} MiB"
+
+
+def _numpy_instructions() -> str:
+    """Return the instruction sets that NumPy found; asked in another process, to stay small."""
+    told = (
+        "from numpy._core import _multiarray_umath as core; "
+        "print(*(name for name in core.__cpu_dispatch__ if core.__cpu_features__[name]))"
+    )
+    words = [sys.executable, "-c", told]
+    return subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip() or "-"
 
 
 def _cores() -> int:

@@ -75,7 +75,7 @@ def test_a_table_and_its_commands_are_printed(pattern: str, tmp_path: Path) -> N
     lines = done.stdout.splitlines()
     assert "- NumPy: " + np.__version__ in lines
     table = [line for line in lines if line.startswith(f"| {pattern}")]
-    assert len(table) == (1 if kept else 2)
+    assert len(table) == (1 if kept else 3)
     assert lines[lines.index(pattern) + 1].lstrip(" A:").startswith("softmax-cli softmax float32-")
     assert [path.name for path in tmp_path.iterdir()] == (["float32-5x1000.npy"] if kept else [])
 
