@@ -6,7 +6,7 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import chain, pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import polars as pl
@@ -44,7 +44,9 @@ class ColumnarSink(FormatSink):
         width = 1 if self._as_entries else result.columns
         line_bytes = 32 if self._as_entries else width * self._dtype.itemsize
         self._most = min(_PART_ROWS, max(1, _PART_BYTES // line_bytes))
-        self._numbers = np.empty((width, self._most), self._dtype)
+        # A line for each column; lists are stored by rows.
+        order: Literal["C", "F"] = "F" if result.is_list else "C"
+        self._numbers = np.empty((width, self._most), self._dtype, order)
         self._others: list[list[pl.Series]] = []
         self._id_types: list[pl.DataType] = []
         self._held = self._written = self._size = 0
@@ -70,7 +72,9 @@ class ColumnarSink(FormatSink):
     def prepare(self, block: Block) -> Callable[[], None]:
         self._has_classes = self._has_classes or block.classes is not None
         numbers = block.values.reshape(-1, 1) if self._as_entries else block.values
-        columns = np.ascontiguousarray(numbers.T, dtype=self._dtype)
+        columns = numbers.T
+        if not self._result.is_list:
+            columns = np.ascontiguousarray(columns, dtype=self._dtype)
         return partial(self._add, columns, list(self._others_of(block, columns.shape[1])))
 
     def finish(self) -> None:
@@ -148,16 +152,7 @@ class ColumnarSink(FormatSink):
         return part[start : end - len(self._footers.BEFORE_FOOTER)]
 
     def _columns(self) -> list[pl.Series]:
-        result = self._result
-        lines = [*self._numbers[:, : self._held]]
-        if self._as_entries:
-            first = result.first * result.columns + self._written
-            line, column = np.divmod(np.arange(first, first + self._held), result.columns)
-            lines[:0] = *np.divmod(line, result.lines), column
-        columns = list(map(pl.Series, lines))
-        if result.is_list:
-            rows = pl.Series(np.ascontiguousarray(self._numbers[:, : self._held].T))
-            columns = [rows.reshape((-1, result.columns)).arr.to_list()]
+        result, columns = self._result, self._number_columns()
         parts = [list(each) for each in zip(*self._others, strict=True)]
         count = len(result.id_names)
         ids = self._ids(parts[:count] or [[]] * count)
@@ -167,6 +162,18 @@ class ColumnarSink(FormatSink):
             columns = list(chain.from_iterable(zip(words, columns, strict=True)))
         names = [*result.id_keys, *self._names()]
         return [column.alias(name) for column, name in zip([*ids, *columns], names, strict=True)]
+
+    def _number_columns(self) -> list[pl.Series]:
+        result, numbers = self._result, self._numbers[:, : self._held]
+        if result.is_list:
+            entries = pl.Series(numbers.T.reshape(-1))
+            return [entries.reshape((-1, result.columns)).arr.to_list()]
+        lines = [*numbers]
+        if self._as_entries:
+            first = result.first * result.columns + self._written
+            line, column = np.divmod(np.arange(first, first + self._held), result.columns)
+            lines[:0] = *np.divmod(line, result.lines), column
+        return list(map(pl.Series, lines))
 
     def _ids(self, parts: list[list[pl.Series]]) -> list[pl.Series]:
         """Return the id columns of a part of the file, with the types of the first part."""
