@@ -19,6 +19,7 @@ from softmax_cli.formats.columns.line_table import ParsedRows
 from softmax_cli.formats.model.id_columns import TextColumn, id_columns
 from softmax_cli.formats.model.options import DecimalMark
 from softmax_cli.formats.text.cells import cell_text
+from softmax_cli.formats.text.lines import count_of
 from softmax_cli.formats.text.numbers import LARGEST_EXACT, LONG_WHOLE_NUMBER
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def read_with_polars(
     # Polars ignores an empty cell at the end of a text.
     text = text if text.endswith(b"\n") else text + b"\n"
     # Polars reads a point where it reads commas.
-    points = text.count(b".") if decimal == "," else 0
+    points = count_of(text, ".") if decimal == "," else 0
     read_csv = partial(_read_csv, layout=layout, decimal=decimal)
     if layout.columns >= _MANY_COLUMNS and layout.is_all_classes and not layout.truths:
         # Polars takes time for each column, so all cells are read as one.
@@ -67,7 +68,7 @@ def read_with_polars(
         return None
     # The missing cells of a short row are null, or empty words. Polars refuses a long row.
     has_missing = words.width or any(column.null_count() for column in frame)
-    if has_missing and _count(text, delimiter) != rows * (layout.columns - 1):
+    if has_missing and count_of(text, delimiter) != rows * (layout.columns - 1):
         return None
     if layout.truths:
         frame = frame.with_columns(
@@ -112,10 +113,6 @@ def _read_csv(
                 eol_char=end,
             )
     return None
-
-
-def _count(text: bytes, character: str) -> int:
-    return int(np.count_nonzero(np.frombuffer(text, np.uint8) == ord(character)))
 
 
 def _is_rectangular(text: bytes, rows: int, columns: int, delimiter: str) -> bool:

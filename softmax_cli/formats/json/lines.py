@@ -14,7 +14,8 @@ from softmax_cli.formats.json.table import JsonTable, json_layout, read_rows
 from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.formats.model.options import ColumnRequest, ReadOptions
 from softmax_cli.formats.model.sinks import FormatSink
-from softmax_cli.formats.text.json_values import json_rows, json_text
+from softmax_cli.formats.text.digits import are_many, join_lines, parts, row_texts
+from softmax_cli.formats.text.json_values import are_finite, json_rows, json_text
 from softmax_cli.formats.text.lines import LineRecorder
 from softmax_cli.storage.input import Input
 
@@ -49,6 +50,7 @@ class JsonLinesSink(FormatSink):
         escaped = (json_text(name).replace("%", "%%") for name in self._names or ())
         self._template = _object(dict.fromkeys(escaped, "%s"))
         self._list_name = result.list_name if result.is_list else None
+        self._openings = [f"{json_text(name)}: " for name in self._keys(has_classes=False)]
         keys = self._keys(has_classes=result.has_top_classes)
         result.check_names(keys, self._target.place)
 
@@ -64,6 +66,40 @@ class JsonLinesSink(FormatSink):
         return self._names or (result.name,)
 
     def prepare(self, block: Block) -> Callable[[], None]:
+        is_plain = block.classes is None and not self._result.matrix
+        if is_plain and are_many(block.values, self._precision) and are_finite(block.values):
+            return partial(self._target.write, self._format_many(block))
+        return partial(self._target.write, self._format(block).encode())
+
+    def _format_many(self, block: Block) -> bytes:
+        """Return rows of lists or records as lines, by Polars."""
+        import polars as pl
+
+        keys = list(self._openings)
+        if self._names is not None and self._list_name is None:
+            before, opening, between, closing = "{", "", "", "}"
+            keys[1:] = [f", {key}" for key in keys[1:]]
+        elif self._list_name is not None or block.ids is not None:
+            before, opening, between, closing = "{", f"{keys.pop()}[", ", ", "]}"
+        else:
+            before, opening, between, closing, keys = "", "[", ", ", "]", []
+        names = list(map(json_text, self._result.id_keys))
+        ids = repeat(()) if block.ids is None else block.ids.json()
+        lines = []
+        for part in parts(block.values):
+            rows = row_texts(part, between, keys)
+            if block.ids is None:
+                lines.append(join_lines(rows, before + opening, closing))
+                continue
+            heads = (
+                "".join(f"{name}: {text}, " for name, text in zip(names, texts, strict=True))
+                for texts in islice(ids, len(part))
+            )
+            rows = pl.Series([f"{head}{opening}" for head in heads]) + rows
+            lines.append(join_lines(rows, before, closing))
+        return b"".join(lines)
+
+    def _format(self, block: Block) -> str:
         rows = json_rows(block.values, self._precision)
         is_bare = not (self._list_name or self._result.matrix) and block.classes is None
         if is_bare and block.ids is None:
@@ -78,8 +114,7 @@ class JsonLinesSink(FormatSink):
                 _object(dict(zip(keys, chain(*cells), strict=True)))
                 for cells in zip(ids, members, strict=False)
             ]
-        text = "".join(f"{row}\n" for row in rows)
-        return partial(self._target.write, text.encode())
+        return "".join(f"{row}\n" for row in rows)
 
     def _members(self, block: Block, rows: list[str]) -> Iterator[Iterable[str]]:
         """Yield the members of each row except its ids."""

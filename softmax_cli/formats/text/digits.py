@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
+    import polars as pl
     from numpy.typing import NDArray
 
 # Polars, import included, formats so many numbers faster than NumPy.
@@ -26,12 +28,16 @@ def format_rows(values: NDArray[Any], delimiter: bytes, precision: int | None) -
     >>> format_rows(np.array([[2 / 3, 1.0]]), b" ", 3)
     b'0.667 1\\n'
     """
-    many = values.size >= _MANY and precision is None and values.dtype.itemsize in _PLAIN
-    if many and not np.isnan(values).any():
+    if are_many(values, precision) and not np.isnan(values).any():
         return _format_with_polars(values, delimiter)
     text = delimiter.decode()
     rows = [text.join(_format(number, precision) for number in row) for row in values]
     return "".join(f"{row}\n" for row in rows).encode()
+
+
+def are_many(values: NDArray[Any], precision: int | None) -> bool:
+    """Return true for numbers that Polars formats faster, unless one is NaN."""
+    return values.size >= _MANY and precision is None and values.dtype.itemsize in _PLAIN
 
 
 def _format(number: np.floating[Any], precision: int | None) -> str:
@@ -58,17 +64,30 @@ def _format_with_polars(values: NDArray[Any], delimiter: bytes) -> bytes:
         table = pl.DataFrame({str(column): values[:, column] for column in range(columns)})
         table.write_csv(text, include_header=False, separator=separator)
         return text.getvalue()
-    # Polars takes time for each column, so the numbers are one column of texts, a part that fits
-    # into the cache at a time.
-    step, numbers = max(1, _PART // columns), np.ascontiguousarray(values)
-    parts = (numbers[start : start + step] for start in range(0, rows, step))
-    return b"".join(_lines(part, separator) for part in parts)
+    return b"".join(join_lines(row_texts(part, separator)) for part in parts(values))
 
 
-def _lines(numbers: NDArray[Any], separator: str) -> bytes:
+def parts(values: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """Yield the rows in parts whose texts fit into a cache."""
+    step = max(1, _PART // values.shape[1])
+    for start in range(0, len(values), step):
+        yield np.ascontiguousarray(values[start : start + step])
+
+
+def row_texts(numbers: NDArray[Any], between: str, keys: Sequence[str] = ()) -> pl.Series:
+    """Return the text of each row, its numbers each behind a text of `keys` if there are any."""
     import polars as pl
 
+    # Polars takes time for each column, so all numbers are one.
     cells = pl.Series(numbers.reshape(-1)).cast(pl.String)
-    lines = cells.reshape(numbers.shape).arr.join(separator).append(pl.Series([""]))
-    found: bytes = lines.str.join("\n").cast(pl.Binary).item()
-    return found
+    if keys:
+        cells = pl.Series(keys)[np.tile(np.arange(len(keys)), len(numbers))] + cells
+    return cells.reshape(numbers.shape).arr.join(between)
+
+
+def join_lines(rows: pl.Series, opening: str = "", closing: str = "") -> bytes:
+    """Return the texts of rows as lines, each between an opening and a closing text."""
+    import polars as pl
+
+    text: bytes = rows.str.join(f"{closing}\n{opening}").cast(pl.Binary).item()
+    return b"%s%s%s\n" % (opening.encode(), text, closing.encode())

@@ -149,10 +149,15 @@ def json_rows(values: NDArray[Any], precision: int | None) -> list[str]:
     >>> json_rows(np.array([[0.5, -np.inf]]), None)
     ['[0.5, "-inf"]']
     """
-    rows = format_rows(values, b",", precision).decode().splitlines()
-    if not np.isfinite(values).all():
-        rows = [",".join(map(json_number, row.split(","))) for row in rows]
-    return [f"[{row.replace(',', ', ')}]" for row in rows]
+    text = format_rows(values, b",", precision).decode()
+    if are_finite(values):
+        return [f"[{row}]" for row in text.replace(",", ", ").splitlines()]
+    return [f"[{', '.join(map(json_number, row.split(',')))}]" for row in text.splitlines()]
+
+
+def are_finite(values: NDArray[Any]) -> bool:
+    """Return true if every number is finite."""
+    return bool(np.isfinite(values).all())
 
 
 _NOT_FINITE = {"NaN": "nan", "Infinity": "inf", "-Infinity": "-inf"}

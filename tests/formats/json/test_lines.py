@@ -13,7 +13,9 @@ from softmax_cli.formats.model.blocks import Block
 from softmax_cli.formats.model.options import ColumnRequest, WriteOptions
 from softmax_cli.formats.model.sinks import Result
 from softmax_cli.formats.opening.sink import open_sink
+from softmax_cli.formats.text import digits
 from tests.formats.rows import Ids, raw_ids, read, refusal, saved
+from tests.running import run
 
 INF, NAN = np.inf, np.nan
 
@@ -178,3 +180,26 @@ def test_an_error_about_a_line_is_short(
     line = refusal(saved(name, data), **options)
     assert name in line or "--columns" in line
     assert len(line) < 1000
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "[0.5, -1.25e-7]\n[-0.0, 3]\n",
+        '{"a": 1, "b % c": 2}\n{"a": 0, "b % c": -1e9}\n',
+        '{"é\\n": 1, "\\"": 2}\n{"é\\n": 0, "\\"": 20}\n',
+        '{"id": "x", "a": 1, "b": 2}\n{"id": null, "a": 2, "b": 4}\n',
+        '{"id": 7, "logits": [1, 2]}\n{"id": {"k": [1]}, "logits": [3, 4]}\n',
+        '{"logits": [1, 2]}\n{"logits": [3, 900]}\n',
+    ],
+)
+@pytest.mark.parametrize("options", ["", "--log", "--id-columns 1", "--top-k 1"])
+def test_many_rows_are_written_like_few(
+    rows: str, options: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved("x.jsonl", rows)
+    command = f"softmax-cli softmax x.jsonl --format jsonl {options}"
+    few = run(command)
+    monkeypatch.setattr(digits, "_MANY", 0)
+    monkeypatch.setattr(digits, "_PART", 2)
+    assert run(command) == few
