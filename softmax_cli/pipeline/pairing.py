@@ -23,7 +23,7 @@ from softmax_cli.formats.model.blocks import Block, Chunk, Source
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_AXIS = re.compile(r": along axis -?\d+$")
+_AXIS = r": along axis -?\d+$"
 ONE_TO_ONE = "give one row for each row of the values"
 Role = Literal[
     "labels", "weights", "targets", "p", "vectors", "upstream gradients", "gradients", "Jacobians"
@@ -130,7 +130,7 @@ def check_shapes(source: Source, other: Source, role: Role) -> None:
     if right != flat and (source.axis == -1 or len(cells) != 1):
         remedy += f", or flat {flat}"
     found = _with_classes(given, (N,), other.axis) if cells else given
-    place, other_place = (_AXIS.sub("", each.place) for each in (source, other))
+    place, other_place = (re.sub(_AXIS, "", each.place) for each in (source, other))
     problem = f"{role} of shape {found} for {place} of shape {shape}{along}"
     raise ShapeError(problem, remedy, other_place)
 

@@ -18,7 +18,7 @@ from softmax_cli.errors import InputError, OutputError, SoftmaxCliError, UsageEr
 Location = Path | str
 Identity = tuple[int | str, ...]
 # At least two letters: one letter is a drive.
-_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.ASCII | re.IGNORECASE)
+_ADDRESS = r"[A-Za-z][A-Za-z0-9+.-]+://"
 # Keys of fsspec whose values change when a file is written again.
 _VERSIONS = (
     "LastModified",
@@ -46,7 +46,7 @@ def is_remote(token: str) -> bool:
     >>> is_remote("s3://bucket/logits.npy"), is_remote("C:/logits.npy"), is_remote("a:b")
     (True, False, False)
     """
-    return _ADDRESS.match(token) is not None
+    return re.match(_ADDRESS, token) is not None
 
 
 def location(token: str) -> Location:

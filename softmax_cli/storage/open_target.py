@@ -20,7 +20,7 @@ from softmax_cli.storage.filesystem import Location, is_remote, refuse_input
 from softmax_cli.storage.output import Target, copy_owner_and_mode, writing
 
 # Paths of open files: opening such a path again would truncate a regular file.
-_DESCRIPTOR = re.compile(r"(?:/dev|/proc/self)/fd/(\d+)|/dev/std(?:out|err)", re.ASCII)
+_DESCRIPTOR = r"(?:/dev|/proc/self)/fd/([0-9]+)|/dev/std(?:out|err)"
 _run_tag: ContextVar[str] = ContextVar("run_tag", default="")
 
 
@@ -90,7 +90,7 @@ def descriptor_of(path: str) -> int | None:
     >>> descriptor_of("/dev/fd/3"), descriptor_of("/dev/stdout"), descriptor_of("out.npy")
     (3, 1, None)
     """
-    if (found := _DESCRIPTOR.fullmatch(path)) is None:
+    if path == "-" or (found := re.fullmatch(_DESCRIPTOR, path)) is None:
         return None
     return {"/dev/stdout": 1, "/dev/stderr": 2}.get(path) or int(found[1])
 

@@ -6,6 +6,7 @@ refuses or would read differently.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
@@ -134,7 +135,7 @@ def _is_exact(values: NDArray[np.float64], text: bytes, words: pl.DataFrame) -> 
         in_words = (word.str.to_lowercase().str.count_matches("inf").sum() for word in words)
         if infinite != text.lower().count(b"inf") - sum(in_words):
             return False
-    return not LONG_WHOLE_NUMBER.search(text)
+    return not re.search(LONG_WHOLE_NUMBER, text)
 
 
 def _has_large(values: NDArray[np.float64]) -> bool:

@@ -47,7 +47,7 @@ def read_with_polars(text: bytes, rows: int, layout: Layout) -> Parsed | None:
         found = _from_objects(text, rows, classes, layout.entries, cells)
     # The line-by-line reader refuses what float64 would round.
     if found is None or (
-        (np.abs(found[0]) >= LARGEST_EXACT).any() and LONG_WHOLE_NUMBER.search(text)
+        (np.abs(found[0]) >= LARGEST_EXACT).any() and re.search(LONG_WHOLE_NUMBER, text)
     ):
         return None
     values, others_by_name = found

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-import re
 from contextlib import suppress
 
 from softmax_cli.errors import shorten
 
 # float64 holds every whole number up to it.
 LARGEST_EXACT = 1 << 53
-# Finds whole numbers that float64 may not hold.
-LONG_WHOLE_NUMBER = re.compile(rb"(?<![\d.])\d{16,}(?![\d.eE])")
+# A regular expression for whole numbers that float64 may not hold.
+LONG_WHOLE_NUMBER = rb"(?<![\d.])\d{16,}(?![\d.eE])"
 _SWAPPED = {ord("."): ",", ord(","): "."}
 STORE_TRUTH = "store truth values as numbers, 0 and 1"
 
