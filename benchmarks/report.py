@@ -81,7 +81,7 @@ def method(runs: int, scale: float) -> list[str]:
         "ratio: the median of the ratios of A to B, pair by pair; times are medians; peaks are the "
         "largest, and one below that of the measuring program itself is not known.",
         "Inputs are in the page cache. What is not yet on the disk is sent there before each run; "
-        "A also waits for its own output to be on the disk.",
+        "A also waits for its own output to be on the disk, except with --no-sync.",
         "Each command overwrites its output of the run before; both are deleted first, outside the "
         "measured time, where a name ends in 'fresh'.",
         *([f"Rows are multiplied by {scale:g}: targets are for 1."] if scale != 1 else []),

@@ -50,6 +50,8 @@ def write_rows(
         result = replace(result, steps=steps_of_first)
         if output_format(write).name == "table":
             kernel, split, result = identity, None, replace(result, matrix=False)
+    if read.on_bad_row != "skip":
+        result = replace(result, rows=source.rows)
     kernel = zero_bad_rows(kernel, read.on_bad_row)
     with open_sink(result, write, source.paths) as sink:
         return run(rows, kernel, sink.prepare, read.on_bad_row, write, split).read

@@ -185,7 +185,7 @@ class AlongAxisSink(Sink):
         array = np.moveaxis(rows.reshape(*(result.leading or ()), result.columns), -1, result.axis)
         *leading, columns = array.shape
         facts = {**result.facts, "axis": result.axis}
-        shape = {"columns": columns, "leading": tuple(leading), "axis": -1}
+        shape = {"columns": columns, "leading": tuple(leading), "axis": -1, "rows": None}
         # The columns are no classes.
         result = replace(result, class_names=None, column_names=None)
         result = replace(result, new_names=tuple(map("column_{}".format, range(columns))))

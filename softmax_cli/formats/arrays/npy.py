@@ -167,7 +167,7 @@ def stored_as(dtype: np.dtype[Any], values: NDArray[Any]) -> NDArray[Any]:
 
 
 class NpySink(FormatSink):
-    """Writes an array; its header follows when the number of rows is known."""
+    """Writes an array; into a file, its header follows when the number of rows is known."""
 
     def header(self, shape: tuple[int, ...], *, room: int = 0) -> bytes:
         """Return the header of an array of this shape, of at least `room` bytes."""
@@ -178,30 +178,38 @@ class NpySink(FormatSink):
         if result.text_columns:
             problem = f"an array cannot hold {result.text_columns}"
             raise UsageError(problem, "write .npz, .csv or .json", target.place)
-        self._pipe = None if target.seekable else target
-        if self._pipe is not None:
-            # The header comes first, and the number of rows may be known last.
-            self._target = target = target.spool()
         self._end = result.first
         most = (1 << 62, *(result.leading or ()), *result.shape(0))
         self._room = len(self.header(most))
+        self._goes_in_order = not target.seekable and result.rows is not None
+        if self._goes_in_order and result.rows is not None:
+            lines = result.rows * result.lines_per_row
+            target.write(self.header(result.shape(lines), room=self._room))
+        self._pipe = None if target.seekable or self._goes_in_order else target
+        if self._pipe is not None:
+            # The header comes first, and the number of rows is known last.
+            self._target = target = target.spool()
         self._line_bytes = result.dtype.itemsize * (1 if result.flat else result.columns)
         if result.leading is not None and not result.flat:
             rows = math.prod(result.leading)
-            lines = rows * (result.lines if result.matrix else 1)
-            target.reserve(self._room + lines * self._line_bytes, rows * result.columns)
+            size = self._room + rows * result.lines_per_row * self._line_bytes
+            target.reserve(size, rows * result.columns)
 
     def prepare(self, block: Block) -> Callable[[], None]:
-        """Write the numbers of a block at once: their position depends on no other block."""
+        """Write the numbers of a block at once, except into a pipe: their position is known."""
         values = stored_as(self._result.dtype, block.values)
-        offset = self._room + block.start * self._line_bytes
-        self._target.write_at(offset, values.reshape(-1).view(np.uint8).data)
+        data = values.reshape(-1).view(np.uint8).data
+        if self._goes_in_order:
+            return partial(self._target.write, data)
+        self._target.write_at(self._room + block.start * self._line_bytes, data)
         return partial(self._count, block.start + len(values))
 
     def _count(self, end: int) -> None:
         self._end = end
 
     def finish(self) -> None:
+        if self._goes_in_order:
+            return
         header = self.header(self._result.shape(self._end), room=self._room)
         self._target.write_at(0, memoryview(header))
         self._target.truncate(self._room + self._end * self._line_bytes)

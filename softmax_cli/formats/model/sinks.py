@@ -38,6 +38,7 @@ class Result:
     matrix        each row is a matrix, and its lines are written one by one
     height        lines of each matrix, if not as many as columns
     single        there is one row
+    rows          number of rows, if it is certain before they are written
     leading       dimensions of an array before the columns
     axis          axis of the classes in the output, counted from the end
     text_columns  what an array cannot hold, if there are columns of text
@@ -60,6 +61,7 @@ class Result:
     matrix: bool = False
     height: int | None = None
     single: bool = False
+    rows: int | None = None
     leading: tuple[int, ...] | None = None
     axis: int = -1
     text_columns: str = ""
@@ -79,6 +81,11 @@ class Result:
     def lines(self) -> int:
         """The number of lines of each matrix."""
         return self.height or self.columns
+
+    @property
+    def lines_per_row(self) -> int:
+        """The number of lines that are written for each row."""
+        return self.lines if self.matrix else 1
 
     @property
     def names(self) -> tuple[str, ...] | None:
@@ -122,7 +129,7 @@ class Result:
         """Return the shape of the array that holds all lines: leading dimensions, then classes."""
         if self.flat == "one":
             return ()
-        rows = lines // self.lines if self.matrix else lines
+        rows = lines // self.lines_per_row
         leading = self.leading
         if leading is None or math.prod(leading) != rows or (self.flat and not leading):
             leading = (rows,)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import io
 import os
 import sys
+import tempfile
 from pathlib import Path
 from threading import Thread
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import polars as pl
 import pytest
 from numpy.testing import assert_array_equal
 
+from softmax_cli.formats.model import blocks
 from tests.formats.rows import Array, piped, write
 from tests.running import run
 
@@ -86,6 +89,35 @@ def test_every_command_writes_into_a_pipe(line: str) -> None:
     data = run(f"softmax-cli {line}").out.encode("utf-8", "surrogateescape")
     assert data == Path("file.npy").read_bytes()
     assert len(piped(data).values)
+
+
+@pytest.mark.parametrize(
+    ("line", "is_held"),
+    [
+        ("softmax z.npy --format npy", False),
+        ("softmax z.npy --format safetensors", False),
+        ("softmax z.npy --on-bad-row nan --format npy", False),
+        ("softmax z.npy --on-bad-row skip --format npy", True),
+        ("softmax z.npy --axis 0 --format npy", True),
+        ("jacobian z.npy --format npy", False),
+        ("jacobian z.npy --jvp 1,0,0 --format npy", False),
+    ],
+)
+def test_rows_whose_number_is_certain_go_into_a_pipe_as_they_come(
+    line: str, is_held: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logits = np.random.default_rng(0).normal(size=(7, 11, 3))
+    if "--on-bad-row" in line:
+        logits[2, 5, 1] = np.nan
+    np.save("z.npy", logits)
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 100)
+    name = f"file.{line.rpartition(' ')[2]}"
+    assert run(f"softmax-cli {line} -o {name}").code == 0
+    file = mock.Mock(side_effect=tempfile.TemporaryFile)
+    monkeypatch.setattr(tempfile, "TemporaryFile", file)
+    data = run(f"softmax-cli {line}").out.encode("utf-8", "surrogateescape")
+    assert data == Path(name).read_bytes()
+    assert file.called == is_held
 
 
 def test_what_one_command_writes_the_next_one_reads() -> None:
