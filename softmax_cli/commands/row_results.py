@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from softmax_cli.formats.model.blocks import Block, Source, identity
@@ -47,11 +46,11 @@ def write_rows(
             return explain(Row(logits, source.dtype, T, name, digits, read.on_bad_row), block)
 
         rows, steps_of_first = keep_first_rows(source, steps)
-        result = replace(result, steps=steps_of_first)
+        result = result._replace(steps=steps_of_first)
         if output_format(write).name == "table":
-            kernel, split, result = identity, None, replace(result, matrix=False)
+            kernel, split, result = identity, None, result._replace(matrix=False)
     if read.on_bad_row != "skip":
-        result = replace(result, rows=source.rows)
+        result = result._replace(rows=source.rows)
     kernel = zero_bad_rows(kernel, read.on_bad_row)
     with open_sink(result, write, source.paths) as sink:
         return run(rows, kernel, sink.prepare, read.on_bad_row, write, split).read

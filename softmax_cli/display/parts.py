@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from math import isfinite
 from operator import attrgetter
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from softmax_cli.display.alignment import align_columns, first_and_last
@@ -17,8 +17,7 @@ SHOWN_COLUMNS = 400
 MARK = (" ", "▸")
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """A line of words; what does not fit continues below, indented further.
 
     whole  never broken, because users copy it
@@ -37,8 +36,7 @@ class Gauge(NamedTuple):
     mark: float | None = None
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(NamedTuple):
     """Rows of texts; gauges in the last column take the width that is left.
 
     left      left-aligned columns
@@ -52,7 +50,7 @@ class Table:
     headings: Sequence[str]
     rows: Sequence[Sequence[str | Gauge]]
     left: Sequence[int] = (0,)
-    styles: dict[str, str] = field(default_factory=dict)
+    styles: Mapping[str, str] = MappingProxyType({})
     legend: str = ""
     gaps: Sequence[int] = ()
     strong: Sequence[int] = ()
@@ -76,8 +74,7 @@ class Cell(NamedTuple):
     name: str | None = None
 
 
-@dataclass(frozen=True)
-class Grid:
+class Grid(NamedTuple):
     """Rows of numbers; as many columns are shown as fit.
 
     total    how many columns there are; `headings` and `cells` hold the first and the last
@@ -124,8 +121,7 @@ def matrix_grid(
     return Grid(r"i \ j", names, len(headings), labels, cells, gap=gap, note=note, darkest=darkest)
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """A step of a derivation.
 
     name   identifies the step in JSON
@@ -137,7 +133,7 @@ class Step:
     name: str
     title: str
     formula: Sequence[str] = ()
-    facts: dict[str, object] = field(default_factory=dict)
+    facts: Mapping[str, object] = MappingProxyType({})
     parts: Sequence[Part | str] = ()
     row: int | None = None
 
@@ -161,4 +157,4 @@ def step_parts(steps: Sequence[Step]) -> Iterator[Part]:
             yield from (Line(line, indent=3) for line in step.formula)
             for part in step.parts:
                 shown = Line(part) if isinstance(part, str) else part
-                yield replace(shown, indent=shown.indent + 3)
+                yield shown._replace(indent=shown.indent + 3)

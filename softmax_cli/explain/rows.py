@@ -229,7 +229,7 @@ def keep_first_rows(
 
 def steps_of_rows(explained: Mapping[int, list[Step]], rows: int) -> list[Step]:
     """Return the steps by number of row as one list, and one on how many rows are explained."""
-    steps = [replace(step, row=n) for n, of_row in sorted(explained.items()) for step in of_row]
+    steps = [step._replace(row=n) for n, of_row in sorted(explained.items()) for step in of_row]
     if len(explained) == rows > 0:
         return steps
     notes = f"{len(explained)} of {rows} row{'s' * (rows != 1)} explained"

@@ -72,7 +72,7 @@ class LossReport:
             of_rows = keeps_rows and not self._is_report
             finish = stack.enter_context(self._opened(source.paths, of_rows=of_rows))
             if of_rows:
-                result = replace(row_result(source), after=self._histogram)
+                result = row_result(source)._replace(after=self._histogram)
                 sink = stack.enter_context(open_sink(result, self.write, source.paths))
             outputs = open_row_files(stack, source, files)
             if sink is not None:

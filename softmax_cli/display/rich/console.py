@@ -7,7 +7,6 @@ import io
 import os
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from functools import partial
 from shutil import get_terminal_size
 from typing import Any
@@ -96,7 +95,7 @@ def render_picture(parts: Iterable[Part], form: str, color: Color) -> str:
     )
     for part in parts:
         # Nobody copies a command from a picture: it may be broken.
-        shown = replace(part, whole=False) if isinstance(part, Line) else part
+        shown = part._replace(whole=False) if isinstance(part, Line) else part
         _PRINT[type(part)](console, shown)
     if color == "never":
         console._record_buffer[:] = Segment.remove_color(console._record_buffer)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -93,7 +93,7 @@ def _column_ends(headings: Sequence[str], rows: Sequence[Sequence[str | Gauge]])
     return list(accumulate(3 * (n > 0) + max(map(cell_len, c)) for n, c in enumerate(columns)))
 
 
-def _cell(cell: str | Gauge, room: int, styles: dict[str, str]) -> Text:
+def _cell(cell: str | Gauge, room: int, styles: Mapping[str, str]) -> Text:
     if isinstance(cell, str):
         return Text(escape_unprintable(cell), style=styles.get(cell, ""))
     eighths = round(8 * room * clip(cell.value))

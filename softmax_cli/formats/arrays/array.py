@@ -187,9 +187,9 @@ class AlongAxisSink(Sink):
         facts = {**result.facts, "axis": result.axis}
         shape = {"columns": columns, "leading": tuple(leading), "axis": -1, "rows": None}
         # The columns are no classes.
-        result = replace(result, class_names=None, column_names=None)
-        result = replace(result, new_names=tuple(map("column_{}".format, range(columns))))
-        inner = self._open_inner(replace(result, facts=facts, **shape))
+        result = result._replace(class_names=None, column_names=None)
+        result = result._replace(new_names=tuple(map("column_{}".format, range(columns))))
+        inner = self._open_inner(result._replace(facts=facts, **shape))
         for block in array_source(array, "").blocks():
             inner.write(block)
         inner.finish()

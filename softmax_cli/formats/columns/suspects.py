@@ -86,7 +86,7 @@ def warn_of_suspects(source: Source) -> Source:
         blocks: list[Block] = []
         for chunk in rest:
             blocks.append(chunk.read())
-            first.append(replace(chunk, read=partial(identity, blocks[-1])))
+            first.append(chunk._replace(read=partial(identity, blocks[-1])))
             if sum(len(block.values) for block in blocks) >= _INDEX_ROWS:
                 break
         if blocks and blocks[0].start == 0:

@@ -93,8 +93,7 @@ class Block:
         return replace(self, start=start, place=place, **taken)
 
 
-@dataclass(frozen=True, eq=False)
-class Chunk:
+class Chunk(NamedTuple):
     """The next rows of a source; the sequential part of the read is done.
 
     read     does the rest, in any thread; the caller may change the values
@@ -109,7 +108,7 @@ class Chunk:
 
     def map(self, change: Callable[[Block], Block]) -> Chunk:
         """Return the chunk with a change applied to its block once it is read."""
-        return replace(self, read=lambda: change(self.read()))
+        return self._replace(read=lambda: change(self.read()))
 
 
 class RowRange(NamedTuple):
@@ -259,7 +258,7 @@ class Source:
                 elif first < last:
                     size = chunk.size * (last - first) // chunk.rows
                     part = chunk.map(methodcaller("part", first, last))
-                    yield replace(part, rows=last - first, size=size)
+                    yield part._replace(rows=last - first, size=size)
                 start = stop
                 if start >= end:
                     return

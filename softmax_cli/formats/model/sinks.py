@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from softmax_cli.errors import UsageError, shorten
 from softmax_cli.formats.model.blocks import Block, Source
@@ -25,8 +25,7 @@ def id_keys(names: Sequence[str]) -> list[str]:
     return [name or f"id_{place}" for place, name in enumerate(names, 1)]
 
 
-@dataclass(frozen=True, eq=False)
-class Result:
+class Result(NamedTuple):
     """What a sink needs to know before the first row.
 
     name          of the values, plural: the JSON key and the title of a table
@@ -57,7 +56,7 @@ class Result:
     new_names: tuple[str, ...] | None = None
     id_names: tuple[str, ...] = ()
     list_name: str | None = None
-    facts: dict[str, object] = field(default_factory=dict)
+    facts: Mapping[str, object] = MappingProxyType({})
     matrix: bool = False
     height: int | None = None
     single: bool = False

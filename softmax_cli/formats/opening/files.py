@@ -174,7 +174,7 @@ class _OpenSource:
             finally:
                 self.end()
 
-        return replace(chunk, read=read, size=chunk.size or chunk.rows * _row_bytes(self._source))
+        return chunk._replace(read=read, size=chunk.size or chunk.rows * _row_bytes(self._source))
 
     def end(self) -> None:
         """Close the source if no chunk is left to read."""
