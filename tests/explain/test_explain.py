@@ -258,7 +258,7 @@ def test_how_a_confident_row_keeps_its_digits() -> None:
 
 
 def test_what_is_less_than_rounding_is_called_so() -> None:
-    assert "read them as 0" in said("jacobian 0.1 0.2 0.7 --vjp 1,1,1")
+    assert "read them as 0" in said("jacobian 0.1 0.2 0.7 --vjp .1,.1,.1")
     assert "read them as 0" not in said("jacobian 0.1 0.2 0.7 --vjp 1,2,1")
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from softmax_cli.core.exact.arrays import FloatArray, with_classes
+from softmax_cli.core.kernel import compiled
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -26,7 +27,7 @@ def rows_of(array: FloatArray, axis: int) -> FloatArray:
     """Return the array as (rows, classes), copied if NumPy would add its rows in another order."""
     rows = np.moveaxis(array, axis, -1).reshape(-1, array.shape[axis])
     by_columns = rows.flags.f_contiguous and rows.shape[-1] < FEW_CLASSES
-    return rows if by_columns else np.ascontiguousarray(rows)
+    return rows if by_columns and not compiled.computes(rows) else np.ascontiguousarray(rows)
 
 
 def as_it_was(rows: FloatArray, array: FloatArray, axis: int) -> FloatArray:
@@ -59,6 +60,8 @@ def likeliest(logits: FloatArray) -> NDArray[np.intp]:
     >>> likeliest(np.array([[1.0, 3.0, 3.0], [2.0, 0.0, 1.0]]))
     array([1, 0])
     """
+    if compiled.computes(logits):
+        return compiled.likeliest(logits)[0]
     if logits.shape[-1] >= FEW_CLASSES:
         first: NDArray[np.intp] = logits.argmax(axis=-1)
         return first
@@ -80,7 +83,7 @@ def to_kernel_layout(rows: NDArray[Any]) -> NDArray[Any]:
     Few classes are stored by columns, because NumPy spends most of its time starting each short
     row (measured: up to 50 classes in float64, 80 in float32).
     """
-    if rows.shape[-1] >= FEW_CLASSES:
+    if rows.shape[-1] >= FEW_CLASSES or compiled.computes(rows):
         return np.ascontiguousarray(rows)
     result = np.empty_like(rows, order="F")
     step = _AT_ONCE // (rows.shape[-1] * rows.itemsize)
@@ -96,6 +99,8 @@ def has_no_softmax(logits: ArrayLike, *, axis: int = -1) -> NDArray[np.bool_]:
     array([False,  True,  True])
     """
     array = with_classes(logits, axis)
+    if array.ndim == 2 and axis == -1 and compiled.computes(array):
+        return ~np.isfinite(compiled.likeliest(array)[1])
     if array.shape[axis] < FEW_CLASSES:
         largest = array.max(axis=axis)
     else:

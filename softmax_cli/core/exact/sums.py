@@ -10,6 +10,7 @@ import numpy as np
 
 from softmax_cli.core.exact.double_double import LARGEST, two_sum
 from softmax_cli.core.exact.rows import FEW_CLASSES
+from softmax_cli.core.kernel import compiled
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -101,6 +102,9 @@ class ExactSum:
             with np.errstate(invalid="ignore"):
                 self._not_finite += float(rest[~finite].sum())
             rest = rest[finite]
+        if compiled.computes(rest):
+            self._units += compiled.exact_sum(rest)
+            return
         for power, multiples in _multiples(rest):
             self._units += int(multiples.sum()) << (power - _SMALLEST)
 

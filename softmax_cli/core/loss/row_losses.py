@@ -9,23 +9,25 @@ import numpy as np
 
 from softmax_cli.core.exact.arrays import FloatArray, wide
 from softmax_cli.core.exact.double_double import (
-    LARGEST,
     Factor,
     Rows,
     factor,
     over,
-    product,
     quotient,
     times,
     two_sum,
 )
-from softmax_cli.core.exact.exponentials import RAISED
 from softmax_cli.core.exact.odds import Odds, SplitExponentials, distances
 from softmax_cli.core.exact.rows import likeliest, parts, whole_rows
 from softmax_cli.core.exact.sums import row_sums, summed, sums_in_parts
+from softmax_cli.core.kernel import compiled
+from softmax_cli.core.loss.row_gradients import (
+    label_gradients,
+    recompute_small_gradients,
+    target_gradients,
+)
 from softmax_cli.core.loss.weights import UNWEIGHTED, Parts, WeightedTargets, Weights
-from softmax_cli.core.softmax.jacobian_products import share_over, summable, without
-from softmax_cli.core.softmax.softmax import probabilities
+from softmax_cli.core.softmax.jacobian_products import ONE, are_summable
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -53,6 +55,9 @@ def row_losses(
     largest  (rows,) the likeliest class of each row, if known
     samples  (rows,) sample weights; rows of weight 0 have loss 0
     """
+    if source == "logits" and compiled.computes(values, temperature):
+        weighted = weights.weighted(targets, samples, slice(None))
+        return _compiled_losses(values, weighted, temperature, base)
     losses = np.empty((len(values), 1))
     with whole_rows(values.shape[-1]):
         for part in parts(values):
@@ -84,9 +89,14 @@ def row_losses_and_gradients(
 
     Other arguments as of `row_losses`; `out` may be the logits.
     """
-    losses = np.empty((len(logits), 1))
     exact = out.dtype.itemsize == 8
     divisor = factor(temperature, count, base)
+    if compiled.computes(logits, temperature, divisor.high):
+        weighted = weights.weighted(targets, samples, slice(None))
+        Y = weighted.scaled_targets() if weighted.is_soft else None
+        if Y is None or are_summable(Y):
+            return _compiled_losses(logits, weighted, temperature, base, out, divisor, Y)
+    losses = np.empty((len(logits), 1))
     with whole_rows(logits.shape[-1]):
         for part in parts(logits):
             a = logits[part]
@@ -99,15 +109,43 @@ def row_losses_and_gradients(
                 sums, for_logarithms = split.sums()
             odds = split.odds(*for_logarithms)
             if weighted.is_soft:
-                gradients = _target_gradients(wide(a), weighted, temperature, divisor)
+                gradients = target_gradients(wide(a), weighted, temperature, divisor)
             else:
-                gradients = _label_gradients(split, sums, weighted, divisor)
+                gradients = label_gradients(split, sums, weighted, divisor)
                 if exact:
-                    _recompute_small_gradients(gradients, odds, a, weighted, temperature, divisor)
+                    recompute_small_gradients(gradients, odds, a, weighted, temperature, divisor)
             losses[part] = _losses(a, weighted, odds, temperature, base)
             weighted.clear(losses[part])
             weighted.clear(gradients)
             np.copyto(out[part], gradients, casting="same_kind")
+    return losses[:, 0]
+
+
+def _compiled_losses(
+    a: FloatArray,
+    weighted: WeightedTargets,
+    T: float,
+    base: float,
+    gradients: FloatArray | None = None,
+    divisor: Factor = ONE,
+    Y: Rows | None = None,
+) -> NDArray[np.float64]:
+    """Return the losses, and write gradients; Y are the scaled targets if they are soft."""
+    direct = gradients if Y is None else None
+    if direct is not None and np.may_share_memory(a, direct):
+        a = a.copy()
+    losses = compiled.losses(a, weighted, T, factor(base=base), direct, divisor)
+    # Differences that overflow are finite once they are divided by T, weighted and scaled.
+    unsure = np.flatnonzero(~np.isfinite(losses[:, 0]))
+    if unsure.size:
+        a_unsure, rows = a[unsure], weighted.rows(unsure)
+        with whole_rows(a.shape[-1]):
+            losses[unsure] = _losses(a_unsure, rows, _odds(a_unsure, T, None), T, base)
+        weighted.clear(losses)
+    if gradients is not None and Y is not None:
+        compiled.product("log_softmax_from_left", a, Y, T, divisor, gradients, sign=-1)
+        if weighted.scale is not None:
+            gradients[weighted.scale[0][:, 0] == 0] = 0
     return losses[:, 0]
 
 
@@ -189,62 +227,6 @@ def _rounded(a: Rows, b: Parts, weighted: WeightedTargets, base: float, left: An
 def finite(rest: Rows) -> Rows:
     """Return rounding errors, 0 where they overflowed."""
     return np.where(np.isfinite(rest), rest, 0)
-
-
-def _label_gradients(
-    split: SplitExponentials, sums: Parts, weighted: WeightedTargets, divisor: Factor
-) -> Rows:
-    """Return scale * (P_j - Y_j) / divisor, in the memory of the exponentials."""
-    gradients, (of_top, of_top_rest) = split.others, split.of_top
-    label = weighted.targets
-    total, low = two_sum(of_top, sums[0])
-    low += of_top_rest + sums[1]
-    np.put_along_axis(gradients, split.top, of_top, -1)
-    # P - 1 is minus the sum of the others, which is known for the likeliest class.
-    of_label = np.take_along_axis(gradients, label, -1)
-    but_others = of_label - total - low
-    but_label = np.where(label == split.top, 0 - (sums[0] + sums[1]), but_others)
-    np.put_along_axis(gradients, label, but_label, -1)
-    whole, rest = product(total, low, divisor)
-    if weighted.scale is not None:
-        whole, rest = quotient(whole, rest, *weighted.scale)
-    whole = whole + rest
-    safe = (whole > 1 / LARGEST) & (whole < LARGEST)
-    gradients /= np.where(safe, whole, total)
-    if not safe.all():
-        unsafe = ~safe[:, 0]
-        gradients[unsafe] /= divisor.high
-        gradients[unsafe] = weighted.scaled(gradients[unsafe], unsafe)
-    return gradients
-
-
-def _recompute_small_gradients(
-    gradients: Rows, odds: Odds, a: FloatArray, weighted: WeightedTargets, T: float, divisor: Factor
-) -> None:
-    """Recompute rows where a probability is subnormal and its gradient may not be."""
-    label = weighted.targets
-    grow = divisor.high if weighted.scale is None else divisor.high / weighted.scale[0]
-    may_grow = (np.asarray(grow) > 2.0**-800) & (np.asarray(grow) < 1)
-    if not may_grow.any() or divisor.high < 2.0**-400:
-        return
-    small = ((np.abs(gradients) < 2.0**-1000 / grow) & may_grow).any(axis=-1)
-    if small.any():
-        (P,) = probabilities(wide(a[small]), T, divisor, raised=RAISED)
-        top = odds.top[small]
-        is_top = label[small] == top
-        with without(P, top):
-            of_others = row_sums(P, summed(P))
-        P_label = np.take_along_axis(P, label[small], -1)
-        whole = np.ldexp(1 / divisor.high, RAISED)
-        np.put_along_axis(P, label[small], np.where(is_top, 0 - of_others, P_label - whole), -1)
-        gradients[small] = np.ldexp(weighted.scaled(P, small), -RAISED)
-
-
-def _target_gradients(a: Rows, weighted: WeightedTargets, T: float, divisor: Factor) -> Rows:
-    """Return scale * (P_j sum_k Y_k - Y_j) / divisor."""
-    Y, size = summable(weighted.scaled_targets())
-    share = 0 - share_over(a, Y, T, divisor, sums_in_parts)
-    return share if size is None else share * size
 
 
 def expected_losses(weights: Rows, logarithms: Rows) -> NDArray[np.float64]:

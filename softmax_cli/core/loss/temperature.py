@@ -20,6 +20,7 @@ from softmax_cli.core.exact.double_double import Rows
 from softmax_cli.core.exact.mergeable import Mergeable
 from softmax_cli.core.exact.rows import likeliest, parts, whole_rows
 from softmax_cli.core.exact.sums import ExactSum, summed
+from softmax_cli.core.kernel import compiled
 from softmax_cli.core.loss.weights import WeightedTargets, Weights
 from softmax_cli.errors import DomainError
 
@@ -56,18 +57,19 @@ class Slopes(Mergeable):
         with whole_rows(logits.shape[-1]):
             for part in parts(logits):
                 weighted = weights.weighted(targets, samples, part)
-                for total, of_rows in zip(
-                    (getattr(self, name) for name in self.merged),
-                    _slopes(wide(logits[part]), weighted, self.temperature),
-                    strict=True,
-                ):
+                slopes = _slopes(logits[part], weighted, self.temperature)
+                for name, of_rows in zip(self.merged, slopes, strict=True):
+                    total = getattr(self, name)
                     scaled = weighted.scaled(of_rows)
                     weighted.clear(scaled)
                     total.add(scaled)
 
 
-def _slopes(a: Rows, weighted: WeightedTargets, T: float) -> tuple[Rows, Rows, Rows, Rows]:
+def _slopes(logits: FloatArray, weighted: WeightedTargets, T: float) -> list[Rows]:
     """Return the derivatives of rows, (rows, 1) each: first, second, coldest, hottest."""
+    if compiled.computes(logits, T):
+        return np.hsplit(compiled.slopes(logits, weighted, T), 4)
+    a = wide(logits)
     lower = a - np.take_along_axis(a, likeliest(a)[:, None], -1)
     if weighted.is_soft:
         Y = wide(weighted.targets)
@@ -84,7 +86,7 @@ def _slopes(a: Rows, weighted: WeightedTargets, T: float) -> tuple[Rows, Rows, R
     mean = summed(terms)
     terms *= lower
     variance = np.maximum(summed(terms) - mean * mean, 0)
-    return total * mean - at_targets, total * variance, -at_targets, total * of_even - at_targets
+    return [total * mean - at_targets, total * variance, -at_targets, total * of_even - at_targets]
 
 
 class Fitted(NamedTuple):

@@ -35,6 +35,12 @@ class WeightedTargets(NamedTuple):
     rest: Rows | None
     scale: Parts | None
 
+    def rows(self, chosen: NDArray[np.intp]) -> WeightedTargets:
+        """Return those of some rows."""
+        rest = None if self.rest is None else self.rest[chosen]
+        scale = None if self.scale is None else (self.scale[0][chosen], self.scale[1][chosen])
+        return WeightedTargets(self.is_soft, self.targets[chosen], rest, scale)
+
     def scaled(self, values: Rows, rows: Any = ...) -> Rows:
         """Return values (rows, ...) times the scale."""
         return values if self.scale is None else values * self.scale[0][rows]

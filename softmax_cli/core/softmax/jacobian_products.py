@@ -13,6 +13,7 @@ from softmax_cli.core.exact.double_double import Factor, Rows, factor, over, tim
 from softmax_cli.core.exact.exponentials import RAISED
 from softmax_cli.core.exact.rows import likeliest, parts, whole_rows
 from softmax_cli.core.exact.sums import row_sums, summed, sums_in_parts
+from softmax_cli.core.kernel import compiled
 from softmax_cli.core.softmax.softmax import probabilities
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ ONE = Factor(1.0, 0.0)
 # Products of smaller probabilities may be subnormal and lose digits.
 _SMALLEST = 2.0**-500
 _LARGEST_ENTRY = 2.0**450
+_LARGEST_COMPILED = 2.0**200
 # Quotients by smaller divisors may overflow in double-double products.
 _SMALLEST_DIVISOR = 2.0**-500
 # Sums of rows as double-doubles.
@@ -33,12 +35,21 @@ def row_products(
     product: Product, a: FloatArray, vectors: FloatArray, *, temperature: float, out: FloatArray
 ) -> None:
     """Write the product of each row's Jacobian and vector; all arrays (rows, classes)."""
+    if compiled.computes(a, temperature) and are_summable(vectors):
+        divisor = factor(temperature)
+        compiled.product(_COMPILED[product], a, vectors, temperature, divisor, out)
+        return
     sums = sums_in_parts if a.dtype.itemsize == 8 else _plain_sums
     with whole_rows(a.shape[-1]):
         for part in parts(a):
             v, scale = summable(wide(vectors[part]))
             result = product(a[part], v, temperature, sums)
             np.copyto(out[part], result if scale is None else result * scale, casting="same_kind")
+
+
+def are_summable(v: FloatArray) -> bool:
+    """Return whether the compiled kernel can sum the products of these vectors."""
+    return max(float(v.max(initial=0)), -float(v.min(initial=0))) <= _LARGEST_COMPILED
 
 
 def summable(v: Rows) -> tuple[Rows, Rows | None]:
@@ -180,6 +191,12 @@ def _has_small(S: Rows, a: FloatArray) -> bool:
     """Return whether a probability is too small; masked classes do not count."""
     return a.dtype.itemsize == 8 and bool(((S < _SMALLEST) & (a > -np.inf)).any())
 
+
+_COMPILED: dict[Product, str] = {
+    softmax_product: "softmax",
+    log_softmax_jvp_product: "log_softmax",
+    log_softmax_vjp_product: "log_softmax_from_left",
+}
 
 # By the function that is differentiated, and the side of its Jacobian that the vector is on.
 PRODUCTS: dict[tuple[str, str], Product] = {

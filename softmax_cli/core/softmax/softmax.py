@@ -19,6 +19,7 @@ from softmax_cli.core.exact.exponentials import exponentials, in_parts, low_prec
 from softmax_cli.core.exact.odds import distances, odds_against_likeliest
 from softmax_cli.core.exact.rows import as_it_was, parts, rows_of, whole_rows
 from softmax_cli.core.exact.sums import row_sums
+from softmax_cli.core.kernel import compiled
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -47,6 +48,17 @@ def softmax(
     T = checked_temperature(temperature)
     rows = rows_of(array, axis)
     result = np.empty_like(rows) if out is None else rows_of(out, axis)
+    if compiled.computes(rows, T):
+        compiled.softmax(rows, T, result)
+    else:
+        _write_softmax(rows, T, result)
+    shaped = as_it_was(result, array, axis)
+    if out is not None and not np.shares_memory(out, result):
+        out[...] = shaped
+    return shaped
+
+
+def _write_softmax(rows: FloatArray, T: float, result: FloatArray) -> None:
     largest_part = next(parts(rows), slice(0))
     # New memory for each part would cost more than the arithmetic.
     rooms = [np.empty_like(rows[largest_part], np.float64) for _ in range(2)]
@@ -60,10 +72,6 @@ def softmax(
                 terms, sums = low_precision_exponentials(rows[part], T, first)
                 terms *= 1 / sums
                 np.copyto(result[part], terms, casting="same_kind")
-    shaped = as_it_was(result, array, axis)
-    if out is not None and not np.shares_memory(out, result):
-        out[...] = shaped
-    return shaped
 
 
 def log_softmax(logits: ArrayLike, *, axis: int = -1, temperature: float = 1.0) -> FloatArray:
@@ -107,15 +115,23 @@ def logsumexp(logits: ArrayLike, *, axis: int = -1, temperature: float = 1.0) ->
     result = np.empty((len(rows), 1), array.dtype)
     with whole_rows(rows.shape[-1]):
         for part in parts(rows):
-            odds = odds_against_likeliest(rows[part], T)
-            maximum = wide(rows[part]).max(axis=-1, keepdims=True)
-            total = np.where(np.isinf(maximum), maximum, maximum / T + odds.logarithm())
+            if compiled.computes(rows, T):
+                maximum, logarithms = compiled.log_odds(rows[part], T)
+            else:
+                logarithms = odds_against_likeliest(rows[part], T).logarithm()
+                maximum = wide(rows[part]).max(axis=-1, keepdims=True)
+            total = np.where(np.isinf(maximum), maximum, maximum / T + logarithms)
             result[part] = narrowed(total, array.dtype)
     return np.squeeze(as_it_was(result, array.take([0], axis), axis), axis)[()]
 
 
 def probabilities(a: FloatArray, T: float, *divisors: Factor, raised: int = 0) -> list[Rows]:
     """Return softmax / divisor * 2^raised for each divisor, to 0.6 ULP of the logits' dtype."""
+    if compiled.computes(a, T, *(divisor.high for divisor in divisors)):
+        found = [np.empty(a.shape) for _ in divisors]
+        for divisor, result in zip(divisors, found, strict=True):
+            compiled.softmax(a, T, result, divisor, raised)
+        return found
     if a.dtype.itemsize == 8:
         exponentials_ = in_parts(wide(a), T)
         return [exponentials_.over_their_sum(divisor, raised) for divisor in divisors]
@@ -128,6 +144,9 @@ def write_log_probabilities(
     rows: FloatArray, T: float, out: FloatArray, base: float = math.e
 ) -> None:
     """Write the logarithms of the softmax in a base; both arrays (rows, classes)."""
+    if compiled.computes(rows, T):
+        compiled.log_softmax(rows, T, out, factor(base=base))
+        return
     with whole_rows(rows.shape[-1]):
         for part in parts(rows):
             a = wide(rows[part])
