@@ -17,6 +17,14 @@ import hatch_build
 from hatch_build import build_kernel, compile_kernel, remove_kernel, source_digest, wheel_tag
 from tests.running import ROOT
 
+# Compiles in no time.
+SMALL = """
+#include <Python.h>
+static int run(PyObject *self) { return PyModule_AddStringConstant(self, "SOURCE", KERNEL_SOURCE); }
+static PyModuleDef_Slot slots[] = {{Py_mod_exec, run}, {0, NULL}};
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, .m_name = "_kernel", .m_slots = slots};
+PyMODINIT_FUNC PyInit__kernel(void) { return PyModuleDef_Init(&module); }
+"""
 COMPILER = (sysconfig.get_config_var("CC") or "cc").split()[0]
 needs_compiler = pytest.mark.skipif(
     shutil.which(COMPILER) is None or bool(hatch_build.unsupported()),
@@ -25,9 +33,12 @@ needs_compiler = pytest.mark.skipif(
 
 
 @pytest.fixture(autouse=True)
-def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def _environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("SOFTMAX_CLI_BUILD", "CC", "CFLAGS", "LDFLAGS", "MACOSX_DEPLOYMENT_TARGET"):
         monkeypatch.delenv(name, raising=False)
+    (home := tmp_path / "home").mkdir()
+    (home / "kernel.c").write_text(SMALL)
+    monkeypatch.setattr(hatch_build, "HOME", home)
 
 
 def _load(path: Path) -> ModuleType:
@@ -42,10 +53,19 @@ def _load(path: Path) -> ModuleType:
 @needs_compiler
 @pytest.mark.parametrize("clones", [True, False])
 def test_compiles_into_a_folder(clones: bool, tmp_path: Path) -> None:
-    if clones and build_kernel(tmp_path) is None:
-        pytest.skip("this compiler has no clones")
     path = compile_kernel(tmp_path / "new", ["-O1"], clones)
     assert [each.name for each in (tmp_path / "new").iterdir()] == [path.name]
+    assert source_digest() == _load(path).SOURCE
+
+
+@needs_compiler
+def test_a_compiler_that_refuses_clones(tmp_path: Path) -> None:
+    source = hatch_build.HOME / "kernel.c"
+    source.write_text(f"#ifdef KERNEL_CLONES\n#error no clones\n#endif\n{SMALL}")
+    with pytest.raises(Exception, match="failed"):
+        compile_kernel(tmp_path / "new")
+    path = build_kernel(tmp_path / "new")
+    assert path is not None
     assert source_digest() == _load(path).SOURCE
 
 
@@ -71,8 +91,8 @@ def test_fast_math_of_the_environment_changes_nothing(
 
 def test_without_a_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CC", str(tmp_path / "cc"))
-    assert build_kernel(tmp_path) is None
-    assert list(tmp_path.iterdir()) == []
+    assert build_kernel(tmp_path / "new") is None
+    assert list((tmp_path / "new").iterdir()) == []
     monkeypatch.setenv("SOFTMAX_CLI_BUILD", "require")
     with pytest.raises(RuntimeError, match="require, but the kernel was not compiled: "):
         build_kernel(tmp_path)
@@ -108,7 +128,7 @@ def test_a_compilation_that_is_left_out_removes_the_old_kernel(tmp_path: Path) -
         (tmp_path / name).touch()
     (tmp_path / "_kernel.half").mkdir()
     remove_kernel(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["_kernel.half", "kernel.c"]
+    assert {path.name for path in tmp_path.glob("*kernel*")} == {"_kernel.half", "kernel.c"}
 
 
 @pytest.mark.parametrize(
@@ -143,6 +163,7 @@ def checkout(tmp_path: Path) -> Path:
     )
     for name in ("pyproject.toml", "hatch_build.py", "README.md", "LICENSE", ".gitignore"):
         shutil.copy(ROOT / name, folder)
+    (folder / "softmax_cli/core/kernel/kernel.c").write_text(SMALL)
     (folder / "softmax_cli/core/kernel/_kernel.abi3.so").write_bytes(b"old")
     return folder
 
