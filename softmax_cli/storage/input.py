@@ -158,16 +158,17 @@ class _Prepended(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        size = len(buffer)
-        data, self._head = bytearray(self._head[:size]), self._head[size:]
-        self._position += len(data)
-        # Bytes from a slow pipe are counted as they arrive.
-        while len(data) < size and (piece := self._rest.read1(size - len(data))):
-            data += piece
-            self._position += len(piece)
-            self._check()
-        buffer[: len(data)] = data
-        return len(data)
+        with memoryview(buffer) as room:
+            head, self._head = self._head[: len(room)], self._head[len(room) :]
+            filled = len(head)
+            room[:filled] = head
+            self._position += filled
+            # Bytes from a slow pipe are counted as they arrive.
+            while filled < len(room) and (count := self._rest.readinto1(room[filled:])):
+                filled += count
+                self._position += count
+                self._check()
+            return filled
 
     def tell(self) -> int:
         return self._position
