@@ -6,7 +6,6 @@ exp((a - max a) / T) would round a difference and a quotient first, which costs 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -78,8 +77,7 @@ def is_exact_divisor(T: float) -> bool:
     return math.frexp(T)[0] == 0.5 and 1 / LARGEST < T < LARGEST
 
 
-@dataclass(frozen=True)
-class Parts:
+class Parts(NamedTuple):
     """exp(a / T) = (head + rest) 2^power, each row scaled by a power of two; relative error 2^-59.
 
     Heads have 26 bits, whose products are exact; rests are below 1/100 of them, powers at most 0.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -66,8 +65,7 @@ def odds_against_likeliest(a: FloatArray, T: float, top: NDArray[np.intp] | None
     return split.odds(*split.sums_for_logarithms())
 
 
-@dataclass(frozen=True)
-class SplitExponentials:
+class SplitExponentials(NamedTuple):
     """exp(a / T), each row scaled by a factor, with the likeliest class apart from the others.
 
     top     (rows, 1) the likeliest class
