@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _CHUNK_BYTES = 1 << 23
 # Reading less text than this line by line takes less time than importing Polars.
 _LITTLE_TEXT = 1 << 20
+# A line takes as long as that many bytes.
+_LINE_COST = 25
 _MANY_QUOTES = 1 << 19
 _BLANK_END = re.compile(rb"\n\s*\Z")
 _BLANK_LINE = re.compile(rb"^\s*$", re.MULTILINE)
@@ -137,7 +139,9 @@ class LineTable(ABC):
                 lines = _BLANK_END.sub(b"\n", text) if text.strip() else b""
             # A line that is too long is refused when records are read.
             is_too_long = len(rest) == LONGEST_LINE
-            is_little = at_end and start == 0 and len(text) < _LITTLE_TEXT
+            is_little = (
+                at_end and start == 0 and len(text) + _LINE_COST * text.count(b"\n") < _LITTLE_TEXT
+            )
             rows = None
             if not (is_too_long or is_little or any(mark in lines for mark in unless)):
                 rows = count_rows(lines, quotes=quotes)

@@ -7,7 +7,6 @@ refuses or would read differently.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -29,13 +28,18 @@ if TYPE_CHECKING:
 _MANY_COLUMNS = 50
 # Ends the rows where all cells are read as one column.
 _END_OF_ROW = 1e300
+_BLANKS = " \t\n\r\v\f"
 _TRUTHS = {"True": 1, "False": 0, "true": 1, "false": 0, "TRUE": 1, "FALSE": 0}
 
 
 def read_with_polars(
-    text: bytes, rows: int, layout: Layout, delimiter: str, decimal: DecimalMark = "."
+    text: bytes, rows: int, layout: Layout, delimiter: str | None, decimal: DecimalMark = "."
 ) -> ParsedRows | None:
-    """Return the rows of complete lines; None if the cell-by-cell reader must read them."""
+    """Return the rows of complete lines; None if the cell-by-cell reader must read them.
+
+    Without a delimiter, cells are separated by one blank each.
+    """
+    has_blanks, delimiter = delimiter is None, delimiter or " "
     text = text.replace(b"\r\n", b"\n") if b"\r" in text else text
     # Polars ignores an empty cell at the end of a text.
     text = text if text.endswith(b"\n") else text + b"\n"
@@ -49,6 +53,8 @@ def read_with_polars(
         end = f"{delimiter}{_END_OF_ROW}{delimiter}".encode()
         frame = read_csv(text.replace(b"\n", end), [pl.Float64], separator="\n", end=delimiter)
         if frame is None or frame.height != rows * (layout.columns + 1):
+            return None
+        if has_blanks and frame.to_series().null_count():
             return None
         cells = frame.to_series().to_numpy().reshape(rows, -1)
         if (cells[:, -1] != _END_OF_ROW).any():
@@ -83,9 +89,21 @@ def read_with_polars(
         values = frame.select(map(str, layout.classes)).to_numpy(order="fortran", writable=True)
     if any(column.null_count() for column in words) or not _is_exact(values, text, words):
         return None
-    ids = [TextColumn([cell.encode() for cell in frame[str(column)]]) for column in layout.ids]
-    label: Iterable[str] = () if layout.label is None else frame[str(layout.label)]
-    return values, id_columns(ids), [cell_text(cell.encode()) for cell in label]
+    if has_blanks and has_missing and any(_has_empty(column) for column in frame):
+        return None
+    ids = [TextColumn(frame[str(column)].cast(pl.Binary).to_list()) for column in layout.ids]
+    labels = [] if layout.label is None else _label_texts(frame[str(layout.label)])
+    return values, id_columns(ids), labels
+
+
+def _has_empty(column: pl.Series) -> bool:
+    return bool(column.null_count() or (column.dtype == pl.String and (column == "").any()))
+
+
+def _label_texts(labels: pl.Series) -> list[str]:
+    """Return the contents of cells, as `cell_text` does."""
+    texts: list[str] = labels.str.strip_chars(_BLANKS).to_list()
+    return [cell_text(text.encode()) if text[:1] == '"' else text for text in texts]
 
 
 def _read_csv(

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _LONG_CELL = 1 << 12
+_OTHER_BLANKS = (b"\t", b"\v", b"\f")
 # Swaps points and commas: float() then reads a decimal comma and refuses a point.
 _SWAPPED = bytes.maketrans(b",.", b".,")
 
@@ -92,9 +93,7 @@ def read(source: Input, form: str, options: ReadOptions, request: ColumnRequest)
     )
     if len(cells) < layout.columns:
         table = replace(table, compared="the rows above have")
-    chunks = partial(table.chunks, unless=(b"#", b'"') if anywhere else ())
-    if delimiter is None:
-        chunks = partial(table.chunks_of_records, head, line)
+    chunks = partial(table.chunks, unless=(b"#", b'"') if anywhere or delimiter is None else ())
     notes = [text for text in (note, layout.warning) if text]
     warnings = (lambda: notes, partial(comments.warnings, source.place))
     if request.entries and layout.entries is not None:
@@ -135,8 +134,7 @@ class DelimitedTable(LineTable):
 
     def parse_with_polars(self, text: bytes, rows: int) -> ParsedRows | None:
         layout = self.layout
-        assert self.delimiter is not None
-        mark = self.delimiter.encode()
+        mark = (self.delimiter or " ").encode()
         # Polars takes much memory for long cells. It drops a byte order mark, splits a cell at a
         # quoted delimiter, and does not keep the text of numbers that are also passed through.
         if (
@@ -145,6 +143,7 @@ class DelimitedTable(LineTable):
             or text.startswith(BOM_UTF8)
             or (b'"' in text and any(mark in inside for inside in text.split(b'"')[1::2]))
             or self.decimal == self.delimiter
+            or (self.delimiter is None and any(blank in text for blank in _OTHER_BLANKS))
             or not set(layout.ids).isdisjoint(layout.classes)
         ):
             return None

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,8 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from softmax_cli.errors import SoftmaxCliError
-from softmax_cli.formats.columns import line_table
 from softmax_cli.formats.columns.layout import Layout
 from softmax_cli.formats.columns.line_table import count_rows
 from softmax_cli.formats.delimited import polars_chunk
@@ -22,8 +18,7 @@ from softmax_cli.formats.model.blocks import Block
 from softmax_cli.formats.text.cells import cell_splitter
 from softmax_cli.storage.input import Input
 from tests.formats.conftest import folder
-from tests.formats.rows import examples, ids_of, read, same_bits, saved
-from tests.running import run
+from tests.formats.rows import examples, ids_of, same_bits
 
 pytestmark = pytest.mark.fast(3)
 
@@ -45,12 +40,12 @@ odd_cells = st.sampled_from(
 cells = numbers | odd_cells
 
 
-def delimited(text: bytes, layout: Layout, delimiter: str) -> DelimitedTable:
+def delimited(text: bytes, layout: Layout, delimiter: str | None) -> DelimitedTable:
     source = Input("x.csv", io.BufferedReader(io.BytesIO(text)))
     return DelimitedTable(source, layout, b"", 7, cell_splitter(delimiter), delimiter)
 
 
-def by_polars(text: bytes, layout: Layout, delimiter: str = ",") -> Block | None:
+def by_polars(text: bytes, layout: Layout, delimiter: str | None = ",") -> Block | None:
     rows = count_rows(text)
     assert rows is not None
     table = delimited(text, layout, delimiter)
@@ -59,7 +54,7 @@ def by_polars(text: bytes, layout: Layout, delimiter: str = ",") -> Block | None
     return table.parse_lines(text, range(7, 7 + rows), 3)
 
 
-def by_cells(text: bytes, layout: Layout, delimiter: str = ",") -> Block:
+def by_cells(text: bytes, layout: Layout, delimiter: str | None = ",") -> Block:
     table = delimited(text, layout, delimiter)
     records = list(table.read_records(table.source.stream, 7))
     return table.parse_records(records, len(records), 3)
@@ -108,6 +103,45 @@ def test_many_columns_are_read_as_one(rows: list[list[str]], end: str, delimiter
         return
     expected = by_cells(text, table(3), delimiter)
     assert same_bits(found.values, expected.values)
+
+
+@examples
+@given(
+    st.lists(st.lists(cells, min_size=2, max_size=3), min_size=1, max_size=5),
+    st.sampled_from([" ", " ", "  ", "\t"]),
+    st.sampled_from([table(2), table(3), table(3, (0,), 2)]),
+    st.sampled_from([50, 1]),
+)
+def test_blanks_between_cells(
+    rows: list[list[str]], blank: str, layout: Layout, many_columns: int
+) -> None:
+    text = "".join(blank.join(row) + "\n" for row in rows).encode()
+    if count_rows(text) is None or b'"' in text:
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(polars_chunk, "_MANY_COLUMNS", many_columns)
+        found = by_polars(text, layout, None)
+    if found is None:
+        return
+    expected = by_cells(text, layout, None)
+    assert same_bits(found.values, expected.values)
+    assert (ids_of(found), found.labels) == (ids_of(expected), expected.labels)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_read"),
+    [
+        (b"a 1 x\nb 2 y\n", True),
+        (b"a 1 x\nb  2\n", False),
+        (b" 1 x\nb 2 y\n", False),
+        (b"a 1 x\nb\t2 y\n", False),
+    ],
+)
+def test_cells_between_single_blanks_are_read(text: bytes, is_read: bool) -> None:
+    found = by_polars(text, table(3, (0,), 2), None)
+    assert (found is not None) == is_read
+    if found is not None:
+        assert (found.labels, found.values.tolist()) == (["x", "y"], [[1], [2]])
 
 
 @pytest.mark.parametrize(
@@ -173,6 +207,12 @@ def test_polars_passes_words_through() -> None:
     assert found.labels == ["x", "y"]
 
 
+def test_labels_are_the_contents_of_cells() -> None:
+    found = by_polars(b'1, x\t\n2,"a ""b"" "\n3, "c" \n4,NA\n', table(2, (), 1))
+    assert found is not None
+    assert found.labels == ["x", 'a "b" ', "c", "NA"]
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -210,92 +250,3 @@ def test_infinities_beside_words() -> None:
     found = by_polars(b"info,-inf,2\nInfinite,1,Infinity\n", table(3, (0,)))
     assert found is not None
     assert same_bits(found.values, np.array([[-np.inf, 2], [1, np.inf]]))
-
-
-@examples
-@given(st.lists(st.lists(cells, min_size=1, max_size=4), min_size=1, max_size=6), st.data())
-def test_ragged_tables_with_ids_are_the_same_in_chunks(
-    rows: list[list[str]], data: st.DataObject
-) -> None:
-    options: dict[str, Any] = data.draw(
-        st.sampled_from(
-            [{"id_columns": ["3"]}, {"id_columns": ["1"]}, {"columns": ["2"]}, {"columns": ["2,1"]}]
-        )
-    )
-    end = data.draw(st.sampled_from(["\n", ""]))
-    saved("x.csv", "1,2,3\n" + "\n".join(map(",".join, rows)) + end)
-
-    def outcome() -> object:
-        try:
-            back = read("x.csv", header=False, **options)
-        except SoftmaxCliError as error:
-            return str(error)
-        return back.values.tobytes(), back.ids, back.places
-
-    expected = outcome()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(line_table, "_CHUNK_BYTES", data.draw(st.sampled_from([1, 10, 1000])))
-        patch.setattr(line_table, "_LITTLE_TEXT", 0)
-        assert outcome() == expected
-
-
-@pytest.mark.slow
-def test_append_keeps_every_cell_of_a_large_file() -> None:
-    rows = [f"r{row},1.50,2.0{row % 10}" for row in range(90_000)]
-    saved("x.csv", "\n".join(["id,a,b", *rows]) + "\n")
-    assert run("softmax-cli softmax x.csv --id-columns id --append -o y.csv").code == 0
-    lines = Path("y.csv").read_text().splitlines()
-    assert len(lines) == 90_001
-    assert lines[77_778].startswith("r77777,1.50,2.07,0.3")
-
-
-# Through the reader: whatever the size of the chunks
-
-
-def outcome(path: str) -> object:
-    try:
-        rows = read(path)
-    except SoftmaxCliError as error:
-        return str(error)
-    return rows.values.tobytes(), rows.ids, rows.places
-
-
-@examples
-@given(
-    st.lists(st.lists(cells, min_size=2, max_size=2).map(",".join), min_size=1, max_size=8),
-    st.sampled_from(["\n", "\r\n", "\n\n", " \n"]),
-    st.sampled_from(["", "\n", "\n\n \n", "\n,\n"]),
-    st.sampled_from([1, 3, 8, 50]),
-)
-def test_the_size_of_chunks_makes_no_difference(
-    lines: list[str], newline: str, end: str, size: int
-) -> None:
-    saved("x.csv", newline.join(lines) + end)
-    expected = outcome("x.csv")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(line_table, "_CHUNK_BYTES", size)
-        patch.setattr(line_table, "_LITTLE_TEXT", 0)
-        assert outcome("x.csv") == expected
-
-
-def test_a_large_file_is_read_by_polars(monkeypatch: pytest.MonkeyPatch) -> None:
-    values = np.random.default_rng(1).normal(size=(60_000, 4))
-    np.savetxt("x.csv", values, delimiter=",", fmt="%.17g", header="a,b,c,d", comments="")
-    assert Path("x.csv").stat().st_size > 1 << 22
-    monkeypatch.setattr(DelimitedTable, "parse_records", None)
-    back = read("x.csv")
-    assert same_bits(back.values, values)
-    assert back.places[-1] == "x.csv:60001"
-
-
-@pytest.mark.parametrize(
-    ("line", "said"),
-    [("1,2,x,4", "x.csv:50002:3: 'x' is not a number"), ("1,2,3", "x.csv:50002: 3 columns")],
-)
-def test_an_error_deep_in_a_large_file_names_its_line(line: str, said: str) -> None:
-    rows = ["0.12345678901234567,2,3,4"] * 60_000
-    rows[50_000] = line
-    saved("x.csv", "\n".join(["a,b,c,d", *rows]) + "\n")
-    with pytest.raises(SoftmaxCliError) as error:
-        read("x.csv")
-    assert str(error.value).startswith(said)
