@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
@@ -173,14 +172,16 @@ class Names:
         return number
 
     def _no_class(self, text: str, place: str) -> InputError:
+        from shlex import quote
+
         from softmax_cli.formats.columns.name_prefixes import prefix_remedy
 
         label = repr(shorten(text))
         if cell_kind(text, self.missing) == "missing":
-            remedy = f"fill it in, or --ignore-label {shlex.quote(text)} leaves such rows out"
+            remedy = f"fill it in, or --ignore-label {quote(text)} leaves such rows out"
             return InputError(f"the label is missing: {label}", remedy, place)
         if may_be_missing(text):
-            remedy = f"--ignore-label {shlex.quote(text)} leaves such rows out"
+            remedy = f"--ignore-label {quote(text)} leaves such rows out"
             return InputError(f"the label {label} is not a class", remedy, place)
         remedies = [] if self._are_numbers else [f"class numbers from {self.base}"]
         if self.class_names:

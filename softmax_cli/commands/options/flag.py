@@ -2,6 +2,8 @@
 
 A command, or a dataclass of options, names its flags in the annotations:
 `top_k: Annotated[int | None, Flag("Only the K ...", "K", short="-k")] = None` is `--top-k K`.
+Modules of such dataclasses have no `from __future__ import annotations`: Typer reads annotations,
+and would first compile each from its text.
 """
 
 from __future__ import annotations

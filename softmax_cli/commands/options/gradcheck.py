@@ -1,7 +1,5 @@
 """The forms of gradcheck: their options, and which of these go together."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Annotated, Literal

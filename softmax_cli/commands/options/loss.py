@@ -1,7 +1,5 @@
 """The options of a loss: its inputs, its reduction, its report."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Annotated, Literal

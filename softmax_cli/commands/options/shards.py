@@ -1,10 +1,8 @@
 """The options of a run over many files: outputs, scheduler and damaged files."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from softmax_cli.commands.options.flag import Flag
 from softmax_cli.errors import UsageError
@@ -72,7 +70,7 @@ class ShardOptions:
 
         return path_of(directory).absolute()
 
-    def for_workers(self) -> ShardOptions:
+    def for_workers(self) -> Self:
         """Return the options with an output directory that workers find."""
         if self.output_dir is None:
             return self

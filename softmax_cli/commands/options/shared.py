@@ -1,7 +1,5 @@
 """Options that several commands share: each flag with its help."""
 
-from __future__ import annotations
-
 import math
 import os
 from collections.abc import Callable, Sequence

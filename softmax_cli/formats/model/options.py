@@ -1,7 +1,5 @@
 """Options of reading and writing that the commands share."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -95,6 +93,6 @@ class WriteOptions:
     debug: bool = False
 
     @property
-    def part(self) -> SharedPart | None:
+    def part(self) -> "SharedPart | None":
         """The part of a file that a task writes, if several write one file."""
         return None

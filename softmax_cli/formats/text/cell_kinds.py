@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Collection, Sequence
 from functools import cache
 from typing import Literal
@@ -184,7 +183,9 @@ def missing_remedy(text: str) -> str:
     """
     if "," in text or text != text.strip() or text != shorten(text):
         return "fix the cell"
-    return f"fix the cell, or --na-values {shlex.quote(text)} reads it as a missing value"
+    from shlex import quote
+
+    return f"fix the cell, or --na-values {quote(text)} reads it as a missing value"
 
 
 _PLAIN_DIGITS = "write it as plain digits, such as -1234.5e-3"
