@@ -22,7 +22,7 @@ HOME = Path(__file__).parent / "softmax_cli" / "core" / "kernel"
 _VARIABLE = "SOFTMAX_CLI_BUILD"
 _PYTHON = (3, 11)
 # They come after CFLAGS, which may hold -ffast-math: results depend on the source alone.
-_FLAGS = (
+FLAGS = (
     # -O3 takes three times as long to compile, and its code is no faster.
     *("-std=c11", "-O2", "-ftree-vectorize", "-g0", "-fvisibility=hidden"),
     *("-fno-fast-math", "-fno-unsafe-math-optimizations", "-ffp-contract=off"),
@@ -44,7 +44,7 @@ def compile_kernel(target: Path, flags: Sequence[str] = (), clones: bool = True)
     if reason := unsupported():
         raise RuntimeError(reason)
     is_msvc = sysconfig.get_platform().startswith("win")
-    all_flags = [*(_MSVC_FLAGS if is_msvc else _FLAGS), *flags]
+    all_flags = [*(_MSVC_FLAGS if is_msvc else FLAGS), *flags]
     macros: list[tuple[str, str | None]] = [
         ("Py_LIMITED_API", f"0x{_PYTHON[0]:02X}{_PYTHON[1]:02X}0000"),
         ("KERNEL_SOURCE", f'"{source_digest()}"'),
