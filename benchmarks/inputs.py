@@ -19,12 +19,22 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Kind = Literal[
-    "float32", "float64", "labels", "vector", "csv", "jsonl", "gradients", "columns", "lists"
+    "float32",
+    "float64",
+    "labels",
+    "vector",
+    "csv",
+    "jsonl",
+    "records",
+    "gradients",
+    "columns",
+    "lists",
 ]
 
 _ROOT = Path(__file__).resolve().parent.parent
-_BYTES = dict.fromkeys(get_args(Kind), 4) | {"float64": 8, "labels": 8, "csv": 20, "jsonl": 20}
-_PARQUET, _TEXT = ("columns", "lists"), ("csv", "jsonl")
+_BYTES = dict.fromkeys(get_args(Kind), 4) | {"float64": 8, "labels": 8}
+_BYTES |= {"csv": 20, "jsonl": 20, "records": 30}
+_PARQUET, _TEXT = ("columns", "lists"), {"csv": "csv", "jsonl": "jsonl", "records": "jsonl"}
 _VALUES_AT_ONCE = 1 << 20
 _BODY_ROWS = 1_000_000
 
@@ -40,7 +50,7 @@ class Input:
     @property
     def name(self) -> str:
         """The name of the file, which says all that there is to know."""
-        suffix = "parquet" if self.kind in _PARQUET else self.kind if self.kind in _TEXT else "npy"
+        suffix = "parquet" if self.kind in _PARQUET else _TEXT.get(self.kind, "npy")
         return f"{self.kind}-{self.rows}x{self.columns}.{suffix}"
 
     @property
@@ -92,12 +102,17 @@ def _write_text(file: IO[bytes], wanted: Input) -> None:
     """Write the digits of `repr`; a file of many rows repeats its first million."""
     import numpy as np
 
-    start, end = ("[", "]") if wanted.kind == "jsonl" else ("", "")
+    names, form = [f"class_{j}" for j in range(wanted.columns)], ",".join(["%r"] * wanted.columns)
     if wanted.kind == "csv":
-        file.write((",".join(f"class_{j}" for j in range(wanted.columns)) + "\n").encode())
+        file.write((",".join(names) + "\n").encode())
+    elif wanted.kind == "records":
+        members = ", ".join(f'"{name}": %r' for name in names)
+        form = f"{{{members}}}"
+    else:
+        form = f"[{form}]"
     body = Input("csv", min(wanted.rows, _BODY_ROWS), wanted.columns)
     lines = [
-        f"{start}{','.join(map(repr, row))}{end}"
+        form % tuple(row)
         for values in _values(body, np.dtype(np.float64))
         for row in values.tolist()
     ]

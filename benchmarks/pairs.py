@@ -179,19 +179,25 @@ def _csv(scale: float) -> Iterator[Pair]:
 
 
 def _json_lines(scale: float) -> Iterator[Pair]:
-    lines = _scaled(scale, "jsonl", 1_000_000, 10)
-    table = _scaled(scale, "csv", 1_000_000, 10)
-    ours = ("softmax-cli", "softmax", lines.name, "-o", "ours.jsonl")
-    peer = ("softmax-cli", "softmax", table.name, "-o", "peer.csv")
-    yield Pair("jsonl-1000000x10-csv", ours, peer, 2, (lines, table), ("polars",))
+    kinds: tuple[Kind, ...] = ("jsonl", "records")
+    for rows, columns in ((1_000_000, 10), (10_000, 1000)):
+        for kind in kinds:
+            lines = _scaled(scale, kind, rows, columns)
+            table = _scaled(scale, "csv", rows, columns)
+            ours = ("softmax-cli", "softmax", lines.name, "-o", "ours.jsonl")
+            peer = ("softmax-cli", "softmax", table.name, "-o", "peer.csv")
+            yield Pair(f"{kind}-{rows}x{columns}-csv", ours, peer, 2, (lines, table), ("polars",))
 
 
 def _parquet(scale: float) -> Iterator[Pair]:
-    logits = _scaled(scale, "columns", 500_000, 100)
-    ours = ("softmax-cli", "softmax", logits.name, "-o", "ours.parquet")
     copy = "import pyarrow.parquet as p; p.write_table(p.read_table('{}'), 'peer.parquet')"
-    peer = ("python", "-c", copy.format(logits.name))
-    yield Pair("parquet-500000x100-pyarrow", ours, peer, 1.2, (logits,), ("polars", "pyarrow"))
+    kinds: tuple[Kind, ...] = ("columns", "lists")
+    for kind in kinds:
+        logits = _scaled(scale, kind, 500_000, 100)
+        ours = ("softmax-cli", "softmax", logits.name, "-o", "ours.parquet")
+        peer = ("python", "-c", copy.format(logits.name))
+        needs = ("polars", "pyarrow")
+        yield Pair(f"parquet-{kind}-500000x100-pyarrow", ours, peer, 1.2, (logits,), needs)
 
 
 def _lists(scale: float) -> Iterator[Pair]:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from softmax_cli.errors import SoftmaxCliError
 from softmax_cli.formats.columns import line_table
 from softmax_cli.formats.columns.layout import Layout
+from softmax_cli.formats.json import polars_lines
 from softmax_cli.formats.json.polars_lines import read_with_polars
 from softmax_cli.formats.json.table import JsonTable
 from softmax_cli.formats.model.options import ColumnRequest
@@ -108,7 +109,9 @@ def test_records_are_read_at_once() -> None:
     assert (found[0].tolist(), found[1]) == ([[1, 2], [3, 4]], {0: ["d1", "é"], 2: [0, 7]})
 
 
-def test_numbers_are_read_bit_for_bit() -> None:
+@pytest.mark.parametrize("at_once", [1, 4, 100])
+def test_numbers_are_read_bit_for_bit(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(polars_lines, "_NUMBERS_AT_ONCE", at_once)
     values = np.array([[0.1, -2.5e-308], [5e-324, 1.7976931348623157e308], [-0.0, 1e23]])
     lists = "".join(f"{json.dumps(row)}\n" for row in values.tolist()).encode()
     found = read_with_polars(lists, 3, LISTS)
@@ -121,7 +124,11 @@ def test_numbers_are_read_bit_for_bit() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["[1]", "[1,2,3]", "[1,null]", '[1,"inf"]', "[1,[2]]", "[]", "[1,2] [3,4]", "[1,1e999]"]
+    "line",
+    [
+        *("[1]", "[1,2,3]", "[1,null]", '[1,"inf"]', "[1,[2]]", "[]", "[1,2] [3,4]", "[1,1e999]"),
+        *("[1,true]", "[false,1]", "[1,2]]", "null", "1", "[1,+2]", "[1,.5]", "[01,2]", "[1,2]\1"),
+    ],
 )
 def test_lists_that_are_not_just_numbers(line: str) -> None:
     assert read_with_polars(f"[1,2]\n{line}\n".encode(), 2, LISTS) is None
