@@ -94,7 +94,7 @@ def row_losses_and_gradients(
     if compiled.computes(logits, temperature, divisor.high):
         weighted = weights.weighted(targets, samples, slice(None))
         Y = weighted.scaled_targets() if weighted.is_soft else None
-        if Y is None or are_summable(Y):
+        if Y is None or are_summable(Y).all():
             return _compiled_losses(logits, weighted, temperature, base, out, divisor, Y)
     losses = np.empty((len(logits), 1))
     with whole_rows(logits.shape[-1]):

@@ -35,10 +35,21 @@ def row_products(
     product: Product, a: FloatArray, vectors: FloatArray, *, temperature: float, out: FloatArray
 ) -> None:
     """Write the product of each row's Jacobian and vector; all arrays (rows, classes)."""
-    if compiled.computes(a, temperature) and are_summable(vectors):
+    if compiled.computes(a, temperature):
+        # The result of a row must not depend on the rows beside it.
+        large = ~are_summable(vectors)
+        of_large = np.empty_like(out[large])
+        _write_products(product, a[large], vectors[large], temperature, of_large)
         divisor = factor(temperature)
         compiled.product(_COMPILED[product], a, vectors, temperature, divisor, out)
-        return
+        out[large] = of_large
+    else:
+        _write_products(product, a, vectors, temperature, out)
+
+
+def _write_products(
+    product: Product, a: FloatArray, vectors: FloatArray, temperature: float, out: FloatArray
+) -> None:
     sums = sums_in_parts if a.dtype.itemsize == 8 else _plain_sums
     with whole_rows(a.shape[-1]):
         for part in parts(a):
@@ -47,9 +58,10 @@ def row_products(
             np.copyto(out[part], result if scale is None else result * scale, casting="same_kind")
 
 
-def are_summable(v: FloatArray) -> bool:
-    """Return whether the compiled kernel can sum the products of these vectors."""
-    return max(float(v.max(initial=0)), -float(v.min(initial=0))) <= _LARGEST_COMPILED
+def are_summable(v: FloatArray) -> NDArray[np.bool_]:
+    """Return for which rows the compiled kernel can sum the products of these vectors."""
+    largest: Rows = wide(np.maximum(v.max(axis=-1), -v.min(axis=-1)))
+    return largest <= _LARGEST_COMPILED
 
 
 def summable(v: Rows) -> tuple[Rows, Rows | None]:
