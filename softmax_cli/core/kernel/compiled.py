@@ -28,8 +28,8 @@ _LN_2 = 1113844574712631719546256151097547306333272293549090750737802
 _EXTREME = 2.0**900
 # How much exponents of probabilities are raised, and in products with vectors.
 _RAISED, _RAISED_IN_PRODUCTS = 1000, 500
-# Numbers of `words` in the kernel.
-_WORDS = 68
+# Numbers of `words` in the kernel, and those that it adds in one call.
+_WORDS, _MOST_NUMBERS = 68, 1 << 29
 # The dtypes of its arrays; bfloat16 is raw.
 _TYPES = {np.dtype(name): number for number, name in enumerate(("f2", "V2", "f4", "f8"))}
 # In the order of the kernel's table.
@@ -129,10 +129,12 @@ def exact_sum(numbers: Rows) -> int:
     """Return the exact sum of finite numbers, in units of 2^-1074."""
     kernel = choice.compiled()
     assert kernel is not None
-    words = np.zeros(_WORDS, np.int64)
-    numbers = _operand(numbers)
-    kernel.add_exactly(numbers, numbers.size, words)
-    return sum(word << (32 * place) for place, word in enumerate(words.tolist()))
+    numbers, total = _operand(numbers), 0
+    for start in range(0, numbers.size, _MOST_NUMBERS):
+        part, words = numbers[start : start + _MOST_NUMBERS], np.zeros(_WORDS, np.int64)
+        kernel.add_exactly(part, part.size, words)
+        total += sum(word << (32 * place) for place, word in enumerate(words.tolist()))
+    return total
 
 
 def _compute(
@@ -168,7 +170,7 @@ def _compute(
         (*_typed(b), rests),
         _typed(result),
         (labels, *scale),
-        (first, 1 if first is None else first.size // len(a), second),
+        (first, second),
         numbers,
     )
     if out is not None and result is not out:

@@ -819,11 +819,16 @@ static void exact_sum(const double *x, size_t count, int64_t *words) {
 
 /* ---- Python ---- */
 
-/* The buffers that a call uses. */
+/* The buffers that a call uses: ten at most. */
 typedef struct {
-  Py_buffer views[9];
+  Py_buffer views[10];
   int count;
 } buffers;
+
+static int refuse(const char *problem) {
+  PyErr_SetString(PyExc_ValueError, problem);
+  return 0;
+}
 
 /* Takes the memory of `count` numbers of `size` bytes, or of nothing if the object is None; sets an
    error if it has another length. Only here does an object become a pointer. */
@@ -832,7 +837,8 @@ static int take(buffers *b, PyObject *object, size_t count, size_t size, int wri
   Py_buffer *view = &b->views[b->count];
   if (PyObject_GetBuffer(object, view, writable ? PyBUF_WRITABLE : PyBUF_SIMPLE) < 0) return 0;
   b->count++;
-  if ((size_t)view->len != count * size || (uintptr_t)view->buf % size) {
+  if ((size_t)view->len % size || (size_t)view->len / size != count ||
+      (uintptr_t)view->buf % size) {
     PyErr_Format(PyExc_ValueError, "%zd bytes for %zd numbers", view->len, (Py_ssize_t)count);
     return 0;
   }
@@ -843,62 +849,64 @@ static int take(buffers *b, PyObject *object, size_t count, size_t size, int wri
 static int take_array(buffers *b, PyObject *object, int type, size_t rows, size_t classes,
                       int writable, array *to) {
   *to = (array){NULL, (dtype)type, rows, classes};
-  if (type >= FLOAT16 && type <= FLOAT64)
-    return take(b, object, rows * classes, SIZE[type], writable, &to->data);
-  PyErr_SetString(PyExc_ValueError, "an unknown type of numbers");
-  return 0;
+  if (type < FLOAT16 || type > FLOAT64) return refuse("an unknown type of numbers");
+  return take(b, object, rows * classes, SIZE[type], writable, &to->data);
 }
 
 static int are_classes(const int64_t *labels, size_t rows, size_t classes) {
   for (size_t row = 0; row < rows && labels; row++)
-    if (labels[row] < 0 || (uint64_t)labels[row] >= classes) {
-      PyErr_SetString(PyExc_ValueError, "a label that is no class");
-      return 0;
-    }
+    if (labels[row] < 0 || (uint64_t)labels[row] >= classes)
+      return refuse("a label that is no class");
   return 1;
 }
 
 /* What an operation needs besides logits: results, labels or targets, one column or two. */
 enum { OUT = 1, B = 2, LABELS = 4, FIRST = 8, SECOND = 16 };
 
+/* The width is that of the first column. */
 static const struct {
   void (*run)(const job *, softmax_rows *);
-  int needs;
-} OPERATIONS[] = {{softmax, OUT},
-                  {log_softmax, OUT},
-                  {log_odds, FIRST | SECOND},
-                  {likeliest, FIRST | SECOND},
-                  {losses, FIRST | LABELS},
-                  {products, OUT | B},
-                  {slopes, FIRST | LABELS}};
+  int needs, width;
+} OPERATIONS[] = {{softmax, OUT, 1},
+                  {log_softmax, OUT, 1},
+                  {log_odds, FIRST | SECOND, 1},
+                  {likeliest, FIRST | SECOND, 1},
+                  {losses, FIRST | LABELS, 1},
+                  {products, OUT | B, 1},
+                  {slopes, FIRST | LABELS, 4}};
 
-static int has_all(const job *j, int needs) {
+static int has_all(const job *j, const numbers *n, int needs) {
   int has_labels = j->labels || (j->b.data && (!j->out.data || needs & OUT));
-  if (j->a.data && (j->out.data || !(needs & OUT)) && (j->b.data || !(needs & B)) &&
+  if (n && j->a.data && (j->out.data || !(needs & OUT)) && (j->b.data || !(needs & B)) &&
       (has_labels || !(needs & LABELS)) && (j->first || !(needs & FIRST)) &&
       (j->second || !(needs & SECOND)) && !j->scales == !j->scale_rests)
     return 1;
-  PyErr_SetString(PyExc_ValueError, "an operand is missing");
-  return 0;
+  return refuse("an operand is missing");
+}
+
+/* Whether those of the numbers that become whole ones are small. */
+static int are_small(const numbers *n) {
+  int are = fabs(n->power) + fabs(n->raise) + fabs(n->product) < 4096;
+  return are || refuse("a power that is too large");
 }
 
 /* The operation's number; the shape; logits, targets or vectors and their rests, and results, each
    with its type; labels, scales and their rests; two columns of results; the numbers. */
 static PyObject *compute(PyObject *self, PyObject *args) {
   PyObject *a, *b, *rest, *out, *labels, *scales, *scale_rests, *first, *second, *numbers_;
-  int number, a_type, b_type, out_type, width;
+  int number, a_type, b_type, out_type;
   Py_ssize_t rows, classes;
   job j = {.labels = NULL};
   numbers *n = NULL;
   buffers taken = {.count = 0};
   softmax_rows *memory = NULL;
   (void)self;
-  if (!PyArg_ParseTuple(args, "inn(Oi)(OiO)(Oi)(OOO)(OiO)O", &number, &rows, &classes, &a, &a_type,
+  if (!PyArg_ParseTuple(args, "inn(Oi)(OiO)(Oi)(OOO)(OO)O", &number, &rows, &classes, &a, &a_type,
                         &b, &b_type, &rest, &out, &out_type, &labels, &scales, &scale_rests, &first,
-                        &width, &second, &numbers_))
+                        &second, &numbers_))
     return NULL;
   if (number < 0 || number >= (int)(sizeof OPERATIONS / sizeof *OPERATIONS) || rows < 0 ||
-      classes < 1 || rows > PY_SSIZE_T_MAX / 32 / classes || width < 1 || width > 4) {
+      classes < 1 || rows > PY_SSIZE_T_MAX / 32 / classes) {
     PyErr_SetString(PyExc_ValueError, "no such operation or shape");
     return NULL;
   }
@@ -911,9 +919,10 @@ static PyObject *compute(PyObject *self, PyObject *args) {
       are_classes(j.labels, (size_t)rows, (size_t)classes) &&
       take(&taken, scales, (size_t)rows, 8, 0, &j.scales) &&
       take(&taken, scale_rests, (size_t)rows, 8, 0, &j.scale_rests) &&
-      take(&taken, first, (size_t)(rows * width), 8, 1, &j.first) &&
+      take(&taken, first, (size_t)(rows * OPERATIONS[number].width), 8, 1, &j.first) &&
       take(&taken, second, (size_t)rows, 8, 1, &j.second) &&
-      take(&taken, numbers_, sizeof j.n / 8, 8, 0, &n) && n && has_all(&j, OPERATIONS[number].needs)) {
+      take(&taken, numbers_, sizeof j.n / 8, 8, 0, &n) && has_all(&j, n, OPERATIONS[number].needs) &&
+      are_small(n)) {
     memory = malloc(sizeof *memory + 2 * g.tiles * TILE * sizeof(double));
     if (memory) {
       j.n = *n;
@@ -929,7 +938,7 @@ static PyObject *compute(PyObject *self, PyObject *args) {
   return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
 }
 
-/* Adds a column of finite numbers to words of 32 bits. */
+/* Adds a column of finite numbers to words of 32 bits, which have room for sums of so many. */
 static PyObject *add_exactly(PyObject *self, PyObject *args) {
   PyObject *x, *words;
   Py_ssize_t count;
@@ -938,7 +947,9 @@ static PyObject *add_exactly(PyObject *self, PyObject *args) {
   buffers taken = {.count = 0};
   (void)self;
   if (PyArg_ParseTuple(args, "OnO", &x, &count, &words) &&
-      take(&taken, x, (size_t)count, 8, 0, &from) && take(&taken, words, WORDS, 8, 1, &to)) {
+      ((count >= 0 && count <= 1 << 29) || refuse("too many numbers")) &&
+      take(&taken, x, (size_t)count, 8, 0, &from) && take(&taken, words, WORDS, 8, 1, &to) &&
+      ((from && to) || refuse("an operand is missing"))) {
     Py_BEGIN_ALLOW_THREADS
     exact_sum(from, (size_t)count, to);
     Py_END_ALLOW_THREADS
