@@ -34,6 +34,10 @@ class BinaryNames(Names):
     def words(self) -> set[str]:
         return super().words | {"true", "false", "True", "False", "TRUE", "FALSE"}
 
+    @property
+    def _are_counted(self) -> bool:
+        return False
+
     def _no_class(self, text: str, place: str) -> InputError:
         error = super()._no_class(text, place)
         if self.class_names is None and cell_kind(text, self.missing) == "name":

@@ -21,6 +21,9 @@ from softmax_cli.losses.distributions import SEVERAL_LABELS
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+# Whole numbers in a smaller range are looked up, not sorted.
+_MOST_IN_TABLE = 1 << 20
+
 
 def class_number(
     token: str, class_names: tuple[str, ...] | None, classes: int, place: str, base: int = 0
@@ -96,14 +99,15 @@ class Names:
                 words = np.char.decode(words, "utf-8", "replace")
             texts = [word.strip() for word in words.tolist()]
             return block.with_values(np.array(self.numbers(texts, block.place))[:, None])
-        labels = block.values.astype(np.float64)
-        # Without counts, NumPy would import numpy.ma first.
-        distinct, _ = np.unique(labels, return_counts=True)
-        found = [self._number(None, value, "") for value in distinct.tolist()]
+        labels = _whole(block.values)
+        if labels.dtype.kind == "i" and self._are_counted:
+            self.count_columns.set()
+            return block.with_values(labels - self.base if self.base else labels)
+        distinct, of_rows = _distinct(labels)
+        found = [self._number(None, float(value), "") for value in distinct.tolist()]
         numbers = np.array(found, np.float64)
         if None not in found and np.array_equal(numbers, distinct):
             return block.with_values(labels)
-        of_rows = np.searchsorted(distinct, labels)
         unknown = np.array([number is None for number in found])[of_rows].any(axis=-1)
         if unknown.any():
             row = int(unknown.argmax())
@@ -194,6 +198,11 @@ class Names:
         return InputError(f"the label {label} is not a class", remedy, place)
 
     @cached_property
+    def _are_counted(self) -> bool:
+        """Whether each whole number is that of a class, counted from `base`."""
+        return not (self.ignored or self._numeric or self._are_numbers)
+
+    @cached_property
     def _known(self) -> dict[str | None, float]:
         return {name: float(number) for number, name in enumerate(self.class_names or ())}
 
@@ -228,19 +237,41 @@ def _is_whole(text: str) -> bool:
     return is_number(text) and float(text).is_integer()
 
 
+def _whole(labels: NDArray[Any]) -> NDArray[Any]:
+    """Return labels as whole numbers, or unchanged if they are none."""
+    with np.errstate(invalid="ignore"):
+        whole = labels.astype(np.int64)
+    return whole if (whole == labels).all() else labels
+
+
+def _distinct(labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
+    """Return the distinct labels, and the place among them of each."""
+    least, most = labels.min(initial=0), labels.max(initial=0)
+    if labels.dtype.kind == "i" and int(most) - int(least) < _MOST_IN_TABLE:
+        of_rows = labels - least
+        table = np.zeros(int(most - least) + 1, np.bool_)
+        table[of_rows] = True
+        return np.flatnonzero(table) + least, (table.cumsum() - 1)[of_rows]
+    # Without counts, NumPy would import numpy.ma first.
+    distinct, _ = np.unique(labels, return_counts=True)
+    return distinct, np.searchsorted(distinct, labels)
+
+
 def class_numbers(
     block: Block, classes: int, used: NDArray[np.bool_], base: int
 ) -> NDArray[np.intp]:
     """Return the class numbers of rows from their labels, 0 for rows that are not used."""
-    labels = np.where(used, np.asarray(block.partner)[:, 0], 0)
-    outside = (labels < 0) | (labels >= classes)
-    if outside.any():
+    labels = np.asarray(block.partner)[:, 0]
+    if not used.all():
+        labels = np.where(used, labels, 0)
+    if len(labels) and not (labels.min() >= 0 and labels.max() < classes):
+        outside = (labels < 0) | (labels >= classes)
         row = int(outside.argmax())
         label, last = int(labels[row]) + base, classes - 1 + base
         problem = f"label {label} is out of range ({base} to {last})"
         remedy = _range_remedy(label, labels[used] + base, classes, base)
         raise InputError(problem, remedy, block.place(row))
-    return labels.astype(np.intp)
+    return labels.astype(np.intp, copy=False)
 
 
 def _range_remedy(label: int, labels: NDArray[Any], classes: int, base: int) -> str:

@@ -15,7 +15,8 @@ from softmax_cli.core.exact.sums import GroupedSums
 from softmax_cli.core.loss.targets import are_one_hot
 from softmax_cli.errors import InputError
 from softmax_cli.formats.model.blocks import Block
-from softmax_cli.losses.loss_rows import LossRows, LossSettings
+from softmax_cli.losses.loss_rows import LossRows
+from softmax_cli.losses.settings import LossSettings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -75,7 +76,8 @@ class Accuracy(Metric):
     def of(self, scored: Scored) -> Accuracy:
         if scored.labels is None or scored.predicted is None:
             return Accuracy(is_soft=True)
-        return Accuracy(int(((scored.predicted == scored.labels) & scored.counted).sum()))
+        right = (scored.predicted == scored.labels) & scored.counted
+        return Accuracy(int(np.count_nonzero(right)))
 
     def share(self, used: int) -> float | None:
         """Return the accuracy; None for soft targets."""

@@ -21,8 +21,9 @@ from softmax_cli.core.loss.two_classes import by_number
 from softmax_cli.errors import InputError
 from softmax_cli.formats.model.blocks import Block
 from softmax_cli.losses.distributions import like_probabilities
-from softmax_cli.losses.loss_rows import LossRows, LossSettings
+from softmax_cli.losses.loss_rows import LossRows
 from softmax_cli.losses.metric import Accuracy, Metric, Scored
+from softmax_cli.losses.settings import LossSettings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -70,15 +71,20 @@ class RunningLoss(Mergeable):
         rows = settings.rows(block)
         labels = rows.labels() if settings.form in ("labels", "targets") else None
         wants_largest = labels is not None or self.metrics
-        largest = likeliest(rows.values) if wants_largest else None
+        largest = rows.likeliest
+        if largest is None and wants_largest:
+            largest = likeliest(rows.values)
         losses, gradients = self._losses_and_gradients(rows, largest)
-        bad = np.isnan(rows.values[:, 0]) & rows.used
-        if on_bad_row in ("nan", "zero") and bad.any():
+        bad = np.zeros(len(losses), bool)
+        if on_bad_row in ("nan", "zero"):
+            bad = np.isnan(rows.values[:, 0]) & rows.used
+        if bad.any():
             for results in (losses, gradients):
                 if results is not None:
                     results[bad] = np.nan if on_bad_row == "nan" else 0
         scored = Scored(settings, block, rows, labels, largest, losses, rows.used & ~bad)
-        infinite = np.flatnonzero(np.isinf(losses)).tolist()
+        are_infinite = np.isinf(losses)
+        infinite = np.flatnonzero(are_infinite).tolist() if are_infinite.any() else []
         found = RunningLoss(
             settings,
             [metric.of(scored) for metric in self.metrics],
@@ -89,7 +95,7 @@ class RunningLoss(Mergeable):
             unlike_probabilities=_unlike_probabilities(rows, settings),
             accuracy=self.accuracy.of(scored),
         )
-        found.reduced.count(int(rows.used.sum()), rows.weights)
+        found.reduced.count(int(np.count_nonzero(rows.used)), rows.weights)
         found.reduced.losses.add(losses)
         if rows.p is not None:
             from softmax_cli.core.loss.distributions import entropies_and_divergences
@@ -207,13 +213,13 @@ class RunningLoss(Mergeable):
 
 def _unlike_probabilities(rows: LossRows, settings: LossSettings) -> bool:
     """Return true if a row of logits does not look like probabilities; often the first one."""
-    used = np.flatnonzero(rows.used)
-    if settings.kind != "logits" or not used.size:
+    if settings.kind != "logits" or not rows.used.any():
         return False
     if settings.column is not None:
-        numbers = rows.values[used, 1]
+        numbers = rows.values[rows.used, 1]
         return not ((numbers >= 0) & (numbers <= 1)).all()
-    return not all(like_probabilities(rows.values[i], settings.dtypes) for i in (used[:1], used))
+    first = [int(rows.used.argmax())]
+    return not all(like_probabilities(rows.values[i], settings.dtypes) for i in (first, rows.used))
 
 
 def every_row_is_ignored(place: str, *, entries: bool = False) -> InputError:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
-from softmax_cli.core.exact.rows import has_no_softmax
+from softmax_cli.core.exact.rows import bad_and_likeliest
 from softmax_cli.errors import InputError, SoftmaxCliError
 from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.formats.model.options import OnBadRow, WriteOptions
@@ -35,11 +36,14 @@ class Counts(NamedTuple):
 def treat_bad_rows(block: Block, on_bad_row: OnBadRow, source: Source) -> tuple[Block, Counts]:
     """Return a block of the source with its bad rows treated, and the counts of its rows.
 
+    The likeliest classes are set where they are known, as the largest logit of a row says both.
+
     error      unchanged; the caller raises the error once all rows are counted
     skip       without the bad rows
     nan, zero  all values of bad rows are NaN; `zero_bad_rows` sets their results to 0
     """
-    bad = has_no_softmax(block.values)
+    bad, likeliest = bad_and_likeliest(block.values)
+    block = replace(block, likeliest=likeliest)
     if not bad.any():
         return block, Counts(len(bad))
     counts = Counts(len(bad), int(bad.sum()), *_why_bad(block, int(bad.argmax()), source))

@@ -165,3 +165,24 @@ def test_a_gradient_of_labels_that_count_from_1() -> None:
     line = "softmax-cli gradcheck --logits [[1,2]] --grad g.npy --labels"
     assert run(f"{line} 2 --label-base 1").code == 0
     assert run(f"{line} 1 --label-base 1").code == 1
+
+
+@pytest.mark.parametrize("dtype", ["i1", "u1", "i8", "u8", "f4", "f8"])
+@pytest.mark.parametrize("far", [100, 1e7])
+def test_labels_of_arrays_are_found_whatever_their_dtype(dtype: str, far: float) -> None:
+    ignored = 99 if dtype in ("i1", "u1") else int(far)
+    np.save("l.npy", np.array([1, 3, ignored, 2, 1], dtype))
+    np.save("z.npy", np.arange(15.0).reshape(5, 3) ** 0.5)
+    used = np.array([0, 1, 3, 4])
+    expected = cross_entropy(np.load("z.npy")[used], [0, 2, 1, 0])
+    line = f"z.npy --labels l.npy --label-base 1 --ignore-label {ignored}"
+    assert report(line)["loss"] == pytest.approx(expected, rel=1e-14)
+    assert report(line)["used"] == 4
+    refused("z.npy --labels l.npy --label-base 1", f"label {ignored} is out of range (1 to 3)")
+
+
+def test_labels_of_an_array_that_are_not_whole_are_no_classes() -> None:
+    np.save("z.npy", np.ones((3, 2)))
+    for number, shown in ((0.5, "'0.5'"), (np.inf, "'inf'")):
+        np.save("l.npy", np.array([0, number, 1]))
+        refused("z.npy --labels l.npy", f"l.npy: row 1: the label {shown} is not a class")

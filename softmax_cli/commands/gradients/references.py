@@ -22,7 +22,8 @@ from softmax_cli.core.softmax import jacobian
 from softmax_cli.core.softmax.softmax import softmax
 from softmax_cli.formats.model.blocks import Block, Source
 from softmax_cli.formats.model.options import WriteOptions
-from softmax_cli.losses.loss_rows import CountedRows, LossRows, LossSettings
+from softmax_cli.losses.loss_rows import CountedRows, LossRows
+from softmax_cli.losses.settings import LossSettings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -29,8 +29,9 @@ from softmax_cli.formats.opening.file_key import file_of, is_read_once
 from softmax_cli.formats.text.cell_kinds import are_numbered
 from softmax_cli.losses.class_labels import Names, class_number
 from softmax_cli.losses.labels import open_labels, open_weights
-from softmax_cli.losses.loss_rows import CountedRows, Form, LossSettings
+from softmax_cli.losses.loss_rows import CountedRows
 from softmax_cli.losses.running_loss import every_row_is_ignored
+from softmax_cli.losses.settings import Form, LossSettings
 from softmax_cli.pipeline.pairing import RowReader, blocks_in_order, zip_rows
 from softmax_cli.pipeline.run import each_block
 from softmax_cli.storage.filesystem import path_of

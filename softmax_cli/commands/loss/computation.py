@@ -14,9 +14,9 @@ from softmax_cli.formats.model.blocks import Block, Source, identity
 from softmax_cli.formats.model.options import ReadOptions, WriteOptions
 from softmax_cli.formats.model.sinks import Result, call_each
 from softmax_cli.formats.opening.sink import open_sink
-from softmax_cli.losses.loss_rows import LossSettings
 from softmax_cli.losses.metric import Metric, PerClass, TopK
 from softmax_cli.losses.running_loss import RunningLoss
+from softmax_cli.losses.settings import LossSettings
 from softmax_cli.pipeline.bad_rows import Counts
 from softmax_cli.pipeline.run import run
 

@@ -15,9 +15,10 @@ from softmax_cli.errors import InputError
 from softmax_cli.formats.model.blocks import Block
 from softmax_cli.formats.model.options import WriteOptions
 from softmax_cli.losses.calibration import Calibration
-from softmax_cli.losses.loss_rows import LossRows, LossSettings
+from softmax_cli.losses.loss_rows import LossRows
 from softmax_cli.losses.metric import Metric, Scored
 from softmax_cli.losses.running_loss import RunningLoss
+from softmax_cli.losses.settings import LossSettings
 from softmax_cli.pipeline.run import each_block
 
 
@@ -65,7 +66,7 @@ class LossSlopes(Metric):
         """Return the slopes of these rows, whose losses need not be known."""
         slopes = Slopes(settings.temperature)
         good = rows.chosen(rows.used & ~np.isnan(rows.values[:, 0]))
-        slopes.add(good.values, good.targets, settings.weights, good.samples)
+        slopes.add(good.values, good.targets, settings.weights, good.samples, good.likeliest)
         return LossSlopes(slopes)
 
 

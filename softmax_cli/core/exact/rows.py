@@ -98,14 +98,19 @@ def has_no_softmax(logits: ArrayLike, *, axis: int = -1) -> NDArray[np.bool_]:
     >>> has_no_softmax([[0.0, -np.inf], [np.nan, 0.0], [-np.inf, -np.inf]])
     array([False,  True,  True])
     """
-    array = with_classes(logits, axis)
-    if array.ndim == 2 and axis == -1 and compiled.computes(array):
-        return ~np.isfinite(compiled.likeliest(array)[1])
-    if array.shape[axis] < FEW_CLASSES:
-        largest = array.max(axis=axis)
+    return bad_and_likeliest(np.moveaxis(with_classes(logits, axis), axis, -1))[0]
+
+
+def bad_and_likeliest(logits: FloatArray) -> tuple[NDArray[np.bool_], NDArray[np.intp] | None]:
+    """Return which rows have no softmax; and the likeliest classes, if the same pass finds them."""
+    top: NDArray[np.intp] | None = None
+    largest: FloatArray
+    if logits.ndim == 2 and compiled.computes(logits):
+        top, largest = compiled.likeliest(logits)
+    elif logits.shape[-1] < FEW_CLASSES:
+        largest = logits.max(axis=-1)
     else:
         # argmax takes two thirds of the time of max.
-        place = np.expand_dims(array.argmax(axis=axis), axis)
-        largest = np.take_along_axis(array, place, axis).squeeze(axis)
-    result: NDArray[np.bool_] = ~np.isfinite(largest)
-    return result
+        top = logits.argmax(axis=-1)
+        largest = np.take_along_axis(logits, np.expand_dims(top, -1), -1).squeeze(-1)
+    return ~np.isfinite(largest), top

@@ -96,16 +96,18 @@ class ExactSum:
 
     def add(self, numbers: ArrayLike) -> None:
         """Add numbers; infinities and NaN add up as in floating point."""
-        rest = np.array(numbers, dtype=np.float64).reshape(-1)
+        rest = np.asarray(numbers, dtype=np.float64).reshape(-1)
+        if compiled.computes(rest):
+            units, others = compiled.exact_sum(rest)
+            self._units += units
+            self._not_finite += others
+            return
         finite = np.isfinite(rest)
         if not finite.all():
             with np.errstate(invalid="ignore"):
                 self._not_finite += float(rest[~finite].sum())
             rest = rest[finite]
-        if compiled.computes(rest):
-            self._units += compiled.exact_sum(rest)
-            return
-        for power, multiples in _multiples(rest):
+        for power, multiples in _multiples(rest.copy()):
             self._units += int(multiples.sum()) << (power - _SMALLEST)
 
     def __iadd__(self, other: Self) -> Self:

@@ -91,11 +91,15 @@ def losses(
     unit: Pair,
     gradients: NDArray[Any] | None = None,
     divisor: Pair = ONE,
+    tops: NDArray[np.intp] | None = None,
 ) -> Rows:
-    """Return the loss of each row, (rows, 1); for labels, write scale * (P - Y) / divisor."""
+    """Return the loss of each row, (rows, 1); for labels, write scale * (P - Y) / divisor.
+
+    tops  the likeliest classes, if known
+    """
     result = np.empty((len(a), 1))
     numbers = _numbers(T, unit, divisor)
-    _compute("losses", a, numbers, weighted=weighted, out=gradients, first=result)
+    _compute("losses", a, numbers, weighted=weighted, tops=tops, out=gradients, first=result)
     return result
 
 
@@ -118,23 +122,25 @@ def product(
     _compute("products", a, numbers, b=v, out=out)
 
 
-def slopes(a: FloatArray, weighted: _Targets, T: float) -> Rows:
+def slopes(
+    a: FloatArray, weighted: _Targets, T: float, tops: NDArray[np.intp] | None = None
+) -> Rows:
     """Return the four slopes of the loss of each row, (rows, 4)."""
     result = np.empty((len(a), 4))
-    _compute("slopes", a, _numbers(T, raised=0), weighted=weighted, first=result)
+    _compute("slopes", a, _numbers(T, raised=0), weighted=weighted, tops=tops, first=result)
     return result
 
 
-def exact_sum(numbers: Rows) -> int:
-    """Return the exact sum of finite numbers, in units of 2^-1074."""
+def exact_sum(numbers: Rows) -> tuple[int, float]:
+    """Return the exact sum of finite numbers, in units of 2^-1074, and the sum of the others."""
     kernel = choice.compiled()
     assert kernel is not None
-    numbers, total = _operand(numbers), 0
+    numbers, units, others = _operand(numbers), 0, 0.0
     for start in range(0, numbers.size, _MOST_NUMBERS):
         part, words = numbers[start : start + _MOST_NUMBERS], np.zeros(_WORDS, np.int64)
-        kernel.add_exactly(part, part.size, words)
-        total += sum(word << (32 * place) for place, word in enumerate(words.tolist()))
-    return total
+        others += kernel.add_exactly(part, part.size, words)
+        units += sum(word << (32 * place) for place, word in enumerate(words.tolist()) if word)
+    return units, others
 
 
 def _compute(
@@ -145,6 +151,7 @@ def _compute(
     b: NDArray[Any] | None = None,
     out: NDArray[Any] | None = None,
     weighted: _Targets | None = None,
+    tops: NDArray[np.intp] | None = None,
     first: NDArray[Any] | None = None,
     second: NDArray[Any] | None = None,
 ) -> None:
@@ -169,7 +176,7 @@ def _compute(
         _typed(a),
         (*_typed(b), rests),
         _typed(result),
-        (labels, *scale),
+        (labels, None if tops is None else _operand(tops, np.int64), *scale),
         (first, second),
         numbers,
     )

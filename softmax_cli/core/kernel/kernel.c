@@ -79,10 +79,11 @@ typedef struct {
    b, rest   targets Y with their rounding errors, or vectors; or nothing
    out       the results; may be the logits
    labels    in place of targets
+   tops      the likeliest classes, or nothing
    scales    of the rows, with their rests; or nothing */
 typedef struct {
   array a, b, rest, out;
-  const int64_t *labels;
+  const int64_t *labels, *tops;
   const double *scales, *scale_rests;
   double *first, *second;
   numbers n;
@@ -289,6 +290,12 @@ INLINE void write_tile(const double *y, const array *out, const group *g, size_t
   write_numbers(row, to, out->type, g->rows * g->classes);
 }
 
+INLINE double number_at(const array *a, size_t row, size_t class) {
+  double x;
+  read_numbers((char *)a->data + (row * a->classes + class) * SIZE[a->type], a->type, 1, &x);
+  return x;
+}
+
 /* Where the number of a class of the lane's row lies in a tile; TILE if it lies in another. */
 INLINE size_t place_of(const group *g, size_t tile, size_t lane, size_t class) {
   if (g->few) return class * LANES + lane;
@@ -436,6 +443,17 @@ INLINE void find_largest(softmax_rows *rows, const array *a) {
   FOR_LANES rows->largest[l] = m, rows->top[l] = top;
 }
 
+/* The same as `find_largest`, where the likeliest classes of all rows are known. */
+INLINE void take_largest(softmax_rows *rows, const array *a, const int64_t *tops) {
+  const group *g = &rows->g;
+  if (g->tiles == 1) read_tile(a, g, 0, -INFINITY, rows->x);
+  FOR_LANES rows->largest[l] = -INFINITY, rows->top[l] = 0;
+  for (size_t l = 0; l < (g->few ? g->rows : LANES); l++) {
+    size_t row = g->row + (g->few ? l : 0);
+    rows->top[l] = (size_t)tops[row], rows->largest[l] = number_at(a, row, rows->top[l]);
+  }
+}
+
 /* Puts a number in the place of each lane's likeliest class, if that lies in the tile. */
 INLINE void put_at_top(const softmax_rows *rows, size_t tile, const double *numbers, double *x) {
   for (size_t l = 0; l < (rows->g.few ? LANES : 1); l++) {
@@ -449,7 +467,8 @@ static const double ZEROS[LANES];
 INLINE void take_exponentials(softmax_rows *rows, const job *j, int exact) {
   const group *g = &rows->g;
   origins o;
-  find_largest(rows, &j->a);
+  if (j->tops) take_largest(rows, &j->a, j->tops);
+  else find_largest(rows, &j->a);
   set_origins(&o, rows->largest, &j->n);
   exponentials(rows->largest, 1, &o, &j->n, exact, rows->of_top.high, rows->of_top.low);
   if (!exact) memset(rows->of_top.low, 0, sizeof rows->of_top.low);
@@ -585,12 +604,6 @@ VECTORIZED static void likeliest(const job *j, softmax_rows *rows) {
 }
 
 /* ---- Losses ---- */
-
-INLINE double number_at(const array *a, size_t row, size_t class) {
-  double x;
-  read_numbers((char *)a->data + (row * a->classes + class) * SIZE[a->type], a->type, 1, &x);
-  return x;
-}
 
 /* The sums of Y_k (m - a_k) and of Y_k; a term is 0 where Y_k is. */
 INLINE void take_gaps(softmax_rows *rows, const job *j, pairs *gaps, pairs *sizes) {
@@ -800,11 +813,17 @@ VECTORIZED static void slopes(const job *j, softmax_rows *rows) {
 /* Their number; 2^1024 lies in word 65, and sums may go on for two more. */
 enum { WORDS = 68 };
 
-/* Adds finite numbers to words of 32 bits, the first of which counts units of 2^-1074. */
-static void exact_sum(const double *x, size_t count, int64_t *words) {
+/* Adds finite numbers to words of 32 bits, the first of which counts units of 2^-1074; returns the
+   sum of the others. */
+static double exact_sum(const double *x, size_t count, int64_t *words) {
+  double others = 0;
   for (size_t i = 0; i < count; i++) {
     uint64_t bits = bits_of(x[i]), mantissa = bits & 0xfffffffffffff;
     uint64_t exponent = bits >> 52 & 0x7ff;
+    if (exponent == 0x7ff) {
+      others += x[i];
+      continue;
+    }
     mantissa |= (uint64_t)(exponent > 0) << 52;
     exponent -= exponent > 0;
     uint64_t shift = exponent & 31, low = (mantissa & 0xffffffff) << shift;
@@ -815,13 +834,14 @@ static void exact_sum(const double *x, size_t count, int64_t *words) {
     to[1] += unit * (int64_t)middle;
     to[2] += unit * (int64_t)(high >> 32);
   }
+  return others;
 }
 
 /* ---- Python ---- */
 
-/* The buffers that a call uses: ten at most. */
+/* The buffers that a call uses: eleven at most. */
 typedef struct {
-  Py_buffer views[10];
+  Py_buffer views[11];
   int count;
 } buffers;
 
@@ -891,9 +911,10 @@ static int are_small(const numbers *n) {
 }
 
 /* The operation's number; the shape; logits, targets or vectors and their rests, and results, each
-   with its type; labels, scales and their rests; two columns of results; the numbers. */
+   with its type; labels, likeliest classes, scales and their rests; two columns of results; the
+   numbers. */
 static PyObject *compute(PyObject *self, PyObject *args) {
-  PyObject *a, *b, *rest, *out, *labels, *scales, *scale_rests, *first, *second, *numbers_;
+  PyObject *a, *b, *rest, *out, *labels, *tops, *scales, *scale_rests, *first, *second, *numbers_;
   int number, a_type, b_type, out_type;
   Py_ssize_t rows, classes;
   job j = {.labels = NULL};
@@ -901,9 +922,9 @@ static PyObject *compute(PyObject *self, PyObject *args) {
   buffers taken = {.count = 0};
   softmax_rows *memory = NULL;
   (void)self;
-  if (!PyArg_ParseTuple(args, "inn(Oi)(OiO)(Oi)(OOO)(OO)O", &number, &rows, &classes, &a, &a_type,
-                        &b, &b_type, &rest, &out, &out_type, &labels, &scales, &scale_rests, &first,
-                        &second, &numbers_))
+  if (!PyArg_ParseTuple(args, "inn(Oi)(OiO)(Oi)(OOOO)(OO)O", &number, &rows, &classes, &a, &a_type,
+                        &b, &b_type, &rest, &out, &out_type, &labels, &tops, &scales, &scale_rests,
+                        &first, &second, &numbers_))
     return NULL;
   if (number < 0 || number >= (int)(sizeof OPERATIONS / sizeof *OPERATIONS) || rows < 0 ||
       classes < 1 || rows > PY_SSIZE_T_MAX / 32 / classes) {
@@ -917,6 +938,8 @@ static PyObject *compute(PyObject *self, PyObject *args) {
       take_array(&taken, out, out_type, (size_t)rows, (size_t)classes, 1, &j.out) &&
       take(&taken, labels, (size_t)rows, 8, 0, &j.labels) &&
       are_classes(j.labels, (size_t)rows, (size_t)classes) &&
+      take(&taken, tops, (size_t)rows, 8, 0, &j.tops) &&
+      are_classes(j.tops, (size_t)rows, (size_t)classes) &&
       take(&taken, scales, (size_t)rows, 8, 0, &j.scales) &&
       take(&taken, scale_rests, (size_t)rows, 8, 0, &j.scale_rests) &&
       take(&taken, first, (size_t)(rows * OPERATIONS[number].width), 8, 1, &j.first) &&
@@ -938,12 +961,14 @@ static PyObject *compute(PyObject *self, PyObject *args) {
   return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
 }
 
-/* Adds a column of finite numbers to words of 32 bits, which have room for sums of so many. */
+/* Adds the finite numbers of a column to words of 32 bits, which have room for sums of so many;
+   returns the sum of the others. */
 static PyObject *add_exactly(PyObject *self, PyObject *args) {
   PyObject *x, *words;
   Py_ssize_t count;
   const double *from = NULL;
   int64_t *to = NULL;
+  double others = 0;
   buffers taken = {.count = 0};
   (void)self;
   if (PyArg_ParseTuple(args, "OnO", &x, &count, &words) &&
@@ -951,11 +976,11 @@ static PyObject *add_exactly(PyObject *self, PyObject *args) {
       take(&taken, x, (size_t)count, 8, 0, &from) && take(&taken, words, WORDS, 8, 1, &to) &&
       ((from && to) || refuse("an operand is missing"))) {
     Py_BEGIN_ALLOW_THREADS
-    exact_sum(from, (size_t)count, to);
+    others = exact_sum(from, (size_t)count, to);
     Py_END_ALLOW_THREADS
   }
   while (taken.count > 0) PyBuffer_Release(&taken.views[--taken.count]);
-  return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
+  return PyErr_Occurred() ? NULL : PyFloat_FromDouble(others);
 }
 
 /* The instruction set of the clones that run here. */

@@ -57,7 +57,7 @@ def row_losses(
     """
     if source == "logits" and compiled.computes(values, temperature):
         weighted = weights.weighted(targets, samples, slice(None))
-        return _compiled_losses(values, weighted, temperature, base)
+        return _compiled_losses(values, weighted, temperature, base, largest)
     losses = np.empty((len(values), 1))
     with whole_rows(values.shape[-1]):
         for part in parts(values):
@@ -95,7 +95,7 @@ def row_losses_and_gradients(
         weighted = weights.weighted(targets, samples, slice(None))
         Y = weighted.scaled_targets() if weighted.is_soft else None
         if Y is None or are_summable(Y).all():
-            return _compiled_losses(logits, weighted, temperature, base, out, divisor, Y)
+            return _compiled_losses(logits, weighted, temperature, base, largest, out, divisor, Y)
     losses = np.empty((len(logits), 1))
     with whole_rows(logits.shape[-1]):
         for part in parts(logits):
@@ -126,6 +126,7 @@ def _compiled_losses(
     weighted: WeightedTargets,
     T: float,
     base: float,
+    largest: NDArray[np.intp] | None,
     gradients: FloatArray | None = None,
     divisor: Factor = ONE,
     Y: Rows | None = None,
@@ -134,10 +135,11 @@ def _compiled_losses(
     direct = gradients if Y is None else None
     if direct is not None and np.may_share_memory(a, direct):
         a = a.copy()
-    losses = compiled.losses(a, weighted, T, factor(base=base), direct, divisor)
+    losses = compiled.losses(a, weighted, T, factor(base=base), direct, divisor, largest)
     # Differences that overflow are finite once they are divided by T, weighted and scaled.
-    unsure = np.flatnonzero(~np.isfinite(losses[:, 0]))
-    if unsure.size:
+    are_finite = np.isfinite(losses[:, 0])
+    if not are_finite.all():
+        unsure = np.flatnonzero(~are_finite)
         a_unsure, rows = a[unsure], weighted.rows(unsure)
         with whole_rows(a.shape[-1]):
             losses[unsure] = _losses(a_unsure, rows, _odds(a_unsure, T, None), T, base)

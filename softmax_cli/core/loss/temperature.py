@@ -51,13 +51,19 @@ class Slopes(Mergeable):
     merged = ("first", "second", "coldest", "hottest")
 
     def add(
-        self, logits: FloatArray, targets: NDArray[Any], weights: Weights, samples: Rows | None
+        self,
+        logits: FloatArray,
+        targets: NDArray[Any],
+        weights: Weights,
+        samples: Rows | None,
+        largest: NDArray[np.intp] | None = None,
     ) -> None:
         """Add rows; arguments as of `row_losses`."""
         with whole_rows(logits.shape[-1]):
             for part in parts(logits):
                 weighted = weights.weighted(targets, samples, part)
-                slopes = _slopes(logits[part], weighted, self.temperature)
+                top = likeliest(logits[part]) if largest is None else largest[part]
+                slopes = _slopes(logits[part], weighted, self.temperature, top)
                 for name, of_rows in zip(self.merged, slopes, strict=True):
                     total = getattr(self, name)
                     scaled = weighted.scaled(of_rows)
@@ -65,12 +71,14 @@ class Slopes(Mergeable):
                     total.add(scaled)
 
 
-def _slopes(logits: FloatArray, weighted: WeightedTargets, T: float) -> list[Rows]:
+def _slopes(
+    logits: FloatArray, weighted: WeightedTargets, T: float, top: NDArray[np.intp]
+) -> list[Rows]:
     """Return the derivatives of rows, (rows, 1) each: first, second, coldest, hottest."""
     if compiled.computes(logits, T):
-        return np.hsplit(compiled.slopes(logits, weighted, T), 4)
+        return np.hsplit(compiled.slopes(logits, weighted, T, top), 4)
     a = wide(logits)
-    lower = a - np.take_along_axis(a, likeliest(a)[:, None], -1)
+    lower = a - np.take_along_axis(a, top[:, None], -1)
     if weighted.is_soft:
         Y = wide(weighted.targets)
         total, at_targets = summed(Y), summed(np.where(Y == 0, 0, Y * lower))

@@ -26,21 +26,22 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 BLOCK_BYTES = 1 << 21
 # The fields of a block that have an entry per row.
-_PER_ROW = ("values", "ids", "labels", "classes", "partner", "weights", "numbers")
+_PER_ROW = ("values", "ids", "labels", "classes", "partner", "weights", "numbers", "likeliest")
 
 
 @dataclass(frozen=True, eq=False)
 class Block:
     """Consecutive rows, on their way from a source through a kernel to a sink.
 
-    start    number of the first row, from 0
-    place    names the row at a position of the block, for errors
-    ids      columns that pass through, with the types of the input
-    classes  (rows, k) class numbers of the values, for the top k classes
-    partner  (rows, ...) labels, targets or vectors from a second input
-    weights  (rows, 1) weights of the rows in a sum
-    numbers  numbers of the rows in the input, if rows before them were skipped
-    lines    which lines of the rows' matrices to compute; None for all
+    start      number of the first row, from 0
+    place      names the row at a position of the block, for errors
+    ids        columns that pass through, with the types of the input
+    classes    (rows, k) class numbers of the values, for the top k classes
+    partner    (rows, ...) labels, targets or vectors from a second input
+    weights    (rows, 1) weights of the rows in a sum
+    numbers    numbers of the rows in the input, if rows before them were skipped
+    lines      which lines of the rows' matrices to compute; None for all
+    likeliest  (rows,) the class of the largest value, if known
     """
 
     start: int
@@ -53,13 +54,14 @@ class Block:
     weights: NDArray[Any] | None = None
     numbers: NDArray[np.intp] | None = None
     lines: range | None = None
+    likeliest: NDArray[np.intp] | None = None
 
     def number(self, row: int) -> int:
         """Return the number in the input of the row at a position of the block."""
         return self.start + row if self.numbers is None else int(self.numbers[row])
 
     def with_values(self, values: NDArray[Any]) -> Block:
-        return replace(self, values=values)
+        return replace(self, values=values, likeliest=None)
 
     def part(self, start: int, stop: int) -> Block:
         """Return the rows from position `start` to before `stop`, without a copy."""

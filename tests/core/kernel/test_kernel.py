@@ -46,7 +46,7 @@ def call(kernel: Any, operation: int = SOFTMAX, **changed: Any) -> None:
     given: dict[str, Any] = {"rows": ROWS, "classes": CLASSES, "a": matrix(), "out": matrix()}
     given |= {"b": matrix(), "labels": labels(), "first": column(), "second": column()}
     given |= dict.fromkeys(("a_type", "b_type", "out_type"), FLOAT64)
-    given |= dict.fromkeys(("rest", "scales", "scale_rests"))
+    given |= dict.fromkeys(("rest", "tops", "scales", "scale_rests"))
     if operation == SLOPES:
         given["first"] = matrix(ROWS, 4)
     given |= {"numbers": NUMBERS} | changed
@@ -55,7 +55,7 @@ def call(kernel: Any, operation: int = SOFTMAX, **changed: Any) -> None:
         *(given["rows"], given["classes"], (given["a"], given["a_type"])),
         (given["b"], given["b_type"], given["rest"]),
         (given["out"], given["out_type"]),
-        (given["labels"], given["scales"], given["scale_rests"]),
+        (given["labels"], given["tops"], given["scales"], given["scale_rests"]),
         (given["first"], given["second"]),
         given["numbers"],
     )
@@ -75,7 +75,13 @@ def read_only() -> Any:
 @pytest.mark.parametrize("operation", range(7))
 def test_operands_that_fit(operation: int, kernel: Any) -> None:
     call(kernel, operation)
-    call(kernel, operation, scales=column(), scale_rests=column(), rest=matrix())
+    others = {
+        "scales": column(),
+        "scale_rests": column(),
+        "rest": matrix(),
+        "tops": labels(3, 1, 0),
+    }
+    call(kernel, operation, **others)
 
 
 @pytest.mark.parametrize("operation", [-1, 1000, 2**31 - 1, -(2**31), 2**31, 2**80, 0.5, None])
@@ -97,7 +103,9 @@ def test_an_operation_that_there_is_not(operation: Any, kernel: Any) -> None:
         *({"out": each} for each in (matrix(2), matrix(4), read_only(), misaligned(), b"1" * 96)),
         *({"out_type": each} for each in (-1, 4, FLOAT32)),
         *({"labels": each} for each in (labels(0, 1), labels(0, 1, 2, 3), misaligned(1, ROWS))),
+        *({"tops": each} for each in (labels(0, 1), labels(0, 1, 2, 3), misaligned(1, ROWS))),
         *({"labels": labels(0, 1, each)} for each in (4, -1, 2**62, -(2**63))),
+        *({"tops": labels(0, 1, each)} for each in (4, -1, 2**62, -(2**63))),
         *({"scales": each, "scale_rests": column()} for each in (None, column(2), misaligned(1))),
         *({"scales": column(), "scale_rests": each} for each in (None, column(2), misaligned(1))),
         *({"first": each} for each in (column(2), matrix(ROWS, 3), matrix(ROWS, 5))),
@@ -139,6 +147,7 @@ def test_neither_labels_nor_targets(operation: int, kernel: Any) -> None:
 @pytest.mark.parametrize("hostile", [np.nan, np.inf, -np.inf, 1e300, -1e300, 0.0, -1.0, 5e-324])
 def test_numbers_of_any_kind(hostile: float, operation: int, kernel: Any) -> None:
     call(kernel, operation, a=matrix() * hostile, b=matrix() * hostile)
+    call(kernel, operation, a=column(ROWS * CLASSES).cumsum() * hostile, tops=labels())
     for place in range(NUMBERS.size):
         numbers = NUMBERS.copy()
         numbers[place] = hostile

@@ -9,6 +9,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from softmax_cli.core.loss.cross_entropy import cross_entropy, cross_entropy_gradient
+from softmax_cli.core.loss.row_losses import row_losses, row_losses_and_gradients
 from tests.core import mpmath_reference as exact
 from tests.core.mpmath_reference import assert_digits
 
@@ -141,3 +142,19 @@ def test_soft_targets_in_any_order_of_memory(size: float) -> None:
 def test_a_saturated_row_at_a_tiny_temperature_has_no_gradient(temperature: float) -> None:
     gradient = cross_entropy_gradient([2.0, 0.0, 1.0], 0, temperature=temperature)
     assert_array_equal(gradient, [0.0, 0.0, 0.0])
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("classes", [1, 3, 17, 128, 129, 2049, 5000])
+def test_the_likeliest_classes_change_nothing_if_they_are_known(dtype: str, classes: int) -> None:
+    random = np.random.default_rng(classes)
+    a = random.normal(0, 3, (37, classes)).round(1).astype(dtype)
+    a[5], a[6, -1], a[7, 0], a[8] = -np.inf, np.nan, np.inf, 2
+    labels, top = random.integers(0, classes, 37), a.argmax(axis=-1)
+    room, room_known = np.empty_like(a), np.empty_like(a)
+    losses = row_losses_and_gradients(a, labels, out=room)
+    known = row_losses_and_gradients(a, labels, out=room_known, largest=top)
+    assert_array_equal(known, losses)
+    assert_array_equal(room_known, room)
+    Y = random.dirichlet(np.ones(classes), 37)
+    assert_array_equal(row_losses(a, Y, largest=top), row_losses(a, Y))

@@ -43,3 +43,9 @@ def test_leaving_a_source_closes_it() -> None:
         assert entered is source
         assert not closed
     assert closed == [1]
+
+
+def test_other_values_have_other_likeliest_classes() -> None:
+    block = Block(0, np.eye(3), str, likeliest=np.arange(3))
+    assert block.rows(np.array([2]), 0).likeliest == [2]
+    assert block.with_values(np.ones((3, 3))).likeliest is None
