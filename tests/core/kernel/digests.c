@@ -1,77 +1,88 @@
-/* Prints a digest of the bytes that each operation of the kernel writes, for .ci/full to compare
-   processors that have no Python of their own. */
+/* Prints a digest of what each operation of the kernel makes of numbers that are made here, with no
+   Python: where the digests are the same, so are the bytes. */
+
 #include "../../../softmax_cli/core/kernel/kernel.c"
 
 #include <stdio.h>
 
-enum { MOST = 3 * 5000 };
+enum { ROWS = 19, MOST = 5000 };
+static const size_t CLASSES[] = {1, 2, 3, 10, 128, 129, 1000, 2049, MOST};
+static const double TEMPERATURES[] = {1, 0.3, 8};
+static const pair ONE = {1, 0}, LN_2 = {0.6931471805599453, 2.3190468138462996e-17};
+static double wide[3][ROWS * MOST], narrow[4][ROWS * MOST], columns[2][4 * ROWS];
 
-static uint64_t state;
-
-/* A logit from -32 to 32; now and then a masked class. */
-static double drawn(void) {
-  state = state * 6364136223846793005u + 1442695040888963407u;
-  return state >> 60 == 15 ? -INFINITY : (double)(state >> 34) / (1 << 24) - 32;
+/* A number from -1 to 1, by a linear congruence and its mixing. */
+static double number(uint64_t seed) {
+  for (int k = 0; k < 3; k++) seed = (seed ^ (seed >> 29)) * 0x9e3779b97f4a7c15;
+  return (double)(int64_t)(seed >> 10) * 0x1p-53 - 1;
 }
 
-/* Writes numbers of a type; float16 and bfloat16 take theirs from the first bits of float32. */
-static void fill(array *to, dtype type, size_t rows, size_t classes, int masked) {
-  *to = (array){to->data, type, rows, classes};
-  for (size_t i = 0; i < rows * classes; i++) {
-    double x = i % classes && masked ? drawn() : drawn() / 64 + 0.5;
-    if (x == -INFINITY && !masked) x = 0;
-    if (i % classes == 0 && x == -INFINITY) x = 1;
-    float single = (float)x;
-    uint32_t bits;
-    memcpy(&bits, &single, 4);
-    uint16_t half = type == BFLOAT16 ? (uint16_t)(bits >> 16) : (uint16_t)(0x3c00 + (bits >> 13) % 0x1000);
-    if (type == FLOAT64) ((double *)to->data)[i] = x;
-    else if (type == FLOAT32) ((float *)to->data)[i] = single;
-    else ((uint16_t *)to->data)[i] = half;
+/* What Python makes of a temperature; its last digits do not matter here. */
+static numbers numbers_of(double T, double product) {
+  double raise = product < 0 ? 1000 : 500;
+  pair step = times((pair){T, 0}, LN_2), over_T = over(ONE, (pair){T, 0});
+  double head = of_bits(bits_of(step.high) & ~(uint64_t)0x1fffff);
+  return (numbers){T, over(ONE, step).high, head, (step.high - head) + step.low,
+                   (1018 + raise) * step.high, raise, over_T, LN_2, over(ONE, LN_2),
+                   over(ONE, step), {1.25, 0x1p-55}, 3, product < 0 ? 0 : product};
+}
+
+/* FNV-1a */
+static void digest_of(const void *from, size_t bytes, uint64_t *digest) {
+  const unsigned char *byte = from;
+  for (size_t i = 0; i < bytes; i++) *digest = (*digest ^ byte[i]) * 0x100000001b3;
+}
+
+static void fill(dtype type, size_t classes) {
+  int64_t *labels = (int64_t *)columns[1];
+  for (size_t row = 0, i = 0; row < ROWS; row++) {
+    columns[0][row] = row == 1 ? 0 : 1.5 + number(row), columns[0][ROWS + row] = 0x1p-60;
+    labels[row] = (int64_t)((row * 7) % classes);
+    for (size_t k = 0; k < classes; k++, i++) {
+      wide[0][i] = number(i) * power_of_2((int64_t)(row % 9) - 1) + (row == 4 ? 4096 : 0);
+      if (row == 2 && k % 2) wide[0][i] = -INFINITY;
+      if (row == 5 || row == 10) wide[0][i] = row == 5 ? 3 : -INFINITY;
+      if (row == 7 || row == 8) wide[0][i] = k * 2 < classes ? 1 : row == 7 ? INFINITY : NAN;
+      wide[1][i] = row == 11 && k > 0 ? 0 : number(i + 1000000);
+      wide[2][i] = number(i + 2000000) * 0x1p-60;
+    }
   }
+  for (int k = 0; k < 3; k++) write_numbers(wide[k], narrow[k], type, ROWS * classes);
 }
 
-static uint64_t digest(uint64_t before, const void *data, size_t size) {
-  for (size_t i = 0; i < size; i++) before = (before ^ ((const uint8_t *)data)[i]) * 0x100000001b3;
-  return before;
+/* Runs an operation in one of its ways: with weights or not, into numbers of a type. */
+static void run(size_t operation, int way, dtype type, size_t classes, double T, uint64_t *digest) {
+  static double first[4 * ROWS], second[ROWS], memory[sizeof(softmax_rows) / 8 + 4 * (MOST + TILE)];
+  softmax_rows *rows = (softmax_rows *)memory;
+  job j = {.a = {narrow[0], type, ROWS, classes}, .b = {narrow[1], type, ROWS, classes}};
+  j.rest = (array){way ? narrow[2] : NULL, type, ROWS, classes};
+  j.out = (array){narrow[3], way % 2 ? FLOAT64 : type, ROWS, classes};
+  if (way) j.scales = columns[0], j.scale_rests = columns[0] + ROWS;
+  if (way != 2) j.labels = (const int64_t *)columns[1];
+  else if (!(OPERATIONS[operation].needs & OUT)) j.out.data = NULL;
+  j.first = first, j.second = second, j.n = numbers_of(T, OPERATIONS[operation].needs & B ? way : -1);
+  memset(first, 0, sizeof first), memset(second, 0, sizeof second);
+  rows->e = memory + sizeof(softmax_rows) / 8, rows->e_rest = rows->e + MOST + TILE;
+  OPERATIONS[operation].run(&j, rows);
+  if (j.out.data) digest_of(narrow[3], ROWS * classes * SIZE[j.out.type], digest);
+  digest_of(first, sizeof first, digest), digest_of(second, sizeof second, digest);
 }
 
 int main(void) {
-  static const size_t SHAPES[][2] = {{1, 1}, {19, 2}, {37, 10}, {17, 128}, {3, 129}, {5, 2048}, {3, 5000}};
-  static double a[MOST], b[MOST], out[MOST], first[4 * 64], second[64];
-  static int64_t labels[64];
-  for (int number = 0; number < (int)(sizeof OPERATIONS / sizeof *OPERATIONS); number++)
-    for (dtype type = FLOAT16; type <= FLOAT64; type++)
-      for (size_t shape = 0; shape < sizeof SHAPES / sizeof *SHAPES; shape++) {
-        size_t rows = SHAPES[shape][0], classes = SHAPES[shape][1];
-        int needs = OPERATIONS[number].needs;
-        group g = group_at(0, rows, classes);
-        softmax_rows *memory = malloc(sizeof *memory + 2 * g.tiles * TILE * sizeof(double));
-        job j = {.a = {.data = a}, .out = {.data = out}, .first = first, .second = second};
-        if (!memory) return 1;
-        memory->e = (double *)(memory + 1), memory->e_rest = memory->e + g.tiles * TILE;
-        /* What compiled.py gives for T = 1. */
-        j.n = (numbers){1, 0x1.71547652b82fep+0, 0x1.62e42ffp-1, -0x1.718432a1b0e26p-35, 0x1.5db1583be0f96p+10,
-                        1000, {1, 0}, {1, 0}, {1, 0}, {1, 0}, {1, 0}, 0, 0, 1};
-        state = (uint64_t)number * 100 + shape;
-        fill(&j.a, type, rows, classes, 1);
-        j.out = (array){out, type, rows, classes};
-        if (needs & B) {
-          j.b.data = b, j.n.reach = 0x1.070ca287df871p+10, j.n.raise = 500, j.n.product = 1;
-          fill(&j.b, type, rows, classes, 0);
+  for (size_t operation = 0; operation < sizeof OPERATIONS / sizeof *OPERATIONS; operation++)
+    for (int type = FLOAT16; type <= FLOAT64; type++) {
+      uint64_t digest = 0xcbf29ce484222325;
+      for (size_t k = 0; k < sizeof CLASSES / sizeof *CLASSES; k++)
+        for (int way = 0; way < 9; way++) {
+          fill((dtype)type, CLASSES[k]);
+          run(operation, way % 3, (dtype)type, CLASSES[k], TEMPERATURES[way / 3], &digest);
         }
-        for (size_t row = 0; row < rows; row++) {
-          labels[row] = (int64_t)(row * 7 % classes);
-          /* Its loss is not finite, and written by Python. */
-          if (number_at(&j.a, row, row * 7 % classes) == -INFINITY) labels[row] = 0;
-        }
-        if (needs & LABELS) j.labels = labels;
-        memset(out, 0, sizeof out), memset(first, 0, sizeof first), memset(second, 0, sizeof second);
-        OPERATIONS[number].run(&j, memory);
-        uint64_t found = digest(0xcbf29ce484222325, out, rows * classes * SIZE[type]);
-        found = digest(digest(found, first, sizeof first), second, sizeof second);
-        printf("%d %d %zux%zu %016llx\n", number, (int)type, rows, classes, (unsigned long long)found);
-        free(memory);
-      }
+      printf("%zu %d %016llx\n", operation, type, (unsigned long long)digest);
+    }
+  int64_t words[WORDS] = {0};
+  uint64_t digest = 0xcbf29ce484222325;
+  exact_sum(wide[1], ROWS * MOST, words);
+  digest_of(words, sizeof words, &digest);
+  printf("%016llx\n", (unsigned long long)digest);
   return 0;
 }
