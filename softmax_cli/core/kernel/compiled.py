@@ -118,7 +118,8 @@ def product(
     of  softmax, log_softmax, or log_softmax_from_left, which is v J
     """
     number = _PRODUCTS.index(of)
-    numbers = _numbers(T, divisor=divisor, raised=_RAISED_IN_PRODUCTS, product=number, sign=sign)
+    signed = (sign * divisor[0], sign * divisor[1])
+    numbers = _numbers(T, divisor=signed, raised=_RAISED_IN_PRODUCTS, product=number)
     _compute("products", a, numbers, b=v, out=out)
 
 
@@ -208,7 +209,6 @@ def _numbers(
     power: int = 0,
     raised: int = _RAISED,
     product: int = 0,
-    sign: int = 1,
 ) -> Rows:
     """Return the `numbers` of the kernel, in its order."""
     over, under = T.as_integer_ratio()
@@ -226,7 +226,7 @@ def _numbers(
             *of_unit.inverse().pair(),
             *_Ratio(under * of_unit.under, over * of_unit.over).pair(),
             *(math.ldexp(part, -of_divisor) for part in divisor),
-            *(power - of_divisor, product, sign),
+            *(power - of_divisor, product),
         ]
     )
 

@@ -70,7 +70,7 @@ typedef struct {
 typedef struct {
   double T, over_step, step, step_rest, reach, raise;
   pair over_T, unit, over_unit, over_T_unit, divisor;
-  double power, product, sign;
+  double power, product;
 } numbers;
 
 /* A call: arrays with a number for each class of a row, and columns with one for each row.
@@ -107,6 +107,9 @@ INLINE double of_bits(uint64_t bits) {
 INLINE double chosen(uint64_t mask, double a, double b) {
   return of_bits((bits_of(a) & mask) | (bits_of(b) & ~mask));
 }
+
+/* The number; NaN with one sign, whichever a processor gives it. */
+INLINE double plain(double x) { return x == x ? x : (double)NAN; }
 
 /* 2^power, for powers of normal numbers. */
 INLINE double power_of_2(int64_t power) { return of_bits((uint64_t)(power + 1023) << 52); }
@@ -494,6 +497,11 @@ typedef struct {
 } factors;
 
 INLINE void set_factor(factors *f, size_t lane, pair factor, int64_t power) {
+  /* Below are subnormal results, and 0. */
+  if (power < -2044) {
+    factor = (pair){factor.high * 0x1p-100, factor.low * 0x1p-100};
+    power = power < -2144 ? -2044 : power + 100;
+  }
   f->whole[lane] = factor.high, f->head[lane] = head_of(factor.high);
   f->rest[lane] = (factor.high - f->head[lane]) + factor.low;
   f->power[lane] = power_of_2(power / 2), f->power_2[lane] = power_of_2(power - power / 2);
@@ -644,7 +652,7 @@ INLINE void take_losses(softmax_rows *rows, const job *j, const pairs *scales, d
     pair loss = plus(gap, times((pair){logarithms[l], 0}, at(&sizes, l)));
     loss = over(times(loss, at(scales, l)), j->n.unit);
     double result = has_softmax(rows, l) ? loss.high + loss.low : (double)NAN;
-    losses[l] = scales->high[l] == 0 ? 0 : result;
+    losses[l] = scales->high[l] == 0 ? 0 : plain(result);
   }
 }
 
@@ -667,8 +675,10 @@ INLINE void losses_of(const job *j, int exact, softmax_rows *rows) {
   FOR_GROUPS(rows, j->a) {
     take_exponentials(rows, j, exact);
     scales = ONES;
-    for (size_t l = 0; l < rows->g.rows && j->scales; l++)
-      put(&scales, l, (pair){j->scales[row + l], j->scale_rests[row + l]});
+    for (size_t l = 0; l < LANES && j->scales; l++) {
+      size_t of_lane = row + (l < rows->g.rows ? l : 0);
+      put(&scales, l, (pair){j->scales[of_lane], j->scale_rests[of_lane]});
+    }
     take_losses(rows, j, &scales, found);
     for (size_t l = 0; l < rows->g.rows; l++) j->first[row + l] = found[l];
     if (!j->out.data) continue;
@@ -700,7 +710,7 @@ VECTORIZED static void losses(const job *j, softmax_rows *rows) {
 /* S_i (v_i - sum_k S_k v_k), v_i - sum_k S_k v_k, and v_i - S_i sum_k v_k. */
 enum { OF_SOFTMAX, OF_LOG_SOFTMAX, OF_LOG_SOFTMAX_FROM_LEFT };
 
-/* The product sign * J v / divisor 2^power, without cancellation for the likeliest class t:
+/* The product J v / divisor 2^power, without cancellation for the likeliest class t:
      v_t - sum_k S_k v_k = (v_t sum e - sum e v) / total, with sums over the other classes
      v_t - S_t sum_k v_k = (v_t sum e - e_t sum v) / total */
 INLINE void products_of(const job *j, int product, int exact, softmax_rows *rows) {
@@ -711,7 +721,7 @@ INLINE void products_of(const job *j, int product, int exact, softmax_rows *rows
   factors f, over_divisor;
   int from_left = product == OF_LOG_SOFTMAX_FROM_LEFT, is_softmax = product == OF_SOFTMAX;
   /* What S is multiplied by is raised as well. */
-  FOR_LANES set_factor(&over_divisor, l, over((pair){j->n.sign, 0}, j->n.divisor), power);
+  FOR_LANES set_factor(&over_divisor, l, over((pair){1, 0}, j->n.divisor), power);
   FOR_GROUPS(rows, j->a) {
     take_exponentials(rows, j, exact);
     memset(&sums, 0, sizeof sums);
@@ -802,8 +812,8 @@ VECTORIZED static void slopes(const job *j, softmax_rows *rows) {
       if (j->labels) t = number_at(&j->a, row + l, (size_t)j->labels[row + l]) - rows->largest[l];
       double first = mean.high[l] / total, second = square.high[l] / total - first * first;
       double *to = j->first + 4 * (row + l);
-      to[0] = size * first - t, to[1] = size * (second > 0 ? second : 0);
-      to[2] = 0 - t, to[3] = size * (even.high[l] / count.high[l]) - t;
+      to[0] = plain(size * first - t), to[1] = plain(size * (second > 0 ? second : 0));
+      to[2] = plain(0 - t), to[3] = plain(size * (even.high[l] / count.high[l]) - t);
     }
   }
 }
