@@ -54,7 +54,7 @@ def computes(a: FloatArray, *scalars: float) -> ModuleType | None:
     """Return the kernel if there is one, and it takes these rows, temperatures and divisors."""
     if any(not 1 / _EXTREME < each < _EXTREME for each in scalars):
         return None
-    return choice.compiled() if a.dtype in _TYPES and a.size else None
+    return choice.compiled() if _native(a) in _TYPES and a.size else None
 
 
 def softmax(
@@ -170,7 +170,7 @@ def _compute(
             scale = (_operand(weighted.scale[0]), _operand(weighted.scale[1]))
     b = None if b is None else _operand(b, b.dtype if b.dtype in _TYPES else np.float64)
     rests = None if rests is None else _operand(rests, None if b is None else b.dtype)
-    result = out if out is None or _is_operand(out) else np.empty(out.shape, out.dtype)
+    result = out if out is None or _is_operand(out) else np.empty(out.shape, _native(out))
     kernel.compute(
         _OPERATIONS.index(operation),
         *a.shape,
@@ -185,13 +185,20 @@ def _compute(
         out[...] = result
 
 
+def _native(array: NDArray[Any]) -> np.dtype[Any]:
+    return array.dtype.newbyteorder("=")
+
+
 def _is_operand(array: NDArray[Any]) -> bool:
-    return array.flags.c_contiguous and array.flags.aligned and array.dtype.isnative
+    # NumPy calls raw bytes aligned anywhere.
+    flags = (array.view(np.uint16) if array.dtype.kind == "V" else array).flags
+    return flags.c_contiguous and flags.aligned and array.dtype.isnative
 
 
 def _operand(array: NDArray[Any], dtype: Any = None) -> NDArray[Any]:
-    wanted = (array.dtype if dtype is None else np.dtype(dtype)).newbyteorder("=")
-    return np.require(array, wanted, ["C", "A"])
+    wanted = _native(array) if dtype is None else np.dtype(dtype)
+    fits = array.dtype == wanted and _is_operand(array)
+    return array if fits else np.array(array, wanted, order="C")
 
 
 def _typed(array: NDArray[Any] | None) -> tuple[NDArray[Any] | None, int]:
