@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Literal
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -22,6 +24,9 @@ from softmax_cli.formats.model.blocks import Block, Chunk, Source
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+# Reads rows, in any thread.
+ReadRows: TypeAlias = "Callable[[], NDArray[Any]]"
 
 _AXIS = r": along axis -?\d+$"
 ONE_TO_ONE = "give one row for each row of the values"
@@ -72,9 +77,9 @@ def zip_rows(
     With `every_row`, an other that has a single row is paired with every row of the source.
     """
     other, single = peeked(other)
-    is_repeated = single and every_row
+    field: Literal["weights", "partner"] = "weights" if role == "weights" else "partner"
     rows = source.rows if source.within is None else source.within.of
-    if not is_repeated:
+    if not (single and every_row):
         if other.rows is not None and rows is not None and other.rows != rows:
             remedy = _row_remedy(source, other, other.rows)
             if remedy == ONE_TO_ONE and other.classes == 1 and other.rows == rows * source.classes:
@@ -84,25 +89,35 @@ def zip_rows(
             raise InputError(problem, remedy, other.place)
         check_shapes(source, other, role)
         other = other.slice_rows(source.within)
+    both = with_rows_of(source, other, field, repeated=single and every_row)
+    return replace(
+        both, paths=(*source.paths, *other.paths), warnings=(*source.warnings, *other.warnings)
+    )
+
+
+def with_rows_of(
+    source: Source,
+    other: Source,
+    field: Literal["weights", "partner", "claimed"],
+    *,
+    repeated: bool = False,
+    lines: int = 1,
+) -> Source:
+    """Return the source with the rows of the other in a field of its blocks.
+
+    repeated  whether the other has one row, for all rows
+    lines     how many rows of the other belong to one
+    """
 
     def chunks() -> Iterator[Chunk]:
         reader = RowReader(other)
-        row = reader.take(1, source.place) if is_repeated else None
+        row = reader.take(1, source.place) if repeated else None
         for chunk in source.chunks():
-            if row is not None:
-                rows = np.broadcast_to(row, (chunk.rows, other.classes))
-            else:
-                rows = reader.take(chunk.rows, source.place)
-            field = "weights" if role == "weights" else "partner"
-            yield chunk.map(partial(replace, **{field: rows}))
+            read = reader.take(lines * chunk.rows, source.place) if row is None else row
+            yield chunk.map(partial(_with_rows, field, lines, read))
         reader.finish(source)
 
-    return replace(
-        source,
-        chunks=chunks,
-        paths=(*source.paths, *other.paths),
-        warnings=(*source.warnings, *other.warnings),
-    )
+    return replace(source, chunks=chunks)
 
 
 def check_shapes(source: Source, other: Source, role: Role) -> None:
@@ -174,41 +189,91 @@ class RowReader:
     """Reads a source in batches of the caller's size, to pair its rows with those of another."""
 
     def __init__(self, source: Source) -> None:
-        self._source, self._blocks = source, blocks_in_order(source)
-        self._rest: NDArray[Any] | None = None
-        self._taken = 0
+        self._source, self._chunks = source, source.chunks()
+        self._read: ReadRows = lambda: np.empty((0, source.classes), in_memory(source.dtype))
+        self._start, self._left, self._taken = 0, 0, 0
 
-    def take(self, count: int, partner: str) -> NDArray[Any]:
-        """Return the next `count` rows; raise InputError if there are fewer."""
-        rows = self.up_to(count)
-        if rows is None:
-            rows = np.empty((0, self._source.classes), in_memory(self._source.dtype))
-        if len(rows) < count:
+    def take(self, count: int, partner: str) -> ReadRows:
+        """Return what reads the next `count` rows; raise InputError if there are fewer."""
+        parts = list(self._parts(count))
+        if sum(rows for rows, _ in parts) < count:
+            for _, read in parts:
+                # What is wrong with a row comes first.
+                read()
             raise InputError(f"has fewer rows than {partner}", ONE_TO_ONE, self._source.place)
-        return rows
+        return partial(_joined, [read for _, read in parts] or [self._read])
 
     def up_to(self, count: int) -> NDArray[Any] | None:
         """Return at most `count` of the next rows; None at the end."""
-        parts: list[NDArray[Any]] = []
-        while count:
-            if self._rest is None or not len(self._rest):
-                block = next(self._blocks, None)
-                if block is None:
-                    break
-                self._rest = block.values
-            parts.append(self._rest[:count])
-            self._rest = self._rest[count:]
-            count -= len(parts[-1])
-            self._taken += len(parts[-1])
-        return np.concatenate(parts) if len(parts) > 1 else parts[0] if parts else None
+        parts = [read for _, read in self._parts(count)]
+        return _joined(parts) if parts else None
 
     def finish(self, partner: Source) -> None:
         """Raise InputError if rows are left."""
-        source, left = self._source, 0 if self._rest is None else len(self._rest)
-        left += sum(len(block.values) for block in self._blocks)
+        left = sum(rows for rows, _ in self._parts(sys.maxsize))
         if not left:
             return
-        remedy = _row_remedy(partner, source, self._taken + left)
+        source = self._source
+        remedy = _row_remedy(partner, source, self._taken)
         if left == 1 and source.if_one_more:
             remedy = source.if_one_more
         raise InputError(f"has more rows than {partner.place}", remedy, source.place)
+
+    def _parts(self, count: int) -> Iterator[tuple[int, ReadRows]]:
+        """Yield what reads at most `count` of the next rows, a part of a chunk at a time.
+
+        Each comes with the number of its rows.
+        """
+        while count:
+            if not self._left:
+                chunk = next(self._chunks, None)
+                if chunk is None:
+                    break
+                start = self._source.first + self._taken
+                self._read = _once(partial(_values, chunk, start, self._source.place))
+                self._start, self._left = 0, chunk.rows
+            rows = min(count, self._left)
+            part = partial(_lines, self._read, self._start, self._start + rows)
+            self._start += rows
+            self._left -= rows
+            self._taken += rows
+            count -= rows
+            yield rows, part
+
+
+def _values(chunk: Chunk, start: int, place: str) -> NDArray[Any]:
+    block = chunk.read()
+    check_row_order(block, start, chunk.rows, place)
+    return block.values
+
+
+def _once(read: ReadRows) -> ReadRows:
+    """Return what reads the rows of a chunk when they are first needed; in any threads."""
+    lock = Lock()
+    found: list[NDArray[Any]] = []
+
+    def rows() -> NDArray[Any]:
+        with lock:
+            if not found:
+                found.append(read())
+            return found[0]
+
+    return rows
+
+
+def _lines(read: ReadRows, start: int, stop: int) -> NDArray[Any]:
+    return read()[start:stop]
+
+
+def _joined(parts: Sequence[ReadRows]) -> NDArray[Any]:
+    return np.concatenate([read() for read in parts]) if len(parts) > 1 else parts[0]()
+
+
+def _with_rows(field: str, lines: int, read: ReadRows, block: Block) -> Block:
+    rows, count = read(), len(block.values)
+    if lines > 1:
+        rows = rows.reshape(count, lines, -1)
+    elif len(rows) != count:
+        rows = np.broadcast_to(rows, (count, *rows.shape[1:]))
+    changes: dict[str, Any] = {field: rows}
+    return replace(block, **changes)

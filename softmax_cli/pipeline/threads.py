@@ -21,6 +21,7 @@ _MOST_THREADS = 16
 
 def in_order(jobs: Iterator[Callable[[], T]], threads: int) -> Generator[T, None, None]:
     """Yield the results of the jobs in their order; a single job starts no thread."""
+    jobs = _with_error(jobs)
     first = list(islice(jobs, 2))
     jobs = chain(first, jobs)
     if len(first) > 1:
@@ -54,6 +55,19 @@ def in_order(jobs: Iterator[Callable[[], T]], threads: int) -> Generator[T, None
             yield next_result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _with_error(jobs: Iterator[Callable[[], T]]) -> Iterator[Callable[[], T]]:
+    """Yield the jobs; an error that ends them is raised by a last job, after those before it."""
+    try:
+        yield from jobs
+    except Exception as error:
+        last = error
+
+        def fail() -> T:
+            raise last
+
+        yield fail
 
 
 def thread_count(options: WriteOptions) -> int:

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from softmax_cli.commands.gradients.references import (
     Exact,
+    Rowwise,
     Variant,
     by_column,
     derivative_reference,
     loss_factors,
     loss_reference,
+    loss_rows,
     variants,
     weighed_without,
 )
@@ -33,13 +35,17 @@ from softmax_cli.core.gradcheck.report import Report
 from softmax_cli.core.gradcheck.rounding import Rounding
 from softmax_cli.errors import InputError, ShapeError, UsageError
 from softmax_cli.formats.arrays.array import row_place
-from softmax_cli.formats.model.blocks import Block, Source, from_blocks
+from softmax_cli.formats.model.blocks import Block, Source, from_blocks, identity
 from softmax_cli.formats.model.options import ColumnRequest, WriteOptions
 from softmax_cli.formats.opening.file_key import is_read_once
-from softmax_cli.pipeline.pairing import RowReader, check_shapes, zip_rows
-from softmax_cli.pipeline.reporting import Advance, progress
-from softmax_cli.pipeline.run import good_blocks
-from softmax_cli.pipeline.threads import in_order, thread_count
+from softmax_cli.pipeline.pairing import (
+    RowReader,
+    blocks_in_order,
+    check_shapes,
+    with_rows_of,
+    zip_rows,
+)
+from softmax_cli.pipeline.run import run
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -107,9 +113,11 @@ class GradientFile:
         """Compare all rows; `rows` of all files together are a likely factor in a diagnosis."""
         rtol, atol = self.check.rtol, self.check.atol
         with _without_skip_advice(), ExitStack() as stack:
-            source, exact, factors = self._opened(stack, write, diagnosed, rows)
+            source, exact, rowwise, factors = self._opened(stack, write, diagnosed, rows)
             if source.column is not None:
                 exact = by_column(exact)
+            if source.column is not None or diagnosed:
+                rowwise = None
             lines_per_row = 1 if self.given.jacobian is None else source.classes
             claimed = self._opened_file(stack, source)
             claimed = claimed.slice_rows(source.within and source.within.times(lines_per_row))
@@ -123,27 +131,29 @@ class GradientFile:
             diagnosis = Diagnosis(factors) if diagnosed else None
             comparison = Comparison(rtol, self.check.worst, diagnosis=diagnosis)
 
-            def compare(block: Block, lines: NDArray[Any]) -> tuple[Comparison, int]:
-                with np.errstate(all="ignore"):
-                    gradients, tolerances, wrong = exact(block, lines, rounding)
-                lines = lines.reshape(gradients.shape)
-                found = comparison.of(lines, gradients, **tolerances._asdict(), wrong=wrong)
-                return found, block.start
+            def compare(block: Block) -> list[Found]:
+                rows = rowwise and rowwise(block, rounding)
+                if rows is None:
+                    return list(_entry_by_entry(block, comparison, exact, rounding))
+                found, left = comparison.of_rows(rows, source.classes, block.start)
+                others = _entry_by_entry(block.rows(left, 0), comparison, exact, rounding)
+                return [Found(found), *(each.of_points(left, block.start) for each in others)]
 
-            reader = RowReader(claimed)
-            with progress(source, write) as advance:
-                parts = _parts(source, reader, lines_per_row, write, advance)
-                jobs = (partial(compare, part, lines) for part, lines in parts)
-                with closing(in_order(jobs, thread_count(write))) as compared:
-                    for found, start in compared:
-                        comparison.merge(found, start)
-            reader.finish(source)
+            def prepare(block: Block) -> Callable[[], None]:
+                return partial(_merge, comparison, compare(block))
+
+            if lines_per_row > 1:
+                at_once = max(1, _ENTRIES_AT_ONCE // (lines_per_row * source.classes))
+                chunks = from_blocks(partial(_few_rows, source, at_once))
+                source = replace(source, chunks=chunks)
+            source = with_rows_of(source, claimed, "claimed", lines=lines_per_row)
+            run(source, identity, prepare, "error", write)
         return Compared(comparison, dtype, source.classes)
 
     def _opened(
         self, stack: ExitStack, write: WriteOptions, diagnosed: bool, rows: int | None
-    ) -> tuple[Source, Exact, dict[str, float]]:
-        """Return the logits with their partners, the exact gradients, and factors to look for."""
+    ) -> tuple[Source, Exact, Rowwise | None, dict[str, float]]:
+        """Return the logits with their partners, what compares them, and factors to look for."""
         inputs, given, read = self.inputs, self.given, self.inputs.read
         if given.jacobian is None and given.upstream is None:
             source, settings = inputs.opened(stack)
@@ -155,7 +165,7 @@ class GradientFile:
                 left_out = variants(inputs, settings, weights)
             settings, rows = settings._replace(gradient_divisor=divisor), rows or source.rows or 1
             exact = partial(loss_reference, settings, rows, left_out or {})
-            return source, exact, loss_factors(settings, rows)
+            return source, exact, partial(loss_rows, settings), loss_factors(settings, rows)
         others = [token for token in (self.file, given.upstream) if token]
         logits = opened(inputs.values, read, place="--logits", others=others)
         source = stack.enter_context(logits).slice_rows(inputs.rows)
@@ -165,7 +175,7 @@ class GradientFile:
             _check_classes(partner, source.classes, source.place, "", "--upstream")
             source = zip_rows(source, partner, role="upstream gradients", every_row=True)
         T = inputs.options.temperature
-        return source, partial(derivative_reference, given.of or "softmax", T), {}
+        return source, partial(derivative_reference, given.of or "softmax", T), None, {}
 
     def _opened_file(self, stack: ExitStack, logits: Source) -> Source:
         read, is_jacobian = self.inputs.read, self.given.jacobian is not None
@@ -185,16 +195,42 @@ class GradientFile:
         return claimed
 
 
-def _parts(
-    source: Source, reader: RowReader, lines_per_row: int, write: WriteOptions, advance: Advance
-) -> Iterator[tuple[Block, NDArray[Any]]]:
-    """Yield the rows, a few at a time, with their lines of the gradient file."""
-    at_once = max(1, _ENTRIES_AT_ONCE // (lines_per_row * source.classes))
-    for block, done in good_blocks(source, "error", write):
+class Found(NamedTuple):
+    """A comparison to merge: its points are numbered from `start`, or are some of those."""
+
+    comparison: Comparison
+    start: int = 0
+    points: NDArray[np.intp] | None = None
+
+    def of_points(self, points: NDArray[np.intp], start: int) -> Found:
+        """Return it with its points taken from others, which are numbered from `start`."""
+        return Found(self.comparison, start, points[self.start :])
+
+
+def _merge(comparison: Comparison, found: list[Found]) -> None:
+    for each in found:
+        comparison.merge(*each)
+
+
+def _entry_by_entry(
+    block: Block, comparison: Comparison, exact: Exact, rounding: Rounding
+) -> Iterator[Found]:
+    """Compare the rows, a few at a time."""
+    claimed = np.asarray(block.claimed)
+    at_once = max(1, _ENTRIES_AT_ONCE * len(claimed) // max(1, claimed.size))
+    for row in range(0, len(claimed), at_once):
+        part = block.part(row, row + at_once)
+        with np.errstate(all="ignore"):
+            gradients, tolerances, wrong = exact(part, rounding)
+        lines = claimed[row : row + at_once].reshape(gradients.shape)
+        found = comparison.of(lines, gradients, **tolerances._asdict(), wrong=wrong)
+        yield Found(found, part.start)
+
+
+def _few_rows(source: Source, at_once: int) -> Iterator[Block]:
+    for block in blocks_in_order(source):
         for row in range(0, len(block.values), at_once):
-            part = block.part(row, row + at_once)
-            yield part, reader.take(len(part.values) * lines_per_row, source.place)
-        advance(done, 0)
+            yield block.part(row, row + at_once)
 
 
 def _check_classes(source: Source, wanted: int, logits: str, remedy: str, place: str) -> None:

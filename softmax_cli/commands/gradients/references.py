@@ -13,9 +13,11 @@ import numpy as np
 from softmax_cli.commands.inputs.loss import LossInputs
 from softmax_cli.core.exact.arrays import wide
 from softmax_cli.core.exact.double_double import Rows, factor
-from softmax_cli.core.gradcheck.rounding import Rounding, Tolerances
+from softmax_cli.core.gradcheck.rounding import Rounding, RowComparison, Tolerances
+from softmax_cli.core.kernel.compiled import computes
 from softmax_cli.core.loss.log_bases import BASES
 from softmax_cli.core.loss.reduction import ReducedLoss
+from softmax_cli.core.loss.row_errors import row_errors
 from softmax_cli.core.loss.row_losses import row_losses_and_gradients
 from softmax_cli.core.loss.two_classes import by_number
 from softmax_cli.core.softmax import jacobian
@@ -31,8 +33,8 @@ if TYPE_CHECKING:
 Wrong: TypeAlias = "dict[str, Callable[[], NDArray[Any]]]"
 # The exact gradients of some rows, their tolerances, and common wrong gradients by name.
 Reference: TypeAlias = "tuple[NDArray[np.float64], Tolerances, Wrong]"
-# Takes the rows, the lines of the gradient file for these rows, and the rounding of the file.
-Exact: TypeAlias = "Callable[[Block, NDArray[Any], Rounding], Reference]"
+# Takes the rows with the claimed gradients, and the rounding of the file.
+Exact: TypeAlias = "Callable[[Block, Rounding], Reference]"
 
 _T_LEFT_OUT = "the temperature left out"
 # Of each function, the Jacobian, and the product of an upstream gradient and the Jacobian.
@@ -42,9 +44,11 @@ _DERIVATIVES: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
 }
 
 
-def derivative_reference(
-    function: str, T: float, block: Block, _lines: NDArray[Any], rounding: Rounding
-) -> Reference:
+# Compares the rows of a block as a whole; None if they have to be compared entry by entry.
+Rowwise: TypeAlias = "Callable[[Block, Rounding], RowComparison | None]"
+
+
+def derivative_reference(function: str, T: float, block: Block, rounding: Rounding) -> Reference:
     """Return Jacobians of softmax or log-softmax, times upstream gradients if the block has any."""
     a = wide(block.values)
     v = None if block.partner is None else np.asarray(block.partner, np.float64)
@@ -92,8 +96,8 @@ def _wrong_products(function: str, a: Rows, v: Rows, T: float) -> Wrong:
 def by_column(exact: Exact) -> Exact:
     """Return a function that gives references with respect to the single column of --binary."""
 
-    def reference(block: Block, lines: NDArray[Any], rounding: Rounding) -> Reference:
-        n, tolerances, wrong = exact(block, lines, rounding)
+    def reference(block: Block, rounding: Rounding) -> Reference:
+        n, tolerances, wrong = exact(block, rounding)
         atol, doubt = np.broadcast_to(tolerances.atol, n.shape), np.asarray(tolerances.doubt)
         tolerances = tolerances._replace(
             atol=by_number(atol), doubt=by_number(np.broadcast_to(doubt, n.shape))
@@ -181,14 +185,13 @@ def loss_reference(
     row_count: int,
     others: Mapping[str, Variant],
     block: Block,
-    lines: NDArray[Any],
     rounding: Rounding,
 ) -> Reference:
     """Return gradients of the reduced loss of `row_count` rows with respect to the logits."""
     rows, T, divisor = settings.rows(block), settings.temperature, settings.gradient_divisor or 1.0
-    n = _gradients(settings, rows)
+    n, lines = _gradients(settings, rows), np.asarray(block.claimed)
     weighted = settings.weights.weighted(rows.targets, rows.samples, slice(None))
-    unit = factor(count=divisor, base=BASES[settings.base]).high
+    unit = _unit(settings)
 
     def targets() -> NDArray[Any]:
         """Return w(j) Y'(j), times the sample weight."""
@@ -224,7 +227,30 @@ def loss_reference(
     for name, variant in others.items():
         kept = replace(rows, samples=variant.samples(rows))
         wrong[name] = partial(_gradients, variant.settings, kept)
-    return n, rounding.of_loss(n, wide(rows.values), weighted, unit), wrong
+    return n, rounding.of_loss(n, rows.values, weighted, unit), wrong
+
+
+def loss_rows(settings: LossSettings, block: Block, rounding: Rounding) -> RowComparison | None:
+    """Compare the claimed gradients of a block with those of the reduced loss."""
+    rows, T, claimed = settings.rows(block), settings.temperature, block.claimed
+    if claimed is None or not (computes(claimed) and computes(rows.values, T)):
+        return None
+    weighted = settings.weights.weighted(rows.targets, rows.samples, slice(None))
+    compare = partial(
+        row_errors,
+        rows.values,
+        weighted,
+        claimed,
+        temperature=T,
+        count=settings.gradient_divisor or 1.0,
+        base=BASES[settings.base],
+    )
+    return rounding.rows_of_loss(rows.values, weighted, _unit(settings), compare)
+
+
+def _unit(settings: LossSettings) -> float:
+    """Return what gradients are divided by, but for the temperature."""
+    return factor(count=settings.gradient_divisor or 1.0, base=BASES[settings.base]).high
 
 
 def _gradients(settings: LossSettings, rows: LossRows) -> NDArray[np.float64]:

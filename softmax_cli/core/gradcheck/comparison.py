@@ -5,14 +5,18 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, astuple, dataclass, field, fields, replace
 from operator import add
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from softmax_cli.core.gradcheck.diagnosis import Diagnosis, Mistakes
 from softmax_cli.core.gradcheck.numerical.noise import Array
 from softmax_cli.core.gradcheck.report import Check, Counts, Entry
+from softmax_cli.core.gradcheck.rounding import RowComparison
 from softmax_cli.errors import DomainError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 # Default relative tolerance of a gradient of each dtype, compared with a float64 reference.
 RTOL = {"float64": 1e-6, "float32": 1e-3, "float16": 2e-2, "bfloat16": 0.15}
@@ -122,16 +126,52 @@ class Comparison:
         )
         return replace(self, diagnosis=diagnosis, counts=counts, worst=worst)
 
-    def merge(self, other: Comparison, start: int = 0) -> None:
-        """Add another comparison, whose first point has the number `start` here."""
+    def of_rows(
+        self, compared: RowComparison, classes: int, start: int
+    ) -> tuple[Comparison, NDArray[np.intp]]:
+        """Return the comparison of rows that are clear, and the rows that are left for `of`.
+
+        Those that may hold one of the worst entries are left. The first row is point `start`.
+        """
+        errors, vacuous, unclear = compared
+        # Of equally bad entries the first are taken.
+        order = np.argsort(np.where(unclear, 0, -errors.excess), kind="stable")
+        worst, left = order[: self.worst_kept], unclear.copy()
+        left[worst[~self._holds_worse_than(errors.excess[worst], start)]] = True
+        kept = np.flatnonzero(~left)
+        atol, absolute, relative = (
+            float(each[kept].max(initial=0.0))
+            for each in (errors.atol, errors.largest_abs, errors.largest_rel)
+        )
+        over = int(errors.over[kept].sum())
+        counts = Counts(
+            atol,
+            absolute,
+            relative,
+            entries=len(kept) * classes,
+            over_tolerance=over,
+            proven_wrong=over,
+            points=len(kept),
+            vacuous=int(vacuous[kept].sum()),
+        )
+        return replace(self, counts=counts, worst=[]), np.flatnonzero(left)
+
+    def merge(
+        self, other: Comparison, start: int = 0, points: NDArray[np.intp] | None = None
+    ) -> None:
+        """Add another comparison, whose first point has the number `start` here.
+
+        points  the numbers of its points, from `start` on, if some are left out
+        """
         ours, theirs = astuple(self.counts), astuple(other.counts)
         self.counts = Counts(
             *map(max, ours[:_MAXIMA], theirs[:_MAXIMA]), *map(add, ours[_MAXIMA:], theirs[_MAXIMA:])
         )
-        moved = [
-            replace(entry, index=[entry.index[0] + start, *entry.index[1:]])
-            for entry in other.worst
-        ]
+        moved = []
+        for entry in other.worst:
+            point, *inner = entry.index
+            number = point if points is None else int(points[point])
+            moved.append(replace(entry, index=[start + number, *inner]))
         ordered = sorted(self.worst + moved, key=lambda entry: (-_excess(entry), entry.index))
         self.worst = ordered[: self.worst_kept]
         if self.diagnosis and other.diagnosis:
@@ -164,10 +204,10 @@ class Comparison:
 
     def _worst(self, a: Array, n: Array, error: Array, allowed: Array) -> list[Entry]:
         """Return the entries that may be among the worst of all."""
-        if not self.worst_kept or not n.size:
+        if not (self.worst_kept and n.size):
             return []
         excess = error / allowed
-        if len(self.worst) == self.worst_kept and excess.max() < _excess(self.worst[-1]):
+        if self._holds_worse_than(excess.max()):
             return []
         excess = np.where(np.isfinite(error), excess, np.inf).ravel()
         excess[((error == 0) & (allowed == 0)).ravel()] = 0
@@ -183,6 +223,13 @@ class Comparison:
             relative = difference / (max(abs(claim), abs(truth)) or 1.0)
             worst.append(Entry(place, claim, truth, difference, relative, most))
         return worst
+
+    def _holds_worse_than(self, excess: Any, start: int = 0) -> Any:
+        """Return whether entries with such an excess, from point `start` on, are not kept."""
+        if not 0 < len(self.worst) == self.worst_kept:
+            return excess < 0
+        last = self.worst[-1]
+        return excess <= _excess(last) if last.index[0] < start else excess < _excess(last)
 
 
 def _excess(entry: Entry) -> float:

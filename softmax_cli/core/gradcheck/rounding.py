@@ -7,13 +7,16 @@ quotients are as exact as themselves, which the relative tolerance covers.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
+from softmax_cli.core.exact.arrays import FloatArray, wide
 from softmax_cli.core.exact.double_double import Rows
 from softmax_cli.core.gradcheck.numerical.noise import Array
+from softmax_cli.core.loss.row_errors import RowErrors, Rule
 from softmax_cli.core.loss.weights import WeightedTargets
 from softmax_cli.core.softmax.softmax import softmax
 
@@ -31,6 +34,22 @@ _LOST = 4
 _LEAST = 1e-8
 # If rounding changes a logit by this much, its probability is unknown.
 _UNKNOWN = 0.5
+
+
+# Takes the rule; None where rows have to be compared entry by entry.
+CompareRows: TypeAlias = "Callable[[Rule], RowErrors | None]"
+
+
+class RowComparison(NamedTuple):
+    """The errors of rows of gradients, (rows,) each.
+
+    vacuous  which rows prove nothing
+    unclear  which rows have to be compared entry by entry
+    """
+
+    errors: RowErrors
+    vacuous: NDArray[np.bool_]
+    unclear: NDArray[np.bool_]
 
 
 class Tolerances(NamedTuple):
@@ -62,29 +81,68 @@ class Rounding:
     given: bool
     T: float
 
-    def of_loss(self, n: Rows, a: Rows, weighted: WeightedTargets, divisor: float) -> Tolerances:
-        """Return tolerances of loss gradients n: differences of P_j sum_k Y_k and Y_j."""
-        unit = 1 / (divisor * self.T)
-        units = 2 * self._units(n.shape[-1]) * self.eps
+    def of_loss(
+        self, n: Rows, a: FloatArray, weighted: WeightedTargets, divisor: float
+    ) -> Tolerances:
+        """Return tolerances of loss gradients n."""
+        terms, size, rule = self._of_terms(a, weighted, divisor)
+        floor, share = rule.floor[:, None], rule.share[:, None]
         if weighted.is_soft:
-            terms = weighted.scaled_targets() * unit
-            size = terms.sum(axis=-1)
+            atol = rule.units * terms + floor
+            if share.any():
+                atol += share * (np.abs(n) + terms)
+        else:
+            atol = np.tile(floor, n.shape[-1])
+            np.put_along_axis(atol, weighted.targets, rule.units * terms + floor, -1)
+        return self._tolerances(n, atol, size, self._conditioned(a, n))
+
+    def _of_terms(
+        self, a: FloatArray, weighted: WeightedTargets, divisor: float
+    ) -> tuple[Rows, Rows, Rule]:
+        """Return the terms Y_j of loss gradients P_j sum_k Y_k - Y_j, their sums, and the rule.
+
+        The terms are (rows, classes), or those of labels alone, (rows, 1).
+        """
+        N, unit = a.shape[-1], 1 / (divisor * self.T)
+        Y = weighted.scaled_targets() if weighted.is_soft else weighted.scaled(np.ones((len(a), 1)))
+        terms = Y * unit
+        size = terms.sum(axis=-1)
+        share = np.zeros(len(a))
+        if weighted.is_soft:
             # Where P and Y cancel, the error of a / T matters relative to the terms.
-            moved = np.minimum(self._moved(a), self.rtol)
-            atol = units * terms + self._floor(size, size * divisor)[:, None]
-            atol += moved * (np.abs(n) + terms)
+            share += np.minimum(self._moved(a)[:, 0], self.rtol)
             if self.eps >= _HALF:
                 # Each term of sum_k Y_k may be subnormal and lose a part of the smallest number.
-                share = (np.abs(n) + terms) / np.maximum(size, self.smallest)[:, None]
-                atol += self.smallest * n.shape[-1] * share
+                share += self.smallest * N / np.maximum(size, self.smallest)
+        floor = self._floor(size, size * divisor)
+        units, none = 2 * self._units(N) * self.eps, np.zeros(len(a))
+        return terms, size, Rule(self.rtol, units, unit, floor, share, none)
+
+    def rows_of_loss(
+        self, a: FloatArray, weighted: WeightedTargets, divisor: float, compare: CompareRows
+    ) -> RowComparison | None:
+        """Compare rows of loss gradients without a tolerance for each entry, where that is enough.
+
+        compare  takes the rule
+        """
+        _, size, rule = self._of_terms(a, weighted, divisor)
+        if self.atol is not None:
+            rule = rule._replace(units=0.0, floor=np.full(len(a), self.atol), share=rule.least)
+        if (errors := compare(rule)) is None:
+            return None
+        zero, small = self._small(size, a.shape[-1])
+        vacuous, is_small = errors.largest <= zero, errors.largest <= small
+        unclear = np.isnan(errors.over) | (self._moved(a)[:, 0] > min(self.rtol / 8, _UNKNOWN))
+        if self.atol is None:
+            vacuous |= is_small & (errors.zeros_over == 0)
         else:
-            size = (
-                np.full(len(n), unit) if weighted.scale is None else weighted.scale[0][:, 0] * unit
-            )
-            floor = self._floor(size, size * divisor)
-            atol = np.tile(floor[:, None], n.shape[-1])
-            np.put_along_axis(atol, weighted.targets, (units * size + floor)[:, None], -1)
-        return self._tolerances(n, atol, size, self._conditioned(a, n))
+            # What is vacuous depends on tolerances that were not compared with.
+            unclear |= is_small
+        if self.given:
+            vacuous |= errors.zeros_over == 0
+        if self.atol is None and (vacuous & (zero > rule.floor)).any():
+            errors = compare(rule._replace(least=np.where(vacuous, zero, 0))) or errors
+        return RowComparison(errors, vacuous, unclear)
 
     def of_jacobian(self, n: Array, a: Rows, of: str) -> Tolerances:
         """Return tolerances of Jacobians (rows, N, N): S_i - S_i S_i or 1 - S_i on the diagonal."""
@@ -119,14 +177,14 @@ class Rounding:
         # 16-bit frameworks store log P; only bfloat16 has probabilities this small.
         return np.asarray(_LEAST * size + _LOST * self.smallest * np.maximum(1, undivided))
 
-    def _moved(self, a: Rows) -> Rows:
+    def _moved(self, a: FloatArray) -> Rows:
         """Return the relative error of a probability that the rounding of a / T causes."""
         if math.frexp(self.T)[0] == 0.5:
             return np.zeros((len(a), 1))
-        size = np.abs(np.where(np.isfinite(a), a, 0)).max(axis=-1, keepdims=True)
+        size = wide(np.abs(np.where(np.isfinite(a), a, 0)).max(axis=-1, keepdims=True))
         return np.asarray(self.eps * size / self.T)
 
-    def _conditioned(self, a: Rows, terms: Rows) -> Array | float:
+    def _conditioned(self, a: FloatArray, terms: Rows) -> Array | float:
         """Return the error of terms that the rounding of a / T causes, if it matters."""
         moved = self._moved(a)
         matters = moved > self.rtol / 8
@@ -136,14 +194,19 @@ class Rounding:
         unknown = np.where(moved > _UNKNOWN, np.inf, 0)
         return np.asarray(np.maximum(np.where(matters, moved, 0) * np.abs(terms), unknown))
 
+    def _small(self, size: Rows, classes: int) -> tuple[Rows, Rows]:
+        """Return the largest entry of rows that are zero to within rounding, and of small rows."""
+        zero = _ZERO * self.eps * size + self.smallest
+        return zero, 4 * self._units(classes) * self.eps * size + zero
+
     def _tolerances(self, n: Array, atol: Array, size: Array, doubt: Array | float) -> Tolerances:
         """Return tolerances, higher for rows that are zero to within rounding."""
         inner = tuple(range(1, n.ndim))
-        zero = _ZERO * self.eps * size + self.smallest
+        zero, small = self._small(size, n.shape[-1])
         largest = np.abs(n).max(axis=inner, initial=0)
         vacuous = largest <= zero
         # Where a gradient of zeros would agree as well, agreement proves nothing.
-        few = np.flatnonzero(largest <= 4 * self._units(n.shape[-1]) * self.eps * size + zero)
+        few = np.flatnonzero(largest <= small)
         if few.size:
             sizes = np.abs(n[few])
             vacuous[few] |= (sizes <= atol[few] + self.rtol * sizes).all(axis=inner)

@@ -33,7 +33,10 @@ _WORDS, _MOST_NUMBERS = 68, 1 << 29
 # The dtypes of its arrays; bfloat16 is raw.
 _TYPES = {np.dtype(name): number for number, name in enumerate(("f2", "V2", "f4", "f8"))}
 # In the order of the kernel's table.
-_OPERATIONS = ("softmax", "log_softmax", "log_odds", "likeliest", "losses", "products", "slopes")
+_OPERATIONS = (
+    *("softmax", "log_softmax", "log_odds", "likeliest", "losses", "products", "slopes"),
+    *("loss_errors", "product_errors"),
+)
 _PRODUCTS = ("softmax", "log_softmax", "log_softmax_from_left")
 
 
@@ -123,6 +126,32 @@ def product(
     _compute("products", a, numbers, b=v, out=out)
 
 
+def gradient_errors(
+    a: FloatArray,
+    weighted: _Targets,
+    T: float,
+    divisor: Pair,
+    claimed: NDArray[Any],
+    tolerances: Rows,
+    rule: tuple[float, float, float],
+) -> Rows:
+    """Return how claimed gradients of losses differ from exact ones: the columns of `RowErrors`.
+
+    Soft targets are scaled; tolerances and rule are the parts of a `Rule`.
+    """
+    result, compared = np.empty((len(a), 7)), (_operand(claimed), tolerances)
+    if weighted.is_soft:
+        number, divisor = _PRODUCTS.index("log_softmax_from_left"), (-divisor[0], -divisor[1])
+        numbers = _numbers(
+            T, divisor=divisor, raised=_RAISED_IN_PRODUCTS, product=number, rule=rule
+        )
+        _compute("product_errors", a, numbers, b=weighted.targets, first=result, compared=compared)
+    else:
+        numbers = _numbers(T, divisor=divisor, rule=rule)
+        _compute("loss_errors", a, numbers, weighted=weighted, first=result, compared=compared)
+    return result
+
+
 def slopes(
     a: FloatArray, weighted: _Targets, T: float, tops: NDArray[np.intp] | None = None
 ) -> Rows:
@@ -155,6 +184,7 @@ def _compute(
     tops: NDArray[np.intp] | None = None,
     first: NDArray[Any] | None = None,
     second: NDArray[Any] | None = None,
+    compared: tuple[NDArray[Any], Rows] | tuple[None, None] = (None, None),
 ) -> None:
     """Call the kernel; every array is C-contiguous and aligned, and of a dtype that it knows."""
     kernel = choice.compiled()
@@ -177,6 +207,7 @@ def _compute(
         _typed(a),
         (*_typed(b), rests),
         _typed(result),
+        (*_typed(compared[0]), compared[1]),
         (labels, None if tops is None else _operand(tops, np.int64), *scale),
         (first, second),
         numbers,
@@ -216,6 +247,7 @@ def _numbers(
     power: int = 0,
     raised: int = _RAISED,
     product: int = 0,
+    rule: tuple[float, float, float] = (0.0, 0.0, 0.0),
 ) -> Rows:
     """Return the `numbers` of the kernel, in its order."""
     over, under = T.as_integer_ratio()
@@ -233,7 +265,7 @@ def _numbers(
             *of_unit.inverse().pair(),
             *_Ratio(under * of_unit.under, over * of_unit.over).pair(),
             *(math.ldexp(part, -of_divisor) for part in divisor),
-            *(power - of_divisor, product),
+            *(power - of_divisor, product, *rule),
         ]
     )
 

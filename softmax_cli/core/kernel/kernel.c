@@ -66,11 +66,12 @@ typedef struct {
 
    exp(a / T) takes 1 / (T ln 2), T ln 2 as a step of 32 bits and the rest, 1 / T, and the distance
    from the largest logit where exponentials are 0. Exponents are raised, so that small probabilities
-   keep their digits. Losses are in units of log(base); a result is divided by divisor 2^-power. */
+   keep their digits. Losses are in units of log(base); a result is divided by divisor 2^-power.
+   Claimed gradients may be off by rtol, and by so many units of their terms Y of_terms. */
 typedef struct {
   double T, over_step, step, step_rest, reach, raise;
   pair over_T, unit, over_unit, over_T_unit, divisor;
-  double power, product;
+  double power, product, rtol, units, of_terms;
 } numbers;
 
 /* A call: arrays with a number for each class of a row, and columns with one for each row.
@@ -80,11 +81,13 @@ typedef struct {
    out       the results; may be the logits
    labels    in place of targets
    tops      the likeliest classes, or nothing
-   scales    of the rows, with their rests; or nothing */
+   scales    of the rows, with their rests; or nothing
+   claimed   gradients to compare in place of writing results, with tolerances of each row:
+             of any entry, how much of the entry and its terms, and the least one */
 typedef struct {
-  array a, b, rest, out;
+  array a, b, rest, out, claimed;
   const int64_t *labels, *tops;
-  const double *scales, *scale_rests;
+  const double *scales, *scale_rests, *tolerances;
   double *first, *second;
   numbers n;
 } job;
@@ -611,6 +614,62 @@ VECTORIZED static void likeliest(const job *j, softmax_rows *rows) {
   }
 }
 
+/* ---- Comparisons ---- */
+
+/* How a row of claimed numbers a differs from results n: the largest |a - n|, alone and divided by
+   max(|a|, |n|) and by what is allowed; the largest |n| and atol; how many numbers are over the
+   tolerance, NaN if one is not finite; and how many zeros would be. */
+enum { ABSOLUTE, RELATIVE, EXCESS, LARGEST, ATOL, OVER, ZEROS_OVER, ERRORS };
+
+typedef struct {
+  double of[ERRORS][LANES], floor[LANES], share[LANES], least[LANES];
+} errors;
+
+INLINE void begin_errors(const job *j, const group *g, errors *to) {
+  memset(to, 0, sizeof *to);
+  for (size_t l = 0; l < LANES; l++) {
+    const double *of_row = j->tolerances + 3 * (g->row + (l < g->rows ? l : 0));
+    to->floor[l] = of_row[0], to->share[l] = of_row[1], to->least[l] = of_row[2];
+  }
+}
+
+INLINE void raise_to(double *largest, double x) { *largest = x > *largest ? x : *largest; }
+
+VECTORIZED static void compare_tile(const job *j, const group *g, size_t tile,
+                                    const double *restrict y, const double *restrict Y,
+                                    errors *restrict to) {
+  double claimed[TILE], rtol = j->n.rtol, units = j->n.units, of_terms = j->n.of_terms;
+  size_t steps = steps_of(g, tile);
+  read_tile(&j->claimed, g, tile, 0, claimed);
+  FOR_TILE {
+    double size = fabs(y[i]), of_claimed = fabs(claimed[i]), error = fabs(claimed[i] - y[i]);
+    double larger = of_claimed > size ? of_claimed : size, terms = Y[i] * of_terms;
+    double atol = (units * terms + to->floor[l]) + to->share[l] * (size + terms);
+    raise_to(&atol, to->least[l]);
+    double allowed = rtol * larger + atol;
+    raise_to(&to->of[ABSOLUTE][l], error);
+    raise_to(&to->of[RELATIVE][l], error / larger);
+    raise_to(&to->of[EXCESS][l], error / allowed);
+    raise_to(&to->of[LARGEST][l], size);
+    raise_to(&to->of[ATOL][l], atol);
+    to->of[OVER][l] += (error <= allowed ? 0.0 : 1.0) + (error - error);
+    to->of[ZEROS_OVER][l] += size <= atol + rtol * size ? 0.0 : 1.0;
+  }
+}
+
+INLINE void end_errors(const job *j, const group *g, errors *from) {
+  for (size_t k = 0; k < ERRORS; k++) {
+    double *of = from->of[k];
+    for (size_t half = LANES / 2; half > 0 && !g->few; half /= 2)
+      for (size_t l = 0; l < half; l++) {
+        double other = of[l + half];
+        of[l] = k < OVER ? (other > of[l] ? other : of[l]) : of[l] + other;
+      }
+    for (size_t l = 0; l < g->rows; l++)
+      j->first[(g->row + l) * ERRORS + k] = plain(of[l]);
+  }
+}
+
 /* ---- Losses ---- */
 
 /* The sums of Y_k (m - a_k) and of Y_k; a term is 0 where Y_k is. */
@@ -669,9 +728,10 @@ INLINE double at_label(const softmax_rows *rows, size_t lane, size_t label, cons
 }
 
 INLINE void losses_of(const job *j, int exact, softmax_rows *rows) {
-  double y[TILE], found[LANES];
+  double y[TILE], Y[TILE], found[LANES];
   pairs scales;
   factors f;
+  errors differences;
   FOR_GROUPS(rows, j->a) {
     take_exponentials(rows, j, exact);
     scales = ONES;
@@ -679,27 +739,33 @@ INLINE void losses_of(const job *j, int exact, softmax_rows *rows) {
       size_t of_lane = row + (l < rows->g.rows ? l : 0);
       put(&scales, l, (pair){j->scales[of_lane], j->scale_rests[of_lane]});
     }
-    take_losses(rows, j, &scales, found);
-    for (size_t l = 0; l < rows->g.rows; l++) j->first[row + l] = found[l];
-    if (!j->out.data) continue;
+    if (j->claimed.data) begin_errors(j, &rows->g, &differences);
+    else {
+      take_losses(rows, j, &scales, found);
+      for (size_t l = 0; l < rows->g.rows; l++) j->first[row + l] = found[l];
+      if (!j->out.data) continue;
+    }
     set_factors(&f, rows, &scales, j->n.divisor, j->n.power);
     FOR_TILES(rows) {
       const double *e = rows->e + tile * TILE, *rest = rows->e_rest + tile * TILE;
       FOR_TILE y[i] = with_power(times_factor(e[i], rest[i], &f, exact, l), &f, l);
+      if (j->claimed.data) memset(Y, 0, steps * LANES * sizeof *Y);
       for (size_t l = 0; l < rows->g.rows; l++) {
         size_t label = (size_t)j->labels[row + l], place = place_of(&rows->g, tile, l, label);
-        if (place < TILE) y[place] = at_label(rows, l, label, &f, exact);
+        if (place < TILE) y[place] = at_label(rows, l, label, &f, exact), Y[place] = scales.high[l];
       }
       FOR_TILE {
         double result = has_softmax(rows, l) ? y[i] : (double)NAN;
         y[i] = scales.high[l] == 0 ? 0 : result;
       }
-      write_tile(y, &j->out, &rows->g, tile);
+      if (j->claimed.data) compare_tile(j, &rows->g, tile, y, Y, &differences);
+      else write_tile(y, &j->out, &rows->g, tile);
     }
+    if (j->claimed.data) end_errors(j, &rows->g, &differences);
   }
 }
 
-/* The loss of each row and, for labels, scale (P_j - Y_j) / divisor. */
+/* The loss of each row and, for labels, scale (P_j - Y_j) / divisor; or the errors of such. */
 VECTORIZED static void losses(const job *j, softmax_rows *rows) {
   if (j->a.type == FLOAT64) losses_of(j, 1, rows);
   else losses_of(j, 0, rows);
@@ -719,11 +785,13 @@ INLINE void products_of(const job *j, int product, int exact, softmax_rows *rows
   double raise = power_of_2(raise_power);
   pairs sums, means;
   factors f, over_divisor;
+  errors differences;
   int from_left = product == OF_LOG_SOFTMAX_FROM_LEFT, is_softmax = product == OF_SOFTMAX;
   /* What S is multiplied by is raised as well. */
   FOR_LANES set_factor(&over_divisor, l, over((pair){1, 0}, j->n.divisor), power);
   FOR_GROUPS(rows, j->a) {
     take_exponentials(rows, j, exact);
+    if (j->claimed.data) begin_errors(j, &rows->g, &differences);
     memset(&sums, 0, sizeof sums);
     FOR_TILES(rows) {
       const double *e = rows->e + tile * TILE, *rest = rows->e_rest + tile * TILE;
@@ -766,13 +834,15 @@ INLINE void products_of(const job *j, int product, int exact, softmax_rows *rows
                                    : with_power(of_log, &over_divisor, l);
         y[i] = has_softmax(rows, l) ? 0 + result : (double)NAN;
       }
-      write_tile(y, &j->out, &rows->g, tile);
+      if (j->claimed.data) compare_tile(j, &rows->g, tile, y, v, &differences);
+      else write_tile(y, &j->out, &rows->g, tile);
     }
+    if (j->claimed.data) end_errors(j, &rows->g, &differences);
   }
 }
 
 VECTORIZED static void products(const job *j, softmax_rows *rows) {
-  int exact = j->out.type == FLOAT64, product = (int)j->n.product;
+  int exact = j->claimed.data || j->out.type == FLOAT64, product = (int)j->n.product;
   if (product == OF_SOFTMAX) products_of(j, OF_SOFTMAX, exact, rows);
   else if (product == OF_LOG_SOFTMAX) products_of(j, OF_LOG_SOFTMAX, exact, rows);
   else products_of(j, OF_LOG_SOFTMAX_FROM_LEFT, exact, rows);
@@ -849,9 +919,9 @@ static double exact_sum(const double *x, size_t count, int64_t *words) {
 
 /* ---- Python ---- */
 
-/* The buffers that a call uses: eleven at most. */
+/* The buffers that a call uses: thirteen at most. */
 typedef struct {
-  Py_buffer views[11];
+  Py_buffer views[13];
   int count;
 } buffers;
 
@@ -890,8 +960,9 @@ static int are_classes(const int64_t *labels, size_t rows, size_t classes) {
   return 1;
 }
 
-/* What an operation needs besides logits: results, labels or targets, one column or two. */
-enum { OUT = 1, B = 2, LABELS = 4, FIRST = 8, SECOND = 16 };
+/* What an operation needs besides logits: results, labels or targets, one column or two, or what
+   is compared with the results. */
+enum { OUT = 1, B = 2, LABELS = 4, FIRST = 8, SECOND = 16, CLAIMED = 32 };
 
 /* The width is that of the first column. */
 static const struct {
@@ -903,13 +974,17 @@ static const struct {
                   {likeliest, FIRST | SECOND, 1},
                   {losses, FIRST | LABELS, 1},
                   {products, OUT | B, 1},
-                  {slopes, FIRST | LABELS, 4}};
+                  {slopes, FIRST | LABELS, 4},
+                  {losses, FIRST | LABELS | CLAIMED, ERRORS},
+                  {products, FIRST | B | CLAIMED, ERRORS}};
 
 static int has_all(const job *j, const numbers *n, int needs) {
-  int has_labels = j->labels || (j->b.data && (!j->out.data || needs & OUT));
+  int has_result = j->out.data || j->claimed.data;
+  int has_labels = j->labels || (j->b.data && (!has_result || needs & OUT));
   if (n && j->a.data && (j->out.data || !(needs & OUT)) && (j->b.data || !(needs & B)) &&
       (has_labels || !(needs & LABELS)) && (j->first || !(needs & FIRST)) &&
-      (j->second || !(needs & SECOND)) && !j->scales == !j->scale_rests)
+      (j->second || !(needs & SECOND)) && !j->scales == !j->scale_rests &&
+      !j->claimed.data == !(needs & CLAIMED) && !j->tolerances == !(needs & CLAIMED))
     return 1;
   return refuse("an operand is missing");
 }
@@ -921,23 +996,25 @@ static int are_small(const numbers *n) {
 }
 
 /* The operation's number; the shape; logits, targets or vectors and their rests, and results, each
-   with its type; labels, likeliest classes, scales and their rests; two columns of results; the
-   numbers. */
+   with its type; claimed results, with tolerances; labels, likeliest classes, scales and their
+   rests; two columns of results; the numbers. */
 static PyObject *compute(PyObject *self, PyObject *args) {
-  PyObject *a, *b, *rest, *out, *labels, *tops, *scales, *scale_rests, *first, *second, *numbers_;
-  int number, a_type, b_type, out_type;
+  PyObject *a, *b, *rest, *out, *claimed, *tolerances, *labels, *tops, *scales, *scale_rests;
+  PyObject *first, *second, *numbers_;
+  int number, a_type, b_type, out_type, claimed_type;
   Py_ssize_t rows, classes;
   job j = {.labels = NULL};
   numbers *n = NULL;
   buffers taken = {.count = 0};
   softmax_rows *memory = NULL;
   (void)self;
-  if (!PyArg_ParseTuple(args, "inn(Oi)(OiO)(Oi)(OOOO)(OO)O", &number, &rows, &classes, &a, &a_type,
-                        &b, &b_type, &rest, &out, &out_type, &labels, &tops, &scales, &scale_rests,
-                        &first, &second, &numbers_))
+  if (!PyArg_ParseTuple(args, "inn(Oi)(OiO)(Oi)(OiO)(OOOO)(OO)O", &number, &rows, &classes, &a,
+                        &a_type, &b, &b_type, &rest, &out, &out_type, &claimed, &claimed_type,
+                        &tolerances, &labels, &tops, &scales, &scale_rests, &first, &second,
+                        &numbers_))
     return NULL;
   if (number < 0 || number >= (int)(sizeof OPERATIONS / sizeof *OPERATIONS) || rows < 0 ||
-      classes < 1 || rows > PY_SSIZE_T_MAX / 32 / classes) {
+      classes < 1 || rows > PY_SSIZE_T_MAX / 64 / classes) {
     PyErr_SetString(PyExc_ValueError, "no such operation or shape");
     return NULL;
   }
@@ -946,6 +1023,8 @@ static PyObject *compute(PyObject *self, PyObject *args) {
       take_array(&taken, b, b_type, (size_t)rows, (size_t)classes, 0, &j.b) &&
       take_array(&taken, rest, b_type, (size_t)rows, (size_t)classes, 0, &j.rest) &&
       take_array(&taken, out, out_type, (size_t)rows, (size_t)classes, 1, &j.out) &&
+      take_array(&taken, claimed, claimed_type, (size_t)rows, (size_t)classes, 0, &j.claimed) &&
+      take(&taken, tolerances, 3 * (size_t)rows, 8, 0, &j.tolerances) &&
       take(&taken, labels, (size_t)rows, 8, 0, &j.labels) &&
       are_classes(j.labels, (size_t)rows, (size_t)classes) &&
       take(&taken, tops, (size_t)rows, 8, 0, &j.tops) &&

@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 BLOCK_BYTES = 1 << 21
 # The fields of a block that have an entry per row.
-_PER_ROW = ("values", "ids", "labels", "classes", "partner", "weights", "numbers", "likeliest")
+_PER_ROW = (
+    *("values", "ids", "labels", "classes", "partner", "weights", "claimed", "numbers"),
+    "likeliest",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +42,7 @@ class Block:
     classes    (rows, k) class numbers of the values, for the top k classes
     partner    (rows, ...) labels, targets or vectors from a second input
     weights    (rows, 1) weights of the rows in a sum
+    claimed    (rows, ...) gradients to check
     numbers    numbers of the rows in the input, if rows before them were skipped
     lines      which lines of the rows' matrices to compute; None for all
     likeliest  (rows,) the class of the largest value, if known
@@ -52,6 +56,7 @@ class Block:
     classes: NDArray[np.intp] | None = None
     partner: NDArray[Any] | None = None
     weights: NDArray[Any] | None = None
+    claimed: NDArray[Any] | None = None
     numbers: NDArray[np.intp] | None = None
     lines: range | None = None
     likeliest: NDArray[np.intp] | None = None

@@ -138,6 +138,13 @@ def _losses(name: str, a: NDArray[Any], T: float, seed: int) -> Iterator[tuple[s
         gradients = np.empty_like(a)
         yield "losses", compiled.losses(a, targets, T, _UNITS[1], gradients, (T * 7, T * 2.0**-55))
         yield "gradients", gradients
+    for targets in (*of_labels, Targets(True, exact)):
+        divisor, rule = (T * 7, T * 2.0**-55), (2.0**-10, 2.0**-20, 0.3)
+        tolerances = np.abs(wholes(3 * rows, seed + 65, 30)).reshape(rows, 3) * 2.0**-50
+        yield (
+            "gradient_errors",
+            compiled.gradient_errors(a, targets, T, divisor, gradients, tolerances, rule),
+        )
 
 
 def _products(

@@ -14,7 +14,9 @@ from tests.core.kernel.test_choice import has_kernel
 
 pytestmark = has_kernel
 
-SOFTMAX, LOG_SOFTMAX, LOG_ODDS, LIKELIEST, LOSSES, PRODUCTS, SLOPES = range(7)
+OPERATIONS = range(9)
+SOFTMAX, LOG_SOFTMAX, LOG_ODDS, LIKELIEST, LOSSES, PRODUCTS, SLOPES, *COMPARISONS = OPERATIONS
+LOSS_ERRORS, PRODUCT_ERRORS = COMPARISONS
 FLOAT32, FLOAT64 = 2, 3
 ROWS, CLASSES = 3, 4
 NUMBERS = compiled._numbers(1.0)
@@ -45,16 +47,19 @@ def call(kernel: Any, operation: int = SOFTMAX, **changed: Any) -> None:
     """Call an operation with operands that fit, except those that are changed."""
     given: dict[str, Any] = {"rows": ROWS, "classes": CLASSES, "a": matrix(), "out": matrix()}
     given |= {"b": matrix(), "labels": labels(), "first": column(), "second": column()}
-    given |= dict.fromkeys(("a_type", "b_type", "out_type"), FLOAT64)
-    given |= dict.fromkeys(("rest", "tops", "scales", "scale_rests"))
+    given |= dict.fromkeys(("a_type", "b_type", "out_type", "claimed_type"), FLOAT64)
+    given |= dict.fromkeys(("rest", "tops", "scales", "scale_rests", "claimed", "tolerances"))
     if operation == SLOPES:
         given["first"] = matrix(ROWS, 4)
+    if operation in COMPARISONS:
+        given |= {"claimed": matrix(), "tolerances": matrix(ROWS, 3), "first": matrix(ROWS, 7)}
     given |= {"numbers": NUMBERS} | changed
     kernel.compute(
         operation,
         *(given["rows"], given["classes"], (given["a"], given["a_type"])),
         (given["b"], given["b_type"], given["rest"]),
         (given["out"], given["out_type"]),
+        (given["claimed"], given["claimed_type"], given["tolerances"]),
         (given["labels"], given["tops"], given["scales"], given["scale_rests"]),
         (given["first"], given["second"]),
         given["numbers"],
@@ -72,7 +77,7 @@ def read_only() -> Any:
     return result
 
 
-@pytest.mark.parametrize("operation", range(7))
+@pytest.mark.parametrize("operation", OPERATIONS)
 def test_operands_that_fit(operation: int, kernel: Any) -> None:
     call(kernel, operation)
     others = {
@@ -90,7 +95,7 @@ def test_an_operation_that_there_is_not(operation: Any, kernel: Any) -> None:
         call(kernel, operation)
 
 
-@pytest.mark.parametrize("operation", range(7))
+@pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize(
     "changed",
     [
@@ -102,6 +107,9 @@ def test_an_operation_that_there_is_not(operation: Any, kernel: Any) -> None:
         *({"rest": each} for each in (matrix(4), misaligned())),
         *({"out": each} for each in (matrix(2), matrix(4), read_only(), misaligned(), b"1" * 96)),
         *({"out_type": each} for each in (-1, 4, FLOAT32)),
+        *({"claimed": each} for each in (matrix(2), matrix(4), misaligned(), b"1")),
+        *({"claimed": matrix(), "claimed_type": each} for each in (-1, 4, FLOAT32)),
+        *({"claimed": matrix(), "tolerances": each} for each in (matrix(ROWS, 2), column())),
         *({"labels": each} for each in (labels(0, 1), labels(0, 1, 2, 3), misaligned(1, ROWS))),
         *({"tops": each} for each in (labels(0, 1), labels(0, 1, 2, 3), misaligned(1, ROWS))),
         *({"labels": labels(0, 1, each)} for each in (4, -1, 2**62, -(2**63))),
@@ -128,6 +136,12 @@ def test_operands_that_do_not_fit(changed: dict[str, Any], operation: int, kerne
     [
         *((each, "out") for each in (SOFTMAX, LOG_SOFTMAX, PRODUCTS)),
         *((each, "first") for each in (LOG_ODDS, LIKELIEST, LOSSES, SLOPES)),
+        *(
+            (each, missing)
+            for each in COMPARISONS
+            for missing in ("claimed", "tolerances", "first")
+        ),
+        *((LOSS_ERRORS, "labels"), (PRODUCT_ERRORS, "b")),
         *((LOG_ODDS, "second"), (LIKELIEST, "second"), (PRODUCTS, "b"), (LOSSES, "labels")),
     ],
 )
@@ -143,7 +157,7 @@ def test_neither_labels_nor_targets(operation: int, kernel: Any) -> None:
         call(kernel, operation, labels=None, b=None, out=None)
 
 
-@pytest.mark.parametrize("operation", range(7))
+@pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("hostile", [np.nan, np.inf, -np.inf, 1e300, -1e300, 0.0, -1.0, 5e-324])
 def test_numbers_of_any_kind(hostile: float, operation: int, kernel: Any) -> None:
     call(kernel, operation, a=matrix() * hostile, b=matrix() * hostile)
@@ -155,10 +169,12 @@ def test_numbers_of_any_kind(hostile: float, operation: int, kernel: Any) -> Non
             call(kernel, operation, numbers=numbers)
 
 
-@pytest.mark.parametrize("operation", range(7))
+@pytest.mark.parametrize("operation", OPERATIONS)
 def test_no_rows(operation: int, kernel: Any) -> None:
     none = np.empty(0)
     empty = dict.fromkeys(("a", "b", "out", "labels", "first", "second"), none)
+    if operation in COMPARISONS:
+        empty |= {"claimed": none, "tolerances": none}
     for classes in (1, 7, 3000):
         call(kernel, operation, rows=0, classes=classes, **empty)
 
