@@ -11,8 +11,8 @@ import numpy as np
 
 from softmax_cli.core.exact.arrays import wide
 from softmax_cli.core.exact.double_double import Rows
-from softmax_cli.core.exact.sums import ExactSum, GroupedSums, summed
-from softmax_cli.core.softmax.softmax import softmax
+from softmax_cli.core.exact.sums import ExactSum, GroupedSums
+from softmax_cli.core.loss.scores import scores_of_logits, scores_of_probabilities
 from softmax_cli.losses.metric import Metric, Scored, needed_labels
 
 if TYPE_CHECKING:
@@ -75,28 +75,32 @@ class Calibration(Metric):
             return replace(self.empty(len(self.rows), ""), is_soft=True)
         counted, labels = scored.counted, needed_labels(scored, self.asked_by)
         predicted = np.asarray(scored.predicted)[counted]
-        kind, values = scored.settings.kind, wide(scored.rows.chosen(counted).values)
+        kind, values = scored.settings.kind, scored.rows.chosen(counted).values
+        labels = labels[counted]
         if kind == "logits":
-            P = wide(softmax(values, temperature=scored.settings.temperature))
-        else:
-            P = np.exp(values) if kind == "log-probabilities" else values.copy()
-        return self.of_probabilities(P, labels[counted], predicted)
+            scores = scores_of_logits(values, labels, predicted, scored.settings.temperature)
+            return self._of_scores(*scores, predicted == labels)
+        values = wide(values)
+        P = np.exp(values) if kind == "log-probabilities" else values.copy()
+        return self.of_probabilities(P, labels, predicted)
 
     def of_probabilities(
         self, P: Rows, labels: NDArray[np.intp], likeliest: NDArray[np.intp]
     ) -> Calibration:
         """Count rows by their probabilities P, which are changed, labels and likeliest classes."""
+        scores = scores_of_probabilities(P, labels, likeliest)
+        return self._of_scores(*scores, likeliest == labels)
+
+    def _of_scores(
+        self, confidences: Rows, squares: Rows, are_right: NDArray[np.bool_]
+    ) -> Calibration:
         bins = len(self.rows)
         found = self.empty(bins, self.asked_by)
-        confidences = np.take_along_axis(P, likeliest[:, None], -1)[:, 0]
         of = np.searchsorted(self._edges[1:-1], confidences, side="left")
         found.rows = np.bincount(of, minlength=bins)
-        found.right = np.bincount(of[likeliest == labels], minlength=bins)
+        found.right = np.bincount(of[are_right], minlength=bins)
         found.confidences.add(confidences, of)
-        # 1 - P of the label is the sum of the others, and loses no digit as that.
-        np.put_along_axis(P, labels[:, None], 0, -1)
-        missing = summed(P)[:, 0]
-        found.squares.add(summed(P * P)[:, 0] + missing * missing)
+        found.squares.add(squares)
         return found
 
     @property

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     FloatArray = NDArray[np.floating[Any]]
     Rows = NDArray[np.float64]
+    Classes = NDArray[np.intp]
 
 # A number as a float64 and the rest of it.
 Pair = tuple[float, float]
@@ -35,7 +36,7 @@ _TYPES = {np.dtype(name): number for number, name in enumerate(("f2", "V2", "f4"
 # In the order of the kernel's table.
 _OPERATIONS = (
     *("softmax", "log_softmax", "log_odds", "likeliest", "losses", "products", "slopes"),
-    *("loss_errors", "product_errors"),
+    *("loss_errors", "product_errors", "scores"),
 )
 _PRODUCTS = ("softmax", "log_softmax", "log_softmax_from_left")
 
@@ -80,7 +81,7 @@ def log_odds(a: FloatArray, T: float) -> tuple[Rows, Rows]:
     return largest, logarithms
 
 
-def likeliest(a: FloatArray) -> tuple[NDArray[np.intp], Rows]:
+def likeliest(a: FloatArray) -> tuple[Classes, Rows]:
     """Return the class of the largest logit of each row, or of its first NaN, and the logit."""
     top, largest = np.empty(len(a), np.int64), np.empty(len(a))
     _compute("likeliest", a, _numbers(1.0), first=top, second=largest)
@@ -94,7 +95,7 @@ def losses(
     unit: Pair,
     gradients: NDArray[Any] | None = None,
     divisor: Pair = ONE,
-    tops: NDArray[np.intp] | None = None,
+    tops: Classes | None = None,
 ) -> Rows:
     """Return the loss of each row, (rows, 1); for labels, write scale * (P - Y) / divisor.
 
@@ -152,13 +153,18 @@ def gradient_errors(
     return result
 
 
-def slopes(
-    a: FloatArray, weighted: _Targets, T: float, tops: NDArray[np.intp] | None = None
-) -> Rows:
+def slopes(a: FloatArray, weighted: _Targets, T: float, tops: Classes | None = None) -> Rows:
     """Return the four slopes of the loss of each row, (rows, 4)."""
     result = np.empty((len(a), 4))
     _compute("slopes", a, _numbers(T, raised=0), weighted=weighted, tops=tops, first=result)
     return result
+
+
+def scores(a: FloatArray, weighted: _Targets, T: float, tops: Classes) -> tuple[Rows, Rows]:
+    """Return the probability of each row's likeliest class, and its Brier score for the label."""
+    P, B = np.empty((2, len(a)))
+    _compute("scores", a, _numbers(T, raised=0), weighted=weighted, tops=tops, first=P, second=B)
+    return P, B
 
 
 def exact_sum(numbers: Rows) -> tuple[int, float]:
@@ -181,7 +187,7 @@ def _compute(
     b: NDArray[Any] | None = None,
     out: NDArray[Any] | None = None,
     weighted: _Targets | None = None,
-    tops: NDArray[np.intp] | None = None,
+    tops: Classes | None = None,
     first: NDArray[Any] | None = None,
     second: NDArray[Any] | None = None,
     compared: tuple[NDArray[Any], Rows] | tuple[None, None] = (None, None),

@@ -888,6 +888,44 @@ VECTORIZED static void slopes(const job *j, softmax_rows *rows) {
   }
 }
 
+/* ---- The scores of probabilities ---- */
+
+/* The probability of the likeliest class, and sum_k (P_k - Y_k)^2 for a label. There, 1 - P is the
+   sum of the others. */
+INLINE void scores_of(const job *j, int exact, softmax_rows *rows) {
+  double squares[TILE];
+  FOR_GROUPS(rows, j->a) {
+    pairs sums = {{0}, {0}};
+    take_exponentials(rows, j, exact);
+    FOR_TILES(rows) {
+      const double *e = rows->e + tile * TILE;
+      FOR_TILE squares[i] = e[i] * e[i];
+      for (size_t l = 0; l < rows->g.rows; l++) {
+        size_t place = place_of(&rows->g, tile, l, (size_t)j->labels[row + l]);
+        if (place < TILE) squares[place] = 0;
+      }
+      add(&sums, squares, squares, 0, steps);
+    }
+    join(&rows->g, &sums);
+    for (size_t l = 0; l < rows->g.rows; l++) {
+      size_t label = (size_t)j->labels[row + l], place = rows->g.few ? label * LANES + l : label;
+      pair total = at(&rows->total, l), others = at(&rows->others, l);
+      if (label != rows->top[l])
+        others = minus(total, (pair){rows->e[place], exact ? rows->e_rest[place] : 0});
+      double missing = others.high / total.high;
+      double confidence = over(at(&rows->of_top, l), total).high;
+      double score = sums.high[l] / total.high / total.high + missing * missing;
+      j->first[row + l] = has_softmax(rows, l) ? confidence : (double)NAN;
+      j->second[row + l] = has_softmax(rows, l) ? score : (double)NAN;
+    }
+  }
+}
+
+VECTORIZED static void scores(const job *j, softmax_rows *rows) {
+  if (j->a.type == FLOAT64) scores_of(j, 1, rows);
+  else scores_of(j, 0, rows);
+}
+
 /* ---- An exact sum ---- */
 
 /* Their number; 2^1024 lies in word 65, and sums may go on for two more. */
@@ -960,9 +998,9 @@ static int are_classes(const int64_t *labels, size_t rows, size_t classes) {
   return 1;
 }
 
-/* What an operation needs besides logits: results, labels or targets, one column or two, or what
-   is compared with the results. */
-enum { OUT = 1, B = 2, LABELS = 4, FIRST = 8, SECOND = 16, CLAIMED = 32 };
+/* What an operation needs besides logits: results, vectors, labels or targets, one column or two,
+   what is compared with the results, or labels alone. */
+enum { OUT = 1, B = 2, LABELS = 4, FIRST = 8, SECOND = 16, CLAIMED = 32, NOT_SOFT = 64 };
 
 /* The width is that of the first column. */
 static const struct {
@@ -976,15 +1014,17 @@ static const struct {
                   {products, OUT | B, 1},
                   {slopes, FIRST | LABELS, 4},
                   {losses, FIRST | LABELS | CLAIMED, ERRORS},
-                  {products, FIRST | B | CLAIMED, ERRORS}};
+                  {products, FIRST | B | CLAIMED, ERRORS},
+                  {scores, FIRST | SECOND | LABELS | NOT_SOFT, 1}};
 
 static int has_all(const job *j, const numbers *n, int needs) {
   int has_result = j->out.data || j->claimed.data;
   int has_labels = j->labels || (j->b.data && (!has_result || needs & OUT));
   if (n && j->a.data && (j->out.data || !(needs & OUT)) && (j->b.data || !(needs & B)) &&
-      (has_labels || !(needs & LABELS)) && (j->first || !(needs & FIRST)) &&
-      (j->second || !(needs & SECOND)) && !j->scales == !j->scale_rests &&
-      !j->claimed.data == !(needs & CLAIMED) && !j->tolerances == !(needs & CLAIMED))
+      (has_labels || !(needs & LABELS)) && (j->labels || !(needs & NOT_SOFT)) &&
+      (j->first || !(needs & FIRST)) && (j->second || !(needs & SECOND)) &&
+      !j->scales == !j->scale_rests && !j->claimed.data == !(needs & CLAIMED) &&
+      !j->tolerances == !(needs & CLAIMED))
     return 1;
   return refuse("an operand is missing");
 }

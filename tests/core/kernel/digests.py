@@ -134,6 +134,8 @@ def _losses(name: str, a: NDArray[Any], T: float, seed: int) -> Iterator[tuple[s
         for unit in _UNITS:
             yield "losses", compiled.losses(a, targets, T, unit)
         yield "slopes", compiled.slopes(a, targets, T)
+    top = compiled.likeliest(a)[0]
+    yield from (("scores", each) for each in compiled.scores(a, of_labels[0], T, top))
     for targets in of_labels:
         gradients = np.empty_like(a)
         yield "losses", compiled.losses(a, targets, T, _UNITS[1], gradients, (T * 7, T * 2.0**-55))

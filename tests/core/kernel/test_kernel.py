@@ -14,9 +14,10 @@ from tests.core.kernel.test_choice import has_kernel
 
 pytestmark = has_kernel
 
-OPERATIONS = range(9)
-SOFTMAX, LOG_SOFTMAX, LOG_ODDS, LIKELIEST, LOSSES, PRODUCTS, SLOPES, *COMPARISONS = OPERATIONS
-LOSS_ERRORS, PRODUCT_ERRORS = COMPARISONS
+OPERATIONS = range(10)
+SOFTMAX, LOG_SOFTMAX, LOG_ODDS, LIKELIEST, LOSSES, PRODUCTS, SLOPES, *_ = OPERATIONS
+*_, LOSS_ERRORS, PRODUCT_ERRORS, SCORES = OPERATIONS
+COMPARISONS = (LOSS_ERRORS, PRODUCT_ERRORS)
 FLOAT32, FLOAT64 = 2, 3
 ROWS, CLASSES = 3, 4
 NUMBERS = compiled._numbers(1.0)
@@ -135,7 +136,7 @@ def test_operands_that_do_not_fit(changed: dict[str, Any], operation: int, kerne
     ("operation", "missing"),
     [
         *((each, "out") for each in (SOFTMAX, LOG_SOFTMAX, PRODUCTS)),
-        *((each, "first") for each in (LOG_ODDS, LIKELIEST, LOSSES, SLOPES)),
+        *((each, "first") for each in (LOG_ODDS, LIKELIEST, LOSSES, SLOPES, SCORES)),
         *(
             (each, missing)
             for each in COMPARISONS
@@ -143,6 +144,7 @@ def test_operands_that_do_not_fit(changed: dict[str, Any], operation: int, kerne
         ),
         *((LOSS_ERRORS, "labels"), (PRODUCT_ERRORS, "b")),
         *((LOG_ODDS, "second"), (LIKELIEST, "second"), (PRODUCTS, "b"), (LOSSES, "labels")),
+        *((SCORES, "second"), (SCORES, "labels")),
     ],
 )
 def test_a_missing_operand(operation: int, missing: str, kernel: Any) -> None:
