@@ -5,13 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
 from softmax_cli.core.exact.arrays import FloatArray
 from softmax_cli.core.exact.mergeable import Mergeable
-from softmax_cli.core.exact.sums import GroupedSums
+from softmax_cli.core.exact.sums import GroupedSums, summed
 from softmax_cli.core.loss.targets import are_one_hot
 from softmax_cli.errors import InputError
 from softmax_cli.formats.model.blocks import Block
@@ -97,9 +97,8 @@ class TopK(Metric):
         labels = needed_labels(scored, "--top-k-accuracy")
         values, label = scored.rows.values, labels[:, None]
         of_label = np.take_along_axis(values, label, -1)
-        rank = (values > of_label).sum(axis=-1)
-        equal = values == of_label
-        tied = np.flatnonzero(equal.sum(axis=-1) > 1)
+        rank, equal = _count(values > of_label), values == of_label
+        tied = np.flatnonzero(_count(equal) > 1)
         rank[tied] += (equal[tied] & (np.arange(values.shape[-1]) < label[tied])).sum(axis=-1)
         right = int(((rank < self.k) & scored.counted).sum())
         return TopK(self.k, right, int(scored.rows.used.sum()))
@@ -114,6 +113,11 @@ class TopK(Metric):
 
     def figures(self) -> dict[str, float | None]:
         return {"top_k_accuracy": self.share}
+
+
+def _count(held: NDArray[np.bool_]) -> NDArray[Any]:
+    """Return how many entries of each row are true."""
+    return summed(held.view(np.int8))[:, 0]
 
 
 class OfClass(NamedTuple):
