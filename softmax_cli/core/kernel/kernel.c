@@ -260,6 +260,9 @@ INLINE group group_at(size_t row, size_t rows, size_t classes) {
   return g;
 }
 
+/* The row of a lane; lanes without one repeat the first. */
+INLINE size_t row_of(const group *g, size_t lane) { return g->row + (lane < g->rows ? lane : 0); }
+
 INLINE size_t steps_of(const group *g, size_t tile) {
   size_t done = tile * (TILE / LANES);
   return g->steps - done < TILE / LANES ? g->steps - done : TILE / LANES;
@@ -453,9 +456,8 @@ INLINE void find_largest(softmax_rows *rows, const array *a) {
 INLINE void take_largest(softmax_rows *rows, const array *a, const int64_t *tops) {
   const group *g = &rows->g;
   if (g->tiles == 1) read_tile(a, g, 0, -INFINITY, rows->x);
-  FOR_LANES rows->largest[l] = -INFINITY, rows->top[l] = 0;
-  for (size_t l = 0; l < (g->few ? g->rows : LANES); l++) {
-    size_t row = g->row + (g->few ? l : 0);
+  for (size_t l = 0; l < LANES; l++) {
+    size_t row = row_of(g, l);
     rows->top[l] = (size_t)tops[row], rows->largest[l] = number_at(a, row, rows->top[l]);
   }
 }
@@ -701,7 +703,7 @@ INLINE void take_losses(softmax_rows *rows, const job *j, const pairs *scales, d
   pairs gaps, sizes = ONES;
   if (j->labels)
     for (size_t l = 0; l < LANES; l++) {
-      size_t row = rows->g.row + (l < rows->g.rows ? l : 0);
+      size_t row = row_of(&rows->g, l);
       put(&gaps, l, two_sum(rows->largest[l], -number_at(&j->a, row, (size_t)j->labels[row])));
     }
   else take_gaps(rows, j, &gaps, &sizes);
@@ -735,10 +737,8 @@ INLINE void losses_of(const job *j, int exact, softmax_rows *rows) {
   FOR_GROUPS(rows, j->a) {
     take_exponentials(rows, j, exact);
     scales = ONES;
-    for (size_t l = 0; l < LANES && j->scales; l++) {
-      size_t of_lane = row + (l < rows->g.rows ? l : 0);
-      put(&scales, l, (pair){j->scales[of_lane], j->scale_rests[of_lane]});
-    }
+    for (size_t l = 0; l < LANES && j->scales; l++)
+      put(&scales, l, (pair){j->scales[row_of(&rows->g, l)], j->scale_rests[row_of(&rows->g, l)]});
     if (j->claimed.data) begin_errors(j, &rows->g, &differences);
     else {
       take_losses(rows, j, &scales, found);
