@@ -24,7 +24,8 @@ static numbers numbers_of(double T, double product) {
   double head = of_bits(bits_of(step.high) & ~(uint64_t)0x1fffff);
   return (numbers){T, over(ONE, step).high, head, (step.high - head) + step.low,
                    (1018 + raise) * step.high, raise, over_T, LN_2, over(ONE, LN_2),
-                   over(ONE, step), {1.25, 0x1p-55}, 3, product < 0 ? 0 : product};
+                   over(ONE, step), {1.25, 0x1p-55}, 3, product < 0 ? 0 : product,
+                   0x1p-10, 0x1p-20, 0.3};
 }
 
 /* FNV-1a */
@@ -52,7 +53,8 @@ static void fill(dtype type, size_t classes) {
 
 /* Runs an operation in one of its ways: with weights or not, into numbers of a type. */
 static void run(size_t operation, int way, dtype type, size_t classes, double T, uint64_t *digest) {
-  static double first[4 * ROWS], second[ROWS], memory[sizeof(softmax_rows) / 8 + 4 * (MOST + TILE)];
+  static double first[ERRORS * ROWS], second[ROWS], tolerances[3 * ROWS];
+  static double memory[sizeof(softmax_rows) / 8 + 4 * (MOST + TILE)];
   softmax_rows *rows = (softmax_rows *)memory;
   job j = {.a = {narrow[0], type, ROWS, classes}, .b = {narrow[1], type, ROWS, classes}};
   j.rest = (array){way ? narrow[2] : NULL, type, ROWS, classes};
@@ -60,6 +62,10 @@ static void run(size_t operation, int way, dtype type, size_t classes, double T,
   if (way) j.scales = columns[0], j.scale_rests = columns[0] + ROWS;
   if (way != 2) j.labels = (const int64_t *)columns[1];
   else if (!(OPERATIONS[operation].needs & OUT)) j.out.data = NULL;
+  if (OPERATIONS[operation].needs & CLAIMED) {
+    for (size_t i = 0; i < 3 * ROWS; i++) tolerances[i] = (1 + number(i)) * 0x1p-20;
+    j.claimed = j.b, j.tolerances = tolerances, j.labels = (const int64_t *)columns[1];
+  }
   j.first = first, j.second = second, j.n = numbers_of(T, OPERATIONS[operation].needs & B ? way : -1);
   memset(first, 0, sizeof first), memset(second, 0, sizeof second);
   rows->e = memory + sizeof(softmax_rows) / 8, rows->e_rest = rows->e + MOST + TILE;
