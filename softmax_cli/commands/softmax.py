@@ -155,6 +155,7 @@ def _kernel(source: Source, options: SoftmaxOptions) -> Kernel:
     import numpy as np
 
     from softmax_cli.core.exact.arrays import narrowed, unrounded
+    from softmax_cli.core.exact.rows import most_likely
     from softmax_cli.core.softmax.softmax import softmax, write_log_probabilities
 
     T, log_base, top_k = options.temperature, options.log_base, options.top_k
@@ -170,9 +171,7 @@ def _kernel(source: Source, options: SoftmaxOptions) -> Kernel:
         values = narrowed(out, source.dtype)
         if top_k is None:
             return block.with_values(values)
-        # Stable: among equal logits the lower class comes first.
-        likeliest = np.argsort(-logits, axis=-1, kind="stable")[:, :top_k]
-        chosen = np.take_along_axis(values, likeliest, axis=-1)
-        return replace(block, values=chosen, classes=likeliest)
+        classes = most_likely(logits, top_k)
+        return replace(block, values=np.take_along_axis(values, classes, -1), classes=classes)
 
     return kernel

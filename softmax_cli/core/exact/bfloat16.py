@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from softmax_cli.core.kernel import compiled
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -61,6 +63,8 @@ def nearest(values: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
     >>> nearest(np.array([1 + 2.0**-8 + 2.0**-40, 1 + 2.0**-8, 1e39]))
     array([1.0078125, 1.       ,       inf], dtype=float32)
     """
+    if compiled.computes(values):
+        return widened(packed(values))
     with np.errstate(invalid="ignore"):
         wide = np.asarray(values, np.float64)
     bits = wide.view(np.int64)
@@ -80,5 +84,9 @@ def packed(values: NDArray[np.floating[Any]]) -> NDArray[Any]:
     >>> widened(packed(np.array([[0.5, -3.0]])))
     array([[ 0.5, -3. ]], dtype=float32)
     """
+    if compiled.computes(values):
+        halves = np.empty(values.shape, BFLOAT16)
+        compiled.convert(values, halves)
+        return halves
     words = np.ascontiguousarray(nearest(values)).view(np.uint32) >> np.uint32(16)
     return words.astype(np.uint16).view(BFLOAT16)

@@ -36,7 +36,7 @@ _TYPES = {np.dtype(name): number for number, name in enumerate(("f2", "V2", "f4"
 # In the order of the kernel's table.
 _OPERATIONS = (
     *("softmax", "log_softmax", "log_odds", "likeliest", "losses", "products", "slopes"),
-    *("loss_errors", "product_errors", "scores"),
+    *("loss_errors", "product_errors", "scores", "convert"),
 )
 _PRODUCTS = ("softmax", "log_softmax", "log_softmax_from_left")
 
@@ -65,8 +65,7 @@ def softmax(
     a: FloatArray, T: float, out: NDArray[Any], divisor: Pair = ONE, raised: int = 0
 ) -> None:
     """Write softmax / divisor * 2^raised."""
-    numbers = _numbers(T, divisor=divisor, power=raised)
-    _compute("softmax", a, numbers, out=out)
+    _compute("softmax", a, _numbers(T, divisor=divisor, power=raised), out=out)
 
 
 def log_softmax(a: FloatArray, T: float, out: NDArray[Any], unit: Pair) -> None:
@@ -97,10 +96,7 @@ def losses(
     divisor: Pair = ONE,
     tops: Classes | None = None,
 ) -> Rows:
-    """Return the loss of each row, (rows, 1); for labels, write scale * (P - Y) / divisor.
-
-    tops  the likeliest classes, if known
-    """
+    """Return the loss of each row, (rows, 1); for labels, write scale * (P - Y) / divisor."""
     result = np.empty((len(a), 1))
     numbers = _numbers(T, unit, divisor)
     _compute("losses", a, numbers, weighted=weighted, tops=tops, out=gradients, first=result)
@@ -117,12 +113,9 @@ def product(
     *,
     sign: int = 1,
 ) -> None:
-    """Write sign * J v / divisor, where J is a Jacobian without its division by T.
-
-    of  softmax, log_softmax, or log_softmax_from_left, which is v J
-    """
-    number = _PRODUCTS.index(of)
+    """Write sign * J v / divisor, or v J "from left"; J is a Jacobian without its division by T."""
     signed = (sign * divisor[0], sign * divisor[1])
+    number = _PRODUCTS.index(of)
     numbers = _numbers(T, divisor=signed, raised=_RAISED_IN_PRODUCTS, product=number)
     _compute("products", a, numbers, b=v, out=out)
 
@@ -165,6 +158,11 @@ def scores(a: FloatArray, weighted: _Targets, T: float, tops: Classes) -> tuple[
     P, B = np.empty((2, len(a)))
     _compute("scores", a, _numbers(T, raised=0), weighted=weighted, tops=tops, first=P, second=B)
     return P, B
+
+
+def convert(a: FloatArray, out: NDArray[Any]) -> None:
+    """Write numbers as another dtype, raw bfloat16 too, rounded once."""
+    _compute("convert", a.reshape(1, -1), _numbers(1.0), out=out.reshape(1, -1))
 
 
 def exact_sum(numbers: Rows) -> tuple[int, float]:
@@ -211,7 +209,7 @@ def _compute(
         _OPERATIONS.index(operation),
         *a.shape,
         _typed(a),
-        (*_typed(b), rests),
+        (*_typed(b), rests, b is not None and len(b) < len(a)),
         _typed(result),
         (*_typed(compared[0]), compared[1]),
         (labels, None if tops is None else _operand(tops, np.int64), *scale),

@@ -77,7 +77,7 @@ typedef struct {
 /* A call: arrays with a number for each class of a row, and columns with one for each row.
 
    a         logits
-   b, rest   targets Y with their rounding errors, or vectors; or nothing
+   b, rest   targets Y with their rounding errors, or vectors, or one for all rows; or nothing
    out       the results; may be the logits
    labels    in place of targets
    tops      the likeliest classes, or nothing
@@ -268,21 +268,21 @@ INLINE size_t steps_of(const group *g, size_t tile) {
   return g->steps - done < TILE / LANES ? g->steps - done : TILE / LANES;
 }
 
-/* The numbers of a tile; what pads it is `padding`. */
+/* The numbers of a tile; what pads it is `padding`, or another row. */
 INLINE void read_tile(const array *a, const group *g, size_t tile, double padding, double *x) {
   double row[TILE];
-  size_t steps = steps_of(g, tile), first = g->row * g->classes + tile * TILE;
-  const char *from = (char *)a->data + first * SIZE[a->type];
+  size_t steps = steps_of(g, tile), stride = a->rows > 1 ? g->classes : 0;
+  const char *from = (char *)a->data + (g->row * stride + tile * TILE) * SIZE[a->type];
   if (!g->few) {
     size_t left = g->classes - tile * TILE, count = left < TILE ? left : TILE;
     read_numbers(from, a->type, count, x);
     for (size_t i = count; i < steps * LANES; i++) x[i] = padding;
     return;
   }
-  read_numbers(from, a->type, g->rows * g->classes, row);
-  for (size_t k = 0; k < steps; k++)
-    for (size_t l = 0; l < LANES; l++)
-      x[k * LANES + l] = l < g->rows ? row[l * g->classes + k] : padding;
+  read_numbers(from, a->type, (a->rows > 1 ? g->rows : 1) * g->classes, row);
+  for (size_t l = 0; l < LANES; l++)
+    for (size_t k = 0, at = l < g->rows ? l * stride : 0; k < steps; k++)
+      x[k * LANES + l] = row[at + k];
 }
 
 INLINE void write_tile(const double *y, const array *out, const group *g, size_t tile) {
@@ -301,7 +301,8 @@ INLINE void write_tile(const double *y, const array *out, const group *g, size_t
 
 INLINE double number_at(const array *a, size_t row, size_t class) {
   double x;
-  read_numbers((char *)a->data + (row * a->classes + class) * SIZE[a->type], a->type, 1, &x);
+  size_t place = (a->rows > 1 ? row * a->classes : 0) + class;
+  read_numbers((char *)a->data + place * SIZE[a->type], a->type, 1, &x);
   return x;
 }
 
@@ -402,7 +403,8 @@ INLINE void join(const group *g, pairs *sums) {
       sums->high[l] = sum.high;
       sums->low[l] = sum.low + (sums->low[l] + sums->low[l + half]);
     }
-  FOR_LANES put(sums, l, fast_two_sum(sums->high[g->few ? l : 0], sums->low[g->few ? l : 0]));
+  for (size_t l = 1; l < LANES && !g->few; l++) put(sums, l, at(sums, 0));
+  FOR_LANES put(sums, l, fast_two_sum(sums->high[l], sums->low[l]));
 }
 
 /* ---- Rows as exponentials ---- */
@@ -440,16 +442,20 @@ INLINE void find_largest(softmax_rows *rows, const array *a) {
     read_tile(a, g, tile, -INFINITY, rows->x);
     largest_in(rows->x, steps, (double)(tile * (TILE / LANES)), rows->largest, at);
   }
-  FOR_LANES rows->top[l] = g->few ? (size_t)at[l] : (size_t)at[l] * LANES + l;
-  if (g->few) return;
-  double m = rows->largest[0];
-  size_t top = rows->top[0];
-  for (size_t l = 1; l < LANES; l++) {
-    double other = rows->largest[l];
-    int is_larger = m == m && !(other <= m), is_equal = other == m || (other != other && m != m);
-    if (is_larger || (is_equal && rows->top[l] < top)) m = other, top = rows->top[l];
+  if (!g->few) {
+    FOR_LANES at[l] = at[l] * LANES + (double)(int32_t)l;
+    for (size_t half = LANES / 2; half > 0; half /= 2)
+      for (size_t l = 0; l < half; l++) {
+        double m = rows->largest[l], other = rows->largest[l + half];
+        int is_larger = (m == m) & !(other <= m);
+        int is_equal = (other == m) | ((other != other) & (m != m));
+        uint64_t mask = -(uint64_t)(is_larger | (is_equal & (at[l + half] < at[l])));
+        rows->largest[l] = chosen(mask, other, m);
+        at[l] = chosen(mask, at[l + half], at[l]);
+      }
+    for (size_t l = 1; l < LANES; l++) rows->largest[l] = rows->largest[0], at[l] = at[0];
   }
-  FOR_LANES rows->largest[l] = m, rows->top[l] = top;
+  FOR_LANES rows->top[l] = (size_t)(bits_of(at[l] + WHOLE) - bits_of(WHOLE));
 }
 
 /* The same as `find_largest`, where the likeliest classes of all rows are known. */
@@ -472,21 +478,28 @@ INLINE void put_at_top(const softmax_rows *rows, size_t tile, const double *numb
 
 static const double ZEROS[LANES];
 
+/* Puts 0 there, and keeps what was there. */
+INLINE void take_at_top(const softmax_rows *rows, size_t tile, double *x, double *kept) {
+  for (size_t l = 0; l < LANES; l++) {
+    size_t place = place_of(&rows->g, tile, l, rows->top[l]);
+    if (place < TILE) kept[l] = x[place];
+  }
+  put_at_top(rows, tile, ZEROS, x);
+}
+
 INLINE void take_exponentials(softmax_rows *rows, const job *j, int exact) {
   const group *g = &rows->g;
   origins o;
   if (j->tops) take_largest(rows, &j->a, j->tops);
   else find_largest(rows, &j->a);
   set_origins(&o, rows->largest, &j->n);
-  exponentials(rows->largest, 1, &o, &j->n, exact, rows->of_top.high, rows->of_top.low);
-  if (!exact) memset(rows->of_top.low, 0, sizeof rows->of_top.low);
-  memset(&rows->others, 0, sizeof rows->others);
+  rows->of_top = rows->others = (pairs){{0}, {0}};
   FOR_TILES(rows) {
     double *e = rows->e + tile * TILE, *rest = rows->e_rest + tile * TILE;
     if (g->tiles > 1) read_tile(&j->a, g, tile, -INFINITY, rows->x);
     exponentials(rows->x, steps, &o, &j->n, exact, e, rest);
-    put_at_top(rows, tile, ZEROS, e);
-    if (exact) put_at_top(rows, tile, ZEROS, rest);
+    take_at_top(rows, tile, e, rows->of_top.high);
+    if (exact) take_at_top(rows, tile, rest, rows->of_top.low);
     add(&rows->others, e, rest, exact, steps);
     put_at_top(rows, tile, rows->of_top.high, e);
     if (exact) put_at_top(rows, tile, rows->of_top.low, rest);
@@ -604,6 +617,16 @@ VECTORIZED static void log_odds(const job *j, softmax_rows *rows) {
   }
 }
 
+/* The logits as another type, rounded once. */
+VECTORIZED static void convert(const job *j, softmax_rows *rows) {
+  FOR_GROUPS(rows, j->a) {
+    FOR_TILES(rows) {
+      read_tile(&j->a, &rows->g, tile, 0, rows->x);
+      write_tile(rows->x, &j->out, &rows->g, tile);
+    }
+  }
+}
+
 /* The class with the largest logit of each row, the first of equal ones, or the first NaN; and the
    logit. */
 VECTORIZED static void likeliest(const job *j, softmax_rows *rows) {
@@ -677,8 +700,7 @@ INLINE void end_errors(const job *j, const group *g, errors *from) {
 /* The sums of Y_k (m - a_k) and of Y_k; a term is 0 where Y_k is. */
 INLINE void take_gaps(softmax_rows *rows, const job *j, pairs *gaps, pairs *sizes) {
   double Y[TILE], Y_rest[TILE], terms[TILE], rests[TILE];
-  memset(gaps, 0, sizeof *gaps);
-  memset(sizes, 0, sizeof *sizes);
+  *gaps = *sizes = (pairs){{0}, {0}};
   memset(Y_rest, 0, sizeof Y_rest);
   FOR_TILES(rows) {
     if (rows->g.tiles > 1) read_tile(&j->a, &rows->g, tile, 0, rows->x);
@@ -776,64 +798,70 @@ VECTORIZED static void losses(const job *j, softmax_rows *rows) {
 /* S_i (v_i - sum_k S_k v_k), v_i - sum_k S_k v_k, and v_i - S_i sum_k v_k. */
 enum { OF_SOFTMAX, OF_LOG_SOFTMAX, OF_LOG_SOFTMAX_FROM_LEFT };
 
+/* What a product is, given the share S_i and the number that it is multiplied by. */
+INLINE double product_at(const softmax_rows *rows, double share, double w, const factors *f,
+                         const factors *over_divisor, int is_softmax, int exact, size_t l) {
+  double of_log = w * over_divisor->whole[l];
+  if (exact) of_log = w * over_divisor->head[l] + w * over_divisor->rest[l];
+  double result = is_softmax ? with_power(share * w, f, l) : with_power(of_log, over_divisor, l);
+  return has_softmax(rows, l) ? 0 + result : (double)NAN;
+}
+
 /* The product J v / divisor 2^power, without cancellation for the likeliest class t:
      v_t - sum_k S_k v_k = (v_t sum e - sum e v) / total, with sums over the other classes
      v_t - S_t sum_k v_k = (v_t sum e - e_t sum v) / total */
-INLINE void products_of(const job *j, int product, int exact, softmax_rows *rows) {
-  double v[TILE], terms[TILE], rests[TILE], y[TILE], at_top[LANES];
+INLINE void take_products(const job *j, int product, int exact, softmax_rows *rows) {
+  double v[TILE], terms[TILE], rests[TILE], y[TILE], v_top[LANES], at_top[LANES];
   int64_t raise_power = (int64_t)j->n.raise / 2, power = (int64_t)j->n.power - raise_power;
   double raise = power_of_2(raise_power);
   pairs sums, means;
   factors f, over_divisor;
   errors differences;
   int from_left = product == OF_LOG_SOFTMAX_FROM_LEFT, is_softmax = product == OF_SOFTMAX;
+  int has_rests = exact && !from_left;
   /* What S is multiplied by is raised as well. */
   FOR_LANES set_factor(&over_divisor, l, over((pair){1, 0}, j->n.divisor), power);
   FOR_GROUPS(rows, j->a) {
     take_exponentials(rows, j, exact);
     if (j->claimed.data) begin_errors(j, &rows->g, &differences);
-    memset(&sums, 0, sizeof sums);
+    sums = (pairs){{0}, {0}};
     FOR_TILES(rows) {
       const double *e = rows->e + tile * TILE, *rest = rows->e_rest + tile * TILE;
       read_tile(&j->b, &rows->g, tile, 0, v);
       FOR_TILE {
         terms[i] = from_left ? v[i] : e[i] * v[i];
-        rests[i] = from_left || !exact ? 0 : rest[i] * v[i];
+        if (has_rests) rests[i] = rest[i] * v[i];
       }
       put_at_top(rows, tile, ZEROS, terms);
-      put_at_top(rows, tile, ZEROS, rests);
-      add(&sums, terms, rests, 1, steps);
+      if (has_rests) put_at_top(rows, tile, ZEROS, rests);
+      add(&sums, terms, rests, has_rests, steps);
     }
     join(&rows->g, &sums);
-    for (size_t l = 0; l < LANES; l++) {
-      size_t of_lane = row + (l < rows->g.rows ? l : 0);
-      pair v_top = {number_at(&j->b, of_lane, rows->top[l]), 0}, sum = at(&sums, l);
-      pair e_top = at(&rows->of_top, l), total = at(&rows->total, l);
-      pair less = from_left ? times(e_top, sum) : sum;
-      pair top = minus(times(at(&rows->others, l), v_top), less);
-      at_top[l] = over(times(top, (pair){raise, 0}), total).high;
-      put(&means, l, from_left ? plus(v_top, sum) : over(plus(times(e_top, v_top), sum), total));
-    }
+    for (size_t l = 0; l < LANES; l++)
+      v_top[l] = number_at(&j->b, row + (l < rows->g.rows ? l : 0), rows->top[l]);
     set_factors(&f, rows, &ONES, is_softmax ? j->n.divisor : (pair){1, 0},
                 (double)(is_softmax ? power : raise_power));
+    FOR_LANES {
+      pair v_of_top = {v_top[l], 0}, sum = at(&sums, l);
+      pair e_top = at(&rows->of_top, l), total = at(&rows->total, l);
+      pair less = from_left ? times(e_top, sum) : sum;
+      pair top = minus(times(at(&rows->others, l), v_of_top), less);
+      double share = times_factor(e_top.high, e_top.low, &f, exact, l);
+      double w = over(times(top, (pair){raise, 0}), total).high;
+      at_top[l] = product_at(rows, share, w, &f, &over_divisor, is_softmax, exact, l);
+      pair mean = over(plus(times(e_top, v_of_top), sum), total);
+      put(&means, l, from_left ? plus(v_of_top, sum) : mean);
+    }
     FOR_TILES(rows) {
       const double *e = rows->e + tile * TILE, *rest = rows->e_rest + tile * TILE;
-      read_tile(&j->b, &rows->g, tile, 0, v);
+      if (rows->g.tiles > 1) read_tile(&j->b, &rows->g, tile, 0, v);
       FOR_TILE {
-        double share = times_factor(e[i], rest[i], &f, exact, l);
-        y[i] = share;
-        share = with_power(share, &f, l);
-        terms[i] = from_left ? (v[i] * raise - share * means.high[l]) - share * means.low[l]
+        double share = times_factor(e[i], rest[i], &f, exact, l), S = with_power(share, &f, l);
+        double w = from_left ? (v[i] * raise - S * means.high[l]) - S * means.low[l]
                              : ((v[i] - means.high[l]) - means.low[l]) * raise;
+        y[i] = product_at(rows, share, w, &f, &over_divisor, is_softmax, exact, l);
       }
-      put_at_top(rows, tile, at_top, terms);
-      FOR_TILE {
-        double w = terms[i], of_log = w * over_divisor.whole[l];
-        if (exact) of_log = w * over_divisor.head[l] + w * over_divisor.rest[l];
-        double result = is_softmax ? with_power(y[i] * w, &f, l)
-                                   : with_power(of_log, &over_divisor, l);
-        y[i] = has_softmax(rows, l) ? 0 + result : (double)NAN;
-      }
+      put_at_top(rows, tile, at_top, y);
       if (j->claimed.data) compare_tile(j, &rows->g, tile, y, v, &differences);
       else write_tile(y, &j->out, &rows->g, tile);
     }
@@ -841,11 +869,15 @@ INLINE void products_of(const job *j, int product, int exact, softmax_rows *rows
   }
 }
 
+INLINE void products_of(const job *j, int exact, softmax_rows *rows) {
+  if (j->n.product == OF_SOFTMAX) take_products(j, OF_SOFTMAX, exact, rows);
+  else if (j->n.product == OF_LOG_SOFTMAX) take_products(j, OF_LOG_SOFTMAX, exact, rows);
+  else take_products(j, OF_LOG_SOFTMAX_FROM_LEFT, exact, rows);
+}
+
 VECTORIZED static void products(const job *j, softmax_rows *rows) {
-  int exact = j->claimed.data || j->out.type == FLOAT64, product = (int)j->n.product;
-  if (product == OF_SOFTMAX) products_of(j, OF_SOFTMAX, exact, rows);
-  else if (product == OF_LOG_SOFTMAX) products_of(j, OF_LOG_SOFTMAX, exact, rows);
-  else products_of(j, OF_LOG_SOFTMAX_FROM_LEFT, exact, rows);
+  if (j->claimed.data || j->out.type == FLOAT64) products_of(j, 1, rows);
+  else products_of(j, 0, rows);
 }
 
 /* ---- The slopes of a loss ---- */
@@ -1015,7 +1047,8 @@ static const struct {
                   {slopes, FIRST | LABELS, 4},
                   {losses, FIRST | LABELS | CLAIMED, ERRORS},
                   {products, FIRST | B | CLAIMED, ERRORS},
-                  {scores, FIRST | SECOND | LABELS | NOT_SOFT, 1}};
+                  {scores, FIRST | SECOND | LABELS | NOT_SOFT, 1},
+                  {convert, OUT, 1}};
 
 static int has_all(const job *j, const numbers *n, int needs) {
   int has_result = j->out.data || j->claimed.data;
@@ -1035,23 +1068,23 @@ static int are_small(const numbers *n) {
   return are || refuse("a power that is too large");
 }
 
-/* The operation's number; the shape; logits, targets or vectors and their rests, and results, each
-   with its type; claimed results, with tolerances; labels, likeliest classes, scales and their
-   rests; two columns of results; the numbers. */
+/* The operation's number; the shape; logits, targets or vectors and their rests, whether one row of
+   them is for all, and results, arrays with their types; claimed results, with tolerances; labels,
+   likeliest classes, scales and their rests; two columns of results; the numbers. */
 static PyObject *compute(PyObject *self, PyObject *args) {
   PyObject *a, *b, *rest, *out, *claimed, *tolerances, *labels, *tops, *scales, *scale_rests;
   PyObject *first, *second, *numbers_;
-  int number, a_type, b_type, out_type, claimed_type;
+  int number, a_type, b_type, out_type, claimed_type, is_one;
   Py_ssize_t rows, classes;
   job j = {.labels = NULL};
   numbers *n = NULL;
   buffers taken = {.count = 0};
   softmax_rows *memory = NULL;
   (void)self;
-  if (!PyArg_ParseTuple(args, "inn(Oi)(OiO)(Oi)(OiO)(OOOO)(OO)O", &number, &rows, &classes, &a,
-                        &a_type, &b, &b_type, &rest, &out, &out_type, &claimed, &claimed_type,
-                        &tolerances, &labels, &tops, &scales, &scale_rests, &first, &second,
-                        &numbers_))
+  if (!PyArg_ParseTuple(args, "inn(Oi)(OiOp)(Oi)(OiO)(OOOO)(OO)O", &number, &rows, &classes, &a,
+                        &a_type, &b, &b_type, &rest, &is_one, &out, &out_type, &claimed,
+                        &claimed_type, &tolerances, &labels, &tops, &scales, &scale_rests, &first,
+                        &second, &numbers_))
     return NULL;
   if (number < 0 || number >= (int)(sizeof OPERATIONS / sizeof *OPERATIONS) || rows < 0 ||
       classes < 1 || rows > PY_SSIZE_T_MAX / 64 / classes) {
@@ -1059,9 +1092,10 @@ static PyObject *compute(PyObject *self, PyObject *args) {
     return NULL;
   }
   group g = group_at(0, (size_t)rows, (size_t)classes);
+  size_t b_rows = is_one && rows > 1 ? 1 : (size_t)rows;
   if (take_array(&taken, a, a_type, (size_t)rows, (size_t)classes, 0, &j.a) &&
-      take_array(&taken, b, b_type, (size_t)rows, (size_t)classes, 0, &j.b) &&
-      take_array(&taken, rest, b_type, (size_t)rows, (size_t)classes, 0, &j.rest) &&
+      take_array(&taken, b, b_type, b_rows, (size_t)classes, 0, &j.b) &&
+      take_array(&taken, rest, b_type, b_rows, (size_t)classes, 0, &j.rest) &&
       take_array(&taken, out, out_type, (size_t)rows, (size_t)classes, 1, &j.out) &&
       take_array(&taken, claimed, claimed_type, (size_t)rows, (size_t)classes, 0, &j.claimed) &&
       take(&taken, tolerances, 3 * (size_t)rows, 8, 0, &j.tolerances) &&

@@ -37,11 +37,11 @@ def row_products(
     """Write the product of each row's Jacobian and vector; all arrays (rows, classes)."""
     if compiled.computes(a, temperature):
         # The result of a row must not depend on the rows beside it.
-        large = ~are_summable(vectors)
+        large = np.flatnonzero(~are_summable(vectors))
         of_large = np.empty_like(out[large])
         _write_products(product, a[large], vectors[large], temperature, of_large)
         divisor = factor(temperature)
-        compiled.product(_COMPILED[product], a, vectors, temperature, divisor, out)
+        compiled.product(_COMPILED[product], a, _distinct(vectors), temperature, divisor, out)
         out[large] = of_large
     else:
         _write_products(product, a, vectors, temperature, out)
@@ -58,10 +58,18 @@ def _write_products(
             np.copyto(out[part], result if scale is None else result * scale, casting="same_kind")
 
 
+def _distinct(rows: FloatArray) -> FloatArray:
+    """Return the rows, or the first if one was broadcast to all."""
+    return rows[:1] if rows.strides[0] == 0 else rows
+
+
 def are_summable(v: FloatArray) -> NDArray[np.bool_]:
     """Return for which rows the compiled kernel can sum the products of these vectors."""
-    largest: Rows = wide(np.maximum(v.max(axis=-1), -v.min(axis=-1)))
-    return largest <= _LARGEST_COMPILED
+    rows = _distinct(v)
+    if max(float(rows.max(initial=0)), -float(rows.min(initial=0))) <= _LARGEST_COMPILED:
+        return np.ones(len(v), bool)
+    largest: Rows = wide(np.maximum(rows.max(axis=-1), -rows.min(axis=-1)))
+    return np.broadcast_to(largest <= _LARGEST_COMPILED, len(v))
 
 
 def summable(v: Rows) -> tuple[Rows, Rows | None]:

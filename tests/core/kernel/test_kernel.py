@@ -14,9 +14,9 @@ from tests.core.kernel.test_choice import has_kernel
 
 pytestmark = has_kernel
 
-OPERATIONS = range(10)
+OPERATIONS = range(11)
 SOFTMAX, LOG_SOFTMAX, LOG_ODDS, LIKELIEST, LOSSES, PRODUCTS, SLOPES, *_ = OPERATIONS
-*_, LOSS_ERRORS, PRODUCT_ERRORS, SCORES = OPERATIONS
+*_, LOSS_ERRORS, PRODUCT_ERRORS, SCORES, CONVERT = OPERATIONS
 COMPARISONS = (LOSS_ERRORS, PRODUCT_ERRORS)
 FLOAT32, FLOAT64 = 2, 3
 ROWS, CLASSES = 3, 4
@@ -54,11 +54,11 @@ def call(kernel: Any, operation: int = SOFTMAX, **changed: Any) -> None:
         given["first"] = matrix(ROWS, 4)
     if operation in COMPARISONS:
         given |= {"claimed": matrix(), "tolerances": matrix(ROWS, 3), "first": matrix(ROWS, 7)}
-    given |= {"numbers": NUMBERS} | changed
+    given |= {"numbers": NUMBERS, "is_one": False} | changed
     kernel.compute(
         operation,
         *(given["rows"], given["classes"], (given["a"], given["a_type"])),
-        (given["b"], given["b_type"], given["rest"]),
+        (given["b"], given["b_type"], given["rest"], given["is_one"]),
         (given["out"], given["out_type"]),
         (given["claimed"], given["claimed_type"], given["tolerances"]),
         (given["labels"], given["tops"], given["scales"], given["scale_rests"]),
@@ -88,6 +88,7 @@ def test_operands_that_fit(operation: int, kernel: Any) -> None:
         "tops": labels(3, 1, 0),
     }
     call(kernel, operation, **others)
+    call(kernel, operation, b=matrix(1), rest=matrix(1), is_one=True)
 
 
 @pytest.mark.parametrize("operation", [-1, 1000, 2**31 - 1, -(2**31), 2**31, 2**80, 0.5, None])
@@ -104,7 +105,7 @@ def test_an_operation_that_there_is_not(operation: Any, kernel: Any) -> None:
         *({"a": each} for each in (1.0, "1", b"", [1.0], np.ones((4, 3)).T, bytearray(95))),
         *({"a_type": each} for each in (-1, 4, FLOAT32, 2**31, 2**70, None, 1.5)),
         *({"b": each} for each in (matrix(2), np.ones((ROWS, CLASSES), np.float32), misaligned())),
-        {"b_type": 9, "b": matrix()},
+        *({"b_type": 9, "b": matrix()}, {"is_one": True}, {"is_one": True, "b": matrix(0)}),
         *({"rest": each} for each in (matrix(4), misaligned())),
         *({"out": each} for each in (matrix(2), matrix(4), read_only(), misaligned(), b"1" * 96)),
         *({"out_type": each} for each in (-1, 4, FLOAT32)),
@@ -135,7 +136,7 @@ def test_operands_that_do_not_fit(changed: dict[str, Any], operation: int, kerne
 @pytest.mark.parametrize(
     ("operation", "missing"),
     [
-        *((each, "out") for each in (SOFTMAX, LOG_SOFTMAX, PRODUCTS)),
+        *((each, "out") for each in (SOFTMAX, LOG_SOFTMAX, PRODUCTS, CONVERT)),
         *((each, "first") for each in (LOG_ODDS, LIKELIEST, LOSSES, SLOPES, SCORES)),
         *(
             (each, missing)

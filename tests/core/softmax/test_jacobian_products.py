@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 
 from softmax_cli.core.softmax.jacobian import log_softmax_jvp, log_softmax_vjp, softmax_jvp
 from tests.core import mpmath_reference as exact
@@ -44,3 +45,15 @@ def test_products(row: list[float], vector: list[float], temperature: float) -> 
         assert_digits(
             product(row, vector, temperature=temperature), exact.times(matrix, vector), scale=scale
         )
+
+
+@pytest.mark.parametrize("shape", [(1, 3), (37, 10), (3, 200), (2, 5000)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_one_vector_for_all_rows_is_as_good_as_one_for_each(
+    shape: tuple[int, int], dtype: type[np.floating]
+) -> None:
+    random = np.random.default_rng(0)
+    logits, vector = random.normal(0, 5, shape).astype(dtype), random.normal(0, 5, shape[1])
+    each = np.broadcast_to(vector, shape).copy()
+    for product in (softmax_jvp, log_softmax_jvp, log_softmax_vjp):
+        assert_array_equal(product(logits, vector), product(logits, each))
