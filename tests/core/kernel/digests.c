@@ -18,13 +18,12 @@ static double number(uint64_t seed) {
 }
 
 /* What Python makes of a temperature; its last digits do not matter here. */
-static numbers numbers_of(double T, double product) {
-  double raise = product < 0 ? 1000 : 500;
+static numbers numbers_of(double T, double raise, double product) {
   pair step = times((pair){T, 0}, LN_2), over_T = over(ONE, (pair){T, 0});
   double head = of_bits(bits_of(step.high) & ~(uint64_t)0x1fffff);
   return (numbers){T, over(ONE, step).high, head, (step.high - head) + step.low,
                    (1018 + raise) * step.high, raise, over_T, LN_2, over(ONE, LN_2),
-                   over(ONE, step), {1.25, 0x1p-55}, 3, product < 0 ? 0 : product,
+                   over(ONE, step), {1.25, 0x1p-55}, 3, product,
                    0x1p-10, 0x1p-20, 0.3};
 }
 
@@ -57,16 +56,18 @@ static void run(size_t operation, int way, dtype type, size_t classes, double T,
   static double memory[sizeof(softmax_rows) / 8 + 4 * (MOST + TILE)];
   softmax_rows *rows = (softmax_rows *)memory;
   job j = {.a = {narrow[0], type, ROWS, classes}, .b = {narrow[1], type, ROWS, classes}};
+  int needs = OPERATIONS[operation].needs;
   j.rest = (array){way ? narrow[2] : NULL, type, ROWS, classes};
   j.out = (array){narrow[3], way % 2 ? FLOAT64 : type, ROWS, classes};
   if (way) j.scales = columns[0], j.scale_rests = columns[0] + ROWS;
-  if (way != 2) j.labels = (const int64_t *)columns[1];
-  else if (!(OPERATIONS[operation].needs & OUT)) j.out.data = NULL;
-  if (OPERATIONS[operation].needs & CLAIMED) {
+  if (way != 2 || needs & (CLAIMED | NOT_SOFT)) j.labels = (const int64_t *)columns[1];
+  else if (!(needs & OUT)) j.out.data = NULL;
+  if (needs & CLAIMED) {
     for (size_t i = 0; i < 3 * ROWS; i++) tolerances[i] = (1 + number(i)) * 0x1p-20;
-    j.claimed = j.b, j.tolerances = tolerances, j.labels = (const int64_t *)columns[1];
+    j.claimed = j.b, j.tolerances = tolerances;
   }
-  j.first = first, j.second = second, j.n = numbers_of(T, OPERATIONS[operation].needs & B ? way : -1);
+  double raise = needs & B ? 500 : needs & NOT_SOFT || OPERATIONS[operation].width == 4 ? 0 : 1000;
+  j.first = first, j.second = second, j.n = numbers_of(T, raise, needs & B ? way : 0);
   memset(first, 0, sizeof first), memset(second, 0, sizeof second);
   rows->e = memory + sizeof(softmax_rows) / 8, rows->e_rest = rows->e + MOST + TILE;
   OPERATIONS[operation].run(&j, rows);
