@@ -31,7 +31,7 @@ _STEPS = 64
 
 
 def exponentials(
-    a: FloatArray, T: float, out: Rows, sizes: Rows | None = None
+    a: FloatArray, T: float, out: Rows | None = None, sizes: Rows | None = None
 ) -> tuple[Rows, Rows]:
     """Return exp(a / T), each row perhaps scaled by a power of two, and approximate row sums.
 

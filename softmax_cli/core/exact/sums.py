@@ -37,32 +37,25 @@ def summed(values: NDArray[Any]) -> NDArray[Any]:
     return total[:, None]
 
 
-def sums_in_parts(
-    terms: Numbers, sizes: Numbers | None = None, room: Numbers | None = None
-) -> tuple[Numbers, Numbers]:
+def sums_in_parts(terms: Numbers, sizes: Numbers | None = None) -> tuple[Numbers, Numbers]:
     """Return the sum of each row as a double-double, to 2^-57 of the sum of absolute values.
 
     Each term is split on a grid: coarse enough for the first parts to add without rounding, fine
     enough for errors in the second parts not to matter (Rump, Ogita, Oishi 2008).
 
-    sizes are approximate sums of absolute values, (rows, 1), if known; room is a buffer. Sums
-    that are not finite, or above 2^1000, are plain ones.
+    sizes are approximate sums of absolute values, (rows, 1), if known. Sums that are not
+    finite, or above 2^1000, are plain ones.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         if sizes is None:
-            sizes = summed(np.abs(terms, out=room))
-        least, most = float(sizes.min(initial=LARGEST)), float(sizes.max(initial=0))
-        # Adding a scalar is faster.
-        grids = {_grid(math.frexp(size)[1]) for size in (least, most)}
-        uniform = least > 0 and most < LARGEST and len(grids) == 1
-        power = _grid(np.frexp(sizes)[1] if not uniform else math.frexp(most)[1])
-        anchor = np.ldexp(1.5, power)
-        first = np.add(terms, anchor, out=room)
+            sizes = summed(np.abs(terms))
+        anchor = np.ldexp(1.5, _grid(np.frexp(sizes)[1]))
+        first = terms + anchor
         first -= anchor
         high = summed(first)
         high, low = two_sum(high, summed(np.subtract(terms, first, out=first)))
-        if not most < LARGEST:
-            rounded = ~(sizes < LARGEST)
+        rounded = ~(sizes < LARGEST)
+        if rounded.any():
             high[rounded] = summed(terms)[rounded]
             low[rounded] = 0
     return high, low
@@ -73,9 +66,9 @@ def _grid(power: Any) -> Any:
     return power // _GRID_BITS * _GRID_BITS + _GRID_BITS + 1
 
 
-def row_sums(terms: Numbers, sizes: Numbers | None = None, room: Numbers | None = None) -> Numbers:
+def row_sums(terms: Numbers, sizes: Numbers | None = None) -> Numbers:
     """Return the sum of each row, rounded once; arguments as of `sums_in_parts`."""
-    high, low = sums_in_parts(terms, sizes, room)
+    high, low = sums_in_parts(terms, sizes)
     high += low
     return high
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from softmax_cli.core.exact.arrays import FloatArray, checked_temperature, floating, with_classes
-from softmax_cli.core.exact.double_double import Rows
 from softmax_cli.core.exact.rows import as_it_was, rows_of, whole_rows
 from softmax_cli.core.softmax.jacobian_products import (
     Product,
@@ -18,6 +17,7 @@ from softmax_cli.core.softmax.jacobian_products import (
     probabilities_and_quotients,
     row_products,
     softmax_product,
+    sums_for,
 )
 from softmax_cli.errors import ShapeError
 
@@ -69,7 +69,11 @@ def softmax_jacobian_lines(
         negative = 0 - quotients[:, None]
         np.multiply(S[:, start:stop, None], negative, out=lines, casting="same_kind")
         diagonal = np.arange(stop - start)
-        on_diagonal = _on_diagonal(S, quotients, temperature, raised)
+        rest = complement(S, sums_for(a), raised)
+        on_diagonal = quotients * rest
+        infinite = np.isinf(quotients)
+        if infinite.any():
+            on_diagonal = np.where(infinite, S * rest / temperature, on_diagonal)
         lines[:, diagonal, diagonal + start] = on_diagonal[:, start:stop]
         lines[S[:, start:stop] == 0] = 0
         if raised:
@@ -84,16 +88,8 @@ def log_softmax_jacobian_lines(
         S, quotients, raised = probabilities_and_quotients(a, temperature)
         np.copyto(out, (0 - np.ldexp(quotients, -raised))[:, None], casting="same_kind")
         diagonal = np.arange(stop - start)
-        on_diagonal = np.ldexp(complement(S, raised) / temperature, -raised)
+        on_diagonal = np.ldexp(complement(S, sums_for(a), raised) / temperature, -raised)
         out[:, diagonal, diagonal + start] = on_diagonal[:, start:stop]
-
-
-def _on_diagonal(S: Rows, quotients: Rows, T: float, raised: int) -> Rows:
-    """Return S_i (1 - S_i) / T times 2^(2 raised)."""
-    rest = complement(S, raised)
-    result: Rows = quotients * rest
-    infinite = np.isinf(quotients)
-    return np.where(infinite, S * rest / T, result) if infinite.any() else result
 
 
 def softmax_jvp(

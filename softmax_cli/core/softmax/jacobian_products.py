@@ -12,7 +12,7 @@ from softmax_cli.core.exact.arrays import FloatArray, wide
 from softmax_cli.core.exact.double_double import Factor, Rows, factor, over, times, two_sum
 from softmax_cli.core.exact.exponentials import RAISED
 from softmax_cli.core.exact.rows import likeliest, parts, whole_rows
-from softmax_cli.core.exact.sums import row_sums, summed, sums_in_parts
+from softmax_cli.core.exact.sums import summed, sums_in_parts
 from softmax_cli.core.kernel import compiled
 from softmax_cli.core.softmax.softmax import probabilities
 
@@ -50,7 +50,7 @@ def row_products(
 def _write_products(
     product: Product, a: FloatArray, vectors: FloatArray, temperature: float, out: FloatArray
 ) -> None:
-    sums = sums_in_parts if a.dtype.itemsize == 8 else _plain_sums
+    sums = sums_for(a)
     with whole_rows(a.shape[-1]):
         for part in parts(a):
             v, scale = summable(wide(vectors[part]))
@@ -164,7 +164,7 @@ def less_its_share(S: Rows, v: Rows, v_alone: Rows, sums: Sums) -> Rows:
     return result
 
 
-def complement(S: Rows, raised: int = 0) -> Rows:
+def complement(S: Rows, sums: Sums = sums_in_parts, raised: int = 0) -> Rows:
     """Return 1 - S without cancellation, by sums of others; S and the result are times 2^raised.
 
     >>> complement(np.array([[1.0, 1e-20]]))
@@ -173,7 +173,7 @@ def complement(S: Rows, raised: int = 0) -> Rows:
     top = likeliest(S)[:, None]
     result: Rows = 2.0**raised - S
     with without(S, top):
-        others = row_sums(S, summed(S))
+        others = np.add(*sums(S))
     np.put_along_axis(result, top, others, -1)
     return result
 
@@ -187,6 +187,11 @@ def without(S: Rows, top: NDArray[np.intp]) -> Iterator[None]:
         yield
     finally:
         np.put_along_axis(S, top, of_top, -1)
+
+
+def sums_for(a: FloatArray) -> Sums:
+    """Return what sums terms of results of the logits' dtype."""
+    return sums_in_parts if a.dtype.itemsize == 8 else _plain_sums
 
 
 def _plain_sums(terms: Rows) -> tuple[Rows, Rows]:

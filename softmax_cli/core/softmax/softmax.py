@@ -59,17 +59,13 @@ def softmax(
 
 
 def _write_softmax(rows: FloatArray, T: float, result: FloatArray) -> None:
-    largest_part = next(parts(rows), slice(0))
-    # New memory for each part would cost more than the arithmetic.
-    rooms = [np.empty_like(rows[largest_part], np.float64) for _ in range(2)]
     with whole_rows(rows.shape[-1]):
         for part in parts(rows):
-            first, second = (room[: part.stop - part.start] for room in rooms)
             if rows.dtype.itemsize == 8:
-                terms, sums = exponentials(wide(rows[part]), T, first)
-                np.divide(terms, row_sums(terms, sums, second), out=result[part])
+                terms, sums = exponentials(wide(rows[part]), T)
+                np.divide(terms, row_sums(terms, sums), out=result[part])
             else:
-                terms, sums = low_precision_exponentials(rows[part], T, first)
+                terms, sums = low_precision_exponentials(rows[part], T)
                 terms *= 1 / sums
                 np.copyto(result[part], terms, casting="same_kind")
 
