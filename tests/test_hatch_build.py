@@ -62,7 +62,7 @@ def test_compiles_into_a_folder(clones: bool, tmp_path: Path) -> None:
 def test_a_compiler_that_refuses_clones(tmp_path: Path) -> None:
     source = hatch_build.HOME / "kernel.c"
     source.write_text(f"#ifdef KERNEL_CLONES\n#error no clones\n#endif\n{SMALL}")
-    with pytest.raises(Exception, match="failed"):
+    with pytest.raises(Exception, match=r"exit (code|status) 1"):
         compile_kernel(tmp_path / "new")
     path = build_kernel(tmp_path / "new")
     assert path is not None

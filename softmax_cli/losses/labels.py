@@ -24,7 +24,7 @@ def open_labels(
     column: str | None = None,
     one_hot: tuple[int, int] | None = None,
 ) -> Source:
-    """Open labels as rows of one class number each; NaN for a label that is ignored.
+    """Open labels as rows of one class number each, float64 or int64; NaN for an ignored label.
 
     The token is a file, or the labels themselves: `2,0,1`, `setosa,virginica` or `[2,0,1]`.
     A table has one label per line, text without a header any number separated by blanks. The first

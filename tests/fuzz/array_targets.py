@@ -32,6 +32,8 @@ def npy(data: bytes) -> None:
     choices = Choices(data)
     asked, axis = choices.one(_DTYPES), choices.one(_AXES)
     request = ColumnRequest(one_column=choices.one((False, True)))
+    # Labels have no axis.
+    axis = -1 if request.one_column else axis
     options: dict[str, Any] = {"dtype": asked, "axis": axis}
     found, from_pipe = _read("npy", choices.rest, request, options)
     _check(found, by_numpy(choices.rest), request, asked, axis)
@@ -43,6 +45,8 @@ def npz(data: bytes) -> None:
     choices = Choices(data)
     asked, axis, key = choices.one(_DTYPES), choices.one(_AXES), choices.one(_KEYS)
     request = ColumnRequest(one_column=choices.one((False, True)))
+    # Labels have no axis.
+    axis = -1 if request.one_column else axis
     options: dict[str, Any] = {"dtype": asked, "axis": axis, "key": key}
     found, from_pipe = _read("npz", choices.rest, request, options)
     _check(found, _from_zip(choices.rest, key), request, asked, axis)
@@ -54,6 +58,8 @@ def safetensors(data: bytes) -> None:
     choices = Choices(data)
     axis, key = choices.one(_AXES), choices.one(_KEYS)
     request = ColumnRequest(one_column=choices.one((False, True)))
+    # Labels have no axis.
+    axis = -1 if request.one_column else axis
     options: dict[str, Any] = {"axis": axis, "key": key}
     found, from_pipe = _read("safetensors", choices.rest, request, options)
     _check(found, _from_safetensors(choices.rest, key), request, "bfloat16", axis)

@@ -113,7 +113,9 @@ def _read(source: Source, name: str) -> Outcome:
         block = chunk.read()
         assert block.start == start, (block.start, start)
         assert block.values.shape == (chunk.rows, source.classes)
-        assert block.values.dtype == in_memory(source.dtype), (block.values.dtype, source.dtype)
+        # Labels of arrays are whole numbers where all of a block are.
+        dtypes = (in_memory(source.dtype), np.dtype(np.int64))
+        assert block.values.dtype in dtypes, (block.values.dtype, source.dtype)
         assert block.ids is None or len(block.ids) == chunk.rows
         assert block.labels is None or len(block.labels) == chunk.rows
         blocks.append(block)
