@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 import subprocess
 import sys
 import sysconfig
 from pathlib import Path
-from types import ModuleType
 from zipfile import ZipFile
 
 import pytest
 
 import hatch_build
 from hatch_build import build_kernel, compile_kernel, remove_kernel, source_digest, wheel_tag
+from tests.core.kernel.building import load_kernel, needs_compiler
 from tests.running import ROOT
 
 # Compiles in no time.
@@ -25,11 +24,6 @@ static PyModuleDef_Slot slots[] = {{Py_mod_exec, run}, {0, NULL}};
 static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, .m_name = "_kernel", .m_slots = slots};
 PyMODINIT_FUNC PyInit__kernel(void) { return PyModuleDef_Init(&module); }
 """
-COMPILER = (sysconfig.get_config_var("CC") or "cc").split()[0]
-needs_compiler = pytest.mark.skipif(
-    shutil.which(COMPILER) is None or bool(hatch_build.unsupported()),
-    reason="needs the C compiler that Python was built with",
-)
 
 
 @pytest.fixture(autouse=True)
@@ -41,21 +35,12 @@ def _environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hatch_build, "HOME", home)
 
 
-def _load(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("_kernel", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @needs_compiler
 @pytest.mark.parametrize("clones", [True, False])
 def test_compiles_into_a_folder(clones: bool, tmp_path: Path) -> None:
     path = compile_kernel(tmp_path / "new", ["-O1"], clones)
     assert [each.name for each in (tmp_path / "new").iterdir()] == [path.name]
-    assert source_digest() == _load(path).SOURCE
+    assert source_digest() == load_kernel(path).SOURCE
 
 
 @needs_compiler
@@ -66,7 +51,7 @@ def test_a_compiler_that_refuses_clones(tmp_path: Path) -> None:
         compile_kernel(tmp_path / "new")
     path = build_kernel(tmp_path / "new")
     assert path is not None
-    assert source_digest() == _load(path).SOURCE
+    assert source_digest() == load_kernel(path).SOURCE
 
 
 @needs_compiler

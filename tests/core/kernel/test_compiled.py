@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from softmax_cli.core.kernel import choice, compiled
+from softmax_cli.core.kernel import compiled
 from softmax_cli.core.loss.cross_entropy import cross_entropy_gradient
 from softmax_cli.core.softmax.softmax import log_softmax, softmax
 from tests.core.kernel import digests
 from tests.core.kernel.digests import DTYPES, Targets
 from tests.core.kernel.test_choice import has_kernel
 
-pytestmark = has_kernel
+pytestmark = [has_kernel, pytest.mark.usefixtures("kernel")]
 
 T = 0.7
 LN_2 = (0.6931471805599453, 2.3190468138462996e-17)
 PRODUCTS = ("softmax", "log_softmax", "log_softmax_from_left")
 Change = Callable[[NDArray[Any]], NDArray[Any]]
-
-
-@pytest.fixture(autouse=True)
-def _compiled(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("SOFTMAX_CLI_KERNELS", "compiled")
-    choice.compiled.cache_clear()
-    yield
-    choice.compiled.cache_clear()
 
 
 class Rows:

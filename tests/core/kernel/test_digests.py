@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
-import shutil
-import sysconfig
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
-from hatch_build import compile_kernel, unsupported
+from hatch_build import compile_kernel
 from softmax_cli.core.kernel import choice
 from tests.core.kernel import digests
+from tests.core.kernel.building import load_kernel, needs_compiler
 from tests.core.kernel.test_choice import has_kernel
 
-COMPILER = (sysconfig.get_config_var("CC") or "cc").split()[0]
-needs_compiler = pytest.mark.skipif(
-    shutil.which(COMPILER) is None or bool(unsupported()),
-    reason="needs the C compiler that Python was built with",
-)
 VARIANTS = {"-O0": "", "-O1": "", "-O2 -mavx2 -mfma": "avx2", "-O2 -march=x86-64-v4": "avx512f"}
-
-
-def _load(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("_kernel", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def _differing() -> list[str]:
@@ -47,13 +30,9 @@ def _has(instructions: str) -> bool:
 
 
 @has_kernel
-def test_the_installed_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SOFTMAX_CLI_KERNELS", "compiled")
-    choice.compiled.cache_clear()
-    try:
-        differing = _differing()
-    finally:
-        choice.compiled.cache_clear()
+@pytest.mark.usefixtures("kernel")
+def test_the_installed_kernel() -> None:
+    differing = _differing()
     hint = "python -m tests.core.kernel.digests writes what it computes now"
     assert not differing, f"the kernel computes other bytes ({hint})"
 
@@ -66,6 +45,6 @@ def test_a_kernel_without_clones(
 ) -> None:
     if (needed := VARIANTS[flags]) and not _has(needed):
         pytest.skip(f"this processor has no {needed}")
-    kernel = _load(compile_kernel(tmp_path, flags.split(), clones=False))
+    kernel = load_kernel(compile_kernel(tmp_path, flags.split(), clones=False))
     monkeypatch.setattr(choice, "compiled", lambda: kernel)
     assert not _differing()

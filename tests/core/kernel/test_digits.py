@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from softmax_cli.core.exact.bfloat16 import BFLOAT16, name_of, widened
 from softmax_cli.core.exact.double_double import factor
-from softmax_cli.core.kernel import choice, compiled
+from softmax_cli.core.kernel import compiled
 from tests.core import mpmath_reference as exact
 from tests.core.kernel.digests import DTYPES, Targets, narrowed, wholes
 from tests.core.kernel.test_choice import has_kernel
 from tests.core.mpmath_reference import real
 
-pytestmark = has_kernel
+pytestmark = [has_kernel, pytest.mark.usefixtures("kernel")]
 
 # Significant bits, and the exponent of the smallest normal number.
 FORMATS = {
@@ -27,14 +27,6 @@ FORMATS = {
     "float32": (24, -126),
     "float64": (53, -1022),
 }
-
-
-@pytest.fixture(autouse=True)
-def _compiled(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("SOFTMAX_CLI_KERNELS", "compiled")
-    choice.compiled.cache_clear()
-    yield
-    choice.compiled.cache_clear()
 
 
 def _spread(classes: int, size: float, offset: float = 0.0) -> NDArray[np.float64]:

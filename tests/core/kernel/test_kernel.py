@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from softmax_cli.core.kernel import choice, compiled
+from softmax_cli.core.kernel import compiled
 from tests.core.kernel.test_choice import has_kernel
 
 pytestmark = has_kernel
@@ -22,14 +22,6 @@ FLOAT32, FLOAT64 = 2, 3
 ROWS, CLASSES = 3, 4
 NUMBERS = compiled._numbers(1.0)
 ERRORS = (ValueError, TypeError, BufferError, OverflowError, MemoryError)
-
-
-@pytest.fixture
-def kernel(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setenv("SOFTMAX_CLI_KERNELS", "compiled")
-    choice.compiled.cache_clear()
-    yield choice.compiled()
-    choice.compiled.cache_clear()
 
 
 def matrix(rows: int = ROWS, classes: int = CLASSES) -> Any:
