@@ -421,7 +421,6 @@ INLINE void join(const group *g, pairs *sums) {
    largest logit of a row without a softmax is not finite. */
 typedef struct {
   group g;
-  int exact;
   double *e, *e_rest, x[TILE], largest[LANES];
   size_t top[LANES];
   pairs of_top, others, total;
